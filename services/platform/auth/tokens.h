@@ -1,0 +1,63 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_AUTH_TOKENS_H_
+#define KANTOKU_SERVICES_PLATFORM_AUTH_TOKENS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/ids.h"
+
+namespace kantoku::platform {
+
+// Who calls.
+struct Caller {
+  std::string subject;    // The user.
+  std::string client_id;  // The app.
+  bool operator==(const Caller&) const = default;
+};
+
+// What a lease token says: this session of this caller holds this dispatch. Inputs mints it with the
+// dispatch, Outputs accepts a result only with it.
+struct Lease {
+  TaskId task;
+  uint32_t dispatch = 0;
+  SessionId session;
+  Caller holder;
+  std::string name_space;
+  std::string owner;  // Of the task.
+  absl::Time expires;
+  absl::Duration retention;  // Of the result.
+};
+
+// What a receipt says: this result is durable in Outputs.
+struct Receipt {
+  TaskId task;
+  uint32_t dispatch = 0;
+  uint8_t status = 0;       // A ResultStatus.
+  uint64_t item_count = 0;  // Items of the dispatch; 0 unless it is a generator.
+};
+
+// Tokens are bytes: the fields, then their code. Opaque to clients.
+//
+// Opening fails with PERMISSION_DENIED: INVALID_LEASE (malformed, not genuine, or `now` is past its
+// end), INVALID_RECEIPT.
+std::string SealLease(const MacKeys& keys, const Lease& lease);
+absl::StatusOr<Lease> OpenLease(const MacKeys& keys, std::string_view token, absl::Time now);
+
+std::string SealReceipt(const MacKeys& keys, const Receipt& receipt);
+absl::StatusOr<Receipt> OpenReceipt(const MacKeys& keys, std::string_view token);
+
+// What one service shows another in the binary metadata entry kServiceMetadataKey: its name, good
+// until `expires`. PERMISSION_DENIED, NOT_A_SERVICE when it is not genuine or has ended.
+inline constexpr char kServiceMetadataKey[] = "kantoku-service-bin";
+std::string SealServiceIdentity(const MacKeys& keys, std::string_view service, absl::Time expires);
+absl::StatusOr<std::string> OpenServiceIdentity(const MacKeys& keys, std::string_view token,
+                                                absl::Time now);
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_AUTH_TOKENS_H_

@@ -1,0 +1,81 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_IDS_H_
+#define KANTOKU_SERVICES_PLATFORM_IDS_H_
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace kantoku::platform {
+
+// Sixteen bytes with a UUID's text form. Base of the id types, which do not mix.
+class Uuid {
+ public:
+  static constexpr size_t kSize = 16;
+
+  constexpr Uuid() = default;
+  explicit constexpr Uuid(std::array<uint8_t, kSize> bytes) : bytes_(bytes) {}
+
+  // INVALID_ARGUMENT unless `bytes` are exactly sixteen.
+  static absl::StatusOr<Uuid> FromBytes(std::string_view bytes);
+  // INVALID_ARGUMENT unless `text` is 36 characters in the form 8-4-4-4-12.
+  static absl::StatusOr<Uuid> Parse(std::string_view text);
+
+  std::string ToString() const;
+  std::string_view bytes() const {
+    return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
+  }
+  bool empty() const { return *this == Uuid(); }
+
+  auto operator<=>(const Uuid&) const = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const Uuid& id) {
+    return H::combine_contiguous(std::move(h), id.bytes_.data(), id.bytes_.size());
+  }
+
+ protected:
+  std::array<uint8_t, kSize> bytes_{};
+};
+
+// An executor session, named by the executor.
+class SessionId : public Uuid {
+ public:
+  constexpr SessionId() = default;
+  explicit constexpr SessionId(Uuid id) : Uuid(id) {}
+};
+
+// A task. A UUID of version 7: 48 bits of wall time in milliseconds, 12 bits of slot, and after the
+// variant a 44-bit sequence of that slot and 18 random bits. The store finds a task by `key`, slot
+// and sequence; whoever looks one up compares the whole id, so that ids cannot be guessed.
+class TaskId : public Uuid {
+ public:
+  static constexpr int kSlotBits = 12;
+  static constexpr int kSequenceBits = 44;
+  static constexpr int kRandomBits = 18;
+
+  constexpr TaskId() = default;
+  explicit constexpr TaskId(Uuid id) : Uuid(id) {}
+
+  // `slot` < 2^12, `sequence` < 2^44; of `random` the low 18 bits are taken.
+  static TaskId Make(absl::Time wall, uint32_t slot, uint64_t sequence, uint64_t random);
+
+  // INVALID_ARGUMENT unless `bytes` are a UUID of version 7 with the standard variant.
+  static absl::StatusOr<TaskId> FromBytes(std::string_view bytes);
+  static absl::StatusOr<TaskId> Parse(std::string_view text);
+
+  absl::Time time() const;
+  uint32_t slot() const;
+  uint64_t sequence() const;
+  // slot << 44 | sequence: below 2^56, in the order of spawning within a slot.
+  uint64_t key() const;
+};
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_IDS_H_

@@ -1,0 +1,33 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_RPC_CALLER_H_
+#define KANTOKU_SERVICES_PLATFORM_RPC_CALLER_H_
+
+#include <string>
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/auth/tokens.h"
+
+namespace kantoku::platform {
+
+// Who makes this call. Until callers authenticate it is a fixed local identity, which is why servers
+// bind to loopback only.
+absl::StatusOr<Caller> CallerOf(const grpc::ServerContextBase& context);
+
+// The name of the calling service ("inputs"). PERMISSION_DENIED, NOT_A_SERVICE when the call shows
+// no genuine service identity.
+absl::StatusOr<std::string> CallingService(const grpc::ServerContextBase& context,
+                                           const MacKeys& keys, absl::Time now);
+
+// The one bridge between our statuses and gRPC's: code, message and reason (as
+// google.rpc.ErrorInfo in the details) survive it in both directions.
+grpc::Status ToGrpc(const absl::Status& status);
+absl::Status FromGrpc(const grpc::Status& status);
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_RPC_CALLER_H_
