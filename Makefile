@@ -1,0 +1,53 @@
+# The front door. Every target works on a fresh Debian 12: what is missing is installed first (scripts/packages.txt).
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+JOBS ?= $(shell nproc)
+quick := --label-exclude '^(slow|bench)$$'
+
+# Configures quietly unless it fails, then builds.
+build_preset = mkdir -p build && { cmake --preset $(1) > build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }; } \
+	&& cmake --build --preset $(1) -j $(JOBS)
+
+.PHONY: help setup setup-check build demo test verify sim bench lint fmt
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install the packages that are missing, say which
+	@scripts/setup.sh build
+
+setup-check:
+	@scripts/setup.sh check
+
+build: setup ## the release build: build/release/bin
+	@$(call build_preset,release)
+
+demo: build ## real files through a real system that gets killed; KEEP=1 leaves it up
+	@scripts/demo.sh
+
+test: setup ## the quick tests under ASan and UBSan
+	@$(call build_preset,asan)
+	@scripts/test.sh asan $(quick)
+
+sim: setup ## the deterministic simulation
+	@$(call build_preset,asan)
+	@scripts/test.sh asan -L simulation
+
+bench: build ## figures of this machine, as JSON
+	@build/release/bin/kantoku bench
+
+lint: setup-check ## layout, protos, layering, clang-tidy on recent changes (LINT_ALL=1: on everything)
+	@scripts/lint.sh
+
+fmt: setup-check ## repair the layout of the sources
+	@scripts/lint.sh fmt
+
+verify: setup-check ## everything: lint of the whole tree, all tests, thread sanitizer, demo, bench
+	@LINT_ALL=1 scripts/lint.sh
+	@$(call build_preset,tsan)
+	@scripts/test.sh tsan $(quick)
+	@$(MAKE) --no-print-directory demo bench
+	@$(call build_preset,asan)
+	@scripts/test.sh asan

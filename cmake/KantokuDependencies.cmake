@@ -1,0 +1,15 @@
+# Everything comes from the distribution's packages (scripts/packages.txt); nothing is fetched or vendored.
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)  # OpenSSL::SSL OpenSSL::Crypto
+find_package(Protobuf 3.21 REQUIRED)  # protobuf::libprotobuf protobuf::protoc (CMake's own module: Debian ships no config)
+find_package(absl CONFIG REQUIRED)  # absl::status absl::flat_hash_map …
+find_package(gRPC CONFIG REQUIRED)  # gRPC::grpc++ gRPC::grpc++_reflection gRPC::grpc_cpp_plugin
+find_package(spdlog CONFIG REQUIRED)  # spdlog::spdlog
+find_package(yaml-cpp CONFIG REQUIRED)  # yaml-cpp
+find_package(CLI11 CONFIG REQUIRED)  # CLI11::CLI11
+find_package(prometheus-cpp CONFIG REQUIRED)  # prometheus-cpp::core prometheus-cpp::pull
+find_package(SQLite3 3.40 REQUIRED)  # SQLite::SQLite3
+if(BUILD_TESTING)
+  find_package(Catch2 2.13 CONFIG REQUIRED)  # Catch2::Catch2
+endif()

@@ -1,0 +1,39 @@
+# Flags that hold for every object of a build, generated code included. Warnings are not here: they belong to our own
+# targets only (KantokuTarget.cmake). Everything below must be equal for all targets, or precompiled headers stop matching.
+
+set(KANTOKU_SANITIZER "" CACHE STRING "address (ASan and UBSan), thread (TSan), fuzzer (libFuzzer, ASan and UBSan) or empty")
+set_property(CACHE KANTOKU_SANITIZER PROPERTY STRINGS "" address thread fuzzer)
+
+# One cache serves every checkout: paths are hashed and recorded relative to the checkout. -fpch-preprocess and the
+# sloppiness list are what ccache asks for before it caches users of GCC's precompiled headers.
+find_program(KANTOKU_CCACHE ccache)
+if(KANTOKU_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env
+      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
+      CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${KANTOKU_CCACHE})
+endif()
+add_compile_options(-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-fpch-preprocess)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
+endif()
+
+add_link_options(-fuse-ld=mold -Wl,--as-needed)
+
+if(KANTOKU_SANITIZER STREQUAL "address")
+  set(_sanitize -fsanitize=address,undefined)
+elseif(KANTOKU_SANITIZER STREQUAL "thread")
+  set(_sanitize -fsanitize=thread)
+elseif(KANTOKU_SANITIZER STREQUAL "fuzzer")
+  set(_sanitize -fsanitize=fuzzer-no-link,address,undefined)
+elseif(KANTOKU_SANITIZER)
+  message(FATAL_ERROR "KANTOKU_SANITIZER is '${KANTOKU_SANITIZER}'; it can be address, thread, fuzzer or empty")
+endif()
+if(KANTOKU_SANITIZER)
+  add_compile_options(${_sanitize} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(${_sanitize})
+endif()

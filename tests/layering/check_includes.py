@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""Fails on an include that points the wrong way between layers (ARCHITECTURE.md, "Layers").
+
+A rule names the files it holds for, what they may not include or use, and why. The first rule that an include breaks is
+reported as file:line. `--self-test` feeds every rule a snippet that breaks it and one that does not.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+
+SCANNED = ("services", "client", "examples", "protos")
+SUFFIXES = {".h", ".cc", ".cpp", ".hpp", ".inc"}
+SERVICES = ("inputs", "outputs", "events", "executor-runtime", "all-in-one")
+
+GRPC = r"(grpc|grpcpp|grpc\+\+)/"
+PROTOBUF = r"google/protobuf/|.*\.pb\.h$"
+THREADS = r"(thread|mutex|shared_mutex|condition_variable|future|semaphore|latch|barrier|stop_token|pthread\.h)$"
+DATABASES = r"(sqlite3(ext)?\.h|libpq-fe\.h|pqxx/|librdkafka/)"
+
+
+@dataclass(frozen=True)
+class Rule:
+    files: str  # files of these paths …
+    why: str
+    include: str = r"(?!)"  # … may not include these paths
+    use: str = r"(?!)"  # … nor say this in code
+    spared: str = r"(?!)"  # files that see everything
+
+
+COMPOSITION = r"services/[^/]+/(module\.(h|cc)|main\.cc)$|services/all-in-one/"
+
+
+def service_rules():
+    for service in SERVICES[:-1]:
+        others = "|".join(other for other in SERVICES if other != service)
+        yield Rule(
+            files=rf"services/{service}/",
+            include=rf"services/({others})/",
+            spared=COMPOSITION,
+            why="a service includes no other service; reach it through its stubs, or compose in module.*, main.cc or all-in-one",
+        )
+
+
+RULES = [
+    Rule(
+        files=r"services/platform/",
+        include=rf"services/({'|'.join(SERVICES)})/|client/|kantoku/client|kantoku/(inputs|outputs|events)/v\d+/",
+        why="platform is shared by the services and knows none of them",
+    ),
+    Rule(
+        files=r"services/platform/store/",
+        include=rf"{GRPC}|{PROTOBUF}",
+        why="stores keep bytes: no gRPC and no generated Protobuf",
+    ),
+    *service_rules(),
+    Rule(
+        files=r"services/[^/]+/backends/",
+        include=rf"{GRPC}|{PROTOBUF}",
+        why="backends keep bytes: no gRPC and no generated Protobuf",
+    ),
+    Rule(
+        files=r"services/inputs/engine/",
+        include=rf"{GRPC}|{PROTOBUF}",
+        why="the engine is a pure state machine: plain structs in and out, no gRPC, no Protobuf",
+    ),
+    Rule(
+        files=r"services/inputs/engine/",
+        include=rf"services/platform/store/|services/inputs/(store\.h|backends/|partition/|decorators/)|{DATABASES}",
+        why="the engine is a pure state machine: it returns mutations and knows no store",
+    ),
+    Rule(
+        files=r"services/inputs/engine/",
+        include=rf"{THREADS}|absl/synchronization/",
+        use=r"\b(std::this_thread|thread_local|pthread_\w+)\b",
+        why="the engine is a pure state machine on one thread: no threads, no locks",
+    ),
+    Rule(
+        files=r"services/inputs/engine/",
+        include=r"absl/time/clock\.h|(ctime|time\.h|sys/time\.h)$",
+        use=r"\b(absl::(Now|GetCurrentTimeNanos|SleepFor)|(system|steady|high_resolution)_clock|clock_gettime|gettimeofday)\b",
+        why="the engine has no clock of its own: time is a parameter of Apply",
+    ),
+    Rule(
+        files=r"services/inputs/engine/",
+        include=r"(random|iostream|fstream|filesystem|cstdio|stdio\.h|unistd\.h|fcntl\.h)$|sys/|absl/random/",
+        use=r"\bstd::(random_device|mt19937(_64)?|rand)\b",
+        why="the engine is deterministic: no I/O, no randomness of its own",
+    ),
+    Rule(
+        files=r"services/(?!platform/(store/)?(sqlite|postgres|kafka)/)|client/|examples/",
+        include=DATABASES,
+        why="handles of third-party databases stop at services/platform",
+    ),
+    Rule(
+        files=r"client/",
+        include=rf"services/({'|'.join(SERVICES)})/",
+        why="a client sees services only through their protos",
+    ),
+    Rule(
+        files=r"client/cpp/include/",
+        include=rf"services/|{GRPC}|{PROTOBUF}",
+        why="the public client is installed without our tree and shows no generated or third-party type",
+    ),
+    Rule(
+        files=r"examples/",
+        include=r"services/(?!executor-runtime/)",
+        why="examples use what a user has: the client and the executor runtime",
+    ),
+    Rule(
+        files=r"(services|client)/",
+        include=r"tests/|catch2/",
+        why="production code knows no test",
+    ),
+    Rule(
+        files=r"(services|client)/",
+        include=r"\.\.?/",
+        why="includes are written from the root of the repository",
+    ),
+]
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*(<([^>]+)>|"([^"]+)")')
+COMMENT_OR_STRING = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+
+
+def resolve(root, path, quoted):
+    """The path from the repository's root; a quoted path that lies beside its file is one, too."""
+    if quoted and not quoted.startswith(".") and not (root / quoted).exists() and (path.parent / quoted).exists():
+        return os.path.relpath(path.parent / quoted, root)
+    return quoted
+
+
+def blank(match):
+    return re.sub(r"[^\n]", " ", match.group(0))
+
+
+def violations_of(root, path):
+    name = path.relative_to(root).as_posix()
+    rules = [rule for rule in RULES if re.match(rule.files, name) and not re.match(rule.spared, name)]
+    if not rules:
+        return
+    text = path.read_text(encoding="utf-8", errors="replace")
+    code = COMMENT_OR_STRING.sub(blank, text).splitlines()
+    for number, line in enumerate(text.splitlines(), 1):
+        match = INCLUDE.match(line)
+        # An include inside a block comment is blank in `code`.
+        if match and "include" in code[number - 1]:
+            included = match.group(2) or resolve(root, path, match.group(3))
+            for rule in rules:
+                if re.match(rule.include, included):
+                    yield f"{name}:{number}: may not include {match.group(1)}: {rule.why}"
+                    break
+            continue
+        for rule in rules:
+            used = re.search(rule.use, code[number - 1])
+            if used:
+                yield f"{name}:{number}: may not use {used.group(0)}: {rule.why}"
+                break
+
+
+def check(root):
+    files = 0
+    found = []
+    for top in SCANNED:
+        for path in sorted((root / top).rglob("*")):
+            if path.suffix in SUFFIXES and path.is_file():
+                files += 1
+                found.extend(violations_of(root, path))
+    return files, found
+
+
+BROKEN = {
+    "services/platform/log.h": ['#include "services/inputs/store.h"', '#include "kantoku/outputs/v1/outputs.pb.h"'],
+    "services/platform/store/sqlite/store.cc": ["#include <grpcpp/grpcpp.h>", '#include "kantoku/task/v1/task.pb.h"'],
+    "services/inputs/service.cc": ['#include "services/outputs/store.h"', "#include <sqlite3.h>"],
+    "services/inputs/module_helper.cc": ['#include "services/events/log.h"'],
+    "services/executor-runtime/runtime.cc": ['#include "services/inputs/engine/engine.h"'],
+    "services/events/backends/memory/log.cc": ['#include "kantoku/events/v1/events.pb.h"'],
+    "services/inputs/engine/engine.cc": [
+        '#include "services/platform/store/record_store.h"',
+        '#include "services/inputs/store.h"',
+        "#include <thread>",
+        "#include <mutex>",
+        '#include "absl/synchronization/mutex.h"',
+        '#include "absl/time/clock.h"',
+        "#include <grpcpp/grpcpp.h>",
+        '#include "kantoku/task/v1/task.pb.h"',
+        "#include <random>",
+        "auto now = std::chrono::steady_clock::now();",
+        "auto now = absl::Now();",
+    ],
+    "client/cpp/src/client.cc": ['#include "services/inputs/service.h"'],
+    "client/cpp/include/kantoku/client.h": ['#include "kantoku/task/v1/task.pb.h"', '#include "services/platform/status.h"'],
+    "examples/hello.cc": ['#include "services/platform/status.h"'],
+    "services/outputs/service.cc": ['#include "../inputs/store.h"', '#include "tests/support/fake.h"'],
+}
+ALLOWED = {
+    "services/platform/config.cc": ['#include "kantoku/config/v1/config.pb.h"', "#include <mutex>"],
+    "services/platform/store/sqlite/store.cc": ["#include <sqlite3.h>", '#include "services/platform/status.h"'],
+    "services/inputs/service.cc": ["#include <grpcpp/grpcpp.h>", '#include "kantoku/outputs/v1/outputs.grpc.pb.h"'],
+    "services/inputs/module.cc": ['#include "services/outputs/module.h"'],
+    "services/inputs/main.cc": ['#include "services/events/module.h"'],
+    "services/all-in-one/up.cc": ['#include "services/inputs/module.h"'],
+    "services/inputs/engine/engine.cc": [
+        '#include "absl/time/time.h"',
+        '#include "services/inputs/engine/lane.h"',
+        "// never absl::Now(), nor #include <thread>",
+        '/*\n#include <mutex>\n*/ const char* s = "absl::Now";',
+    ],
+    "client/cpp/src/client.cc": ['#include "services/platform/status.h"'],
+}
+
+
+def self_test():
+    failures = []
+    with tempfile.TemporaryDirectory() as directory:
+        root = pathlib.Path(directory)
+        for expected, cases in ((True, BROKEN), (False, ALLOWED)):
+            for name, lines in cases.items():
+                for line in lines:
+                    path = root / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(f"#include <string>\n{line}\n")
+                    _, found = check(root)
+                    if bool(found) != expected:
+                        failures.append(f"{name}: {line!r}: {'not caught' if expected else found[0]}")
+                    elif expected and not found[0].startswith(f"{name}:2: may not "):
+                        failures.append(f"{name}: {line!r}: unclear message {found[0]!r}")
+                    path.unlink()
+    return failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[2])
+    parser.add_argument("--self-test", action="store_true", help="prove that every rule catches what it forbids")
+    arguments = parser.parse_args()
+    if arguments.self_test:
+        found = self_test()
+        print("\n".join(found) or f"layering self-test: {sum(map(len, BROKEN.values()))} violations caught")
+    else:
+        files, found = check(arguments.root.resolve())
+        print("\n".join(found) or f"layering: {files} files, no forbidden include")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+// Defaults of the sanitizers for every program of a sanitizer build; an environment variable such
+// as ASAN_OPTIONS still overrides them.
+
+// NOLINTBEGIN(bugprone-reserved-identifier): the sanitizers' runtimes look for these names.
+extern "C" {
+
+const char* __asan_default_options() {
+  return "strict_string_checks=1:detect_stack_use_after_return=1:check_initialization_order=1:"
+         "abort_on_error=0";
+}
+
+const char* __ubsan_default_options() { return "print_stacktrace=1:halt_on_error=1"; }
+
+// Debian's gRPC, Protobuf and Abseil are not instrumented: what they intercept tells nothing about
+// our code.
+const char* __tsan_default_options() {
+  return "halt_on_error=1:second_deadlock_stack=1:ignore_noninstrumented_modules=1";
+}
+
+}  // extern "C"
+// NOLINTEND(bugprone-reserved-identifier)
