@@ -26,11 +26,11 @@ absl::string_view ToAbsl(std::string_view text);
 }  // namespace kantoku::platform
 
 // Returns from the enclosing function when `expression` is an error.
-#define KANTOKU_RETURN_IF_ERROR(expression)                         \
-  do {                                                              \
+#define KANTOKU_RETURN_IF_ERROR(expression)                                 \
+  do {                                                                      \
     if (absl::Status kantoku_status = (expression); !kantoku_status.ok()) { \
-      return kantoku_status;                                        \
-    }                                                               \
+      return kantoku_status;                                                \
+    }                                                                       \
   } while (false)
 
 // Declares or assigns `target` from a StatusOr, or returns its error.
