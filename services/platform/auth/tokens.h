@@ -20,8 +20,8 @@ struct Caller {
   bool operator==(const Caller&) const = default;
 };
 
-// What a lease token says: this session of this caller holds this dispatch. Inputs mints it with the
-// dispatch, Outputs accepts a result only with it.
+// What a lease token says: this session of this caller holds this dispatch. Inputs mints it with
+// the dispatch, Outputs accepts a result only with it.
 struct Lease {
   TaskId task;
   uint32_t dispatch = 0;

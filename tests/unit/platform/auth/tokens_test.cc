@@ -1,0 +1,129 @@
+#include "services/platform/auth/tokens.h"
+
+#include <catch2/catch.hpp>
+
+#include "services/platform/status.h"
+
+namespace kantoku::platform {
+namespace {
+
+const absl::Time kNow = absl::FromUnixNanos(1'700'000'000'123'456'789);
+
+std::unique_ptr<MacKeys> Keys(char fill = 'k') {
+  return MacKeys::Make({{1, std::string(32, fill)}}).value();
+}
+
+Lease ALease() {
+  return {.task = TaskId::Make(kNow, 3, 99, 1),
+          .dispatch = 0xfffffffe,
+          .session = SessionId(Uuid::Parse("018f2c3a-abcd-7123-8456-00ff10203040").value()),
+          .holder = {"user", ""},
+          .name_space = "default",
+          .owner = std::string("o\0wner", 6),
+          .expires = kNow + absl::Hours(1),
+          .retention = absl::Hours(24) + absl::Nanoseconds(1)};
+}
+
+Receipt AReceipt() {
+  return {
+      .task = TaskId::Make(kNow, 3, 99, 1), .dispatch = 7, .status = 1, .item_count = 1ull << 40};
+}
+
+TEST_CASE("A lease token gives back every field") {
+  const auto keys = Keys();
+  const auto lease = OpenLease(*keys, SealLease(*keys, ALease()), kNow);
+  REQUIRE(lease.ok());
+  const Lease expected = ALease();
+  CHECK(lease->task == expected.task);
+  CHECK(lease->dispatch == expected.dispatch);
+  CHECK(lease->session == expected.session);
+  CHECK(lease->holder == expected.holder);
+  CHECK(lease->name_space == expected.name_space);
+  CHECK(lease->owner == expected.owner);
+  CHECK(lease->expires == expected.expires);
+  CHECK(lease->retention == expected.retention);
+}
+
+TEST_CASE("A result may be kept for ever") {
+  const auto keys = Keys();
+  Lease lease = ALease();
+  lease.retention = absl::InfiniteDuration();
+  CHECK(OpenLease(*keys, SealLease(*keys, lease), kNow)->retention == absl::InfiniteDuration());
+}
+
+TEST_CASE("A lease token ends when it says") {
+  const auto keys = Keys();
+  const std::string token = SealLease(*keys, ALease());
+  CHECK(OpenLease(*keys, token, ALease().expires - absl::Nanoseconds(1)).ok());
+  const auto late = OpenLease(*keys, token, ALease().expires);
+  CHECK(late.status().code() == absl::StatusCode::kPermissionDenied);
+  CHECK(ReasonOf(late.status()) == "INVALID_LEASE");
+}
+
+TEST_CASE("A changed, cut or prolonged lease token is refused") {
+  const auto keys = Keys();
+  const std::string token = SealLease(*keys, ALease());
+  const auto refused = [&](const std::string& other) {
+    const auto lease = OpenLease(*keys, other, kNow);
+    return lease.status().code() == absl::StatusCode::kPermissionDenied &&
+           ReasonOf(lease.status()) == "INVALID_LEASE";
+  };
+  for (size_t i = 0; i < token.size(); ++i) {
+    std::string changed = token;
+    changed[i] = static_cast<char>(changed[i] + 1);
+    CHECK(refused(changed));
+    CHECK(refused(token.substr(0, i)));
+  }
+  CHECK(refused(token + '\0'));
+}
+
+TEST_CASE("Fields that are genuine but malformed are refused") {
+  const auto keys = Keys();
+  const auto sealed = [&](const std::string& fields) {
+    return fields + keys->Sign(MacKeys::Purpose::kReceipt, fields);
+  };
+  std::string fields = SealReceipt(*keys, AReceipt());
+  fields.resize(fields.size() - MacKeys::kCodeSize);
+  REQUIRE(OpenReceipt(*keys, sealed(fields)).ok());
+  CHECK_FALSE(OpenReceipt(*keys, sealed(fields + "x")).ok());
+  CHECK_FALSE(OpenReceipt(*keys, sealed(fields.substr(0, fields.size() - 1))).ok());
+  CHECK_FALSE(OpenReceipt(*keys, sealed("")).ok());
+  fields[0] = 2;
+  CHECK_FALSE(OpenReceipt(*keys, sealed(fields)).ok());
+}
+
+TEST_CASE("A receipt gives back every field and is not a lease") {
+  const auto keys = Keys();
+  const std::string token = SealReceipt(*keys, AReceipt());
+  const auto receipt = OpenReceipt(*keys, token);
+  REQUIRE(receipt.ok());
+  CHECK(receipt->task == AReceipt().task);
+  CHECK(receipt->dispatch == 7);
+  CHECK(receipt->status == 1);
+  CHECK(receipt->item_count == 1ull << 40);
+  CHECK_FALSE(OpenLease(*keys, token, kNow).ok());
+  CHECK(ReasonOf(OpenReceipt(*keys, SealLease(*keys, ALease())).status()) == "INVALID_RECEIPT");
+}
+
+TEST_CASE("Tokens of another installation are refused") {
+  const auto ours = Keys('a');
+  const auto theirs = Keys('b');
+  CHECK_FALSE(OpenLease(*ours, SealLease(*theirs, ALease()), kNow).ok());
+  CHECK_FALSE(OpenReceipt(*ours, SealReceipt(*theirs, AReceipt())).ok());
+  CHECK_FALSE(OpenServiceIdentity(
+                  *ours, SealServiceIdentity(*theirs, "inputs", absl::InfiniteFuture()), kNow)
+                  .ok());
+}
+
+TEST_CASE("A service proves its name until its proof ends") {
+  const auto keys = Keys();
+  const std::string token = SealServiceIdentity(*keys, "inputs", kNow + absl::Minutes(1));
+  CHECK(OpenServiceIdentity(*keys, token, kNow).value() == "inputs");
+  const auto late = OpenServiceIdentity(*keys, token, kNow + absl::Minutes(1));
+  CHECK(late.status().code() == absl::StatusCode::kPermissionDenied);
+  CHECK(ReasonOf(late.status()) == "NOT_A_SERVICE");
+  CHECK(ReasonOf(OpenServiceIdentity(*keys, "", kNow).status()) == "NOT_A_SERVICE");
+}
+
+}  // namespace
+}  // namespace kantoku::platform
