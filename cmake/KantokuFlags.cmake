@@ -4,16 +4,11 @@
 set(KANTOKU_SANITIZER "" CACHE STRING "address (ASan and UBSan), thread (TSan), fuzzer (libFuzzer, ASan and UBSan) or empty")
 set_property(CACHE KANTOKU_SANITIZER PROPERTY STRINGS "" address thread fuzzer)
 
-# One cache serves every checkout: paths are hashed and recorded relative to the checkout. -fpch-preprocess and the
-# sloppiness list are what ccache asks for before it caches users of GCC's precompiled headers.
+# One cache serves every checkout: paths are hashed and recorded relative to the checkout. -fpch-preprocess and
+# -fno-pch-timestamp let ccache and other checkouts share precompiled headers.
 find_program(KANTOKU_CCACHE ccache)
 if(KANTOKU_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER
-      ${CMAKE_COMMAND} -E env
-      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
-      CCACHE_NOHASHDIR=1
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-      ${KANTOKU_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${PROJECT_SOURCE_DIR}/cmake/ccache.sh" "${PROJECT_SOURCE_DIR}" "${KANTOKU_CCACHE}")
 endif()
 add_compile_options(-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
