@@ -1,0 +1,23 @@
+#include "services/inputs/engine/effects.h"
+
+namespace kantoku::inputs {
+
+void Effects::Clear() {
+  erased_specs.clear();
+  states.clear();
+  groups.clear();
+  sessions.clear();
+  references.clear();
+  requests.clear();
+  high_water.clear();
+  history.clear();
+  dead.clear();
+  dispatches.clear();
+  renewals.clear();
+  controls.clear();
+  fences.clear();
+  closes.clear();
+  events.clear();
+}
+
+}  // namespace kantoku::inputs

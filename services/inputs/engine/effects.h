@@ -1,0 +1,182 @@
+#ifndef KANTOKU_SERVICES_INPUTS_ENGINE_EFFECTS_H_
+#define KANTOKU_SERVICES_INPUTS_ENGINE_EFFECTS_H_
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "services/inputs/engine/types.h"
+
+// What the engine wants done. Records are to be committed first; messages leave only when they are
+// durable. Within one kind, order matters.
+namespace kantoku::inputs {
+
+// ---- Records -------------------------------------------------------------------------------------
+
+// What happened to a living task since it was accepted. Absent while nothing unusual did; never
+// written for an ordinary dispatch.
+struct StateRecord {
+  uint32_t closed_dispatch = 0;  // This and earlier dispatches are over.
+  uint32_t failed_attempts = 0;
+  bool cancel_requested = false;
+  std::optional<TaskState> intended_end;  // Set while SETTLING.
+  std::optional<absl::Time> not_before;   // Of a backoff.
+  Failure last_failure;
+  bool operator==(const StateRecord&) const = default;
+};
+
+// One row for all dispatches of a group.
+struct DispatchGroupRecord {
+  struct Entry {
+    TaskKey task;
+    uint32_t dispatch;
+    SessionNumber session;
+    bool operator==(const Entry&) const = default;
+  };
+  std::vector<Entry> entries;
+  bool operator==(const DispatchGroupRecord&) const = default;
+};
+
+struct SessionRecord {
+  SessionId id;
+  Caller caller;
+  std::string name_space;
+  bool operator==(const SessionRecord&) const = default;
+};
+
+// Who holds a reference: outlives the task by its history.
+struct ReferenceRecord {
+  TaskId task;
+  std::string name_space;
+  std::string owner;
+  std::string reference;
+  SpecHashes hashes{};
+  bool operator==(const ReferenceRecord&) const = default;
+};
+
+// A spawn call that may be repeated. Ids follow from `first_sequence`, `created` and `random`, but
+// for the exceptions: items whose reference was taken.
+struct RequestRecord {
+  struct Exception {
+    uint32_t index;
+    TaskId holder;
+    std::string conflict;  // The field that differs; empty: an equal spec, `holder` is the answer.
+    bool operator==(const Exception&) const = default;
+  };
+  Digest request;  // Of namespace, owner and request id.
+  Digest content;
+  absl::Time created;
+  uint32_t slot = 0;
+  uint64_t first_sequence = 0;
+  uint32_t count = 0;  // Items, exceptions included.
+  uint64_t random = 0;
+  std::vector<Exception> exceptions;
+  bool operator==(const RequestRecord&) const = default;
+};
+
+template <typename Record>
+struct Change {
+  uint64_t key;
+  std::optional<Record> record;  // Absent: erase.
+};
+
+// ---- Messages ------------------------------------------------------------------------------------
+
+struct DispatchMessage {
+  ConnectionId connection;
+  TaskId task;
+  uint32_t dispatch;
+  uint32_t attempt;
+  SessionId session;
+  Caller holder;
+  std::string_view name_space;  // These three live as long as the engine.
+  std::string_view owner;
+  std::string_view type;
+  uint32_t timeout_ms;
+  uint32_t retention_s;
+};
+
+enum class HandlerAction : uint8_t { kCancel = 1, kRevoke = 2 };
+
+struct HandlerMessage {
+  ConnectionId connection;
+  TaskId task;
+  uint32_t dispatch;
+  HandlerAction action;
+  std::string_view reason;  // Static storage.
+};
+
+// Asks Outputs to close a dispatch, or to take an end that Inputs decided.
+struct FenceMessage {
+  struct Settlement {
+    TaskState end;  // kFailed or kCancelled.
+    Failure failure;
+    uint32_t retention_s;
+  };
+  TaskId task;
+  uint32_t dispatch;
+  std::string_view name_space;  // Both live as long as the engine.
+  std::string_view owner;
+  std::optional<Settlement> settlement;
+};
+
+struct CloseMessage {
+  ConnectionId connection;
+  std::string_view reason;  // Static storage.
+};
+
+enum class EventType : uint8_t {
+  kTaskCreated = 1,
+  kTaskReceived,
+  kTaskStarted,
+  kTaskProgress,
+  kTaskRetried,
+  kTaskReturned,
+  kTaskCancelling,
+  kTaskFinished,
+  kExecutorConnected,
+  kExecutorDisconnected,
+  kExecutorLost,
+};
+
+struct EventMessage {
+  EventType type;
+  TaskId task;                  // Empty when it is about none.
+  std::string_view name_space;  // These three live as long as the engine.
+  std::string_view owner;
+  std::string_view task_type;
+  uint32_t dispatch = 0;
+  SessionId session;
+  std::optional<TaskState> state;
+  Failure failure;
+  float progress = -1;
+};
+
+// Everything that commands of one group brought about.
+//
+// Thread-compatible.
+struct Effects {
+  std::vector<TaskKey> erased_specs;
+  std::vector<Change<StateRecord>> states;
+  std::vector<Change<DispatchGroupRecord>> groups;
+  std::vector<Change<SessionRecord>> sessions;
+  std::vector<Change<ReferenceRecord>> references;
+  std::vector<Change<RequestRecord>> requests;
+  std::vector<Change<uint64_t>> high_water;    // By slot: sequences below are used or reserved.
+  std::vector<Change<std::vector<TaskView>>> history;  // Succeeded tasks, one row a group.
+  std::vector<Change<std::vector<TaskView>>> dead;     // Failed and cancelled ones.
+
+  std::vector<DispatchMessage> dispatches;
+  std::vector<DispatchMessage> renewals;  // New lease tokens for held dispatches.
+  std::vector<HandlerMessage> controls;
+  std::vector<FenceMessage> fences;
+  std::vector<CloseMessage> closes;
+  std::vector<EventMessage> events;
+
+  // Empties it and keeps its memory.
+  void Clear();
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_ENGINE_EFFECTS_H_

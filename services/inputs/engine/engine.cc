@@ -1,0 +1,307 @@
+#include "services/inputs/engine/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/inputs/engine/splitmix.h"
+#include "services/platform/status.h"
+
+// Spawning, control and questions. What happens between dispatch and end is in
+// engine_lifecycle.cc, sessions in engine_sessions.cc, recovery in engine_recovery.cc.
+namespace kantoku::inputs {
+namespace {
+
+using platform::Error;
+using platform::Now;
+
+// Sequences are reserved ahead in blocks, so that the high-water mark is rarely written.
+constexpr uint64_t kSequenceBlock = uint64_t{1} << 16;
+
+std::string ReferenceKey(std::string_view name_space, std::string_view owner,
+                         std::string_view reference) {
+  std::string key;
+  key.reserve(name_space.size() + owner.size() + reference.size() + 2);
+  key.append(name_space).push_back('\0');
+  key.append(owner).push_back('\0');
+  key.append(reference);
+  return key;
+}
+
+std::string_view FirstDifference(const SpecHashes& a, const SpecHashes& b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i]) return kSpecFieldNames[i];
+  }
+  return {};
+}
+
+}  // namespace
+
+bool TaskFilter::Matches(const TaskView& view) const {
+  return view.name_space == name_space && (type.empty() || view.type == type) &&
+         (states.empty() || std::ranges::find(states, view.state) != states.end());
+}
+
+Engine::Engine(const EngineOptions& options) : options_(options), jitter_state_(options.seed) {}
+Engine::~Engine() = default;
+
+// FNV-1a: stable over builds and machines, because slots are part of ids that are stored.
+uint32_t Engine::SlotOf(std::string_view name_space) const {
+  uint64_t hash = 0xCBF29CE484222325;
+  for (const char c : name_space) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3;
+  return static_cast<uint32_t>(hash % options_.slot_count);
+}
+
+uint64_t Engine::ReserveSequences(uint32_t slot, uint64_t count, Effects& effects) {
+  auto& [next, reserved] = sequences_[slot];
+  if (next + count > reserved) {
+    reserved = next + count + kSequenceBlock;
+    effects.high_water.push_back({slot, reserved});
+  }
+  return next;
+}
+
+const Engine::Reference* Engine::FindReference(std::string_view name_space, std::string_view owner,
+                                               std::string_view reference) const {
+  if (reference.empty()) return nullptr;
+  const auto found = references_.find(ReferenceKey(name_space, owner, reference));
+  return found == references_.end() ? nullptr : &found->second;
+}
+
+SpawnOutcome Engine::Repeat(const RequestRecord& record) const {
+  SpawnOutcome outcome{.items = std::vector<SpawnOutcome::Item>(record.count), .repeated = true};
+  uint64_t sequence = record.first_sequence;
+  auto exception = record.exceptions.begin();
+  for (uint32_t i = 0; i < record.count; ++i) {
+    SpawnOutcome::Item& item = outcome.items[i];
+    if (exception != record.exceptions.end() && exception->index == i) {
+      item = {.id = exception->holder, .created = false, .conflict = exception->conflict};
+      ++exception;
+    } else {
+      item.id = TaskId::Make(record.created, record.slot, sequence++, SplitMix(record.random + i));
+      item.created = true;
+    }
+  }
+  return outcome;
+}
+
+absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const Now& now,
+                                           Effects& effects) {
+  if (const RequestRecord* known = requests_.Find(command.request)) {
+    if (known->content == command.content) return Repeat(*known);
+    return Error(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
+                 "request_id: was used for another batch within the last 10 minutes");
+  }
+  if (tasks_.size() + command.specs.size() > options_.max_pending) {
+    return Error(absl::StatusCode::kResourceExhausted, "PENDING_LIMIT",
+                 absl::StrCat("specs: ", tasks_.size(), " tasks are pending, ",
+                              command.specs.size(), " more exceed the limit of ",
+                              options_.max_pending));
+  }
+  const uint32_t slot = SlotOf(command.name_space);
+  RequestRecord record{.request = command.request,
+                       .content = command.content,
+                       .created = now.wall,
+                       .slot = slot,
+                       .first_sequence = ReserveSequences(slot, command.specs.size(), effects),
+                       .count = static_cast<uint32_t>(command.specs.size()),
+                       .random = command.random};
+  uint64_t sequence = record.first_sequence;
+  for (uint32_t i = 0; i < record.count; ++i) {
+    const TaskSpec& spec = command.specs[i];
+    if (const auto* holder = FindReference(command.name_space, command.owner, spec.reference)) {
+      const auto conflict = FirstDifference(holder->hashes, spec.hashes);
+      record.exceptions.push_back({i, holder->task, std::string(conflict)});
+      continue;
+    }
+    const TaskId id = TaskId::Make(now.wall, slot, sequence++, SplitMix(command.random + i));
+    const TaskIndex index = Admit(id, command.name_space, command.owner, spec);
+    if (!spec.reference.empty()) {
+      const ReferenceRecord reference{id, std::string(command.name_space),
+                                      std::string(command.owner), spec.reference, spec.hashes};
+      RecoverReference(reference);
+      effects.references.push_back({id.key(), reference});
+    }
+    Say(EventType::kTaskCreated, tasks_.at(index), effects);
+    Enqueue(index, now);
+  }
+  sequences_[slot].first = sequence;
+  SpawnOutcome outcome = Repeat(record);
+  outcome.repeated = false;
+  const uint64_t number = requests_.Add(record);
+  effects.requests.push_back({number, std::move(record)});
+  return outcome;
+}
+
+TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, std::string_view owner,
+                        const TaskSpec& spec) {
+  const TaskIndex index = tasks_.Insert(id);
+  Task& task = tasks_.at(index);
+  task.lane = matcher_.LaneFor(name_space, spec.type);
+  task.owner = names_.Intern(std::string(owner));
+  task.policy = policies_.Intern(spec.retry);
+  task.priority = static_cast<int16_t>(spec.priority);
+  task.timeout_ms = spec.timeout_ms;
+  task.retention_s = spec.retention_s;
+  task.has_reference = !spec.reference.empty();
+  task.wake = spec.not_before.has_value() ? absl::ToUnixNanos(*spec.not_before) : 0;
+  task.state = TaskState::kScheduled;
+  return index;
+}
+
+// Of a task that waits for nothing but its time, its fence and its turn.
+void Engine::Enqueue(TaskIndex index, const Now& now) {
+  Task& task = tasks_.at(index);
+  if (task.wake > absl::ToUnixNanos(now.wall)) {
+    task.state = TaskState::kScheduled;
+    wall_alarms_.Push(task.wake, index);
+    return;
+  }
+  task.state = TaskState::kReady;
+  task.backing_off = false;
+  if (task.fenced_dispatch == task.dispatch) matcher_.Push(task.lane, index);
+}
+
+absl::StatusOr<TaskState> Engine::Cancel(const TaskId& id, const Now& now, Effects& effects) {
+  const TaskIndex index = tasks_.Find(id);
+  if (index == kNoTask) return Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK", "no such task");
+  Task& task = tasks_.at(index);
+  if (task.state == TaskState::kSettling || task.cancel_requested) return task.state;
+  task.cancel_requested = true;
+  Say(EventType::kTaskCancelling, task, effects);
+  const Session* session = task.session == 0 ? nullptr : sessions_.Find(task.session);
+  if (session == nullptr) {
+    const bool queued =
+        task.state == TaskState::kReady && task.fenced_dispatch == task.dispatch;
+    if (task.state == TaskState::kScheduled) wall_alarms_.Remove(index);
+    Settle(index, TaskState::kCancelled, {"CANCELLED", ""}, effects);
+    if (queued) matcher_.Gone(task.lane);
+    return TaskState::kSettling;
+  }
+  task.state = TaskState::kCancelling;
+  WriteState(task, std::nullopt, effects);
+  SetAlarm(index, now.steady + options_.cancel_timeout);
+  effects.controls.push_back(
+      {session->connection, id, task.dispatch, HandlerAction::kCancel, "CANCELLED"});
+  return TaskState::kCancelling;
+}
+
+// ---- Questions ------------------------------------------------------------------------------------
+
+std::optional<TaskView> Engine::Find(const TaskId& id) const {
+  const TaskIndex index = tasks_.Find(id);
+  if (index == kNoTask) return std::nullopt;
+  return ViewOf(tasks_.at(index));
+}
+
+TaskView Engine::ViewOf(const Task& task) const {
+  TaskView view{.id = task.id,
+                .name_space = matcher_.name_space(task.lane),
+                .owner = names_.at(task.owner),
+                .type = matcher_.type(task.lane),
+                .reference = std::string(ReferenceOf(task)),
+                .priority = task.priority,
+                .state = task.state,
+                .failed_attempts = task.failed_attempts,
+                .dispatch = task.dispatch,
+                .last_failure = FailureOf(task)};
+  if (task.session != 0) view.session = sessions_.at(task.session).id;
+  if (task.has_progress) view.progress = progress_.at(task.key());
+  switch (task.state) {
+    case TaskState::kScheduled:
+      view.cause = task.backing_off ? WaitCause::kBackoff : WaitCause::kDelay;
+      break;
+    case TaskState::kReady:
+      view.cause = task.fenced_dispatch < task.dispatch ? WaitCause::kFence
+                                                        : matcher_.CauseOf(task.lane);
+      break;
+    case TaskState::kLeased:
+      view.cause = WaitCause::kExecutorQueue;
+      break;
+    default:
+      break;
+  }
+  return view;
+}
+
+std::vector<TaskView> Engine::List(const TaskFilter& filter, size_t limit, size_t budget,
+                                   std::optional<TaskKey>& from) const {
+  const uint32_t slot = SlotOf(filter.name_space);
+  const TaskKey first = TaskKey{slot} << TaskId::kSequenceBits;
+  TaskKey next = std::max(from.value_or(0), first);
+  std::vector<TaskView> views;
+  for (; views.size() < limit && budget > 0; --budget) {
+    const TaskIndex index = tasks_.LowerBound(next);
+    if (index == kNoTask || tasks_.at(index).id.slot() != slot) {
+      from.reset();
+      return views;
+    }
+    next = tasks_.at(index).key() + 1;
+    TaskView view = ViewOf(tasks_.at(index));
+    if (filter.Matches(view)) views.push_back(std::move(view));
+  }
+  from = next;
+  return views;
+}
+
+std::vector<SessionView> Engine::Sessions(std::string_view name_space) const {
+  std::vector<SessionView> views;
+  for (const SessionNumber number : sessions_.Numbers()) {
+    const Session& session = sessions_.at(number);
+    if (names_.at(session.name_space) != name_space) continue;
+    views.push_back({session.id, session.name, session.caller, session.types,
+                     session.connection != 0, session.max_held, session.held,
+                     session.connected_at});
+  }
+  return views;
+}
+
+// ---- Side tables ----------------------------------------------------------------------------------
+
+void Engine::SetFailure(Task& task, Failure failure) {
+  if (failure.empty()) return;
+  task.has_failure = true;
+  failures_[task.key()] = std::move(failure);
+}
+
+const Failure& Engine::FailureOf(const Task& task) const {
+  static const Failure& none = *new Failure();
+  return task.has_failure ? failures_.at(task.key()) : none;
+}
+
+std::string_view Engine::ReferenceOf(const Task& task) const {
+  if (!task.has_reference) return {};
+  const std::string& key = reference_keys_.at(task.key());
+  return std::string_view(key).substr(key.rfind('\0') + 1);
+}
+
+void Engine::RecoverReference(const ReferenceRecord& record) {
+  std::string key = ReferenceKey(record.name_space, record.owner, record.reference);
+  references_[key] = {record.task, record.hashes};
+  reference_keys_[record.task.key()] = std::move(key);
+}
+
+EventMessage Engine::EventOf(EventType type, const Task& task) const {
+  EventMessage event{.type = type,
+                     .task = task.id,
+                     .name_space = matcher_.name_space(task.lane),
+                     .owner = names_.at(task.owner),
+                     .task_type = matcher_.type(task.lane),
+                     .dispatch = task.dispatch};
+  if (task.session != 0) event.session = sessions_.at(task.session).id;
+  return event;
+}
+
+void Engine::Say(EventType type, const Task& task, Effects& effects) {
+  effects.events.push_back(EventOf(type, task));
+}
+
+void Engine::SaySession(EventType type, const Session& session, Effects& effects) {
+  effects.events.push_back({.type = type,
+                            .name_space = names_.at(session.name_space),
+                            .owner = {},
+                            .task_type = {},
+                            .session = session.id});
+}
+
+}  // namespace kantoku::inputs

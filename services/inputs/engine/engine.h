@@ -1,0 +1,295 @@
+#ifndef KANTOKU_SERVICES_INPUTS_ENGINE_ENGINE_H_
+#define KANTOKU_SERVICES_INPUTS_ENGINE_ENGINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/inputs/engine/effects.h"
+#include "services/inputs/engine/history.h"
+#include "services/inputs/engine/indexed_heap.h"
+#include "services/inputs/engine/interner.h"
+#include "services/inputs/engine/matcher.h"
+#include "services/inputs/engine/request_book.h"
+#include "services/inputs/engine/session_table.h"
+#include "services/inputs/engine/task_table.h"
+#include "services/inputs/engine/types.h"
+#include "services/platform/clock.h"
+
+namespace kantoku::inputs {
+
+struct EngineOptions {
+  uint32_t slot_count = 256;
+  size_t max_pending = 10'000'000;
+  uint32_t max_session_credit = 1'000;
+  uint32_t max_dispatches = 100;
+  absl::Duration grace = absl::Seconds(20);
+  absl::Duration start_timeout = absl::Minutes(1);
+  absl::Duration cancel_timeout = absl::Seconds(30);
+  absl::Duration renew_interval = absl::Minutes(15);
+  absl::Duration history = absl::Hours(1);
+  size_t max_history = 1'000'000;
+  absl::Duration dead_retention = absl::Hours(24 * 7);
+  size_t max_dead = 1'000'000;
+  absl::Duration request_memory = absl::Minutes(10);
+  size_t max_requests = 1'000'000;
+  uint64_t seed = 0;  // Of the jitter.
+};
+
+// A batch of validated specs from one caller.
+struct SpawnCommand {
+  std::string_view name_space;
+  std::string_view owner;
+  Digest request;  // Of namespace, owner and request id.
+  Digest content;
+  std::span<const TaskSpec> specs;
+  uint64_t random = 0;  // For the ids.
+};
+
+struct SpawnOutcome {
+  struct Item {
+    TaskId id;                  // The holder's, unless created.
+    bool created = false;
+    std::string_view conflict;  // The field in which the reference's holder differs.
+  };
+  std::vector<Item> items;
+  bool repeated = false;  // The request was known: nothing was created now.
+};
+
+// A dispatch that an executor says it holds.
+struct HeldDispatch {
+  TaskId task;
+  uint32_t dispatch = 0;
+  bool started = false;
+  bool finished = false;  // It came with a genuine receipt.
+};
+
+struct OpenSessionCommand {
+  SessionId session;
+  Caller caller;
+  std::string_view name_space;
+  std::string_view name;
+  std::span<const std::string> types;
+  std::span<const HeldDispatch> held;
+  uint32_t max_held = 0;
+  ConnectionId connection = 0;
+};
+
+enum class HeldVerdict : uint8_t { kKept, kFinished, kNotHeld };
+
+enum class NackKind : uint8_t { kFailed = 1, kFailedFinally, kReturned, kCancelled };
+
+struct NackCommand {
+  TaskId task;
+  uint32_t dispatch = 0;
+  NackKind kind = NackKind::kReturned;
+  Failure failure;
+};
+
+// Which tasks a list shows.
+struct TaskFilter {
+  std::string_view name_space;
+  std::string_view type;            // Empty: all.
+  std::vector<TaskState> states;    // Empty: all.
+  bool Matches(const TaskView& view) const;
+};
+
+// The scheduling core of one partition: a state machine that knows every living task, decides who
+// runs what and when, and says in `effects` what is to be recorded and sent.
+//
+// Guarantees: deterministic: equal options, recovery, commands and times give equal effects. A task
+// that was accepted ends exactly once. A dispatch follows another of the same task only after
+// Outputs has closed the earlier one. Records are such that an engine recovered from any prefix of
+// committed groups goes on correctly.
+//
+// Confined to one thread. It has no clock, no threads and no I/O: times are parameters, crypto
+// (receipts, tokens) is done by the caller. Commands about one dispatch answer NOT_FOUND, NOT_HELD
+// or STALE_DISPATCH when it is not held by that session under that number.
+class Engine {
+ public:
+  explicit Engine(const EngineOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // ---- Recovery: before the first command, in this order -----------------------------------------
+  void RecoverHighWater(uint32_t slot, uint64_t reserved);
+  void RecoverHistory(uint64_t row, const std::vector<TaskView>& tasks);
+  void RecoverDead(uint64_t row, const std::vector<TaskView>& tasks);
+  void RecoverSession(SessionNumber number, const SessionRecord& record);
+  void RecoverTask(const TaskId& id, std::string_view name_space, std::string_view owner,
+                   const TaskSpec& spec);
+  void RecoverState(TaskKey task, const StateRecord& record);
+  void RecoverGroup(uint64_t number, const DispatchGroupRecord& record);
+  void RecoverReference(const ReferenceRecord& record);
+  void RecoverRequest(uint64_t number, RequestRecord record);
+  // Queues what waits, starts a fresh grace for what is leased, asks again for open fences.
+  void FinishRecovery(const platform::Now& now, Effects& effects);
+
+  // ---- Users -------------------------------------------------------------------------------------
+  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT; INVALID_ARGUMENT,
+  // REQUEST_ID_REUSED when the request id came with other content before.
+  absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
+                                     Effects& effects);
+  // The state after the request. FAILED_PRECONDITION, TASK_ENDED; NOT_FOUND.
+  absl::StatusOr<TaskState> Cancel(const TaskId& task, const platform::Now& now, Effects& effects);
+
+  // ---- Executors ---------------------------------------------------------------------------------
+  // A verdict for each held dispatch. A session that is connected elsewhere loses that connection.
+  // PERMISSION_DENIED, FOREIGN_SESSION when it belongs to another caller or namespace.
+  absl::StatusOr<std::vector<HeldVerdict>> OpenSession(const OpenSessionCommand& command,
+                                                       const platform::Now& now, Effects& effects);
+  void SetCredit(ConnectionId connection, uint32_t max_held);
+  // The connection ended: grace begins, or the session ends when it holds nothing.
+  void CloseConnection(ConnectionId connection, const platform::Now& now, Effects& effects);
+  absl::Status Started(ConnectionId connection, const TaskId& task, uint32_t dispatch,
+                       const platform::Now& now, Effects& effects);
+  // A genuine receipt finishes the task whoever shows it; one for a task that is gone is fine.
+  void Finished(const TaskId& task, uint32_t dispatch, const platform::Now& now, Effects& effects);
+  absl::Status Nack(ConnectionId connection, const NackCommand& command, const platform::Now& now,
+                    Effects& effects);
+  absl::Status Progress(ConnectionId connection, const TaskId& task, uint32_t dispatch,
+                        double fraction, std::string_view message, Effects& effects);
+
+  // ---- Outputs -----------------------------------------------------------------------------------
+  // Answer to a FenceMessage: the terminal state of the task in Outputs, or nullopt: closed.
+  void FenceAnswered(const TaskId& task, uint32_t dispatch, std::optional<TaskState> terminal,
+                     const platform::Now& now, Effects& effects);
+
+  // ---- Time --------------------------------------------------------------------------------------
+  // Does what is due and dispatches what can be; to be called once per group, last.
+  void FinishGroup(const platform::Now& now, Effects& effects);
+  // Steady time of the next thing that is due without a command.
+  absl::Duration NextWake(const platform::Now& now) const;
+
+  // ---- Questions ---------------------------------------------------------------------------------
+  // A living task.
+  std::optional<TaskView> Find(const TaskId& task) const;
+  // The record rows that may hold an ended task.
+  std::optional<uint64_t> FindHistory(TaskKey task) const { return history_.Find(task); }
+  std::optional<uint64_t> FindDead(TaskKey task) const { return dead_.Find(task); }
+  const History& history() const { return history_; }
+  const History& dead() const { return dead_; }
+  // Living tasks in spawn order from `from` on, at most `limit`; looks at no more than `budget`
+  // tasks and sets `from` to where to go on, nullopt at the end.
+  std::vector<TaskView> List(const TaskFilter& filter, size_t limit, size_t budget,
+                             std::optional<TaskKey>& from) const;
+  std::vector<SessionView> Sessions(std::string_view name_space) const;
+  size_t pending() const { return tasks_.size(); }
+  uint32_t SlotOf(std::string_view name_space) const;
+
+ private:
+  struct PlaceOfTask {
+    TaskTable* tasks;
+    uint32_t& operator()(TaskIndex task) const { return tasks->at(task).wake_position; }
+  };
+  struct PlaceOfSession {
+    SessionTable* sessions;
+    uint32_t& operator()(SessionNumber n) const { return sessions->at(n).wake_position; }
+  };
+  struct Reference {
+    TaskId task;
+    SpecHashes hashes;
+  };
+  struct Group {
+    uint64_t number = 0;
+    uint32_t open = 0;  // Dispatches that are not over.
+  };
+
+  // Spawning.
+  SpawnOutcome Repeat(const RequestRecord& record) const;
+  uint64_t ReserveSequences(uint32_t slot, uint64_t count, Effects& effects);
+  const Reference* FindReference(std::string_view name_space, std::string_view owner,
+                                 std::string_view reference) const;
+  TaskIndex Admit(const TaskId& id, std::string_view name_space, std::string_view owner,
+                  const TaskSpec& spec);
+  void Enqueue(TaskIndex index, const platform::Now& now);
+
+  // Dispatch.
+  void DispatchReady(const platform::Now& now, Effects& effects);
+  DispatchMessage MessageFor(const Task& task, const Session& session) const;
+  uint32_t OpenGroup();
+  void LeaveGroup(Task& task, Effects& effects);
+  void Hold(Session& session, TaskIndex index);
+  // The dispatch is over: off the session's list, its group and its timer.
+  void Release(TaskIndex index, Effects& effects);
+  absl::StatusOr<TaskIndex> FindHeld(ConnectionId connection, const TaskId& task,
+                                     uint32_t dispatch) const;
+
+  // Sessions.
+  std::vector<HeldVerdict> Resume(Session& session, std::span<const HeldDispatch> held,
+                                  const platform::Now& now, Effects& effects);
+  void GoOn(TaskIndex index, bool started, const Session& session, const platform::Now& now,
+            Effects& effects);
+  void EndSession(SessionNumber number, bool lost, const platform::Now& now, Effects& effects);
+
+  // Ends and new starts.
+  void AttemptFailed(TaskIndex index, Failure failure, const platform::Now& now, Effects& effects);
+  void Return(TaskIndex index, std::string_view reason, const platform::Now& now,
+              Effects& effects);
+  void TakeBack(TaskIndex index, bool lost, const platform::Now& now, Effects& effects);
+  void Reschedule(TaskIndex index, absl::Time not_before, const platform::Now& now,
+                  Effects& effects);
+  void Settle(TaskIndex index, TaskState end, Failure failure, Effects& effects);
+  void AskFence(const Task& task, Effects& effects);
+  void Finish(TaskIndex index, TaskState end, const platform::Now& now, Effects& effects);
+  void WriteState(Task& task, std::optional<absl::Time> not_before, Effects& effects);
+  absl::Time BackoffEnd(const Task& task, absl::Time wall);
+
+  // Time.
+  void Tick(const platform::Now& now, Effects& effects);
+  void TaskDue(TaskIndex index, const platform::Now& now, Effects& effects);
+  void RenewLeases(const platform::Now& now, Effects& effects);
+  void Forget(const platform::Now& now, Effects& effects);
+  void SetAlarm(TaskIndex index, absl::Duration steady);
+  void ClearAlarm(TaskIndex index);
+
+  // Side tables.
+  void SetFailure(Task& task, Failure failure);
+  const Failure& FailureOf(const Task& task) const;
+  std::string_view ReferenceOf(const Task& task) const;
+  TaskView ViewOf(const Task& task) const;
+  void Say(EventType type, const Task& task, Effects& effects);
+  EventMessage EventOf(EventType type, const Task& task) const;
+  void SaySession(EventType type, const Session& session, Effects& effects);
+
+  const EngineOptions options_;
+  TaskTable tasks_;
+  SessionTable sessions_;
+  Matcher matcher_{tasks_};
+  // A task is in at most one: SCHEDULED in the wall heap (ns since epoch), held in the steady heap.
+  IndexedHeap<PlaceOfTask> wall_alarms_{PlaceOfTask{&tasks_}};
+  IndexedHeap<PlaceOfTask> steady_alarms_{PlaceOfTask{&tasks_}};
+  IndexedHeap<PlaceOfSession> session_alarms_{PlaceOfSession{&sessions_}};
+  Interner<std::string> names_;  // Owners and namespaces.
+  Interner<RetryPolicy> policies_;
+  RequestBook requests_;
+  History history_;
+  History dead_;
+  absl::flat_hash_map<std::string, Reference> references_;  // By namespace, owner, reference.
+  absl::flat_hash_map<TaskKey, std::string> reference_keys_;
+  absl::flat_hash_map<TaskKey, Failure> failures_;
+  absl::flat_hash_map<TaskKey, float> progress_;
+  absl::flat_hash_map<uint32_t, std::pair<uint64_t, uint64_t>> sequences_;  // Slot: next, reserved.
+  std::vector<Group> groups_;
+  std::vector<uint32_t> free_groups_;
+  uint64_t next_group_ = 1;
+  absl::Duration next_renewal_ = absl::ZeroDuration();
+  uint64_t jitter_state_;
+  // Tasks that ended in this group; one row each at its end.
+  std::vector<TaskView> ended_;
+  std::vector<TaskView> died_;
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_ENGINE_ENGINE_H_

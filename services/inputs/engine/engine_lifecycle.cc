@@ -1,0 +1,446 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/inputs/engine/engine.h"
+#include "services/inputs/engine/splitmix.h"
+#include "services/platform/status.h"
+
+// From dispatch to end: what happens to one task.
+namespace kantoku::inputs {
+
+using platform::Now;
+
+// ---- Dispatch -------------------------------------------------------------------------------------
+
+void Engine::DispatchReady(const Now& now, Effects& effects) {
+  DispatchGroupRecord record;
+  uint32_t group = 0;
+  while (const auto match = matcher_.Next()) {
+    if (record.entries.empty()) group = OpenGroup();
+    Task& task = tasks_.at(match->task);
+    Session& session = sessions_.at(match->session);
+    task.state = TaskState::kLeased;
+    ++task.dispatch;
+    task.group = group;
+    ++groups_[group].open;
+    Hold(session, match->task);
+    SetAlarm(match->task, now.steady + options_.start_timeout);
+    record.entries.push_back({task.key(), task.dispatch, session.number});
+    effects.dispatches.push_back(MessageFor(task, session));
+    Say(EventType::kTaskReceived, task, effects);
+  }
+  if (record.entries.empty()) return;
+  effects.groups.push_back({groups_[group].number, std::move(record)});
+}
+
+DispatchMessage Engine::MessageFor(const Task& task, const Session& session) const {
+  return {.connection = session.connection,
+          .task = task.id,
+          .dispatch = task.dispatch,
+          .attempt = task.failed_attempts + 1U,
+          .session = session.id,
+          .holder = session.caller,
+          .name_space = matcher_.name_space(task.lane),
+          .owner = names_.at(task.owner),
+          .type = matcher_.type(task.lane),
+          .timeout_ms = task.timeout_ms,
+          .retention_s = task.retention_s};
+}
+
+uint32_t Engine::OpenGroup() {
+  if (free_groups_.empty()) {
+    free_groups_.push_back(static_cast<uint32_t>(groups_.size()));
+    groups_.emplace_back();
+  }
+  const uint32_t group = free_groups_.back();
+  free_groups_.pop_back();
+  groups_[group] = {.number = next_group_++};
+  return group;
+}
+
+void Engine::LeaveGroup(Task& task, Effects& effects) {
+  Group& group = groups_[task.group];
+  if (--group.open > 0) return;
+  effects.groups.push_back({group.number, std::nullopt});
+  free_groups_.push_back(task.group);
+}
+
+void Engine::Hold(Session& session, TaskIndex index) {
+  Task& task = tasks_.at(index);
+  task.session = session.number;
+  task.previous_held = kNoTask;
+  task.next_held = session.first_held;
+  if (session.first_held != kNoTask) tasks_.at(session.first_held).previous_held = index;
+  session.first_held = index;
+  ++session.held;
+}
+
+void Engine::Release(TaskIndex index, Effects& effects) {
+  Task& task = tasks_.at(index);
+  Session& session = sessions_.at(task.session);
+  if (task.previous_held != kNoTask) {
+    tasks_.at(task.previous_held).next_held = task.next_held;
+  } else {
+    session.first_held = task.next_held;
+  }
+  if (task.next_held != kNoTask) tasks_.at(task.next_held).previous_held = task.previous_held;
+  --session.held;
+  matcher_.SetRoom(session.number, session.room());
+  LeaveGroup(task, effects);
+  ClearAlarm(index);
+  task.session = 0;
+  task.begun = false;
+  task.closed_dispatch = task.dispatch;
+}
+
+absl::StatusOr<TaskIndex> Engine::FindHeld(ConnectionId connection, const TaskId& id,
+                                           uint32_t dispatch) const {
+  const Session* session = sessions_.FindConnection(connection);
+  const TaskIndex index = tasks_.Find(id);
+  if (session == nullptr || index == kNoTask || tasks_.at(index).session != session->number) {
+    return platform::Error(absl::StatusCode::kFailedPrecondition, "NOT_HELD",
+                           absl::StrCat("task_id: this session does not hold ", id.ToString()));
+  }
+  if (tasks_.at(index).dispatch != dispatch) {
+    return platform::Error(
+        absl::StatusCode::kFailedPrecondition, "STALE_DISPATCH",
+        absl::StrCat("dispatch: ", dispatch, " of ", id.ToString(),
+                     " is over; this session holds dispatch ", tasks_.at(index).dispatch));
+  }
+  return index;
+}
+
+// ---- What executors report ------------------------------------------------------------------------
+
+absl::Status Engine::Started(ConnectionId connection, const TaskId& id, uint32_t dispatch,
+                             const Now& now, Effects& effects) {
+  KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index, FindHeld(connection, id, dispatch));
+  Task& task = tasks_.at(index);
+  if (task.begun) return absl::OkStatus();
+  task.begun = true;
+  Say(EventType::kTaskStarted, task, effects);
+  if (task.state == TaskState::kCancelling) return absl::OkStatus();
+  task.state = TaskState::kRunning;
+  SetAlarm(index, now.steady + absl::Milliseconds(task.timeout_ms));
+  return absl::OkStatus();
+}
+
+void Engine::Finished(const TaskId& id, uint32_t dispatch, const Now& now, Effects& effects) {
+  const TaskIndex index = tasks_.Find(id);
+  if (index == kNoTask) return;
+  const Task& task = tasks_.at(index);
+  if (task.session != 0 && task.dispatch != dispatch) {
+    effects.controls.push_back({sessions_.at(task.session).connection, id, task.dispatch,
+                                HandlerAction::kRevoke, "FINISHED"});
+  }
+  Finish(index, TaskState::kSucceeded, now, effects);
+}
+
+absl::Status Engine::Nack(ConnectionId connection, const NackCommand& command, const Now& now,
+                          Effects& effects) {
+  KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index,
+                           FindHeld(connection, command.task, command.dispatch));
+  const bool cancelled = tasks_.at(index).cancel_requested;
+  Release(index, effects);
+  if (cancelled) {
+    Settle(index, TaskState::kCancelled, {"CANCELLED", command.failure.message}, effects);
+    return absl::OkStatus();
+  }
+  switch (command.kind) {
+    case NackKind::kFailed:
+      AttemptFailed(index, command.failure, now, effects);
+      break;
+    case NackKind::kFailedFinally:
+      ++tasks_.at(index).failed_attempts;
+      Settle(index, TaskState::kFailed, command.failure, effects);
+      break;
+    case NackKind::kReturned:
+    case NackKind::kCancelled:  // Nobody asked for it: as if it had never begun.
+      Return(index, "RETURNED", now, effects);
+      break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Progress(ConnectionId connection, const TaskId& id, uint32_t dispatch,
+                              double fraction, std::string_view message, Effects& effects) {
+  if (!std::isfinite(fraction) || fraction < 0 || fraction > 1) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_PROGRESS",
+                           absl::StrCat("fraction: ", fraction, " is not from 0 to 1"));
+  }
+  KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index, FindHeld(connection, id, dispatch));
+  Task& task = tasks_.at(index);
+  task.has_progress = true;
+  progress_[task.key()] = static_cast<float>(fraction);
+  EventMessage event = EventOf(EventType::kTaskProgress, task);
+  event.progress = static_cast<float>(fraction);
+  event.failure.message = message;
+  effects.events.push_back(std::move(event));
+  return absl::OkStatus();
+}
+
+// ---- Ends and new starts --------------------------------------------------------------------------
+
+absl::Time Engine::BackoffEnd(const Task& task, absl::Time wall) {
+  const RetryPolicy& policy = policies_.at(task.policy);
+  const double exponent = std::max<int>(task.failed_attempts, 1) - 1;
+  const double pause = std::min<double>(policy.max_backoff_ms,
+                                        policy.initial_backoff_ms *
+                                            std::pow(static_cast<double>(policy.multiplier), exponent));
+  return wall + absl::Milliseconds(pause * (1 - policy.jitter * SplitMixFraction(jitter_state_++)));
+}
+
+void Engine::AttemptFailed(TaskIndex index, Failure failure, const Now& now, Effects& effects) {
+  Task& task = tasks_.at(index);
+  ++task.failed_attempts;
+  if (task.failed_attempts >= policies_.at(task.policy).max_attempts) {
+    Settle(index, TaskState::kFailed, std::move(failure), effects);
+    return;
+  }
+  SetFailure(task, std::move(failure));
+  EventMessage event = EventOf(EventType::kTaskRetried, task);
+  event.failure = FailureOf(task);
+  effects.events.push_back(std::move(event));
+  Reschedule(index, BackoffEnd(task, now.wall), now, effects);
+}
+
+// The dispatch ended without having counted. The first time the task may go elsewhere at once; after
+// that it pauses, so that an executor that returns everything cannot spin.
+void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Effects& effects) {
+  Task& task = tasks_.at(index);
+  if (task.dispatch >= options_.max_dispatches) {
+    Settle(index, TaskState::kFailed,
+           {"TOO_MANY_DISPATCHES", absl::StrCat("dispatched ", task.dispatch,
+                                                " times without an end; last: ",
+                                                platform::ToAbsl(reason))},
+           effects);
+    return;
+  }
+  EventMessage event = EventOf(EventType::kTaskReturned, task);
+  event.failure.reason = reason;
+  effects.events.push_back(std::move(event));
+  Reschedule(index, task.dispatch == 1 ? now.wall : BackoffEnd(task, now.wall), now, effects);
+}
+
+void Engine::TakeBack(TaskIndex index, bool lost, const Now& now, Effects& effects) {
+  const Task& task = tasks_.at(index);
+  const bool begun = task.begun;
+  Release(index, effects);
+  if (task.cancel_requested) {
+    Settle(index, TaskState::kCancelled, {"CANCELLED", "the executor was lost"}, effects);
+  } else if (lost && begun) {
+    AttemptFailed(index, {"EXECUTOR_LOST", "the executor did not come back within the grace"}, now,
+                  effects);
+  } else {
+    Return(index, lost ? "EXECUTOR_LOST" : "NOT_PRESENTED", now, effects);
+  }
+}
+
+void Engine::Reschedule(TaskIndex index, absl::Time not_before, const Now& now, Effects& effects) {
+  Task& task = tasks_.at(index);
+  task.wake = absl::ToUnixNanos(not_before);
+  task.backing_off = true;
+  WriteState(task, not_before, effects);
+  AskFence(task, effects);
+  Enqueue(index, now);
+}
+
+// Not dispatched any more; ends when Outputs has taken the end or tells of another.
+void Engine::Settle(TaskIndex index, TaskState end, Failure failure, Effects& effects) {
+  Task& task = tasks_.at(index);
+  task.state = TaskState::kSettling;
+  task.intended_end = end;
+  SetFailure(task, std::move(failure));
+  WriteState(task, std::nullopt, effects);
+  AskFence(task, effects);
+}
+
+void Engine::AskFence(const Task& task, Effects& effects) {
+  FenceMessage message{.task = task.id,
+                       .dispatch = task.dispatch,
+                       .name_space = matcher_.name_space(task.lane),
+                       .owner = names_.at(task.owner)};
+  if (task.state == TaskState::kSettling) {
+    message.settlement = {task.intended_end, FailureOf(task), task.retention_s};
+  }
+  effects.fences.push_back(std::move(message));
+}
+
+void Engine::FenceAnswered(const TaskId& id, uint32_t dispatch, std::optional<TaskState> terminal,
+                           const Now& now, Effects& effects) {
+  const TaskIndex index = tasks_.Find(id);
+  if (index == kNoTask) return;
+  if (terminal.has_value()) {
+    Finish(index, *terminal, now, effects);
+    return;
+  }
+  Task& task = tasks_.at(index);
+  const bool was_closed = task.fenced_dispatch == task.dispatch;
+  task.fenced_dispatch = std::max(task.fenced_dispatch, dispatch);
+  if (was_closed || task.fenced_dispatch < task.dispatch) return;
+  if (task.state == TaskState::kReady) matcher_.Push(task.lane, index);
+}
+
+void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& effects) {
+  Task& task = tasks_.at(index);
+  const bool queued = task.state == TaskState::kReady && task.fenced_dispatch == task.dispatch;
+  if (task.state == TaskState::kScheduled) wall_alarms_.Remove(index);
+  EventMessage event = EventOf(EventType::kTaskFinished, task);
+  if (task.session != 0) Release(index, effects);
+  task.state = end;
+  if (queued) matcher_.Gone(task.lane);
+  const bool succeeded = end == TaskState::kSucceeded;
+  event.state = end;
+  if (!succeeded) event.failure = FailureOf(task);
+  effects.events.push_back(std::move(event));
+
+  TaskView view = ViewOf(task);
+  view.ended_at = now.wall;
+  (succeeded ? ended_ : died_).push_back(std::move(view));
+  if (task.has_state_record) effects.states.push_back({task.key(), std::nullopt});
+  if (succeeded) effects.erased_specs.push_back(task.key());
+  if (task.has_failure) failures_.erase(task.key());
+  if (task.has_progress) progress_.erase(task.key());
+  tasks_.Erase(index);
+}
+
+void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effects& effects) {
+  StateRecord record{.closed_dispatch = task.closed_dispatch,
+                     .failed_attempts = task.failed_attempts,
+                     .cancel_requested = task.cancel_requested,
+                     .not_before = not_before,
+                     .last_failure = FailureOf(task)};
+  if (task.state == TaskState::kSettling) record.intended_end = task.intended_end;
+  task.has_state_record = true;
+  effects.states.push_back({task.key(), std::move(record)});
+}
+
+// ---- Time -----------------------------------------------------------------------------------------
+
+void Engine::SetAlarm(TaskIndex index, absl::Duration steady) {
+  ClearAlarm(index);
+  steady_alarms_.Push(absl::ToInt64Nanoseconds(steady), index);
+}
+
+void Engine::ClearAlarm(TaskIndex index) {
+  if (tasks_.at(index).wake_position != 0) steady_alarms_.Remove(index);
+}
+
+void Engine::TaskDue(TaskIndex index, const Now& now, Effects& effects) {
+  const Task& task = tasks_.at(index);
+  const TaskState state = task.state;
+  const std::string_view reason = state == TaskState::kLeased    ? "START_TIMEOUT"
+                                  : state == TaskState::kRunning ? "TIMEOUT"
+                                                                 : "CANCELLED";
+  const ConnectionId connection = sessions_.at(task.session).connection;
+  if (connection != 0) {
+    effects.controls.push_back(
+        {connection, task.id, task.dispatch, HandlerAction::kRevoke, reason});
+  }
+  Release(index, effects);
+  if (state == TaskState::kLeased) {
+    Return(index, reason, now, effects);
+  } else if (state == TaskState::kRunning) {
+    AttemptFailed(index, {std::string(reason), absl::StrCat("ran longer than ", task.timeout_ms,
+                                                            " ms")},
+                  now, effects);
+  } else {
+    Settle(index, TaskState::kCancelled,
+           {"CANCELLED", "the executor did not confirm in time"}, effects);
+  }
+}
+
+void Engine::Tick(const Now& now, Effects& effects) {
+  const int64_t wall = absl::ToUnixNanos(now.wall);
+  const int64_t steady = absl::ToInt64Nanoseconds(now.steady);
+  while (!wall_alarms_.empty() && wall_alarms_.top_time() <= wall) {
+    const TaskIndex index = wall_alarms_.top();
+    wall_alarms_.Remove(index);
+    Enqueue(index, now);
+  }
+  while (!steady_alarms_.empty() && steady_alarms_.top_time() <= steady) {
+    const TaskIndex index = steady_alarms_.top();
+    steady_alarms_.Remove(index);
+    TaskDue(index, now, effects);
+  }
+  while (!session_alarms_.empty() && session_alarms_.top_time() <= steady) {
+    EndSession(session_alarms_.top(), /*lost=*/true, now, effects);
+  }
+  if (now.steady >= next_renewal_) RenewLeases(now, effects);
+}
+
+void Engine::RenewLeases(const Now& now, Effects& effects) {
+  next_renewal_ = now.steady + options_.renew_interval;
+  for (const SessionNumber number : sessions_.Numbers()) {
+    const Session& session = sessions_.at(number);
+    if (session.connection == 0) continue;
+    for (TaskIndex i = session.first_held; i != kNoTask; i = tasks_.at(i).next_held) {
+      effects.renewals.push_back(MessageFor(tasks_.at(i), session));
+    }
+  }
+}
+
+void Engine::Forget(const Now& now, Effects& effects) {
+  const auto drop_reference = [&](TaskKey task) {
+    const auto key = reference_keys_.find(task);
+    if (key == reference_keys_.end()) return;
+    references_.erase(key->second);
+    reference_keys_.erase(key);
+    effects.references.push_back({task, std::nullopt});
+  };
+  while (auto row = history_.TakeExpired(now.wall - options_.history, options_.max_history)) {
+    effects.history.push_back({row->number, std::nullopt});
+    for (const TaskKey task : row->tasks) drop_reference(task);
+  }
+  while (auto row = dead_.TakeExpired(now.wall - options_.dead_retention, options_.max_dead)) {
+    effects.dead.push_back({row->number, std::nullopt});
+    for (const TaskKey task : row->tasks) {
+      drop_reference(task);
+      effects.erased_specs.push_back(task);
+    }
+  }
+  while (const auto number =
+             requests_.ForgetExpired(now.wall - options_.request_memory, options_.max_requests)) {
+    effects.requests.push_back({*number, std::nullopt});
+  }
+}
+
+void Engine::FinishGroup(const Now& now, Effects& effects) {
+  Tick(now, effects);
+  DispatchReady(now, effects);
+  const auto close_row = [&](std::vector<TaskView>& ended, History& history, auto& changes) {
+    if (ended.empty()) return;
+    History::Row row{.number = history.NextNumber(), .ended = now.wall};
+    for (const TaskView& view : ended) row.tasks.push_back(view.id.key());
+    changes.push_back({row.number, std::exchange(ended, {})});
+    history.Add(std::move(row));
+  };
+  close_row(ended_, history_, effects.history);
+  close_row(died_, dead_, effects.dead);
+  Forget(now, effects);
+}
+
+absl::Duration Engine::NextWake(const Now& now) const {
+  // A wall clock may jump ahead: what waits for it is looked at again after this long.
+  constexpr absl::Duration kWallRecheck = absl::Minutes(1);
+  absl::Duration wake = sessions_.size() > 0 ? next_renewal_ : absl::InfiniteDuration();
+  const auto at_wall = [&](absl::Time wall) {
+    if (wall == absl::InfiniteFuture()) return;
+    const absl::Duration wait =
+        std::clamp(wall - now.wall, absl::Milliseconds(1), kWallRecheck);
+    wake = std::min(wake, now.steady + wait);
+  };
+  if (!wall_alarms_.empty()) at_wall(absl::FromUnixNanos(wall_alarms_.top_time()));
+  if (!steady_alarms_.empty()) wake = std::min(wake, absl::Nanoseconds(steady_alarms_.top_time()));
+  if (!session_alarms_.empty()) {
+    wake = std::min(wake, absl::Nanoseconds(session_alarms_.top_time()));
+  }
+  at_wall(history_.oldest() + options_.history);
+  at_wall(dead_.oldest() + options_.dead_retention);
+  at_wall(requests_.oldest() + options_.request_memory);
+  return wake;
+}
+
+}  // namespace kantoku::inputs

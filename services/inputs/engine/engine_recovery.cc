@@ -1,0 +1,122 @@
+#include <algorithm>
+#include <utility>
+
+#include "services/inputs/engine/engine.h"
+
+// What records say after a restart. The order of calls is the order of the header.
+namespace kantoku::inputs {
+
+using platform::Now;
+
+namespace {
+
+History::Row RowOf(uint64_t number, const std::vector<TaskView>& tasks) {
+  History::Row row{.number = number, .ended = absl::InfinitePast()};
+  for (const TaskView& task : tasks) {
+    row.tasks.push_back(task.id.key());
+    row.ended = std::max(row.ended, task.ended_at.value_or(absl::InfinitePast()));
+  }
+  return row;
+}
+
+}  // namespace
+
+void Engine::RecoverHighWater(uint32_t slot, uint64_t reserved) {
+  sequences_[slot] = {reserved, reserved};
+}
+
+void Engine::RecoverHistory(uint64_t row, const std::vector<TaskView>& tasks) {
+  history_.Add(RowOf(row, tasks));
+}
+
+void Engine::RecoverDead(uint64_t row, const std::vector<TaskView>& tasks) {
+  dead_.Add(RowOf(row, tasks));
+}
+
+void Engine::RecoverSession(SessionNumber number, const SessionRecord& record) {
+  Session& session = sessions_.Add(number, record.id);
+  session.caller = record.caller;
+  session.name_space = names_.Intern(record.name_space);
+}
+
+void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::string_view owner,
+                         const TaskSpec& spec) {
+  if (dead_.Find(id.key()).has_value()) return;  // Kept for restarts, lives no more.
+  Admit(id, name_space, owner, spec);
+}
+
+void Engine::RecoverState(TaskKey key, const StateRecord& record) {
+  const TaskIndex index = tasks_.FindKey(key);
+  if (index == kNoTask) return;
+  Task& task = tasks_.at(index);
+  task.has_state_record = true;
+  task.dispatch = record.closed_dispatch;
+  task.closed_dispatch = record.closed_dispatch;
+  task.failed_attempts = static_cast<uint16_t>(record.failed_attempts);
+  task.cancel_requested = record.cancel_requested;
+  if (record.intended_end.has_value()) {
+    task.state = TaskState::kSettling;
+    task.intended_end = *record.intended_end;
+  }
+  if (record.not_before.has_value()) {
+    task.wake = absl::ToUnixNanos(*record.not_before);
+    task.backing_off = true;
+  }
+  SetFailure(task, record.last_failure);
+}
+
+// A dispatch counts unless its task is gone or says that it is over; the newest one is held.
+void Engine::RecoverGroup(uint64_t number, const DispatchGroupRecord& record) {
+  next_group_ = number;
+  const uint32_t group = OpenGroup();
+  for (const auto& entry : record.entries) {
+    const TaskIndex index = tasks_.FindKey(entry.task);
+    if (index == kNoTask) continue;
+    Task& task = tasks_.at(index);
+    Session* session = sessions_.Find(entry.session);
+    if (entry.dispatch <= task.dispatch || session == nullptr) continue;
+    task.dispatch = entry.dispatch;
+    task.group = group;
+    ++groups_[group].open;
+    Hold(*session, index);
+  }
+}
+
+void Engine::RecoverRequest(uint64_t number, RequestRecord record) {
+  requests_.Recover(number, std::move(record));
+}
+
+void Engine::FinishRecovery(const Now& now, Effects& effects) {
+  next_renewal_ = now.steady + options_.renew_interval;
+  for (uint32_t group = 0; group < groups_.size(); ++group) {
+    if (groups_[group].open > 0) continue;
+    effects.groups.push_back({groups_[group].number, std::nullopt});
+    free_groups_.push_back(group);
+  }
+  std::vector<TaskIndex> living;
+  living.reserve(tasks_.size());
+  for (TaskIndex index = tasks_.LowerBound(0); index != kNoTask;
+       index = tasks_.LowerBound(tasks_.at(index).key() + 1)) {
+    living.push_back(index);
+  }
+  for (const TaskIndex index : living) {
+    Task& task = tasks_.at(index);
+    if (task.session != 0) {
+      task.state = task.cancel_requested ? TaskState::kCancelling : TaskState::kLeased;
+    } else if (task.state == TaskState::kSettling) {
+      AskFence(task, effects);
+    } else {
+      if (task.dispatch > 0) AskFence(task, effects);
+      Enqueue(index, now);
+    }
+  }
+  for (const SessionNumber number : sessions_.Numbers()) {
+    if (sessions_.at(number).held == 0) {
+      EndSession(number, /*lost=*/false, now, effects);
+    } else {
+      session_alarms_.Push(absl::ToInt64Nanoseconds(now.steady + options_.grace), number);
+    }
+  }
+}
+
+}  // namespace kantoku::inputs

@@ -1,0 +1,117 @@
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "services/inputs/engine/engine.h"
+#include "services/platform/status.h"
+
+// Sessions: opening, resuming, losing.
+namespace kantoku::inputs {
+
+using platform::Now;
+
+absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCommand& command,
+                                                             const Now& now, Effects& effects) {
+  const uint32_t name_space = names_.Intern(std::string(command.name_space));
+  Session* session = sessions_.Find(command.session);
+  if (session == nullptr) {
+    session = &sessions_.Add(command.session);
+    session->caller = command.caller;
+    session->name_space = name_space;
+    effects.sessions.push_back(
+        {session->number,
+         SessionRecord{command.session, command.caller, std::string(command.name_space)}});
+  } else if (session->caller != command.caller || session->name_space != name_space) {
+    return platform::Error(absl::StatusCode::kPermissionDenied, "FOREIGN_SESSION",
+                           "hello.session_id: belongs to another caller or namespace");
+  }
+  if (session->connection != 0) {
+    effects.closes.push_back({session->connection, "SUPERSEDED"});
+  }
+  if (session->wake_position != 0) session_alarms_.Remove(session->number);
+  sessions_.Connect(*session, command.connection);
+  session->name = command.name;
+  session->types.assign(command.types.begin(), command.types.end());
+  session->connected_at = now.wall;
+  SaySession(EventType::kExecutorConnected, *session, effects);
+
+  std::vector<HeldVerdict> verdicts = Resume(*session, command.held, now, effects);
+
+  std::vector<LaneIndex> lanes;
+  for (const std::string& type : session->types) {
+    lanes.push_back(matcher_.LaneFor(command.name_space, type));
+  }
+  matcher_.Attach(session->number, std::move(lanes));
+  SetCredit(command.connection, command.max_held);
+  return verdicts;
+}
+
+// What the executor presents goes on; what it omits is taken back at once.
+std::vector<HeldVerdict> Engine::Resume(Session& session, std::span<const HeldDispatch> held,
+                                        const Now& now, Effects& effects) {
+  std::vector<HeldVerdict> verdicts;
+  absl::flat_hash_set<TaskIndex> kept;
+  for (const HeldDispatch& dispatch : held) {
+    if (dispatch.finished) {
+      Finished(dispatch.task, dispatch.dispatch, now, effects);
+      verdicts.push_back(HeldVerdict::kFinished);
+      continue;
+    }
+    const auto index = FindHeld(session.connection, dispatch.task, dispatch.dispatch);
+    verdicts.push_back(index.ok() ? HeldVerdict::kKept : HeldVerdict::kNotHeld);
+    if (!index.ok()) continue;
+    kept.insert(*index);
+    GoOn(*index, dispatch.started, session, now, effects);
+  }
+  for (TaskIndex next, index = session.first_held; index != kNoTask; index = next) {
+    next = tasks_.at(index).next_held;
+    if (!kept.contains(index)) TakeBack(index, /*lost=*/false, now, effects);
+  }
+  return verdicts;
+}
+
+void Engine::GoOn(TaskIndex index, bool started, const Session& session, const Now& now,
+                  Effects& effects) {
+  Task& task = tasks_.at(index);
+  if (task.cancel_requested) {
+    effects.controls.push_back({session.connection, task.id, task.dispatch,
+                                HandlerAction::kCancel, "CANCELLED"});
+    if (task.wake_position == 0) SetAlarm(index, now.steady + options_.cancel_timeout);
+  }
+  if (started) {
+    (void)Started(session.connection, task.id, task.dispatch, now, effects);
+  } else if (task.wake_position == 0) {
+    SetAlarm(index, now.steady + options_.start_timeout);
+  }
+}
+
+void Engine::SetCredit(ConnectionId connection, uint32_t max_held) {
+  Session* session = sessions_.FindConnection(connection);
+  if (session == nullptr) return;
+  session->max_held = std::min(max_held, options_.max_session_credit);
+  matcher_.SetRoom(session->number, session->room());
+}
+
+void Engine::CloseConnection(ConnectionId connection, const Now& now, Effects& effects) {
+  Session* session = sessions_.FindConnection(connection);
+  if (session == nullptr) return;
+  sessions_.Connect(*session, 0);
+  matcher_.Detach(session->number);
+  SaySession(EventType::kExecutorDisconnected, *session, effects);
+  if (session->held == 0) {
+    EndSession(session->number, /*lost=*/false, now, effects);
+  } else {
+    session_alarms_.Push(absl::ToInt64Nanoseconds(now.steady + options_.grace), session->number);
+  }
+}
+
+void Engine::EndSession(SessionNumber number, bool lost, const Now& now, Effects& effects) {
+  Session& session = sessions_.at(number);
+  if (session.wake_position != 0) session_alarms_.Remove(number);
+  if (lost) SaySession(EventType::kExecutorLost, session, effects);
+  while (session.first_held != kNoTask) TakeBack(session.first_held, lost, now, effects);
+  sessions_.Erase(number);
+  effects.sessions.push_back({number, std::nullopt});
+}
+
+}  // namespace kantoku::inputs

@@ -1,0 +1,34 @@
+#include "services/inputs/engine/history.h"
+
+#include <utility>
+
+#include "services/platform/check.h"
+
+namespace kantoku::inputs {
+
+void History::Add(Row row) {
+  KANTOKU_CHECK(row.number >= next_number_);
+  next_number_ = row.number + 1;
+  for (const TaskKey task : row.tasks) row_of_[task] = row.number;
+  rows_.push_back(std::move(row));
+}
+
+std::optional<uint64_t> History::Find(TaskKey task) const {
+  const auto found = row_of_.find(task);
+  if (found == row_of_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::optional<History::Row> History::TakeExpired(absl::Time horizon, size_t most) {
+  if (rows_.empty() || (rows_.front().ended >= horizon && size() <= most)) return std::nullopt;
+  Row row = std::move(rows_.front());
+  rows_.pop_front();
+  for (const TaskKey task : row.tasks) row_of_.erase(task);
+  return row;
+}
+
+absl::Time History::oldest() const {
+  return rows_.empty() ? absl::InfiniteFuture() : rows_.front().ended;
+}
+
+}  // namespace kantoku::inputs

@@ -1,0 +1,49 @@
+#ifndef KANTOKU_SERVICES_INPUTS_ENGINE_HISTORY_H_
+#define KANTOKU_SERVICES_INPUTS_ENGINE_HISTORY_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "services/inputs/engine/types.h"
+
+namespace kantoku::inputs {
+
+// Which record row holds which ended task. The rows themselves are in the store; here are 24 bytes
+// a task, bounded by time and number, oldest out first.
+//
+// Thread-compatible.
+class History {
+ public:
+  struct Row {
+    uint64_t number;
+    absl::Time ended;
+    std::vector<TaskKey> tasks;
+  };
+
+  // Numbers are larger than every earlier one.
+  void Add(Row row);
+  uint64_t NextNumber() const { return next_number_; }
+
+  // The row that holds the task.
+  std::optional<uint64_t> Find(TaskKey task) const;
+  // Takes the oldest row, if it ended before `horizon` or the history holds more than `most` tasks.
+  std::optional<Row> TakeExpired(absl::Time horizon, size_t most);
+  // When the oldest row ended; InfiniteFuture when there is none.
+  absl::Time oldest() const;
+
+  const std::deque<Row>& rows() const { return rows_; }
+  size_t size() const { return row_of_.size(); }
+
+ private:
+  std::deque<Row> rows_;
+  absl::flat_hash_map<TaskKey, uint64_t> row_of_;
+  uint64_t next_number_ = 1;
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_ENGINE_HISTORY_H_

@@ -1,0 +1,100 @@
+#ifndef KANTOKU_SERVICES_INPUTS_ENGINE_MATCHER_H_
+#define KANTOKU_SERVICES_INPUTS_ENGINE_MATCHER_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "services/inputs/engine/ready_queue.h"
+#include "services/inputs/engine/types.h"
+
+namespace kantoku::inputs {
+
+using LaneIndex = uint32_t;
+
+// Brings ready tasks and sessions with room together. A lane is all tasks of one (namespace, type);
+// the sessions that implement it and have room take turns, and lanes take turns in small quanta, so
+// that neither a busy type nor a large executor starves the others. Every step is O(1) but for the
+// queue's own order, and for a session that regains room: O(its types).
+//
+// Thread-compatible.
+class Matcher {
+ public:
+  struct Match {
+    TaskIndex task;
+    SessionNumber session;
+  };
+
+  // `tasks` outlives it.
+  explicit Matcher(const TaskTable& tasks) : tasks_(tasks) {}
+
+  LaneIndex LaneFor(std::string_view name_space, std::string_view type);
+  const std::string& name_space(LaneIndex lane) const { return lanes_[lane].name_space; }
+  const std::string& type(LaneIndex lane) const { return lanes_[lane].type; }
+
+  // A task of the lane became READY.
+  void Push(LaneIndex lane, TaskIndex task);
+  // A READY task left without a match.
+  void Gone(LaneIndex lane);
+
+  // The session takes tasks of these lanes; it has no room yet.
+  void Attach(SessionNumber session, std::vector<LaneIndex> lanes);
+  void Detach(SessionNumber session);
+  // How many more tasks the session takes.
+  void SetRoom(SessionNumber session, uint32_t room);
+
+  // The next pair, using one of the session's room; nullopt when no task and session fit.
+  std::optional<Match> Next();
+
+  // Why a READY task of the lane is not dispatched.
+  WaitCause CauseOf(LaneIndex lane) const;
+  size_t ready(LaneIndex lane) const { return lanes_[lane].ready.size(); }
+
+ private:
+  // Tasks that a lane may hand out before the next lane's turn.
+  static constexpr int kQuantum = 64;
+
+  struct Seat {
+    SessionNumber session;
+    uint32_t opening;  // Of the session; a seat of an earlier one is void.
+  };
+  struct Lane {
+    std::string name_space;
+    std::string type;
+    ReadyQueue ready;
+    std::deque<Seat> ring;  // Sessions that had room when they were put here.
+    uint32_t implementers = 0;
+    bool active = false;    // Is in active_.
+  };
+  struct Session {
+    struct Membership {
+      LaneIndex lane;
+      bool in_ring = false;
+    };
+    std::vector<Membership> lanes;
+    uint32_t room = 0;
+    uint32_t opening = 0;
+  };
+
+  bool IsWaiting(TaskIndex task, TaskKey key) const;
+  void Activate(LaneIndex lane);
+  std::optional<Match> MatchIn(LaneIndex lane);
+  Session* SessionAt(const Seat& seat);
+
+  const TaskTable& tasks_;
+  std::deque<Lane> lanes_;  // Names are lent out: lanes never move.
+  absl::flat_hash_map<std::pair<std::string, std::string>, LaneIndex> lane_of_;
+  absl::flat_hash_map<SessionNumber, Session> sessions_;
+  std::deque<LaneIndex> active_;  // Lanes that may have a match.
+  int quantum_left_ = kQuantum;
+  uint32_t next_opening_ = 1;
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_ENGINE_MATCHER_H_

@@ -1,0 +1,46 @@
+#ifndef KANTOKU_SERVICES_INPUTS_ENGINE_REQUEST_BOOK_H_
+#define KANTOKU_SERVICES_INPUTS_ENGINE_REQUEST_BOOK_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "services/inputs/engine/effects.h"
+
+namespace kantoku::inputs {
+
+// Spawn calls that may be repeated, by request. Bounded by time and number, oldest out first.
+//
+// Thread-compatible.
+class RequestBook {
+ public:
+  // nullptr when it is not remembered.
+  const RequestRecord* Find(const Digest& request) const;
+
+  // Returns the number under which the record is to be kept.
+  uint64_t Add(RequestRecord record);
+  // Numbers ascend.
+  void Recover(uint64_t number, RequestRecord record);
+
+  // Forgets the oldest, if it was made before `horizon` or more than `most` are remembered, and
+  // returns its number.
+  std::optional<uint64_t> ForgetExpired(absl::Time horizon, size_t most);
+  // When the oldest was made; InfiniteFuture when there is none.
+  absl::Time oldest() const;
+
+ private:
+  struct Entry {
+    uint64_t number;
+    Digest request;
+    absl::Time created;
+  };
+  std::deque<Entry> by_age_;
+  absl::flat_hash_map<Digest, RequestRecord> records_;
+  uint64_t next_number_ = 1;
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_ENGINE_REQUEST_BOOK_H_

@@ -1,0 +1,95 @@
+#ifndef KANTOKU_SERVICES_INPUTS_ENGINE_TASK_TABLE_H_
+#define KANTOKU_SERVICES_INPUTS_ENGINE_TASK_TABLE_H_
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "services/inputs/engine/types.h"
+
+namespace kantoku::inputs {
+
+using TaskIndex = uint32_t;
+inline constexpr TaskIndex kNoTask = UINT32_MAX;
+
+// A living task, as small as it can be: millions wait in memory. What few tasks have (failure,
+// reference, progress) is kept beside the table.
+struct Task {
+  TaskId id;
+  int64_t wake = 0;              // Key in the heap that holds it; see Engine.
+  uint32_t wake_position = 0;    // Place in that heap + 1; 0: in none.
+  uint32_t lane = 0;
+  uint32_t owner = 0;            // Interned.
+  uint32_t policy = 0;           // Interned.
+  uint32_t timeout_ms = 0;
+  uint32_t retention_s = 0;
+  uint32_t dispatch = 0;         // Number of the latest dispatch.
+  uint32_t closed_dispatch = 0;  // This and earlier dispatches are over for Inputs.
+  uint32_t fenced_dispatch = 0;  // ... and for Outputs.
+  uint32_t group = 0;            // Dispatch group of the latest dispatch, while held.
+  SessionNumber session = 0;     // Who holds it.
+  TaskIndex next_held = kNoTask; // Neighbours in the session's list.
+  TaskIndex previous_held = kNoTask;
+  int16_t priority = 0;
+  uint16_t failed_attempts = 0;
+  TaskState state = TaskState::kReady;
+  TaskState intended_end = TaskState::kReady;  // While SETTLING.
+  bool begun : 1 = false;             // The held dispatch's handler started.
+  bool cancel_requested : 1 = false;
+  bool has_state_record : 1 = false;
+  bool has_reference : 1 = false;
+  bool has_failure : 1 = false;
+  bool has_progress : 1 = false;
+  bool backing_off : 1 = false;       // SCHEDULED by a backoff rather than by its spec.
+
+  TaskKey key() const { return id.key(); }
+};
+
+// Living tasks by key, in the order of their keys. Keys of a slot are handed out in sequence, so
+// the index is pages of neighbours rather than a hash: a lookup is one step in a small tree and one
+// in an array, and a walk in order costs nothing extra.
+//
+// Task indexes and references stay valid until the task is erased.
+//
+// Thread-compatible.
+class TaskTable {
+ public:
+  // `id` must not be there.
+  TaskIndex Insert(const TaskId& id);
+  void Erase(TaskIndex index);
+
+  // kNoTask unless the whole id is equal.
+  TaskIndex Find(const TaskId& id) const;
+  TaskIndex FindKey(TaskKey key) const;
+  // The first task with a key of at least `key`; kNoTask when there is none.
+  TaskIndex LowerBound(TaskKey key) const;
+
+  Task& at(TaskIndex index) { return tasks_[index]; }
+  const Task& at(TaskIndex index) const { return tasks_[index]; }
+  size_t size() const { return size_; }
+
+ private:
+  static constexpr int kPageBits = 9;
+  static constexpr size_t kPageSize = size_t{1} << kPageBits;
+  struct Page {
+    std::array<TaskIndex, kPageSize> tasks;
+    uint32_t living = 0;
+  };
+
+  Page* FindPage(TaskKey key) const;
+  Page& PageFor(TaskKey key);
+
+  std::deque<Task> tasks_;
+  std::vector<TaskIndex> free_;
+  absl::btree_map<TaskKey, std::unique_ptr<Page>> pages_;  // By key >> kPageBits.
+  mutable TaskKey last_number_ = UINT64_MAX;               // The page used last: most calls hit it.
+  mutable Page* last_page_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_ENGINE_TASK_TABLE_H_

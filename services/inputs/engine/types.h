@@ -1,0 +1,134 @@
+#ifndef KANTOKU_SERVICES_INPUTS_ENGINE_TYPES_H_
+#define KANTOKU_SERVICES_INPUTS_ENGINE_TYPES_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/platform/auth/tokens.h"
+#include "services/platform/ids.h"
+
+// The words of the engine: plain values that commands bring in and effects carry out.
+namespace kantoku::inputs {
+
+using platform::Caller;
+using platform::SessionId;
+using platform::TaskId;
+
+using TaskKey = uint64_t;       // TaskId::key().
+using ConnectionId = uint64_t;  // One Pull stream; never 0, never used twice in a process.
+using SessionNumber = uint32_t; // Names a session in records; never 0.
+
+enum class TaskState : uint8_t {
+  kScheduled = 1,
+  kReady,
+  kLeased,
+  kRunning,
+  kCancelling,
+  kSettling,
+  kSucceeded,
+  kFailed,
+  kCancelled,
+};
+constexpr bool IsFinal(TaskState state) { return state >= TaskState::kSucceeded; }
+
+enum class WaitCause : uint8_t {
+  kNone = 0,
+  kDelay,
+  kBackoff,
+  kFence,
+  kNoImplementation,
+  kNoCredit,
+  kExecutorQueue,
+};
+
+// Why a task or one of its attempts failed.
+struct Failure {
+  std::string reason;   // Upper-case word.
+  std::string message;  // For people.
+  bool empty() const { return reason.empty() && message.empty(); }
+  bool operator==(const Failure&) const = default;
+};
+
+struct RetryPolicy {
+  uint32_t max_attempts = 3;
+  uint32_t initial_backoff_ms = 1'000;
+  uint32_t max_backoff_ms = 60'000;
+  float multiplier = 2;
+  float jitter = 0.2F;
+  auto operator<=>(const RetryPolicy&) const = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const RetryPolicy& p) {
+    return H::combine(std::move(h), p.max_attempts, p.initial_backoff_ms, p.max_backoff_ms,
+                      p.multiplier, p.jitter);
+  }
+};
+
+// The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
+inline constexpr std::array<std::string_view, 8> kSpecFieldNames = {
+    "type", "payload", "content_type", "priority", "not_before", "timeout", "retry",
+    "result_retention"};
+using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
+
+// What a user asked for, less payload and content type, which the engine never sees. Validated.
+struct TaskSpec {
+  std::string type;
+  std::string reference;  // Empty: none.
+  int32_t priority = 0;
+  std::optional<absl::Time> not_before;
+  uint32_t timeout_ms = 3'600'000;
+  uint32_t retention_s = 86'400;
+  RetryPolicy retry;
+  SpecHashes hashes{};  // Zero unless there is a reference.
+};
+
+// A number that two equal inputs share and two different ones practically never do.
+struct Digest {
+  uint64_t high = 0;
+  uint64_t low = 0;
+  auto operator<=>(const Digest&) const = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const Digest& d) {
+    return H::combine(std::move(h), d.high, d.low);
+  }
+};
+
+// What is known of a task, living or ended.
+struct TaskView {
+  TaskId id;
+  std::string name_space;
+  std::string owner;
+  std::string type;
+  std::string reference;
+  int32_t priority = 0;
+  TaskState state = TaskState::kReady;
+  WaitCause cause = WaitCause::kNone;
+  uint32_t failed_attempts = 0;
+  uint32_t dispatch = 0;
+  SessionId session;  // Empty when none holds it.
+  std::optional<absl::Time> ended_at;
+  Failure last_failure;
+  float progress = -1;  // Below 0: none was reported.
+};
+
+// What is known of an executor session.
+struct SessionView {
+  SessionId id;
+  std::string name;
+  Caller caller;
+  std::vector<std::string> types;
+  bool connected = false;
+  uint32_t max_held = 0;
+  uint32_t held = 0;
+  absl::Time connected_at;
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_ENGINE_TYPES_H_
