@@ -19,7 +19,8 @@ class Transaction {
  public:
   virtual ~Transaction() = default;
 
-  // Read once per group, so that all commands of a group agree.
+  // Read at least once per group; commands that are applied in one go agree. `steady` never goes
+  // back.
   virtual const Now& now() const = 0;
   virtual WriteBatch& batch() = 0;
 
@@ -27,9 +28,10 @@ class Transaction {
   // did not become durable. Must not block.
   virtual void OnDurable(absl::AnyInvocable<void()> release) = 0;
 
-  // As OnDurable with OK; but when the first try of the commit fails, runs at once with that error,
-  // and the outcome is open: the batch is repeated and may yet become durable. For callers that
-  // wait and can repeat their request. Runs exactly once, also when the runner stops.
+  // As OnDurable with OK; but as soon as a commit fails, its own or one before it, runs with that
+  // error on one of the runner's threads, and the outcome is open: the batch is repeated and may
+  // yet become durable. For callers that wait and can repeat their request. Runs exactly once, also
+  // when the runner stops. Must not block.
   virtual void Reply(absl::AnyInvocable<void(const absl::Status&)> reply) = 0;
 };
 
@@ -53,21 +55,28 @@ class PartitionMachine {
 // in groups on another (store): while one group commits, the next is applied.
 //
 // Guarantees: commands run in the order of Post. Nothing is released before the batch of its
-// command, and every earlier batch, is durable. On a failed commit (all but ABORTED) the same batch
-// is repeated with a pause until it succeeds, `health` says why, and nothing is undone. After
-// ABORTED or DATA_LOSS nothing runs any more and `health` stays so.
+// command, and every earlier batch, is durable. After a failed commit the same batch is repeated
+// with a pause until it succeeds, `health` says why, new commands are refused with that error
+// (urgent ones are not), and nothing is undone. After ABORTED, DATA_LOSS or FAILED_PRECONDITION
+// the runner is lost: nothing runs any more, commands that wait are destroyed without having run,
+// and `health` stays so.
 //
-// Thread-safe. Owns its threads; store, machine and clock outlive it.
+// A command alone is committed at once; what comes while the store is busy becomes the next group.
+//
+// Thread-safe; Stop and the destructor not from commands, releases and replies. Owns its threads;
+// store, machine and clock outlive it. Until Stop has returned, the machine is the apply thread's
+// and the store the two threads'.
 class PartitionRunner {
  public:
   using Command = absl::AnyInvocable<void(Transaction&)>;
 
   struct Options {
-    std::string name;                        // For thread names and logs: "inputs/0".
-    size_t max_mailbox = 100'000;            // Commands that may wait.
-    size_t max_group_bytes = size_t{8} << 20;  // A group is closed when its batch is this large.
+    std::string name;                          // For thread names and logs: "inputs/0".
+    size_t max_mailbox = 100'000;              // Commands that may wait; also the most in a group.
+    size_t max_group_bytes = size_t{8} << 20;  // Applying waits when a batch is this large.
     absl::Duration retry_pause = absl::Milliseconds(100);
-    // Told of each change between OK and an error. On the store thread; must not block.
+    // Told of each change between OK and an error. On the store thread; must neither block nor
+    // stop the runner.
     absl::AnyInvocable<void(const absl::Status&)> on_health;
   };
 
@@ -77,16 +86,17 @@ class PartitionRunner {
   virtual ~PartitionRunner() = default;
 
   // RESOURCE_EXHAUSTED when the mailbox is full (repeat later), UNAVAILABLE after Stop or when the
-  // runner is lost; the command is then destroyed without having run. `urgent` commands (about work
-  // that is already accepted) pass a full mailbox.
+  // runner is lost, and `health` while commits fail; the command is then destroyed without having
+  // run. Urgent commands (about work that is already accepted) pass a full mailbox and a failing
+  // store.
   enum class Urgency { kNormal, kUrgent };
   virtual absl::Status Post(Command command, Urgency urgency = Urgency::kNormal) = 0;
 
   // OK, or why the last commit failed.
   virtual absl::Status health() const = 0;
 
-  // Runs what was posted, commits it (one try if the store is failing), and joins the threads.
-  // Idempotent.
+  // Runs what was posted, commits it (one more try if the store is failing; then replies get its
+  // error), and joins the threads. Idempotent.
   virtual void Stop() = 0;
 };
 

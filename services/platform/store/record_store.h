@@ -46,7 +46,7 @@ struct RecordKeys {
   std::span<const RecordKey> keys;
 };
 
-// Called once per record; `value` lives until it returns.
+// Called once per record; `value` lives until it returns. Must not call the store.
 using RecordVisitor = absl::FunctionRef<void(RecordKey key, std::string_view value)>;
 
 // The records of one partition of one component: bytes under (kind, key), written in numbered
@@ -69,11 +69,13 @@ class RecordStore {
   // Grows with every Open of this partition.
   virtual uint64_t epoch() const = 0;
 
-  // Number of the last durable batch; 0 when there is none.
+  // Number of the last durable batch; 0 when there is none. On the thread of Commit.
   virtual absl::StatusOr<uint64_t> LastBatch() = 0;
 
-  // After success the whole batch is durable. After any error but ABORTED it may or may not be:
-  // repeat the very same batch until it is OK. `batch.number()` is larger than every earlier one.
+  // After success the whole batch is durable. `batch.number()` is above 0 and larger than every
+  // earlier one: FAILED_PRECONDITION (reason BATCH_OUT_OF_ORDER) when it is not, and nothing has
+  // changed. After RESOURCE_EXHAUSTED, UNAVAILABLE and every code not named here it may or may not
+  // be durable: repeat the very same batch until it is OK.
   virtual absl::Status Commit(const WriteBatch& batch) = 0;
 
   // Visits those of `keys` that exist, in the order of `keys`.
