@@ -1,10 +1,12 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_RPC_CALLER_H_
 #define KANTOKU_SERVICES_PLATFORM_RPC_CALLER_H_
 
-#include <string>
-
+#include <grpcpp/client_context.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/status.h>
+
+#include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,14 +16,18 @@
 
 namespace kantoku::platform {
 
-// Who makes this call. Until callers authenticate it is a fixed local identity, which is why servers
-// bind to loopback only.
+// Who makes this call. Until callers authenticate it is a fixed local identity, which is why
+// servers bind to loopback only.
 absl::StatusOr<Caller> CallerOf(const grpc::ServerContextBase& context);
 
 // The name of the calling service ("inputs"). PERMISSION_DENIED, NOT_A_SERVICE when the call shows
 // no genuine service identity.
 absl::StatusOr<std::string> CallingService(const grpc::ServerContextBase& context,
                                            const MacKeys& keys, absl::Time now);
+
+// The other side of it: lets a call of ours show that it comes from `service`.
+void PresentAsService(grpc::ClientContext& context, const MacKeys& keys, std::string_view service,
+                      absl::Time now);
 
 // The one bridge between our statuses and gRPC's: code, message and reason (as
 // google.rpc.ErrorInfo in the details) survive it in both directions.

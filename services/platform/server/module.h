@@ -1,19 +1,20 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_SERVER_MODULE_H_
 #define KANTOKU_SERVICES_PLATFORM_SERVER_MODULE_H_
 
+#include <grpcpp/channel.h>
+#include <grpcpp/impl/service_type.h>
+#include <prometheus/registry.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <grpcpp/channel.h>
-#include <grpcpp/impl/service_type.h>
-#include <prometheus/registry.h>
-
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
+#include "services/platform/rpc/call_monitor.h"
 
 namespace kantoku::platform {
 
@@ -29,6 +30,8 @@ class Environment {
   virtual uint64_t Random() = 0;
   virtual const MacKeys& mac_keys() = 0;
   virtual prometheus::Registry& metrics() = 0;
+  // Where the program's RPCs are counted (rpc/unary.h, rpc/bidi_stream.h).
+  virtual CallMonitor& calls() = 0;
   // Directory of everything durable.
   virtual const std::string& data_dir() = 0;
   // A channel to `address`, shared with whoever asked for it before; empty means the program's own

@@ -1,0 +1,298 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_RPC_BIDI_STREAM_H_
+#define KANTOKU_SERVICES_PLATFORM_RPC_BIDI_STREAM_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "services/platform/check.h"
+#include "services/platform/mutex.h"
+#include "services/platform/rpc/call_monitor.h"
+#include "services/platform/rpc/caller.h"
+#include "services/platform/status.h"
+
+namespace kantoku::platform {
+
+struct BidiStreamOptions {
+  size_t max_pending_bytes = size_t{16} << 20;  // Post refuses while this much waits.
+  size_t max_message_bytes = size_t{1} << 20;   // What waits is cut into messages of this size.
+};
+
+// The server's side of a bidirectional stream that gathers what is to be said: whatever was posted
+// while a message was on its way goes out as one message afterwards. Derive, override OnRequest,
+// and let the method of the service be `return std::make_shared<MyStream>(context, …)->Start();`.
+//
+// Guarantees: messages leave in the order of Post. The stream finishes once, with the first status
+// that Close or Abort was given (CANCELLED when the client left before). The On… functions run on
+// gRPC's threads with no lock held: OnRequest one at a time and in order; OnWritable possibly
+// beside it; OnEnded last. They must not block.
+//
+// Thread-safe. Owns itself from Start until after OnEnded; others hold it by shared_ptr (or a
+// weak_ptr that they lock for a call), so that a call on a stream that has ended is harmless.
+template <typename Request, typename Response>
+class CoalescingBidiReactor
+    : public std::enable_shared_from_this<CoalescingBidiReactor<Request, Response>>,
+      private grpc::ServerBidiReactor<Request, Response> {
+ public:
+  CoalescingBidiReactor(const CoalescingBidiReactor&) = delete;
+  CoalescingBidiReactor& operator=(const CoalescingBidiReactor&) = delete;
+
+  // Begins to read and write. Once; the result is for gRPC.
+  grpc::ServerBidiReactor<Request, Response>* Start() {
+    method_.StreamOpened();
+    {
+      MutexLock lock(mutex_);
+      KANTOKU_CHECK(!started_);
+      started_ = true;
+      self_ = this->shared_from_this();
+    }
+    Advance();
+    return this;
+  }
+
+  // Calls `merge(Response&)` with the message that leaves next, to which it appends; `bytes` is
+  // about what it appends. It runs at once, under the stream's lock: it only appends.
+  //
+  // RESOURCE_EXHAUSTED, STREAM_FULL: too much is waiting, nothing was appended; OnWritable will be
+  // called. UNAVAILABLE, STREAM_CLOSED: the stream is closing or has ended.
+  template <typename Merge>
+  absl::Status Post(size_t bytes, Merge&& merge) {
+    {
+      MutexLock lock(mutex_);
+      if (closing_.has_value()) {
+        return Error(absl::StatusCode::kUnavailable, "STREAM_CLOSED", "the stream is closed");
+      }
+      if (pending_bytes_ >= options_.max_pending_bytes) {
+        refused_ = true;
+        return Error(absl::StatusCode::kResourceExhausted, "STREAM_FULL",
+                     "the client reads more slowly than there is to say");
+      }
+      std::forward<Merge>(merge)(RoomFor(bytes));
+      if (writing_) return absl::OkStatus();
+    }
+    Advance();
+    return absl::OkStatus();
+  }
+
+  // Writes what waits, then finishes. No request is delivered any more. Idempotent.
+  void Close(const absl::Status& status) {
+    {
+      MutexLock lock(mutex_);
+      if (!closing_.has_value()) closing_ = status;
+    }
+    Advance();
+  }
+
+  // As Close, but drops what waits, and does not wait for a client that does not read: if a message
+  // is stuck on its way, the client sees CANCELLED instead of `status`. Idempotent, also after
+  // Close.
+  void Abort(const absl::Status& status) {
+    bool stuck = false;
+    {
+      MutexLock lock(mutex_);
+      if (finished_) return;
+      CloseAndDrop(status);
+      stuck = writing_;
+      if (stuck) ++operations_;  // Keeps the context alive: no finish, no end.
+    }
+    if (stuck) {
+      context_->TryCancel();
+      MutexLock lock(mutex_);
+      --operations_;
+    }
+    Advance();
+  }
+
+  // Lets the client wait: after the request that is being delivered, none is, until Resume.
+  void PauseReading() {
+    MutexLock lock(mutex_);
+    paused_ = true;
+  }
+  void ResumeReading() {
+    {
+      MutexLock lock(mutex_);
+      paused_ = false;
+    }
+    Advance();
+  }
+
+ protected:
+  CoalescingBidiReactor(grpc::CallbackServerContext* context, CallMonitor::Method& method,
+                        const BidiStreamOptions& options = {})
+      : context_(context), method_(method), options_(options) {}
+  ~CoalescingBidiReactor() override = default;
+
+  // A request came. It may be moved from; the next is read after this returns.
+  virtual void OnRequest(Request& request) = 0;
+  // The client will send no more, or its connection broke (then OnEnded follows by itself).
+  virtual void OnHalfClosed() { Close(absl::OkStatus()); }
+  // After Post has refused: half of the room is free again.
+  virtual void OnWritable() {}
+  // The stream is over and nothing of it is called any more; `status` is what it finished with.
+  virtual void OnEnded(const absl::Status& status) { static_cast<void>(status); }
+
+ private:
+  struct Message {
+    Response response;
+    size_t bytes = 0;
+  };
+
+  void OnReadDone(bool ok) final {
+    bool closing = false;
+    {
+      MutexLock lock(mutex_);
+      closing = closing_.has_value();
+      if (!ok) read_all_ = true;
+    }
+    if (!closing) {
+      if (ok) {
+        OnRequest(request_);
+      } else {
+        OnHalfClosed();
+      }
+    }
+    {
+      MutexLock lock(mutex_);
+      reading_ = false;
+    }
+    Advance();
+  }
+
+  void OnWriteDone(bool ok) final {
+    bool writable = false;
+    {
+      MutexLock lock(mutex_);
+      writing_ = false;
+      if (!ok) CloseAndDrop(Left());
+      writable =
+          refused_ && !closing_.has_value() && pending_bytes_ <= options_.max_pending_bytes / 2;
+      if (writable) refused_ = false;
+    }
+    Advance();
+    if (writable) OnWritable();
+  }
+
+  void OnCancel() final {
+    {
+      MutexLock lock(mutex_);
+      CloseAndDrop(Left());
+    }
+    Advance();
+  }
+
+  void OnDone() final {
+    std::shared_ptr<CoalescingBidiReactor> self;
+    absl::Status status;
+    {
+      MutexLock lock(mutex_);
+      self = std::move(self_);
+      status = *closing_;
+    }
+    OnEnded(status);
+    method_.StreamEnded(status);
+  }
+
+  static absl::Status Left() {
+    return Error(absl::StatusCode::kCancelled, "CLIENT_LEFT", "the client left");
+  }
+
+  void CloseAndDrop(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!closing_.has_value()) closing_ = status;
+    pending_.clear();
+    pending_bytes_ = 0;
+  }
+
+  Response& RoomFor(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (pending_.empty() || pending_.back().bytes + bytes > options_.max_message_bytes) {
+      pending_.emplace_back();
+    }
+    pending_.back().bytes += bytes;
+    pending_bytes_ += bytes;
+    return pending_.back().response;
+  }
+
+  // Starts whatever may start: one read, one write, or the end. Called after every change of state.
+  // An operation is started without the lock, and counted meanwhile, because none may be started
+  // once the stream is finished.
+  void Advance() {
+    // Whoever finishes the stream may hold the last reference besides its own.
+    const auto self = this->shared_from_this();
+    bool read = false;
+    bool write = false;
+    bool finish = false;
+    {
+      MutexLock lock(mutex_);
+      read = TakeRead();
+      write = TakeWrite();
+      operations_ += int{read} + int{write};
+      finish = TakeFinish();
+    }
+    if (read) this->StartRead(&request_);
+    if (write) this->StartWrite(&written_);
+    if (read || write) {
+      MutexLock lock(mutex_);
+      operations_ -= int{read} + int{write};
+      finish = TakeFinish();
+    }
+    if (finish) this->Finish(ToGrpc(final_status()));
+  }
+
+  bool TakeRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const bool take = started_ && !reading_ && !read_all_ && !paused_ && !closing_.has_value();
+    reading_ = reading_ || take;
+    return take;
+  }
+
+  bool TakeWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!started_ || writing_ || pending_.empty()) return false;
+    written_ = std::move(pending_.front().response);
+    pending_bytes_ -= pending_.front().bytes;
+    pending_.pop_front();
+    writing_ = true;
+    return true;
+  }
+
+  bool TakeFinish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const bool take = started_ && !finished_ && closing_.has_value() && !writing_ &&
+                      pending_.empty() && operations_ == 0;
+    finished_ = finished_ || take;
+    return take;
+  }
+
+  absl::Status final_status() {
+    MutexLock lock(mutex_);
+    return *closing_;
+  }
+
+  grpc::CallbackServerContext* const context_;
+  CallMonitor::Method& method_;
+  const BidiStreamOptions options_;
+
+  // Belong to gRPC while reading_ or writing_.
+  Request request_;
+  Response written_;
+
+  Mutex mutex_;
+  std::shared_ptr<CoalescingBidiReactor> self_ ABSL_GUARDED_BY(mutex_);  // From Start to OnDone.
+  std::deque<Message> pending_ ABSL_GUARDED_BY(mutex_);
+  size_t pending_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<absl::Status> closing_ ABSL_GUARDED_BY(mutex_);  // Set once.
+  int operations_ ABSL_GUARDED_BY(mutex_) = 0;                   // That are just being started.
+  bool started_ ABSL_GUARDED_BY(mutex_) = false;
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool read_all_ ABSL_GUARDED_BY(mutex_) = false;  // Nothing more comes.
+  bool paused_ ABSL_GUARDED_BY(mutex_) = false;
+  bool refused_ ABSL_GUARDED_BY(mutex_) = false;  // OnWritable is owed.
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_RPC_BIDI_STREAM_H_

@@ -1,0 +1,69 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_RPC_UNARY_H_
+#define KANTOKU_SERVICES_PLATFORM_RPC_UNARY_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/platform/auth/tokens.h"
+#include "services/platform/rpc/call_monitor.h"
+#include "services/platform/rpc/caller.h"
+
+namespace kantoku::platform {
+
+// Answers one unary call. To be called once, at any time, from any thread; the request and the
+// response of the call live until then. When it is dropped without having been called, the call
+// ends with INTERNAL, NO_REPLY.
+//
+// Thread-compatible. Moves.
+class Reply {
+ public:
+  Reply(grpc::ServerUnaryReactor* reactor, CallMonitor::Method& method);
+  Reply(Reply&& other) noexcept;
+  Reply& operator=(Reply&&) = delete;
+  ~Reply();
+
+  // With OK the response goes out as it is now. Touch neither it nor the request afterwards.
+  void operator()(const absl::Status& status);
+
+ private:
+  grpc::ServerUnaryReactor* reactor_;  // Null once the call is answered.
+  CallMonitor::Method* method_;
+  absl::Duration begin_;
+};
+
+// Who calls, or why the call is refused before anything is done: not authenticated, deadline over.
+absl::StatusOr<Caller> AdmitCall(const grpc::CallbackServerContext& context);
+
+// What every unary method shares: admission, metrics, logging, conversion of the status. A method
+// of a service is then
+//
+//   return HandleUnary(context, spawn_, [&](const Caller& caller, Reply reply) {
+//     engine_.Spawn(Decode(*request), [response, reply = std::move(reply)](auto result) mutable {
+//       Encode(result, *response);
+//       reply(result.status());
+//     });
+//   });
+//
+// `handler` takes a `const Caller&`, which lives until it returns, and a `Reply`.
+template <typename Handler>
+grpc::ServerUnaryReactor* HandleUnary(grpc::CallbackServerContext* context,
+                                      CallMonitor::Method& method, Handler&& handler) {
+  // Taken before the handler runs: once it has replied, the context may be gone.
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  Reply reply(reactor, method);
+  if (const auto caller = AdmitCall(*context); caller.ok()) {
+    std::forward<Handler>(handler)(*caller, std::move(reply));
+  } else {
+    reply(caller.status());
+  }
+  return reactor;
+}
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_RPC_UNARY_H_

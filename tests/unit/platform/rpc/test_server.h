@@ -1,0 +1,81 @@
+#ifndef KANTOKU_TESTS_UNIT_PLATFORM_RPC_TEST_SERVER_H_
+#define KANTOKU_TESTS_UNIT_PLATFORM_RPC_TEST_SERVER_H_
+
+#include <grpcpp/grpcpp.h>
+#include <prometheus/registry.h>
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <string>
+
+#include "services/platform/clock.h"
+#include "services/platform/mutex.h"
+#include "services/platform/rpc/call_monitor.h"
+
+namespace kantoku::platform {
+
+// A value that one thread sets and another waits for.
+template <typename T>
+class Awaited {
+ public:
+  void Set(T value) {
+    MutexLock lock(mutex_);
+    value_ = std::move(value);
+    changed_.SignalAll();
+  }
+  template <typename Change>
+  void Update(Change change) {
+    MutexLock lock(mutex_);
+    change(value_);
+    changed_.SignalAll();
+  }
+  // Whether it became so before a deadline that only a hang can miss.
+  template <typename Predicate>
+  bool Becomes(Predicate predicate) {
+    Clock& clock = Clock::Real();
+    const absl::Duration deadline = clock.Read().steady + absl::Seconds(30);
+    MutexLock lock(mutex_);
+    while (!predicate(value_)) {
+      if (clock.Read().steady >= deadline) return false;
+      clock.Wait(mutex_, changed_, deadline);
+    }
+    return true;
+  }
+  T Get() {
+    MutexLock lock(mutex_);
+    return value_;
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  T value_{};
+};
+
+// A real server on a free port and a channel to it.
+class TestServer {
+ public:
+  explicit TestServer(grpc::Service& service) {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&service);
+    server_ = builder.BuildAndStart();
+    REQUIRE(server_ != nullptr);
+    address_ = "127.0.0.1:" + std::to_string(port);
+  }
+  ~TestServer() { server_->Shutdown(std::chrono::system_clock::now()); }
+
+  grpc::Server& server() { return *server_; }
+  std::shared_ptr<grpc::Channel> Connect(const grpc::ChannelArguments& arguments = {}) const {
+    return grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
+  }
+
+ private:
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_TESTS_UNIT_PLATFORM_RPC_TEST_SERVER_H_

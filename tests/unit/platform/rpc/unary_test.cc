@@ -1,0 +1,150 @@
+#include "services/platform/rpc/unary.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <functional>
+#include <thread>
+
+#include "kantoku/outputs/v1/outputs.grpc.pb.h"
+#include "services/platform/check.h"
+#include "services/platform/status.h"
+#include "tests/unit/platform/rpc/test_server.h"
+
+namespace kantoku::platform {
+namespace {
+
+namespace outputspb = ::kantoku::outputs::v1;  // Any unary method would do.
+
+using Handler = std::function<void(const Caller&, const outputspb::GetRequest&,
+                                   outputspb::GetResponse&, Reply)>;
+
+class Service final : public outputspb::OutputsService::CallbackService {
+ public:
+  Service(CallMonitor& calls, Handler handler)
+      : method_(calls.MethodOf("OutputsService/Get")), handler_(std::move(handler)) {}
+
+  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
+                                const outputspb::GetRequest* request,
+                                outputspb::GetResponse* response) override {
+    return HandleUnary(context, method_, [&](const Caller& caller, Reply reply) {
+      handler_(caller, *request, *response, std::move(reply));
+    });
+  }
+
+ private:
+  CallMonitor::Method& method_;
+  const Handler handler_;
+};
+
+struct Fixture {
+  explicit Fixture(Handler handler) : service(calls, std::move(handler)), server(service) {}
+
+  grpc::Status Call(outputspb::GetResponse* response = nullptr) {
+    grpc::ClientContext context;
+    outputspb::GetResponse ignored;
+    return outputspb::OutputsService::NewStub(server.Connect())
+        ->Get(&context, {}, response != nullptr ? response : &ignored);
+  }
+  std::string Metrics() { return prometheus::TextSerializer().Serialize(registry.Collect()); }
+
+  prometheus::Registry registry;
+  CallMonitor calls{registry, Clock::Real()};
+  Service service;
+  TestServer server;
+};
+
+TEST_CASE("A handler may reply at once") {
+  Fixture f([](const Caller& caller, auto&, auto& response, Reply reply) {
+    KANTOKU_CHECK(caller == (Caller{"local", "local"}));
+    response.add_results();
+    reply(absl::OkStatus());
+  });
+  outputspb::GetResponse response;
+  CHECK(f.Call(&response).ok());
+  CHECK(response.results_size() == 1);
+}
+
+TEST_CASE("A handler may reply later from another thread") {
+  std::thread later;
+  Fixture f([&](const Caller&, auto&, auto& response, Reply reply) {
+    later = std::thread([&response, reply = std::move(reply)]() mutable {
+      response.add_results();
+      reply(absl::OkStatus());
+    });
+  });
+  outputspb::GetResponse response;
+  CHECK(f.Call(&response).ok());
+  CHECK(response.results_size() == 1);
+  later.join();
+}
+
+TEST_CASE("A failed call carries code, message and reason") {
+  Fixture f([](const Caller&, auto&, auto&, Reply reply) {
+    reply(Error(absl::StatusCode::kResourceExhausted, "DISK_FULL", "disk is full"));
+  });
+  const absl::Status status = FromGrpc(f.Call());
+  CHECK(status.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(status.message() == "disk is full");
+  CHECK(ReasonOf(status) == "DISK_FULL");
+}
+
+TEST_CASE("A reply that is dropped ends the call as a fault of ours") {
+  Fixture f([](const Caller&, auto&, auto&, Reply) {});
+  const absl::Status status = FromGrpc(f.Call());
+  CHECK(status.code() == absl::StatusCode::kInternal);
+  CHECK(ReasonOf(status) == "NO_REPLY");
+}
+
+TEST_CASE("Calls are counted by method and code, and timed") {
+  int calls = 0;
+  Fixture f([&](const Caller&, auto&, auto&, Reply reply) {
+    reply(++calls == 1 ? absl::OkStatus() : absl::NotFoundError("x"));
+  });
+  f.Call();
+  f.Call();
+  const std::string metrics = f.Metrics();
+  CHECK_THAT(metrics, Catch::Contains(
+                          R"(kantoku_rpc_calls_total{code="OK",method="OutputsService/Get"} 1)"));
+  CHECK_THAT(metrics,
+             Catch::Contains(
+                 R"(kantoku_rpc_calls_total{code="NOT_FOUND",method="OutputsService/Get"} 1)"));
+  CHECK_THAT(metrics,
+             Catch::Contains(R"(kantoku_rpc_seconds_count{method="OutputsService/Get"} 2)"));
+}
+
+TEST_CASE("A service proves itself in the metadata of a call") {
+  const auto keys = MacKeys::Make({{1, std::string(32, 'k')}}).value();
+  const absl::Time now = Clock::Real().Read().wall;
+  Awaited<std::vector<absl::StatusOr<std::string>>> services;
+  class Probe final : public outputspb::OutputsService::CallbackService {
+   public:
+    explicit Probe(std::function<void(grpc::CallbackServerContext&)> look)
+        : look_(std::move(look)) {}
+    grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
+                                  const outputspb::GetRequest*, outputspb::GetResponse*) override {
+      look_(*context);
+      auto* reactor = context->DefaultReactor();
+      reactor->Finish(grpc::Status::OK);
+      return reactor;
+    }
+
+   private:
+    std::function<void(grpc::CallbackServerContext&)> look_;
+  } probe([&](auto& context) {
+    services.Update([&](auto& all) { all.push_back(CallingService(context, *keys, now)); });
+  });
+  TestServer server(probe);
+  const auto stub = outputspb::OutputsService::NewStub(server.Connect());
+  outputspb::GetResponse response;
+  grpc::ClientContext proven;
+  PresentAsService(proven, *keys, "inputs", now);
+  CHECK(stub->Get(&proven, {}, &response).ok());
+  grpc::ClientContext unproven;
+  CHECK(stub->Get(&unproven, {}, &response).ok());
+  CHECK(services.Get()[0].value() == "inputs");
+  CHECK(services.Get()[1].status().code() == absl::StatusCode::kPermissionDenied);
+  CHECK(ReasonOf(services.Get()[1].status()) == "NOT_A_SERVICE");
+}
+
+}  // namespace
+}  // namespace kantoku::platform
