@@ -128,7 +128,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     MutexLock lock(mu_);
     taken_ = commands_.size() - next_command_;
     for (;;) {
-      if (lost_) return {.end = true};
+      if (lost_ || given_up_) return {.end = true};
       if (taken_ == 0 && !inbox_.empty()) {
         commands_.clear();
         commands_.swap(inbox_);
@@ -174,16 +174,24 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     if (open_ == nullptr) open_ = std::make_unique<Group>();
   }
 
+  // After a Stop that gave up, commands run all the same: they owe answers. After a loss they do
+  // not, because the machine's state is another owner's or damaged.
   void EndApplying() {
-    std::vector<Command> never_run;
+    std::vector<Command> rest;
     absl::Status why;
+    bool run_rest = false;
     {
       MutexLock lock(mu_);
-      never_run.swap(inbox_);
+      rest.swap(inbox_);
       apply_done_ = true;
       why = health_;
+      run_rest = !lost_;
     }
     store_wakes_.Signal();
+    if (run_rest) {
+      while (next_command_ < commands_.size()) commands_[next_command_++](*open_);
+      for (Command& command : rest) command(*open_);
+    }
     open_->Abandon(why);
     commands_.clear();
   }
@@ -260,7 +268,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
         while (!stopping_ && clock_.Read().steady < until) clock_.Wait(mu_, store_wakes_, until);
         return true;
       }
-      lost_ = true;
+      given_up_ = true;
     }
     apply_wakes_.Signal();
     return false;
@@ -295,6 +303,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   absl::Status health_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   bool apply_done_ ABSL_GUARDED_BY(mu_) = false;
+  bool given_up_ ABSL_GUARDED_BY(mu_) = false;  // The store still failed when Stop came.
   bool lost_ ABSL_GUARDED_BY(mu_) = false;
 };
 
