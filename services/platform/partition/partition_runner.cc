@@ -166,6 +166,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     open_->Close(next_number_);
     {
       MutexLock lock(mu_);
+      taken_ = commands_.size() - next_command_;
       store_free_ = false;
       handed_over_ = std::move(open_);
       open_ = std::move(spare_);
