@@ -11,7 +11,8 @@
 // durable. Within one kind, order matters.
 namespace kantoku::inputs {
 
-// ---- Records -------------------------------------------------------------------------------------
+// ---- Records
+// -------------------------------------------------------------------------------------
 
 // What happened to a living task since it was accepted. Absent while nothing unusual did; never
 // written for an ordinary dispatch.
@@ -80,7 +81,8 @@ struct Change {
   std::optional<Record> record;  // Absent: erase.
 };
 
-// ---- Messages ------------------------------------------------------------------------------------
+// ---- Messages
+// ------------------------------------------------------------------------------------
 
 struct DispatchMessage {
   ConnectionId connection;
@@ -162,7 +164,7 @@ struct Effects {
   std::vector<Change<SessionRecord>> sessions;
   std::vector<Change<ReferenceRecord>> references;
   std::vector<Change<RequestRecord>> requests;
-  std::vector<Change<uint64_t>> high_water;    // By slot: sequences below are used or reserved.
+  std::vector<Change<uint64_t>> high_water;  // By slot: sequences below are used or reserved.
   std::vector<Change<std::vector<TaskView>>> history;  // Succeeded tasks, one row a group.
   std::vector<Change<std::vector<TaskView>>> dead;     // Failed and cancelled ones.
 

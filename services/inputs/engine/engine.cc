@@ -35,6 +35,13 @@ std::string_view FirstDifference(const SpecHashes& a, const SpecHashes& b) {
   return {};
 }
 
+// The name as text that outlives every record.
+std::string_view FieldName(std::string_view name) {
+  if (name.empty()) return {};
+  const auto known = std::ranges::find(kSpecFieldNames, name);
+  return known == kSpecFieldNames.end() ? "spec" : *known;
+}
+
 }  // namespace
 
 bool TaskFilter::Matches(const TaskView& view) const {
@@ -75,7 +82,8 @@ SpawnOutcome Engine::Repeat(const RequestRecord& record) const {
   for (uint32_t i = 0; i < record.count; ++i) {
     SpawnOutcome::Item& item = outcome.items[i];
     if (exception != record.exceptions.end() && exception->index == i) {
-      item = {.id = exception->holder, .created = false, .conflict = exception->conflict};
+      item = {
+          .id = exception->holder, .created = false, .conflict = FieldName(exception->conflict)};
       ++exception;
     } else {
       item.id = TaskId::Make(record.created, record.slot, sequence++, SplitMix(record.random + i));
@@ -93,10 +101,10 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
                  "request_id: was used for another batch within the last 10 minutes");
   }
   if (tasks_.size() + command.specs.size() > options_.max_pending) {
-    return Error(absl::StatusCode::kResourceExhausted, "PENDING_LIMIT",
-                 absl::StrCat("specs: ", tasks_.size(), " tasks are pending, ",
-                              command.specs.size(), " more exceed the limit of ",
-                              options_.max_pending));
+    return Error(
+        absl::StatusCode::kResourceExhausted, "PENDING_LIMIT",
+        absl::StrCat("specs: ", tasks_.size(), " tasks are pending, ", command.specs.size(),
+                     " more exceed the limit of ", options_.max_pending));
   }
   const uint32_t slot = SlotOf(command.name_space);
   RequestRecord record{.request = command.request,
@@ -169,10 +177,8 @@ absl::StatusOr<TaskState> Engine::Cancel(const TaskId& id, const Now& now, Effec
   if (task.state == TaskState::kSettling || task.cancel_requested) return task.state;
   task.cancel_requested = true;
   Say(EventType::kTaskCancelling, task, effects);
-  const Session* session = task.session == 0 ? nullptr : sessions_.Find(task.session);
-  if (session == nullptr) {
-    const bool queued =
-        task.state == TaskState::kReady && task.fenced_dispatch == task.dispatch;
+  if (task.session == 0) {
+    const bool queued = task.state == TaskState::kReady && task.fenced_dispatch == task.dispatch;
     if (task.state == TaskState::kScheduled) wall_alarms_.Remove(index);
     Settle(index, TaskState::kCancelled, {"CANCELLED", ""}, effects);
     if (queued) matcher_.Gone(task.lane);
@@ -181,12 +187,12 @@ absl::StatusOr<TaskState> Engine::Cancel(const TaskId& id, const Now& now, Effec
   task.state = TaskState::kCancelling;
   WriteState(task, std::nullopt, effects);
   SetAlarm(index, now.steady + options_.cancel_timeout);
-  effects.controls.push_back(
-      {session->connection, id, task.dispatch, HandlerAction::kCancel, "CANCELLED"});
+  Tell(task, HandlerAction::kCancel, "CANCELLED", effects);
   return TaskState::kCancelling;
 }
 
-// ---- Questions ------------------------------------------------------------------------------------
+// ---- Questions
+// ------------------------------------------------------------------------------------
 
 std::optional<TaskView> Engine::Find(const TaskId& id) const {
   const TaskIndex index = tasks_.Find(id);
@@ -212,8 +218,8 @@ TaskView Engine::ViewOf(const Task& task) const {
       view.cause = task.backing_off ? WaitCause::kBackoff : WaitCause::kDelay;
       break;
     case TaskState::kReady:
-      view.cause = task.fenced_dispatch < task.dispatch ? WaitCause::kFence
-                                                        : matcher_.CauseOf(task.lane);
+      view.cause =
+          task.fenced_dispatch < task.dispatch ? WaitCause::kFence : matcher_.CauseOf(task.lane);
       break;
     case TaskState::kLeased:
       view.cause = WaitCause::kExecutorQueue;
@@ -256,7 +262,8 @@ std::vector<SessionView> Engine::Sessions(std::string_view name_space) const {
   return views;
 }
 
-// ---- Side tables ----------------------------------------------------------------------------------
+// ---- Side tables
+// ----------------------------------------------------------------------------------
 
 void Engine::SetFailure(Task& task, Failure failure) {
   if (failure.empty()) return;

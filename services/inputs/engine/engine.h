@@ -57,7 +57,7 @@ struct SpawnCommand {
 
 struct SpawnOutcome {
   struct Item {
-    TaskId id;                  // The holder's, unless created.
+    TaskId id;  // The holder's, unless created.
     bool created = false;
     std::string_view conflict;  // The field in which the reference's holder differs.
   };
@@ -98,8 +98,8 @@ struct NackCommand {
 // Which tasks a list shows.
 struct TaskFilter {
   std::string_view name_space;
-  std::string_view type;            // Empty: all.
-  std::vector<TaskState> states;    // Empty: all.
+  std::string_view type;          // Empty: all.
+  std::vector<TaskState> states;  // Empty: all.
   bool Matches(const TaskView& view) const;
 };
 
@@ -121,7 +121,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // ---- Recovery: before the first command, in this order -----------------------------------------
+  // ---- Recovery: before the first command, in this order
+  // -----------------------------------------
   void RecoverHighWater(uint32_t slot, uint64_t reserved);
   void RecoverHistory(uint64_t row, const std::vector<TaskView>& tasks);
   void RecoverDead(uint64_t row, const std::vector<TaskView>& tasks);
@@ -135,16 +136,18 @@ class Engine {
   // Queues what waits, starts a fresh grace for what is leased, asks again for open fences.
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
-  // ---- Users -------------------------------------------------------------------------------------
-  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT; INVALID_ARGUMENT,
-  // REQUEST_ID_REUSED when the request id came with other content before.
+  // ---- Users
+  // ------------------------------------------------------------------------------------- Accepts
+  // the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT; INVALID_ARGUMENT, REQUEST_ID_REUSED
+  // when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
-  // The state after the request. FAILED_PRECONDITION, TASK_ENDED; NOT_FOUND.
+  // The state after the request. NOT_FOUND, NO_SUCH_TASK when it is not living: it may have ended.
   absl::StatusOr<TaskState> Cancel(const TaskId& task, const platform::Now& now, Effects& effects);
 
-  // ---- Executors ---------------------------------------------------------------------------------
-  // A verdict for each held dispatch. A session that is connected elsewhere loses that connection.
+  // ---- Executors
+  // --------------------------------------------------------------------------------- A verdict for
+  // each held dispatch. A session that is connected elsewhere loses that connection.
   // PERMISSION_DENIED, FOREIGN_SESSION when it belongs to another caller or namespace.
   absl::StatusOr<std::vector<HeldVerdict>> OpenSession(const OpenSessionCommand& command,
                                                        const platform::Now& now, Effects& effects);
@@ -160,21 +163,25 @@ class Engine {
   absl::Status Progress(ConnectionId connection, const TaskId& task, uint32_t dispatch,
                         double fraction, std::string_view message, Effects& effects);
 
-  // ---- Outputs -----------------------------------------------------------------------------------
-  // Answer to a FenceMessage: the terminal state of the task in Outputs, or nullopt: closed.
+  // ---- Outputs
+  // ----------------------------------------------------------------------------------- Answer to a
+  // FenceMessage: the terminal state of the task in Outputs, or nullopt: closed.
   void FenceAnswered(const TaskId& task, uint32_t dispatch, std::optional<TaskState> terminal,
                      const platform::Now& now, Effects& effects);
 
-  // ---- Time --------------------------------------------------------------------------------------
-  // Does what is due and dispatches what can be; to be called once per group, last.
+  // ---- Time
+  // -------------------------------------------------------------------------------------- Does
+  // what is due and dispatches what can be; to be called once per group, last.
   void FinishGroup(const platform::Now& now, Effects& effects);
   // Steady time of the next thing that is due without a command.
   absl::Duration NextWake(const platform::Now& now) const;
 
-  // ---- Questions ---------------------------------------------------------------------------------
-  // A living task.
+  // ---- Questions
+  // --------------------------------------------------------------------------------- A living
+  // task.
   std::optional<TaskView> Find(const TaskId& task) const;
-  // The record rows that may hold an ended task.
+  // The record rows that may hold an ended task; of a task that ended in the open group, the row
+  // that FinishGroup will make.
   std::optional<uint64_t> FindHistory(TaskKey task) const { return history_.Find(task); }
   std::optional<uint64_t> FindDead(TaskKey task) const { return dead_.Find(task); }
   const History& history() const { return history_; }
@@ -222,6 +229,9 @@ class Engine {
   void Hold(Session& session, TaskIndex index);
   // The dispatch is over: off the session's list, its group and its timer.
   void Release(TaskIndex index, Effects& effects);
+  // To the session that holds it, if connected.
+  void Tell(const Task& task, HandlerAction action, std::string_view reason,
+            Effects& effects) const;
   absl::StatusOr<TaskIndex> FindHeld(ConnectionId connection, const TaskId& task,
                                      uint32_t dispatch) const;
 
@@ -234,8 +244,9 @@ class Engine {
 
   // Ends and new starts.
   void AttemptFailed(TaskIndex index, Failure failure, const platform::Now& now, Effects& effects);
-  void Return(TaskIndex index, std::string_view reason, const platform::Now& now,
-              Effects& effects);
+  void Return(TaskIndex index, std::string_view reason, const platform::Now& now, Effects& effects);
+  bool OutOfDispatches(const Task& task) const;
+  void FailForDispatches(TaskIndex index, std::string_view last, Effects& effects);
   void TakeBack(TaskIndex index, bool lost, const platform::Now& now, Effects& effects);
   void Reschedule(TaskIndex index, absl::Time not_before, const platform::Now& now,
                   Effects& effects);

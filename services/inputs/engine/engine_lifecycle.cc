@@ -12,7 +12,8 @@ namespace kantoku::inputs {
 
 using platform::Now;
 
-// ---- Dispatch -------------------------------------------------------------------------------------
+// ---- Dispatch
+// -------------------------------------------------------------------------------------
 
 void Engine::DispatchReady(const Now& now, Effects& effects) {
   DispatchGroupRecord record;
@@ -93,6 +94,15 @@ void Engine::Release(TaskIndex index, Effects& effects) {
   task.session = 0;
   task.begun = false;
   task.closed_dispatch = task.dispatch;
+  if (task.has_progress) progress_.erase(task.key());
+  task.has_progress = false;
+}
+
+void Engine::Tell(const Task& task, HandlerAction action, std::string_view reason,
+                  Effects& effects) const {
+  const ConnectionId connection = sessions_.at(task.session).connection;
+  if (connection == 0) return;
+  effects.controls.push_back({connection, task.id, task.dispatch, action, reason});
 }
 
 absl::StatusOr<TaskIndex> Engine::FindHeld(ConnectionId connection, const TaskId& id,
@@ -112,7 +122,8 @@ absl::StatusOr<TaskIndex> Engine::FindHeld(ConnectionId connection, const TaskId
   return index;
 }
 
-// ---- What executors report ------------------------------------------------------------------------
+// ---- What executors report
+// ------------------------------------------------------------------------
 
 absl::Status Engine::Started(ConnectionId connection, const TaskId& id, uint32_t dispatch,
                              const Now& now, Effects& effects) {
@@ -132,8 +143,7 @@ void Engine::Finished(const TaskId& id, uint32_t dispatch, const Now& now, Effec
   if (index == kNoTask) return;
   const Task& task = tasks_.at(index);
   if (task.session != 0 && task.dispatch != dispatch) {
-    effects.controls.push_back({sessions_.at(task.session).connection, id, task.dispatch,
-                                HandlerAction::kRevoke, "FINISHED"});
+    Tell(task, HandlerAction::kRevoke, "FINISHED", effects);
   }
   Finish(index, TaskState::kSucceeded, now, effects);
 }
@@ -181,14 +191,15 @@ absl::Status Engine::Progress(ConnectionId connection, const TaskId& id, uint32_
   return absl::OkStatus();
 }
 
-// ---- Ends and new starts --------------------------------------------------------------------------
+// ---- Ends and new starts
+// --------------------------------------------------------------------------
 
 absl::Time Engine::BackoffEnd(const Task& task, absl::Time wall) {
   const RetryPolicy& policy = policies_.at(task.policy);
   const double exponent = std::max<int>(task.failed_attempts, 1) - 1;
-  const double pause = std::min<double>(policy.max_backoff_ms,
-                                        policy.initial_backoff_ms *
-                                            std::pow(static_cast<double>(policy.multiplier), exponent));
+  // Grows to infinity, and 0 times infinity is no number: bounded before it is multiplied.
+  const double factor = std::min(std::pow(static_cast<double>(policy.multiplier), exponent), 1e12);
+  const double pause = std::min<double>(policy.max_backoff_ms, policy.initial_backoff_ms * factor);
   return wall + absl::Milliseconds(pause * (1 - policy.jitter * SplitMixFraction(jitter_state_++)));
 }
 
@@ -199,6 +210,10 @@ void Engine::AttemptFailed(TaskIndex index, Failure failure, const Now& now, Eff
     Settle(index, TaskState::kFailed, std::move(failure), effects);
     return;
   }
+  if (OutOfDispatches(task)) {
+    FailForDispatches(index, failure.reason, effects);
+    return;
+  }
   SetFailure(task, std::move(failure));
   EventMessage event = EventOf(EventType::kTaskRetried, task);
   event.failure = FailureOf(task);
@@ -206,16 +221,25 @@ void Engine::AttemptFailed(TaskIndex index, Failure failure, const Now& now, Eff
   Reschedule(index, BackoffEnd(task, now.wall), now, effects);
 }
 
-// The dispatch ended without having counted. The first time the task may go elsewhere at once; after
-// that it pauses, so that an executor that returns everything cannot spin.
+// Whoever asked for more attempts than the limit gets them.
+bool Engine::OutOfDispatches(const Task& task) const {
+  return task.dispatch >= std::max(options_.max_dispatches, policies_.at(task.policy).max_attempts);
+}
+
+void Engine::FailForDispatches(TaskIndex index, std::string_view last, Effects& effects) {
+  Settle(index, TaskState::kFailed,
+         {"TOO_MANY_DISPATCHES",
+          absl::StrCat("dispatched ", tasks_.at(index).dispatch,
+                       " times without an end; last: ", platform::ToAbsl(last))},
+         effects);
+}
+
+// The dispatch ended without having counted. The first time the task may go elsewhere at once;
+// after that it pauses, so that an executor that returns everything cannot spin.
 void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
-  if (task.dispatch >= options_.max_dispatches) {
-    Settle(index, TaskState::kFailed,
-           {"TOO_MANY_DISPATCHES", absl::StrCat("dispatched ", task.dispatch,
-                                                " times without an end; last: ",
-                                                platform::ToAbsl(reason))},
-           effects);
+  if (OutOfDispatches(task)) {
+    FailForDispatches(index, reason, effects);
     return;
   }
   EventMessage event = EventOf(EventType::kTaskReturned, task);
@@ -276,10 +300,10 @@ void Engine::FenceAnswered(const TaskId& id, uint32_t dispatch, std::optional<Ta
     Finish(index, *terminal, now, effects);
     return;
   }
+  // Answers come late and twice; only the first for the latest dispatch lets the task go on.
   Task& task = tasks_.at(index);
-  const bool was_closed = task.fenced_dispatch == task.dispatch;
-  task.fenced_dispatch = std::max(task.fenced_dispatch, dispatch);
-  if (was_closed || task.fenced_dispatch < task.dispatch) return;
+  if (dispatch != task.dispatch || task.fenced_dispatch == dispatch) return;
+  task.fenced_dispatch = dispatch;
   if (task.state == TaskState::kReady) matcher_.Push(task.lane, index);
 }
 
@@ -299,10 +323,10 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   TaskView view = ViewOf(task);
   view.ended_at = now.wall;
   (succeeded ? ended_ : died_).push_back(std::move(view));
+  (succeeded ? history_ : dead_).Append(task.key());
   if (task.has_state_record) effects.states.push_back({task.key(), std::nullopt});
   if (succeeded) effects.erased_specs.push_back(task.key());
   if (task.has_failure) failures_.erase(task.key());
-  if (task.has_progress) progress_.erase(task.key());
   tasks_.Erase(index);
 }
 
@@ -317,7 +341,8 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
   effects.states.push_back({task.key(), std::move(record)});
 }
 
-// ---- Time -----------------------------------------------------------------------------------------
+// ---- Time
+// -----------------------------------------------------------------------------------------
 
 void Engine::SetAlarm(TaskIndex index, absl::Duration steady) {
   ClearAlarm(index);
@@ -334,21 +359,17 @@ void Engine::TaskDue(TaskIndex index, const Now& now, Effects& effects) {
   const std::string_view reason = state == TaskState::kLeased    ? "START_TIMEOUT"
                                   : state == TaskState::kRunning ? "TIMEOUT"
                                                                  : "CANCELLED";
-  const ConnectionId connection = sessions_.at(task.session).connection;
-  if (connection != 0) {
-    effects.controls.push_back(
-        {connection, task.id, task.dispatch, HandlerAction::kRevoke, reason});
-  }
+  Tell(task, HandlerAction::kRevoke, reason, effects);
   Release(index, effects);
   if (state == TaskState::kLeased) {
     Return(index, reason, now, effects);
   } else if (state == TaskState::kRunning) {
-    AttemptFailed(index, {std::string(reason), absl::StrCat("ran longer than ", task.timeout_ms,
-                                                            " ms")},
+    AttemptFailed(index,
+                  {std::string(reason), absl::StrCat("ran longer than ", task.timeout_ms, " ms")},
                   now, effects);
   } else {
-    Settle(index, TaskState::kCancelled,
-           {"CANCELLED", "the executor did not confirm in time"}, effects);
+    Settle(index, TaskState::kCancelled, {"CANCELLED", "the executor did not confirm in time"},
+           effects);
   }
 }
 
@@ -411,11 +432,8 @@ void Engine::FinishGroup(const Now& now, Effects& effects) {
   Tick(now, effects);
   DispatchReady(now, effects);
   const auto close_row = [&](std::vector<TaskView>& ended, History& history, auto& changes) {
-    if (ended.empty()) return;
-    History::Row row{.number = history.NextNumber(), .ended = now.wall};
-    for (const TaskView& view : ended) row.tasks.push_back(view.id.key());
-    changes.push_back({row.number, std::exchange(ended, {})});
-    history.Add(std::move(row));
+    const auto number = history.Close(now.wall);
+    if (number.has_value()) changes.push_back({*number, std::exchange(ended, {})});
   };
   close_row(ended_, history_, effects.history);
   close_row(died_, dead_, effects.dead);
@@ -428,8 +446,7 @@ absl::Duration Engine::NextWake(const Now& now) const {
   absl::Duration wake = sessions_.size() > 0 ? next_renewal_ : absl::InfiniteDuration();
   const auto at_wall = [&](absl::Time wall) {
     if (wall == absl::InfiniteFuture()) return;
-    const absl::Duration wait =
-        std::clamp(wall - now.wall, absl::Milliseconds(1), kWallRecheck);
+    const absl::Duration wait = std::clamp(wall - now.wall, absl::Milliseconds(1), kWallRecheck);
     wake = std::min(wake, now.steady + wait);
   };
   if (!wall_alarms_.empty()) at_wall(absl::FromUnixNanos(wall_alarms_.top_time()));

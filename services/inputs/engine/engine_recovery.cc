@@ -26,11 +26,11 @@ void Engine::RecoverHighWater(uint32_t slot, uint64_t reserved) {
 }
 
 void Engine::RecoverHistory(uint64_t row, const std::vector<TaskView>& tasks) {
-  history_.Add(RowOf(row, tasks));
+  history_.Recover(RowOf(row, tasks));
 }
 
 void Engine::RecoverDead(uint64_t row, const std::vector<TaskView>& tasks) {
-  dead_.Add(RowOf(row, tasks));
+  dead_.Recover(RowOf(row, tasks));
 }
 
 void Engine::RecoverSession(SessionNumber number, const SessionRecord& record) {
@@ -73,9 +73,13 @@ void Engine::RecoverGroup(uint64_t number, const DispatchGroupRecord& record) {
     const TaskIndex index = tasks_.FindKey(entry.task);
     if (index == kNoTask) continue;
     Task& task = tasks_.at(index);
-    Session* session = sessions_.Find(entry.session);
-    if (entry.dispatch <= task.dispatch || session == nullptr) continue;
+    if (entry.dispatch <= task.dispatch) continue;
     task.dispatch = entry.dispatch;
+    Session* session = sessions_.Find(entry.session);
+    if (session == nullptr) {
+      task.closed_dispatch = entry.dispatch;
+      continue;
+    }
     task.group = group;
     ++groups_[group].open;
     Hold(*session, index);

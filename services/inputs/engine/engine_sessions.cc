@@ -18,9 +18,8 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
     session = &sessions_.Add(command.session);
     session->caller = command.caller;
     session->name_space = name_space;
-    effects.sessions.push_back(
-        {session->number,
-         SessionRecord{command.session, command.caller, std::string(command.name_space)}});
+    effects.sessions.push_back({session->number, SessionRecord{command.session, command.caller,
+                                                               std::string(command.name_space)}});
   } else if (session->caller != command.caller || session->name_space != name_space) {
     return platform::Error(absl::StatusCode::kPermissionDenied, "FOREIGN_SESSION",
                            "hello.session_id: belongs to another caller or namespace");
@@ -41,6 +40,8 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
   for (const std::string& type : session->types) {
     lanes.push_back(matcher_.LaneFor(command.name_space, type));
   }
+  std::ranges::sort(lanes);
+  lanes.erase(std::ranges::unique(lanes).begin(), lanes.end());
   matcher_.Attach(session->number, std::move(lanes));
   SetCredit(command.connection, command.max_held);
   return verdicts;
@@ -72,10 +73,10 @@ std::vector<HeldVerdict> Engine::Resume(Session& session, std::span<const HeldDi
 
 void Engine::GoOn(TaskIndex index, bool started, const Session& session, const Now& now,
                   Effects& effects) {
-  Task& task = tasks_.at(index);
+  const Task& task = tasks_.at(index);
+  effects.renewals.push_back(MessageFor(task, session));
   if (task.cancel_requested) {
-    effects.controls.push_back({session.connection, task.id, task.dispatch,
-                                HandlerAction::kCancel, "CANCELLED"});
+    Tell(task, HandlerAction::kCancel, "CANCELLED", effects);
     if (task.wake_position == 0) SetAlarm(index, now.steady + options_.cancel_timeout);
   }
   if (started) {

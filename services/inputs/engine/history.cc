@@ -6,7 +6,18 @@
 
 namespace kantoku::inputs {
 
-void History::Add(Row row) {
+void History::Append(TaskKey task) {
+  open_.push_back(task);
+  row_of_[task] = next_number_;
+}
+
+std::optional<uint64_t> History::Close(absl::Time ended) {
+  if (open_.empty()) return std::nullopt;
+  rows_.push_back({.number = next_number_++, .ended = ended, .tasks = std::exchange(open_, {})});
+  return rows_.back().number;
+}
+
+void History::Recover(Row row) {
   KANTOKU_CHECK(row.number >= next_number_);
   next_number_ = row.number + 1;
   for (const TaskKey task : row.tasks) row_of_[task] = row.number;

@@ -24,11 +24,14 @@ class History {
     std::vector<TaskKey> tasks;
   };
 
-  // Numbers are larger than every earlier one.
-  void Add(Row row);
-  uint64_t NextNumber() const { return next_number_; }
+  // A task ended: it belongs to the row that the next Close makes, and is found there from now on.
+  void Append(TaskKey task);
+  // Ends the open row; its number, or nullopt when nothing was appended.
+  std::optional<uint64_t> Close(absl::Time ended);
+  // A row from the store. Numbers are larger than every earlier one.
+  void Recover(Row row);
 
-  // The row that holds the task.
+  // The row that holds the task, or will once the group is closed.
   std::optional<uint64_t> Find(TaskKey task) const;
   // Takes the oldest row, if it ended before `horizon` or the history holds more than `most` tasks.
   std::optional<Row> TakeExpired(absl::Time horizon, size_t most);
@@ -40,6 +43,7 @@ class History {
 
  private:
   std::deque<Row> rows_;
+  std::vector<TaskKey> open_;
   absl::flat_hash_map<TaskKey, uint64_t> row_of_;
   uint64_t next_number_ = 1;
 };

@@ -15,8 +15,7 @@ template <typename Value>
 class Interner {
  public:
   uint32_t Intern(const Value& value) {
-    const auto [entry, added] =
-        numbers_.try_emplace(value, static_cast<uint32_t>(values_.size()));
+    const auto [entry, added] = numbers_.try_emplace(value, static_cast<uint32_t>(values_.size()));
     if (added) values_.push_back(value);
     return entry->second;
   }

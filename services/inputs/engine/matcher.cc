@@ -7,15 +7,24 @@
 namespace kantoku::inputs {
 
 LaneIndex Matcher::LaneFor(std::string_view name_space, std::string_view type) {
-  const auto [entry, added] =
-      lane_of_.try_emplace(std::pair(std::string(name_space), std::string(type)),
-                           static_cast<LaneIndex>(lanes_.size()));
-  if (added) {
-    lanes_.emplace_back();
-    lanes_.back().name_space = name_space;
-    lanes_.back().type = type;
+  const LaneIndex known = FindLane(name_space, type);
+  if (known != kNoLane) return known;
+  const auto lane = static_cast<LaneIndex>(lanes_.size());
+  Lane& entry = lanes_.emplace_back();
+  entry.name_space = name_space;
+  entry.type = type;
+  lane_of_.emplace(std::pair(std::string_view(entry.name_space), std::string_view(entry.type)),
+                   lane);
+  return lane;
+}
+
+LaneIndex Matcher::FindLane(std::string_view name_space, std::string_view type) const {
+  if (last_lane_ != kNoLane && lanes_[last_lane_].type == type &&
+      lanes_[last_lane_].name_space == name_space) {
+    return last_lane_;
   }
-  return entry->second;
+  const auto found = lane_of_.find(std::pair(name_space, type));
+  return found == lane_of_.end() ? kNoLane : last_lane_ = found->second;
 }
 
 bool Matcher::IsWaiting(TaskIndex task, TaskKey key) const {
@@ -67,9 +76,19 @@ void Matcher::SetRoom(SessionNumber session, uint32_t room) {
   for (auto& membership : entry.lanes) {
     if (membership.in_ring) continue;
     membership.in_ring = true;
-    lanes_[membership.lane].ring.push_back({session, entry.opening});
+    TakeSeat(membership.lane, {session, entry.opening});
     Activate(membership.lane);
   }
+}
+
+// Void seats go when they come up, which in an idle lane is never: here they are kept from piling
+// up behind sessions that come and go.
+void Matcher::TakeSeat(LaneIndex lane, const Seat& seat) {
+  Lane& entry = lanes_[lane];
+  if (entry.ring.size() > 2 * size_t{entry.implementers} + 16) {
+    std::erase_if(entry.ring, [this](const Seat& old) { return SessionAt(old) == nullptr; });
+  }
+  entry.ring.push_back(seat);
 }
 
 Matcher::Session* Matcher::SessionAt(const Seat& seat) {
@@ -90,8 +109,8 @@ std::optional<Matcher::Match> Matcher::MatchIn(LaneIndex lane) {
       membership->in_ring = false;
       continue;
     }
-    const TaskIndex task = entry.ready.Pop(
-        [this](TaskIndex index, TaskKey key) { return IsWaiting(index, key); });
+    const TaskIndex task =
+        entry.ready.Pop([this](TaskIndex index, TaskKey key) { return IsWaiting(index, key); });
     KANTOKU_CHECK(task != kNoTask);
     --session->room;
     if (session->room > 0) {

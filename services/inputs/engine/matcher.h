@@ -16,6 +16,7 @@
 namespace kantoku::inputs {
 
 using LaneIndex = uint32_t;
+inline constexpr LaneIndex kNoLane = UINT32_MAX;
 
 // Brings ready tasks and sessions with room together. A lane is all tasks of one (namespace, type);
 // the sessions that implement it and have room take turns, and lanes take turns in small quanta, so
@@ -34,6 +35,9 @@ class Matcher {
   explicit Matcher(const TaskTable& tasks) : tasks_(tasks) {}
 
   LaneIndex LaneFor(std::string_view name_space, std::string_view type);
+  // kNoLane when there is none yet.
+  LaneIndex FindLane(std::string_view name_space, std::string_view type) const;
+  size_t lanes() const { return lanes_.size(); }
   const std::string& name_space(LaneIndex lane) const { return lanes_[lane].name_space; }
   const std::string& type(LaneIndex lane) const { return lanes_[lane].type; }
 
@@ -42,7 +46,7 @@ class Matcher {
   // A READY task left without a match.
   void Gone(LaneIndex lane);
 
-  // The session takes tasks of these lanes; it has no room yet.
+  // The session takes tasks of these lanes, each named once; it has no room yet.
   void Attach(SessionNumber session, std::vector<LaneIndex> lanes);
   void Detach(SessionNumber session);
   // How many more tasks the session takes.
@@ -69,7 +73,7 @@ class Matcher {
     ReadyQueue ready;
     std::deque<Seat> ring;  // Sessions that had room when they were put here.
     uint32_t implementers = 0;
-    bool active = false;    // Is in active_.
+    bool active = false;  // Is in active_.
   };
   struct Session {
     struct Membership {
@@ -81,6 +85,7 @@ class Matcher {
     uint32_t opening = 0;
   };
 
+  void TakeSeat(LaneIndex lane, const Seat& seat);
   bool IsWaiting(TaskIndex task, TaskKey key) const;
   void Activate(LaneIndex lane);
   std::optional<Match> MatchIn(LaneIndex lane);
@@ -88,7 +93,9 @@ class Matcher {
 
   const TaskTable& tasks_;
   std::deque<Lane> lanes_;  // Names are lent out: lanes never move.
-  absl::flat_hash_map<std::pair<std::string, std::string>, LaneIndex> lane_of_;
+  // Keys are views of the lanes' own names.
+  absl::flat_hash_map<std::pair<std::string_view, std::string_view>, LaneIndex> lane_of_;
+  mutable LaneIndex last_lane_ = kNoLane;  // The lane asked for last: most batches name one type.
   absl::flat_hash_map<SessionNumber, Session> sessions_;
   std::deque<LaneIndex> active_;  // Lanes that may have a match.
   int quantum_left_ = kQuantum;

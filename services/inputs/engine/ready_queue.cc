@@ -29,8 +29,12 @@ void ReadyQueue::Push(TaskIndex task, TaskKey key, int16_t priority) {
 TaskIndex ReadyQueue::Pop(IsWaiting is_waiting) {
   while (!levels_.empty()) {
     auto level = levels_.begin();
+    if (level->second.empty()) {
+      levels_.erase(level);
+      continue;
+    }
     const Entry entry = level->second.Take();
-    if (level->second.empty()) levels_.erase(level);
+    if (level->second.empty() && levels_.size() > 1) levels_.erase(level);
     if (is_waiting(entry.task, entry.key)) {
       --size_;
       return entry.task;

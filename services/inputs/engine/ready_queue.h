@@ -48,7 +48,8 @@ class ReadyQueue {
 
   void Compact(IsWaiting is_waiting);
 
-  absl::btree_map<int16_t, Level, std::greater<>> levels_;
+  absl::btree_map<int16_t, Level, std::greater<>>
+      levels_;        // At most one is empty: it is likely to be used again.
   size_t size_ = 0;   // Waiting tasks.
   size_t stale_ = 0;  // Entries of tasks that left.
 };

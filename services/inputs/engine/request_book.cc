@@ -2,11 +2,14 @@
 
 #include <utility>
 
+#include "services/platform/check.h"
+
 namespace kantoku::inputs {
 
 const RequestRecord* RequestBook::Find(const Digest& request) const {
-  const auto found = records_.find(request);
-  return found == records_.end() ? nullptr : &found->second;
+  const auto found = numbers_.find(request);
+  if (found == numbers_.end()) return nullptr;
+  return &by_age_[by_age_.size() - (next_number_ - found->second)];
 }
 
 uint64_t RequestBook::Add(RequestRecord record) {
@@ -16,20 +19,20 @@ uint64_t RequestBook::Add(RequestRecord record) {
 }
 
 void RequestBook::Recover(uint64_t number, RequestRecord record) {
+  KANTOKU_CHECK(by_age_.empty() || number == next_number_);
   next_number_ = number + 1;
-  by_age_.push_back({number, record.request, record.created});
-  const Digest request = record.request;
-  records_.insert_or_assign(request, std::move(record));
+  numbers_[record.request] = number;
+  by_age_.push_back(std::move(record));
 }
 
 std::optional<uint64_t> RequestBook::ForgetExpired(absl::Time horizon, size_t most) {
   if (by_age_.empty() || (by_age_.front().created >= horizon && by_age_.size() <= most)) {
     return std::nullopt;
   }
-  const Entry entry = by_age_.front();
+  const uint64_t number = next_number_ - by_age_.size();
+  numbers_.erase(by_age_.front().request);
   by_age_.pop_front();
-  records_.erase(entry.request);
-  return entry.number;
+  return number;
 }
 
 absl::Time RequestBook::oldest() const {

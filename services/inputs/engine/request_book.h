@@ -11,7 +11,8 @@
 
 namespace kantoku::inputs {
 
-// Spawn calls that may be repeated, by request. Bounded by time and number, oldest out first.
+// Spawn calls that may be repeated, by request. Bounded by time and number, oldest out first; about
+// 160 bytes a call.
 //
 // Thread-compatible.
 class RequestBook {
@@ -21,7 +22,7 @@ class RequestBook {
 
   // Returns the number under which the record is to be kept.
   uint64_t Add(RequestRecord record);
-  // Numbers ascend.
+  // Numbers ascend by one: records leave in the order in which they came.
   void Recover(uint64_t number, RequestRecord record);
 
   // Forgets the oldest, if it was made before `horizon` or more than `most` are remembered, and
@@ -31,13 +32,8 @@ class RequestBook {
   absl::Time oldest() const;
 
  private:
-  struct Entry {
-    uint64_t number;
-    Digest request;
-    absl::Time created;
-  };
-  std::deque<Entry> by_age_;
-  absl::flat_hash_map<Digest, RequestRecord> records_;
+  std::deque<RequestRecord> by_age_;  // Numbered without gaps up to next_number_.
+  absl::flat_hash_map<Digest, uint64_t> numbers_;
   uint64_t next_number_ = 1;
 };
 

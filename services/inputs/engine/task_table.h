@@ -19,31 +19,31 @@ inline constexpr TaskIndex kNoTask = UINT32_MAX;
 // reference, progress) is kept beside the table.
 struct Task {
   TaskId id;
-  int64_t wake = 0;              // Key in the heap that holds it; see Engine.
-  uint32_t wake_position = 0;    // Place in that heap + 1; 0: in none.
+  int64_t wake = 0;            // Key in the heap that holds it; see Engine.
+  uint32_t wake_position = 0;  // Place in that heap + 1; 0: in none.
   uint32_t lane = 0;
-  uint32_t owner = 0;            // Interned.
-  uint32_t policy = 0;           // Interned.
+  uint32_t owner = 0;   // Interned.
+  uint32_t policy = 0;  // Interned.
   uint32_t timeout_ms = 0;
   uint32_t retention_s = 0;
-  uint32_t dispatch = 0;         // Number of the latest dispatch.
-  uint32_t closed_dispatch = 0;  // This and earlier dispatches are over for Inputs.
-  uint32_t fenced_dispatch = 0;  // ... and for Outputs.
-  uint32_t group = 0;            // Dispatch group of the latest dispatch, while held.
-  SessionNumber session = 0;     // Who holds it.
-  TaskIndex next_held = kNoTask; // Neighbours in the session's list.
+  uint32_t dispatch = 0;          // Number of the latest dispatch.
+  uint32_t closed_dispatch = 0;   // This and earlier dispatches are over for Inputs.
+  uint32_t fenced_dispatch = 0;   // ... and for Outputs.
+  uint32_t group = 0;             // Dispatch group of the latest dispatch, while held.
+  SessionNumber session = 0;      // Who holds it.
+  TaskIndex next_held = kNoTask;  // Neighbours in the session's list.
   TaskIndex previous_held = kNoTask;
   int16_t priority = 0;
   uint16_t failed_attempts = 0;
   TaskState state = TaskState::kReady;
   TaskState intended_end = TaskState::kReady;  // While SETTLING.
-  bool begun : 1 = false;             // The held dispatch's handler started.
+  bool begun : 1 = false;                      // The held dispatch's handler started.
   bool cancel_requested : 1 = false;
   bool has_state_record : 1 = false;
   bool has_reference : 1 = false;
   bool has_failure : 1 = false;
   bool has_progress : 1 = false;
-  bool backing_off : 1 = false;       // SCHEDULED by a backoff rather than by its spec.
+  bool backing_off : 1 = false;  // SCHEDULED by a backoff rather than by its spec.
 
   TaskKey key() const { return id.key(); }
 };
@@ -72,7 +72,7 @@ class TaskTable {
   size_t size() const { return size_; }
 
  private:
-  static constexpr int kPageBits = 9;
+  static constexpr int kPageBits = 6;
   static constexpr size_t kPageSize = size_t{1} << kPageBits;
   struct Page {
     std::array<TaskIndex, kPageSize> tasks;

@@ -19,9 +19,9 @@ using platform::Caller;
 using platform::SessionId;
 using platform::TaskId;
 
-using TaskKey = uint64_t;       // TaskId::key().
-using ConnectionId = uint64_t;  // One Pull stream; never 0, never used twice in a process.
-using SessionNumber = uint32_t; // Names a session in records; never 0.
+using TaskKey = uint64_t;        // TaskId::key().
+using ConnectionId = uint64_t;   // One Pull stream; never 0, never used twice in a process.
+using SessionNumber = uint32_t;  // Names a session in records; never 0.
 
 enum class TaskState : uint8_t {
   kScheduled = 1,
@@ -71,8 +71,8 @@ struct RetryPolicy {
 
 // The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
 inline constexpr std::array<std::string_view, 8> kSpecFieldNames = {
-    "type", "payload", "content_type", "priority", "not_before", "timeout", "retry",
-    "result_retention"};
+    "type",       "payload", "content_type", "priority",
+    "not_before", "timeout", "retry",        "result_retention"};
 using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
 
 // What a user asked for, less payload and content type, which the engine never sees. Validated.
