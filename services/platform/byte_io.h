@@ -12,9 +12,16 @@
 
 namespace kantoku::platform {
 
+// Bytes that a varint of `value` takes.
+constexpr uint32_t VarintSize(uint64_t value) {
+  uint32_t size = 1;
+  for (; value >= 0x80; value >>= 7) ++size;
+  return size;
+}
+
 // Appends the fields of a record to bytes. Unsigned integers are base-128 varints, least
-// significant group first; signed ones are zigzag varints; texts are a varint of length, then bytes;
-// ids are their sixteen bytes; times are signed milliseconds since 1970.
+// significant group first; signed ones are zigzag varints; texts are a varint of length, then
+// bytes; ids are their sixteen bytes; times are signed milliseconds since 1970.
 //
 // Thread-compatible.
 class ByteWriter {

@@ -46,6 +46,7 @@ std::string_view FieldName(std::string_view name) {
 
 bool TaskFilter::Matches(const TaskView& view) const {
   return view.name_space == name_space && (type.empty() || view.type == type) &&
+         (owner.empty() || view.owner == owner) &&
          (states.empty() || std::ranges::find(states, view.state) != states.end());
 }
 
@@ -198,6 +199,12 @@ std::optional<TaskView> Engine::Find(const TaskId& id) const {
   const TaskIndex index = tasks_.Find(id);
   if (index == kNoTask) return std::nullopt;
   return ViewOf(tasks_.at(index));
+}
+
+std::optional<DispatchMessage> Engine::LeaseOf(const TaskId& id) const {
+  const TaskIndex index = tasks_.Find(id);
+  if (index == kNoTask || tasks_.at(index).session == 0) return std::nullopt;
+  return MessageFor(tasks_.at(index), sessions_.at(tasks_.at(index).session));
 }
 
 TaskView Engine::ViewOf(const Task& task) const {

@@ -100,6 +100,7 @@ struct TaskFilter {
   std::string_view name_space;
   std::string_view type;          // Empty: all.
   std::vector<TaskState> states;  // Empty: all.
+  std::string_view owner;         // Empty: all.
   bool Matches(const TaskView& view) const;
 };
 
@@ -186,6 +187,8 @@ class Engine {
   std::optional<uint64_t> FindDead(TaskKey task) const { return dead_.Find(task); }
   const History& history() const { return history_; }
   const History& dead() const { return dead_; }
+  // The dispatch that is held of a task, as it was sent; nullopt when none is.
+  std::optional<DispatchMessage> LeaseOf(const TaskId& task) const;
   // Living tasks in spawn order from `from` on, at most `limit`; looks at no more than `budget`
   // tasks and sets `from` to where to go on, nullopt at the end.
   std::vector<TaskView> List(const TaskFilter& filter, size_t limit, size_t budget,

@@ -1,0 +1,153 @@
+#include "services/inputs/frame_reader.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "kantoku/outputs/v1/outputs.pb.h"
+#include "services/inputs/spec_reader.h"
+#include "services/platform/status.h"
+
+namespace kantoku::inputs {
+
+using platform::Error;
+
+namespace {
+
+constexpr int kMaxTypes = 1'000;
+constexpr size_t kMaxName = 255;
+constexpr size_t kMaxMessage = 4'096;
+
+absl::Status BadHello(std::string_view message) {
+  return Error(absl::StatusCode::kInvalidArgument, "BAD_HELLO", message);
+}
+
+// A receipt of ours for a result of this very dispatch.
+absl::Status CheckReceipt(const platform::MacKeys& keys, std::string_view token, const TaskId& task,
+                          uint32_t dispatch) {
+  const auto receipt = platform::OpenReceipt(keys, token);
+  if (receipt.ok() && receipt->task == task && receipt->dispatch == dispatch &&
+      receipt->status == outputs::v1::RESULT_STATUS_SUCCEEDED) {
+    return absl::OkStatus();
+  }
+  return Error(absl::StatusCode::kPermissionDenied, "INVALID_RECEIPT",
+               absl::StrCat("receipt: does not prove a result of dispatch ", dispatch, " of ",
+                            task.ToString()));
+}
+
+// Reads the (task, dispatch) that every report begins with; refuses the report when it is
+// malformed.
+template <typename Proto>
+std::optional<SessionFrame::Report> ReadReport(const Proto& proto, SessionFrame& frame) {
+  const auto task = TaskId::FromBytes(proto.task_id());
+  if (task.ok()) return SessionFrame::Report{*task, proto.dispatch()};
+  frame.refused.push_back({proto.task_id(), proto.dispatch(), task.status()});
+  return std::nullopt;
+}
+
+absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
+                                              const platform::Caller& caller,
+                                              const platform::MacKeys& keys) {
+  SessionFrame::Hello hello;
+  const auto session = platform::Uuid::FromBytes(proto.session_id());
+  if (!session.ok() || session->empty()) {
+    return BadHello(absl::StrCat("hello.session_id: ", proto.session_id().size(),
+                                 " bytes are no UUID of 16 bytes"));
+  }
+  if (proto.types_size() < 1 || proto.types_size() > kMaxTypes) {
+    return BadHello(absl::StrCat("hello.types: ", proto.types_size(), " are not 1 to ", kMaxTypes));
+  }
+  for (const std::string& type : proto.types()) {
+    KANTOKU_RETURN_IF_ERROR(CheckType("hello.types", type));
+  }
+  if (proto.name().size() > kMaxName) {
+    return BadHello(
+        absl::StrCat("hello.name: ", proto.name().size(), " bytes exceed the limit of ", kMaxName));
+  }
+  hello.session = SessionId(*session);
+  hello.caller = caller;
+  hello.name_space = proto.namespace_().empty() ? "default" : proto.namespace_();
+  hello.name = proto.name();
+  hello.types.assign(proto.types().begin(), proto.types().end());
+  hello.max_held = proto.credit().max_held();
+  for (const v1::Held& held : proto.held()) {
+    const auto task = TaskId::FromBytes(held.task_id());
+    if (!task.ok()) {
+      return BadHello(absl::StrCat("hello.held.task_id: ",
+                                   platform::ToAbsl(platform::ToStd(task.status().message()))));
+    }
+    const bool finished =
+        !held.receipt().empty() && CheckReceipt(keys, held.receipt(), *task, held.dispatch()).ok();
+    hello.held.push_back({*task, held.dispatch(), held.started(), finished});
+  }
+  return hello;
+}
+
+Failure ReadFailure(const task::v1::TaskError& proto) {
+  return {proto.reason().empty() ? "HANDLER_FAILED" : proto.reason().substr(0, 63),
+          proto.message().substr(0, kMaxMessage)};
+}
+
+NackKind ReadKind(v1::NackKind kind) {
+  switch (kind) {
+    case v1::NACK_KIND_FAILED:
+      return NackKind::kFailed;
+    case v1::NACK_KIND_FAILED_FINALLY:
+      return NackKind::kFailedFinally;
+    case v1::NACK_KIND_CANCELLED:
+      return NackKind::kCancelled;
+    default:
+      return NackKind::kReturned;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<SessionFrame> ReadFrame(const v1::PullRequest& request,
+                                       const platform::Caller& caller, bool first,
+                                       const platform::MacKeys& keys) {
+  SessionFrame frame;
+  if (first != request.has_hello()) {
+    return BadHello(first ? "hello: the first frame has none"
+                          : "hello: only the first frame has one");
+  }
+  if (first) {
+    KANTOKU_ASSIGN_OR_RETURN(frame.hello, ReadHello(request.hello(), caller, keys));
+  }
+  if (request.has_credit()) frame.credit = request.credit().max_held();
+  for (const v1::Started& started : request.started()) {
+    if (const auto report = ReadReport(started, frame)) frame.started.push_back(*report);
+  }
+  frame.finished.reserve(static_cast<size_t>(request.acks_size()));
+  for (const v1::Ack& ack : request.acks()) {
+    const auto report = ReadReport(ack, frame);
+    if (!report.has_value()) continue;
+    absl::Status status = CheckReceipt(keys, ack.receipt(), report->task, report->dispatch);
+    if (status.ok()) {
+      frame.finished.push_back(*report);
+    } else {
+      frame.refused.push_back({ack.task_id(), ack.dispatch(), std::move(status)});
+    }
+  }
+  for (const v1::Nack& nack : request.nacks()) {
+    const auto report = ReadReport(nack, frame);
+    if (!report.has_value()) continue;
+    if (nack.kind() == v1::NACK_KIND_UNSPECIFIED || !v1::NackKind_IsValid(nack.kind())) {
+      frame.refused.push_back({nack.task_id(), nack.dispatch(),
+                               Error(absl::StatusCode::kInvalidArgument, "BAD_NACK",
+                                     absl::StrCat("nacks.kind: ", nack.kind(), " is none"))});
+      continue;
+    }
+    frame.nacks.push_back(
+        {report->task, report->dispatch, ReadKind(nack.kind()), ReadFailure(nack.error())});
+  }
+  for (const v1::Progress& progress : request.progress()) {
+    const auto report = ReadReport(progress, frame);
+    if (!report.has_value()) continue;
+    frame.progress.push_back(
+        {*report, progress.fraction(), progress.message().substr(0, kMaxMessage)});
+  }
+  return frame;
+}
+
+}  // namespace kantoku::inputs

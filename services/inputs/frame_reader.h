@@ -1,0 +1,22 @@
+#ifndef KANTOKU_SERVICES_INPUTS_FRAME_READER_H_
+#define KANTOKU_SERVICES_INPUTS_FRAME_READER_H_
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kantoku/inputs/v1/inputs.pb.h"
+#include "services/inputs/partition/session_frame.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/auth/tokens.h"
+
+namespace kantoku::inputs {
+
+// Checks what an executor sent: ids, names, receipts. A report that does not pass is refused with
+// its reason and stops no other. INVALID_ARGUMENT only for a bad hello, or one where none belongs:
+// then the stream cannot go on.
+absl::StatusOr<SessionFrame> ReadFrame(const v1::PullRequest& request,
+                                       const platform::Caller& caller, bool first,
+                                       const platform::MacKeys& keys);
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_FRAME_READER_H_

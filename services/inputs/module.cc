@@ -1,0 +1,106 @@
+#include "services/inputs/module.h"
+
+#include <utility>
+
+#include "services/inputs/partition/partition.h"
+#include "services/inputs/peers.h"
+#include "services/inputs/pull_stream.h"
+#include "services/inputs/service.h"
+#include "services/inputs/store.h"
+#include "services/platform/status.h"
+#include "services/platform/stores/stores.h"
+
+namespace kantoku::inputs {
+namespace {
+
+absl::Duration FromProto(const google::protobuf::Duration& proto) {
+  return absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
+}
+
+PartitionOptions ToPartitionOptions(const config::v1::InputsConfig& config, uint64_t seed) {
+  PartitionOptions options;
+  options.engine.max_pending = config.max_pending_tasks();
+  options.engine.max_session_credit = config.max_session_credit();
+  options.engine.grace = FromProto(config.grace());
+  options.engine.start_timeout = FromProto(config.start_timeout());
+  options.engine.cancel_timeout = FromProto(config.cancel_timeout());
+  options.engine.history = FromProto(config.history());
+  options.engine.max_history = config.max_history_tasks();
+  options.engine.dead_retention = FromProto(config.dead_retention());
+  options.engine.seed = seed;
+  options.payload_cache_bytes = config.payload_cache_bytes();
+  options.events = config.events();
+  options.max_event_backlog_bytes = config.max_event_backlog_bytes();
+  options.ping_interval = FromProto(config.ping_interval());
+  return options;
+}
+
+class InputsModule final : public platform::Module {
+ public:
+  InputsModule(const config::v1::InputsConfig& config, platform::Environment& environment,
+               std::unique_ptr<platform::RecordStoreFactory> stores,
+               std::unique_ptr<Partition> partition)
+      : config_(config),
+        environment_(environment),
+        stores_(std::move(stores)),
+        partition_(std::move(partition)),
+        streams_(environment.clock(), FromProto(config.ping_interval())),
+        service_({.limits = {.max_payload_bytes = config.max_payload_bytes()},
+                  .namespaces = {config.namespaces().begin(), config.namespaces().end()}},
+                 *partition_, streams_, environment.mac_keys(), environment.clock(),
+                 environment.calls()) {}
+  ~InputsModule() override { Stop(); }
+
+  std::string_view name() const override { return "inputs"; }
+  std::vector<grpc::Service*> services() override { return {&service_}; }
+
+  absl::Status Start() override {
+    outputs_ =
+        std::make_unique<OutputsPeer>(environment_.Connect(config_.outputs_address()),
+                                      environment_.clock(), environment_.mac_keys(), *partition_);
+    if (config_.events()) {
+      events_ = std::make_unique<EventsPeer>(environment_.Connect(config_.events_address()),
+                                             environment_.clock(), environment_.mac_keys(),
+                                             *partition_, config_.max_event_backlog_bytes());
+    }
+    return partition_->Start(*outputs_, events_.get());
+  }
+
+  void Drain(absl::Duration within) override { partition_->Drain(within); }
+
+  void Stop() override {
+    streams_.Stop(
+        platform::Error(absl::StatusCode::kUnavailable, "STOPPING", "the server is stopping"));
+    partition_->Stop();
+    if (outputs_ != nullptr) outputs_->Stop();
+    if (events_ != nullptr) events_->Stop();
+  }
+
+  bool healthy() const override { return partition_->health().ok(); }
+
+ private:
+  const config::v1::InputsConfig config_;
+  platform::Environment& environment_;
+  const std::unique_ptr<platform::RecordStoreFactory> stores_;
+  const std::unique_ptr<Partition> partition_;
+  PullStreams streams_;
+  InputsServiceImpl service_;
+  std::unique_ptr<OutputsPeer> outputs_;
+  std::unique_ptr<EventsPeer> events_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<platform::Module>> MakeInputsModule(
+    const config::v1::InputsConfig& config, platform::Environment& environment) {
+  auto stores = platform::MakeStoreFactory(config.store(), InputsSchema(), environment);
+  KANTOKU_ASSIGN_OR_RETURN(auto store, stores->Open(0));
+  KANTOKU_ASSIGN_OR_RETURN(
+      auto partition, Partition::Open(ToPartitionOptions(config, environment.Random()),
+                                      std::move(store), environment.clock(), environment.mac_keys(),
+                                      [&environment] { return environment.Random(); }));
+  return std::make_unique<InputsModule>(config, environment, std::move(stores),
+                                        std::move(partition));
+}
+
+}  // namespace kantoku::inputs

@@ -1,0 +1,118 @@
+#include "services/inputs/partition/event_packer.h"
+
+#include "absl/strings/str_cat.h"
+#include "services/platform/check.h"
+
+namespace kantoku::inputs {
+
+using events::v1::EventRun;
+
+std::string_view NameOf(EventType type) {
+  switch (type) {
+    case EventType::kTaskCreated:
+      return "task.created";
+    case EventType::kTaskReceived:
+      return "task.received";
+    case EventType::kTaskStarted:
+      return "task.started";
+    case EventType::kTaskProgress:
+      return "task.progress";
+    case EventType::kTaskRetried:
+      return "task.retried";
+    case EventType::kTaskReturned:
+      return "task.returned";
+    case EventType::kTaskCancelling:
+      return "task.cancelling";
+    case EventType::kTaskFinished:
+      return "task.finished";
+    case EventType::kExecutorConnected:
+      return "executor.connected";
+    case EventType::kExecutorDisconnected:
+      return "executor.disconnected";
+    case EventType::kExecutorLost:
+      return "executor.lost";
+  }
+  KANTOKU_CHECK(false);
+}
+
+std::string_view NameOf(TaskState state) {
+  switch (state) {
+    case TaskState::kScheduled:
+      return "scheduled";
+    case TaskState::kReady:
+      return "ready";
+    case TaskState::kLeased:
+      return "leased";
+    case TaskState::kRunning:
+      return "running";
+    case TaskState::kCancelling:
+      return "cancelling";
+    case TaskState::kSettling:
+      return "settling";
+    case TaskState::kSucceeded:
+      return "succeeded";
+    case TaskState::kFailed:
+      return "failed";
+    case TaskState::kCancelled:
+      return "cancelled";
+  }
+  KANTOKU_CHECK(false);
+}
+
+bool EventPacker::MayWait(EventType type) {
+  return type == EventType::kTaskStarted || type == EventType::kTaskProgress;
+}
+
+void EventPacker::Add(std::span<const EventMessage> events, absl::Time at) {
+  for (const EventMessage& event : events) {
+    const int runs = batch_.runs_size();
+    if (runs == 0 || !Continues(batch_.runs(runs - 1), event, at)) Begin(event, at);
+    if (event.task.empty()) continue;
+    EventRun& run = *batch_.mutable_runs(batch_.runs_size() - 1);
+    run.mutable_task_ids()->append(event.task.bytes());
+    run.add_dispatches(event.dispatch);
+  }
+}
+
+bool EventPacker::Continues(const EventRun& run, const EventMessage& event, absl::Time at) const {
+  const bool plain =
+      event.failure.empty() && event.progress < 0 && !event.task.empty() && !run.task_ids().empty();
+  if (!plain || event.type != last_type_ || at != last_at_) return false;
+  if (run.task_type() != event.task_type || run.owner() != event.owner ||
+      run.namespace_() != event.name_space) {
+    return false;
+  }
+  const std::string_view session = event.session.empty() ? "" : event.session.bytes();
+  if (run.session_id() != session) return false;
+  if (!event.state.has_value()) return run.details().empty();
+  const auto state = run.details().find("state");
+  return run.details().size() == 1 && state != run.details().end() &&
+         state->second == NameOf(*event.state);
+}
+
+void EventPacker::Begin(const EventMessage& event, absl::Time at) {
+  last_type_ = event.type;
+  last_at_ = at;
+  EventRun& run = *batch_.add_runs();
+  run.set_type(std::string(NameOf(event.type)));
+  const int64_t nanos = absl::ToUnixNanos(at);
+  run.mutable_at()->set_seconds(nanos / 1'000'000'000);
+  run.mutable_at()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+  run.set_namespace_(std::string(event.name_space));
+  run.set_owner(std::string(event.owner));
+  run.set_task_type(std::string(event.task_type));
+  if (!event.session.empty()) run.set_session_id(std::string(event.session.bytes()));
+  auto& details = *run.mutable_details();
+  if (event.state.has_value()) details["state"] = NameOf(*event.state);
+  if (!event.failure.reason.empty()) details["reason"] = event.failure.reason;
+  if (!event.failure.message.empty()) details["message"] = event.failure.message;
+  if (event.progress >= 0) details["progress"] = absl::StrCat(event.progress);
+}
+
+std::string EventPacker::TakeBytes() {
+  std::string bytes = batch_.SerializeAsString();
+  batch_.Clear();
+  return bytes;
+}
+
+}  // namespace kantoku::inputs

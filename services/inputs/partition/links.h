@@ -1,0 +1,49 @@
+#ifndef KANTOKU_SERVICES_INPUTS_PARTITION_LINKS_H_
+#define KANTOKU_SERVICES_INPUTS_PARTITION_LINKS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "kantoku/inputs/v1/inputs.pb.h"
+#include "kantoku/outputs/v1/outputs.pb.h"
+
+// Where a partition's messages go once they are durable.
+namespace kantoku::inputs {
+
+// The connection of one executor session.
+//
+// Thread-safe. Never blocks and never calls back.
+class SessionChannel {
+ public:
+  virtual ~SessionChannel() = default;
+
+  // Frames arrive in the order of the calls; parts of waiting frames may be merged. After Close, or
+  // when the executor is gone, nothing happens.
+  virtual void Send(inputs::v1::PullResponse frame) = 0;
+  // Ends the stream after what was sent.
+  virtual void Close(const absl::Status& status) = 0;
+};
+
+// Fences and settlements on their way to Outputs.
+//
+// Thread-safe. Asks again until there is an answer; answers may come twice and in any order.
+class OutputsLink {
+ public:
+  virtual ~OutputsLink() = default;
+  virtual void Ask(std::vector<outputs::v1::FenceItem> items) = 0;
+};
+
+// Lines on their way to Events, in the order of their numbers.
+//
+// Thread-safe. Sends again until Events has confirmed; what it confirms is said to the partition.
+class EventsLink {
+ public:
+  virtual ~EventsLink() = default;
+  virtual void Send(uint64_t number, std::string batch) = 0;
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_PARTITION_LINKS_H_

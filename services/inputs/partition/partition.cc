@@ -1,0 +1,344 @@
+#include "services/inputs/partition/partition.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/inputs/partition/record_codec.h"
+#include "services/platform/auth/tokens.h"
+#include "services/platform/check.h"
+#include "services/platform/status.h"
+
+// Commands. Recovery is in partition_recovery.cc; records and messages in partition_effects.cc;
+// lists in partition_lists.cc.
+namespace kantoku::inputs {
+
+using platform::Error;
+using platform::Now;
+using platform::PartitionRunner;
+using platform::Transaction;
+
+namespace {
+
+absl::Status NotStarted() {
+  return Error(absl::StatusCode::kUnavailable, "NOT_STARTED", "the partition is not started yet");
+}
+
+}  // namespace
+
+Partition::Partition(PartitionOptions options, std::unique_ptr<platform::RecordStore> store,
+                     platform::Clock& clock, const platform::MacKeys& keys,
+                     absl::AnyInvocable<uint64_t()> random)
+    : options_(std::move(options)),
+      store_(std::move(store)),
+      clock_(clock),
+      keys_(keys),
+      epoch_(store_->epoch()),
+      random_(std::move(random)),
+      engine_(options_.engine),
+      payloads_(options_.payload_cache_bytes),
+      now_(clock.Read()) {}
+
+Partition::~Partition() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<Partition>> Partition::Open(
+    PartitionOptions options, std::unique_ptr<platform::RecordStore> store, platform::Clock& clock,
+    const platform::MacKeys& keys, absl::AnyInvocable<uint64_t()> random) {
+  std::unique_ptr<Partition> partition(
+      new Partition(std::move(options), std::move(store), clock, keys, std::move(random)));
+  KANTOKU_RETURN_IF_ERROR(partition->Recover());
+  return partition;
+}
+
+absl::Status Partition::Start(OutputsLink& outputs, EventsLink* events) {
+  outputs_ = &outputs;
+  events_ = options_.events ? events : nullptr;
+  if (events_ != nullptr) {
+    for (auto& [number, batch] : recovered_outbox_) events_->Send(number, std::move(batch));
+  }
+  recovered_outbox_.clear();
+  PartitionRunner::Options runner;
+  runner.name = options_.name;
+  KANTOKU_ASSIGN_OR_RETURN(runner_,
+                           PartitionRunner::Start(std::move(runner), *store_, *this, clock_));
+  running_ = runner_.get();
+  PostUrgent(
+      [this](Transaction& transaction) { engine_.FinishRecovery(transaction.now(), effects_); });
+  return absl::OkStatus();
+}
+
+void Partition::Stop() {
+  if (runner_ != nullptr) runner_->Stop();
+}
+
+absl::Status Partition::health() const {
+  const PartitionRunner* runner = running_;
+  return runner == nullptr ? NotStarted() : runner->health();
+}
+
+absl::Status Partition::Post(PartitionRunner::Command command, PartitionRunner::Urgency urgency) {
+  PartitionRunner* runner = running_;
+  return runner == nullptr ? NotStarted() : runner->Post(std::move(command), urgency);
+}
+
+template <typename Result, typename Command>
+void Partition::Ask(Done<Result> done, Command command) {
+  auto shared = std::make_shared<Done<Result>>(std::move(done));
+  const absl::Status posted = Post(
+      [shared, command = std::move(command)](Transaction& transaction) mutable {
+        absl::StatusOr<Result> result = command(transaction);
+        transaction.Reply([shared, result = std::move(result)](const absl::Status& status) mutable {
+          if (status.ok()) {
+            (*shared)(std::move(result));
+          } else {
+            (*shared)(status);
+          }
+        });
+      },
+      PartitionRunner::Urgency::kNormal);
+  if (!posted.ok()) (*shared)(posted);
+}
+
+// About what is already accepted: passes a full mailbox. After the runner's end nobody waits for
+// it.
+void Partition::PostUrgent(PartitionRunner::Command command) {
+  (void)Post(std::move(command), PartitionRunner::Urgency::kUrgent);
+}
+
+// ---- Users
+// ----------------------------------------------------------------------------------------
+
+void Partition::Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done) {
+  // While the store cannot write, new work is refused at once instead of piling up.
+  if (absl::Status state = health(); !state.ok()) return done(std::move(state));
+  Ask<SpawnOutcome>(std::move(done), [this, batch = std::move(batch)](Transaction& transaction) {
+    return ApplySpawn(batch, transaction);
+  });
+}
+
+absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const std::shared_ptr<const SpawnBatch>& batch,
+                                                   Transaction& transaction) {
+  const SpawnCommand command{.name_space = batch->name_space,
+                             .owner = batch->owner,
+                             .request = batch->request,
+                             .content = batch->content,
+                             .specs = batch->specs,
+                             .random = random_()};
+  auto outcome = engine_.Spawn(command, transaction.now(), effects_);
+  if (!outcome.ok() || outcome->repeated) return outcome;
+  TaskKey first = 0;
+  std::vector<uint32_t> created;
+  created.reserve(outcome->items.size());
+  for (uint32_t i = 0; i < outcome->items.size(); ++i) {
+    const SpawnOutcome::Item& item = outcome->items[i];
+    if (!item.created) continue;
+    if (created.empty()) first = item.id.key();
+    created.push_back(i);
+    scratch_.clear();
+    EncodeSpec(item.id, batch->body(i), scratch_);
+    transaction.batch().Put(ToKind(RecordKind::kSpec), item.id.key(), scratch_);
+  }
+  payloads_.Add(first, batch, std::move(created));
+  if (payloads_.over_budget()) {
+    // Until then the store does not have it.
+    transaction.OnDurable(
+        [this, first] { PostUrgent([this, first](Transaction&) { payloads_.Drop(first); }); });
+  }
+  return outcome;
+}
+
+void Partition::Cancel(std::vector<TaskId> tasks, std::string owner,
+                       Done<std::vector<absl::StatusOr<TaskState>>> done) {
+  using States = std::vector<absl::StatusOr<TaskState>>;
+  Ask<States>(std::move(done),
+              [this, tasks = std::move(tasks), owner = std::move(owner)](Transaction& transaction) {
+                States states;
+                for (const TaskId& task : tasks) {
+                  const auto view = Look(task, owner);
+                  if (!view.ok()) {
+                    states.push_back(view.status());
+                  } else if (IsFinal(view->state)) {
+                    states.push_back(Error(absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
+                                           absl::StrCat("task ", task.ToString(), " has ended: ",
+                                                        platform::ToAbsl(NameOf(view->state)))));
+                  } else {
+                    states.push_back(engine_.Cancel(task, transaction.now(), effects_));
+                  }
+                }
+                return absl::StatusOr<States>(std::move(states));
+              });
+}
+
+void Partition::GetTasks(std::vector<TaskId> tasks, std::string owner,
+                         Done<std::vector<absl::StatusOr<TaskView>>> done) {
+  using Views = std::vector<absl::StatusOr<TaskView>>;
+  Ask<Views>(std::move(done),
+             [this, tasks = std::move(tasks), owner = std::move(owner)](Transaction&) {
+               Views views;
+               views.reserve(tasks.size());
+               for (const TaskId& task : tasks) views.push_back(Look(task, owner));
+               return absl::StatusOr<Views>(std::move(views));
+             });
+}
+
+void Partition::ListTasks(ListCommand command, Done<TaskPage> done) {
+  Ask<TaskPage>(std::move(done),
+                [this, command = std::move(command)](Transaction&) { return ApplyList(command); });
+}
+
+void Partition::ListExecutors(std::string name_space, Done<std::vector<SessionView>> done) {
+  Ask<std::vector<SessionView>>(
+      std::move(done), [this, name_space = std::move(name_space)](Transaction&) {
+        return absl::StatusOr<std::vector<SessionView>>(engine_.Sessions(name_space));
+      });
+}
+
+// ---- Executors
+// ------------------------------------------------------------------------------------
+
+ConnectionId Partition::Connect(std::shared_ptr<SessionChannel> channel) {
+  const ConnectionId connection = next_connection_.fetch_add(1);
+  PostUrgent([this, connection, channel = std::move(channel)](Transaction&) mutable {
+    channels_[connection] = std::move(channel);
+  });
+  return connection;
+}
+
+void Partition::Receive(ConnectionId connection, SessionFrame frame) {
+  PostUrgent([this, connection, frame = std::move(frame)](Transaction& transaction) {
+    ApplyFrame(connection, frame, transaction.now());
+  });
+}
+
+void Partition::Disconnect(ConnectionId connection) {
+  PostUrgent([this, connection](Transaction& transaction) {
+    channels_.erase(connection);
+    engine_.CloseConnection(connection, transaction.now(), effects_);
+  });
+}
+
+void Partition::Drain(absl::Duration within) {
+  PostUrgent([this, within](Transaction&) {
+    for (const auto& [connection, channel] : channels_) {
+      const int64_t nanos = absl::ToInt64Nanoseconds(within);
+      auto& drain = *FrameFor(connection).mutable_drain();
+      drain.mutable_within()->set_seconds(nanos / 1'000'000'000);
+      drain.mutable_within()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+    }
+  });
+}
+
+namespace {
+
+void AddRefusal(v1::PullResponse& frame, std::string_view task, uint32_t dispatch,
+                const absl::Status& status) {
+  v1::Refused& refused = *frame.add_refused();
+  refused.set_task_id(std::string(task));
+  refused.set_dispatch(dispatch);
+  refused.mutable_status()->set_code(status.raw_code());
+  refused.mutable_status()->set_reason(platform::ReasonOf(status));
+  refused.mutable_status()->set_message(std::string(platform::ToStd(status.message())));
+}
+
+}  // namespace
+
+void Partition::ApplyFrame(ConnectionId connection, const SessionFrame& frame, const Now& now) {
+  if (frame.hello.has_value()) ApplyHello(connection, *frame.hello, now);
+  if (frame.credit.has_value()) engine_.SetCredit(connection, *frame.credit);
+  const auto check = [&](const SessionFrame::Report& about, const absl::Status& status) {
+    if (status.ok()) return;
+    AddRefusal(FrameFor(connection), about.task.bytes(), about.dispatch, status);
+  };
+  for (const auto& report : frame.started) {
+    check(report, engine_.Started(connection, report.task, report.dispatch, now, effects_));
+  }
+  for (const auto& report : frame.finished) {
+    engine_.Finished(report.task, report.dispatch, now, effects_);
+    v1::Settled& settled = *FrameFor(connection).add_confirmed();
+    settled.set_task_id(std::string(report.task.bytes()));
+    settled.set_dispatch(report.dispatch);
+  }
+  for (const auto& nack : frame.nacks) {
+    check({nack.task, nack.dispatch}, engine_.Nack(connection, nack, now, effects_));
+  }
+  for (const auto& progress : frame.progress) {
+    check(progress.about, engine_.Progress(connection, progress.about.task, progress.about.dispatch,
+                                           progress.fraction, progress.message, effects_));
+  }
+  for (const auto& refusal : frame.refused) {
+    AddRefusal(FrameFor(connection), refusal.task, refusal.dispatch, refusal.status);
+  }
+}
+
+void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& hello,
+                           const Now& now) {
+  const auto channel = channels_.find(connection);
+  if (channel == channels_.end()) return;
+  const auto verdicts = engine_.OpenSession({.session = hello.session,
+                                             .caller = hello.caller,
+                                             .name_space = hello.name_space,
+                                             .name = hello.name,
+                                             .types = hello.types,
+                                             .held = hello.held,
+                                             .max_held = hello.max_held,
+                                             .connection = connection},
+                                            now, effects_);
+  if (!verdicts.ok()) {
+    channel->second->Close(verdicts.status());
+    channels_.erase(channel);
+    return;
+  }
+  v1::Welcome& welcome = *FrameFor(connection).mutable_welcome();
+  welcome.set_max_credit(options_.engine.max_session_credit);
+  const auto set = [](google::protobuf::Duration& field, absl::Duration value) {
+    field.set_seconds(absl::ToInt64Seconds(value));
+    field.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(value) % 1'000'000'000));
+  };
+  set(*welcome.mutable_ping_interval(), options_.ping_interval);
+  set(*welcome.mutable_grace(), options_.engine.grace);
+  for (size_t i = 0; i < verdicts->size(); ++i) {
+    v1::HeldStatus& status = *welcome.add_held();
+    const HeldDispatch& held = hello.held[i];
+    switch ((*verdicts)[i]) {
+      case HeldVerdict::kFinished:
+        status.set_confirmed(true);
+        break;
+      case HeldVerdict::kNotHeld:
+        status.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kFailedPrecondition));
+        status.mutable_status()->set_reason("NOT_HELD");
+        status.mutable_status()->set_message(absl::StrCat("dispatch ", held.dispatch, " of ",
+                                                          held.task.ToString(),
+                                                          " is no longer this session's"));
+        break;
+      case HeldVerdict::kKept:
+        if (const auto message = engine_.LeaseOf(held.task)) {
+          status.set_lease_token(SealLeaseFor(*message, now.wall));
+        }
+        break;
+    }
+  }
+}
+
+// ---- Other services
+// -------------------------------------------------------------------------------
+
+void Partition::AnswerFences(std::vector<FenceAnswer> answers) {
+  PostUrgent([this, answers = std::move(answers)](Transaction& transaction) {
+    for (const FenceAnswer& answer : answers) {
+      engine_.FenceAnswered(answer.task, answer.dispatch, answer.terminal, transaction.now(),
+                            effects_);
+    }
+  });
+}
+
+void Partition::ConfirmEvents(uint64_t number) {
+  PostUrgent([this, number](Transaction&) {
+    while (!outbox_.empty() && outbox_.front().first <= number) {
+      outbox_bytes_ -= outbox_.front().second;
+      outbox_.pop_front();
+    }
+    confirmed_outbox_ = std::max(confirmed_outbox_, number);
+  });
+}
+
+}  // namespace kantoku::inputs

@@ -1,0 +1,210 @@
+#ifndef KANTOKU_SERVICES_INPUTS_PARTITION_PARTITION_H_
+#define KANTOKU_SERVICES_INPUTS_PARTITION_PARTITION_H_
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kantoku/inputs/v1/inputs.pb.h"
+#include "services/inputs/engine/engine.h"
+#include "services/inputs/partition/event_packer.h"
+#include "services/inputs/partition/links.h"
+#include "services/inputs/partition/payload_cache.h"
+#include "services/inputs/partition/session_frame.h"
+#include "services/inputs/partition/spawn_batch.h"
+#include "services/inputs/store.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/clock.h"
+#include "services/platform/partition/partition_runner.h"
+#include "services/platform/store/record_store.h"
+
+namespace kantoku::inputs {
+
+struct PartitionOptions {
+  std::string name = "inputs/0";
+  EngineOptions engine;
+  size_t payload_cache_bytes = size_t{256} << 20;
+  bool events = true;
+  size_t max_event_backlog_bytes = size_t{1} << 30;
+  absl::Duration ping_interval = absl::Seconds(2);
+  absl::Duration lease_lifetime = absl::Hours(1);
+};
+
+// A page of a list; `next` is empty on the last one.
+struct TaskPage {
+  std::vector<TaskView> tasks;
+  std::string next;
+};
+
+struct ListCommand {
+  std::string name_space;
+  std::string owner;  // Only tasks of this subject.
+  std::string type;
+  std::vector<TaskState> states;
+  size_t limit = 100;
+  std::string page_token;
+};
+
+// Answer to a fence: the terminal state in Outputs, or nothing: the dispatch is closed.
+struct FenceAnswer {
+  TaskId task;
+  uint32_t dispatch = 0;
+  std::optional<TaskState> terminal;
+};
+
+// One partition of Inputs: the engine between its store, its sessions and the other services. It
+// feeds commands to the engine, writes its effects as records, and lets messages go when these are
+// durable.
+//
+// Guarantees: a callback with OK means durable. A callback with an error of the store
+// (RESOURCE_EXHAUSTED, UNAVAILABLE) leaves the outcome open: repeat the request as it was.
+//
+// Thread-safe; callbacks run on threads of its own and must not block. Owns store and threads;
+// clock, keys and links outlive it.
+class Partition final : public platform::PartitionMachine {
+ public:
+  template <typename Result>
+  using Done = absl::AnyInvocable<void(absl::StatusOr<Result>)>;
+
+  // Recovers what the store holds; nothing runs yet. `random` gives bits for ids.
+  static absl::StatusOr<std::unique_ptr<Partition>> Open(
+      PartitionOptions options, std::unique_ptr<platform::RecordStore> store,
+      platform::Clock& clock, const platform::MacKeys& keys, absl::AnyInvocable<uint64_t()> random);
+  ~Partition() override;
+
+  // Begins to run and to send what recovery found unsent.
+  absl::Status Start(OutputsLink& outputs, EventsLink* events);
+  // Commits what was accepted and ends. Idempotent.
+  void Stop();
+
+  uint64_t epoch() const { return epoch_; }
+  // Names this partition's event batches to Events.
+  const std::string& event_source() const { return event_source_; }
+  absl::Status health() const;
+
+  // ---- Users
+  // -------------------------------------------------------------------------------------
+  void Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done);
+  // One answer per id; ids of other owners are NOT_FOUND.
+  void Cancel(std::vector<TaskId> tasks, std::string owner,
+              Done<std::vector<absl::StatusOr<TaskState>>> done);
+  // One answer per id. An empty owner sees all.
+  void GetTasks(std::vector<TaskId> tasks, std::string owner,
+                Done<std::vector<absl::StatusOr<TaskView>>> done);
+  void ListTasks(ListCommand command, Done<TaskPage> done);
+  void ListExecutors(std::string name_space, Done<std::vector<SessionView>> done);
+
+  // ---- Executors
+  // --------------------------------------------------------------------------------- A
+  // connection's name for the calls below.
+  ConnectionId Connect(std::shared_ptr<SessionChannel> channel);
+  void Receive(ConnectionId connection, SessionFrame frame);
+  void Disconnect(ConnectionId connection);
+  // Tells every executor that the server will stop.
+  void Drain(absl::Duration within);
+
+  // ---- Other services
+  // ----------------------------------------------------------------------------
+  void AnswerFences(std::vector<FenceAnswer> answers);
+  // Events holds every line up to this number.
+  void ConfirmEvents(uint64_t number);
+
+  // PartitionMachine.
+  void FinishGroup(platform::Transaction& transaction) override;
+  absl::Duration NextWake() const override;
+
+ private:
+  using Frames = absl::flat_hash_map<ConnectionId, v1::PullResponse>;
+  struct RecentRow {
+    RecordKind kind;
+    uint64_t number;
+    std::vector<TaskView> tasks;
+  };
+
+  Partition(PartitionOptions options, std::unique_ptr<platform::RecordStore> store,
+            platform::Clock& clock, const platform::MacKeys& keys,
+            absl::AnyInvocable<uint64_t()> random);
+
+  // Recovery.
+  absl::Status Recover();
+  template <typename Decoder, typename Use>
+  absl::Status RecoverKind(RecordKind kind, Decoder decode, Use use);
+  absl::Status RecoverIncarnation();
+  absl::Status RecoverOutbox();
+
+  // Runs `command` on the apply thread and answers when its group is durable.
+  template <typename Result, typename Command>
+  void Ask(Done<Result> done, Command command);
+  absl::Status Post(platform::PartitionRunner::Command command,
+                    platform::PartitionRunner::Urgency urgency);
+  void PostUrgent(platform::PartitionRunner::Command command);
+
+  // Commands.
+  absl::StatusOr<SpawnOutcome> ApplySpawn(const std::shared_ptr<const SpawnBatch>& batch,
+                                          platform::Transaction& transaction);
+  void ApplyFrame(ConnectionId connection, const SessionFrame& frame, const platform::Now& now);
+  void ApplyHello(ConnectionId connection, const SessionFrame::Hello& hello,
+                  const platform::Now& now);
+  absl::StatusOr<TaskView> Look(const TaskId& task, std::string_view owner);
+  absl::StatusOr<std::vector<TaskView>> ReadRow(RecordKind kind, uint64_t number);
+  absl::StatusOr<TaskPage> ApplyList(const ListCommand& command);
+
+  // Effects.
+  void WriteRecords(platform::WriteBatch& batch);
+  template <typename Record>
+  void WriteChanges(RecordKind kind, const std::vector<Change<Record>>& changes,
+                    platform::WriteBatch& batch);
+  void RememberRows(RecordKind kind, const std::vector<Change<std::vector<TaskView>>>& changes);
+  void WriteEvents(platform::Transaction& transaction);
+  void TrimOutbox(platform::WriteBatch& batch);
+  void Deliver(platform::Transaction& transaction);
+  v1::Dispatch Compose(const DispatchMessage& message, absl::Time wall) const;
+  std::string SealLeaseFor(const DispatchMessage& message, absl::Time wall) const;
+  // Of tasks whose payload is only in the store, once their dispatch is durable.
+  void FetchAndSend(const std::vector<DispatchMessage>& messages, absl::Time wall);
+  v1::PullResponse& FrameFor(ConnectionId connection) { return frames_[connection]; }
+
+  const PartitionOptions options_;
+  const std::unique_ptr<platform::RecordStore> store_;
+  platform::Clock& clock_;
+  const platform::MacKeys& keys_;
+  const uint64_t epoch_;
+  std::string event_source_;
+  OutputsLink* outputs_ = nullptr;
+  EventsLink* events_ = nullptr;
+  std::atomic<ConnectionId> next_connection_{1};
+
+  // Confined to the apply thread once started.
+  absl::AnyInvocable<uint64_t()> random_;
+  Engine engine_;
+  Effects effects_;
+  Frames frames_;  // Of this group.
+  PayloadCache payloads_;
+  absl::flat_hash_map<ConnectionId, std::shared_ptr<SessionChannel>> channels_;
+  EventPacker packer_;
+  absl::Duration oldest_event_ = absl::InfiniteDuration();  // Steady time of what the packer holds.
+  uint64_t next_outbox_ = 1;
+  std::deque<std::pair<uint64_t, size_t>> outbox_;  // Number and size of unconfirmed lines.
+  size_t outbox_bytes_ = 0;
+  uint64_t confirmed_outbox_ = 0;  // Lines up to here may go, with the next commit.
+  std::vector<std::pair<uint64_t, std::string>> recovered_outbox_;
+  std::deque<RecentRow> recent_rows_;  // Rows that may not be durable yet.
+  platform::Now now_;                  // Of the latest group.
+  std::string scratch_;
+
+  std::unique_ptr<platform::PartitionRunner> runner_;  // Last: stops before the rest goes.
+  std::atomic<platform::PartitionRunner*> running_{
+      nullptr};  // Set by Start: calls may come before.
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_PARTITION_PARTITION_H_

@@ -1,0 +1,245 @@
+#include <algorithm>
+#include <utility>
+
+#include "services/inputs/partition/partition.h"
+#include "services/inputs/partition/record_codec.h"
+#include "services/platform/auth/tokens.h"
+#include "services/platform/status.h"
+
+// What the engine wants done: records into the batch, messages to where they go.
+namespace kantoku::inputs {
+
+using platform::Transaction;
+
+namespace {
+
+// Lines that wait for others are committed after this long at the latest.
+constexpr absl::Duration kEventPatience = absl::Milliseconds(50);
+
+google::protobuf::Duration ToProto(absl::Duration value) {
+  google::protobuf::Duration proto;
+  const int64_t nanos = absl::ToInt64Nanoseconds(value);
+  proto.set_seconds(nanos / 1'000'000'000);
+  proto.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+  return proto;
+}
+
+outputs::v1::FenceItem ToProto(const FenceMessage& message) {
+  outputs::v1::FenceItem item;
+  item.set_task_id(std::string(message.task.bytes()));
+  item.set_dispatch(message.dispatch);
+  item.set_namespace_(std::string(message.name_space));
+  item.set_owner(std::string(message.owner));
+  if (message.settlement.has_value()) {
+    auto& settlement = *item.mutable_settlement();
+    settlement.set_status(message.settlement->end == TaskState::kCancelled
+                              ? outputs::v1::RESULT_STATUS_CANCELLED
+                              : outputs::v1::RESULT_STATUS_FAILED);
+    settlement.mutable_error()->set_reason(message.settlement->failure.reason);
+    settlement.mutable_error()->set_message(message.settlement->failure.message);
+    settlement.mutable_retention()->set_seconds(message.settlement->retention_s);
+  }
+  return item;
+}
+
+}  // namespace
+
+void Partition::FinishGroup(Transaction& transaction) {
+  now_ = transaction.now();
+  engine_.FinishGroup(now_, effects_);
+  WriteRecords(transaction.batch());
+  WriteEvents(transaction);
+  TrimOutbox(transaction.batch());
+  Deliver(transaction);
+  effects_.Clear();
+}
+
+absl::Duration Partition::NextWake() const {
+  return std::min(engine_.NextWake(now_), oldest_event_ + kEventPatience);
+}
+
+// ---- Records
+// --------------------------------------------------------------------------------------
+
+template <typename Record>
+void Partition::WriteChanges(RecordKind kind, const std::vector<Change<Record>>& changes,
+                             platform::WriteBatch& batch) {
+  for (const auto& change : changes) {
+    if (!change.record.has_value()) {
+      batch.Erase(ToKind(kind), change.key);
+      continue;
+    }
+    scratch_.clear();
+    Encode(*change.record, scratch_);
+    batch.Put(ToKind(kind), change.key, scratch_);
+  }
+}
+
+void Partition::WriteRecords(platform::WriteBatch& batch) {
+  for (const TaskKey task : effects_.erased_specs) batch.Erase(ToKind(RecordKind::kSpec), task);
+  WriteChanges(RecordKind::kState, effects_.states, batch);
+  WriteChanges(RecordKind::kGroup, effects_.groups, batch);
+  WriteChanges(RecordKind::kSession, effects_.sessions, batch);
+  WriteChanges(RecordKind::kReference, effects_.references, batch);
+  WriteChanges(RecordKind::kRequest, effects_.requests, batch);
+  WriteChanges(RecordKind::kHighWater, effects_.high_water, batch);
+  WriteChanges(RecordKind::kHistory, effects_.history, batch);
+  WriteChanges(RecordKind::kDead, effects_.dead, batch);
+  RememberRows(RecordKind::kHistory, effects_.history);
+  RememberRows(RecordKind::kDead, effects_.dead);
+}
+
+// At most two groups are under way, so a row that is no longer among the last few is durable.
+void Partition::RememberRows(RecordKind kind,
+                             const std::vector<Change<std::vector<TaskView>>>& changes) {
+  constexpr size_t kRecentRows = 8;
+  for (const auto& change : changes) {
+    if (!change.record.has_value()) continue;
+    recent_rows_.push_back({kind, change.key, *change.record});
+    if (recent_rows_.size() > kRecentRows) recent_rows_.pop_front();
+  }
+}
+
+void Partition::WriteEvents(Transaction& transaction) {
+  if (events_ == nullptr || (effects_.events.empty() && packer_.empty())) return;
+  const bool urgent = std::ranges::any_of(
+      effects_.events, [](const EventMessage& event) { return !EventPacker::MayWait(event.type); });
+  packer_.Add(effects_.events, now_.wall);
+  oldest_event_ = std::min(oldest_event_, now_.steady);
+  const bool waited_enough = now_.steady >= oldest_event_ + kEventPatience;
+  if (!urgent && transaction.batch().empty() && !waited_enough) return;
+
+  oldest_event_ = absl::InfiniteDuration();
+  const uint64_t number = next_outbox_++;
+  std::string bytes = packer_.TakeBytes();
+  transaction.batch().Put(ToKind(RecordKind::kOutbox), number, bytes);
+  outbox_.emplace_back(number, bytes.size());
+  outbox_bytes_ += bytes.size();
+  transaction.OnDurable([this, number, bytes = std::move(bytes)]() mutable {
+    events_->Send(number, std::move(bytes));
+  });
+}
+
+// What Events has confirmed goes with the next commit, but is no cause for one. While Events is
+// away its lines are kept up to a bound; then the oldest leave.
+void Partition::TrimOutbox(platform::WriteBatch& batch) {
+  while (outbox_bytes_ > options_.max_event_backlog_bytes && outbox_.size() > 1) {
+    confirmed_outbox_ = outbox_.front().first;
+    outbox_bytes_ -= outbox_.front().second;
+    outbox_.pop_front();
+  }
+  if (confirmed_outbox_ == 0 || batch.empty()) return;
+  batch.EraseRange(ToKind(RecordKind::kOutbox), 0, confirmed_outbox_);
+  confirmed_outbox_ = 0;
+}
+
+// ---- Messages
+// -------------------------------------------------------------------------------------
+
+std::string Partition::SealLeaseFor(const DispatchMessage& message, absl::Time wall) const {
+  return platform::SealLease(keys_, {.task = message.task,
+                                     .dispatch = message.dispatch,
+                                     .session = message.session,
+                                     .holder = message.holder,
+                                     .name_space = std::string(message.name_space),
+                                     .owner = std::string(message.owner),
+                                     .expires = wall + options_.lease_lifetime,
+                                     .retention = absl::Seconds(message.retention_s)});
+}
+
+v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall) const {
+  v1::Dispatch dispatch;
+  dispatch.set_task_id(std::string(message.task.bytes()));
+  dispatch.set_dispatch(message.dispatch);
+  dispatch.set_attempt(message.attempt);
+  dispatch.set_type(std::string(message.type));
+  *dispatch.mutable_timeout() = ToProto(absl::Milliseconds(message.timeout_ms));
+  dispatch.set_lease_token(SealLeaseFor(message, wall));
+  return dispatch;
+}
+
+void Partition::Deliver(Transaction& transaction) {
+  std::vector<DispatchMessage> without_payload;
+  for (const DispatchMessage& message : effects_.dispatches) {
+    const auto payload = payloads_.Take(message.task.key());
+    if (!payload.has_value()) {
+      without_payload.push_back(message);
+      continue;
+    }
+    v1::Dispatch& dispatch = *FrameFor(message.connection).add_tasks();
+    dispatch = Compose(message, now_.wall);
+    dispatch.set_content_type(std::string(payload->content_type));
+    dispatch.set_payload(std::string(payload->payload));
+  }
+  for (const DispatchMessage& message : effects_.renewals) {
+    v1::LeaseRenewal& renewal = *FrameFor(message.connection).add_renewals();
+    renewal.set_task_id(std::string(message.task.bytes()));
+    renewal.set_dispatch(message.dispatch);
+    renewal.set_lease_token(SealLeaseFor(message, now_.wall));
+  }
+  for (const HandlerMessage& message : effects_.controls) {
+    v1::HandlerControl& control = *FrameFor(message.connection).add_controls();
+    control.set_task_id(std::string(message.task.bytes()));
+    control.set_dispatch(message.dispatch);
+    control.set_action(message.action == HandlerAction::kCancel ? v1::HANDLER_ACTION_CANCEL
+                                                                : v1::HANDLER_ACTION_REVOKE);
+    control.set_reason(std::string(message.reason));
+  }
+  for (const CloseMessage& message : effects_.closes) {
+    const auto channel = channels_.find(message.connection);
+    if (channel == channels_.end()) continue;
+    channel->second->Close(platform::Error(absl::StatusCode::kAborted, message.reason,
+                                           "the session is connected elsewhere"));
+    channels_.erase(channel);
+  }
+  if (!effects_.fences.empty()) {
+    std::vector<outputs::v1::FenceItem> items;
+    items.reserve(effects_.fences.size());
+    for (const FenceMessage& message : effects_.fences) items.push_back(ToProto(message));
+    transaction.OnDurable(
+        [this, items = std::move(items)]() mutable { outputs_->Ask(std::move(items)); });
+  }
+  if (!frames_.empty()) {
+    std::vector<std::pair<std::shared_ptr<SessionChannel>, v1::PullResponse>> frames;
+    frames.reserve(frames_.size());
+    for (auto& [connection, frame] : frames_) {
+      const auto channel = channels_.find(connection);
+      if (channel != channels_.end()) frames.emplace_back(channel->second, std::move(frame));
+    }
+    frames_.clear();
+    transaction.OnDurable([frames = std::move(frames)]() mutable {
+      for (auto& [channel, frame] : frames) channel->Send(std::move(frame));
+    });
+  }
+  if (!without_payload.empty()) {
+    transaction.OnDurable(
+        [this, messages = std::move(without_payload), wall = now_.wall]() mutable {
+          PostUrgent([this, messages = std::move(messages), wall](Transaction&) {
+            FetchAndSend(messages, wall);
+          });
+        });
+  }
+}
+
+void Partition::FetchAndSend(const std::vector<DispatchMessage>& messages, absl::Time wall) {
+  absl::flat_hash_map<TaskKey, const DispatchMessage*> wanted;
+  std::vector<TaskKey> keys;
+  for (const DispatchMessage& message : messages) {
+    keys.push_back(message.task.key());
+    wanted[message.task.key()] = &message;
+  }
+  const absl::Status status =
+      store_->Read({ToKind(RecordKind::kSpec), keys}, [&](TaskKey key, std::string_view bytes) {
+        const auto record = DecodeSpec(bytes);
+        const DispatchMessage& message = *wanted.at(key);
+        if (!record.ok() || record->id != message.task) return;
+        v1::Dispatch& dispatch = *FrameFor(message.connection).add_tasks();
+        dispatch = Compose(message, wall);
+        dispatch.set_content_type(std::string(record->content_type));
+        dispatch.set_payload(std::string(record->payload));
+      });
+  // A dispatch that could not be read is not sent; it is taken back when its start is overdue.
+  (void)status;
+}
+
+}  // namespace kantoku::inputs

@@ -1,0 +1,137 @@
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/inputs/partition/partition.h"
+#include "services/inputs/partition/record_codec.h"
+#include "services/platform/status.h"
+
+// Looking tasks up: living ones in the engine, ended ones in their rows.
+namespace kantoku::inputs {
+
+using platform::Error;
+
+namespace {
+
+// Tasks that one page may look at before it ends, however few of them match.
+constexpr size_t kPageBudget = 20'000;
+constexpr size_t kPageRows = 200;
+
+// Where a list goes on: L<key> among the living; E<history row>.<dead row>.<offset> among the
+// ended, newest first, rows below or at these.
+struct Cursor {
+  std::optional<TaskKey> living = 0;
+  uint64_t history_row = platform::kMaxRecordKey;
+  uint64_t dead_row = platform::kMaxRecordKey;
+  uint64_t offset = 0;
+};
+
+bool ReadNumber(std::string_view& text, uint64_t& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return false;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  return true;
+}
+
+bool ReadDot(std::string_view& text) {
+  if (!text.starts_with('.')) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+absl::StatusOr<Cursor> ParseCursor(std::string_view token) {
+  Cursor cursor;
+  if (token.empty()) return cursor;
+  std::string_view rest = token.substr(1);
+  uint64_t key = 0;
+  if (token[0] == 'L' && ReadNumber(rest, key) && rest.empty()) {
+    cursor.living = key;
+    return cursor;
+  }
+  cursor.living.reset();
+  if (token[0] == 'E' && ReadNumber(rest, cursor.history_row) && ReadDot(rest) &&
+      ReadNumber(rest, cursor.dead_row) && ReadDot(rest) && ReadNumber(rest, cursor.offset) &&
+      rest.empty()) {
+    return cursor;
+  }
+  return Error(absl::StatusCode::kInvalidArgument, "BAD_PAGE_TOKEN",
+               "page_token: did not come from an earlier page");
+}
+
+// The newest row that is not above `row`; nullptr when there is none.
+const History::Row* RowAtOrBelow(const History& history, uint64_t row) {
+  const auto& rows = history.rows();
+  const auto above = std::upper_bound(
+      rows.begin(), rows.end(), row,
+      [](uint64_t number, const History::Row& candidate) { return number < candidate.number; });
+  return above == rows.begin() ? nullptr : &*std::prev(above);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<TaskView>> Partition::ReadRow(RecordKind kind, uint64_t number) {
+  for (const RecentRow& row : recent_rows_) {
+    if (row.kind == kind && row.number == number) return row.tasks;
+  }
+  absl::StatusOr<std::vector<TaskView>> tasks = std::vector<TaskView>();
+  KANTOKU_RETURN_IF_ERROR(
+      store_->Read({ToKind(kind), std::span(&number, 1)},
+                   [&](uint64_t, std::string_view bytes) { tasks = DecodeEnded(bytes); }));
+  return tasks;
+}
+
+absl::StatusOr<TaskView> Partition::Look(const TaskId& task, std::string_view owner) {
+  const auto visible = [owner](const TaskView& view) {
+    return owner.empty() || view.owner == owner;
+  };
+  if (auto view = engine_.Find(task); view.has_value() && visible(*view)) return *std::move(view);
+  const auto history = engine_.FindHistory(task.key());
+  const auto dead = engine_.FindDead(task.key());
+  if (history.has_value() || dead.has_value()) {
+    KANTOKU_ASSIGN_OR_RETURN(const auto tasks, history.has_value()
+                                                   ? ReadRow(RecordKind::kHistory, *history)
+                                                   : ReadRow(RecordKind::kDead, *dead));
+    for (const TaskView& view : tasks) {
+      if (view.id == task && visible(view)) return view;
+    }
+  }
+  return Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK",
+               absl::StrCat("no task ", task.ToString()));
+}
+
+absl::StatusOr<TaskPage> Partition::ApplyList(const ListCommand& command) {
+  KANTOKU_ASSIGN_OR_RETURN(Cursor cursor, ParseCursor(command.page_token));
+  const TaskFilter filter{command.name_space, command.type, command.states, command.owner};
+  TaskPage page;
+  if (cursor.living.has_value()) {
+    page.tasks = engine_.List(filter, command.limit, kPageBudget, cursor.living);
+    if (cursor.living.has_value()) {
+      page.next = absl::StrCat("L", *cursor.living);
+      return page;
+    }
+  }
+  for (size_t rows = 0; rows < kPageRows; ++rows) {
+    const History::Row* history = RowAtOrBelow(engine_.history(), cursor.history_row);
+    const History::Row* dead = RowAtOrBelow(engine_.dead(), cursor.dead_row);
+    if (history == nullptr && dead == nullptr) return page;
+    const bool from_dead = history == nullptr || (dead != nullptr && dead->ended > history->ended);
+    const uint64_t number = from_dead ? dead->number : history->number;
+    KANTOKU_ASSIGN_OR_RETURN(const auto tasks,
+                             ReadRow(from_dead ? RecordKind::kDead : RecordKind::kHistory, number));
+    uint64_t& row = from_dead ? cursor.dead_row : cursor.history_row;
+    if (number < row) row = number;
+    for (; cursor.offset < tasks.size(); ++cursor.offset) {
+      if (page.tasks.size() >= command.limit) break;
+      if (filter.Matches(tasks[cursor.offset])) page.tasks.push_back(tasks[cursor.offset]);
+    }
+    if (cursor.offset < tasks.size()) break;
+    cursor.offset = 0;
+    if (row == 0) break;
+    --row;
+  }
+  page.next = absl::StrCat("E", cursor.history_row, ".", cursor.dead_row, ".", cursor.offset);
+  return page;
+}
+
+}  // namespace kantoku::inputs

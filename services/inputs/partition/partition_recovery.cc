@@ -1,0 +1,91 @@
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "services/inputs/partition/partition.h"
+#include "services/inputs/partition/record_codec.h"
+#include "services/platform/status.h"
+
+// What the store holds, into the engine, in the order that engine.h asks for.
+namespace kantoku::inputs {
+
+template <typename Decoder, typename Use>
+absl::Status Partition::RecoverKind(RecordKind kind, Decoder decode, Use use) {
+  absl::Status status;
+  const absl::Status scanned =
+      store_->Scan({.kind = ToKind(kind)}, [&](uint64_t key, std::string_view bytes) {
+        auto record = decode(bytes);
+        if (record.ok()) {
+          use(key, *std::move(record));
+        } else if (status.ok()) {
+          status = platform::Annotate(record.status(), absl::StrCat("recover key ", key));
+        }
+      });
+  return scanned.ok() ? status : scanned;
+}
+
+absl::Status Partition::Recover() {
+  KANTOKU_RETURN_IF_ERROR(RecoverIncarnation());
+  KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kHighWater, DecodeNumber, [&](uint64_t slot, uint64_t reserved) {
+        engine_.RecoverHighWater(static_cast<uint32_t>(slot), reserved);
+      }));
+  KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kHistory, DecodeEnded,
+                  [&](uint64_t row, auto tasks) { engine_.RecoverHistory(row, tasks); }));
+  KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kDead, DecodeEnded,
+                  [&](uint64_t row, auto tasks) { engine_.RecoverDead(row, tasks); }));
+  KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kSession, DecodeSession, [&](uint64_t number, auto session) {
+        engine_.RecoverSession(static_cast<SessionNumber>(number), session);
+      }));
+  KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kSpec, DecodeSpec, [&](uint64_t, const StoredSpec& record) {
+        engine_.RecoverTask(record.id, record.name_space, record.owner, record.spec);
+      }));
+  KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kState, DecodeState,
+                  [&](uint64_t task, auto record) { engine_.RecoverState(task, record); }));
+  KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kGroup, DecodeGroup,
+                  [&](uint64_t number, auto record) { engine_.RecoverGroup(number, record); }));
+  KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kReference, DecodeReference,
+                  [&](uint64_t, auto record) { engine_.RecoverReference(record); }));
+  KANTOKU_RETURN_IF_ERROR(RecoverKind(
+      RecordKind::kRequest, DecodeRequest,
+      [&](uint64_t number, auto record) { engine_.RecoverRequest(number, std::move(record)); }));
+  return RecoverOutbox();
+}
+
+absl::Status Partition::RecoverIncarnation() {
+  uint64_t incarnation = 0;
+  KANTOKU_RETURN_IF_ERROR(RecoverKind(RecordKind::kMeta, DecodeNumber,
+                                      [&](uint64_t, uint64_t number) { incarnation = number; }));
+  if (incarnation == 0) {
+    incarnation = random_() | 1;
+    KANTOKU_ASSIGN_OR_RETURN(const uint64_t last, store_->LastBatch());
+    platform::WriteBatch batch;
+    batch.set_number(last + 1);
+    Encode(incarnation, scratch_);
+    batch.Put(ToKind(RecordKind::kMeta), static_cast<uint64_t>(MetaKey::kIncarnation), scratch_);
+    KANTOKU_RETURN_IF_ERROR(store_->Commit(batch));
+  }
+  event_source_ = absl::StrFormat("%s/%016x", options_.name, incarnation);
+  return absl::OkStatus();
+}
+
+// Lines are numbered no faster than batches, so the last batch bounds every number ever used.
+absl::Status Partition::RecoverOutbox() {
+  KANTOKU_ASSIGN_OR_RETURN(next_outbox_, store_->LastBatch());
+  ++next_outbox_;
+  return store_->Scan({.kind = ToKind(RecordKind::kOutbox)},
+                      [&](uint64_t number, std::string_view bytes) {
+                        outbox_.emplace_back(number, bytes.size());
+                        outbox_bytes_ += bytes.size();
+                        recovered_outbox_.emplace_back(number, std::string(bytes));
+                      });
+}
+
+}  // namespace kantoku::inputs

@@ -1,0 +1,46 @@
+#include "services/inputs/partition/payload_cache.h"
+
+#include <utility>
+
+namespace kantoku::inputs {
+namespace {
+
+constexpr uint32_t kTaken = UINT32_MAX;
+
+}  // namespace
+
+void PayloadCache::Add(TaskKey first, std::shared_ptr<const SpawnBatch> batch,
+                       std::vector<uint32_t> created) {
+  if (created.empty()) return;
+  bytes_ += batch->bytes.size();
+  const size_t left = created.size();
+  entries_.insert_or_assign(first, Entry{std::move(batch), std::move(created), left});
+}
+
+std::optional<PayloadCache::Payload> PayloadCache::Take(TaskKey task) {
+  auto entry = entries_.upper_bound(task);
+  if (entry == entries_.begin()) return std::nullopt;
+  --entry;
+  const TaskKey offset = task - entry->first;
+  if (offset >= entry->second.created.size()) return std::nullopt;
+  const uint32_t index = std::exchange(entry->second.created[offset], kTaken);
+  if (index == kTaken) return std::nullopt;
+  const auto& batch = entry->second.batch;
+  const SpawnBatch::Slice& slice = batch->slices[index];
+  Payload payload{batch, batch->Part(slice.content_type, slice.content_type_size),
+                  batch->Part(slice.payload, slice.payload_size)};
+  if (--entry->second.left == 0) Erase(entry);
+  return payload;
+}
+
+void PayloadCache::Drop(TaskKey first) {
+  const auto entry = entries_.find(first);
+  if (entry != entries_.end()) Erase(entry);
+}
+
+void PayloadCache::Erase(Entries::iterator entry) {
+  bytes_ -= entry->second.batch->bytes.size();
+  entries_.erase(entry);
+}
+
+}  // namespace kantoku::inputs

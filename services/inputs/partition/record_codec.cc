@@ -1,0 +1,313 @@
+#include "services/inputs/partition/record_codec.h"
+
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "services/platform/byte_io.h"
+#include "services/platform/status.h"
+
+namespace kantoku::inputs {
+namespace {
+
+using platform::ByteReader;
+using platform::ByteWriter;
+
+constexpr uint64_t kFormat = 1;
+
+ByteWriter Begin(std::string& bytes) {
+  ByteWriter writer(bytes);
+  writer.Unsigned(kFormat);
+  return writer;
+}
+
+// Reads the fields with `read` and takes nothing else for good.
+template <typename Record, typename ReadFields>
+absl::StatusOr<Record> Decode(std::string_view kind, std::string_view bytes, ReadFields read) {
+  ByteReader reader(bytes);
+  Record record{};
+  const bool known = reader.Unsigned() == kFormat;
+  if (known) read(reader, record);
+  if (known && reader.Complete()) return record;
+  return platform::Error(absl::StatusCode::kDataLoss, "DAMAGED_RECORD",
+                         std::string("a record of kind ").append(kind).append(" is damaged"));
+}
+
+// 0 stands for "none", so that the common case is one byte.
+void WriteTime(ByteWriter& writer, const std::optional<absl::Time>& time) {
+  writer.Unsigned(time.has_value() ? 1 : 0);
+  if (time.has_value()) writer.Time(*time);
+}
+std::optional<absl::Time> ReadTime(ByteReader& reader) {
+  if (reader.Unsigned() == 0) return std::nullopt;
+  return reader.Time();
+}
+
+void WriteFailure(ByteWriter& writer, const Failure& failure) {
+  writer.Text(failure.reason);
+  writer.Text(failure.message);
+}
+Failure ReadFailure(ByteReader& reader) {
+  Failure failure;
+  failure.reason = reader.Text();
+  failure.message = reader.Text();
+  return failure;
+}
+
+void WriteDigest(ByteWriter& writer, const Digest& digest) {
+  writer.Fixed64(digest.high);
+  writer.Fixed64(digest.low);
+}
+Digest ReadDigest(ByteReader& reader) {
+  Digest digest;
+  digest.high = reader.Fixed64();
+  digest.low = reader.Fixed64();
+  return digest;
+}
+
+// Texts by number; each is spelled out where it first occurs.
+class NameWriter {
+ public:
+  explicit NameWriter(ByteWriter& writer) : writer_(writer) {}
+  void Write(std::string_view name) {
+    const auto [entry, added] = numbers_.try_emplace(name, numbers_.size());
+    writer_.Unsigned(entry->second);
+    if (added) writer_.Text(name);
+  }
+
+ private:
+  ByteWriter& writer_;
+  absl::flat_hash_map<std::string_view, size_t> numbers_;
+};
+
+class NameReader {
+ public:
+  explicit NameReader(ByteReader& reader) : reader_(reader) {}
+  std::string Read() {
+    const uint64_t number = reader_.Unsigned();
+    if (number == names_.size()) names_.push_back(reader_.Text());
+    return number < names_.size() ? std::string(names_[number]) : std::string();
+  }
+
+ private:
+  ByteReader& reader_;
+  std::vector<std::string_view> names_;
+};
+
+}  // namespace
+
+void EncodeSpec(const TaskId& id, std::string_view body, std::string& bytes) {
+  Begin(bytes).Id(id);
+  bytes.append(body);
+}
+
+void EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
+                    std::string_view content_type, std::string_view payload, std::string& bytes) {
+  ByteWriter writer(bytes);
+  writer.Text(name_space);
+  writer.Text(owner);
+  writer.Text(spec.type);
+  writer.Text(spec.reference);
+  writer.Signed(spec.priority);
+  WriteTime(writer, spec.not_before);
+  writer.Unsigned(spec.timeout_ms);
+  writer.Unsigned(spec.retention_s);
+  writer.Unsigned(spec.retry.max_attempts);
+  writer.Unsigned(spec.retry.initial_backoff_ms);
+  writer.Unsigned(spec.retry.max_backoff_ms);
+  writer.Float(spec.retry.multiplier);
+  writer.Float(spec.retry.jitter);
+  writer.Text(content_type);
+  writer.Text(payload);
+}
+
+absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
+  return Decode<StoredSpec>("spec", bytes, [](ByteReader& reader, StoredSpec& record) {
+    record.id = TaskId(reader.Id());
+    record.name_space = reader.Text();
+    record.owner = reader.Text();
+    record.spec.type = reader.Text();
+    record.spec.reference = reader.Text();
+    record.spec.priority = static_cast<int32_t>(reader.Signed());
+    record.spec.not_before = ReadTime(reader);
+    record.spec.timeout_ms = reader.Small<uint32_t>();
+    record.spec.retention_s = reader.Small<uint32_t>();
+    record.spec.retry.max_attempts = reader.Small<uint32_t>();
+    record.spec.retry.initial_backoff_ms = reader.Small<uint32_t>();
+    record.spec.retry.max_backoff_ms = reader.Small<uint32_t>();
+    record.spec.retry.multiplier = reader.Float();
+    record.spec.retry.jitter = reader.Float();
+    record.content_type = reader.Text();
+    record.payload = reader.Text();
+  });
+}
+
+void Encode(const StateRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Unsigned(record.closed_dispatch);
+  writer.Unsigned(record.failed_attempts);
+  writer.Unsigned(record.cancel_requested ? 1 : 0);
+  writer.Unsigned(record.intended_end.has_value() ? static_cast<uint64_t>(*record.intended_end)
+                                                  : 0);
+  WriteTime(writer, record.not_before);
+  WriteFailure(writer, record.last_failure);
+}
+
+absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
+  return Decode<StateRecord>("state", bytes, [](ByteReader& reader, StateRecord& record) {
+    record.closed_dispatch = reader.Small<uint32_t>();
+    record.failed_attempts = reader.Small<uint32_t>();
+    record.cancel_requested = reader.Unsigned() != 0;
+    if (const auto end = reader.Small<uint8_t>(); end != 0) {
+      record.intended_end = static_cast<TaskState>(end);
+    }
+    record.not_before = ReadTime(reader);
+    record.last_failure = ReadFailure(reader);
+  });
+}
+
+void Encode(const DispatchGroupRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Unsigned(record.entries.size());
+  TaskKey previous = 0;  // Neighbours are close: differences are short.
+  for (const auto& entry : record.entries) {
+    writer.Signed(static_cast<int64_t>(entry.task - previous));
+    writer.Unsigned(entry.dispatch);
+    writer.Unsigned(entry.session);
+    previous = entry.task;
+  }
+}
+
+absl::StatusOr<DispatchGroupRecord> DecodeGroup(std::string_view bytes) {
+  return Decode<DispatchGroupRecord>(
+      "dispatch_group", bytes, [](ByteReader& reader, DispatchGroupRecord& record) {
+        TaskKey previous = 0;
+        for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
+          previous += static_cast<uint64_t>(reader.Signed());
+          const auto dispatch = reader.Small<uint32_t>();
+          record.entries.push_back({previous, dispatch, reader.Small<SessionNumber>()});
+        }
+      });
+}
+
+void Encode(const SessionRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Id(record.id);
+  writer.Text(record.caller.subject);
+  writer.Text(record.caller.client_id);
+  writer.Text(record.name_space);
+}
+
+absl::StatusOr<SessionRecord> DecodeSession(std::string_view bytes) {
+  return Decode<SessionRecord>("session", bytes, [](ByteReader& reader, SessionRecord& record) {
+    record.id = SessionId(reader.Id());
+    record.caller.subject = reader.Text();
+    record.caller.client_id = reader.Text();
+    record.name_space = reader.Text();
+  });
+}
+
+void Encode(const ReferenceRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Id(record.task);
+  writer.Text(record.name_space);
+  writer.Text(record.owner);
+  writer.Text(record.reference);
+  for (const uint64_t hash : record.hashes) writer.Fixed64(hash);
+}
+
+absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes) {
+  return Decode<ReferenceRecord>("reference", bytes,
+                                 [](ByteReader& reader, ReferenceRecord& record) {
+                                   record.task = TaskId(reader.Id());
+                                   record.name_space = reader.Text();
+                                   record.owner = reader.Text();
+                                   record.reference = reader.Text();
+                                   for (uint64_t& hash : record.hashes) hash = reader.Fixed64();
+                                 });
+}
+
+void Encode(const RequestRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  WriteDigest(writer, record.request);
+  WriteDigest(writer, record.content);
+  writer.Time(record.created);
+  writer.Unsigned(record.slot);
+  writer.Unsigned(record.first_sequence);
+  writer.Unsigned(record.count);
+  writer.Fixed64(record.random);
+  writer.Unsigned(record.exceptions.size());
+  for (const auto& exception : record.exceptions) {
+    writer.Unsigned(exception.index);
+    writer.Id(exception.holder);
+    writer.Text(exception.conflict);
+  }
+}
+
+absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes) {
+  return Decode<RequestRecord>("request", bytes, [](ByteReader& reader, RequestRecord& record) {
+    record.request = ReadDigest(reader);
+    record.content = ReadDigest(reader);
+    record.created = reader.Time();
+    record.slot = reader.Small<uint32_t>();
+    record.first_sequence = reader.Unsigned();
+    record.count = reader.Small<uint32_t>();
+    record.random = reader.Fixed64();
+    for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
+      RequestRecord::Exception exception;
+      exception.index = reader.Small<uint32_t>();
+      exception.holder = TaskId(reader.Id());
+      exception.conflict = reader.Text();
+      record.exceptions.push_back(std::move(exception));
+    }
+  });
+}
+
+void Encode(uint64_t number, std::string& bytes) { Begin(bytes).Fixed64(number); }
+
+absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes) {
+  return Decode<uint64_t>("number", bytes,
+                          [](ByteReader& reader, uint64_t& number) { number = reader.Fixed64(); });
+}
+
+void Encode(const std::vector<TaskView>& ended, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  NameWriter names(writer);
+  writer.Unsigned(ended.size());
+  for (const TaskView& task : ended) {
+    writer.Id(task.id);
+    names.Write(task.name_space);
+    names.Write(task.owner);
+    names.Write(task.type);
+    writer.Text(task.reference);
+    writer.Signed(task.priority);
+    writer.Unsigned(static_cast<uint64_t>(task.state));
+    writer.Unsigned(task.failed_attempts);
+    writer.Unsigned(task.dispatch);
+    WriteTime(writer, task.ended_at);
+    WriteFailure(writer, task.last_failure);
+  }
+}
+
+absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes) {
+  return Decode<std::vector<TaskView>>(
+      "ended", bytes, [](ByteReader& reader, std::vector<TaskView>& ended) {
+        NameReader names(reader);
+        for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
+          TaskView task;
+          task.id = TaskId(reader.Id());
+          task.name_space = names.Read();
+          task.owner = names.Read();
+          task.type = names.Read();
+          task.reference = reader.Text();
+          task.priority = static_cast<int32_t>(reader.Signed());
+          task.state = static_cast<TaskState>(reader.Small<uint8_t>());
+          task.failed_attempts = reader.Small<uint32_t>();
+          task.dispatch = reader.Small<uint32_t>();
+          task.ended_at = ReadTime(reader);
+          task.last_failure = ReadFailure(reader);
+          ended.push_back(std::move(task));
+        }
+      });
+}
+
+}  // namespace kantoku::inputs

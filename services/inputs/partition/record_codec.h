@@ -1,0 +1,51 @@
+#ifndef KANTOKU_SERVICES_INPUTS_PARTITION_RECORD_CODEC_H_
+#define KANTOKU_SERVICES_INPUTS_PARTITION_RECORD_CODEC_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "services/inputs/engine/effects.h"
+#include "services/inputs/engine/types.h"
+
+// Records of Inputs as bytes. Each begins with a format byte, 1; an unknown format, a missing or a
+// left-over byte is DATA_LOSS. Encoders append to `bytes`.
+namespace kantoku::inputs {
+
+// A spec record. Texts live as long as the bytes they were read from.
+struct StoredSpec {
+  TaskId id;
+  std::string_view name_space;
+  std::string_view owner;
+  TaskSpec spec;  // Without hashes.
+  std::string_view content_type;
+  std::string_view payload;
+};
+
+// Everything behind the id: it can be made before the id is known.
+void EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
+                    std::string_view content_type, std::string_view payload, std::string& bytes);
+void EncodeSpec(const TaskId& id, std::string_view body, std::string& bytes);
+absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes);
+
+void Encode(const StateRecord& record, std::string& bytes);
+void Encode(const DispatchGroupRecord& record, std::string& bytes);
+void Encode(const SessionRecord& record, std::string& bytes);
+void Encode(const ReferenceRecord& record, std::string& bytes);
+void Encode(const RequestRecord& record, std::string& bytes);
+void Encode(uint64_t number, std::string& bytes);
+// Names that several tasks share are written once.
+void Encode(const std::vector<TaskView>& ended, std::string& bytes);
+
+absl::StatusOr<StateRecord> DecodeState(std::string_view bytes);
+absl::StatusOr<DispatchGroupRecord> DecodeGroup(std::string_view bytes);
+absl::StatusOr<SessionRecord> DecodeSession(std::string_view bytes);
+absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes);
+absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes);
+absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes);
+absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes);
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_PARTITION_RECORD_CODEC_H_

@@ -1,0 +1,52 @@
+#ifndef KANTOKU_SERVICES_INPUTS_PARTITION_SESSION_FRAME_H_
+#define KANTOKU_SERVICES_INPUTS_PARTITION_SESSION_FRAME_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "services/inputs/engine/engine.h"
+#include "services/inputs/engine/types.h"
+
+namespace kantoku::inputs {
+
+// What an executor said in one frame, checked as far as that goes without the partition: ids and
+// names are well-formed, receipts are genuine.
+struct SessionFrame {
+  struct Hello {
+    SessionId session;
+    Caller caller;
+    std::string name_space;
+    std::string name;
+    std::vector<std::string> types;
+    std::vector<HeldDispatch> held;
+    uint32_t max_held = 0;
+  };
+  struct Report {
+    TaskId task;
+    uint32_t dispatch = 0;
+  };
+  struct Progress {
+    Report about;
+    double fraction = 0;
+    std::string message;
+  };
+  struct Refusal {
+    std::string task;  // Bytes as they came: they may be no id.
+    uint32_t dispatch = 0;
+    absl::Status status;
+  };
+
+  std::optional<Hello> hello;
+  std::optional<uint32_t> credit;
+  std::vector<Report> started;
+  std::vector<Report> finished;
+  std::vector<NackCommand> nacks;
+  std::vector<Progress> progress;
+  std::vector<Refusal> refused;  // Reports that did not pass the check.
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_PARTITION_SESSION_FRAME_H_

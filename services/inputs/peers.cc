@@ -1,0 +1,98 @@
+#include "services/inputs/peers.h"
+
+#include <chrono>
+
+#include "services/platform/rpc/caller.h"
+
+namespace kantoku::inputs {
+namespace {
+
+constexpr std::chrono::seconds kDeadline(5);
+
+void Prepare(grpc::ClientContext& context, const platform::MacKeys& keys, platform::Clock& clock) {
+  platform::PresentAsService(context, keys, "inputs", clock.Read().wall);
+  context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+}
+
+std::optional<TaskState> StateOf(outputs::v1::ResultStatus status) {
+  switch (status) {
+    case outputs::v1::RESULT_STATUS_SUCCEEDED:
+      return TaskState::kSucceeded;
+    case outputs::v1::RESULT_STATUS_FAILED:
+      return TaskState::kFailed;
+    case outputs::v1::RESULT_STATUS_CANCELLED:
+      return TaskState::kCancelled;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+OutputsPeer::OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,
+                         const platform::MacKeys& keys, Partition& partition)
+    : stub_(outputs::v1::OutputsService::NewStub(std::move(channel))),
+      clock_(clock),
+      keys_(keys),
+      partition_(partition),
+      sender_({}, clock, [this](const auto& items) { return Send(items); }) {}
+
+void OutputsPeer::Ask(std::vector<outputs::v1::FenceItem> items) {
+  for (auto& item : items) {
+    const size_t bytes = item.ByteSizeLong();
+    sender_.Add(std::move(item), bytes);
+  }
+}
+
+absl::Status OutputsPeer::Send(const std::vector<outputs::v1::FenceItem>& items) {
+  grpc::ClientContext context;
+  Prepare(context, keys_, clock_);
+  outputs::v1::FenceRequest request;
+  request.set_epoch(partition_.epoch());
+  request.mutable_items()->Assign(items.begin(), items.end());
+  outputs::v1::FenceResponse response;
+  const absl::Status status = platform::FromGrpc(stub_->Fence(&context, request, &response));
+  if (!status.ok()) return status;
+  std::vector<FenceAnswer> answers;
+  for (int i = 0; i < response.results_size() && i < request.items_size(); ++i) {
+    const auto task = TaskId::FromBytes(request.items(i).task_id());
+    if (!task.ok() || response.results(i).status().code() != 0) continue;
+    answers.push_back(
+        {*task, request.items(i).dispatch(), StateOf(response.results(i).terminal())});
+  }
+  partition_.AnswerFences(std::move(answers));
+  return absl::OkStatus();
+}
+
+EventsPeer::EventsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,
+                       const platform::MacKeys& keys, Partition& partition,
+                       size_t max_backlog_bytes)
+    : stub_(events::v1::EventsService::NewStub(std::move(channel))),
+      clock_(clock),
+      keys_(keys),
+      partition_(partition),
+      sender_({.max_bytes = max_backlog_bytes}, clock,
+              [this](const auto& lines) { return Append(lines); }) {}
+
+void EventsPeer::Send(uint64_t number, std::string batch) {
+  const size_t bytes = batch.size();
+  sender_.Add({number, std::move(batch)}, bytes);
+}
+
+absl::Status EventsPeer::Append(const std::vector<Line>& lines) {
+  grpc::ClientContext context;
+  Prepare(context, keys_, clock_);
+  events::v1::AppendRequest request;
+  request.set_source(partition_.event_source());
+  for (const auto& [number, batch] : lines) {
+    auto& numbered = *request.add_batches();
+    numbered.set_number(number);
+    numbered.set_batch(batch);
+  }
+  events::v1::AppendResponse response;
+  const absl::Status status = platform::FromGrpc(stub_->Append(&context, request, &response));
+  if (status.ok()) partition_.ConfirmEvents(response.durable_number());
+  return status;
+}
+
+}  // namespace kantoku::inputs

@@ -1,0 +1,68 @@
+#ifndef KANTOKU_SERVICES_INPUTS_PEERS_H_
+#define KANTOKU_SERVICES_INPUTS_PEERS_H_
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "kantoku/events/v1/events.grpc.pb.h"
+#include "kantoku/outputs/v1/outputs.grpc.pb.h"
+#include "services/inputs/partition/links.h"
+#include "services/inputs/partition/partition.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/clock.h"
+#include "services/platform/rpc/retrying_sender.h"
+
+// The services that Inputs speaks to, showing its service identity.
+namespace kantoku::inputs {
+
+// Fences and settlements over gRPC, until Outputs has answered.
+//
+// Thread-safe. Owns a thread; clock, keys and partition outlive it.
+class OutputsPeer final : public OutputsLink {
+ public:
+  OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,
+              const platform::MacKeys& keys, Partition& partition);
+
+  void Ask(std::vector<outputs::v1::FenceItem> items) override;
+  void Stop() { sender_.Stop(); }
+
+ private:
+  absl::Status Send(const std::vector<outputs::v1::FenceItem>& items);
+
+  const std::unique_ptr<outputs::v1::OutputsService::Stub> stub_;
+  platform::Clock& clock_;
+  const platform::MacKeys& keys_;
+  Partition& partition_;
+  platform::RetryingSender<outputs::v1::FenceItem> sender_;
+};
+
+// Event lines over gRPC, until Events has confirmed.
+//
+// Thread-safe. Owns a thread; clock, keys and partition outlive it.
+class EventsPeer final : public EventsLink {
+ public:
+  EventsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,
+             const platform::MacKeys& keys, Partition& partition, size_t max_backlog_bytes);
+
+  void Send(uint64_t number, std::string batch) override;
+  void Stop() { sender_.Stop(); }
+
+ private:
+  using Line = std::pair<uint64_t, std::string>;
+  absl::Status Append(const std::vector<Line>& lines);
+
+  const std::unique_ptr<events::v1::EventsService::Stub> stub_;
+  platform::Clock& clock_;
+  const platform::MacKeys& keys_;
+  Partition& partition_;
+  platform::RetryingSender<Line> sender_;
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_PEERS_H_

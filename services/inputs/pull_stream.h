@@ -1,0 +1,78 @@
+#ifndef KANTOKU_SERVICES_INPUTS_PULL_STREAM_H_
+#define KANTOKU_SERVICES_INPUTS_PULL_STREAM_H_
+
+#include <atomic>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kantoku/inputs/v1/inputs.pb.h"
+#include "services/inputs/partition/partition.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/auth/tokens.h"
+#include "services/platform/clock.h"
+#include "services/platform/mutex.h"
+#include "services/platform/rpc/bidi_stream.h"
+
+namespace kantoku::inputs {
+
+// The server's side of one Pull: frames in, frames out, pings both ways.
+//
+// Thread-safe. What waits to be written is bounded by the session's credit.
+class PullStream final : public platform::CoalescingBidiReactor<v1::PullRequest, v1::PullResponse>,
+                         public SessionChannel {
+ public:
+  PullStream(grpc::CallbackServerContext* context, platform::CallMonitor::Method& method,
+             platform::Caller caller, Partition& partition, const platform::MacKeys& keys,
+             const std::set<std::string>& namespaces);
+
+  // SessionChannel.
+  void Send(v1::PullResponse frame) override;
+  void Close(const absl::Status& status) override;
+
+  // Sends a ping; ends the stream when the three before it went unanswered.
+  void Ping();
+
+ private:
+  void OnRequest(v1::PullRequest& request) override;
+  void OnEnded(const absl::Status& status) override;
+
+  const platform::Caller caller_;
+  Partition& partition_;
+  const platform::MacKeys& keys_;
+  const std::set<std::string>& namespaces_;
+  ConnectionId connection_ = 0;  // From the first request on; confined to OnRequest and OnEnded.
+  std::atomic<uint64_t> pings_{0};
+  std::atomic<int> unanswered_{0};
+};
+
+// The open streams. Pings each once in an interval, on one thread.
+//
+// Thread-safe. Owns its thread.
+class PullStreams {
+ public:
+  PullStreams(platform::Clock& clock, absl::Duration interval);
+  ~PullStreams();
+
+  void Add(std::weak_ptr<PullStream> stream);
+  // Ends every stream; the thread ends as well. Idempotent.
+  void Stop(const absl::Status& status);
+
+ private:
+  void Run();
+  std::vector<std::shared_ptr<PullStream>> Living();
+
+  platform::Clock& clock_;
+  const absl::Duration interval_;
+  platform::Mutex mutex_;
+  platform::CondVar stopped_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::weak_ptr<PullStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_PULL_STREAM_H_

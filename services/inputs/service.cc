@@ -1,0 +1,214 @@
+#include "services/inputs/service.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/inputs/wire.h"
+#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/unary.h"
+#include "services/platform/status.h"
+
+namespace kantoku::inputs {
+
+using platform::Caller;
+using platform::Error;
+using platform::HandleUnary;
+using platform::Reply;
+
+namespace {
+
+constexpr int kMaxIds = 10'000;
+constexpr uint32_t kMaxPage = 1'000;
+constexpr uint32_t kDefaultPage = 100;
+
+absl::Status CheckCount(std::string_view field, int count, int limit) {
+  if (count >= 1 && count <= limit) return absl::OkStatus();
+  return Error(absl::StatusCode::kInvalidArgument, "BAD_BATCH_SIZE",
+               absl::StrCat(platform::ToAbsl(field), ": ", count, " are not 1 to ", limit));
+}
+
+// Ids by position; malformed ones have a status instead.
+struct Ids {
+  std::vector<TaskId> good;
+  std::vector<absl::Status> statuses;  // One per id of the call.
+};
+
+Ids ReadIds(const google::protobuf::RepeatedPtrField<std::string>& bytes) {
+  Ids ids;
+  for (const std::string& id : bytes) {
+    const auto task = TaskId::FromBytes(id);
+    if (task.ok()) ids.good.push_back(*task);
+    ids.statuses.push_back(task.ok() ? absl::OkStatus()
+                                     : platform::Annotate(task.status(), "task_ids"));
+  }
+  return ids;
+}
+
+// Gives each position of the call its own status, or the next answer.
+template <typename Answers, typename Response, typename Encode>
+void Interleave(const std::vector<absl::Status>& statuses, Answers& answers, Response& response,
+                Encode encode) {
+  auto next = answers.begin();
+  for (const absl::Status& status : statuses) {
+    auto& result = *response.add_results();
+    if (status.ok()) {
+      encode(*next++, result);
+    } else {
+      SetStatus(status, *result.mutable_status());
+    }
+  }
+}
+
+}  // namespace
+
+InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, PullStreams& streams,
+                                     const platform::MacKeys& keys, platform::Clock& clock,
+                                     platform::CallMonitor& calls)
+    : options_(std::move(options)),
+      partition_(partition),
+      streams_(streams),
+      keys_(keys),
+      clock_(clock),
+      spawn_(calls.MethodOf("InputsService/Spawn")),
+      pull_(calls.MethodOf("InputsService/Pull")),
+      control_(calls.MethodOf("InputsService/Control")),
+      get_tasks_(calls.MethodOf("InputsService/GetTasks")),
+      list_tasks_(calls.MethodOf("InputsService/ListTasks")),
+      list_executors_(calls.MethodOf("InputsService/ListExecutors")) {}
+
+absl::Status InputsServiceImpl::CheckNamespace(const std::string& name) const {
+  if (name.empty() || options_.namespaces.contains(name)) return absl::OkStatus();
+  return Error(absl::StatusCode::kNotFound, "NO_SUCH_NAMESPACE",
+               absl::StrCat("namespace: there is no \"", name, "\""));
+}
+
+grpc::ServerUnaryReactor* InputsServiceImpl::Spawn(grpc::CallbackServerContext* context,
+                                                   const v1::SpawnRequest* request,
+                                                   v1::SpawnResponse* response) {
+  return HandleUnary(context, spawn_, [&](const Caller& caller, Reply reply) {
+    if (const absl::Status known = CheckNamespace(request->namespace_()); !known.ok()) {
+      return reply(known);
+    }
+    auto checked = ReadSpawn(*request, caller, options_.limits, clock_.Read().wall);
+    if (!checked.ok()) return reply(checked.status());
+    auto answer = [response, statuses = std::move(checked->statuses),
+                   reply = std::move(reply)](absl::StatusOr<SpawnOutcome> outcome) mutable {
+      if (outcome.ok()) Interleave(statuses, outcome->items, *response, &SetSpawnResult);
+      reply(outcome.status());
+    };
+    if (checked->batch->specs.empty()) return answer(SpawnOutcome());
+    partition_.Spawn(std::move(checked->batch), std::move(answer));
+  });
+}
+
+grpc::ServerBidiReactor<v1::PullRequest, v1::PullResponse>* InputsServiceImpl::Pull(
+    grpc::CallbackServerContext* context) {
+  const auto caller = platform::CallerOf(*context);
+  auto stream = std::make_shared<PullStream>(context, pull_, caller.value_or(Caller()), partition_,
+                                             keys_, options_.namespaces);
+  streams_.Add(stream);
+  auto* reactor = stream->Start();
+  if (!caller.ok()) stream->Close(caller.status());
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* InputsServiceImpl::Control(grpc::CallbackServerContext* context,
+                                                     const v1::ControlRequest* request,
+                                                     v1::ControlResponse* response) {
+  return HandleUnary(context, control_, [&](const Caller& caller, Reply reply) {
+    absl::Status sound = CheckCount("task_ids", request->task_ids_size(), kMaxIds);
+    if (sound.ok() && request->verb() != v1::CONTROL_VERB_CANCEL) {
+      sound = Error(absl::StatusCode::kInvalidArgument, "BAD_VERB",
+                    absl::StrCat("verb: ", request->verb(), " is none that this server knows"));
+    }
+    if (!sound.ok()) return reply(sound);
+    Ids ids = ReadIds(request->task_ids());
+    using States = std::vector<absl::StatusOr<TaskState>>;
+    partition_.Cancel(std::move(ids.good), caller.subject,
+                      [response, statuses = std::move(ids.statuses),
+                       reply = std::move(reply)](absl::StatusOr<States> states) mutable {
+                        if (states.ok()) {
+                          Interleave(statuses, *states, *response, &SetControlResult);
+                        }
+                        reply(states.status());
+                      });
+  });
+}
+
+grpc::ServerUnaryReactor* InputsServiceImpl::GetTasks(grpc::CallbackServerContext* context,
+                                                      const v1::GetTasksRequest* request,
+                                                      v1::GetTasksResponse* response) {
+  // Outputs asks on behalf of those who wait, and checks ownership itself.
+  const bool service = platform::CallingService(*context, keys_, clock_.Read().wall).ok();
+  return HandleUnary(context, get_tasks_, [&](const Caller& caller, Reply reply) {
+    const absl::Status sound = CheckCount("task_ids", request->task_ids_size(), kMaxIds);
+    if (!sound.ok()) return reply(sound);
+    Ids ids = ReadIds(request->task_ids());
+    using Views = std::vector<absl::StatusOr<TaskView>>;
+    partition_.GetTasks(
+        std::move(ids.good), service ? std::string() : caller.subject,
+        [response, states_only = request->states_only(), statuses = std::move(ids.statuses),
+         reply = std::move(reply)](absl::StatusOr<Views> views) mutable {
+          if (views.ok()) {
+            Interleave(statuses, *views, *response,
+                       [states_only](const absl::StatusOr<TaskView>& view, auto& result) {
+                         SetTaskResult(view, states_only, result);
+                       });
+          }
+          reply(views.status());
+        });
+  });
+}
+
+grpc::ServerUnaryReactor* InputsServiceImpl::ListTasks(grpc::CallbackServerContext* context,
+                                                       const v1::ListTasksRequest* request,
+                                                       v1::ListTasksResponse* response) {
+  return HandleUnary(context, list_tasks_, [&](const Caller& caller, Reply reply) {
+    absl::Status sound = CheckNamespace(request->namespace_());
+    if (sound.ok() && request->page_size() > kMaxPage) {
+      sound =
+          Error(absl::StatusCode::kInvalidArgument, "OUT_OF_RANGE",
+                absl::StrCat("page_size: ", request->page_size(), " is not from 1 to ", kMaxPage));
+    }
+    if (!sound.ok()) return reply(sound);
+    ListCommand command{
+        .name_space = request->namespace_().empty() ? "default" : request->namespace_(),
+        .owner = caller.subject,
+        .type = request->type(),
+        .states = ReadStates(request->states()),
+        .limit = request->page_size() == 0 ? kDefaultPage : request->page_size(),
+        .page_token = request->page_token()};
+    partition_.ListTasks(std::move(command), [response, reply = std::move(reply)](
+                                                 absl::StatusOr<TaskPage> page) mutable {
+      if (page.ok()) {
+        for (const TaskView& task : page->tasks) SetTaskInfo(task, *response->add_tasks());
+        response->set_next_page_token(page->next);
+      }
+      reply(page.status());
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* InputsServiceImpl::ListExecutors(grpc::CallbackServerContext* context,
+                                                           const v1::ListExecutorsRequest* request,
+                                                           v1::ListExecutorsResponse* response) {
+  return HandleUnary(context, list_executors_, [&](const Caller&, Reply reply) {
+    if (const absl::Status known = CheckNamespace(request->namespace_()); !known.ok()) {
+      return reply(known);
+    }
+    partition_.ListExecutors(request->namespace_().empty() ? "default" : request->namespace_(),
+                             [response, reply = std::move(reply)](
+                                 absl::StatusOr<std::vector<SessionView>> sessions) mutable {
+                               if (sessions.ok()) {
+                                 for (const SessionView& session : *sessions) {
+                                   SetExecutorInfo(session, *response->add_executors());
+                                 }
+                               }
+                               reply(sessions.status());
+                             });
+  });
+}
+
+}  // namespace kantoku::inputs

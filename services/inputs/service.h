@@ -1,0 +1,68 @@
+#ifndef KANTOKU_SERVICES_INPUTS_SERVICE_H_
+#define KANTOKU_SERVICES_INPUTS_SERVICE_H_
+
+#include <set>
+#include <string>
+
+#include "kantoku/inputs/v1/inputs.grpc.pb.h"
+#include "services/inputs/partition/partition.h"
+#include "services/inputs/pull_stream.h"
+#include "services/inputs/spec_reader.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/clock.h"
+#include "services/platform/rpc/call_monitor.h"
+
+namespace kantoku::inputs {
+
+// InputsService over a partition: checks and decodes a call, asks the partition, encodes its
+// answer.
+//
+// Thread-safe. Everything it is made of outlives it.
+class InputsServiceImpl final : public v1::InputsService::CallbackService {
+ public:
+  struct Options {
+    SpecLimits limits;
+    std::set<std::string> namespaces;
+  };
+
+  InputsServiceImpl(Options options, Partition& partition, PullStreams& streams,
+                    const platform::MacKeys& keys, platform::Clock& clock,
+                    platform::CallMonitor& calls);
+
+  grpc::ServerUnaryReactor* Spawn(grpc::CallbackServerContext* context,
+                                  const v1::SpawnRequest* request,
+                                  v1::SpawnResponse* response) override;
+  grpc::ServerBidiReactor<v1::PullRequest, v1::PullResponse>* Pull(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerUnaryReactor* Control(grpc::CallbackServerContext* context,
+                                    const v1::ControlRequest* request,
+                                    v1::ControlResponse* response) override;
+  grpc::ServerUnaryReactor* GetTasks(grpc::CallbackServerContext* context,
+                                     const v1::GetTasksRequest* request,
+                                     v1::GetTasksResponse* response) override;
+  grpc::ServerUnaryReactor* ListTasks(grpc::CallbackServerContext* context,
+                                      const v1::ListTasksRequest* request,
+                                      v1::ListTasksResponse* response) override;
+  grpc::ServerUnaryReactor* ListExecutors(grpc::CallbackServerContext* context,
+                                          const v1::ListExecutorsRequest* request,
+                                          v1::ListExecutorsResponse* response) override;
+
+ private:
+  absl::Status CheckNamespace(const std::string& name) const;
+
+  const Options options_;
+  Partition& partition_;
+  PullStreams& streams_;
+  const platform::MacKeys& keys_;
+  platform::Clock& clock_;
+  platform::CallMonitor::Method& spawn_;
+  platform::CallMonitor::Method& pull_;
+  platform::CallMonitor::Method& control_;
+  platform::CallMonitor::Method& get_tasks_;
+  platform::CallMonitor::Method& list_tasks_;
+  platform::CallMonitor::Method& list_executors_;
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_SERVICE_H_

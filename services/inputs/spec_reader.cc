@@ -1,0 +1,238 @@
+#include "services/inputs/spec_reader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "services/inputs/digest.h"
+#include "services/inputs/partition/record_codec.h"
+#include "services/platform/byte_io.h"
+#include "services/platform/status.h"
+
+namespace kantoku::inputs {
+
+using platform::ToAbsl;
+
+namespace {
+
+constexpr size_t kMaxName = 255;
+constexpr absl::Duration kMaxDelay = absl::Hours(24 * 366);
+
+absl::Status Bad(std::string_view reason, std::string_view message) {
+  return platform::Error(absl::StatusCode::kInvalidArgument, reason, message);
+}
+
+absl::Status TooLong(std::string_view field, size_t size, size_t limit) {
+  return Bad("TOO_LONG",
+             absl::StrCat(ToAbsl(field), ": ", size, " bytes exceed the limit of ", limit));
+}
+
+// Printable UTF-8; protobuf has refused what is no UTF-8 at all.
+absl::Status CheckReference(std::string_view reference) {
+  if (reference.size() > kMaxName) return TooLong("reference", reference.size(), kMaxName);
+  for (const char c : reference) {
+    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) continue;
+    return Bad("BAD_REFERENCE", absl::StrCat("reference: \"", absl::CHexEscape(ToAbsl(reference)),
+                                             "\" has a character that cannot be printed"));
+  }
+  return absl::OkStatus();
+}
+
+// A proto duration in milliseconds, within [least, most].
+absl::Status ReadMillis(std::string_view field, const google::protobuf::Duration& duration,
+                        absl::Duration least, absl::Duration most, uint32_t& millis) {
+  const absl::Duration value =
+      absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+  const bool sound = std::abs(int64_t{duration.nanos()}) < 1'000'000'000;
+  if (!sound || value < least || value > most) {
+    return Bad("OUT_OF_RANGE",
+               absl::StrCat(ToAbsl(field), ": ", absl::FormatDuration(value), " is not from ",
+                            absl::FormatDuration(least), " to ", absl::FormatDuration(most)));
+  }
+  millis =
+      static_cast<uint32_t>(absl::ToInt64Milliseconds(absl::Ceil(value, absl::Milliseconds(1))));
+  return absl::OkStatus();
+}
+
+absl::Status ReadRetry(const task::v1::RetryPolicy& proto, RetryPolicy& retry) {
+  constexpr absl::Duration kMost = absl::Hours(24);
+  if (proto.max_attempts() > 1'000) {
+    return Bad("OUT_OF_RANGE", absl::StrCat("retry.max_attempts: ", proto.max_attempts(),
+                                            " is not from 1 to 1000"));
+  }
+  if (proto.max_attempts() > 0) retry.max_attempts = proto.max_attempts();
+  if (proto.has_initial_backoff()) {
+    KANTOKU_RETURN_IF_ERROR(ReadMillis("retry.initial_backoff", proto.initial_backoff(),
+                                       absl::ZeroDuration(), kMost, retry.initial_backoff_ms));
+    retry.max_backoff_ms = std::max(retry.max_backoff_ms, retry.initial_backoff_ms);
+  }
+  if (proto.has_max_backoff()) {
+    KANTOKU_RETURN_IF_ERROR(ReadMillis("retry.max_backoff", proto.max_backoff(),
+                                       absl::Milliseconds(retry.initial_backoff_ms), kMost,
+                                       retry.max_backoff_ms));
+  }
+  if (proto.multiplier() != 0) {
+    if (!(proto.multiplier() >= 1 && proto.multiplier() <= 100)) {
+      return Bad("OUT_OF_RANGE",
+                 absl::StrCat("retry.multiplier: ", proto.multiplier(), " is not from 1 to 100"));
+    }
+    retry.multiplier = static_cast<float>(proto.multiplier());
+  }
+  if (proto.has_jitter()) {
+    if (!(proto.jitter() >= 0 && proto.jitter() <= 1)) {
+      return Bad("OUT_OF_RANGE",
+                 absl::StrCat("retry.jitter: ", proto.jitter(), " is not from 0 to 1"));
+    }
+    retry.jitter = static_cast<float>(proto.jitter());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadTimes(const task::v1::TaskSpec& proto, absl::Time now, TaskSpec& spec) {
+  if (proto.has_not_before()) {
+    const auto& field = proto.not_before();
+    const absl::Time time =
+        absl::FromUnixSeconds(field.seconds()) + absl::Nanoseconds(field.nanos());
+    if (time > now + kMaxDelay || field.nanos() < 0 || field.nanos() >= 1'000'000'000) {
+      return Bad("OUT_OF_RANGE", absl::StrCat("not_before: ", absl::FormatTime(time),
+                                              " is more than a year ahead or malformed"));
+    }
+    if (time > now) spec.not_before = time;
+  }
+  if (proto.has_timeout()) {
+    KANTOKU_RETURN_IF_ERROR(ReadMillis("timeout", proto.timeout(), absl::Milliseconds(1),
+                                       absl::Hours(24 * 30), spec.timeout_ms));
+  }
+  if (proto.has_result_retention()) {
+    uint32_t millis = 0;
+    KANTOKU_RETURN_IF_ERROR(ReadMillis("result_retention", proto.result_retention(),
+                                       absl::Seconds(1), absl::Hours(24 * 30), millis));
+    spec.retention_s = (millis + 999) / 1'000;
+  }
+  return absl::OkStatus();
+}
+
+// What a repeated reference is compared by. `not_before` counts as it was asked for.
+SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
+  const auto hash = [](std::string_view bytes) { return DigestOf(bytes).high; };
+  const std::string retry =
+      absl::StrCat(spec.retry.max_attempts, " ", spec.retry.initial_backoff_ms, " ",
+                   spec.retry.max_backoff_ms, " ", spec.retry.multiplier, " ", spec.retry.jitter);
+  return {hash(proto.type()),
+          hash(proto.payload()),
+          hash(proto.content_type()),
+          hash(absl::StrCat(spec.priority)),
+          hash(absl::StrCat(proto.not_before().seconds(), ".", proto.not_before().nanos())),
+          hash(absl::StrCat(spec.timeout_ms)),
+          hash(retry),
+          hash(absl::StrCat(spec.retention_s))};
+}
+
+absl::Status ReadSpec(const task::v1::TaskSpec& proto, const SpecLimits& limits, absl::Time now,
+                      TaskSpec& spec) {
+  KANTOKU_RETURN_IF_ERROR(CheckType("type", proto.type()));
+  KANTOKU_RETURN_IF_ERROR(CheckReference(proto.reference()));
+  if (proto.payload().size() > limits.max_payload_bytes) {
+    return Bad("PAYLOAD_TOO_LARGE",
+               absl::StrCat("payload: ", proto.payload().size(), " bytes exceed the limit of ",
+                            limits.max_payload_bytes));
+  }
+  if (proto.content_type().size() > kMaxName) {
+    return TooLong("content_type", proto.content_type().size(), kMaxName);
+  }
+  if (proto.priority() < -1'000 || proto.priority() > 1'000) {
+    return Bad("OUT_OF_RANGE",
+               absl::StrCat("priority: ", proto.priority(), " is not from -1000 to 1000"));
+  }
+  spec.type = proto.type();
+  spec.reference = proto.reference();
+  spec.priority = proto.priority();
+  KANTOKU_RETURN_IF_ERROR(ReadTimes(proto, now, spec));
+  if (proto.has_retry()) KANTOKU_RETURN_IF_ERROR(ReadRetry(proto.retry(), spec.retry));
+  if (!spec.reference.empty()) spec.hashes = HashesOf(proto, spec);
+  return absl::OkStatus();
+}
+
+// The body holds content type and payload as its last two fields.
+void Append(const task::v1::TaskSpec& proto, TaskSpec spec, SpawnBatch& batch) {
+  SpawnBatch::Slice slice{};
+  slice.body = static_cast<uint32_t>(batch.bytes.size());
+  EncodeSpecBody(batch.name_space, batch.owner, spec, proto.content_type(), proto.payload(),
+                 batch.bytes);
+  const auto end = static_cast<uint32_t>(batch.bytes.size());
+  slice.body_size = end - slice.body;
+  slice.payload_size = static_cast<uint32_t>(proto.payload().size());
+  slice.payload = end - slice.payload_size;
+  slice.content_type_size = static_cast<uint32_t>(proto.content_type().size());
+  slice.content_type =
+      slice.payload - platform::VarintSize(slice.payload_size) - slice.content_type_size;
+  batch.slices.push_back(slice);
+  batch.specs.push_back(std::move(spec));
+}
+
+absl::Status CheckCall(const v1::SpawnRequest& request, const SpecLimits& limits) {
+  if (request.request_id().empty() || request.request_id().size() > 64) {
+    return Bad("BAD_REQUEST_ID",
+               absl::StrCat("request_id: ", request.request_id().size(), " bytes are not 1 to 64"));
+  }
+  const auto count = static_cast<size_t>(request.specs_size());
+  if (count < 1 || count > limits.max_specs) {
+    return Bad("BAD_BATCH_SIZE",
+               absl::StrCat("specs: ", count, " are not 1 to ", limits.max_specs));
+  }
+  if (const size_t bytes = request.ByteSizeLong(); count > 1 && bytes > limits.max_batch_bytes) {
+    return Bad("BATCH_TOO_LARGE", absl::StrCat("specs: ", bytes, " bytes exceed the limit of ",
+                                               limits.max_batch_bytes));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckType(std::string_view field, std::string_view type) {
+  if (type.empty()) return Bad("EMPTY_TYPE", absl::StrCat(ToAbsl(field), ": is empty"));
+  if (type.size() > kMaxName) return TooLong(field, type.size(), kMaxName);
+  for (const char c : type) {
+    if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || std::strchr("._-/:", c) != nullptr) {
+      continue;
+    }
+    return Bad("BAD_TYPE", absl::StrCat(ToAbsl(field), ": \"", absl::CHexEscape(ToAbsl(type)),
+                                        "\" may hold letters, digits and . _ - / : only"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CheckedSpawn> ReadSpawn(const v1::SpawnRequest& request,
+                                       const platform::Caller& caller, const SpecLimits& limits,
+                                       absl::Time now) {
+  KANTOKU_RETURN_IF_ERROR(CheckCall(request, limits));
+  auto batch = std::make_shared<SpawnBatch>();
+  batch->name_space = request.namespace_().empty() ? "default" : request.namespace_();
+  batch->owner = caller.subject;
+  batch->bytes.reserve(request.ByteSizeLong() + static_cast<size_t>(request.specs_size()) * 48);
+  batch->specs.reserve(static_cast<size_t>(request.specs_size()));
+  batch->slices.reserve(static_cast<size_t>(request.specs_size()));
+  CheckedSpawn checked;
+  checked.statuses.reserve(static_cast<size_t>(request.specs_size()));
+  for (const task::v1::TaskSpec& proto : request.specs()) {
+    TaskSpec spec;
+    absl::Status status = ReadSpec(proto, limits, now, spec);
+    if (status.ok()) Append(proto, std::move(spec), *batch);
+    checked.statuses.push_back(std::move(status));
+  }
+  const char separator = '\0';
+  std::string name;
+  name.append(batch->name_space).push_back(separator);
+  name.append(batch->owner).push_back(separator);
+  name.append(request.request_id());
+  batch->request = DigestOf(name);
+  batch->content = DigestOf(batch->bytes);
+  checked.batch = std::move(batch);
+  return checked;
+}
+
+}  // namespace kantoku::inputs

@@ -1,0 +1,50 @@
+#ifndef KANTOKU_SERVICES_INPUTS_STORE_H_
+#define KANTOKU_SERVICES_INPUTS_STORE_H_
+
+#include "services/platform/store/record_store.h"
+
+namespace kantoku::inputs {
+
+// The records of Inputs. What each holds is in record_codec.h, byte for byte in README.md. Keys are
+// handed out in sequence, so stores write at their end.
+enum class RecordKind : platform::RecordKind {
+  kSpec = 1,       // By task key: what was asked for, payload included; written once.
+  kState = 2,      // By task key: what happened to it since; only when something unusual did.
+  kGroup = 3,      // By group number: dispatches that were decided together.
+  kSession = 4,    // By session number: executor sessions that hold something.
+  kReference = 5,  // By the holder's task key.
+  kRequest = 6,    // By number: spawn calls that may be repeated.
+  kHighWater = 7,  // By slot: sequences below are used or reserved.
+  kHistory = 8,    // By row number: succeeded tasks, one row a commit.
+  kDead = 9,       // By row number: failed and cancelled tasks, one row a commit.
+  kOutbox = 10,    // By number: lines for Events that it has not confirmed, one row a commit.
+  kMeta = 11,      // By MetaKey.
+};
+
+enum class MetaKey : platform::RecordKey {
+  kIncarnation = 1,  // Random, made with the store: tells Events its batches from another store's.
+};
+
+constexpr platform::RecordKind ToKind(RecordKind kind) {
+  return static_cast<platform::RecordKind>(kind);
+}
+
+inline platform::StoreSchema InputsSchema() {
+  return {.component = "inputs",
+          .format = 1,
+          .kinds = {{ToKind(RecordKind::kSpec), "spec"},
+                    {ToKind(RecordKind::kState), "state"},
+                    {ToKind(RecordKind::kGroup), "dispatch_group"},
+                    {ToKind(RecordKind::kSession), "session"},
+                    {ToKind(RecordKind::kReference), "reference"},
+                    {ToKind(RecordKind::kRequest), "request"},
+                    {ToKind(RecordKind::kHighWater), "high_water"},
+                    {ToKind(RecordKind::kHistory), "history"},
+                    {ToKind(RecordKind::kDead), "dead"},
+                    {ToKind(RecordKind::kOutbox), "outbox"},
+                    {ToKind(RecordKind::kMeta), "meta"}}};
+}
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_STORE_H_

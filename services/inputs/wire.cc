@@ -1,0 +1,94 @@
+#include "services/inputs/wire.h"
+
+#include "absl/strings/str_cat.h"
+#include "services/platform/status.h"
+
+namespace kantoku::inputs {
+namespace {
+
+google::protobuf::Timestamp ToProto(absl::Time time) {
+  google::protobuf::Timestamp proto;
+  const int64_t nanos = absl::ToUnixNanos(time);
+  proto.set_seconds(nanos / 1'000'000'000);
+  proto.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+  return proto;
+}
+
+}  // namespace
+
+void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto) {
+  proto.set_code(status.raw_code());
+  proto.set_reason(platform::ReasonOf(status));
+  proto.set_message(std::string(platform::ToStd(status.message())));
+}
+
+void SetSpawnResult(const SpawnOutcome::Item& item, v1::SpawnResult& proto) {
+  proto.set_task_id(std::string(item.id.bytes()));
+  proto.set_created(item.created);
+  proto.mutable_status();
+  if (item.conflict.empty()) return;
+  SetStatus(
+      platform::Error(absl::StatusCode::kAlreadyExists, "REFERENCE_TAKEN",
+                      absl::StrCat("reference: belongs to task ", item.id.ToString(), ", whose ",
+                                   platform::ToAbsl(item.conflict), " is another")),
+      *proto.mutable_status());
+}
+
+void SetControlResult(const absl::StatusOr<TaskState>& state, v1::ControlResult& proto) {
+  SetStatus(state.status(), *proto.mutable_status());
+  if (state.ok()) proto.set_state(ToProto(*state));
+}
+
+void SetTaskResult(const absl::StatusOr<TaskView>& view, bool state_only,
+                   v1::GetTaskResult& proto) {
+  SetStatus(view.status(), *proto.mutable_status());
+  if (!view.ok()) return;
+  if (!state_only) return SetTaskInfo(*view, *proto.mutable_info());
+  proto.mutable_info()->set_task_id(view->id.ToString());
+  proto.mutable_info()->set_state(ToProto(view->state));
+}
+
+void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
+  proto.set_task_id(view.id.ToString());
+  proto.set_namespace_(view.name_space);
+  proto.set_owner(view.owner);
+  proto.set_type(view.type);
+  proto.set_reference(view.reference);
+  proto.set_priority(view.priority);
+  proto.set_state(ToProto(view.state));
+  proto.set_wait_cause(ToProto(view.cause));
+  proto.set_failed_attempts(view.failed_attempts);
+  proto.set_dispatch(view.dispatch);
+  if (!view.session.empty()) proto.set_session_id(view.session.ToString());
+  *proto.mutable_created_at() = ToProto(view.id.time());
+  if (view.ended_at.has_value()) *proto.mutable_ended_at() = ToProto(*view.ended_at);
+  if (!view.last_failure.empty()) {
+    proto.mutable_last_error()->set_reason(view.last_failure.reason);
+    proto.mutable_last_error()->set_message(view.last_failure.message);
+  }
+  if (view.progress >= 0) proto.set_progress(view.progress);
+}
+
+void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto) {
+  proto.set_session_id(view.id.ToString());
+  proto.set_name(view.name);
+  proto.set_executor_owner(view.caller.subject);
+  proto.set_client_id(view.caller.client_id);
+  proto.mutable_types()->Assign(view.types.begin(), view.types.end());
+  proto.set_connected(view.connected);
+  proto.set_max_held(view.max_held);
+  proto.set_held(view.held);
+  *proto.mutable_connected_at() = ToProto(view.connected_at);
+}
+
+// The engine's numbers are the wire's: both are recorded and never change.
+task::v1::TaskState ToProto(TaskState state) { return static_cast<task::v1::TaskState>(state); }
+task::v1::WaitCause ToProto(WaitCause cause) { return static_cast<task::v1::WaitCause>(cause); }
+
+std::vector<TaskState> ReadStates(const google::protobuf::RepeatedField<int>& protos) {
+  std::vector<TaskState> states;
+  for (const int state : protos) states.push_back(static_cast<TaskState>(state));
+  return states;
+}
+
+}  // namespace kantoku::inputs

@@ -1,0 +1,29 @@
+#ifndef KANTOKU_SERVICES_INPUTS_WIRE_H_
+#define KANTOKU_SERVICES_INPUTS_WIRE_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kantoku/inputs/v1/inputs.pb.h"
+#include "kantoku/task/v1/task.pb.h"
+#include "services/inputs/engine/engine.h"
+#include "services/inputs/engine/types.h"
+
+// Answers of the partition as messages.
+namespace kantoku::inputs {
+
+void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto);
+void SetSpawnResult(const SpawnOutcome::Item& item, v1::SpawnResult& proto);
+void SetControlResult(const absl::StatusOr<TaskState>& state, v1::ControlResult& proto);
+void SetTaskResult(const absl::StatusOr<TaskView>& view, bool state_only, v1::GetTaskResult& proto);
+void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto);
+void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto);
+
+task::v1::TaskState ToProto(TaskState state);
+task::v1::WaitCause ToProto(WaitCause cause);
+std::vector<TaskState> ReadStates(const google::protobuf::RepeatedField<int>& protos);
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_WIRE_H_

@@ -1,0 +1,116 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_RPC_RETRYING_SENDER_H_
+#define KANTOKU_SERVICES_PLATFORM_RPC_RETRYING_SENDER_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "services/platform/clock.h"
+#include "services/platform/mutex.h"
+
+namespace kantoku::platform {
+
+// Hands items to another service in batches, in order, and repeats a batch with growing pauses
+// until it is taken: while one batch is under way the next gathers.
+//
+// Thread-safe. Owns one thread, on which `send` runs; `clock` outlives it. When more than
+// `max_bytes` wait, the oldest that are not under way leave.
+template <typename Item>
+class RetryingSender {
+ public:
+  struct Options {
+    size_t max_batch_items = 10'000;
+    size_t max_batch_bytes = size_t{4} << 20;
+    size_t max_bytes = SIZE_MAX;
+    absl::Duration first_pause = absl::Milliseconds(20);
+    absl::Duration longest_pause = absl::Seconds(2);
+  };
+  // OK: taken. Anything else: try again. Blocks no longer than its own deadline.
+  using Send = std::function<absl::Status(const std::vector<Item>&)>;
+
+  RetryingSender(const Options& options, Clock& clock, Send send)
+      : options_(options), clock_(clock), send_(std::move(send)), thread_([this] { Run(); }) {}
+  ~RetryingSender() { Stop(); }
+
+  void Add(Item item, size_t bytes) {
+    {
+      MutexLock lock(mutex_);
+      waiting_.push_back({std::move(item), bytes});
+      waiting_bytes_ += bytes;
+      while (waiting_bytes_ > options_.max_bytes && waiting_.size() > 1) {
+        waiting_bytes_ -= waiting_.front().bytes;
+        waiting_.pop_front();
+      }
+    }
+    changed_.Signal();
+  }
+
+  // What waits is dropped. Idempotent.
+  void Stop() {
+    {
+      MutexLock lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.SignalAll();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  struct Entry {
+    Item item;
+    size_t bytes;
+  };
+
+  void Run() {
+    for (std::vector<Item> batch = Next(); !batch.empty(); batch = Next()) {
+      for (absl::Duration pause = options_.first_pause; !send_(batch).ok();
+           pause = std::min(2 * pause, options_.longest_pause)) {
+        if (!Pause(pause)) return;
+      }
+    }
+  }
+
+  // Empty when it is time to stop.
+  std::vector<Item> Next() {
+    MutexLock lock(mutex_);
+    while (!stopping_ && waiting_.empty()) changed_.Wait(mutex_);
+    std::vector<Item> batch;
+    size_t bytes = 0;
+    while (!stopping_ && !waiting_.empty() && batch.size() < options_.max_batch_items &&
+           (batch.empty() || bytes + waiting_.front().bytes <= options_.max_batch_bytes)) {
+      bytes += waiting_.front().bytes;
+      batch.push_back(std::move(waiting_.front().item));
+      waiting_.pop_front();
+    }
+    waiting_bytes_ -= bytes;
+    return batch;
+  }
+
+  // False when it is time to stop.
+  bool Pause(absl::Duration pause) {
+    MutexLock lock(mutex_);
+    const absl::Duration end = clock_.Read().steady + pause;
+    while (!stopping_ && clock_.Read().steady < end) clock_.Wait(mutex_, changed_, end);
+    return !stopping_;
+  }
+
+  const Options options_;
+  Clock& clock_;
+  const Send send_;
+  Mutex mutex_;
+  CondVar changed_;
+  std::deque<Entry> waiting_ ABSL_GUARDED_BY(mutex_);
+  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_RPC_RETRYING_SENDER_H_

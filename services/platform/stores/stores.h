@@ -1,0 +1,20 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_STORES_STORES_H_
+#define KANTOKU_SERVICES_PLATFORM_STORES_STORES_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "kantoku/config/v1/config.pb.h"
+#include "services/platform/server/module.h"
+#include "services/platform/store/record_store.h"
+
+namespace kantoku::platform {
+
+// The store that a configuration names, decorated as every store is. The one place that knows all
+// backends: callers see the interface and its traits.
+std::unique_ptr<RecordStoreFactory> MakeStoreFactory(const config::v1::StoreConfig& config,
+                                                     StoreSchema schema, Environment& environment);
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_STORES_STORES_H_
