@@ -1,0 +1,164 @@
+#ifndef KANTOKU_SERVICES_EXECUTOR_RUNTIME_CORE_H_
+#define KANTOKU_SERVICES_EXECUTOR_RUNTIME_CORE_H_
+
+#include <grpcpp/channel.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "kantoku/inputs/v1/inputs.grpc.pb.h"
+#include "kantoku/outputs/v1/outputs.grpc.pb.h"
+#include "services/executor-runtime/backoff.h"
+#include "services/executor-runtime/executor.h"
+#include "services/executor-runtime/held_task.h"
+#include "services/executor-runtime/journal.h"
+#include "services/executor-runtime/ledger.h"
+#include "services/executor-runtime/liveness.h"
+#include "services/executor-runtime/pull_stream.h"
+#include "services/executor-runtime/put_queue.h"
+#include "services/platform/mutex.h"
+
+namespace kantoku::executor {
+
+// The executor: joins the pure parts (Ledger, PutQueue, Liveness) with threads, clock and gRPC.
+//
+// One mutex guards the pure parts. Whoever changes them, a thread of gRPC with a frame, a worker
+// with a result or the caller of Run with the clock, takes it once, and collects into Actions what
+// follows: calls to make, threads to wake, handlers to stop. Those are carried out without it.
+//
+// Thread-safe.
+class Core final : public Executor, private PullStream::Listener {
+ public:
+  // `options` are complete and in range; `journal` may be null.
+  Core(ExecutorOptions options, std::unique_ptr<Journal> journal,
+       std::shared_ptr<grpc::Channel> inputs, std::shared_ptr<grpc::Channel> outputs);
+  ~Core() override;
+
+  absl::Status Handle(std::string_view type, Handler handler) override;
+  absl::Status HandleInline(std::string_view type, Handler handler) override;
+  absl::Status Run() override;
+  void Drain() override;
+  void Stop() override;
+  platform::SessionId session() const override { return options_.session; }
+
+ private:
+  class HandlerContext;
+
+  struct Actions {
+    std::shared_ptr<PullStream> open;
+    std::shared_ptr<PullStream> write;
+    std::shared_ptr<PullStream> cancel;
+    bool put = false;
+    std::shared_ptr<grpc::ClientContext> cancel_put;
+    bool wake_run = false;
+    size_t wake_workers = 0;
+    std::vector<std::stop_source> stops;
+    std::vector<std::pair<LogLevel, std::string>> lines;
+
+    bool empty() const {
+      return open == nullptr && write == nullptr && cancel == nullptr && cancel_put == nullptr &&
+             !put && stops.empty() && lines.empty() && wake_workers == 0;
+    }
+  };
+
+  // The state of a drain, step by step.
+  enum class Ending { kNo, kFinishing, kStopping, kConfirming, kDone };
+
+  absl::Status Register(std::string_view type, Handler handler, bool run_inline);
+
+  // From gRPC's threads.
+  void OnFrame(PullStream& stream, inputs::v1::PullResponse& frame) override;
+  void OnWritten(PullStream& stream) override;
+  void OnBroken(PullStream& stream) override;
+  void OnClosed(PullStream& stream, const absl::Status& status) override;
+  void OnPutDone(const grpc::Status& status);
+
+  // A worker's thread.
+  void Work();
+  absl::StatusOr<Result> RunHandler(const HeldTaskPtr& task);
+  void RunInline(std::span<const HeldTaskPtr> tasks);
+
+  // The thread of Run.
+  bool Step();
+  absl::Status Finish();
+  void OnTime(absl::Duration now, Actions& actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnEnding(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Duration NextTime() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Connect(absl::Duration now, Actions& actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GiveUpConnection(Actions& actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  bool ReadWelcome(inputs::v1::PullResponse& frame, Actions& actions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<HeldTaskPtr> ReadTasks(inputs::v1::PullResponse& frame, absl::Duration now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ReadReports(inputs::v1::PullResponse& frame, Actions& actions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // What follows from the present state.
+  void Collect(absl::Duration now, Actions& actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool FillFrame(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Perform(const Actions& actions) ABSL_LOCKS_EXCLUDED(mu_);
+  void CallEnded() ABSL_LOCKS_EXCLUDED(mu_);
+
+  void Report(const HeldTaskPtr& task, double fraction, std::string_view message);
+  std::stop_token StopToken(HeldTask& task);
+  absl::Duration Steady() const { return options_.clock->Read().steady; }
+
+  const ExecutorOptions options_;
+  const std::unique_ptr<Journal> journal_;
+  const std::unique_ptr<inputs::v1::InputsService::Stub> inputs_;
+  const std::unique_ptr<outputs::v1::OutputsService::Stub> outputs_;
+  // Constant once Run has begun.
+  std::map<std::string, Registration, std::less<>> handlers_;
+  std::vector<std::thread> workers_;
+  uint32_t max_held_ = 0;
+
+  platform::Mutex mu_;
+  platform::CondVar run_wakes_;
+  platform::CondVar work_waits_;
+  platform::CondVar calls_end_;
+
+  std::optional<Ledger> ledger_ ABSL_GUARDED_BY(mu_);
+  std::optional<PutQueue> puts_ ABSL_GUARDED_BY(mu_);
+  Liveness liveness_ ABSL_GUARDED_BY(mu_);
+  Backoff reconnect_ ABSL_GUARDED_BY(mu_);
+
+  bool ran_ ABSL_GUARDED_BY(mu_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;  // Nothing is begun any more.
+  Ending ending_ ABSL_GUARDED_BY(mu_) = Ending::kNo;
+  absl::Duration ending_until_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();
+  absl::Status verdict_ ABSL_GUARDED_BY(mu_);  // Of Inputs, when it is final.
+  int idle_workers_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Duration run_wakes_at_ ABSL_GUARDED_BY(mu_) = absl::ZeroDuration();
+
+  std::shared_ptr<PullStream> stream_ ABSL_GUARDED_BY(mu_);  // While writes may be claimed.
+  int calls_ ABSL_GUARDED_BY(mu_) = 0;                       // Connections and puts that live.
+  bool connected_ ABSL_GUARDED_BY(mu_) = false;              // From Connect to OnClosed.
+  bool welcomed_ ABSL_GUARDED_BY(mu_) = false;               // By this connection.
+  bool ever_welcomed_ ABSL_GUARDED_BY(mu_) = false;
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool speak_ ABSL_GUARDED_BY(mu_) = false;  // Even what is not urgent.
+  bool lost_ ABSL_GUARDED_BY(mu_) = false;   // Handlers were stopped since the last welcome.
+  absl::Duration connect_at_ ABSL_GUARDED_BY(mu_) = absl::ZeroDuration();
+  absl::Duration welcome_by_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();
+  absl::Duration progress_at_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();
+  std::optional<uint64_t> pong_ ABSL_GUARDED_BY(mu_);
+
+  std::shared_ptr<grpc::ClientContext> put_context_ ABSL_GUARDED_BY(mu_);
+  // Of the put under way; nobody else touches them meanwhile.
+  outputs::v1::PutRequest put_request_;
+  outputs::v1::PutResponse put_response_;
+};
+
+}  // namespace kantoku::executor
+
+#endif  // KANTOKU_SERVICES_EXECUTOR_RUNTIME_CORE_H_

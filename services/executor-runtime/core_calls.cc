@@ -1,0 +1,281 @@
+// Core's other half: what comes from Inputs, from Outputs and from handlers.
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/executor-runtime/core.h"
+#include "services/platform/rpc/caller.h"
+#include "services/platform/status.h"
+
+namespace kantoku::executor {
+namespace {
+
+// Results of inline handlers leave after so many, not only when a whole frame is done.
+constexpr size_t kInlineBatch = 256;
+// Progress waits this long for a message that leaves anyway.
+constexpr absl::Duration kProgressDelay = absl::Milliseconds(100);
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+// Whether trying again is no use.
+bool IsFinalAnswer(absl::StatusCode code, bool ever_welcomed) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kPermissionDenied:
+      return true;
+    case absl::StatusCode::kUnimplemented:
+      return !ever_welcomed;  // No Inputs lives there.
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+class Core::HandlerContext final : public Context {
+ public:
+  HandlerContext(Core& core, const HeldTaskPtr& task) : core_(core), task_(task) {}
+
+  const platform::TaskId& task_id() const override { return task_->key.task; }
+  uint32_t dispatch() const override { return task_->key.dispatch; }
+  uint32_t attempt() const override { return task_->attempt; }
+  const std::string& type() const override { return task_->type; }
+  const std::string& payload() const override { return task_->payload; }
+  const std::string& content_type() const override { return task_->content_type; }
+  absl::Duration time_left() const override { return task_->deadline - core_.Steady(); }
+  StopCause stop_cause() const override {
+    return task_->stop_cause.load(std::memory_order_relaxed);
+  }
+  std::stop_token stop_token() override { return core_.StopToken(*task_); }
+  void Progress(double fraction, std::string_view message) override {
+    core_.Report(task_, fraction, message);
+  }
+  void Log(LogLevel level, std::string_view message) override {
+    core_.options_.log(
+        level, absl::StrCat("task ", task_->key.task.ToString(), ": ", platform::ToAbsl(message)));
+  }
+
+ private:
+  Core& core_;
+  const HeldTaskPtr& task_;
+};
+
+void Core::OnFrame(PullStream& stream, inputs::v1::PullResponse& frame) {
+  Actions actions;
+  std::vector<HeldTaskPtr> run_inline;
+  const absl::Duration now = Steady();
+  {
+    platform::MutexLock lock(mu_);
+    if (stream_.get() != &stream || stopping_) return;
+    if (!welcomed_ && !ReadWelcome(frame, actions)) {
+      GiveUpConnection(actions);
+    } else {
+      run_inline = ReadTasks(frame, now);
+      ReadReports(frame, actions);
+      actions.wake_workers = std::min<size_t>(idle_workers_, ledger_->queued());
+    }
+    Collect(now, actions);
+  }
+  Perform(actions);
+  for (std::span<const HeldTaskPtr> rest = run_inline; !rest.empty();) {
+    const size_t count = std::min(rest.size(), kInlineBatch);
+    RunInline(rest.first(count));
+    rest = rest.subspan(count);
+  }
+}
+
+bool Core::ReadWelcome(inputs::v1::PullResponse& frame, Actions& actions) {
+  if (!frame.has_welcome() || !ledger_->OnWelcome(*frame.mutable_welcome())) {
+    actions.lines.emplace_back(LogLevel::kError, "inputs did not answer hello as it should");
+    return false;
+  }
+  welcomed_ = true;
+  ever_welcomed_ = true;
+  lost_ = false;
+  welcome_by_ = absl::InfiniteDuration();
+  liveness_.OnWelcome(ToDuration(frame.welcome().ping_interval()),
+                      ToDuration(frame.welcome().grace()));
+  actions.lines.emplace_back(LogLevel::kInfo,
+                             absl::StrCat("connected as session ", options_.session.ToString()));
+  return true;
+}
+
+std::vector<HeldTaskPtr> Core::ReadTasks(inputs::v1::PullResponse& frame, absl::Duration now) {
+  std::vector<HeldTaskPtr> run_inline;
+  for (inputs::v1::Dispatch& dispatch : *frame.mutable_tasks()) {
+    const auto handler = handlers_.find(dispatch.type());
+    const Registration* registration = handler == handlers_.end() ? nullptr : &handler->second;
+    HeldTaskPtr task = ledger_->Receive(dispatch, registration, now);
+    if (task != nullptr) run_inline.push_back(std::move(task));
+  }
+  return run_inline;
+}
+
+void Core::ReadReports(inputs::v1::PullResponse& frame, Actions& actions) {
+  for (const auto& settled : frame.confirmed()) {
+    ledger_->OnSettled(settled.task_id(), settled.dispatch());
+  }
+  for (const auto& refused : frame.refused()) {
+    if (!ledger_->OnRefused(refused.task_id(), refused.dispatch())) continue;
+    actions.lines.emplace_back(
+        LogLevel::kWarn, absl::StrCat("inputs refused a report: ", refused.status().reason(), ": ",
+                                      refused.status().message()));
+  }
+  for (const auto& control : frame.controls()) ledger_->OnControl(control);
+  for (auto& renewal : *frame.mutable_renewals()) ledger_->OnRenewal(renewal);
+  if (frame.has_drain()) actions.lines.emplace_back(LogLevel::kInfo, "inputs is about to stop");
+  if (frame.has_ping()) pong_ = frame.ping().number();
+  if (frame.has_pong()) {
+    liveness_.OnPong(frame.pong().number());
+    ledger_->OnPong(frame.pong().number());
+    // Only now: a server that welcomes and breaks off must not be asked in a circle.
+    reconnect_.Reset();
+  }
+}
+
+void Core::OnWritten(PullStream& stream) {
+  Actions actions;
+  const absl::Duration now = Steady();
+  {
+    platform::MutexLock lock(mu_);
+    if (stream_.get() != &stream || stopping_) return;
+    writing_ = false;
+    Collect(now, actions);
+  }
+  Perform(actions);
+}
+
+void Core::OnBroken(PullStream& stream) {
+  platform::MutexLock lock(mu_);
+  if (stream_.get() == &stream) stream_ = nullptr;
+}
+
+void Core::OnClosed(PullStream&, const absl::Status& status) {
+  {
+    platform::MutexLock lock(mu_);
+    connected_ = false;
+    welcomed_ = false;
+    writing_ = false;
+    welcome_by_ = absl::InfiniteDuration();
+    pong_.reset();
+    liveness_.OnDisconnected();
+    connect_at_ = Steady() + reconnect_.Next(options_.random());
+    if (IsFinalAnswer(status.code(), ever_welcomed_)) {
+      verdict_ = platform::Annotate(status, "inputs at " + options_.inputs_address);
+    }
+  }
+  if (status.code() != absl::StatusCode::kCancelled && !status.ok()) {
+    options_.log(LogLevel::kWarn, absl::StrCat("connection to inputs at ", options_.inputs_address,
+                                               ": ", status.ToString()));
+  }
+  CallEnded();
+}
+
+void Core::OnPutDone(const grpc::Status& status) {
+  Actions actions;
+  const absl::Duration now = Steady();
+  {
+    platform::MutexLock lock(mu_);
+    put_context_ = nullptr;
+    puts_->OnAnswer(platform::FromGrpc(status), put_request_, put_response_, now);
+    if (!status.ok() && !stopping_) {
+      actions.lines.emplace_back(LogLevel::kWarn,
+                                 absl::StrCat("outputs did not take ", put_request_.items_size(),
+                                              " results yet: ", status.error_message()));
+    }
+    if (!stopping_) Collect(now, actions);
+  }
+  Perform(actions);
+  CallEnded();
+}
+
+// The last thing a call does here: afterwards we may be gone.
+void Core::CallEnded() {
+  platform::MutexLock lock(mu_);
+  --calls_;
+  run_wakes_at_ = -absl::InfiniteDuration();
+  run_wakes_.SignalAll();
+  calls_end_.SignalAll();
+}
+
+void Core::Work() {
+  HeldTaskPtr task;
+  absl::StatusOr<Result> result = Result();
+  while (true) {
+    Actions actions;
+    const absl::Duration now = Steady();
+    {
+      platform::MutexLock lock(mu_);
+      if (task != nullptr && ledger_->End(task, now, result)) {
+        puts_->Add(std::move(task), *std::move(result));
+      }
+      task = stopping_ ? nullptr : ledger_->Begin(now);
+      if (!stopping_) Collect(now, actions);
+      if (task == nullptr && stopping_) return;
+      if (task == nullptr && actions.empty() && !actions.wake_run) {
+        ++idle_workers_;
+        work_waits_.Wait(mu_);
+        --idle_workers_;
+        continue;
+      }
+    }
+    Perform(actions);
+    if (task != nullptr) result = RunHandler(task);
+  }
+}
+
+void Core::RunInline(std::span<const HeldTaskPtr> tasks) {
+  std::vector<absl::StatusOr<Result>> results;
+  results.reserve(tasks.size());
+  for (const HeldTaskPtr& task : tasks) results.push_back(RunHandler(task));
+  Actions actions;
+  const absl::Duration now = Steady();
+  {
+    platform::MutexLock lock(mu_);
+    for (size_t i = 0; i < tasks.size(); ++i) {
+      if (ledger_->End(tasks[i], now, results[i])) puts_->Add(tasks[i], *std::move(results[i]));
+    }
+    if (!stopping_) Collect(now, actions);
+  }
+  Perform(actions);
+}
+
+absl::StatusOr<Result> Core::RunHandler(const HeldTaskPtr& task) {
+  HandlerContext context(*this, task);
+  if (journal_ != nullptr) journal_->Start(task->key);
+  absl::StatusOr<Result> result = Result();
+  try {
+    result = task->registration->handler(context);
+  } catch (const std::exception& error) {
+    result = platform::Error(absl::StatusCode::kInternal, "HANDLER_THREW", error.what());
+  } catch (...) {
+    result = platform::Error(absl::StatusCode::kInternal, "HANDLER_THREW", "not an exception");
+  }
+  if (journal_ != nullptr) journal_->End(task->key);
+  return result;
+}
+
+void Core::Report(const HeldTaskPtr& task, double fraction, std::string_view message) {
+  Actions actions;
+  const absl::Duration now = Steady();
+  {
+    platform::MutexLock lock(mu_);
+    ledger_->Report(task, fraction, message);
+    if (progress_at_ == absl::InfiniteDuration() && ledger_->progress_pending()) {
+      progress_at_ = now + kProgressDelay;
+    }
+    Collect(now, actions);
+  }
+  Perform(actions);
+}
+
+std::stop_token Core::StopToken(HeldTask& task) {
+  platform::MutexLock lock(mu_);
+  return ledger_->StopToken(task);
+}
+
+}  // namespace kantoku::executor

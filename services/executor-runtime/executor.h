@@ -1,0 +1,96 @@
+#ifndef KANTOKU_SERVICES_EXECUTOR_RUNTIME_EXECUTOR_H_
+#define KANTOKU_SERVICES_EXECUTOR_RUNTIME_EXECUTOR_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/executor-runtime/handler.h"
+#include "services/platform/clock.h"
+#include "services/platform/ids.h"
+
+namespace kantoku::executor {
+
+struct ExecutorOptions {
+  // Where Inputs and Outputs are.
+  std::string inputs_address = "localhost:6330";
+  std::string outputs_address;  // Empty: the same.
+  std::string name_space = "default";
+  std::string name;  // For people; empty: the host's name.
+  // Of this executor. Empty: a new one. Two executors must not share one.
+  platform::SessionId session;
+
+  int concurrency = 0;    // Threads that run handlers, 1 to 10,000. 0: one for each processor.
+  uint32_t max_held = 0;  // Tasks held at once, waiting ones included, 1 to 100,000.
+                          // 0: twice the concurrency, or 1,000 when every handler is inline.
+
+  // A drain lets running handlers go on for this long, then asks them to stop, and hands back
+  // whatever has not stopped `stop_patience` later.
+  absl::Duration drain_limit = absl::Seconds(30);
+  absl::Duration stop_patience = absl::Seconds(5);
+
+  // A file that gets a line `start <task> <dispatch>` before and `end <task> <dispatch>` after each
+  // run of a handler. Empty: none.
+  std::string journal_path;
+
+  // Gets the lines of handlers and of the runtime itself; called from any thread. Empty: the
+  // program's log.
+  std::function<void(LogLevel, std::string_view)> log;
+
+  platform::Clock* clock = nullptr;  // Null: the machine's. Outlives the executor.
+  std::function<uint64_t()> random;  // For the session's id and for jitter. Empty: the system's.
+};
+
+// Pulls tasks from Inputs, runs their handlers, puts results into Outputs and acknowledges them.
+//
+// Guarantees:
+// - never holds more tasks than `max_held`;
+// - acknowledges a task only once its result is durable in Outputs, and keeps the receipt until
+//   Inputs has confirmed it, over any number of lost connections;
+// - reconnects for ever, as the same session, and goes on with what it holds;
+// - asks handlers to stop when a task is cancelled, timed out or taken away, and before Inputs
+//   gives the tasks of a lost session to somebody else. A handler that ignores this keeps its
+//   thread, and may overlap with the same task elsewhere.
+//
+// Thread-safe, except that handlers are registered before Run.
+//
+// Destruction waits until every handler has returned.
+class Executor {
+ public:
+  // INVALID_ARGUMENT names the option that is out of range; the journal's error when it cannot be
+  // opened. Does not connect.
+  static absl::StatusOr<std::unique_ptr<Executor>> Make(ExecutorOptions options);
+
+  virtual ~Executor() = default;
+
+  // Runs tasks of `type` with `handler`, on threads of the executor's own. INVALID_ARGUMENT when
+  // `type` is malformed, ALREADY_EXISTS when it has a handler, FAILED_PRECONDITION after Run.
+  virtual absl::Status Handle(std::string_view type, Handler handler) = 0;
+  // As Handle, but runs the handler on the thread that reads from Inputs, which saves two switches
+  // of thread. Only for handlers that return within microseconds and never block: meanwhile nothing
+  // is read, neither pings nor cancellations.
+  virtual absl::Status HandleInline(std::string_view type, Handler handler) = 0;
+
+  // Connects and works until Drain or Stop. Returns OK when nothing is left undone,
+  // DEADLINE_EXCEEDED when a drain ended before everything was confirmed, or what Inputs said when
+  // trying again is no use: INVALID_ARGUMENT, NOT_FOUND (no such namespace), PERMISSION_DENIED,
+  // UNIMPLEMENTED. Called once; FAILED_PRECONDITION otherwise, or without a handler.
+  virtual absl::Status Run() = 0;
+  // Asks Run to take nothing more, hand back what has not begun, finish what runs within
+  // `drain_limit`, and return. Returns at once.
+  virtual void Drain() = 0;
+  // Asks Run to return now. Running handlers are asked to stop; what was held is given to others
+  // when Inputs notices. Returns at once.
+  virtual void Stop() = 0;
+
+  virtual platform::SessionId session() const = 0;
+};
+
+}  // namespace kantoku::executor
+
+#endif  // KANTOKU_SERVICES_EXECUTOR_RUNTIME_EXECUTOR_H_

@@ -1,0 +1,86 @@
+#ifndef KANTOKU_SERVICES_EXECUTOR_RUNTIME_HANDLER_H_
+#define KANTOKU_SERVICES_EXECUTOR_RUNTIME_HANDLER_H_
+
+#include <cstdint>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/platform/ids.h"
+#include "services/platform/log/log.h"
+
+namespace kantoku::executor {
+
+// What a handler returns.
+struct Result {
+  std::string data;          // At most 16 MiB less 4 KiB; the server may allow less.
+  std::string content_type;  // Media type; at most 255 bytes of UTF-8.
+};
+
+// Why a handler is asked to stop.
+enum class StopCause : uint8_t {
+  kNone,       // It is not.
+  kCancelled,  // The user asked.
+  kTimeout,    // The attempt's time is over; whatever it returns now is a failure.
+  kRevoked,    // The dispatch belongs to somebody else; whatever it returns is dropped.
+  kLost,       // Inputs was not heard for so long that it is about to give the task away.
+  kDraining,   // This executor stops.
+};
+
+using platform::LogLevel;
+
+// What a handler knows of the task it runs, and what it may say while it runs.
+//
+// Thread-safe. Valid until the handler returns.
+class Context {
+ public:
+  virtual ~Context() = default;
+
+  virtual const platform::TaskId& task_id() const = 0;
+  // Number of this dispatch; larger than that of every earlier one of the same task. A system that
+  // the handler writes to can refuse a lower number than it has seen, and so shut out a handler
+  // that was frozen past its lease.
+  virtual uint32_t dispatch() const = 0;
+  // From 1.
+  virtual uint32_t attempt() const = 0;
+  virtual const std::string& type() const = 0;
+  virtual const std::string& payload() const = 0;
+  virtual const std::string& content_type() const = 0;
+  // What is left of the attempt's time; infinite when it has no end, negative when it is over.
+  virtual absl::Duration time_left() const = 0;
+
+  // Whether to stop, and why. A handler that stops returns any error; a result that it returns all
+  // the same counts when the cause was kCancelled, kLost or kDraining.
+  virtual StopCause stop_cause() const = 0;
+  bool cancelled() const { return stop_cause() != StopCause::kNone; }
+  // Signalled when `cancelled` becomes true. `std::stop_callback on_stop(context.stop_token(), …)`
+  // calls back from a thread of the runtime, which it must not block, and keeps the callback from
+  // outliving the handler.
+  virtual std::stop_token stop_token() = 0;
+
+  // How far the handler is, from 0 to 1; other values are brought into that range. The message is
+  // for people and cut at 4 KiB. Reports may be merged: the last one counts.
+  virtual void Progress(double fraction, std::string_view message) = 0;
+  // A line in this executor's log, with the task's id.
+  virtual void Log(LogLevel level, std::string_view message) = 0;
+};
+
+// Runs one task. Called from several threads at once. What it throws counts as a failure.
+//
+// An error costs an attempt and is tried again as the task's retry policy says. Its reason (see
+// platform::Error) and message reach the user; without a reason it is HANDLER_FAILED.
+using Handler = std::function<absl::StatusOr<Result>(Context&)>;
+
+// An error that another attempt would not mend: the task ends as FAILED. `reason` is an upper-case
+// word of at most 63 bytes, `message` is for people.
+absl::Status FailFinally(std::string_view reason, std::string_view message);
+// Whether `status` was made by FailFinally.
+bool IsFinal(const absl::Status& status);
+
+}  // namespace kantoku::executor
+
+#endif  // KANTOKU_SERVICES_EXECUTOR_RUNTIME_HANDLER_H_

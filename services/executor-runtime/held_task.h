@@ -1,0 +1,85 @@
+#ifndef KANTOKU_SERVICES_EXECUTOR_RUNTIME_HELD_TASK_H_
+#define KANTOKU_SERVICES_EXECUTOR_RUNTIME_HELD_TASK_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "services/executor-runtime/handler.h"
+#include "services/platform/ids.h"
+
+namespace kantoku::executor {
+
+// One dispatch of a task.
+struct DispatchKey {
+  platform::TaskId task;
+  uint32_t dispatch = 0;
+
+  bool operator==(const DispatchKey&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const DispatchKey& key) {
+    return H::combine(std::move(h), key.task, key.dispatch);
+  }
+};
+
+// A handler and how it is run.
+struct Registration {
+  Handler handler;
+  bool run_inline = false;
+};
+
+enum class Phase : uint8_t {
+  kQueued,     // Received; the handler has not begun.
+  kRunning,    // The handler runs.
+  kPutting,    // The handler returned a result that is on its way to Outputs.
+  kAcking,     // Outputs has the result; Inputs has not confirmed it.
+  kReturning,  // Handed back; Inputs has not surely heard so.
+};
+
+// How a task is handed back. `kind` is a NackKind.
+struct HandBack {
+  int kind = 0;
+  std::string reason;
+  std::string message;
+};
+
+// A dispatch that this executor holds. What the handler sees is constant from the moment it begins
+// until it ends; everything else belongs to the Ledger, but for the atomic.
+struct HeldTask {
+  DispatchKey key;
+  uint32_t attempt = 0;
+  std::string type;
+  std::string payload;
+  std::string content_type;
+  const Registration* registration = nullptr;
+  absl::Duration timeout = absl::InfiniteDuration();
+  absl::Duration begun = absl::ZeroDuration();
+  absl::Duration deadline = absl::InfiniteDuration();  // Of the attempt, by steady time.
+
+  std::atomic<StopCause> stop_cause{StopCause::kNone};
+
+  Phase phase = Phase::kQueued;
+  bool dropped = false;  // No longer ours: whatever its handler returns is forgotten.
+  bool timed_out = false;
+  bool has_begun = false;
+  bool start_reported = false;
+  bool progress_pending = false;
+  size_t running_index = 0;  // Where the ledger's list of running tasks has it.
+  double progress = 0;
+  std::string progress_message;
+  std::string lease_token;
+  std::string receipt;                          // In phase kAcking.
+  HandBack hand_back;                           // In phase kReturning.
+  std::optional<std::stop_source> stop_source;  // Once the handler asked for a token.
+};
+
+using HeldTaskPtr = std::shared_ptr<HeldTask>;
+
+}  // namespace kantoku::executor
+
+#endif  // KANTOKU_SERVICES_EXECUTOR_RUNTIME_HELD_TASK_H_

@@ -1,0 +1,450 @@
+#include "services/executor-runtime/ledger.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "services/executor-runtime/result_limits.h"
+#include "services/executor-runtime/text.h"
+#include "services/platform/check.h"
+#include "services/platform/status.h"
+
+namespace kantoku::executor {
+namespace {
+
+namespace inputspb = ::kantoku::inputs::v1;
+
+// What one message may hold, well below the size at which a server refuses it.
+constexpr int kMaxStarts = 20'000;
+constexpr int kMaxAcks = 20'000;
+constexpr int kMaxNacks = 1'000;
+constexpr int kMaxProgress = 1'000;
+
+constexpr size_t kMaxReason = 63;
+constexpr size_t kMaxMessage = 4096;
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+template <typename Report>
+void Name(const DispatchKey& key, Report& report) {
+  const std::string_view id = key.task.bytes();
+  report.set_task_id(id.data(), id.size());
+  report.set_dispatch(key.dispatch);
+}
+
+bool IsFailure(int kind) {
+  return kind == inputspb::NACK_KIND_FAILED || kind == inputspb::NACK_KIND_FAILED_FINALLY;
+}
+
+bool IsWork(Phase phase) {
+  return phase == Phase::kQueued || phase == Phase::kRunning || phase == Phase::kPutting;
+}
+
+HandBack Returned(std::string reason, std::string message) {
+  return {inputspb::NACK_KIND_RETURNED, std::move(reason), std::move(message)};
+}
+
+HandBack OfFailure(const absl::Status& status) {
+  std::string reason = platform::ReasonOf(status);
+  if (reason.empty()) reason = "HANDLER_FAILED";
+  return {IsFinal(status) ? inputspb::NACK_KIND_FAILED_FINALLY : inputspb::NACK_KIND_FAILED,
+          std::move(reason), std::string(platform::ToStd(status.message()))};
+}
+
+// Why a result cannot be sent; OK when it can.
+absl::Status Sendable(const Result& result) {
+  if (result.data.size() > kMaxResultBytes) {
+    return FailFinally("RESULT_TOO_LARGE", "result has " + std::to_string(result.data.size()) +
+                                               " bytes, the limit is " +
+                                               std::to_string(kMaxResultBytes));
+  }
+  if (result.content_type.size() > kMaxContentTypeBytes || !IsUtf8(result.content_type)) {
+    return FailFinally(
+        "BAD_CONTENT_TYPE",
+        "content type is not at most " + std::to_string(kMaxContentTypeBytes) + " bytes of UTF-8");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* registration,
+                            absl::Duration now) {
+  const auto id = platform::TaskId::FromBytes(dispatch.task_id());
+  if (!id.ok() || Find(dispatch.task_id(), dispatch.dispatch()) != nullptr) return nullptr;
+  auto task = std::make_shared<HeldTask>();
+  task->key = {*id, dispatch.dispatch()};
+  task->attempt = dispatch.attempt();
+  task->registration = registration;
+  task->type.swap(*dispatch.mutable_type());
+  task->payload.swap(*dispatch.mutable_payload());
+  task->content_type.swap(*dispatch.mutable_content_type());
+  task->lease_token.swap(*dispatch.mutable_lease_token());
+  const absl::Duration timeout = ToDuration(dispatch.timeout());
+  if (timeout > absl::ZeroDuration()) task->timeout = timeout;
+
+  const bool exceeds = working_ >= max_held_ || tasks_.size() >= size_t{max_held_} * 8 + 1024;
+  tasks_.emplace(task->key, task);
+  ++working_;
+  if (registration != nullptr && registration->run_inline && !draining_ && !exceeds) {
+    MarkRunning(task, now);
+    return task;
+  }
+  queue_.push_back(task);
+  if (draining_) {
+    Return(task, Returned("DRAINING", "the executor stops"));
+  } else if (exceeds) {
+    Return(task, Returned("OVER_CREDIT", "more tasks than max_held = " + std::to_string(max_held_) +
+                                             " were sent"));
+  } else if (registration == nullptr) {
+    Return(task, Returned("NO_HANDLER", "no handler for type " + task->type));
+  }
+  return nullptr;
+}
+
+void Ledger::OnSettled(std::string_view task_id, uint32_t dispatch) {
+  const HeldTaskPtr task = Find(task_id, dispatch);
+  if (task != nullptr && !IsWork(task->phase)) Drop(task);
+}
+
+bool Ledger::OnRefused(std::string_view task_id, uint32_t dispatch) {
+  const HeldTaskPtr task = Find(task_id, dispatch);
+  if (task == nullptr) return false;
+  Drop(task);
+  return true;
+}
+
+void Ledger::OnControl(const inputspb::HandlerControl& control) {
+  const HeldTaskPtr task = Find(control.task_id(), control.dispatch());
+  if (task == nullptr) return;
+  if (control.action() == inputspb::HANDLER_ACTION_REVOKE) {
+    Drop(task);
+  } else if (control.action() == inputspb::HANDLER_ACTION_CANCEL) {
+    if (task->phase == Phase::kQueued) {
+      Return(task, {inputspb::NACK_KIND_CANCELLED, "CANCELLED", "cancelled before it began"});
+    } else if (task->phase == Phase::kRunning) {
+      Stop(*task, StopCause::kCancelled);
+    }
+  }
+}
+
+void Ledger::OnRenewal(inputspb::LeaseRenewal& renewal) {
+  const HeldTaskPtr task = Find(renewal.task_id(), renewal.dispatch());
+  if (task != nullptr) task->lease_token.swap(*renewal.mutable_lease_token());
+}
+
+void Ledger::OnPong(uint64_t number) {
+  while (!unproven_.empty() && unproven_.front().first <= number) {
+    const HeldTaskPtr task = std::move(unproven_.front().second);
+    unproven_.pop_front();
+    if (!task->dropped) Drop(task);
+  }
+}
+
+HeldTaskPtr Ledger::Begin(absl::Duration now) {
+  while (!queue_.empty()) {
+    HeldTaskPtr task = std::move(queue_.front());
+    queue_.pop_front();
+    if (task->dropped || task->phase != Phase::kQueued) {
+      --stale_in_queue_;
+      continue;
+    }
+    MarkRunning(task, now);
+    return task;
+  }
+  return nullptr;
+}
+
+bool Ledger::End(const HeldTaskPtr& task, absl::Duration now,
+                 const absl::StatusOr<Result>& result) {
+  // What was abandoned has another phase; what was taken away is dropped.
+  if (task->dropped || task->phase != Phase::kRunning) return false;
+  task->payload = {};
+  const StopCause cause = task->stop_cause.load(std::memory_order_relaxed);
+  const absl::Status status = result.ok() ? Sendable(*result) : result.status();
+  if (cause == StopCause::kCancelled && !status.ok()) {
+    Return(task, {inputspb::NACK_KIND_CANCELLED, "CANCELLED",
+                  std::string(platform::ToStd(status.message()))});
+  } else if (task->timed_out || now >= task->deadline) {
+    Return(task, {inputspb::NACK_KIND_FAILED, "TIMEOUT",
+                  "the attempt took longer than " + absl::FormatDuration(task->timeout)});
+  } else if (status.ok()) {
+    LeaveWork(task);
+    task->phase = Phase::kPutting;
+    ++working_;
+    return true;
+  } else if (cause == StopCause::kLost) {
+    Return(task, Returned("LOST", "stopped because Inputs was not heard"));
+  } else if (cause == StopCause::kDraining) {
+    Return(task, Returned("DRAINING", "stopped because the executor stops"));
+  } else {
+    Return(task, OfFailure(status));
+  }
+  return false;
+}
+
+void Ledger::Report(const HeldTaskPtr& task, double fraction, std::string_view message) {
+  if (task->dropped || task->phase != Phase::kRunning || std::isnan(fraction)) return;
+  // The sum turns a negative zero into a positive one.
+  task->progress = std::clamp(fraction, 0.0, 1.0) + 0.0;
+  task->progress_message = CutUtf8(message, kMaxMessage);
+  if (!std::exchange(task->progress_pending, true)) progress_.push_back(task);
+}
+
+std::stop_token Ledger::StopToken(HeldTask& task) {
+  if (!task.stop_source.has_value()) {
+    task.stop_source.emplace();
+    // Nobody listens yet, so that this calls nothing back.
+    if (task.stop_cause.load() != StopCause::kNone) task.stop_source->request_stop();
+  }
+  return task.stop_source->get_token();
+}
+
+void Ledger::OnReceipt(const HeldTaskPtr& task, std::string receipt) {
+  if (task->dropped || task->phase != Phase::kPutting) return;
+  LeaveWork(task);
+  task->phase = Phase::kAcking;
+  task->receipt = std::move(receipt);
+  acks_.push_back(task);
+}
+
+void Ledger::ReturnPut(const HeldTaskPtr& task, HandBack how) {
+  if (!task->dropped && task->phase == Phase::kPutting) Return(task, std::move(how));
+}
+
+void Ledger::OnTime(absl::Duration now) {
+  if (now < next_time_) return;
+  next_time_ = absl::InfiniteDuration();
+  while (!unreported_.empty()) {
+    const HeldTaskPtr& task = unreported_.front();
+    const bool over = task->dropped || task->start_reported || !IsWork(task->phase);
+    if (!over && task->begun + kStartReportDelay > now) {
+      next_time_ = task->begun + kStartReportDelay;
+      break;
+    }
+    if (!over) starts_.push_back(task);
+    unreported_.pop_front();
+  }
+  for (const HeldTaskPtr& task : running_) {
+    if (task->timed_out) continue;
+    if (now < task->deadline) {
+      next_time_ = std::min(next_time_, task->deadline);
+    } else {
+      task->timed_out = true;
+      Stop(*task, StopCause::kTimeout);
+    }
+  }
+}
+
+void Ledger::Drain() {
+  if (std::exchange(draining_, true)) return;
+  credit_pending_ = true;
+  for (const HeldTaskPtr& task : Queued()) {
+    Return(task, Returned("DRAINING", "the executor stops"));
+  }
+}
+
+void Ledger::StopHandlers(StopCause cause) {
+  for (const HeldTaskPtr& task : running_) Stop(*task, cause);
+}
+
+void Ledger::OnLost() {
+  StopHandlers(StopCause::kLost);
+  for (const HeldTaskPtr& task : Queued()) Drop(task);
+}
+
+void Ledger::Abandon() {
+  for (const HeldTaskPtr& task : std::vector<HeldTaskPtr>(running_)) {
+    Return(task, Returned("DRAINING", "the executor stops and its handler does not"));
+  }
+}
+
+HeldTaskPtr Ledger::Find(std::string_view task_id, uint32_t dispatch) const {
+  const auto id = platform::TaskId::FromBytes(task_id);
+  if (!id.ok()) return nullptr;
+  const auto found = tasks_.find(DispatchKey{*id, dispatch});
+  return found == tasks_.end() ? nullptr : found->second;
+}
+
+void Ledger::MarkRunning(const HeldTaskPtr& task, absl::Duration now) {
+  task->phase = Phase::kRunning;
+  task->has_begun = true;
+  task->begun = now;
+  task->deadline = now + task->timeout;
+  next_time_ = std::min({next_time_, now + kStartReportDelay, task->deadline});
+  task->running_index = running_.size();
+  running_.push_back(task);
+  unreported_.push_back(task);
+}
+
+void Ledger::LeaveWork(const HeldTaskPtr& task) {
+  if (!IsWork(task->phase)) return;
+  --working_;
+  if (task->phase == Phase::kQueued) ++stale_in_queue_;
+  if (task->phase == Phase::kRunning) {
+    KANTOKU_CHECK(running_[task->running_index] == task);
+    running_.back()->running_index = task->running_index;
+    running_[task->running_index] = running_.back();
+    running_.pop_back();
+  }
+}
+
+void Ledger::Stop(HeldTask& task, StopCause cause) {
+  // What is revoked is so whatever else it was before; among others the first cause counts.
+  if (task.stop_cause.load() != StopCause::kNone && cause != StopCause::kRevoked) return;
+  task.stop_cause.store(cause);
+  if (task.stop_source.has_value()) stopped_.push_back(*task.stop_source);
+}
+
+void Ledger::Drop(const HeldTaskPtr& task) {
+  if (task->phase == Phase::kRunning) Stop(*task, StopCause::kRevoked);
+  // A handler that runs still reads the payload.
+  if (task->phase == Phase::kQueued) task->payload = {};
+  LeaveWork(task);
+  task->dropped = true;
+  tasks_.erase(task->key);
+  CompactQueue();
+}
+
+void Ledger::Return(const HeldTaskPtr& task, HandBack how) {
+  if (task->phase == Phase::kQueued) task->payload = {};
+  LeaveWork(task);
+  task->phase = Phase::kReturning;
+  task->hand_back = {how.kind, CutUtf8(how.reason, kMaxReason), CutUtf8(how.message, kMaxMessage)};
+  nacks_.push_back(task);
+  CompactQueue();
+}
+
+void Ledger::CompactQueue() {
+  if (stale_in_queue_ <= max_held_) return;
+  std::erase_if(queue_, [](const HeldTaskPtr& task) {
+    return task->dropped || task->phase != Phase::kQueued;
+  });
+  stale_in_queue_ = 0;
+}
+
+std::vector<HeldTaskPtr> Ledger::Queued() const {
+  std::vector<HeldTaskPtr> queued;
+  for (const HeldTaskPtr& task : queue_) {
+    if (!task->dropped && task->phase == Phase::kQueued) queued.push_back(task);
+  }
+  return queued;
+}
+
+void Ledger::FillHello(inputspb::Hello& hello) {
+  presented_.clear();
+  hello.mutable_credit()->set_max_held(draining_ ? 0 : max_held_);
+  for (const auto& [key, task] : tasks_) {
+    inputspb::Held& held = *hello.add_held();
+    Name(key, held);
+    held.set_started(task->has_begun);
+    if (task->phase == Phase::kAcking) held.set_receipt(task->receipt);
+    presented_.push_back({key, task->has_begun});
+  }
+}
+
+bool Ledger::OnWelcome(inputspb::Welcome& welcome) {
+  if (welcome.held_size() != static_cast<int>(presented_.size())) return false;
+  for (size_t i = 0; i < presented_.size(); ++i) {
+    const auto found = tasks_.find(presented_[i].key);
+    if (found == tasks_.end()) continue;
+    const HeldTaskPtr task = found->second;
+    inputspb::HeldStatus& answer = *welcome.mutable_held(static_cast<int>(i));
+    if (answer.status().code() != 0 || answer.confirmed()) {
+      Drop(task);
+      continue;
+    }
+    task->start_reported = presented_[i].started;
+    if (!answer.lease_token().empty()) task->lease_token.swap(*answer.mutable_lease_token());
+  }
+  PresentAgain();
+  return true;
+}
+
+// What was said on a lost connection may not have been heard.
+void Ledger::PresentAgain() {
+  starts_.clear();
+  acks_.clear();
+  nacks_.clear();
+  unproven_.clear();
+  for (const auto& [key, task] : tasks_) {
+    if (task->phase == Phase::kAcking) acks_.push_back(task);
+    if (task->phase == Phase::kReturning) nacks_.push_back(task);
+    if (IsWork(task->phase) && task->has_begun && !task->start_reported) starts_.push_back(task);
+  }
+  // Drain may have begun between hello and now.
+  credit_pending_ = draining_;
+}
+
+bool Ledger::FillReports(InputsRequest& request, uint64_t next_ping) {
+  bool any = std::exchange(credit_pending_, false);
+  if (any) request.mutable_credit()->set_max_held(draining_ ? 0 : max_held_);
+  any |= FillStarts(request);
+  any |= FillAcks(request);
+  any |= FillNacks(request, next_ping);
+  any |= FillProgress(request);
+  return any;
+}
+
+bool Ledger::FillStarts(InputsRequest& request) {
+  while (!starts_.empty() && request.started_size() < kMaxStarts) {
+    const HeldTaskPtr task = std::move(starts_.front());
+    starts_.pop_front();
+    if (task->dropped || !IsWork(task->phase) || task->start_reported) continue;
+    task->start_reported = true;
+    Name(task->key, *request.add_started());
+  }
+  return request.started_size() > 0;
+}
+
+bool Ledger::FillAcks(InputsRequest& request) {
+  while (!acks_.empty() && request.acks_size() < kMaxAcks) {
+    const HeldTaskPtr task = std::move(acks_.front());
+    acks_.pop_front();
+    if (task->dropped) continue;
+    inputspb::Ack& ack = *request.add_acks();
+    Name(task->key, ack);
+    ack.set_receipt(task->receipt);
+  }
+  return request.acks_size() > 0;
+}
+
+bool Ledger::FillNacks(InputsRequest& request, uint64_t next_ping) {
+  while (!nacks_.empty() && request.nacks_size() < kMaxNacks) {
+    HeldTaskPtr task = std::move(nacks_.front());
+    nacks_.pop_front();
+    if (task->dropped) continue;
+    const HandBack& how = task->hand_back;
+    // A failure costs an attempt only when the handler is known to have begun.
+    if (IsFailure(how.kind) && task->has_begun && !task->start_reported) {
+      Name(task->key, *request.add_started());
+    }
+    task->start_reported = task->has_begun;
+    inputspb::Nack& nack = *request.add_nacks();
+    Name(task->key, nack);
+    nack.set_kind(static_cast<inputspb::NackKind>(how.kind));
+    nack.mutable_error()->set_reason(how.reason);
+    nack.mutable_error()->set_message(how.message);
+    unproven_.emplace_back(next_ping, std::move(task));
+  }
+  return request.nacks_size() > 0;
+}
+
+bool Ledger::FillProgress(InputsRequest& request) {
+  while (!progress_.empty() && request.progress_size() < kMaxProgress) {
+    const HeldTaskPtr task = std::move(progress_.front());
+    progress_.pop_front();
+    task->progress_pending = false;
+    if (task->dropped || task->phase != Phase::kRunning) continue;
+    if (!std::exchange(task->start_reported, true)) Name(task->key, *request.add_started());
+    inputspb::Progress& progress = *request.add_progress();
+    Name(task->key, progress);
+    progress.set_fraction(task->progress);
+    progress.set_message(task->progress_message);
+  }
+  return request.progress_size() > 0;
+}
+
+}  // namespace kantoku::executor

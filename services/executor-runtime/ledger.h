@@ -1,0 +1,162 @@
+#ifndef KANTOKU_SERVICES_EXECUTOR_RUNTIME_LEDGER_H_
+#define KANTOKU_SERVICES_EXECUTOR_RUNTIME_LEDGER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "kantoku/inputs/v1/inputs.pb.h"
+#include "services/executor-runtime/held_task.h"
+
+namespace kantoku::executor {
+
+// Every dispatch that this executor holds, from its arrival until Inputs has confirmed its end, and
+// everything that Inputs has still to be told. Pure: no I/O, no threads, no clock.
+//
+//   queued ──Begin──▸ running ──End──▸ putting ──OnReceipt──▸ acking ──confirmed──▸ gone
+//      └─────────────────┴───────────────┴──▸ returning ──a later ping is answered──▸ gone
+//
+// Whatever is taken away (revoked, refused, omitted after a loss) is gone at once; a handler that
+// still runs is asked to stop, and what it returns is forgotten.
+//
+// Thread-compatible.
+class Ledger {
+ public:
+  using InputsRequest = inputs::v1::PullRequest;
+
+  explicit Ledger(uint32_t max_held) : max_held_(max_held) {}
+
+  // --- From Inputs.
+
+  // Takes a dispatch in: into the queue, or, when its handler runs inline, as one that runs from
+  // now on and is returned. Hands it back when it exceeds the credit or has no handler
+  // (`registration` null).
+  HeldTaskPtr Receive(inputs::v1::Dispatch& dispatch, const Registration* registration,
+                      absl::Duration now);
+  void OnSettled(std::string_view task_id, uint32_t dispatch);
+  // Returns whether the dispatch was held.
+  bool OnRefused(std::string_view task_id, uint32_t dispatch);
+  void OnControl(const inputs::v1::HandlerControl& control);
+  void OnRenewal(inputs::v1::LeaseRenewal& renewal);
+  // Hand-backs that were sent before this ping have been read.
+  void OnPong(uint64_t number);
+
+  // --- To and from handlers.
+
+  // The next task of the queue, now running; null when there is none.
+  HeldTaskPtr Begin(absl::Duration now);
+  // Takes note of what a handler returned. True when `result` is to be put into Outputs; otherwise
+  // all is said.
+  bool End(const HeldTaskPtr& task, absl::Duration now, const absl::StatusOr<Result>& result);
+  void Report(const HeldTaskPtr& task, double fraction, std::string_view message);
+  // A token that is signalled when the task is to stop.
+  std::stop_token StopToken(HeldTask& task);
+
+  // --- From Outputs.
+
+  void OnReceipt(const HeldTaskPtr& task, std::string receipt);
+  // The result was not accepted.
+  void ReturnPut(const HeldTaskPtr& task, HandBack how);
+
+  // --- Time.
+
+  // A start is reported once its handler has run for this long: most are over by then, and an ack
+  // says it all.
+  static constexpr absl::Duration kStartReportDelay = absl::Milliseconds(5);
+
+  // Stops handlers whose time is over, and picks the starts that are to be reported.
+  void OnTime(absl::Duration now);
+  // When OnTime may have something to do next.
+  absl::Duration next_time() const { return next_time_; }
+
+  // --- Ends.
+
+  // Takes nothing more and hands the queue back.
+  void Drain();
+  // Asks running handlers to stop.
+  void StopHandlers(StopCause cause);
+  // As StopHandlers(kLost), and forgets the queue: hello will omit it.
+  void OnLost();
+  // Hands back what still runs, whatever its handler does.
+  void Abandon();
+
+  // --- To Inputs.
+
+  void FillHello(inputs::v1::Hello& hello);
+  // Takes note of what became of the tasks that hello presented. False when the answer does not
+  // match the question.
+  bool OnWelcome(inputs::v1::Welcome& welcome);
+  // Puts everything that is to be said into `request`, as far as one message may hold; returns
+  // whether there was anything. `next_ping` is the number of the next ping.
+  bool FillReports(InputsRequest& request, uint64_t next_ping);
+  // Whether there is something to be said that does not wait for company, as progress does.
+  bool urgent() const {
+    return credit_pending_ || !starts_.empty() || !acks_.empty() || !nacks_.empty();
+  }
+  // Whether something was handed back that no answered ping vouches for.
+  bool has_unproven() const { return !unproven_.empty(); }
+
+  // Sources that must be signalled, outside of any lock.
+  std::vector<std::stop_source> TakeStopped() { return std::exchange(stopped_, {}); }
+
+  bool empty() const { return tasks_.empty(); }
+  size_t size() const { return tasks_.size(); }
+  size_t queued() const { return queue_.size() - stale_in_queue_; }
+  size_t running() const { return running_.size(); }
+  bool progress_pending() const { return !progress_.empty(); }
+
+ private:
+  struct Presented {
+    DispatchKey key;
+    bool started;
+  };
+
+  HeldTaskPtr Find(std::string_view task_id, uint32_t dispatch) const;
+  // Whatever the phase, takes the task out of the lists of those that work.
+  void LeaveWork(const HeldTaskPtr& task);
+  void MarkRunning(const HeldTaskPtr& task, absl::Duration now);
+  void Stop(HeldTask& task, StopCause cause);
+  void Drop(const HeldTaskPtr& task);
+  void Return(const HeldTaskPtr& task, HandBack how);
+  void CompactQueue();
+  std::vector<HeldTaskPtr> Queued() const;
+  void PresentAgain();
+  bool FillStarts(InputsRequest& request);
+  bool FillAcks(InputsRequest& request);
+  bool FillNacks(InputsRequest& request, uint64_t next_ping);
+  bool FillProgress(InputsRequest& request);
+
+  const uint32_t max_held_;
+
+  absl::flat_hash_map<DispatchKey, HeldTaskPtr> tasks_;
+  std::deque<HeldTaskPtr> queue_;  // Those dropped or in another phase than kQueued are stale.
+  size_t stale_in_queue_ = 0;
+  std::vector<HeldTaskPtr> running_;
+  std::deque<HeldTaskPtr> unreported_;  // Begun, in that order, with the start not reported yet.
+  absl::Duration next_time_ = absl::InfiniteDuration();
+  size_t working_ = 0;  // In the phases queued, running and putting.
+
+  bool draining_ = false;
+  bool credit_pending_ = false;
+  std::vector<Presented> presented_;  // In the last hello.
+
+  std::deque<HeldTaskPtr> starts_;
+  std::deque<HeldTaskPtr> acks_;
+  std::deque<HeldTaskPtr> nacks_;
+  std::deque<HeldTaskPtr> progress_;
+  // Handed back, with the number of the ping that will vouch for it.
+  std::deque<std::pair<uint64_t, HeldTaskPtr>> unproven_;
+  std::vector<std::stop_source> stopped_;
+};
+
+}  // namespace kantoku::executor
+
+#endif  // KANTOKU_SERVICES_EXECUTOR_RUNTIME_LEDGER_H_

@@ -1,0 +1,131 @@
+#include "services/executor-runtime/put_queue.h"
+
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "kantoku/inputs/v1/inputs.pb.h"
+#include "services/executor-runtime/result_limits.h"
+#include "services/platform/status.h"
+
+namespace kantoku::executor {
+namespace {
+
+namespace inputspb = ::kantoku::inputs::v1;
+namespace outputspb = ::kantoku::outputs::v1;
+
+constexpr absl::Duration kFirstPause = absl::Milliseconds(20);
+constexpr absl::Duration kLongestPause = absl::Seconds(2);
+
+enum class Verdict { kRetry, kBad, kNotOurs };
+
+Verdict Judge(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return Verdict::kBad;
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kNotFound:
+      return Verdict::kNotOurs;
+    default:
+      return Verdict::kRetry;
+  }
+}
+
+}  // namespace
+
+PutQueue::PutQueue(Ledger& ledger, std::function<uint64_t()> random)
+    : ledger_(ledger), random_(std::move(random)), backoff_(kFirstPause, kLongestPause) {}
+
+void PutQueue::Add(HeldTaskPtr task, Result result) {
+  waiting_.push_back({std::move(task), std::move(result)});
+}
+
+absl::Duration PutQueue::next_time() const {
+  return in_flight_ || waiting_.empty() ? absl::InfiniteDuration() : retry_at_;
+}
+
+bool PutQueue::Fill(outputspb::PutRequest& request) {
+  request.Clear();
+  size_t bytes = 0;
+  while (!waiting_.empty() && request.items_size() < (alone_ > 0 ? 1 : kMaxPutItems)) {
+    auto& [task, result] = waiting_.front();
+    if (!task->dropped) {
+      bytes += result.data.size() + kPutItemOverhead / 16 + task->lease_token.size();
+      if (bytes > kMaxPutBytes && request.items_size() > 0) break;
+      outputspb::PutItem& item = *request.add_items();
+      item.set_lease_token(task->lease_token);
+      item.mutable_data()->swap(result.data);
+      item.mutable_content_type()->swap(result.content_type);
+      sent_.push_back(std::move(task));
+    }
+    waiting_.pop_front();
+  }
+  if (alone_ > 0) --alone_;
+  in_flight_ = !sent_.empty();
+  return in_flight_;
+}
+
+void PutQueue::OnAnswer(const absl::Status& status, outputspb::PutRequest& request,
+                        outputspb::PutResponse& response, absl::Duration now) {
+  in_flight_ = false;
+  std::vector<size_t> again;
+  const bool answered = status.ok() && response.results_size() == request.items_size();
+  if (answered) {
+    for (int i = 0; i < request.items_size(); ++i) {
+      if (OnItem(sent_[i], request.items(i), *response.mutable_results(i))) again.push_back(i);
+    }
+  } else if (Judge(status.code()) == Verdict::kBad && sent_.size() == 1) {
+    ledger_.ReturnPut(sent_[0], {inputspb::NACK_KIND_FAILED_FINALLY, platform::ReasonOf(status),
+                                 std::string(platform::ToStd(status.message()))});
+  } else {
+    again.resize(sent_.size());
+    std::iota(again.begin(), again.end(), 0);
+    // One of them spoils the rest; which, shows when they go one by one.
+    if (Judge(status.code()) == Verdict::kBad) alone_ = static_cast<int>(sent_.size());
+  }
+  if (again.empty() || alone_ > 0) {
+    backoff_.Reset();
+    retry_at_ = absl::ZeroDuration();
+  } else {
+    retry_at_ = now + backoff_.Next(random_());
+  }
+  TakeBack(std::move(again), request);
+}
+
+bool PutQueue::OnItem(const HeldTaskPtr& task, const outputspb::PutItem& item,
+                      outputspb::PutResult& result) {
+  if (task->dropped) return false;
+  const auto code = static_cast<absl::StatusCode>(result.status().code());
+  if (code == absl::StatusCode::kOk) {
+    ledger_.OnReceipt(task, std::move(*result.mutable_receipt()));
+    return false;
+  }
+  // A token that was replaced meanwhile may have ended; its successor has not.
+  if (code == absl::StatusCode::kPermissionDenied && item.lease_token() != task->lease_token) {
+    return true;
+  }
+  const Verdict verdict = Judge(code);
+  if (verdict == Verdict::kRetry) return true;
+  ledger_.ReturnPut(task, {verdict == Verdict::kBad ? inputspb::NACK_KIND_FAILED_FINALLY
+                                                    : inputspb::NACK_KIND_RETURNED,
+                           result.status().reason(), result.status().message()});
+  return false;
+}
+
+void PutQueue::TakeBack(std::vector<size_t> indexes, outputspb::PutRequest& request) {
+  while (!indexes.empty()) {
+    const size_t index = indexes.back();
+    indexes.pop_back();
+    outputspb::PutItem& item = *request.mutable_items(static_cast<int>(index));
+    Waiting& waiting = waiting_.emplace_front();
+    waiting.task = std::move(sent_[index]);
+    waiting.result.data.swap(*item.mutable_data());
+    waiting.result.content_type.swap(*item.mutable_content_type());
+  }
+  sent_.clear();
+}
+
+}  // namespace kantoku::executor

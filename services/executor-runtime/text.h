@@ -1,0 +1,19 @@
+#ifndef KANTOKU_SERVICES_EXECUTOR_RUNTIME_TEXT_H_
+#define KANTOKU_SERVICES_EXECUTOR_RUNTIME_TEXT_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace kantoku::executor {
+
+// One string field that is not UTF-8 makes a whole message unreadable, and with it the reports of
+// other tasks. Whatever a handler says passes through here first.
+bool IsUtf8(std::string_view text);
+// `text` with every byte that is no part of UTF-8 replaced by '?', cut to `limit` bytes between two
+// characters.
+std::string CutUtf8(std::string_view text, size_t limit);
+
+}  // namespace kantoku::executor
+
+#endif  // KANTOKU_SERVICES_EXECUTOR_RUNTIME_TEXT_H_

@@ -1,0 +1,291 @@
+#include "tests/support/fake_services.h"
+
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+#include <grpcpp/server_context.h>
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/platform/check.h"
+#include "services/platform/clock.h"
+
+namespace kantoku::testing {
+namespace {
+
+void SetDuration(absl::Duration duration, google::protobuf::Duration& proto) {
+  const int64_t nanos = absl::ToInt64Nanoseconds(duration);
+  proto.set_seconds(nanos / 1'000'000'000);
+  proto.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+}
+
+// Waits for `enough`, which looks at what `mu` guards.
+template <typename Enough>
+bool AwaitUnder(platform::Mutex& mu, platform::CondVar& changed,
+                Enough enough) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  platform::Clock& clock = platform::Clock::Real();
+  const absl::Duration until = clock.Read().steady + kPatience;
+  platform::MutexLock lock(mu);
+  while (!enough()) {
+    if (clock.Read().steady >= until) return false;
+    clock.Wait(mu, changed, until);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool FakeConnection::Await(const std::function<bool(const Said&)>& enough)
+    ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  return AwaitUnder(mu_, changed_, [&] { return enough(said_); });
+}
+
+FakeConnection::Said FakeConnection::said() {
+  platform::MutexLock lock(mu_);
+  return said_;
+}
+
+class FakeConnection::Reactor final
+    : public grpc::ServerBidiReactor<inputs::v1::PullRequest, inputs::v1::PullResponse> {
+ public:
+  explicit Reactor(std::shared_ptr<FakeConnection> connection)
+      : connection_(std::move(connection)) {
+    StartRead(&request_);
+  }
+
+  // Under the connection's lock, so that it is not finished meanwhile.
+  void WriteNext() {
+    if (connection_->writing_ || connection_->to_send_.empty()) return;
+    connection_->writing_ = true;
+    response_ = std::move(connection_->to_send_.front());
+    connection_->to_send_.pop_front();
+    StartWrite(&response_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      connection_->Close(grpc::Status::OK);
+      platform::MutexLock lock(connection_->mu_);
+      connection_->said_.hung_up = true;
+      connection_->changed_.SignalAll();
+      return;
+    }
+    connection_->Note(request_);
+    StartRead(&request_);
+  }
+  void OnWriteDone(bool) override {
+    platform::MutexLock lock(connection_->mu_);
+    connection_->writing_ = false;
+    if (connection_->reactor_ != nullptr) WriteNext();
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  const std::shared_ptr<FakeConnection> connection_;
+  inputs::v1::PullRequest request_;
+  inputs::v1::PullResponse response_;
+};
+
+void FakeConnection::Send(const inputs::v1::PullResponse& frame) {
+  platform::MutexLock lock(mu_);
+  if (reactor_ == nullptr) return;
+  to_send_.push_back(frame);
+  reactor_->WriteNext();
+}
+
+void FakeConnection::Close(const grpc::Status& status) {
+  platform::MutexLock lock(mu_);
+  if (reactor_ != nullptr) std::exchange(reactor_, nullptr)->Finish(status);
+}
+
+void FakeConnection::AnswerPings(bool answer) {
+  platform::MutexLock lock(mu_);
+  answer_pings_ = answer;
+}
+
+void FakeConnection::Welcome(absl::Duration ping_interval, absl::Duration grace) {
+  inputs::v1::PullResponse frame;
+  auto& welcome = *frame.mutable_welcome();
+  welcome.set_max_credit(1000);
+  SetDuration(ping_interval, *welcome.mutable_ping_interval());
+  SetDuration(grace, *welcome.mutable_grace());
+  const inputs::v1::Hello hello = said().hello;
+  for (const auto& held : hello.held()) {
+    auto& answer = *welcome.add_held();
+    if (held.receipt().empty()) {
+      answer.set_lease_token(absl::StrCat("lease after reconnect of ", held.dispatch()));
+    } else {
+      answer.set_confirmed(true);
+    }
+  }
+  Send(frame);
+}
+
+void FakeConnection::SendTasks(const std::vector<inputs::v1::Dispatch>& tasks) {
+  inputs::v1::PullResponse frame;
+  for (const auto& task : tasks) *frame.add_tasks() = task;
+  Send(frame);
+}
+
+void FakeConnection::SendControl(const std::string& task_id, uint32_t dispatch,
+                                 inputs::v1::HandlerAction action) {
+  inputs::v1::PullResponse frame;
+  auto& control = *frame.add_controls();
+  control.set_task_id(task_id);
+  control.set_dispatch(dispatch);
+  control.set_action(action);
+  Send(frame);
+}
+
+void FakeConnection::Confirm(const std::vector<inputs::v1::Ack>& acks) {
+  inputs::v1::PullResponse frame;
+  for (const auto& ack : acks) {
+    auto& settled = *frame.add_confirmed();
+    settled.set_task_id(ack.task_id());
+    settled.set_dispatch(ack.dispatch());
+  }
+  Send(frame);
+}
+
+void FakeConnection::Note(const inputs::v1::PullRequest& frame) {
+  bool pong = false;
+  {
+    platform::MutexLock lock(mu_);
+    ++said_.frames;
+    if (frame.has_hello()) said_.hello = frame.hello();
+    if (frame.has_credit()) said_.credits.push_back(frame.credit().max_held());
+    for (const auto& each : frame.started()) said_.started.push_back(each);
+    for (const auto& each : frame.acks()) said_.acks.push_back(each);
+    for (const auto& each : frame.nacks()) said_.nacks.push_back(each);
+    for (const auto& each : frame.progress()) said_.progress.push_back(each);
+    if (frame.has_ping()) said_.pings.push_back(frame.ping().number());
+    if (frame.has_pong()) said_.pongs.push_back(frame.pong().number());
+    pong = frame.has_ping() && answer_pings_;
+    changed_.SignalAll();
+  }
+  if (!pong) return;
+  inputs::v1::PullResponse answer;
+  answer.mutable_pong()->set_number(frame.ping().number());
+  Send(answer);
+}
+
+class FakeServices::Inputs final : public inputs::v1::InputsService::WithCallbackMethod_Pull<
+                                       inputs::v1::InputsService::Service> {
+ public:
+  explicit Inputs(FakeServices& services) : services_(services) {}
+
+  grpc::ServerBidiReactor<inputs::v1::PullRequest, inputs::v1::PullResponse>* Pull(
+      grpc::CallbackServerContext*) override {
+    auto connection = std::make_shared<FakeConnection>();
+    auto* reactor = new FakeConnection::Reactor(connection);
+    {
+      platform::MutexLock lock(connection->mu_);
+      connection->reactor_ = reactor;
+    }
+    platform::MutexLock lock(services_.mu_);
+    services_.waiting_.push_back(std::move(connection));
+    ++services_.connections_;
+    services_.changed_.SignalAll();
+    return reactor;
+  }
+
+ private:
+  FakeServices& services_;
+};
+
+class FakeServices::Outputs final : public outputs::v1::OutputsService::Service {
+ public:
+  explicit Outputs(FakeServices& services) : services_(services) {}
+
+  grpc::Status Put(grpc::ServerContext*, const outputs::v1::PutRequest* request,
+                   outputs::v1::PutResponse* response) override {
+    PutScript script;
+    {
+      platform::MutexLock lock(services_.mu_);
+      services_.put_sizes_.push_back(request->items_size());
+      script = services_.put_script_;
+    }
+    return script ? script(*request, *response) : services_.TakeAll(*request, *response);
+  }
+
+ private:
+  FakeServices& services_;
+};
+
+FakeServices::FakeServices()
+    : inputs_(std::make_unique<Inputs>(*this)), outputs_(std::make_unique<Outputs>(*this)) {
+  Start();
+}
+
+FakeServices::~FakeServices() { Stop(); }
+
+void FakeServices::Start() {
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(address_, grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(32 << 20);
+  builder.RegisterService(inputs_.get());
+  builder.RegisterService(outputs_.get());
+  server_ = builder.BuildAndStart();
+  KANTOKU_CHECK(server_ != nullptr && port != 0);
+  address_ = absl::StrCat("127.0.0.1:", port);
+}
+
+void FakeServices::Stop() {
+  if (server_ == nullptr) return;
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_ = nullptr;
+}
+
+std::shared_ptr<FakeConnection> FakeServices::NextConnection() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  std::shared_ptr<FakeConnection> next;
+  AwaitUnder(mu_, changed_, [&] {
+    if (waiting_.empty()) return false;
+    next = std::move(waiting_.front());
+    waiting_.pop_front();
+    return true;
+  });
+  if (next == nullptr || !next->Await([](const auto& said) { return said.frames > 0; })) {
+    return nullptr;
+  }
+  return next;
+}
+
+int FakeServices::connections() {
+  platform::MutexLock lock(mu_);
+  return connections_;
+}
+
+void FakeServices::OnPut(PutScript script) {
+  platform::MutexLock lock(mu_);
+  put_script_ = std::move(script);
+}
+
+grpc::Status FakeServices::TakeAll(const outputs::v1::PutRequest& request,
+                                   outputs::v1::PutResponse& response) {
+  platform::MutexLock lock(mu_);
+  for (const auto& item : request.items()) {
+    results_[item.lease_token()] = item.data();
+    response.add_results()->set_receipt("receipt of " + item.lease_token());
+  }
+  changed_.SignalAll();
+  return grpc::Status::OK;
+}
+
+bool FakeServices::AwaitResult(const std::string& lease_token,
+                               std::string* data) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  return AwaitUnder(mu_, changed_, [&] {
+    const auto found = results_.find(lease_token);
+    if (found == results_.end()) return false;
+    if (data != nullptr) *data = found->second;
+    return true;
+  });
+}
+
+std::vector<int> FakeServices::put_sizes() {
+  platform::MutexLock lock(mu_);
+  return put_sizes_;
+}
+
+}  // namespace kantoku::testing

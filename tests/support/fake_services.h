@@ -1,0 +1,131 @@
+#ifndef KANTOKU_TESTS_SUPPORT_FAKE_SERVICES_H_
+#define KANTOKU_TESTS_SUPPORT_FAKE_SERVICES_H_
+
+#include <grpcpp/server.h>
+#include <grpcpp/support/status.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "kantoku/inputs/v1/inputs.grpc.pb.h"
+#include "kantoku/outputs/v1/outputs.grpc.pb.h"
+#include "services/platform/mutex.h"
+
+namespace kantoku::testing {
+
+// What a test waits for comes within this time, or never.
+inline constexpr absl::Duration kPatience = absl::Seconds(30);
+
+// One connection of an executor, as a test sees it from the server's side: it reads what the
+// executor said, and says what the script wants.
+//
+// Thread-safe.
+class FakeConnection {
+ public:
+  // Everything that was said on this connection, in its order.
+  struct Said {
+    inputs::v1::Hello hello;
+    std::vector<inputs::v1::Started> started;
+    std::vector<inputs::v1::Ack> acks;
+    std::vector<inputs::v1::Nack> nacks;
+    std::vector<inputs::v1::Progress> progress;
+    std::vector<uint32_t> credits;
+    std::vector<uint64_t> pings;
+    std::vector<uint64_t> pongs;
+    int frames = 0;
+    bool hung_up = false;  // The executor says nothing more.
+  };
+
+  // Waits until `enough` is true of what was said; false when it is not within kPatience.
+  bool Await(const std::function<bool(const Said&)>& enough);
+  Said said();
+
+  void Send(const inputs::v1::PullResponse& frame);
+  // Ends the connection.
+  void Close(const grpc::Status& status);
+  // Whether pings are answered. True at first.
+  void AnswerPings(bool answer);
+
+  // Shorter words for what most scripts say.
+  void Welcome(absl::Duration ping_interval = absl::Seconds(2),
+               absl::Duration grace = absl::Seconds(20));
+  void SendTasks(const std::vector<inputs::v1::Dispatch>& tasks);
+  void SendControl(const std::string& task_id, uint32_t dispatch, inputs::v1::HandlerAction action);
+  void Confirm(const std::vector<inputs::v1::Ack>& acks);
+
+ private:
+  friend class FakeServices;
+  class Reactor;
+
+  void Note(const inputs::v1::PullRequest& frame);
+  // Takes the next frame to write, if nobody writes.
+  bool TakeFrame(inputs::v1::PullResponse& frame);
+
+  platform::Mutex mu_;
+  platform::CondVar changed_;
+  Said said_ ABSL_GUARDED_BY(mu_);
+  bool answer_pings_ ABSL_GUARDED_BY(mu_) = true;
+  Reactor* reactor_ ABSL_GUARDED_BY(mu_) = nullptr;  // Until it is finished.
+  std::deque<inputs::v1::PullResponse> to_send_ ABSL_GUARDED_BY(mu_);
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+// An Inputs and an Outputs that do what a test tells them, on a port of their own. Inputs leaves
+// every connection to the test; Outputs takes every result and gives the receipt `receipt of
+// <lease token>`, unless OnPut says otherwise.
+//
+// Thread-safe, but for Stop and Start.
+class FakeServices {
+ public:
+  FakeServices();
+  ~FakeServices();
+
+  const std::string& address() const { return address_; }
+  // The next connection of an executor, with its hello read; null when none comes within kPatience.
+  std::shared_ptr<FakeConnection> NextConnection();
+  // How many connections there were.
+  int connections();
+
+  using PutScript =
+      std::function<grpc::Status(const outputs::v1::PutRequest&, outputs::v1::PutResponse&)>;
+  // What Outputs does instead of taking everything. Null: takes everything again.
+  void OnPut(PutScript script);
+  // Takes every result.
+  grpc::Status TakeAll(const outputs::v1::PutRequest& request, outputs::v1::PutResponse& response);
+  // Waits until Outputs holds the result that came with this lease token; false when it does not
+  // within kPatience.
+  bool AwaitResult(const std::string& lease_token, std::string* data = nullptr);
+  // Results in each Put so far.
+  std::vector<int> put_sizes();
+
+  // As a process that is killed, and one that comes back on the same port.
+  void Stop();
+  void Start();
+
+ private:
+  class Inputs;
+  class Outputs;
+
+  std::unique_ptr<Inputs> inputs_;
+  std::unique_ptr<Outputs> outputs_;
+  std::string address_ = "127.0.0.1:0";
+  std::unique_ptr<grpc::Server> server_;
+
+  platform::Mutex mu_;
+  platform::CondVar changed_;
+  std::deque<std::shared_ptr<FakeConnection>> waiting_ ABSL_GUARDED_BY(mu_);
+  int connections_ ABSL_GUARDED_BY(mu_) = 0;
+  PutScript put_script_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, std::string> results_ ABSL_GUARDED_BY(mu_);
+  std::vector<int> put_sizes_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace kantoku::testing
+
+#endif  // KANTOKU_TESTS_SUPPORT_FAKE_SERVICES_H_
