@@ -40,6 +40,9 @@ class CoalescingBidiReactor
     : public std::enable_shared_from_this<CoalescingBidiReactor<Request, Response>>,
       private grpc::ServerBidiReactor<Request, Response> {
  public:
+  CoalescingBidiReactor(grpc::CallbackServerContext* context, CallMonitor::Method& method,
+                        const BidiStreamOptions& options = {})
+      : context_(context), method_(method), options_(options) {}
   CoalescingBidiReactor(const CoalescingBidiReactor&) = delete;
   CoalescingBidiReactor& operator=(const CoalescingBidiReactor&) = delete;
 
@@ -123,9 +126,6 @@ class CoalescingBidiReactor
   }
 
  protected:
-  CoalescingBidiReactor(grpc::CallbackServerContext* context, CallMonitor::Method& method,
-                        const BidiStreamOptions& options = {})
-      : context_(context), method_(method), options_(options) {}
   ~CoalescingBidiReactor() override = default;
 
   // A request came. It may be moved from; the next is read after this returns.

@@ -1,0 +1,109 @@
+#include "services/platform/config/validate.h"
+
+#include <limits>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "services/platform/config/address.h"
+#include "services/platform/config/quantities.h"
+#include "services/platform/status.h"
+
+namespace kantoku::platform {
+namespace {
+
+namespace configpb = ::kantoku::config::v1;
+
+constexpr uint64_t kMaxItemBytes = uint64_t{31} << 20;
+constexpr uint64_t kMaxCredit = 100'000;
+constexpr size_t kMaxNamespaceSize = 255;
+// Sums of times stay far from the ends of every time type.
+constexpr absl::Duration kMaxDuration = absl::Hours(24 * 3650);
+
+absl::Status Invalid(std::string_view message) {
+  return Error(absl::StatusCode::kInvalidArgument, "INVALID_CONFIG", message);
+}
+
+absl::Status CheckNumber(std::string_view field, uint64_t value, uint64_t min, uint64_t max) {
+  if (value >= min && value <= max) return absl::OkStatus();
+  return Invalid(absl::StrCat(ToAbsl(field), ": ", value, " is not from ", min, " to ", max));
+}
+
+absl::Status CheckDuration(std::string_view field, const google::protobuf::Duration& value,
+                           absl::Duration min) {
+  const absl::Duration duration = FromProto(value);
+  if (duration >= min && duration <= kMaxDuration) return absl::OkStatus();
+  return Invalid(absl::StrCat(ToAbsl(field), ": ", FormatConfigDuration(duration), " is not from ",
+                              FormatConfigDuration(min), " to ",
+                              FormatConfigDuration(kMaxDuration)));
+}
+
+absl::Status CheckNamespaces(const configpb::InputsConfig& config) {
+  absl::flat_hash_set<std::string_view> seen;
+  for (const std::string& name : config.namespaces()) {
+    if (name.empty() || name.size() > kMaxNamespaceSize) {
+      return Invalid(absl::StrCat("inputs.namespaces: a name has ", name.size(),
+                                  " bytes, which is not from 1 to ", kMaxNamespaceSize));
+    }
+    if (!seen.insert(name).second) {
+      return Invalid(absl::StrCat("inputs.namespaces: ", name, " is there twice"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckServer(const configpb::ServerConfig& config) {
+  KANTOKU_RETURN_IF_ERROR(ParseListenAddress("server.listen", config.listen()).status());
+  if (config.metrics_listen() != kNoMetrics) {
+    KANTOKU_RETURN_IF_ERROR(
+        ParseListenAddress("server.metrics_listen", config.metrics_listen()).status());
+  }
+  return CheckDuration("server.drain_timeout", config.drain_timeout(), absl::ZeroDuration());
+}
+
+absl::Status CheckInputs(const configpb::InputsConfig& config) {
+  const auto least = absl::Milliseconds(1);
+  KANTOKU_RETURN_IF_ERROR(CheckNamespaces(config));
+  KANTOKU_RETURN_IF_ERROR(
+      CheckNumber("inputs.max_payload_bytes", config.max_payload_bytes(), 1, kMaxItemBytes));
+  KANTOKU_RETURN_IF_ERROR(
+      CheckNumber("inputs.max_session_credit", config.max_session_credit(), 1, kMaxCredit));
+  KANTOKU_RETURN_IF_ERROR(CheckDuration("inputs.ping_interval", config.ping_interval(), least));
+  KANTOKU_RETURN_IF_ERROR(CheckDuration("inputs.grace", config.grace(), least));
+  KANTOKU_RETURN_IF_ERROR(CheckDuration("inputs.start_timeout", config.start_timeout(), least));
+  KANTOKU_RETURN_IF_ERROR(CheckDuration("inputs.cancel_timeout", config.cancel_timeout(), least));
+  KANTOKU_RETURN_IF_ERROR(CheckDuration("inputs.history", config.history(), absl::ZeroDuration()));
+  return CheckDuration("inputs.dead_retention", config.dead_retention(), absl::ZeroDuration());
+}
+
+absl::Status CheckOutputs(const configpb::OutputsConfig& config) {
+  return CheckNumber("outputs.max_result_bytes", config.max_result_bytes(), 1, kMaxItemBytes);
+}
+
+absl::Status CheckEvents(const configpb::EventsConfig& config) {
+  return CheckDuration("events.retention", config.retention(), absl::Milliseconds(1));
+}
+
+// Inputs that forgot its tasks would number new ones like old ones whose results Outputs still has.
+absl::Status CheckStores(const configpb::Config& config) {
+  if (config.inputs().store().has_memory() && config.inputs().outputs_address().empty() &&
+      !config.outputs().store().has_memory()) {
+    return Invalid(
+        "inputs.store: memory is refused beside a durable outputs.store; make both memory");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Validate(const configpb::Config& config) {
+  KANTOKU_RETURN_IF_ERROR(CheckServer(config.server()));
+  KANTOKU_RETURN_IF_ERROR(CheckInputs(config.inputs()));
+  KANTOKU_RETURN_IF_ERROR(CheckOutputs(config.outputs()));
+  KANTOKU_RETURN_IF_ERROR(CheckEvents(config.events()));
+  return CheckStores(config);
+}
+
+}  // namespace kantoku::platform

@@ -1,0 +1,59 @@
+#include "services/platform/server/data_dir.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "services/platform/status.h"
+
+namespace kantoku::platform {
+namespace {
+
+absl::Status Unusable(const std::string& path, std::string_view why) {
+  return Error(absl::StatusCode::kFailedPrecondition, "DATA_DIR",
+               absl::StrCat("server.data_dir: ", path, ": ", ToAbsl(why)));
+}
+
+}  // namespace
+
+absl::StatusOr<bool> PrepareDataDir(const std::string& path) {
+  const std::filesystem::path directory(path);
+  std::error_code error;
+  if (directory.has_parent_path()) {
+    std::filesystem::create_directories(directory.parent_path(), error);
+    if (error) return Unusable(path, absl::StrCat("cannot be made: ", error.message()));
+  }
+  const bool made = ::mkdir(path.c_str(), 0700) == 0;
+  if (!made && errno != EEXIST) {
+    return Unusable(path, absl::StrCat("cannot be made: ", std::strerror(errno)));
+  }
+  if (!std::filesystem::is_directory(directory, error)) return Unusable(path, "is no directory");
+  if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) {
+    return Unusable(path, absl::StrCat("cannot be written to: ", std::strerror(errno)));
+  }
+  return made;
+}
+
+absl::Status WriteWholeFile(const std::string& path, std::string_view content) {
+  const std::string unfinished = absl::StrCat(path, ".new.", ::getpid());
+  std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
+  file << content;
+  file.close();
+  std::error_code error;
+  if (file) std::filesystem::rename(unfinished, path, error);
+  if (!file || error) {
+    std::error_code ignored;
+    std::filesystem::remove(unfinished, ignored);
+    return Error(absl::StatusCode::kFailedPrecondition, "FILE_NOT_WRITTEN",
+                 absl::StrCat(path, ": cannot be written"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace kantoku::platform

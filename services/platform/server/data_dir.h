@@ -1,0 +1,22 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_SERVER_DATA_DIR_H_
+#define KANTOKU_SERVICES_PLATFORM_SERVER_DATA_DIR_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace kantoku::platform {
+
+// Makes the directory of everything durable, with those above it, unless it is there: mode 0700.
+// True when it was made. FAILED_PRECONDITION, DATA_DIR names the directory and what is wrong: it
+// cannot be made, is no directory, or cannot be written to.
+absl::StatusOr<bool> PrepareDataDir(const std::string& path);
+
+// Writes `content` so that a reader of `path` sees all of it or no file.
+absl::Status WriteWholeFile(const std::string& path, std::string_view content);
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_SERVER_DATA_DIR_H_

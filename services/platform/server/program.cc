@@ -1,0 +1,224 @@
+#include "services/platform/server/program.h"
+
+#include <atomic>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "services/platform/config/defaults.h"
+#include "services/platform/config/quantities.h"
+#include "services/platform/config/validate.h"
+#include "services/platform/log/log.h"
+#include "services/platform/server/data_dir.h"
+#include "services/platform/server/metrics_server.h"
+#include "services/platform/server/program_environment.h"
+#include "services/platform/server/server.h"
+#include "services/platform/server/stop_signal.h"
+#include "services/platform/status.h"
+
+namespace kantoku::platform {
+namespace {
+
+namespace configpb = ::kantoku::config::v1;
+
+constexpr int kExitOk = 0;
+constexpr int kExitCannotStart = 1;
+constexpr int kExitWrongConfig = 2;
+
+constexpr absl::Duration kHealthInterval = absl::Milliseconds(250);
+
+LogOptions ToLogOptions(const configpb::LogConfig& config) {
+  LogOptions options;
+  switch (config.level()) {
+    case configpb::LOG_LEVEL_DEBUG:
+      options.level = LogLevel::kDebug;
+      break;
+    case configpb::LOG_LEVEL_WARN:
+      options.level = LogLevel::kWarn;
+      break;
+    case configpb::LOG_LEVEL_ERROR:
+      options.level = LogLevel::kError;
+      break;
+    default:
+      break;
+  }
+  if (config.format() == configpb::LOG_FORMAT_TEXT) options.format = LogFormat::kText;
+  if (config.format() == configpb::LOG_FORMAT_JSON) options.format = LogFormat::kJson;
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<MacKeys>> OpenKeys(const std::string& path, bool create) {
+  auto keys = create ? MacKeys::LoadOrCreate(path) : MacKeys::Load(path);
+  if (absl::IsNotFound(keys.status())) {
+    return Error(absl::StatusCode::kFailedPrecondition, "NO_MAC_KEYS",
+                 absl::StrCat("server.mac_key_file: ", path,
+                              " does not exist; `kantoku up` makes one, which the services of an "
+                              "installation share"));
+  }
+  if (!keys.ok()) return Annotate(keys.status(), "server.mac_key_file");
+  return keys;
+}
+
+class RunningProgram final : public Program {
+ public:
+  explicit RunningProgram(const ProgramOptions& options) : config_(options.config) {
+    FillDefaults(config_);
+  }
+  ~RunningProgram() override { Stop(); }
+
+  absl::Status Open(const ProgramOptions& options, std::vector<ModuleMaker>& makers) {
+    KANTOKU_RETURN_IF_ERROR(Validate(config_));
+    KANTOKU_RETURN_IF_ERROR(OpenEnvironment(options.create_mac_keys));
+    for (ModuleMaker& make : makers) {
+      KANTOKU_ASSIGN_OR_RETURN(std::unique_ptr<Module> module, make(*environment_));
+      modules_.push_back(std::move(module));
+    }
+    KANTOKU_RETURN_IF_ERROR(Listen());
+    if (!options.port_file.empty()) {
+      KANTOKU_RETURN_IF_ERROR(
+          WriteWholeFile(options.port_file, absl::StrCat(server_->address().port, "\n")));
+    }
+    for (const auto& module : modules_) {
+      const absl::Status started = module->Start();
+      if (!started.ok()) return Annotate(started, module->name());
+    }
+    RefreshHealth();
+    return absl::OkStatus();
+  }
+
+  std::string address() const override { return server_->address().ToString(); }
+  std::string metrics_address() const override {
+    return metrics_ != nullptr ? metrics_->address().ToString() : "";
+  }
+  Environment& environment() override { return *environment_; }
+
+  void RefreshHealth() override {
+    bool all = true;
+    for (const auto& module : modules_) {
+      const bool healthy = module->healthy();
+      all = all && healthy;
+      server_->SetServing(std::string(module->name()), healthy);
+    }
+    server_->SetServing("", all);
+    healthy_ = all;
+  }
+
+  void Stop() override {
+    if (std::exchange(stopped_, true)) return;
+    const absl::Duration limit = FromProto(config_.server().drain_timeout());
+    const absl::Duration deadline = Clock::Real().Read().steady + limit;
+    healthy_ = false;
+    if (server_ != nullptr) Drain(limit);
+    ShutDownServer(std::max(absl::ZeroDuration(), deadline - Clock::Real().Read().steady));
+    server_.reset();
+    metrics_.reset();
+    modules_.clear();
+  }
+
+ private:
+  absl::Status OpenEnvironment(bool create_mac_keys) {
+    const std::string& data_dir = config_.server().data_dir();
+    KANTOKU_ASSIGN_OR_RETURN(const bool made, PrepareDataDir(data_dir));
+    if (made) Log(LogLevel::kInfo, "server: made the data directory", {{"path", data_dir}});
+    KANTOKU_ASSIGN_OR_RETURN(auto keys, OpenKeys(config_.server().mac_key_file(), create_mac_keys));
+    environment_ = std::make_unique<ProgramEnvironment>(std::move(keys), data_dir);
+    return absl::OkStatus();
+  }
+
+  absl::Status Listen() {
+    KANTOKU_ASSIGN_OR_RETURN(const ListenAddress address,
+                             ParseListenAddress("server.listen", config_.server().listen()));
+    std::vector<grpc::Service*> services;
+    for (const auto& module : modules_) {
+      for (grpc::Service* const service : module->services()) services.push_back(service);
+    }
+    KANTOKU_ASSIGN_OR_RETURN(server_, Server::Listen(address, services));
+    environment_->SetOwnAddress(server_->address().ToString());
+    KANTOKU_RETURN_IF_ERROR(ListenForMetrics());
+    Log(LogLevel::kInfo, absl::StrCat("listening on ", server_->address().ToString()),
+        {{"data_dir", config_.server().data_dir()}, {"metrics", metrics_address()}});
+    return absl::OkStatus();
+  }
+
+  absl::Status ListenForMetrics() {
+    const std::string& text = config_.server().metrics_listen();
+    if (text == kNoMetrics) return absl::OkStatus();
+    KANTOKU_ASSIGN_OR_RETURN(const ListenAddress address,
+                             ParseListenAddress("server.metrics_listen", text));
+    KANTOKU_ASSIGN_OR_RETURN(metrics_, MetricsServer::Start(address, environment_->metrics(),
+                                                            [this] { return healthy_.load(); }));
+    return absl::OkStatus();
+  }
+
+  // Streams end first: the executors behind them still hand in what they finished, by calls.
+  void Drain(absl::Duration limit) {
+    server_->StopServing();
+    for (auto module = modules_.rbegin(); module != modules_.rend(); ++module) {
+      (*module)->Drain(limit);
+    }
+    if (!environment_->calls().AwaitNoStreams(limit)) {
+      Log(LogLevel::kWarn, "server: streams did not end in time and are cancelled",
+          {{"streams", environment_->calls().open_streams()}});
+    }
+  }
+
+  // A call that waits for a module which cannot answer (its disk is full) ends when the module is
+  // stopped; until then the shutdown would wait for it.
+  void ShutDownServer(absl::Duration limit) {
+    absl::Notification done;
+    std::thread shutdown;
+    if (server_ != nullptr) {
+      shutdown = std::thread([this, limit, &done] {
+        server_->Shutdown(limit);
+        done.Notify();
+      });
+      done.WaitForNotificationWithTimeout(limit + kHealthInterval);
+    }
+    for (auto module = modules_.rbegin(); module != modules_.rend(); ++module) (*module)->Stop();
+    if (shutdown.joinable()) shutdown.join();
+  }
+
+  configpb::Config config_;
+  // In this order: the used before their users.
+  std::unique_ptr<ProgramEnvironment> environment_;
+  std::vector<std::unique_ptr<Module>> modules_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<MetricsServer> metrics_;
+  std::atomic<bool> healthy_ = false;
+  bool stopped_ = false;
+};
+
+int Fail(const std::string& name, const absl::Status& status) {
+  std::fprintf(stderr, "%s: %s\n", name.c_str(), std::string(status.message()).c_str());
+  return ReasonOf(status) == "INVALID_CONFIG" ? kExitWrongConfig : kExitCannotStart;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Program>> Program::Start(const ProgramOptions& options,
+                                                        std::vector<ModuleMaker> makers) {
+  auto program = std::make_unique<RunningProgram>(options);
+  KANTOKU_RETURN_IF_ERROR(program->Open(options, makers));
+  return program;
+}
+
+int Program::Run(const ProgramOptions& options, std::vector<ModuleMaker> makers) {
+  StopSignal signal;
+  SetUpLog(ToLogOptions(options.config.log()));
+  const auto program = Start(options, std::move(makers));
+  if (!program.ok()) return Fail(options.name, program.status());
+  auto received = signal.Wait(kHealthInterval);
+  while (!received.has_value()) {
+    (*program)->RefreshHealth();
+    received = signal.Wait(kHealthInterval);
+  }
+  Log(LogLevel::kInfo, "server: stopping", {{"signal", *received}});
+  signal.Release();
+  (*program)->Stop();
+  Log(LogLevel::kInfo, "server: stopped");
+  return kExitOk;
+}
+
+}  // namespace kantoku::platform

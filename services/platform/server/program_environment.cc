@@ -1,0 +1,79 @@
+#include "services/platform/server/program_environment.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <sys/random.h>
+
+#include <array>
+#include <utility>
+
+#include "services/platform/check.h"
+#include "services/platform/server/server.h"
+
+namespace kantoku::platform {
+namespace {
+
+// A service that comes back is found within this time.
+constexpr int kLongestBackoffMilliseconds = 1'000;
+constexpr int kFirstBackoffMilliseconds = 50;
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(Server::kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(Server::kMaxMessageBytes);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstBackoffMilliseconds);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kLongestBackoffMilliseconds);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestBackoffMilliseconds);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+// Asks the system for many numbers at a time.
+class RandomNumbers {
+ public:
+  uint64_t Next() {
+    if (next_ == numbers_.size()) Refill();
+    return numbers_[next_++];
+  }
+
+ private:
+  void Refill() {
+    // Up to 256 bytes come whole, whatever signal arrives.
+    static_assert(sizeof(numbers_) <= 256);
+    KANTOKU_CHECK(::getrandom(numbers_.data(), sizeof(numbers_), 0) == sizeof(numbers_));
+    next_ = 0;
+  }
+
+  std::array<uint64_t, 32> numbers_;
+  size_t next_ = numbers_.size();
+};
+
+}  // namespace
+
+ProgramEnvironment::ProgramEnvironment(std::unique_ptr<MacKeys> keys, std::string data_dir)
+    : keys_(std::move(keys)),
+      data_dir_(std::move(data_dir)),
+      metrics_(std::make_shared<prometheus::Registry>()),
+      calls_(*metrics_, Clock::Real()) {}
+
+ProgramEnvironment::~ProgramEnvironment() = default;
+
+uint64_t ProgramEnvironment::Random() {
+  thread_local RandomNumbers numbers;
+  return numbers.Next();
+}
+
+std::shared_ptr<grpc::Channel> ProgramEnvironment::Connect(const std::string& address) {
+  MutexLock lock(mutex_);
+  const std::string& target = address.empty() ? own_address_ : address;
+  KANTOKU_CHECK(!target.empty());
+  std::shared_ptr<grpc::Channel>& channel = channels_[target];
+  if (channel == nullptr) channel = MakeChannel(target);
+  return channel;
+}
+
+void ProgramEnvironment::SetOwnAddress(const std::string& address) {
+  MutexLock lock(mutex_);
+  own_address_ = address;
+}
+
+}  // namespace kantoku::platform

@@ -1,0 +1,51 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_SERVER_PROGRAM_ENVIRONMENT_H_
+#define KANTOKU_SERVICES_PLATFORM_SERVER_PROGRAM_ENVIRONMENT_H_
+
+#include <prometheus/registry.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/clock.h"
+#include "services/platform/mutex.h"
+#include "services/platform/rpc/call_monitor.h"
+#include "services/platform/server/module.h"
+
+namespace kantoku::platform {
+
+// What a program lends to its modules: the machine's clocks and randomness, its keys, its metrics.
+//
+// Thread-safe.
+class ProgramEnvironment final : public Environment {
+ public:
+  ProgramEnvironment(std::unique_ptr<MacKeys> keys, std::string data_dir);
+  ~ProgramEnvironment() override;
+
+  Clock& clock() override { return Clock::Real(); }
+  uint64_t Random() override;
+  const MacKeys& mac_keys() override { return *keys_; }
+  prometheus::Registry& metrics() override { return *metrics_; }
+  CallMonitor& calls() override { return calls_; }
+  const std::string& data_dir() override { return data_dir_; }
+  std::shared_ptr<grpc::Channel> Connect(const std::string& address) override;
+
+  // Where the program's own server is, for Connect(""). Once, before modules start.
+  void SetOwnAddress(const std::string& address);
+
+ private:
+  const std::unique_ptr<MacKeys> keys_;
+  const std::string data_dir_;
+  const std::shared_ptr<prometheus::Registry> metrics_;
+  CallMonitor calls_;
+
+  Mutex mutex_;
+  std::string own_address_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, std::shared_ptr<grpc::Channel>> channels_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_SERVER_PROGRAM_ENVIRONMENT_H_

@@ -1,0 +1,53 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_SERVER_SERVER_H_
+#define KANTOKU_SERVICES_PLATFORM_SERVER_SERVER_H_
+
+#include <grpcpp/impl/service_type.h>
+#include <grpcpp/server.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/platform/config/address.h"
+
+namespace kantoku::platform {
+
+// A gRPC server as all our programs open it: messages up to 32 MiB both ways, pings of clients
+// welcome, standard health and reflection.
+//
+// Thread-safe. The services outlive it.
+class Server {
+ public:
+  static constexpr int kMaxMessageBytes = 32 << 20;
+
+  // UNAVAILABLE, CANNOT_LISTEN says why `address` cannot be had. Health says NOT_SERVING at first.
+  static absl::StatusOr<std::unique_ptr<Server>> Listen(
+      const ListenAddress& address, const std::vector<grpc::Service*>& services);
+  ~Server();
+
+  // Where it listens, with the port that it got.
+  const ListenAddress& address() const { return address_; }
+
+  // What health checks of `service` say; the empty name stands for the whole server.
+  void SetServing(const std::string& service, bool serving);
+
+  // Health says NOT_SERVING for good; calls go on.
+  void StopServing();
+
+  // Refuses new calls, cancels those that have not ended within `limit`, and returns when every
+  // call has ended. Idempotent.
+  void Shutdown(absl::Duration limit);
+
+ private:
+  Server(ListenAddress address, std::unique_ptr<grpc::Server> server);
+
+  const ListenAddress address_;
+  const std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_SERVER_SERVER_H_

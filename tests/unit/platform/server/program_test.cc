@@ -1,0 +1,369 @@
+#include "services/platform/server/program.h"
+
+#include <arpa/inet.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <netinet/in.h>
+#include <prometheus/counter.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "kantoku/outputs/v1/outputs.grpc.pb.h"
+#include "services/platform/rpc/bidi_stream.h"
+#include "services/platform/rpc/unary.h"
+#include "services/platform/status.h"
+
+namespace kantoku::platform {
+namespace {
+
+namespace outputspb = ::kantoku::outputs::v1;  // Stands for any service.
+namespace fs = std::filesystem;
+
+class Directory {
+ public:
+  Directory() {
+    std::string path = (fs::temp_directory_path() / "kantoku-server-XXXXXX").string();
+    path_ = ::mkdtemp(path.data());
+  }
+  ~Directory() { fs::remove_all(path_); }
+  std::string File(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+std::string Read(const std::string& path) {
+  std::ostringstream content;
+  content << std::ifstream(path).rdbuf();
+  return content.str();
+}
+
+// What was done to a module, and what it shall do.
+struct Log {
+  std::vector<std::string> lines;
+  absl::Status start;
+  std::atomic<bool> healthy = true;
+  std::atomic<bool> waits = false;
+};
+
+class Stream final
+    : public CoalescingBidiReactor<outputspb::AwaitRequest, outputspb::AwaitResponse> {
+ public:
+  using CoalescingBidiReactor::CoalescingBidiReactor;
+
+ private:
+  void OnRequest(outputspb::AwaitRequest&) override {}
+};
+
+class FakeModule final : public Module, public outputspb::OutputsService::CallbackService {
+ public:
+  FakeModule(std::string name, Environment& environment, Log& log, bool serves)
+      : name_(std::move(name)),
+        log_(log),
+        serves_(serves),
+        get_(environment.calls().MethodOf("OutputsService/Get")),
+        await_(environment.calls().MethodOf("OutputsService/Await")) {
+    Note("open");
+  }
+  ~FakeModule() override { Note("destroyed"); }
+
+  std::string_view name() const override { return name_; }
+  std::vector<grpc::Service*> services() override {
+    return serves_ ? std::vector<grpc::Service*>{this} : std::vector<grpc::Service*>{};
+  }
+  absl::Status Start() override {
+    Note("start");
+    return log_.start;
+  }
+  void Drain(absl::Duration) override {
+    Note("drain");
+    if (const auto stream = stream_.lock()) stream->Close(absl::UnavailableError("draining"));
+  }
+  void Stop() override {
+    Note("stop");
+    waiting_.reset();
+  }
+  bool healthy() const override { return log_.healthy; }
+
+ private:
+  // Answers when it is asked for nothing, else not before the module stops.
+  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
+                                const outputspb::GetRequest* request,
+                                outputspb::GetResponse*) override {
+    return HandleUnary(context, get_, [&](const Caller&, Reply reply) {
+      if (request->task_ids().empty()) return reply(absl::OkStatus());
+      waiting_ = std::make_unique<Reply>(std::move(reply));
+      log_.waits = true;
+    });
+  }
+  grpc::ServerBidiReactor<outputspb::AwaitRequest, outputspb::AwaitResponse>* Await(
+      grpc::CallbackServerContext* context) override {
+    auto stream = std::make_shared<Stream>(context, await_);
+    stream_ = stream;
+    return stream->Start();
+  }
+
+  void Note(const std::string& what) { log_.lines.push_back(name_ + " " + what); }
+
+  const std::string name_;
+  Log& log_;
+  const bool serves_;
+  CallMonitor::Method& get_;
+  CallMonitor::Method& await_;
+  std::weak_ptr<Stream> stream_;
+  std::unique_ptr<Reply> waiting_;
+};
+
+ModuleMaker Maker(std::string name, Log& log, bool serves = false) {
+  return [name, &log, serves](Environment& environment) {
+    return std::make_unique<FakeModule>(name, environment, log, serves);
+  };
+}
+
+template <typename... Makers>
+std::vector<ModuleMaker> List(Makers... makers) {
+  std::vector<ModuleMaker> list;
+  (list.push_back(std::move(makers)), ...);
+  return list;
+}
+
+ProgramOptions Options(const Directory& directory) {
+  ProgramOptions options;
+  options.name = "kantoku-test";
+  options.create_mac_keys = true;
+  options.config.mutable_server()->set_listen("127.0.0.1:0");
+  options.config.mutable_server()->set_data_dir(directory.File("data"));
+  return options;
+}
+
+std::unique_ptr<outputspb::OutputsService::Stub> StubOf(Program& program) {
+  return outputspb::OutputsService::NewStub(program.environment().Connect(""));
+}
+
+// What an HTTP GET of `path` at "host:port" answers.
+std::string HttpGet(const std::string& address, const std::string& path) {
+  const size_t colon = address.rfind(':');
+  sockaddr_in target{};
+  target.sin_family = AF_INET;
+  target.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(colon + 1))));
+  ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &target.sin_addr);
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&target), sizeof(target)) == 0);
+  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  REQUIRE(::write(fd, request.data(), request.size()) == static_cast<ssize_t>(request.size()));
+  std::string answer;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = ::read(fd, buffer, sizeof(buffer))) > 0;) answer.append(buffer, got);
+  ::close(fd);
+  return answer;
+}
+
+// What the standard health service says of `service`: SERVING is 1, NOT_SERVING 2.
+std::string Health(Program& program, const std::string& service) {
+  grpc::GenericStub stub(program.environment().Connect(""));
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const std::string request =
+      service.empty() ? "" : std::string("\n") + static_cast<char>(service.size()) + service;
+  grpc::Slice slice(request);
+  auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check",
+                                    grpc::ByteBuffer(&slice, 1), &queue);
+  call->StartCall();
+  grpc::ByteBuffer response;
+  grpc::Status status;
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  if (!status.ok()) return status.error_message();
+  grpc::Slice bytes;
+  REQUIRE(response.DumpToSingleSlice(&bytes).ok());
+  const std::string text(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+  return text == "\x08\x01" ? "SERVING" : text == "\x08\x02" ? "NOT_SERVING" : text;
+}
+
+TEST_CASE("Modules are opened, started, drained and stopped in order, the last first") {
+  const Directory directory;
+  Log log;
+  {
+    auto program = Program::Start(Options(directory), List(Maker("a", log), Maker("b", log)));
+    REQUIRE(program.ok());
+    (*program)->Stop();
+    (*program)->Stop();
+  }
+  CHECK(log.lines == std::vector<std::string>{"a open", "b open", "a start", "b start", "b drain",
+                                              "a drain", "b stop", "a stop", "a destroyed",
+                                              "b destroyed"});
+}
+
+TEST_CASE("Calls reach the services of a module") {
+  const Directory directory;
+  Log log;
+  const auto program = Program::Start(Options(directory), List(Maker("a", log, true)));
+  REQUIRE(program.ok());
+  grpc::ClientContext context;
+  outputspb::GetResponse response;
+  CHECK(StubOf(**program)->Get(&context, {}, &response).ok());
+}
+
+TEST_CASE("The data directory is made for its owner alone, and keys with it") {
+  const Directory directory;
+  auto options = Options(directory);
+  options.config.mutable_server()->set_data_dir(directory.File("deep/er/data"));
+  REQUIRE(Program::Start(options, {}).ok());
+  struct stat info;
+  REQUIRE(::stat(directory.File("deep/er/data").c_str(), &info) == 0);
+  CHECK((info.st_mode & 0777) == 0700);
+  CHECK(fs::exists(directory.File("deep/er/data/mac.keys")));
+  CHECK(Program::Start(options, {}).ok());
+}
+
+TEST_CASE("A program that makes no keys needs some") {
+  const Directory directory;
+  auto options = Options(directory);
+  options.create_mac_keys = false;
+  const auto program = Program::Start(options, {});
+  CHECK(ReasonOf(program.status()) == "NO_MAC_KEYS");
+  CHECK_THAT(std::string(program.status().message()), Catch::Contains("data/mac.keys"));
+}
+
+TEST_CASE("Addresses that are not loopback are refused with the reason") {
+  const Directory directory;
+  auto options = Options(directory);
+  options.config.mutable_server()->set_listen(GENERATE("0.0.0.0:0", "192.168.1.1:0", "[::]:0"));
+  const auto program = Program::Start(options, {});
+  CHECK(program.status().code() == absl::StatusCode::kInvalidArgument);
+  CHECK_THAT(std::string(program.status().message()),
+             Catch::Contains("server.listen: ") && Catch::Contains("not authenticated yet"));
+  CHECK_FALSE(fs::exists(directory.File("data")));
+}
+
+TEST_CASE("A taken port is one clear error, for calls and for metrics") {
+  const Directory directory;
+  const auto first = Program::Start(Options(directory), {});
+  REQUIRE(first.ok());
+  auto options = Options(directory);
+  options.config.mutable_server()->set_listen((*first)->address());
+  const auto second = Program::Start(options, {});
+  CHECK(second.status().message() ==
+        "server.listen: cannot listen on " + (*first)->address() + ": Address already in use");
+  options = Options(directory);
+  options.config.mutable_server()->set_metrics_listen((*first)->metrics_address());
+  const auto third = Program::Start(options, {});
+  CHECK(ReasonOf(third.status()) == "CANNOT_LISTEN");
+  CHECK_THAT(std::string(third.status().message()), Catch::Contains("server.metrics_listen: "));
+}
+
+TEST_CASE("A data directory that cannot be is one clear error") {
+  const Directory directory;
+  std::ofstream(directory.File("file")) << "x";
+  auto options = Options(directory);
+  options.config.mutable_server()->set_data_dir(directory.File(GENERATE("file", "file/below")));
+  const auto program = Program::Start(options, {});
+  CHECK(ReasonOf(program.status()) == "DATA_DIR");
+  CHECK_THAT(std::string(program.status().message()), Catch::Contains(directory.File("file")));
+}
+
+TEST_CASE("A module that cannot start stops the others") {
+  const Directory directory;
+  Log log;
+  log.start = Error(absl::StatusCode::kUnavailable, "NO", "no");
+  const auto program = Program::Start(Options(directory), List(Maker("a", log), Maker("b", log)));
+  CHECK(program.status().message() == "a: no");
+  CHECK(std::count(log.lines.begin(), log.lines.end(), "b stop") == 1);
+}
+
+TEST_CASE("The port file holds the port") {
+  const Directory directory;
+  auto options = Options(directory);
+  options.port_file = directory.File("port");
+  const auto program = Program::Start(options, {});
+  REQUIRE(program.ok());
+  CHECK("127.0.0.1:" + Read(options.port_file) == (*program)->address() + "\n");
+}
+
+TEST_CASE("Metrics and health are served over HTTP") {
+  const Directory directory;
+  Log log;
+  const auto program = Program::Start(Options(directory), List(Maker("a", log)));
+  REQUIRE(program.ok());
+  prometheus::BuildCounter()
+      .Name("kantoku_test_total")
+      .Register((*program)->environment().metrics())
+      .Add({})
+      .Increment(3);
+  const std::string address = (*program)->metrics_address();
+  CHECK_THAT(HttpGet(address, "/metrics"),
+             Catch::StartsWith("HTTP/1.1 200") && Catch::Contains("kantoku_test_total 3"));
+  CHECK_THAT(HttpGet(address, "/healthz"), Catch::StartsWith("HTTP/1.1 200"));
+  log.healthy = false;
+  (*program)->RefreshHealth();
+  CHECK_THAT(HttpGet(address, "/healthz"), Catch::StartsWith("HTTP/1.1 503"));
+}
+
+TEST_CASE("Metrics can be switched off") {
+  const Directory directory;
+  auto options = Options(directory);
+  options.config.mutable_server()->set_metrics_listen("none");
+  const auto program = Program::Start(options, {});
+  REQUIRE(program.ok());
+  CHECK((*program)->metrics_address().empty());
+}
+
+TEST_CASE("The standard health service says what the modules say") {
+  const Directory directory;
+  Log well;
+  Log ill;
+  const auto program =
+      Program::Start(Options(directory), List(Maker("well", well), Maker("ill", ill)));
+  REQUIRE(program.ok());
+  CHECK(Health(**program, "") == "SERVING");
+  ill.healthy = false;
+  (*program)->RefreshHealth();
+  CHECK(Health(**program, "") == "NOT_SERVING");
+  CHECK(Health(**program, "well") == "SERVING");
+  CHECK(Health(**program, "ill") == "NOT_SERVING");
+}
+
+TEST_CASE("Streams end with the drain, before the server shuts down") {
+  const Directory directory;
+  Log log;
+  const auto program = Program::Start(Options(directory), List(Maker("a", log, true)));
+  REQUIRE(program.ok());
+  grpc::ClientContext context;
+  context.set_wait_for_ready(true);
+  const auto stream = StubOf(**program)->Await(&context);
+  while ((*program)->environment().calls().open_streams() == 0) std::this_thread::yield();
+  (*program)->Stop();
+  CHECK(stream->Finish().error_message() == "draining");
+}
+
+TEST_CASE("A call that a module cannot answer does not hold up the stop") {
+  const Directory directory;
+  Log log;
+  auto options = Options(directory);
+  options.config.mutable_server()->mutable_drain_timeout()->set_nanos(50'000'000);
+  const auto program = Program::Start(options, List(Maker("a", log, true)));
+  REQUIRE(program.ok());
+  grpc::ClientContext context;
+  outputspb::GetRequest request;
+  request.add_task_ids("never");
+  outputspb::GetResponse response;
+  grpc::Status status;
+  std::thread caller(
+      [&, stub = StubOf(**program)] { status = stub->Get(&context, request, &response); });
+  while (!log.waits) std::this_thread::yield();
+  (*program)->Stop();
+  caller.join();
+  CHECK_FALSE(status.ok());
+}
+
+}  // namespace
+}  // namespace kantoku::platform
