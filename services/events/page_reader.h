@@ -1,0 +1,87 @@
+#ifndef KANTOKU_SERVICES_EVENTS_PAGE_READER_H_
+#define KANTOKU_SERVICES_EVENTS_PAGE_READER_H_
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "google/protobuf/arena.h"
+#include "google/protobuf/repeated_ptr_field.h"
+#include "kantoku/events/v1/events.pb.h"
+#include "services/events/event_filter.h"
+#include "services/events/log.h"
+#include "services/events/position.h"
+
+namespace kantoku::events {
+
+// Where a page ends: at whichever comes first.
+struct PageLimits {
+  size_t max_events = 1000;
+  size_t max_bytes = size_t{1} << 20;  // Of events, about.
+  // Of rows that are looked at, whether or not something matches.
+  size_t max_rows = 1000;
+  size_t max_row_bytes = size_t{4} << 20;
+};
+
+struct PageEnd {
+  Position next;     // Where to go on.
+  bool gap = false;  // Events before the page were dropped by retention.
+  bool end = false;  // Nothing more was there.
+  size_t events = 0;
+  size_t bytes = 0;  // Of the events, about.
+  size_t rows = 0;   // That were looked at.
+};
+
+// Reads, decodes and filters rows. The newest ones are kept decoded, since live readers all read
+// the same.
+//
+// Confined to the hub's thread. The log outlives it.
+class PageReader {
+ public:
+  explicit PageReader(EventLog& log) : log_(log), writer_(log.id()) {}
+
+  // Adds to `events` those from `from` on that match. Errors are those of EventLog::Read.
+  absl::StatusOr<PageEnd> Read(Position from, const EventFilter& filter, const PageLimits& limits,
+                               google::protobuf::RepeatedPtrField<v1::Event>& events);
+
+  std::string_view Text(const Position& position) { return writer_.Write(position); }
+
+ private:
+  struct DecodedRow {
+    google::protobuf::Arena arena;
+    v1::EventBatch* batch;
+    uint32_t count = 0;
+    size_t bytes = 0;
+  };
+  using DecodedRowPtr = std::shared_ptr<const DecodedRow>;
+  struct Page {
+    const EventFilter& filter;
+    const PageLimits& limits;
+    google::protobuf::RepeatedPtrField<v1::Event>& events;
+    PageEnd result;
+    bool full() const {
+      return result.events >= limits.max_events || result.bytes >= limits.max_bytes;
+    }
+  };
+
+  absl::StatusOr<DecodedRowPtr> Decode(const LogRow& row);
+  void Remember(RowNumber row, DecodedRowPtr decoded);
+  // Moves the page's `next` through the row, to its end unless the page is full first.
+  void AddRow(RowNumber number, const DecodedRow& row, Page& page);
+  // Events of `run`, which begins at `first` in its row; false when the page is full.
+  bool AddRun(RowNumber number, const DecodedRow& row, const v1::EventRun& run, uint32_t first,
+              Page& page);
+
+  EventLog& log_;
+  PositionWriter writer_;
+  absl::flat_hash_map<RowNumber, DecodedRowPtr> decoded_;
+  std::deque<RowNumber> decoded_order_;  // Oldest first.
+  size_t decoded_bytes_ = 0;
+};
+
+}  // namespace kantoku::events
+
+#endif  // KANTOKU_SERVICES_EVENTS_PAGE_READER_H_

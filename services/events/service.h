@@ -1,0 +1,68 @@
+#ifndef KANTOKU_SERVICES_EVENTS_SERVICE_H_
+#define KANTOKU_SERVICES_EVENTS_SERVICE_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <atomic>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kantoku/events/v1/events.grpc.pb.h"
+#include "services/events/log.h"
+#include "services/events/position.h"
+#include "services/events/subscription_hub.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/clock.h"
+#include "services/platform/rpc/call_monitor.h"
+#include "services/platform/rpc/unary.h"
+
+namespace kantoku::events {
+
+// EventsService over a log and a hub: decodes, checks, calls, encodes. The contract is
+// events.proto.
+//
+// Thread-safe. Everything it is made from outlives it, and it outlives its calls.
+class Service final : public v1::EventsService::CallbackService {
+ public:
+  struct Parts {
+    EventLog& log;
+    SubscriptionHub& hub;
+    const platform::MacKeys& mac_keys;
+    platform::Clock& clock;
+    platform::CallMonitor& calls;
+  };
+
+  explicit Service(const Parts& parts);
+
+  // Until then, and again after Close, calls are UNAVAILABLE.
+  void Open() { open_ = true; }
+  void Close() { open_ = false; }
+
+  grpc::ServerUnaryReactor* Append(grpc::CallbackServerContext* context,
+                                   const v1::AppendRequest* request,
+                                   v1::AppendResponse* response) override;
+  grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context,
+                                 const v1::ReadRequest* request,
+                                 v1::ReadResponse* response) override;
+  grpc::ServerWriteReactor<v1::SubscribeResponse>* Subscribe(
+      grpc::CallbackServerContext* context, const v1::SubscribeRequest* request) override;
+
+ private:
+  absl::Status CheckOpen() const;
+  absl::StatusOr<AppendCommand> Admit(const grpc::CallbackServerContext& context,
+                                      const v1::AppendRequest& request) const;
+  absl::StatusOr<SubscriptionHub::ReadRequest> Admit(const v1::ReadRequest& request) const;
+  absl::StatusOr<Position> Resolve(std::string_view after, v1::StartAt start) const;
+
+  Parts parts_;
+  platform::CallMonitor::Method& append_;
+  platform::CallMonitor::Method& read_;
+  platform::CallMonitor::Method& subscribe_;
+  std::atomic<bool> open_ = false;
+};
+
+}  // namespace kantoku::events
+
+#endif  // KANTOKU_SERVICES_EVENTS_SERVICE_H_

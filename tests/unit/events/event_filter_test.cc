@@ -1,0 +1,85 @@
+#include "services/events/event_filter.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "services/platform/ids.h"
+#include "services/platform/status.h"
+
+namespace kantoku::events {
+namespace {
+
+std::string TaskBytes(uint64_t sequence) {
+  return std::string(
+      platform::TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 0, sequence, 0).bytes());
+}
+
+v1::EventRun Run(const std::string& type, const std::string& name_space = "default") {
+  v1::EventRun run;
+  run.set_type(type);
+  run.set_namespace_(name_space);
+  run.set_task_ids(TaskBytes(1));
+  return run;
+}
+
+TEST_CASE("An empty filter matches everything in the default namespace, and nothing else") {
+  const auto filter = EventFilter::Make({});
+  REQUIRE(filter.ok());
+  CHECK(filter->MatchesRun(Run("task.created")));
+  CHECK_FALSE(filter->MatchesRun(Run("task.created", "lab")));
+  CHECK_FALSE(filter->names_tasks());
+}
+
+TEST_CASE("Types match whole, or by prefix") {
+  v1::EventFilter wanted;
+  wanted.add_types("task.created");
+  wanted.add_types("executor.*");
+  const auto filter = EventFilter::Make(wanted);
+  REQUIRE(filter.ok());
+  CHECK(filter->MatchesRun(Run("task.created")));
+  CHECK(filter->MatchesRun(Run("executor.lost")));
+  CHECK_FALSE(filter->MatchesRun(Run("task.created.twice")));
+  CHECK_FALSE(filter->MatchesRun(Run("task.finished")));
+}
+
+TEST_CASE("Every field that is set must match") {
+  v1::EventFilter wanted;
+  wanted.set_namespace_("lab");
+  wanted.add_types("task.*");
+  wanted.add_task_ids(TaskBytes(1));
+  const auto filter = EventFilter::Make(wanted);
+  REQUIRE(filter.ok());
+  CHECK(filter->MatchesRun(Run("task.created", "lab")));
+  CHECK_FALSE(filter->MatchesRun(Run("task.created")));
+  CHECK_FALSE(filter->MatchesRun(Run("executor.lost", "lab")));
+  CHECK(filter->names_tasks());
+  CHECK(filter->MatchesTask(TaskBytes(1)));
+  CHECK_FALSE(filter->MatchesTask(TaskBytes(2)));
+
+  v1::EventRun without_task = Run("task.none", "lab");
+  without_task.clear_task_ids();
+  CHECK_FALSE(filter->MatchesRun(without_task));
+}
+
+TEST_CASE("A bad filter is INVALID_ARGUMENT and names the entry") {
+  v1::EventFilter empty_type;
+  empty_type.add_types("task.*");
+  empty_type.add_types("");
+  const auto type = EventFilter::Make(empty_type).status();
+  CHECK(type.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(std::string(type.message()).find("filter.types[1]") != std::string::npos);
+
+  v1::EventFilter short_id;
+  short_id.add_task_ids("short");
+  const auto id = EventFilter::Make(short_id).status();
+  CHECK(id.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(platform::ReasonOf(id) == "INVALID_ID");
+  CHECK(std::string(id.message()).find("filter.task_ids[0]") != std::string::npos);
+
+  v1::EventFilter too_many;
+  for (int i = 0; i <= EventFilter::kMaxTypes; ++i) too_many.add_types("t");
+  CHECK(platform::ReasonOf(EventFilter::Make(too_many).status()) == "FILTER_TOO_LARGE");
+}
+
+}  // namespace
+}  // namespace kantoku::events

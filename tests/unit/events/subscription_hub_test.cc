@@ -1,0 +1,351 @@
+#include "services/events/subscription_hub.h"
+
+#include <catch2/catch.hpp>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "services/events/log_records.h"
+#include "services/events/record_event_log.h"
+#include "services/platform/check.h"
+#include "services/platform/clock.h"
+#include "services/platform/status.h"
+#include "services/platform/store/memory/memory_record_store.h"
+
+namespace kantoku::events {
+namespace {
+
+constexpr auto kLong = std::chrono::seconds(60);
+
+std::string Encode(const std::string& type, int events = 1) {
+  v1::EventBatch batch;
+  v1::EventRun& run = *batch.add_runs();
+  run.set_type(type);
+  run.set_namespace_("default");
+  if (events > 1) run.set_task_ids(std::string(16 * static_cast<size_t>(events), 't'));
+  return batch.SerializeAsString();
+}
+
+// A log in memory that a test appends to and waits for.
+class TestLog {
+ public:
+  explicit TestLog(const RecordEventLogOptions& options = {})
+      : stores_(platform::MakeMemoryRecordStoreFactory(EventsSchema())),
+        log_(*OpenRecordEventLog(options, *stores_, platform::Clock::Real())) {}
+
+  void Append(const std::string& type, int events = 1) {
+    absl::Notification done;
+    absl::Status outcome;
+    AppendCommand command = {.source = "test/0", .batches = {{++number_, Encode(type, events)}}};
+    log_->Append(std::move(command), [&](const absl::StatusOr<AppendResult>& result) {
+      outcome = result.status();
+      done.Notify();
+    });
+    done.WaitForNotification();
+    CHECK(outcome.ok());
+  }
+
+  EventLog& operator*() { return *log_; }
+  EventLog* operator->() { return log_.get(); }
+
+ private:
+  std::unique_ptr<platform::RecordStoreFactory> stores_;
+  std::unique_ptr<EventLog> log_;
+  uint64_t number_ = 0;
+};
+
+EventFilter Wanting(const std::vector<std::string>& types) {
+  v1::EventFilter filter;
+  for (const std::string& type : types) filter.add_types(type);
+  return *EventFilter::Make(filter);
+}
+
+// Takes messages at the pace of a test: each Send waits for a Take. What the hub's thread finds
+// wrong ends the program, for Catch2 knows one thread.
+class SlowSubscriber final : public Subscriber {
+ public:
+  SlowSubscriber(SubscriptionHub*& hub, Position from, EventFilter filter = Wanting({}))
+      : Subscriber(from, std::move(filter)), hub_(hub) {}
+
+  void Send(const v1::SubscribeResponse& message) override {
+    platform::MutexLock lock(mu_);
+    KANTOKU_CHECK(!ended_ && sending_ == nullptr);
+    sending_ = &message;
+    changed_.SignalAll();
+  }
+  void End(const absl::Status& status) override {
+    platform::MutexLock lock(mu_);
+    KANTOKU_CHECK(!ended_ && sending_ == nullptr);
+    ended_ = true;
+    status_ = status;
+    changed_.SignalAll();
+  }
+  void Abort() override {
+    {
+      platform::MutexLock lock(mu_);
+      sending_ = nullptr;
+    }
+    hub_->Sent(*this, false);
+  }
+
+  // The next message, which is then sent.
+  v1::SubscribeResponse Take() {
+    v1::SubscribeResponse taken = Peek();
+    {
+      platform::MutexLock lock(mu_);
+      sending_ = nullptr;
+    }
+    hub_->Sent(*this, true);
+    return taken;
+  }
+  // The next message, which stays under way.
+  v1::SubscribeResponse Peek() {
+    platform::MutexLock lock(mu_);
+    const auto until = std::chrono::steady_clock::now() + kLong;
+    while (sending_ == nullptr && std::chrono::steady_clock::now() < until) {
+      changed_.WaitFor(mu_, kLong);
+    }
+    REQUIRE(sending_ != nullptr);
+    return *sending_;
+  }
+  // Event types until there are `count`.
+  std::vector<std::string> TakeEvents(size_t count) {
+    std::vector<std::string> types;
+    while (types.size() < count) {
+      const v1::SubscribeResponse message = Take();
+      for (const v1::Event& event : message.events()) types.push_back(event.type());
+    }
+    return types;
+  }
+  absl::Status AwaitEnd() {
+    platform::MutexLock lock(mu_);
+    const auto until = std::chrono::steady_clock::now() + kLong;
+    while (!ended_ && std::chrono::steady_clock::now() < until) changed_.WaitFor(mu_, kLong);
+    REQUIRE(ended_);
+    return status_;
+  }
+
+ private:
+  SubscriptionHub*& hub_;
+  platform::Mutex mu_;
+  platform::CondVar changed_;
+  const v1::SubscribeResponse* sending_ = nullptr;
+  bool ended_ = false;
+  absl::Status status_;
+};
+
+// Subscribers outlive their End, and so the hub is stopped before they go.
+struct Fixture {
+  explicit Fixture(const RecordEventLogOptions& log_options = {},
+                   SubscriptionHub::Options options = {})
+      : log(log_options),
+        owned(std::make_unique<SubscriptionHub>(options, *log)),
+        hub(owned.get()) {}
+  ~Fixture() { hub->Stop(); }
+
+  SlowSubscriber& Subscribe(Position from = {}, EventFilter filter = Wanting({})) {
+    subscribers.push_back(std::make_unique<SlowSubscriber>(hub, from, std::move(filter)));
+    CHECK(hub->Add(*subscribers.back()).ok());
+    return *subscribers.back();
+  }
+  v1::ReadResponse Read(SubscriptionHub::ReadRequest request) {
+    absl::Notification done;
+    absl::Status outcome;
+    v1::ReadResponse response;
+    hub->Read(std::move(request), response, [&](const absl::Status& status) {
+      outcome = status;
+      done.Notify();
+    });
+    done.WaitForNotification();
+    CHECK(outcome.ok());
+    return response;
+  }
+
+  TestLog log;
+  std::vector<std::unique_ptr<SlowSubscriber>> subscribers;
+  std::unique_ptr<SubscriptionHub> owned;
+  SubscriptionHub* hub;
+};
+
+TEST_CASE("A subscriber is greeted at once, also when there is nothing") {
+  Fixture f;
+  const auto greeting = f.Subscribe().Take();
+  CHECK(greeting.events().empty());
+  CHECK_FALSE(greeting.next().empty());
+  CHECK_FALSE(greeting.gap());
+}
+
+TEST_CASE("A subscriber sees what is kept, then what comes, in order and once") {
+  Fixture f;
+  f.log.Append("one");
+  f.log.Append("two");
+  SlowSubscriber& subscriber = f.Subscribe();
+  CHECK(subscriber.TakeEvents(2) == std::vector<std::string>{"one", "two"});
+  f.log.Append("three");
+  f.log.Append("four");
+  CHECK(subscriber.TakeEvents(2) == std::vector<std::string>{"three", "four"});
+}
+
+TEST_CASE("A subscriber goes on after any position that it was given") {
+  Fixture f;
+  f.log.Append("one", 3);
+  f.log.Append("two", 2);
+  const auto all = f.Subscribe().Take();
+  REQUIRE(all.events_size() == 5);
+  for (int seen = 1; seen < 5; ++seen) {
+    const auto from = ParsePosition(f.log->id(), all.events(seen - 1).position());
+    REQUIRE(from.ok());
+    const auto rest = f.Subscribe(*from).Take();
+    REQUIRE(rest.events_size() == 5 - seen);
+    CHECK(rest.events(0).position() == all.events(seen).position());
+    CHECK(rest.next() == all.next());
+  }
+  CHECK(all.events(4).position() == all.next());
+}
+
+TEST_CASE("A slow subscriber holds up nobody and loses nothing") {
+  Fixture f({.in_memory = {.max_rows = 2}});
+  SlowSubscriber& slow = f.Subscribe();
+  slow.Peek();
+  SlowSubscriber& quick = f.Subscribe();
+  quick.Take();
+  std::vector<std::string> types;
+  for (int i = 0; i < 50; ++i) {
+    types.push_back("event" + std::to_string(i));
+    f.log.Append(types.back());
+    CHECK(quick.TakeEvents(1) == std::vector<std::string>{types.back()});
+  }
+  CHECK(slow.TakeEvents(50) == types);
+}
+
+TEST_CASE("Pages are bounded and go on within a row") {
+  SubscriptionHub::Options options;
+  options.page.max_events = 4;
+  Fixture f({}, options);
+  f.log.Append("many", 10);
+  SlowSubscriber& subscriber = f.Subscribe();
+  CHECK(subscriber.Take().events_size() == 4);
+  CHECK(subscriber.Take().events_size() == 4);
+  CHECK(subscriber.Take().events_size() == 2);
+}
+
+TEST_CASE("A subscriber whose filter matches little is told how far it is") {
+  SubscriptionHub::Options options;
+  options.max_silent_rows = 10;
+  Fixture f({}, options);
+  SlowSubscriber& subscriber = f.Subscribe({}, Wanting({"wanted"}));
+  const std::string greeting = subscriber.Take().next();
+  for (int i = 0; i < 10; ++i) f.log.Append("other");
+  const auto moved = subscriber.Take();
+  CHECK(moved.events().empty());
+  CHECK(moved.next() > greeting);
+  f.log.Append("other");
+  f.log.Append("wanted");
+  const auto wanted = subscriber.Take();
+  REQUIRE(wanted.events_size() == 1);
+  CHECK(wanted.events(0).type() == "wanted");
+}
+
+TEST_CASE("A subscriber that comes too late is told of the gap once") {
+  RecordEventLogOptions log_options;
+  log_options.retention.max_bytes = 6400;
+  Fixture f(log_options);
+  for (int i = 0; i < 200; ++i) f.log.Append("event", 10);
+  SlowSubscriber& subscriber = f.Subscribe({.row = 1, .index = 3});
+  const auto first = subscriber.Take();
+  CHECK(first.gap());
+  REQUIRE(first.events_size() > 0);
+  const auto position = ParsePosition(f.log->id(), first.events(0).position());
+  REQUIRE(position.ok());
+  CHECK(position->index == 1);
+  CHECK(position->row > 1);
+  f.log.Append("last");
+  CHECK_FALSE(subscriber.Take().gap());
+}
+
+TEST_CASE("A subscriber that goes away is ended, whatever it was doing") {
+  Fixture f;
+  SlowSubscriber& parked = f.Subscribe();
+  parked.Take();
+  f.hub->Cancel(parked);
+  CHECK(parked.AwaitEnd().code() == absl::StatusCode::kCancelled);
+
+  SlowSubscriber& sending = f.Subscribe();
+  sending.Peek();
+  f.hub->Cancel(sending);
+  sending.Take();
+  CHECK(sending.AwaitEnd().code() == absl::StatusCode::kCancelled);
+
+  SlowSubscriber& broken = f.Subscribe();
+  broken.Peek();
+  broken.Abort();
+  CHECK(broken.AwaitEnd().code() == absl::StatusCode::kCancelled);
+  f.hub->Cancel(broken);
+  CHECK(f.hub->subscribers() == 0);
+}
+
+TEST_CASE("There are at most so many subscribers") {
+  SubscriptionHub::Options options;
+  options.max_subscribers = 1;
+  Fixture f({}, options);
+  SlowSubscriber& first = f.Subscribe();
+  first.Take();
+  SlowSubscriber second(f.hub, {});
+  const absl::Status refused = f.hub->Add(second);
+  CHECK(refused.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(platform::ReasonOf(refused) == "TOO_MANY_SUBSCRIBERS");
+  f.hub->Cancel(first);
+  CHECK_FALSE(first.AwaitEnd().ok());
+  f.Subscribe().Take();
+}
+
+TEST_CASE("Draining lets messages arrive, ends every subscriber and takes no new one") {
+  Fixture f;
+  SlowSubscriber& parked = f.Subscribe();
+  parked.Take();
+  SlowSubscriber& sending = f.Subscribe();
+  sending.Peek();
+  f.hub->Drain();
+  CHECK(parked.AwaitEnd().code() == absl::StatusCode::kUnavailable);
+  sending.Take();
+  CHECK(platform::ReasonOf(sending.AwaitEnd()) == "DRAINING");
+  SlowSubscriber late(f.hub, {});
+  CHECK(f.hub->Add(late).code() == absl::StatusCode::kUnavailable);
+}
+
+TEST_CASE("Stopping waits for no receiver") {
+  Fixture f;
+  SlowSubscriber& stuck = f.Subscribe();
+  stuck.Peek();
+  f.hub->Stop();
+  CHECK_FALSE(stuck.AwaitEnd().ok());
+  f.hub->Stop();
+  v1::ReadResponse response;
+  absl::Status late;
+  f.hub->Read({.filter = Wanting({})}, response, [&](const absl::Status& s) { late = s; });
+  CHECK(late.code() == absl::StatusCode::kUnavailable);
+}
+
+TEST_CASE("Reads page through what is kept") {
+  SubscriptionHub::Options options;
+  options.page.max_rows = 2;
+  Fixture f({}, options);
+  for (int i = 0; i < 9; ++i) f.log.Append(i % 3 == 0 ? "wanted" : "other");
+
+  const auto first = f.Read({.filter = Wanting({"wanted"}), .limit = 2});
+  REQUIRE(first.events_size() == 2);
+  CHECK(first.next() == first.events(1).position());
+  CHECK_FALSE(first.end());
+  const auto from = ParsePosition(f.log->id(), first.next());
+  REQUIRE(from.ok());
+  const auto rest = f.Read({.from = *from, .filter = Wanting({"wanted"}), .limit = 2});
+  CHECK(rest.events_size() == 1);
+  CHECK(rest.end());
+  CHECK(rest.next() > rest.events(0).position());
+  CHECK_FALSE(rest.gap());
+}
+
+}  // namespace
+}  // namespace kantoku::events
