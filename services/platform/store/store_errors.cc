@@ -9,9 +9,8 @@ std::string PartitionName(std::string_view component, uint32_t partition) {
   return absl::StrCat(ToAbsl(component), "/", partition);
 }
 
-absl::Status FencedError(std::string_view partition_name) {
-  return Error(absl::StatusCode::kAborted, kStoreFenced,
-               absl::StrCat(ToAbsl(partition_name), ": another owner has taken over"));
+absl::Status FencedError() {
+  return Error(absl::StatusCode::kAborted, kStoreFenced, "another owner has taken over");
 }
 
 absl::Status BatchOutOfOrderError(uint64_t number, uint64_t last) {

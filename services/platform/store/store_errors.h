@@ -16,6 +16,7 @@ inline constexpr std::string_view kStoreBusy = "STORE_BUSY";                // U
 inline constexpr std::string_view kStoreFailing = "STORE_FAILING";          // UNAVAILABLE
 inline constexpr std::string_view kStoreDamaged = "STORE_DAMAGED";          // DATA_LOSS
 inline constexpr std::string_view kStoreInUse = "STORE_IN_USE";             // FAILED_PRECONDITION
+inline constexpr std::string_view kStoreReadOnly = "STORE_READ_ONLY";       // FAILED_PRECONDITION
 inline constexpr std::string_view kStoreForeign = "STORE_FOREIGN";          // FAILED_PRECONDITION
 inline constexpr std::string_view kStoreTooNew = "STORE_FORMAT_TOO_NEW";    // FAILED_PRECONDITION
 inline constexpr std::string_view kBatchOutOfOrder = "BATCH_OUT_OF_ORDER";  // FAILED_PRECONDITION
@@ -24,7 +25,7 @@ inline constexpr std::string_view kBatchOutOfOrder = "BATCH_OUT_OF_ORDER";  // F
 std::string PartitionName(std::string_view component, uint32_t partition);
 
 // ABORTED: an owner with a later epoch has opened the partition.
-absl::Status FencedError(std::string_view partition_name);
+absl::Status FencedError();
 
 // FAILED_PRECONDITION: the batch is older than the last one.
 absl::Status BatchOutOfOrderError(uint64_t number, uint64_t last);

@@ -8,6 +8,7 @@
 #include "absl/container/btree_map.h"
 #include "services/platform/check.h"
 #include "services/platform/mutex.h"
+#include "services/platform/status.h"
 #include "services/platform/store/store_errors.h"
 
 namespace kantoku::platform {
@@ -39,14 +40,14 @@ class MemoryRecordStore final : public RecordStore {
 
   absl::StatusOr<uint64_t> LastBatch() override {
     MutexLock lock(partition_->mu);
-    if (fenced()) return FencedError(partition_->name);
+    if (fenced()) return Fenced();
     return partition_->last_batch;
   }
 
   absl::Status Commit(const WriteBatch& batch) override {
     KANTOKU_CHECK(batch.number() > 0);
     MutexLock lock(partition_->mu);
-    if (fenced()) return FencedError(partition_->name);
+    if (fenced()) return Fenced();
     if (batch.number() == partition_->last_batch) return absl::OkStatus();
     if (batch.number() < partition_->last_batch) {
       return BatchOutOfOrderError(batch.number(), partition_->last_batch);
@@ -58,7 +59,7 @@ class MemoryRecordStore final : public RecordStore {
 
   absl::Status Read(const RecordKeys& keys, RecordVisitor visit) override {
     MutexLock lock(partition_->mu);
-    if (fenced()) return FencedError(partition_->name);
+    if (fenced()) return Fenced();
     const Table& records = table(keys.kind);
     for (const RecordKey key : keys.keys) {
       if (const auto found = records.find(key); found != records.end()) visit(key, found->second);
@@ -68,7 +69,7 @@ class MemoryRecordStore final : public RecordStore {
 
   absl::Status Scan(const RecordRange& range, RecordVisitor visit) override {
     MutexLock lock(partition_->mu);
-    if (fenced()) return FencedError(partition_->name);
+    if (fenced()) return Fenced();
     if (range.first > range.last) return absl::OkStatus();
     const Table& records = table(range.kind);
     const auto begin = records.lower_bound(range.first);
@@ -89,6 +90,8 @@ class MemoryRecordStore final : public RecordStore {
   bool fenced() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(partition_->mu) {
     return partition_->epoch != epoch_;
   }
+
+  absl::Status Fenced() const { return Annotate(FencedError(), partition_->name); }
 
   Table& table(RecordKind kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(partition_->mu) {
     KANTOKU_CHECK(partition_->tables[kind].has_value());

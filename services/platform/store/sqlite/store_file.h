@@ -1,0 +1,37 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_STORE_SQLITE_STORE_FILE_H_
+#define KANTOKU_SERVICES_PLATFORM_STORE_SQLITE_STORE_FILE_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "services/platform/store/record_store.h"
+
+namespace kantoku::platform {
+
+// The file of a partition: an SQLite database in WAL mode with
+//   application_id   0x4b540000 | a hash of the component's name in 16 bits
+//   user_version     the layout of the tables (now 1) << 16 | the schema's format
+//   partition_state  (id = 1, component, epoch, batch): who owns it, and the last batch
+//   records_<kind>   (key INTEGER PRIMARY KEY, value BLOB), one table a kind
+// It comes into being whole, under its name, or not at all.
+
+bool StoreFileExists(const std::string& path);
+
+// Makes the directory, only for us, with those above it that are missing.
+absl::Status MakeStoreDirectory(const std::string& directory);
+
+// Makes an empty store, only for us; durable when it returns OK.
+absl::Status CreateStoreFile(const std::string& path, const StoreSchema& schema);
+
+// Looks whether the file is a store of this schema that this program can serve, and leaves it and
+// its directory as they are. Costs the same for a large file. FAILED_PRECONDITION (STORE_FOREIGN,
+// STORE_FORMAT_TOO_NEW) or DATA_LOSS (STORE_DAMAGED) with a line for people.
+absl::Status CheckStoreFile(const std::string& path, const StoreSchema& schema);
+
+// SQL that makes a table for each kind that has none, and says that the format is the schema's.
+std::string UpgradeSql(const StoreSchema& schema);
+std::string TableOf(const StoreSchema::Kind& kind);
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_STORE_SQLITE_STORE_FILE_H_
