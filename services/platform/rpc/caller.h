@@ -3,16 +3,15 @@
 
 #include <grpcpp/client_context.h>
 #include <grpcpp/server_context.h>
-#include <grpcpp/support/status.h>
 
 #include <string>
 #include <string_view>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/auth/tokens.h"
+#include "services/platform/rpc/grpc_status.h"
 
 namespace kantoku::platform {
 
@@ -28,11 +27,6 @@ absl::StatusOr<std::string> CallingService(const grpc::ServerContextBase& contex
 // The other side of it: lets a call of ours show that it comes from `service`.
 void PresentAsService(grpc::ClientContext& context, const MacKeys& keys, std::string_view service,
                       absl::Time now);
-
-// The one bridge between our statuses and gRPC's: code, message and reason (as
-// google.rpc.ErrorInfo in the details) survive it in both directions.
-grpc::Status ToGrpc(const absl::Status& status);
-absl::Status FromGrpc(const grpc::Status& status);
 
 }  // namespace kantoku::platform
 
