@@ -1,0 +1,129 @@
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+
+#include "services/inputs/engine/history.h"
+#include "services/inputs/engine/indexed_heap.h"
+#include "services/inputs/engine/ready_queue.h"
+#include "services/inputs/engine/task_table.h"
+#include "tests/unit/inputs/engine/engine_world.h"
+
+namespace kantoku::inputs::testing {
+namespace {
+
+struct Place {
+  std::vector<uint32_t>* positions;
+  uint32_t& operator()(uint32_t item) const { return (*positions)[item]; }
+};
+
+TEST_CASE("The alarm heap agrees with a sorted set, whatever is removed") {
+  std::mt19937_64 random(1);
+  std::vector<uint32_t> positions(200);
+  std::vector<int64_t> times(200);
+  IndexedHeap<Place> heap(Place{&positions});
+  std::set<std::pair<int64_t, uint32_t>> model;
+  for (int i = 0; i < 20'000; ++i) {
+    const auto item = static_cast<uint32_t>(random() % 200);
+    if (positions[item] == 0) {
+      times[item] = static_cast<int64_t>(random() % 50);
+      heap.Push(times[item], item);
+      model.emplace(times[item], item);
+    } else {
+      heap.Remove(item);
+      model.erase({times[item], item});
+    }
+    REQUIRE(heap.size() == model.size());
+    REQUIRE(heap.empty() == model.empty());
+    if (model.empty()) continue;
+    REQUIRE(std::pair(heap.top_time(), heap.top()) == *model.begin());
+  }
+}
+
+TEST_CASE("A ready queue agrees with a sorted set while tasks come, go and come back") {
+  std::mt19937_64 random(2);
+  ReadyQueue queue;
+  std::map<TaskKey, int16_t> waiting;
+  std::set<std::pair<int, TaskKey>> model;  // By falling priority, then key.
+  std::vector<std::pair<TaskKey, int16_t>> popped;
+  TaskKey next = 1;
+  const auto is_waiting = [&](TaskIndex, TaskKey key) { return waiting.contains(key); };
+  const auto push = [&](TaskKey key, int16_t priority) {
+    waiting[key] = priority;
+    model.emplace(-priority, key);
+    queue.Push(static_cast<TaskIndex>(key), key, priority);
+  };
+  for (int i = 0; i < 50'000; ++i) {
+    switch (random() % 5) {
+      case 0:
+      case 1:
+        push(next++, static_cast<int16_t>(random() % 4));
+        break;
+      case 2:
+        if (popped.empty()) break;
+        push(popped.back().first, popped.back().second);
+        popped.pop_back();
+        break;
+      case 3: {
+        if (model.empty()) break;
+        auto gone = model.begin();
+        std::advance(gone, random() % std::min<size_t>(model.size(), 20));
+        waiting.erase(gone->second);
+        model.erase(gone);
+        queue.NoteGone(is_waiting);
+        break;
+      }
+      default: {
+        const TaskIndex task = queue.Pop(is_waiting);
+        REQUIRE((task == kNoTask) == model.empty());
+        if (model.empty()) break;
+        REQUIRE(TaskKey{task} == model.begin()->second);
+        popped.emplace_back(task, static_cast<int16_t>(-model.begin()->first));
+        waiting.erase(task);
+        model.erase(model.begin());
+      }
+    }
+    REQUIRE(queue.size() == model.size());
+  }
+}
+
+TEST_CASE("The task table agrees with a sorted map and finds only whole ids") {
+  std::mt19937_64 random(3);
+  TaskTable table;
+  std::map<TaskKey, std::pair<TaskId, TaskIndex>> model;
+  const absl::Time wall = absl::FromUnixSeconds(1'700'000'000);
+  for (int i = 0; i < 20'000; ++i) {
+    const TaskId id = TaskId::Make(wall, random() % 3, random() % 1'000, random());
+    const auto known = model.find(id.key());
+    if (known == model.end()) {
+      model[id.key()] = {id, table.Insert(id)};
+    } else {
+      CHECK(table.Find(known->second.first) == known->second.second);
+      if (id != known->second.first) CHECK(table.Find(id) == kNoTask);
+      table.Erase(known->second.second);
+      model.erase(known);
+    }
+    REQUIRE(table.size() == model.size());
+    const TaskKey from = TaskId::Make(wall, random() % 4, random() % 1'100, 0).key();
+    const auto bound = model.lower_bound(from);
+    REQUIRE(table.LowerBound(from) == (bound == model.end() ? kNoTask : bound->second.second));
+  }
+}
+
+TEST_CASE("History finds tasks of the open row under the number it will get") {
+  History history;
+  history.Recover({.number = 7, .ended = absl::UnixEpoch(), .tasks = {1, 2}});
+  history.Append(3);
+  CHECK(history.Find(3) == 8);
+  CHECK(history.Close(absl::UnixEpoch() + absl::Seconds(1)) == 8);
+  CHECK_FALSE(history.Close(absl::UnixEpoch()).has_value());
+  history.Append(4);
+  CHECK(history.Find(4) == 9);
+  const auto expired = history.TakeExpired(absl::UnixEpoch() + absl::Seconds(1), 100);
+  REQUIRE(expired.has_value());
+  CHECK(expired->tasks == std::vector<TaskKey>{1, 2});
+  CHECK_FALSE(history.Find(1).has_value());
+}
+
+}  // namespace
+}  // namespace kantoku::inputs::testing
