@@ -1,0 +1,80 @@
+#include "services/platform/config/validate.h"
+
+#include <catch2/catch.hpp>
+
+#include "services/platform/config/defaults.h"
+#include "services/platform/config/load.h"
+#include "services/platform/config/quantities.h"
+#include "services/platform/status.h"
+
+namespace kantoku::platform {
+namespace {
+
+namespace configpb = ::kantoku::config::v1;
+
+TEST_CASE("Defaults are valid and are what the proto documents") {
+  configpb::Config config;
+  FillDefaults(config);
+  CHECK(Validate(config).ok());
+  CHECK(config.server().listen() == "127.0.0.1:6330");
+  CHECK(config.server().metrics_listen() == "127.0.0.1:6331");
+  CHECK(config.server().mac_key_file() == config.server().data_dir() + "/mac.keys");
+  CHECK(config.inputs().store().has_sqlite());
+  CHECK(config.inputs().namespaces(0) == "default");
+  CHECK(config.inputs().max_payload_bytes() == 4u << 20);
+  CHECK(FromProto(config.inputs().dead_retention()) == absl::Hours(7 * 24));
+  CHECK(config.inputs().events());
+  CHECK(config.outputs().max_awaits_per_stream() == 1'000'000);
+  CHECK(config.events().max_bytes() == uint64_t{10} << 30);
+  CHECK(config.log().level() == configpb::LOG_LEVEL_INFO);
+}
+
+TEST_CASE("Defaults keep what was set and are filled in once") {
+  configpb::Config config;
+  config.mutable_inputs()->set_events(false);
+  config.mutable_inputs()->mutable_history();  // Zero, and set.
+  config.mutable_outputs()->mutable_store()->mutable_memory();
+  config.mutable_server()->set_listen("127.0.0.1:0");
+  FillDefaults(config);
+  const std::string once = config.SerializeAsString();
+  FillDefaults(config);
+  CHECK(config.SerializeAsString() == once);
+  CHECK_FALSE(config.inputs().events());
+  CHECK(FromProto(config.inputs().history()) == absl::ZeroDuration());
+  CHECK(config.outputs().store().has_memory());
+  CHECK(config.server().metrics_listen() == "127.0.0.1:0");
+}
+
+TEST_CASE("A fault names field, value and limit") {
+  const auto [setting, message] = GENERATE(table<std::string, std::string>({
+      {"inputs.max_payload_bytes=32MiB",
+       "--set: inputs.max_payload_bytes: 33554432 is not from 1 to 32505856"},
+      {"outputs.max_result_bytes=1TiB",
+       "--set: outputs.max_result_bytes: 1099511627776 is not from 1 to 32505856"},
+      {"inputs.max_session_credit=100001",
+       "--set: inputs.max_session_credit: 100001 is not from 1 to 100000"},
+      {"inputs.grace=0s", "--set: inputs.grace: 0s is not from 1ms to 3650d"},
+      {"inputs.history=3651d", "--set: inputs.history: 3651d is not from 0s to 3650d"},
+      {"inputs.namespaces=a,a", "--set: inputs.namespaces: a is there twice"},
+      {"inputs.namespaces=a,",
+       "--set: inputs.namespaces: a name has 0 bytes, which is not from 1 to 255"},
+      {"inputs.store=memory",
+       "--set: inputs.store: memory is refused beside a durable outputs.store; make both memory"},
+      {"server.listen=x", "--set: server.listen: x is not of the form host:port"},
+      {"server.metrics_listen=0.0.0.0:1",
+       "--set: server.metrics_listen: 0.0.0.0:1 is not a loopback address; callers are not "
+       "authenticated yet, so only 127.0.0.1, [::1] and localhost are accepted"},
+  }));
+  const auto config = LoadConfig({.overrides = {setting}});
+  CHECK(ReasonOf(config.status()) == "INVALID_CONFIG");
+  CHECK(config.status().message() == message);
+}
+
+TEST_CASE("Memory stores together, and metrics off, are fine") {
+  CHECK(LoadConfig({.overrides = {"inputs.store=memory", "outputs.store=memory",
+                                  "server.metrics_listen=none"}})
+            .ok());
+}
+
+}  // namespace
+}  // namespace kantoku::platform
