@@ -260,15 +260,17 @@ void Core::Collect(absl::Duration now, Actions& actions) {
   }
 }
 
+// At its interval, and at once when it would prove that hand-backs were read.
+bool Core::WantsPing(absl::Duration now) const {
+  return liveness_.PingDue(now) || (ledger_->has_unproven() && !liveness_.awaiting_pong());
+}
+
 bool Core::FillFrame(absl::Duration now) {
-  const auto wants_ping = [&] {
-    return liveness_.PingDue(now) || (ledger_->has_unproven() && !liveness_.awaiting_pong());
-  };
-  if (!speak_ && !ledger_->urgent() && !pong_.has_value() && !wants_ping()) return false;
+  if (!speak_ && !ledger_->urgent() && !pong_.has_value() && !WantsPing(now)) return false;
   inputs::v1::PullRequest& request = stream_->request();
   request.Clear();
   bool any = ledger_->FillReports(request, liveness_.next_number());
-  if (wants_ping()) {
+  if (WantsPing(now)) {
     request.mutable_ping()->set_number(liveness_.OnPingSent(now));
     any = true;
   }

@@ -38,7 +38,7 @@ bool AwaitUnder(platform::Mutex& mu, platform::CondVar& changed,
 
 bool FakeConnection::Await(const std::function<bool(const Said&)>& enough)
     ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  return AwaitUnder(mu_, changed_, [&] { return enough(said_); });
+  return AwaitUnder(mu_, changed_, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return enough(said_); });
 }
 
 FakeConnection::Said FakeConnection::said() {
@@ -55,7 +55,7 @@ class FakeConnection::Reactor final
   }
 
   // Under the connection's lock, so that it is not finished meanwhile.
-  void WriteNext() {
+  void WriteNext() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     if (connection_->writing_ || connection_->to_send_.empty()) return;
     connection_->writing_ = true;
     response_ = std::move(connection_->to_send_.front());
@@ -240,7 +240,7 @@ void FakeServices::Stop() {
 
 std::shared_ptr<FakeConnection> FakeServices::NextConnection() ABSL_NO_THREAD_SAFETY_ANALYSIS {
   std::shared_ptr<FakeConnection> next;
-  AwaitUnder(mu_, changed_, [&] {
+  AwaitUnder(mu_, changed_, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     if (waiting_.empty()) return false;
     next = std::move(waiting_.front());
     waiting_.pop_front();
@@ -275,7 +275,7 @@ grpc::Status FakeServices::TakeAll(const outputs::v1::PutRequest& request,
 
 bool FakeServices::AwaitResult(const std::string& lease_token,
                                std::string* data) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  return AwaitUnder(mu_, changed_, [&] {
+  return AwaitUnder(mu_, changed_, [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     const auto found = results_.find(lease_token);
     if (found == results_.end()) return false;
     if (data != nullptr) *data = found->second;

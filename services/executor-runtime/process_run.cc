@@ -1,0 +1,224 @@
+#include "services/executor-runtime/process_run.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <stop_token>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/platform/clock.h"
+#include "services/platform/status.h"
+
+namespace kantoku::executor {
+namespace {
+
+constexpr size_t kMaxLine = 4096;
+constexpr size_t kTail = 2048;
+constexpr int kMaxLoggedLines = 1000;
+
+absl::Duration Steady() { return platform::Clock::Real().Read().steady; }
+
+// A file in memory that holds `data` and stands at its beginning. Unlike a pipe it takes everything
+// at once, and a program that does not read it breaks nothing.
+absl::StatusOr<File> InputFile(const std::string& data) {
+  File file(memfd_create("kantoku-input", MFD_CLOEXEC));
+  if (!file.open()) return absl::ErrnoToStatus(errno, "cannot make the input");
+  size_t written = 0;
+  while (written < data.size()) {
+    const ssize_t count = write(file.get(), data.data() + written, data.size() - written);
+    if (count < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "cannot fill the input");
+    if (count > 0) written += count;
+  }
+  if (lseek(file.get(), 0, SEEK_SET) != 0) return absl::ErrnoToStatus(errno, "cannot seek");
+  return file;
+}
+
+// Our end does not block.
+absl::Status MakePipe(File& ours, File& theirs) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "cannot make a pipe");
+  ours = File(ends[0]);
+  theirs = File(ends[1]);
+  if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot set up a pipe");
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::string> EnvironmentOf(const ProcessOptions& options, const Context& context) {
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (std::strncmp(*entry, "KANTOKU_", 8) != 0) environment.emplace_back(*entry);
+  }
+  for (const auto& [name, value] : options.environment) {
+    environment.push_back(name + "=" + value);
+  }
+  environment.push_back("KANTOKU_TASK_ID=" + context.task_id().ToString());
+  environment.push_back("KANTOKU_TASK_TYPE=" + context.type());
+  environment.push_back(absl::StrCat("KANTOKU_DISPATCH=", context.dispatch()));
+  environment.push_back(absl::StrCat("KANTOKU_ATTEMPT=", context.attempt()));
+  return environment;
+}
+
+// For poll: rounded up, so that it is time when poll returns; -1 when there is no end.
+int Milliseconds(absl::Duration left) {
+  if (left == absl::InfiniteDuration()) return -1;
+  const absl::Duration bounded = std::clamp(left, absl::ZeroDuration(), absl::Hours(1));
+  return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(bounded, absl::Milliseconds(1))));
+}
+
+}  // namespace
+
+absl::StatusOr<Result> ProcessRun::Run(const std::string& program) {
+  if (absl::Status started = Start(program); !started.ok()) {
+    return platform::Error(started.code(), "CANNOT_RUN", platform::ToStd(started.message()));
+  }
+  const std::stop_callback on_stop(context_.stop_token(), [this] {
+    const uint64_t one = 1;
+    (void)!write(stop_event_.get(), &one, sizeof(one));
+  });
+  if (absl::Status attended = Attend(); !attended.ok()) return attended;
+  const ChildProcess::End end = process_->Wait();
+  ReadOutput();
+  ReadErrors();
+  if (!error_line_.empty()) LogLine(std::exchange(error_line_, {}));
+  return Conclude(end);
+}
+
+absl::Status ProcessRun::Start(const std::string& program) {
+  KANTOKU_ASSIGN_OR_RETURN(const File input, InputFile(context_.payload()));
+  File child_output;
+  File child_errors;
+  KANTOKU_RETURN_IF_ERROR(MakePipe(output_, child_output));
+  KANTOKU_RETURN_IF_ERROR(MakePipe(errors_, child_errors));
+  stop_event_ = File(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!stop_event_.open()) return absl::ErrnoToStatus(errno, "cannot make an event");
+  limit_at_ = Steady() + options_.time_limit;
+  KANTOKU_ASSIGN_OR_RETURN(process_,
+                           ChildProcess::Start({.program = program,
+                                                .arguments = options_.command,
+                                                .environment = EnvironmentOf(options_, context_),
+                                                .directory = options_.directory,
+                                                .memory_limit = options_.memory_limit,
+                                                .standard_input = input.get(),
+                                                .standard_output = child_output.get(),
+                                                .standard_error = child_errors.get()}));
+  return absl::OkStatus();
+}
+
+absl::Status ProcessRun::Attend() {
+  while (true) {
+    const absl::Duration now = Steady();
+    const absl::Duration next = StopWhenDue(now);
+    // A descriptor below zero is not looked at: a pipe that was closed, a stop that was heard.
+    pollfd events[] = {{.fd = process_->end_event(), .events = POLLIN, .revents = 0},
+                       {.fd = output_.get(), .events = POLLIN, .revents = 0},
+                       {.fd = errors_.get(), .events = POLLIN, .revents = 0},
+                       {.fd = asked_ ? -1 : stop_event_.get(), .events = POLLIN, .revents = 0}};
+    if (poll(events, std::size(events), Milliseconds(next - now)) < 0 && errno != EINTR) {
+      return absl::ErrnoToStatus(errno, "cannot wait for the command");
+    }
+    if (events[1].revents != 0) ReadOutput();
+    if (events[2].revents != 0) ReadErrors();
+    if (events[0].revents != 0) return absl::OkStatus();
+  }
+}
+
+absl::Duration ProcessRun::StopWhenDue(absl::Duration now) {
+  if (now >= limit_at_) over_time_ = true;
+  if (!asked_ && (over_time_ || context_.cancelled())) {
+    asked_ = true;
+    kill_at_ = now + options_.kill_after;
+    process_->Signal(SIGTERM);
+  }
+  if (now >= kill_at_) Kill();
+  return asked_ ? kill_at_ : limit_at_;
+}
+
+void ProcessRun::Kill() {
+  asked_ = true;
+  kill_at_ = absl::InfiniteDuration();
+  process_->Signal(SIGKILL);
+}
+
+void ProcessRun::ReadOutput() {
+  char buffer[65536];
+  while (output_.open()) {
+    const ssize_t count = read(output_.get(), buffer, sizeof(buffer));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) return;
+    if (count <= 0) return output_.Close();
+    if (too_large_) continue;
+    result_.append(buffer, count);
+    if (result_.size() > options_.max_output) {
+      too_large_ = true;
+      result_ = {};
+      Kill();
+    }
+  }
+}
+
+void ProcessRun::ReadErrors() {
+  char buffer[4096];
+  while (errors_.open()) {
+    const ssize_t count = read(errors_.get(), buffer, sizeof(buffer));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN) return;
+    if (count <= 0) return errors_.Close();
+    error_tail_.append(buffer, count);
+    if (error_tail_.size() > 2 * kTail) error_tail_.erase(0, error_tail_.size() - kTail);
+    for (const char c : std::string_view(buffer, count)) {
+      if (c == '\n' || error_line_.size() >= kMaxLine) LogLine(std::exchange(error_line_, {}));
+      if (c != '\n') error_line_ += c;
+    }
+  }
+}
+
+void ProcessRun::LogLine(std::string_view line) {
+  if (++logged_lines_ <= kMaxLoggedLines) {
+    context_.Log(LogLevel::kInfo, line);
+  } else if (logged_lines_ == kMaxLoggedLines + 1) {
+    context_.Log(LogLevel::kWarn, "further lines of standard error are left out");
+  }
+}
+
+absl::StatusOr<Result> ProcessRun::Conclude(const ChildProcess::End& end) {
+  const std::string& name = options_.command.front();
+  if (too_large_) {
+    return FailFinally("OUTPUT_TOO_LARGE", absl::StrCat(name, ": more than ", options_.max_output,
+                                                        " bytes on standard output"));
+  }
+  if (end.signal == 0 && end.exit_code == 0) {
+    return Result{.data = std::move(result_), .content_type = options_.content_type};
+  }
+  if (over_time_) {
+    return platform::Error(
+        absl::StatusCode::kDeadlineExceeded, "TIME_LIMIT",
+        absl::StrCat(name, ": ran longer than ", absl::FormatDuration(options_.time_limit)));
+  }
+  if (context_.cancelled()) return absl::CancelledError(absl::StrCat(name, ": stopped"));
+  std::string_view tail = error_tail_;
+  if (tail.size() > kTail) tail.remove_prefix(tail.size() - kTail);
+  const std::string said = tail.empty() ? "" : absl::StrCat(": ", platform::ToAbsl(tail));
+  if (end.signal != 0) {
+    return platform::Error(absl::StatusCode::kAborted, "KILLED_BY_SIGNAL",
+                           absl::StrCat(name, ": killed by signal ", end.signal, " (",
+                                        strsignal(end.signal), ")", said));
+  }
+  const std::string message = absl::StrCat(name, ": exit status ", end.exit_code, said);
+  const auto& finals = options_.final_exit_codes;
+  if (std::find(finals.begin(), finals.end(), end.exit_code) != finals.end()) {
+    return FailFinally("EXIT_STATUS", message);
+  }
+  return platform::Error(absl::StatusCode::kAborted, "EXIT_STATUS", message);
+}
+
+}  // namespace kantoku::executor

@@ -1,0 +1,58 @@
+#ifndef KANTOKU_SERVICES_EXECUTOR_RUNTIME_PROCESS_RUN_H_
+#define KANTOKU_SERVICES_EXECUTOR_RUNTIME_PROCESS_RUN_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/executor-runtime/child_process.h"
+#include "services/executor-runtime/process_executor.h"
+
+namespace kantoku::executor {
+
+// One run of a command for one task.
+//
+// Confined to the handler's thread, but for the stop event.
+class ProcessRun {
+ public:
+  // Both outlive it.
+  ProcessRun(const ProcessOptions& options, Context& context)
+      : options_(options), context_(context) {}
+
+  absl::StatusOr<Result> Run(const std::string& program);
+
+ private:
+  absl::Status Start(const std::string& program);
+  // Moves bytes until the program has ended.
+  absl::Status Attend();
+  // Asks, then forces the program to end when it is time. Returns when to look again.
+  absl::Duration StopWhenDue(absl::Duration now);
+  void Kill();
+  void ReadOutput();
+  void ReadErrors();
+  void LogLine(std::string_view line);
+  absl::StatusOr<Result> Conclude(const ChildProcess::End& end);
+
+  const ProcessOptions& options_;
+  Context& context_;
+  std::unique_ptr<ChildProcess> process_;
+  File output_;
+  File errors_;
+  File stop_event_;
+  std::string result_;
+  std::string error_line_;  // Not ended yet.
+  std::string error_tail_;
+  int logged_lines_ = 0;
+  bool too_large_ = false;
+  bool over_time_ = false;
+  bool asked_ = false;
+  absl::Duration limit_at_ = absl::InfiniteDuration();
+  absl::Duration kill_at_ = absl::InfiniteDuration();
+};
+
+}  // namespace kantoku::executor
+
+#endif  // KANTOKU_SERVICES_EXECUTOR_RUNTIME_PROCESS_RUN_H_

@@ -1,0 +1,195 @@
+#include "services/executor-runtime/program_options.h"
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/platform/config/quantities.h"
+#include "services/platform/status.h"
+
+namespace kantoku::executor {
+namespace {
+
+absl::Status Invalid(std::string_view message) {
+  return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_CONFIG", message);
+}
+
+// The raw words of a command line.
+struct Flags {
+  std::string server;
+  std::string outputs;
+  std::string name_space;
+  std::string name;
+  int concurrency = 0;
+  uint32_t max_held = 0;
+  std::string drain_limit;
+  std::string journal;
+  std::vector<std::string> run;
+  std::vector<std::string> shell;
+  std::string config;
+  std::string log_level = "info";
+  std::string log_format = "auto";
+};
+
+void Declare(CLI::App& app, Flags& flags) {
+  app.add_option("--server", flags.server,
+                 "Host and port of Inputs, and of Outputs (default localhost:6330)");
+  app.add_option("--outputs", flags.outputs, "Host and port of Outputs when it is elsewhere");
+  app.add_option("--namespace", flags.name_space, "Namespace to work for (default: default)");
+  app.add_option("--name", flags.name, "Name to be listed under (default: the host's)");
+  app.add_option("--concurrency", flags.concurrency,
+                 "Commands that run at once (default: one for each processor)");
+  app.add_option("--max-held", flags.max_held,
+                 "Tasks to hold at once, waiting ones included (default: twice the concurrency)");
+  app.add_option("--drain-limit", flags.drain_limit,
+                 "How long running commands may take to finish after SIGTERM (default 30s)");
+  app.add_option("--journal", flags.journal, "Append a line here at each start and end of a run");
+  app.add_option("--run", flags.run, "Run a command for tasks of a type: 'file.sha256=sha256sum'")
+      ->type_name("TYPE=COMMAND")
+      ->allow_extra_args(false);
+  app.add_option("--shell", flags.shell, "As --run, but by /bin/sh: 'text.upper=tr a-z A-Z | rev'")
+      ->type_name("TYPE=LINE")
+      ->allow_extra_args(false);
+  app.add_option("--config", flags.config, "YAML file with all of this and with limits per type");
+  app.add_option("--log-level", flags.log_level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  app.add_option("--log-format", flags.log_format,
+                 "auto (text on a terminal, else JSON), text, json")
+      ->check(CLI::IsMember({"auto", "text", "json"}));
+}
+
+// Splits "TYPE=COMMAND" at the first equals sign.
+absl::StatusOr<std::pair<std::string, std::string>> SplitRun(const std::string& flag,
+                                                             const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    return Invalid(absl::StrCat(flag, " ", text, ": is not TYPE=COMMAND"));
+  }
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+absl::Status ReadFile(const std::string& path, ProgramOptions& options) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file) return Invalid(absl::StrCat("cannot read ", path));
+  return platform::Annotate(ReadProgramConfig(text.str(), options), path);
+}
+
+// A command on the command line replaces the command of the file, and keeps the file's limits.
+absl::Status TakeCommands(const Flags& flags, ProgramOptions& options) {
+  for (const std::string& text : flags.run) {
+    KANTOKU_ASSIGN_OR_RETURN(const auto split, SplitRun("--run", text));
+    auto words = SplitWords(split.second);
+    if (!words.ok()) return platform::Annotate(words.status(), "--run " + split.first);
+    options.types[split.first].command = *std::move(words);
+  }
+  for (const std::string& text : flags.shell) {
+    KANTOKU_ASSIGN_OR_RETURN(const auto split, SplitRun("--shell", text));
+    options.types[split.first].command = {"/bin/sh", "-c", split.second};
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Take(const Flags& flags, ProgramOptions& options) {
+  if (!flags.config.empty()) KANTOKU_RETURN_IF_ERROR(ReadFile(flags.config, options));
+  ExecutorOptions& executor = options.executor;
+  if (!flags.server.empty()) executor.inputs_address = flags.server;
+  if (!flags.outputs.empty()) executor.outputs_address = flags.outputs;
+  if (!flags.name_space.empty()) executor.name_space = flags.name_space;
+  if (!flags.name.empty()) executor.name = flags.name;
+  if (flags.concurrency != 0) executor.concurrency = flags.concurrency;
+  if (flags.max_held != 0) executor.max_held = flags.max_held;
+  if (!flags.journal.empty()) executor.journal_path = flags.journal;
+  if (!flags.drain_limit.empty()) {
+    const auto limit = platform::ParseConfigDuration(flags.drain_limit);
+    if (!limit.has_value()) {
+      return Invalid(absl::StrCat("--drain-limit ", flags.drain_limit,
+                                  ": is not a duration such as 30s or 2m"));
+    }
+    executor.drain_limit = *limit;
+  }
+  static const std::map<std::string, platform::LogLevel> kLevels = {
+      {"debug", platform::LogLevel::kDebug},
+      {"info", platform::LogLevel::kInfo},
+      {"warn", platform::LogLevel::kWarn},
+      {"error", platform::LogLevel::kError}};
+  static const std::map<std::string, platform::LogFormat> kFormats = {
+      {"auto", platform::LogFormat::kAuto},
+      {"text", platform::LogFormat::kText},
+      {"json", platform::LogFormat::kJson}};
+  options.log = {.level = kLevels.at(flags.log_level), .format = kFormats.at(flags.log_format)};
+  KANTOKU_RETURN_IF_ERROR(TakeCommands(flags, options));
+  if (options.types.empty()) {
+    return Invalid("nothing to run: name a type and its command with --run, --shell or --config");
+  }
+  return absl::OkStatus();
+}
+
+std::string OneLine(std::string text) {
+  for (char& c : text) {
+    if (c == '\n') c = ' ';
+  }
+  while (!text.empty() && text.back() == ' ') text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+ParsedProgram ParseProgram(std::string_view name, std::vector<std::string> arguments) {
+  Flags flags;
+  CLI::App app("Runs a command for every task of a type.", std::string(name));
+  Declare(app, flags);
+  ParsedProgram parsed;
+  // CLI11 takes them from the back.
+  std::reverse(arguments.begin(), arguments.end());
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp&) {
+    parsed.print = app.help();
+    return parsed;
+  } catch (const CLI::Error& error) {
+    parsed.print = absl::StrCat(platform::ToAbsl(name), ": ", OneLine(error.what()), "\n");
+    parsed.exit_code = 2;
+    return parsed;
+  }
+  if (const absl::Status taken = Take(flags, parsed.options); !taken.ok()) {
+    parsed.print = absl::StrCat(platform::ToAbsl(name), ": ",
+                                OneLine(std::string(platform::ToStd(taken.message()))), "\n");
+    parsed.exit_code = 2;
+    return parsed;
+  }
+  parsed.run = true;
+  return parsed;
+}
+
+absl::StatusOr<std::vector<std::string>> SplitWords(std::string_view command) {
+  std::vector<std::string> words;
+  std::optional<std::string> word;
+  char quote = 0;
+  for (size_t i = 0; i < command.size(); ++i) {
+    const char c = command[i];
+    const bool escaped = c == '\\' && quote != '\'' && i + 1 < command.size() &&
+                         (quote == 0 || command[i + 1] == '"' || command[i + 1] == '\\');
+    if (escaped) {
+      word = word.value_or("") + command[++i];
+    } else if (quote != 0 && c == quote) {
+      quote = 0;
+    } else if (quote == 0 && (c == '\'' || c == '"')) {
+      quote = c;
+      word = word.value_or("");
+    } else if (quote == 0 && (c == ' ' || c == '\t' || c == '\n')) {
+      if (word.has_value()) words.push_back(*std::exchange(word, std::nullopt));
+    } else {
+      word = word.value_or("") + c;
+    }
+  }
+  if (quote != 0) return Invalid(absl::StrCat("a quote (", std::string(1, quote), ") is open"));
+  if (word.has_value()) words.push_back(*std::move(word));
+  return words;
+}
+
+}  // namespace kantoku::executor

@@ -1,0 +1,285 @@
+#include "services/executor-runtime/process_executor.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "services/platform/mutex.h"
+#include "services/platform/status.h"
+
+namespace kantoku::executor {
+namespace {
+
+// The task that a command runs for.
+class FakeContext final : public Context {
+ public:
+  explicit FakeContext(std::string payload = "") : payload_(std::move(payload)) {}
+
+  const platform::TaskId& task_id() const override { return id_; }
+  uint32_t dispatch() const override { return 3; }
+  uint32_t attempt() const override { return 2; }
+  const std::string& type() const override { return type_; }
+  const std::string& payload() const override { return payload_; }
+  const std::string& content_type() const override { return type_; }
+  absl::Duration time_left() const override { return absl::InfiniteDuration(); }
+  StopCause stop_cause() const override {
+    return stop_.stop_requested() ? StopCause::kCancelled : StopCause::kNone;
+  }
+  std::stop_token stop_token() override { return stop_.get_token(); }
+  void Progress(double, std::string_view) override {}
+  void Log(LogLevel, std::string_view line) override {
+    platform::MutexLock lock(mu_);
+    lines_.emplace_back(line);
+    changed_.SignalAll();
+  }
+
+  void Stop() { stop_.request_stop(); }
+  std::vector<std::string> lines() {
+    platform::MutexLock lock(mu_);
+    return lines_;
+  }
+  // Waits until the command has written this to standard error.
+  void AwaitLine(const std::string& line) {
+    platform::MutexLock lock(mu_);
+    while (std::find(lines_.begin(), lines_.end(), line) == lines_.end()) changed_.Wait(mu_);
+  }
+
+ private:
+  const platform::TaskId id_ = platform::TaskId::Make(absl::FromUnixSeconds(1), 1, 1, 1);
+  const std::string type_ = "test.type";
+  const std::string payload_;
+  std::stop_source stop_;
+  platform::Mutex mu_;
+  platform::CondVar changed_;
+  std::vector<std::string> lines_ ABSL_GUARDED_BY(mu_);
+};
+
+absl::StatusOr<Result> Run(ProcessOptions options, Context& context) {
+  auto handler = MakeProcessHandler(std::move(options));
+  REQUIRE(handler.ok());
+  return (*handler)(context);
+}
+
+ProcessOptions Shell(const std::string& line) { return {.command = {"/bin/sh", "-c", line}}; }
+
+absl::StatusOr<Result> Run(const std::string& line, const std::string& payload = "") {
+  FakeContext context(payload);
+  return Run(Shell(line), context);
+}
+
+TEST_CASE("Standard input is the payload and standard output the result") {
+  const auto result = Run("cat", "some bytes\n");
+  REQUIRE(result.ok());
+  CHECK(result->data == "some bytes\n");
+  CHECK(result->content_type == "application/octet-stream");
+}
+
+TEST_CASE("A command is found in PATH and takes its arguments as they are") {
+  FakeContext context;
+  const auto result = Run({.command = {"printf", "%s|%s", "a b", "$HOME"}}, context);
+  REQUIRE(result.ok());
+  CHECK(result->data == "a b|$HOME");
+}
+
+TEST_CASE("Megabytes pass in both directions, whatever the bytes") {
+  std::string payload(3 << 20, '\0');
+  for (size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<char>(i * 7 + i / 251);
+  CHECK(Run("cat", payload)->data == payload);
+}
+
+TEST_CASE("A command that does not read its input succeeds") {
+  CHECK(Run("echo done", std::string(1 << 20, 'x'))->data == "done\n");
+}
+
+TEST_CASE("A command that exits with another status fails, with what it said last") {
+  const auto result = Run("echo 'no lens' >&2; exit 3");
+  CHECK(platform::ReasonOf(result.status()) == "EXIT_STATUS");
+  CHECK(result.status().message() == "/bin/sh: exit status 3: no lens\n");
+  CHECK_FALSE(IsFinal(result.status()));
+}
+
+TEST_CASE("An exit status may be final") {
+  FakeContext context;
+  ProcessOptions options = Shell("exit 3");
+  options.final_exit_codes = {2, 3};
+  CHECK(IsFinal(Run(options, context).status()));
+}
+
+TEST_CASE("A command that is killed fails and names the signal") {
+  const auto result = Run("kill -SEGV $$");
+  CHECK(platform::ReasonOf(result.status()) == "KILLED_BY_SIGNAL");
+  CHECK(result.status().message().find("signal 11") != std::string::npos);
+}
+
+TEST_CASE("Standard error goes to the log line by line") {
+  FakeContext context;
+  CHECK(Run(Shell("echo one >&2; echo out; printf two >&2"), context)->data == "out\n");
+  CHECK(context.lines() == std::vector<std::string>{"one", "two"});
+}
+
+TEST_CASE("A flood on standard error is cut off in the log and does not stop the command") {
+  FakeContext context;
+  CHECK(Run(Shell("seq 1 5000 >&2; echo done"), context)->data == "done\n");
+  CHECK(context.lines().size() == 1001);
+  CHECK(context.lines().back() == "further lines of standard error are left out");
+}
+
+TEST_CASE("More output than allowed is a final failure") {
+  FakeContext context;
+  ProcessOptions options = Shell("yes");
+  options.max_output = 100'000;
+  const auto result = Run(options, context);
+  CHECK(platform::ReasonOf(result.status()) == "OUTPUT_TOO_LARGE");
+  CHECK(IsFinal(result.status()));
+}
+
+TEST_CASE("A command is told of its task") {
+  const auto result =
+      Run("echo $KANTOKU_TASK_ID $KANTOKU_TASK_TYPE $KANTOKU_DISPATCH $KANTOKU_ATTEMPT");
+  CHECK(result->data ==
+        platform::TaskId::Make(absl::FromUnixSeconds(1), 1, 1, 1).ToString() + " test.type 3 2\n");
+}
+
+TEST_CASE("A command runs in its directory with its environment") {
+  FakeContext context;
+  ProcessOptions options = Shell("pwd; echo $COLOUR");
+  options.directory = "/usr";
+  options.environment = {{"COLOUR", "blue"}};
+  CHECK(Run(options, context)->data == "/usr\nblue\n");
+}
+
+TEST_CASE("A directory that is not there is CANNOT_RUN") {
+  FakeContext context;
+  ProcessOptions options = Shell("true");
+  options.directory = "/nowhere";
+  const auto result = Run(options, context);
+  CHECK(platform::ReasonOf(result.status()) == "CANNOT_RUN");
+}
+
+TEST_CASE("A file that is no program for this machine is CANNOT_RUN") {
+  char path[] = "/tmp/kantoku-no-program-XXXXXX";
+  const int file = mkstemp(path);
+  REQUIRE(fchmod(file, 0755) == 0);
+  REQUIRE(write(file, "\1\2\3\4", 4) == 4);
+  close(file);
+  FakeContext context;
+  CHECK(platform::ReasonOf(Run({.command = {path}}, context).status()) == "CANNOT_RUN");
+  unlink(path);
+}
+
+TEST_CASE("A command gets its three files and nothing else of ours") {
+  // Not close-on-exec, as a careless library would leave it.
+  const int careless = open("/dev/null", O_RDONLY);
+  // ls itself opens one to read the directory.
+  CHECK(Run("ls /proc/self/fd | wc -l")->data == "4\n");
+  close(careless);
+}
+
+TEST_CASE("A command starts with no signal blocked or ignored") {
+  signal(SIGPIPE, SIG_IGN);
+  const auto result = Run("grep -E '^Sig(Blk|Ign)' /proc/self/status");
+  signal(SIGPIPE, SIG_DFL);
+  CHECK(result->data == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+}
+
+TEST_CASE("A command that asks for more memory than its limit fails") {
+  FakeContext context;
+  ProcessOptions options = Shell("ulimit -v");
+  options.memory_limit = uint64_t{256} << 20;
+  CHECK(Run(options, context)->data == "262144\n");
+}
+
+TEST_CASE("A command that takes too long is stopped") {
+  FakeContext context;
+  ProcessOptions options = Shell("exec sleep 1000");
+  options.time_limit = absl::Milliseconds(50);
+  CHECK(platform::ReasonOf(Run(options, context).status()) == "TIME_LIMIT");
+}
+
+TEST_CASE("A handler that is asked to stop stops its command") {
+  FakeContext context;
+  auto run = std::async(std::launch::async,
+                        [&] { return Run(Shell("echo ready >&2; exec sleep 1000"), context); });
+  context.AwaitLine("ready");
+  context.Stop();
+  CHECK(run.get().status().code() == absl::StatusCode::kCancelled);
+}
+
+TEST_CASE("A handler that is asked to stop before it begins stops its command") {
+  FakeContext context;
+  context.Stop();
+  CHECK_FALSE(Run(Shell("exec sleep 1000"), context).ok());
+}
+
+TEST_CASE("A command that ignores the request is killed, and its whole group with it") {
+  FakeContext context;
+  ProcessOptions options =
+      Shell("trap '' TERM; sleep 1000 & echo $! >&2; echo ready >&2; wait; sleep 1000");
+  options.kill_after = absl::Milliseconds(20);
+  auto run = std::async(std::launch::async, [&] { return Run(options, context); });
+  context.AwaitLine("ready");
+  const pid_t grandchild = std::stoi(context.lines().front());
+  context.Stop();
+  CHECK_FALSE(run.get().ok());
+  // It is killed by now; whoever reaps orphans may take a moment.
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  bool gone = false;
+  while (!gone && std::chrono::steady_clock::now() < until) {
+    gone = kill(grandchild, 0) != 0;
+    if (!gone) {
+      std::string state;
+      FILE* const status = std::fopen(absl::StrCat("/proc/", grandchild, "/stat").c_str(), "r");
+      char line[256] = {};
+      if (status != nullptr) {
+        (void)!std::fread(line, 1, sizeof(line) - 1, status);
+        std::fclose(status);
+      }
+      gone = std::string(line).find(") Z") != std::string::npos;
+    }
+    std::this_thread::yield();
+  }
+  CHECK(gone);
+}
+
+TEST_CASE("What a command leaves behind in its group ends with it") {
+  const auto result = Run("sleep 1000 & echo done");
+  REQUIRE(result.ok());
+  CHECK(result->data == "done\n");
+}
+
+TEST_CASE("Commands run side by side") {
+  std::vector<std::future<absl::StatusOr<Result>>> runs;
+  for (int i = 0; i < 20; ++i) {
+    runs.push_back(std::async(std::launch::async, [i] { return Run("cat", std::to_string(i)); }));
+  }
+  for (int i = 0; i < 20; ++i) CHECK(runs[i].get()->data == std::to_string(i));
+}
+
+TEST_CASE("Options that make no sense are refused when the handler is made") {
+  const auto status = [](const ProcessOptions& options) {
+    return MakeProcessHandler(options).status();
+  };
+  CHECK(status({}).code() == absl::StatusCode::kInvalidArgument);
+  CHECK(status({.command = {"no-such-program"}}).code() == absl::StatusCode::kNotFound);
+  CHECK(status({.command = {"/etc/passwd"}}).code() == absl::StatusCode::kNotFound);
+  CHECK(status({.command = {"true"}, .final_exit_codes = {0}}).code() ==
+        absl::StatusCode::kInvalidArgument);
+  CHECK(status({.command = {"true"}, .max_output = 1ull << 40}).code() ==
+        absl::StatusCode::kInvalidArgument);
+  CHECK(status({.command = {"true"}, .time_limit = absl::ZeroDuration()}).code() ==
+        absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace kantoku::executor

@@ -1,0 +1,185 @@
+#include "services/executor-runtime/program_options.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <fstream>
+
+#include "services/platform/status.h"
+
+namespace kantoku::executor {
+namespace {
+
+using Words = std::vector<std::string>;
+
+TEST_CASE("Words are split as a shell splits them, and nothing is expanded") {
+  CHECK(SplitWords("sha256sum").value() == Words{"sha256sum"});
+  CHECK(SplitWords("  a\tb \n c ").value() == Words{"a", "b", "c"});
+  CHECK(SplitWords("cut -d ' ' -f \"1 2\"").value() == Words{"cut", "-d", " ", "-f", "1 2"});
+  CHECK(SplitWords("a\\ b '\\' \"\\\"\\\\\\n\"").value() == Words{"a b", "\\", "\"\\\\n"});
+  CHECK(SplitWords("x''y \"\"").value() == Words{"xy", ""});
+  CHECK(SplitWords("$HOME *").value() == Words{"$HOME", "*"});
+  CHECK(SplitWords("").value().empty());
+}
+
+TEST_CASE("An open quote is refused") {
+  CHECK(SplitWords("a 'b").status().code() == absl::StatusCode::kInvalidArgument);
+  CHECK(SplitWords("a \"b").status().code() == absl::StatusCode::kInvalidArgument);
+}
+
+TEST_CASE("A command line names addresses and commands") {
+  const ParsedProgram parsed = ParseProgram("x", {"--server",
+                                                  "far:1",
+                                                  "--outputs=near:2",
+                                                  "--namespace",
+                                                  "lab",
+                                                  "--name",
+                                                  "scope",
+                                                  "--concurrency",
+                                                  "3",
+                                                  "--max-held",
+                                                  "9",
+                                                  "--drain-limit",
+                                                  "5s",
+                                                  "--journal",
+                                                  "/j",
+                                                  "--run",
+                                                  "a=cut -d ' ' -f1",
+                                                  "--shell",
+                                                  "b=tr a-z A-Z | rev",
+                                                  "--log-level",
+                                                  "debug"});
+  REQUIRE(parsed.run);
+  const ExecutorOptions& executor = parsed.options.executor;
+  CHECK(executor.inputs_address == "far:1");
+  CHECK(executor.outputs_address == "near:2");
+  CHECK(executor.name_space == "lab");
+  CHECK(executor.name == "scope");
+  CHECK(executor.concurrency == 3);
+  CHECK(executor.max_held == 9);
+  CHECK(executor.drain_limit == absl::Seconds(5));
+  CHECK(executor.journal_path == "/j");
+  CHECK(parsed.options.types.at("a").command == Words{"cut", "-d", " ", "-f1"});
+  CHECK(parsed.options.types.at("b").command == Words{"/bin/sh", "-c", "tr a-z A-Z | rev"});
+  CHECK(parsed.options.log.level == platform::LogLevel::kDebug);
+}
+
+TEST_CASE("Help goes to standard output and is no error") {
+  const ParsedProgram parsed = ParseProgram("kantoku-executor", {"--help"});
+  CHECK_FALSE(parsed.run);
+  CHECK(parsed.exit_code == 0);
+  CHECK(parsed.print.find("--run") != std::string::npos);
+}
+
+TEST_CASE("A wrong command line is one line and exit code 2") {
+  const auto [arguments, word] = GENERATE(table<Words, std::string>({
+      {Words{}, "nothing to run"},
+      {Words{"--nonsense"}, "--nonsense"},
+      {Words{"--run", "no-equals-sign"}, "TYPE=COMMAND"},
+      {Words{"--run", "=x"}, "TYPE=COMMAND"},
+      {Words{"--run", "a='b"}, "--run a: a quote"},
+      {Words{"--run", "a=b", "--concurrency", "many"}, "--concurrency"},
+      {Words{"--run", "a=b", "--drain-limit", "soon"}, "--drain-limit soon"},
+      {Words{"--run", "a=b", "--log-level", "loud"}, "--log-level"},
+      {Words{"--config", "/nowhere.yaml"}, "/nowhere.yaml"},
+  }));
+  const ParsedProgram parsed = ParseProgram("x", arguments);
+  CHECK_FALSE(parsed.run);
+  CHECK(parsed.exit_code == 2);
+  CHECK(parsed.print.find(word) != std::string::npos);
+  CHECK(std::count(parsed.print.begin(), parsed.print.end(), '\n') == 1);
+}
+
+TEST_CASE("A file says all that arguments can, and limits for each type") {
+  ProgramOptions options;
+  const absl::Status status = ReadProgramConfig(R"(
+server: far:1
+outputs: near:2
+namespace: lab
+name: scope
+concurrency: 3
+max_held: 9
+drain_limit: 1m30s
+journal: /j
+types:
+  a:
+    command: [cut, -d, ' ']
+    content_type: text/plain
+    final_exit_codes: [2, 3]
+    directory: /usr
+    environment: {LC_ALL: C, N: 1}
+    time_limit: 30s
+    memory_limit: 512MiB
+    max_output: 1MiB
+    kill_after: 500ms
+  b: {shell: 'tr a-z A-Z | rev'}
+  c: {command: cat -n}
+)",
+                                                options);
+  REQUIRE(status.ok());
+  CHECK(options.executor.inputs_address == "far:1");
+  CHECK(options.executor.drain_limit == absl::Seconds(90));
+  CHECK(options.executor.max_held == 9);
+  const ProcessOptions& a = options.types.at("a");
+  CHECK(a.command == Words{"cut", "-d", " "});
+  CHECK(a.content_type == "text/plain");
+  CHECK(a.final_exit_codes == std::vector<int>{2, 3});
+  CHECK(a.directory == "/usr");
+  CHECK(a.environment ==
+        std::vector<std::pair<std::string, std::string>>{{"LC_ALL", "C"}, {"N", "1"}});
+  CHECK(a.time_limit == absl::Seconds(30));
+  CHECK(a.memory_limit == uint64_t{512} << 20);
+  CHECK(a.max_output == uint64_t{1} << 20);
+  CHECK(a.kill_after == absl::Milliseconds(500));
+  CHECK(options.types.at("b").command == Words{"/bin/sh", "-c", "tr a-z A-Z | rev"});
+  CHECK(options.types.at("c").command == Words{"cat", "-n"});
+}
+
+TEST_CASE("An empty file says nothing") {
+  ProgramOptions options;
+  CHECK(ReadProgramConfig("", options).ok());
+}
+
+TEST_CASE("A wrong file is refused with the field's name") {
+  const auto [text, word] = GENERATE(table<std::string, std::string>({
+      {"[1, 2]", "the file"},
+      {"servre: x", "servre: unknown field"},
+      {"server: [x]", "server: is not a text"},
+      {"concurrency: many", "concurrency: is not a whole number"},
+      {"max_held: -1", "max_held: is not a whole number"},
+      {"drain_limit: soon", "drain_limit: is not a duration"},
+      {"types: 3", "types: is not a map"},
+      {"types: {a: {}}", "types.a: has no command"},
+      {"types: {a: {command: x, shell: y}}", "types.a: has a command and a shell"},
+      {"types: {a: {command: {x: y}}}", "types.a.command"},
+      {"types: {a: {command: \"'x\"}}", "types.a.command: a quote"},
+      {"types: {a: {command: x, memory: 1}}", "types.a.memory: unknown field"},
+      {"types: {a: {command: x, memory_limit: lots}}", "types.a.memory_limit: is not a size"},
+      {"types: {a: {command: x, final_exit_codes: 3}}", "types.a.final_exit_codes"},
+      {"types: {a: {command: x, environment: {'A=B': c}}}", "types.a.environment"},
+      {"server: 'open", "line 1"},
+  }));
+  ProgramOptions options;
+  const absl::Status status = ReadProgramConfig(text, options);
+  CHECK(status.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(std::string(platform::ToStd(status.message())).find(word) != std::string::npos);
+}
+
+TEST_CASE("Arguments win over the file and keep its limits") {
+  char path[] = "/tmp/kantoku-executor-XXXXXX";
+  close(mkstemp(path));
+  std::ofstream(path) << "server: far:1\nname: file\ntypes: {a: {command: x, time_limit: 7s}}\n";
+  const ParsedProgram parsed =
+      ParseProgram("x", {"--config", path, "--name", "line", "--run", "a=y"});
+  std::remove(path);
+  REQUIRE(parsed.run);
+  CHECK(parsed.options.executor.inputs_address == "far:1");
+  CHECK(parsed.options.executor.name == "line");
+  CHECK(parsed.options.types.at("a").command == Words{"y"});
+  CHECK(parsed.options.types.at("a").time_limit == absl::Seconds(7));
+}
+
+}  // namespace
+}  // namespace kantoku::executor
