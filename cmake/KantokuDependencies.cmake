@@ -8,6 +8,7 @@ find_package(gRPC CONFIG REQUIRED)  # gRPC::grpc++ gRPC::grpc++_reflection gRPC:
 find_package(spdlog CONFIG REQUIRED)  # spdlog::spdlog
 find_package(yaml-cpp CONFIG REQUIRED)  # yaml-cpp
 find_package(CLI11 CONFIG REQUIRED)  # CLI11::CLI11
+find_package(nlohmann_json CONFIG REQUIRED)  # nlohmann_json::nlohmann_json
 find_package(prometheus-cpp CONFIG REQUIRED)  # prometheus-cpp::core prometheus-cpp::pull
 find_package(SQLite3 3.40 REQUIRED)  # SQLite::SQLite3
 if(BUILD_TESTING)
