@@ -1,0 +1,41 @@
+#ifndef KANTOKU_TESTS_CONFORMANCE_EVENTS_EXAM_EVENTS_SERVICE_EXAM_H_
+#define KANTOKU_TESTS_CONFORMANCE_EVENTS_EXAM_EVENTS_SERVICE_EXAM_H_
+
+#include <grpcpp/channel.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "services/platform/auth/mac.h"
+
+namespace kantoku::events {
+
+// A running EventsService that sits the exam, on an empty log.
+class ServiceSubject {
+ public:
+  virtual ~ServiceSubject() = default;
+
+  virtual std::shared_ptr<grpc::Channel> channel() = 0;
+  // The keys under which services prove themselves to it.
+  virtual const platform::MacKeys& keys() = 0;
+
+  // Stops it as an operator does.
+  virtual void Stop() = 0;
+  // Starts it again on what was left behind.
+  virtual void Start() = 0;
+};
+
+struct ServiceEntry {
+  std::string name;
+  bool durable;  // Whether a restart keeps what was there.
+  std::function<std::unique_ptr<ServiceSubject>()> make;
+};
+
+// Every build of the service. A new one adds an entry to events_service_subjects.cc.
+std::vector<ServiceEntry> AllServices();
+
+}  // namespace kantoku::events
+
+#endif  // KANTOKU_TESTS_CONFORMANCE_EVENTS_EXAM_EVENTS_SERVICE_EXAM_H_
