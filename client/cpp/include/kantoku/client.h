@@ -1,0 +1,126 @@
+#ifndef KANTOKU_CLIENT_H_
+#define KANTOKU_CLIENT_H_
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "kantoku/connection.h"
+#include "kantoku/event.h"
+#include "kantoku/output.h"
+#include "kantoku/plugin.h"
+#include "kantoku/task.h"
+#include "kantoku/task_id.h"
+#include "kantoku/task_info.h"
+
+namespace kantoku {
+
+struct ClientOptions {
+  std::string namespace_name = "default";
+  std::vector<std::shared_ptr<Plugin>> plugins;  // Take part in every spawn, in this order.
+  std::string outputs_address;                   // Empty: where Connect goes.
+  std::string events_address;                    // Empty: where Connect goes.
+  // How long a call goes on while the server cannot be reached. The server remembers a spawn for 10
+  // minutes; a repeat after that would be a second spawn, so 5 minutes is also the maximum there.
+  absl::Duration retry_for = absl::Minutes(5);
+};
+
+struct CallOptions {
+  absl::Duration timeout = absl::InfiniteDuration();  // From the call on; see `retry_for`, too.
+};
+
+// A user's way into Kantoku.
+//
+//   auto kan = kantoku::Client::Connect("localhost:6330");
+//   auto task = kan->Spawn(kantoku::Task("test-task", "Hello world"));
+//   auto out = kan->Await(task->id);
+//
+// Guarantees: an accepted spawn is durable. Spawns of one client in one namespace arrive in the
+// order of their calls. Calls made at the same time leave together as one RPC, and a single one
+// leaves at once. A call that fails because the server is away or full (UNAVAILABLE,
+// RESOURCE_EXHAUSTED for the whole call) is repeated with growing pauses for `retry_for` or until
+// its timeout; a spawn is repeated under the request id of the first try, so that it happens once.
+// Awaits survive breaks of the connection and restarts of the server.
+//
+// Thread-safe. A handle: copies share a connection, which ends with the last of them. Calls still
+// open then are answered CANCELLED, and the destructor of the last handle returns when their
+// callbacks have run, except inside such a callback. Callbacks run on the library's threads and
+// must not block; no blocking call may be made from them.
+//
+// Errors, beside those of the methods: UNAVAILABLE and RESOURCE_EXHAUSTED, after repeating: try
+// later; RESOURCE_EXHAUSTED, CLIENT_QUEUE_FULL: too much is waiting in this client, nothing was
+// sent; DEADLINE_EXCEEDED: the timeout has passed; INVALID_ARGUMENT names field, value and limit. A
+// spawn that ends in UNAVAILABLE or DEADLINE_EXCEEDED may have been accepted (the message says if
+// it was never sent); a task with a Reference can then be spawned again safely. kantoku/status.h
+// tells the reason.
+class Client {
+ public:
+  // `address` is host:port. The connection is made when it is needed, and again whenever it breaks.
+  // INVALID_ARGUMENT, INVALID_ADDRESS for what is no address.
+  static absl::StatusOr<Client> Connect(const std::string& address, ClientOptions options = {});
+  // Over a connection of one's own; the addresses and `retry_for` in `options` are not used.
+  explicit Client(std::shared_ptr<Connection> connection, ClientOptions options = {});
+
+  // The same client for another namespace.
+  Client InNamespace(std::string namespace_name) const;
+
+  // Spawns a task; on OK it is durable. ALREADY_EXISTS: its reference belongs to a task with
+  // another spec (TaskIdOf). Not OK from a plugin: see kantoku/plugin.h.
+  absl::StatusOr<SpawnedTask> Spawn(Task task, CallOptions options = {});
+  std::future<absl::StatusOr<SpawnedTask>> SpawnAsync(Task task, CallOptions options = {});
+  void SpawnAsync(Task task, CallOptions options,
+                  std::function<void(absl::StatusOr<SpawnedTask>)> done);
+  // Any number of tasks in as few RPCs as they fit in. Answers in the order of `tasks`; bad ones do
+  // not stop good ones.
+  std::vector<absl::StatusOr<SpawnedTask>> SpawnBatch(std::vector<Task> tasks,
+                                                      CallOptions options = {});
+  void SpawnBatchAsync(std::vector<Task> tasks, CallOptions options, Connection::SpawnDone done);
+
+  // Waits for the end of a task. OK however the task ended: Output.status says whether it
+  // succeeded, failed or was cancelled; not OK means that the end is not known here. NOT_FOUND:
+  // nobody knows the id (RESULT_GONE: its result is no longer kept). An await that ends otherwise
+  // changes nothing and can be made again.
+  absl::StatusOr<Output> Await(TaskId id, CallOptions options = {});
+  std::future<absl::StatusOr<Output>> AwaitAsync(TaskId id, CallOptions options = {});
+  void AwaitAsync(TaskId id, CallOptions options, std::function<void(absl::StatusOr<Output>)> done);
+  std::vector<absl::StatusOr<Output>> AwaitAll(const std::vector<TaskId>& ids,
+                                               CallOptions options = {});
+
+  // Asks a task to stop, and answers the state after that: a queued task ends, a running one when
+  // its executor confirms. FAILED_PRECONDITION: it has ended. NOT_FOUND.
+  absl::StatusOr<TaskState> Cancel(TaskId id, CallOptions options = {});
+  std::vector<absl::StatusOr<TaskState>> CancelAll(const std::vector<TaskId>& ids,
+                                                   CallOptions options = {});
+
+  // What is known of a task, living or in history. NOT_FOUND.
+  absl::StatusOr<TaskInfo> Get(TaskId id, CallOptions options = {});
+  std::vector<absl::StatusOr<TaskInfo>> GetAll(const std::vector<TaskId>& ids,
+                                               CallOptions options = {});
+  // The end of a task if it is there now. NOT_FOUND.
+  absl::StatusOr<Output> GetOutput(TaskId id, CallOptions options = {});
+
+  // A page of the tasks of the namespace.
+  absl::StatusOr<TaskPage> List(TaskQuery query = {}, CallOptions options = {});
+  // The executors of the namespace.
+  absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(CallOptions options = {});
+
+  // A page of what happened.
+  absl::StatusOr<EventPage> ReadEvents(EventQuery query = {}, CallOptions options = {});
+  // What happens, for ever.
+  std::unique_ptr<EventStream> Subscribe(EventSubscription subscription = {});
+
+  // OK once the server can be reached; DEADLINE_EXCEEDED, UNREACHABLE when it cannot in time.
+  absl::Status WaitUntilReachable(absl::Duration timeout);
+
+ private:
+  std::shared_ptr<Connection> connection_;
+  ClientOptions options_;
+};
+
+}  // namespace kantoku
+
+#endif  // KANTOKU_CLIENT_H_

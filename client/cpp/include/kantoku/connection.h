@@ -1,0 +1,93 @@
+#ifndef KANTOKU_CONNECTION_H_
+#define KANTOKU_CONNECTION_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "kantoku/event.h"
+#include "kantoku/output.h"
+#include "kantoku/task.h"
+#include "kantoku/task_info.h"
+
+namespace kantoku {
+
+// What a Client talks to: a server (Client::Connect), a fake (kantoku/fake.h), or a decorator of
+// either. Specs that arrive here are final; plugins have run.
+//
+// Every request is answered once, item by item in its order. Answers come on any thread, also on
+// the caller's before the call returns; they must not block. A timeout counts from the call and
+// ends in DEADLINE_EXCEEDED. Client describes what the calls do and how they fail.
+//
+// Thread-safe. Its destructor answers what is open with CANCELLED and returns when every answer has
+// been taken, unless it runs inside one of them.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+
+  struct SpawnRequest {
+    std::string namespace_name;
+    std::vector<TaskSpec> specs;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  using SpawnDone = std::function<void(std::vector<absl::StatusOr<SpawnedTask>>)>;
+  virtual void Spawn(SpawnRequest request, SpawnDone done) = 0;
+
+  struct AwaitRequest {
+    TaskId id;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  using AwaitDone = std::function<void(absl::StatusOr<Output>)>;
+  virtual void Await(AwaitRequest request, AwaitDone done) = 0;
+
+  struct TasksRequest {
+    std::vector<TaskId> ids;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  using CancelDone = std::function<void(std::vector<absl::StatusOr<TaskState>>)>;
+  virtual void Cancel(TasksRequest request, CancelDone done) = 0;
+  using GetDone = std::function<void(std::vector<absl::StatusOr<TaskInfo>>)>;
+  virtual void Get(TasksRequest request, GetDone done) = 0;
+  using GetOutputsDone = std::function<void(std::vector<absl::StatusOr<Output>>)>;
+  virtual void GetOutputs(TasksRequest request, GetOutputsDone done) = 0;
+
+  struct ListRequest {
+    std::string namespace_name;
+    TaskQuery query;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  virtual absl::StatusOr<TaskPage> List(ListRequest request) = 0;
+
+  struct ListExecutorsRequest {
+    std::string namespace_name;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  virtual absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) = 0;
+
+  struct ReadEventsRequest {
+    std::string namespace_name;
+    EventQuery query;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  virtual absl::StatusOr<EventPage> ReadEvents(ReadEventsRequest request) = 0;
+
+  struct SubscribeRequest {
+    std::string namespace_name;
+    EventSubscription subscription;
+  };
+  virtual std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) = 0;
+
+  // OK once the server can be reached; DEADLINE_EXCEEDED, UNREACHABLE when it cannot in time.
+  virtual absl::Status WaitUntilReachable(absl::Duration timeout) = 0;
+
+  // The wall clock from which Delay counts.
+  virtual absl::Time Now() = 0;
+};
+
+}  // namespace kantoku
+
+#endif  // KANTOKU_CONNECTION_H_

@@ -1,0 +1,117 @@
+#ifndef KANTOKU_TASK_H_
+#define KANTOKU_TASK_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "kantoku/task_id.h"
+
+namespace kantoku {
+
+class Plugin;
+class PluginData;
+
+// When a failed attempt is tried again. What is absent has the server's default.
+struct RetryPolicy {
+  std::optional<uint32_t> max_attempts;           // The first run included. 1 to 1,000; 3.
+  std::optional<absl::Duration> initial_backoff;  // After the first failure. 0 to 24 h; 1 s.
+  std::optional<absl::Duration> max_backoff;      // No pause is longer. At most 24 h; 60 s.
+  std::optional<double> multiplier;               // From pause to pause. 1 to 100; 2.
+  std::optional<double> jitter;                   // Share of a pause drawn at random. 0 to 1; 0.2.
+};
+
+// What is asked for. The server checks it; what is absent has the server's default.
+struct TaskSpec {
+  std::string type;          // What is to be run: 1 to 255 letters, digits and `. _ - / :`.
+  std::string payload;       // The handler's argument, any bytes. At most 4 MiB by default.
+  std::string content_type;  // Media type of the payload, at most 255 bytes.
+  std::string reference;     // The user's own unique name for the task, or empty.
+  int32_t priority = 0;      // Higher goes first. From -1,000 to 1,000.
+  std::optional<absl::Time> not_before;            // Not run before, by the server's clock.
+  std::optional<absl::Duration> timeout;           // Of one attempt. 1 ms to 30 days; 1 h.
+  std::optional<RetryPolicy> retry;                // Of failed attempts.
+  std::optional<absl::Duration> result_retention;  // 1 s to 30 days; 24 h.
+};
+
+// Something that Task::With adds: it changes the spec or tells a plugin about this task. Runs at
+// each spawn of the task, in the order of With and before the first hook; an error refuses the
+// spawn.
+//
+// Thread-compatible. A value; copies share what they hold.
+class Option {
+ public:
+  using OnSpec = std::function<absl::Status(TaskSpec& spec, absl::Time now)>;
+  using OnData = std::function<absl::Status(PluginData& data)>;
+
+  // `now` is the wall clock when the task is spawned.
+  static Option ForSpec(OnSpec change);
+  // Makes `plugin` take part in the spawn, also where the client does not have it, and gives
+  // `change` the plugin's data of this spawn. `change` may be empty.
+  static Option ForPlugin(std::shared_ptr<Plugin> plugin, OnData change);
+
+ private:
+  friend class SpawnPipeline;
+  OnSpec on_spec_;
+  std::shared_ptr<Plugin> plugin_;
+  OnData on_data_;
+};
+
+// What to spawn: a type, a payload and options. May be spawned any number of times, each time as a
+// task of its own.
+//
+//   kantoku::Task("resize", bytes).With(kantoku::Priority(5), kantoku::Delay(absl::Minutes(1)))
+//
+// Thread-compatible. A value.
+class Task {
+ public:
+  explicit Task(std::string type, std::string payload = {}) {
+    spec_.type = std::move(type);
+    spec_.payload = std::move(payload);
+  }
+
+  template <typename... Options>
+  Task& With(Options... options) & {
+    (options_.push_back(std::move(options)), ...);
+    return *this;
+  }
+  template <typename... Options>
+  Task&& With(Options... options) && {
+    (options_.push_back(std::move(options)), ...);
+    return std::move(*this);
+  }
+
+ private:
+  friend class SpawnPipeline;
+  TaskSpec spec_;
+  std::vector<Option> options_;
+};
+
+// The options that need no plugin; TaskSpec says what each means.
+Option ContentType(std::string media_type);
+Option Reference(std::string reference);
+Option Priority(int32_t priority);
+Option NotBefore(absl::Time time);
+// Not before `delay` after the spawn, by this machine's clock. INVALID_ARGUMENT, INVALID_DELAY when
+// negative or infinite.
+Option Delay(absl::Duration delay);
+Option Timeout(absl::Duration timeout);
+Option Retry(RetryPolicy policy);
+Option ResultRetention(absl::Duration retention);
+
+// An accepted task.
+struct SpawnedTask {
+  TaskId id;
+  bool created = true;    // False when the reference was taken by an equal task, whose id this is.
+  absl::Time created_at;  // By the server's clock.
+};
+
+}  // namespace kantoku
+
+#endif  // KANTOKU_TASK_H_

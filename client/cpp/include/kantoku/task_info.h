@@ -1,0 +1,96 @@
+#ifndef KANTOKU_TASK_INFO_H_
+#define KANTOKU_TASK_INFO_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "kantoku/output.h"
+#include "kantoku/task_id.h"
+
+namespace kantoku {
+
+// Where a task stands. The last three are final. A state that this version does not know is
+// kUnknown.
+enum class TaskState {
+  kUnknown,
+  kScheduled,   // Waits for a time.
+  kReady,       // Waits for an executor that has room.
+  kLeased,      // Held by an executor that has not begun it.
+  kRunning,     // Its handler runs.
+  kCancelling,  // Asked to stop, not confirmed yet.
+  kSettling,    // Its end is decided and on the way to Outputs.
+  kSucceeded,
+  kFailed,
+  kCancelled,
+};
+
+// Why a task waits.
+enum class WaitCause {
+  kNone,
+  kDelay,             // Its time has not come.
+  kBackoff,           // The pause between two attempts.
+  kFence,             // The earlier dispatch must be closed first.
+  kNoImplementation,  // No connected executor implements the type.
+  kNoCredit,          // Executors implement it, and all are full.
+  kExecutorQueue,     // Held by an executor that has not begun it.
+};
+
+// Lower-case words, as in "running" and "no_implementation".
+std::string_view ToString(TaskState state);
+std::string_view ToString(WaitCause cause);
+std::string_view ToString(OutputStatus status);
+// The state of such a word; absent when it is none.
+std::optional<TaskState> ParseTaskState(std::string_view word);
+
+// What the server knows of a task.
+struct TaskInfo {
+  TaskId id;
+  std::string namespace_name;
+  std::string owner;
+  std::string type;
+  std::string reference;
+  int32_t priority = 0;
+  TaskState state = TaskState::kUnknown;
+  WaitCause wait_cause = WaitCause::kNone;
+  uint32_t failed_attempts = 0;
+  uint32_t dispatch = 0;   // Number of the latest; 0 when it was never dispatched.
+  std::string session_id;  // Of the executor that holds it; empty when none does.
+  absl::Time created_at;
+  std::optional<absl::Time> ended_at;
+  std::optional<TaskError> last_error;
+  std::optional<double> progress;  // From 0 to 1.
+};
+
+// Which tasks a list shall hold.
+struct TaskQuery {
+  std::string type;               // Empty means all.
+  std::vector<TaskState> states;  // None means all.
+  uint32_t page_size = 0;         // 0 means the server's default, 100; at most 1,000.
+  std::string page_token;         // From the page before; empty means the first page.
+};
+
+struct TaskPage {
+  std::vector<TaskInfo> tasks;  // Living ones in the order of their spawn, then ended ones.
+  std::string next_page_token;  // Empty on the last page.
+};
+
+// An executor's session.
+struct ExecutorInfo {
+  std::string session_id;
+  std::string name;
+  std::string executor_owner;
+  std::string client_id;
+  std::vector<std::string> types;
+  bool connected = false;  // Otherwise its grace runs.
+  uint32_t max_held = 0;
+  uint32_t held = 0;
+  absl::Time connected_at;
+};
+
+}  // namespace kantoku
+
+#endif  // KANTOKU_TASK_INFO_H_

@@ -1,0 +1,277 @@
+#include "client/cpp/src/await_hub.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/src/convert.h"
+#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/status.h"
+
+namespace kantoku::internal {
+namespace {
+
+namespace pb = ::kantoku::outputs::v1;
+
+constexpr int kMaxIdsPerRequest = 10'000;
+
+absl::Status Closed() {
+  return platform::Error(absl::StatusCode::kCancelled, "CLIENT_CLOSED", "the client was closed");
+}
+
+}  // namespace
+
+// One connection of the hub. Owns itself from Open until OnDone.
+class AwaitHub::Stream final : public grpc::ClientBidiReactor<pb::AwaitRequest, pb::AwaitResponse>,
+                               public Cancellable {
+ public:
+  explicit Stream(AwaitHub& hub) : hub_(hub) {}
+
+  // Writes `request` as the first one.
+  void Open() {
+    hub_.stub_.async()->Await(&context_, this);
+    // One hold for writes that start outside of reactions; it ends with the reads.
+    AddHold();
+    StartRead(&response_);
+    StartWrite(&request);
+    StartCall();
+  }
+
+  // Begins to write `request`. Between the two the stream must be held.
+  void Hold() { AddHold(); }
+  void WriteAndRelease() {
+    StartWrite(&request);
+    RemoveHold();
+  }
+
+  void Cancel() override { context_.TryCancel(); }
+
+  pb::AwaitRequest request;  // Belongs to gRPC while `writing`.
+  // Guarded by the hub's mutex.
+  bool writing = true;
+  bool broken = false;
+
+ private:
+  void OnReadDone(bool ok) override {
+    const LibraryThreadScope scope;
+    if (!ok) {
+      hub_.OnReadsEnded(*this);
+      RemoveHold();
+      return;
+    }
+    hub_.OnResults(response_);
+    StartRead(&response_);
+  }
+  void OnWriteDone(bool ok) override {
+    const LibraryThreadScope scope;
+    hub_.OnWritten(*this, ok);
+  }
+  void OnDone(const grpc::Status& status) override {
+    const LibraryThreadScope scope;
+    hub_.OnEnded(*this, platform::FromGrpc(status));
+    hub_.runtime_.calls.Remove(this);  // May destroy this.
+  }
+
+  AwaitHub& hub_;
+  grpc::ClientContext context_;
+  pb::AwaitResponse response_;
+};
+
+void AwaitHub::Await(TaskId id, absl::Duration timeout, Done done) {
+  bool closed = false;
+  {
+    platform::MutexLock lock(mutex_);
+    closed = closed_;
+    if (!closed) AddWaiter(id, timeout, std::move(done));
+  }
+  if (closed) return done(Closed());
+  Advance();
+}
+
+void AwaitHub::AddWaiter(TaskId id, absl::Duration timeout, Done done) {
+  Future& future = futures_[id];
+  const uint64_t number = ++last_number_;
+  const Timer::Id timer =
+      runtime_.timer.After(timeout, [this, id, number, timeout] { Expire(id, number, timeout); });
+  future.waiters.push_back({number, std::move(done), timer});
+  if (!future.sent) to_send_.push_back(id);
+}
+
+void AwaitHub::Close() {
+  std::vector<Answer> answers;
+  {
+    platform::MutexLock lock(mutex_);
+    closed_ = true;
+    answers = TakeAll(Closed());
+  }
+  Tell(std::move(answers));
+}
+
+void AwaitHub::Advance() {
+  std::shared_ptr<Stream> opened;
+  std::shared_ptr<Stream> written;
+  {
+    platform::MutexLock lock(mutex_);
+    if (closed_ || pausing_ || to_send_.empty()) return;
+    if (stream_ == nullptr) {
+      auto stream = std::make_shared<Stream>(*this);
+      if (!TakeRequest(stream->request) || !runtime_.calls.Add(stream)) return;
+      stream_ = opened = std::move(stream);
+    } else if (!stream_->writing && !stream_->broken && TakeRequest(stream_->request)) {
+      stream_->writing = true;
+      stream_->Hold();
+      written = stream_;
+    }
+  }
+  if (opened != nullptr) opened->Open();
+  if (written != nullptr) written->WriteAndRelease();
+}
+
+bool AwaitHub::TakeRequest(pb::AwaitRequest& request) {
+  request.Clear();
+  while (!to_send_.empty() && request.task_ids_size() + request.forget_size() < kMaxIdsPerRequest) {
+    const TaskId id = to_send_.front();
+    to_send_.pop_front();
+    const auto found = futures_.find(id);
+    if (found == futures_.end()) continue;
+    Future& future = found->second;
+    if (!future.waiters.empty() && !future.sent) {
+      future.sent = true;
+      request.add_task_ids(id.bytes().data(), TaskId::kSize);
+    } else if (future.waiters.empty()) {
+      if (future.sent) request.add_forget(id.bytes().data(), TaskId::kSize);
+      futures_.erase(found);
+    }
+  }
+  return request.task_ids_size() + request.forget_size() > 0;
+}
+
+void AwaitHub::Expire(TaskId id, uint64_t number, absl::Duration timeout) {
+  Done done;
+  {
+    platform::MutexLock lock(mutex_);
+    const auto found = futures_.find(id);
+    if (found == futures_.end()) return;
+    auto& waiters = found->second.waiters;
+    const auto waiter = std::find_if(waiters.begin(), waiters.end(),
+                                     [number](const Waiter& w) { return w.number == number; });
+    if (waiter == waiters.end()) return;
+    done = std::move(waiter->done);
+    waiters.erase(waiter);
+    if (waiters.empty()) {
+      if (found->second.sent) {
+        to_send_.push_back(id);
+      } else {
+        futures_.erase(found);
+      }
+    }
+  }
+  Advance();
+  done(platform::Error(absl::StatusCode::kDeadlineExceeded, "TIMEOUT",
+                       absl::StrCat("task ", id.ToString(), " has not ended within ",
+                                    absl::FormatDuration(timeout))));
+}
+
+void AwaitHub::OnResults(pb::AwaitResponse& response) {
+  std::vector<Answer> answers;
+  {
+    platform::MutexLock lock(mutex_);
+    failures_ = 0;
+    for (pb::AwaitResult& result : *response.mutable_results()) {
+      const auto id = TaskId::FromBytes(result.task_id());
+      if (!id.ok()) continue;
+      const auto found = futures_.find(*id);
+      if (found == futures_.end()) continue;
+      std::vector<Waiter> waiters = std::move(found->second.waiters);
+      futures_.erase(found);
+      if (waiters.empty()) continue;
+      absl::StatusOr<Output> output =
+          ToOutput(*id, result.status(), std::move(*result.mutable_result()));
+      for (size_t i = 0; i < waiters.size(); ++i) {
+        runtime_.timer.Cancel(waiters[i].timer);
+        answers.push_back(
+            {std::move(waiters[i].done), i + 1 < waiters.size() ? output : std::move(output)});
+      }
+    }
+  }
+  Tell(std::move(answers));
+}
+
+void AwaitHub::OnWritten(Stream& stream, bool ok) {
+  {
+    platform::MutexLock lock(mutex_);
+    stream.writing = false;
+    stream.broken = stream.broken || !ok;
+    if (ok) unreachable_since_ = absl::InfiniteDuration();
+  }
+  Advance();
+}
+
+void AwaitHub::OnReadsEnded(Stream& stream) {
+  platform::MutexLock lock(mutex_);
+  stream.broken = true;
+}
+
+void AwaitHub::OnEnded(Stream& stream, const absl::Status& status) {
+  std::vector<Answer> answers;
+  {
+    platform::MutexLock lock(mutex_);
+    if (stream_.get() != &stream || closed_) return;
+    stream_ = nullptr;
+    to_send_.clear();
+    for (auto future = futures_.begin(); future != futures_.end();) {
+      const auto current = future++;
+      if (current->second.waiters.empty()) {
+        futures_.erase(current);
+        continue;
+      }
+      current->second.sent = false;
+      to_send_.push_back(current->first);
+    }
+    if (!futures_.empty()) answers = Reopen(status);
+  }
+  Tell(std::move(answers));
+}
+
+std::vector<AwaitHub::Answer> AwaitHub::Reopen(const absl::Status& status) {
+  const absl::Duration now = runtime_.environment.clock.Read().steady;
+  unreachable_since_ = std::min(unreachable_since_, now);
+  if (IsPermanent(status)) return TakeAll(status);
+  const absl::Duration pause = PauseAfter(status, ++failures_, runtime_.environment.random());
+  if (now + pause - unreachable_since_ >= retry_for_) {
+    failures_ = 0;
+    unreachable_since_ = absl::InfiniteDuration();
+    return TakeAll(
+        platform::Error(absl::StatusCode::kUnavailable, platform::ReasonOf(status),
+                        absl::StrCat("outputs could not be reached for ",
+                                     absl::FormatDuration(retry_for_), ": ", status.message())));
+  }
+  pausing_ = true;
+  runtime_.timer.After(pause, [this] {
+    {
+      platform::MutexLock lock(mutex_);
+      pausing_ = false;
+    }
+    Advance();
+  });
+  return {};
+}
+
+std::vector<AwaitHub::Answer> AwaitHub::TakeAll(const absl::Status& status) {
+  std::vector<Answer> answers;
+  for (auto& [id, future] : futures_) {
+    for (Waiter& waiter : future.waiters) {
+      runtime_.timer.Cancel(waiter.timer);
+      answers.push_back({std::move(waiter.done), status});
+    }
+  }
+  futures_.clear();
+  to_send_.clear();
+  return answers;
+}
+
+void AwaitHub::Tell(std::vector<Answer> answers) {
+  for (Answer& answer : answers) answer.done(std::move(answer.output));
+}
+
+}  // namespace kantoku::internal

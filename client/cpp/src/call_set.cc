@@ -1,0 +1,42 @@
+#include "client/cpp/src/call_set.h"
+
+#include <utility>
+#include <vector>
+
+namespace kantoku::internal {
+
+thread_local int LibraryThreadScope::depth_ = 0;
+
+bool CallSet::Add(std::shared_ptr<Cancellable> call) {
+  platform::MutexLock lock(mutex_);
+  if (closed_) return false;
+  const Cancellable* const key = call.get();
+  calls_.emplace(key, std::move(call));
+  return true;
+}
+
+void CallSet::Remove(const Cancellable* call) {
+  std::shared_ptr<Cancellable> removed;  // Its destructor runs without the lock.
+  platform::MutexLock lock(mutex_);
+  const auto entry = calls_.find(call);
+  if (entry == calls_.end()) return;
+  removed = std::move(entry->second);
+  calls_.erase(entry);
+  // Under the lock: whoever waits may destroy this set as soon as the lock is free.
+  changed_.SignalAll();
+}
+
+void CallSet::CloseAndWait() {
+  std::vector<std::shared_ptr<Cancellable>> calls;
+  {
+    platform::MutexLock lock(mutex_);
+    closed_ = true;
+    for (const auto& [key, call] : calls_) calls.push_back(call);
+  }
+  for (const auto& call : calls) call->Cancel();
+  calls.clear();
+  platform::MutexLock lock(mutex_);
+  while (!calls_.empty()) changed_.Wait(mutex_);
+}
+
+}  // namespace kantoku::internal

@@ -1,0 +1,227 @@
+#include "kantoku/client.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/src/answer.h"
+#include "client/cpp/src/grpc_connection.h"
+#include "client/cpp/src/spawn_pipeline.h"
+#include "services/platform/mutex.h"
+#include "services/platform/status.h"
+
+namespace kantoku {
+namespace {
+
+using internal::Answer;
+
+absl::Status CheckAddress(const std::string& address) {
+  const bool has_space = address.find_first_of(" \t\r\n") != std::string::npos;
+  const size_t colon = address.rfind(':');
+  if (!has_space && colon != std::string::npos && colon > 0 && colon + 1 < address.size()) {
+    return absl::OkStatus();
+  }
+  return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_ADDRESS",
+                         absl::StrCat("'", address, "' is no address of the form host:port"));
+}
+
+// A batch of spawns on its way: the tasks that plugins refused, and the others in order.
+struct SpawnBatchState {
+  std::vector<absl::StatusOr<SpawnPipeline>> pipelines;
+  Connection::SpawnDone done;
+
+  void Finish(std::vector<absl::StatusOr<SpawnedTask>> spawned) {
+    std::vector<absl::StatusOr<SpawnedTask>> results;
+    results.reserve(pipelines.size());
+    size_t next = 0;
+    for (auto& pipeline : pipelines) {
+      if (!pipeline.ok()) {
+        results.emplace_back(pipeline.status());
+        continue;
+      }
+      results.push_back(std::move(spawned[next++]));
+      pipeline->Scheduled(results.back());
+    }
+    pipelines.clear();  // The plugins' data ends before the caller hears of it.
+    std::exchange(done, nullptr)(std::move(results));
+  }
+};
+
+// The one answer to a request of one item.
+template <typename T>
+absl::StatusOr<T> Only(std::vector<absl::StatusOr<T>> results) {
+  return std::move(results.front());
+}
+
+}  // namespace
+
+absl::StatusOr<Client> Client::Connect(const std::string& address, ClientOptions options) {
+  const auto or_default = [&address](const std::string& own) {
+    return own.empty() ? address : own;
+  };
+  const std::string outputs = or_default(options.outputs_address);
+  const std::string events = or_default(options.events_address);
+  for (const std::string& each : {address, outputs, events}) {
+    KANTOKU_RETURN_IF_ERROR(CheckAddress(each));
+  }
+  internal::GrpcConnectionOptions connection;
+  connection.inputs = internal::MakeChannel(address);
+  connection.outputs = outputs == address ? connection.inputs : internal::MakeChannel(outputs);
+  connection.events = events == address ? connection.inputs : internal::MakeChannel(events);
+  connection.retry_for = options.retry_for;
+  return Client(internal::MakeGrpcConnection(std::move(connection)), std::move(options));
+}
+
+Client::Client(std::shared_ptr<Connection> connection, ClientOptions options)
+    : connection_(std::move(connection)), options_(std::move(options)) {}
+
+Client Client::InNamespace(std::string namespace_name) const {
+  Client other = *this;
+  other.options_.namespace_name = std::move(namespace_name);
+  return other;
+}
+
+absl::StatusOr<SpawnedTask> Client::Spawn(Task task, CallOptions options) {
+  std::vector<Task> tasks;
+  tasks.push_back(std::move(task));
+  return Only(SpawnBatch(std::move(tasks), options));
+}
+
+std::future<absl::StatusOr<SpawnedTask>> Client::SpawnAsync(Task task, CallOptions options) {
+  const auto promise = std::make_shared<std::promise<absl::StatusOr<SpawnedTask>>>();
+  SpawnAsync(std::move(task), options, [promise](absl::StatusOr<SpawnedTask> result) {
+    promise->set_value(std::move(result));
+  });
+  return promise->get_future();
+}
+
+void Client::SpawnAsync(Task task, CallOptions options,
+                        std::function<void(absl::StatusOr<SpawnedTask>)> done) {
+  std::vector<Task> tasks;
+  tasks.push_back(std::move(task));
+  SpawnBatchAsync(std::move(tasks), options,
+                  [done = std::move(done)](std::vector<absl::StatusOr<SpawnedTask>> results) {
+                    done(Only(std::move(results)));
+                  });
+}
+
+std::vector<absl::StatusOr<SpawnedTask>> Client::SpawnBatch(std::vector<Task> tasks,
+                                                            CallOptions options) {
+  Answer<std::vector<absl::StatusOr<SpawnedTask>>> answer;
+  SpawnBatchAsync(std::move(tasks), options,
+                  [&answer](auto results) { answer.Set(std::move(results)); });
+  return answer.Take();
+}
+
+void Client::SpawnBatchAsync(std::vector<Task> tasks, CallOptions options,
+                             Connection::SpawnDone done) {
+  const auto connection = connection_;  // The callback may drop this handle.
+  const auto state = std::make_shared<SpawnBatchState>();
+  state->done = std::move(done);
+  state->pipelines.reserve(tasks.size());
+  Connection::SpawnRequest request{.namespace_name = options_.namespace_name,
+                                   .timeout = options.timeout};
+  request.specs.reserve(tasks.size());
+  const absl::Time now = connection->Now();
+  for (Task& task : tasks) {
+    auto& pipeline = state->pipelines.emplace_back(
+        SpawnPipeline::Prepare(std::move(task), options_.plugins, now));
+    if (pipeline.ok()) request.specs.push_back(pipeline->TakeSpec());
+  }
+  if (request.specs.empty()) return state->Finish({});
+  connection->Spawn(std::move(request),
+                    [state](auto results) { state->Finish(std::move(results)); });
+}
+
+absl::StatusOr<Output> Client::Await(TaskId id, CallOptions options) {
+  Answer<absl::StatusOr<Output>> answer;
+  AwaitAsync(id, options, [&answer](auto output) { answer.Set(std::move(output)); });
+  return answer.Take();
+}
+
+std::future<absl::StatusOr<Output>> Client::AwaitAsync(TaskId id, CallOptions options) {
+  const auto promise = std::make_shared<std::promise<absl::StatusOr<Output>>>();
+  AwaitAsync(id, options,
+             [promise](absl::StatusOr<Output> output) { promise->set_value(std::move(output)); });
+  return promise->get_future();
+}
+
+void Client::AwaitAsync(TaskId id, CallOptions options,
+                        std::function<void(absl::StatusOr<Output>)> done) {
+  connection_->Await({.id = id, .timeout = options.timeout}, std::move(done));
+}
+
+std::vector<absl::StatusOr<Output>> Client::AwaitAll(const std::vector<TaskId>& ids,
+                                                     CallOptions options) {
+  // In a local scope of its own so that the callbacks may still be in Set when Take returns.
+  std::vector<std::shared_ptr<Answer<absl::StatusOr<Output>>>> answers;
+  answers.reserve(ids.size());
+  for (const TaskId& id : ids) {
+    const auto answer = std::make_shared<Answer<absl::StatusOr<Output>>>();
+    answers.push_back(answer);
+    AwaitAsync(id, options, [answer](auto output) { answer->Set(std::move(output)); });
+  }
+  std::vector<absl::StatusOr<Output>> outputs;
+  outputs.reserve(ids.size());
+  for (const auto& answer : answers) outputs.push_back(answer->Take());
+  return outputs;
+}
+
+absl::StatusOr<TaskState> Client::Cancel(TaskId id, CallOptions options) {
+  return Only(CancelAll({id}, options));
+}
+
+std::vector<absl::StatusOr<TaskState>> Client::CancelAll(const std::vector<TaskId>& ids,
+                                                         CallOptions options) {
+  Answer<std::vector<absl::StatusOr<TaskState>>> answer;
+  connection_->Cancel({.ids = ids, .timeout = options.timeout},
+                      [&answer](auto results) { answer.Set(std::move(results)); });
+  return answer.Take();
+}
+
+absl::StatusOr<TaskInfo> Client::Get(TaskId id, CallOptions options) {
+  return Only(GetAll({id}, options));
+}
+
+std::vector<absl::StatusOr<TaskInfo>> Client::GetAll(const std::vector<TaskId>& ids,
+                                                     CallOptions options) {
+  Answer<std::vector<absl::StatusOr<TaskInfo>>> answer;
+  connection_->Get({.ids = ids, .timeout = options.timeout},
+                   [&answer](auto results) { answer.Set(std::move(results)); });
+  return answer.Take();
+}
+
+absl::StatusOr<Output> Client::GetOutput(TaskId id, CallOptions options) {
+  Answer<std::vector<absl::StatusOr<Output>>> answer;
+  connection_->GetOutputs({.ids = {id}, .timeout = options.timeout},
+                          [&answer](auto results) { answer.Set(std::move(results)); });
+  return Only(answer.Take());
+}
+
+absl::StatusOr<TaskPage> Client::List(TaskQuery query, CallOptions options) {
+  return connection_->List({.namespace_name = options_.namespace_name,
+                            .query = std::move(query),
+                            .timeout = options.timeout});
+}
+
+absl::StatusOr<std::vector<ExecutorInfo>> Client::ListExecutors(CallOptions options) {
+  return connection_->ListExecutors(
+      {.namespace_name = options_.namespace_name, .timeout = options.timeout});
+}
+
+absl::StatusOr<EventPage> Client::ReadEvents(EventQuery query, CallOptions options) {
+  return connection_->ReadEvents({.namespace_name = options_.namespace_name,
+                                  .query = std::move(query),
+                                  .timeout = options.timeout});
+}
+
+std::unique_ptr<EventStream> Client::Subscribe(EventSubscription subscription) {
+  return connection_->Subscribe(
+      {.namespace_name = options_.namespace_name, .subscription = std::move(subscription)});
+}
+
+absl::Status Client::WaitUntilReachable(absl::Duration timeout) {
+  return connection_->WaitUntilReachable(timeout);
+}
+
+}  // namespace kantoku

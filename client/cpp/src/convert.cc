@@ -1,0 +1,267 @@
+#include "client/cpp/src/convert.h"
+
+#include <google/protobuf/stubs/common.h>
+
+#include <array>
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "client/cpp/src/status_payloads.h"
+#include "services/platform/ids.h"
+#include "services/platform/status.h"
+
+namespace kantoku::internal {
+namespace {
+
+namespace taskpb = ::kantoku::task::v1;
+
+absl::Status Infinite(std::string_view field) {
+  return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_TIME",
+                         absl::StrCat(platform::ToAbsl(field), " is infinite"));
+}
+
+absl::Status SetDuration(std::string_view field, absl::Duration from,
+                         google::protobuf::Duration& to) {
+  if (from == absl::InfiniteDuration() || from == -absl::InfiniteDuration()) return Infinite(field);
+  const int64_t seconds = absl::IDivDuration(from, absl::Seconds(1), &from);
+  to.set_seconds(seconds);
+  to.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(from)));
+  return absl::OkStatus();
+}
+
+absl::Status SetTime(std::string_view field, absl::Time from, google::protobuf::Timestamp& to) {
+  if (from == absl::InfiniteFuture() || from == absl::InfinitePast()) return Infinite(field);
+  const int64_t seconds = absl::ToUnixSeconds(from);
+  to.set_seconds(seconds);
+  to.set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(from - absl::FromUnixSeconds(seconds))));
+  return absl::OkStatus();
+}
+
+absl::Time ToTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+absl::Status SetRetry(const RetryPolicy& from, taskpb::RetryPolicy& to) {
+  if (from.max_attempts.has_value()) to.set_max_attempts(*from.max_attempts);
+  if (from.initial_backoff.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(
+        SetDuration("retry.initial_backoff", *from.initial_backoff, *to.mutable_initial_backoff()));
+  }
+  if (from.max_backoff.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(
+        SetDuration("retry.max_backoff", *from.max_backoff, *to.mutable_max_backoff()));
+  }
+  if (from.multiplier.has_value()) to.set_multiplier(*from.multiplier);
+  if (from.jitter.has_value()) to.set_jitter(*from.jitter);
+  return absl::OkStatus();
+}
+
+std::string UuidText(const std::string& bytes) {
+  const auto id = platform::Uuid::FromBytes(bytes);
+  return id.ok() ? id->ToString() : std::string();
+}
+
+TaskError ToError(const taskpb::TaskError& error) {
+  return {.reason = error.reason(), .message = error.message()};
+}
+
+WaitCause ToCause(taskpb::WaitCause cause) {
+  switch (cause) {
+    case taskpb::WAIT_CAUSE_DELAY:
+      return WaitCause::kDelay;
+    case taskpb::WAIT_CAUSE_BACKOFF:
+      return WaitCause::kBackoff;
+    case taskpb::WAIT_CAUSE_FENCE:
+      return WaitCause::kFence;
+    case taskpb::WAIT_CAUSE_NO_IMPLEMENTATION:
+      return WaitCause::kNoImplementation;
+    case taskpb::WAIT_CAUSE_NO_CREDIT:
+      return WaitCause::kNoCredit;
+    case taskpb::WAIT_CAUSE_EXECUTOR_QUEUE:
+      return WaitCause::kExecutorQueue;
+    default:
+      return WaitCause::kNone;
+  }
+}
+
+constexpr std::array<std::pair<TaskState, taskpb::TaskState>, 10> kStates = {{
+    {TaskState::kUnknown, taskpb::TASK_STATE_UNSPECIFIED},
+    {TaskState::kScheduled, taskpb::TASK_STATE_SCHEDULED},
+    {TaskState::kReady, taskpb::TASK_STATE_READY},
+    {TaskState::kLeased, taskpb::TASK_STATE_LEASED},
+    {TaskState::kRunning, taskpb::TASK_STATE_RUNNING},
+    {TaskState::kCancelling, taskpb::TASK_STATE_CANCELLING},
+    {TaskState::kSettling, taskpb::TASK_STATE_SETTLING},
+    {TaskState::kSucceeded, taskpb::TASK_STATE_SUCCEEDED},
+    {TaskState::kFailed, taskpb::TASK_STATE_FAILED},
+    {TaskState::kCancelled, taskpb::TASK_STATE_CANCELLED},
+}};
+
+absl::Time CreationTime(TaskId id) {
+  const auto parsed = platform::TaskId::FromBytes(id.bytes());
+  return parsed.ok() ? parsed->time() : absl::UnixEpoch();
+}
+
+}  // namespace
+
+absl::Status CheckText(std::string_view field, std::string_view value) {
+  if (google::protobuf::internal::IsStructurallyValidUTF8(value.data(),
+                                                          static_cast<int>(value.size()))) {
+    return absl::OkStatus();
+  }
+  return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_UTF8",
+                         absl::StrCat(platform::ToAbsl(field), " is not valid UTF-8"));
+}
+
+absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("type", spec.type));
+  KANTOKU_RETURN_IF_ERROR(CheckText("content_type", spec.content_type));
+  KANTOKU_RETURN_IF_ERROR(CheckText("reference", spec.reference));
+  taskpb::TaskSpec proto;
+  proto.set_type(std::move(spec.type));
+  proto.set_payload(std::move(spec.payload));
+  proto.set_content_type(std::move(spec.content_type));
+  proto.set_reference(std::move(spec.reference));
+  proto.set_priority(spec.priority);
+  if (spec.not_before.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(SetTime("not_before", *spec.not_before, *proto.mutable_not_before()));
+  }
+  if (spec.timeout.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(SetDuration("timeout", *spec.timeout, *proto.mutable_timeout()));
+  }
+  if (spec.retry.has_value())
+    KANTOKU_RETURN_IF_ERROR(SetRetry(*spec.retry, *proto.mutable_retry()));
+  if (spec.result_retention.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(
+        SetDuration("result_retention", *spec.result_retention, *proto.mutable_result_retention()));
+  }
+  return proto;
+}
+
+absl::Status ToStatus(const taskpb::ItemStatus& status) {
+  if (status.code() == 0) return absl::OkStatus();
+  return platform::Error(static_cast<absl::StatusCode>(status.code()), status.reason(),
+                         status.message());
+}
+
+absl::StatusOr<SpawnedTask> ToSpawned(const inputs::v1::SpawnResult& result) {
+  const auto id = TaskId::FromBytes(result.task_id());
+  if (absl::Status status = ToStatus(result.status()); !status.ok()) {
+    if (id.ok()) status.SetPayload(kTaskIdPayload, absl::Cord(id->ToString()));
+    return status;
+  }
+  if (!id.ok()) {
+    return platform::Error(absl::StatusCode::kInternal, "MALFORMED_ANSWER",
+                           absl::StrCat("the server gave no task id: ", id.status().message()));
+  }
+  return SpawnedTask{.id = *id, .created = result.created(), .created_at = CreationTime(*id)};
+}
+
+absl::StatusOr<Output> ToOutput(TaskId id, const taskpb::ItemStatus& status,
+                                outputs::v1::Result result) {
+  KANTOKU_RETURN_IF_ERROR(ToStatus(status));
+  Output output;
+  output.id = id;
+  switch (result.status()) {
+    case outputs::v1::RESULT_STATUS_SUCCEEDED:
+      output.status = OutputStatus::kSucceeded;
+      break;
+    case outputs::v1::RESULT_STATUS_CANCELLED:
+      output.status = OutputStatus::kCancelled;
+      break;
+    case outputs::v1::RESULT_STATUS_FAILED:
+      output.status = OutputStatus::kFailed;
+      break;
+    default:
+      return platform::Error(absl::StatusCode::kInternal, "MALFORMED_ANSWER",
+                             absl::StrCat("task ", id.ToString(), " ended in the unknown way ",
+                                          static_cast<int>(result.status())));
+  }
+  output.data = std::move(*result.mutable_data());
+  output.content_type = std::move(*result.mutable_content_type());
+  if (result.has_error()) output.error = ToError(result.error());
+  output.dispatch = result.dispatch();
+  output.ended_at = ToTime(result.ended_at());
+  return output;
+}
+
+absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
+  TaskInfo info;
+  KANTOKU_ASSIGN_OR_RETURN(info.id, TaskId::Parse(from.task_id()));
+  info.namespace_name = from.namespace_();
+  info.owner = from.owner();
+  info.type = from.type();
+  info.reference = from.reference();
+  info.priority = from.priority();
+  info.state = ToState(from.state());
+  info.wait_cause = ToCause(from.wait_cause());
+  info.failed_attempts = from.failed_attempts();
+  info.dispatch = from.dispatch();
+  info.session_id = from.session_id();
+  info.created_at = from.has_created_at() ? ToTime(from.created_at()) : CreationTime(info.id);
+  if (from.has_ended_at()) info.ended_at = ToTime(from.ended_at());
+  if (from.has_last_error()) info.last_error = ToError(from.last_error());
+  if (from.has_progress()) info.progress = from.progress();
+  return info;
+}
+
+TaskState ToState(taskpb::TaskState state) {
+  for (const auto& [ours, theirs] : kStates) {
+    if (theirs == state) return ours;
+  }
+  return TaskState::kUnknown;
+}
+
+taskpb::TaskState ToProto(TaskState state) {
+  for (const auto& [ours, theirs] : kStates) {
+    if (ours == state) return theirs;
+  }
+  return taskpb::TASK_STATE_UNSPECIFIED;
+}
+
+ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo from) {
+  ExecutorInfo executor;
+  executor.session_id = std::move(*from.mutable_session_id());
+  executor.name = std::move(*from.mutable_name());
+  executor.executor_owner = std::move(*from.mutable_executor_owner());
+  executor.client_id = std::move(*from.mutable_client_id());
+  executor.types.assign(from.types().begin(), from.types().end());
+  executor.connected = from.connected();
+  executor.max_held = from.max_held();
+  executor.held = from.held();
+  executor.connected_at = ToTime(from.connected_at());
+  return executor;
+}
+
+Event ToEvent(events::v1::Event from) {
+  Event event;
+  event.position = std::move(*from.mutable_position());
+  event.type = std::move(*from.mutable_type());
+  event.at = ToTime(from.at());
+  if (auto id = TaskId::FromBytes(from.task_id()); id.ok()) event.task_id = *id;
+  event.namespace_name = std::move(*from.mutable_namespace_());
+  event.owner = std::move(*from.mutable_owner());
+  event.task_type = std::move(*from.mutable_task_type());
+  event.dispatch = from.dispatch();
+  event.session_id = UuidText(from.session_id());
+  event.details.insert(from.details().begin(), from.details().end());
+  return event;
+}
+
+absl::Status ToProto(const EventFilter& filter, const std::string& namespace_name,
+                     events::v1::EventFilter& proto) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("namespace", namespace_name));
+  proto.set_namespace_(namespace_name);
+  for (const std::string& type : filter.types) {
+    KANTOKU_RETURN_IF_ERROR(CheckText("types", type));
+    proto.add_types(type);
+  }
+  for (const TaskId id : filter.task_ids) {
+    proto.add_task_ids(id.bytes().data(), TaskId::kSize);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace kantoku::internal

@@ -1,0 +1,44 @@
+#ifndef KANTOKU_CLIENT_CPP_SRC_CONVERT_H_
+#define KANTOKU_CLIENT_CPP_SRC_CONVERT_H_
+
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kantoku/event.h"
+#include "kantoku/events/v1/events.pb.h"
+#include "kantoku/inputs/v1/inputs.pb.h"
+#include "kantoku/output.h"
+#include "kantoku/outputs/v1/outputs.pb.h"
+#include "kantoku/task.h"
+#include "kantoku/task/v1/task.pb.h"
+#include "kantoku/task_info.h"
+
+// Between the messages of the wire and the types of the public headers.
+namespace kantoku::internal {
+
+// INVALID_ARGUMENT, INVALID_UTF8 for text that cannot be sent: one such string would cost every
+// task of its batch.
+absl::Status CheckText(std::string_view field, std::string_view value);
+
+// INVALID_ARGUMENT naming the field for text that is no UTF-8 and for infinite times.
+absl::StatusOr<task::v1::TaskSpec> ToProto(TaskSpec spec);
+
+absl::Status ToStatus(const task::v1::ItemStatus& status);
+
+absl::StatusOr<SpawnedTask> ToSpawned(const inputs::v1::SpawnResult& result);
+absl::StatusOr<Output> ToOutput(TaskId id, const task::v1::ItemStatus& status,
+                                outputs::v1::Result result);
+absl::StatusOr<TaskInfo> ToInfo(const task::v1::TaskInfo& info);
+TaskState ToState(task::v1::TaskState state);
+task::v1::TaskState ToProto(TaskState state);
+ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo executor);
+Event ToEvent(events::v1::Event event);
+
+// `namespace_name` with the filter; INVALID_ARGUMENT as above.
+absl::Status ToProto(const EventFilter& filter, const std::string& namespace_name,
+                     events::v1::EventFilter& proto);
+
+}  // namespace kantoku::internal
+
+#endif  // KANTOKU_CLIENT_CPP_SRC_CONVERT_H_

@@ -1,0 +1,245 @@
+#ifndef KANTOKU_CLIENT_CPP_SRC_GATHERER_H_
+#define KANTOKU_CLIENT_CPP_SRC_GATHERER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "client/cpp/src/call_set.h"
+#include "client/cpp/src/timer.h"
+#include "services/platform/mutex.h"
+#include "services/platform/status.h"
+
+namespace kantoku::internal {
+
+// Turns calls into batches: while one batch is under way, what is submitted queues, and leaves as
+// the next batch. A call that finds nothing under way leaves at once. Calls are cut where a batch
+// is full, and keep their order.
+//
+// Thread-safe. `timer`, and the gatherer itself, outlive every batch that `send` has not answered.
+template <typename Payload, typename Result>
+class Gatherer {
+ public:
+  struct Limits {
+    size_t max_items;
+    size_t max_bytes = size_t{16} << 20;
+    size_t max_queued_bytes = size_t{256} << 20;
+  };
+  struct Item {
+    Payload payload;
+    size_t bytes;
+  };
+  using Results = std::vector<absl::StatusOr<Result>>;
+  using BatchDone = absl::AnyInvocable<void(absl::StatusOr<Results>)>;
+  // Sends a batch, and answers as many results as it has payloads, or one error for all of them.
+  using Send = std::function<std::shared_ptr<Cancellable>(std::vector<Payload>, BatchDone)>;
+  using Done = std::function<void(Results)>;
+
+  Gatherer(const Limits& limits, Timer& timer, Send send)
+      : limits_(limits), timer_(timer), send_(std::move(send)) {}
+
+  // Items that are errors already are answered with them. Of what has no answer when `timeout` is
+  // over, the answer is DEADLINE_EXCEEDED, and what was not sent by then never will be.
+  void Submit(std::vector<absl::StatusOr<Item>> items, absl::Duration timeout, Done done) {
+    const auto call = std::make_shared<Call>();
+    call->done = std::move(done);
+    call->timeout = timeout;
+    bool answered = false;
+    {
+      platform::MutexLock lock(mutex_);
+      Enqueue(call, std::move(items));
+      answered = call->missing == 0;
+      if (!answered) {
+        call->timer = timer_.After(timeout, [this, call] { Expire(call); });
+      }
+    }
+    if (answered) return Answer(call);
+    Flush();
+  }
+
+ private:
+  enum class Place : uint8_t { kQueued, kSent, kAnswered };
+
+  struct Call {
+    Done done;
+    absl::Duration timeout;
+    // Guarded by the gatherer's mutex until the call is finished.
+    std::vector<std::optional<absl::StatusOr<Result>>> results;
+    std::vector<Place> places;
+    size_t missing = 0;
+    bool finished = false;
+    Timer::Id timer = Timer::kNone;
+  };
+
+  struct Queued {
+    std::shared_ptr<Call> call;
+    size_t index;
+    Item item;
+  };
+
+  struct Batch {
+    std::vector<std::pair<std::shared_ptr<Call>, size_t>> items;
+    size_t wanted = 0;  // Items whose calls are not finished.
+    std::shared_ptr<Cancellable> rpc;
+  };
+
+  void Enqueue(const std::shared_ptr<Call>& call, std::vector<absl::StatusOr<Item>> items)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const bool full = queued_bytes_ >= limits_.max_queued_bytes;
+    call->results.resize(items.size());
+    call->places.resize(items.size(), Place::kQueued);
+    call->missing = items.size();
+    for (size_t i = 0; i < items.size(); ++i) {
+      absl::Status refusal = full ? QueueFull() : items[i].status();
+      if (refusal.ok() && items[i]->bytes > limits_.max_bytes) refusal = TooLarge(items[i]->bytes);
+      if (!refusal.ok()) {
+        SetResult(*call, i, std::move(refusal));
+        continue;
+      }
+      queued_bytes_ += items[i]->bytes;
+      queue_.push_back({call, i, *std::move(items[i])});
+    }
+    call->finished = call->missing == 0;
+  }
+
+  // Sends the next batch unless one is under way.
+  void Flush() {
+    auto batch = std::make_shared<Batch>();
+    std::vector<Payload> payloads;
+    {
+      platform::MutexLock lock(mutex_);
+      if (under_way_ != nullptr) return;
+      payloads = Fill(*batch);
+      if (payloads.empty()) return;
+      under_way_ = batch;
+    }
+    auto rpc = send_(std::move(payloads), [this, batch](absl::StatusOr<Results> results) {
+      OnAnswer(batch, std::move(results));
+    });
+    bool unwanted = false;
+    {
+      platform::MutexLock lock(mutex_);
+      unwanted = batch->wanted == 0 && under_way_ == batch;
+      batch->rpc = rpc;
+    }
+    if (unwanted) rpc->Cancel();
+  }
+
+  std::vector<Payload> Fill(Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    std::vector<Payload> payloads;
+    size_t bytes = 0;
+    while (!queue_.empty() && payloads.size() < limits_.max_items) {
+      Queued& next = queue_.front();
+      if (!next.call->finished) {
+        if (!payloads.empty() && bytes + next.item.bytes > limits_.max_bytes) break;
+        bytes += next.item.bytes;
+        payloads.push_back(std::move(next.item.payload));
+        next.call->places[next.index] = Place::kSent;
+        batch.items.emplace_back(std::move(next.call), next.index);
+      }
+      queued_bytes_ -= next.item.bytes;
+      queue_.pop_front();
+    }
+    batch.wanted = batch.items.size();
+    return payloads;
+  }
+
+  void OnAnswer(const std::shared_ptr<Batch>& batch, absl::StatusOr<Results> results) {
+    if (results.ok() && results->size() != batch->items.size()) {
+      results = platform::Error(absl::StatusCode::kInternal, "MALFORMED_ANSWER",
+                                absl::StrCat("the server gave ", results->size(), " answers to ",
+                                             batch->items.size(), " items"));
+    }
+    std::vector<std::shared_ptr<Call>> answered;
+    {
+      platform::MutexLock lock(mutex_);
+      under_way_ = nullptr;
+      for (size_t i = 0; i < batch->items.size(); ++i) {
+        const auto& [call, index] = batch->items[i];
+        if (call->finished) continue;
+        SetResult(
+            *call, index,
+            results.ok() ? std::move((*results)[i]) : absl::StatusOr<Result>(results.status()));
+        if (call->missing > 0) continue;
+        call->finished = true;
+        answered.push_back(call);
+      }
+    }
+    Flush();  // First, so that the next batch does not wait for the callbacks of this one.
+    for (const auto& call : answered) Answer(call);
+  }
+
+  void Expire(const std::shared_ptr<Call>& call) {
+    std::shared_ptr<Cancellable> unwanted;
+    {
+      platform::MutexLock lock(mutex_);
+      if (call->finished) return;
+      call->finished = true;
+      size_t sent = 0;
+      for (size_t i = 0; i < call->results.size(); ++i) {
+        if (call->places[i] == Place::kAnswered) continue;
+        if (call->places[i] == Place::kSent) ++sent;
+        SetResult(*call, i, TimedOut(call->timeout, call->places[i]));
+      }
+      // Answered batches are no longer under way, so what was sent is in the one that is.
+      if (sent > 0 && (under_way_->wanted -= sent) == 0) unwanted = under_way_->rpc;
+    }
+    if (unwanted != nullptr) unwanted->Cancel();
+    Answer(call);
+  }
+
+  void SetResult(Call& call, size_t index, absl::StatusOr<Result> result)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    call.results[index] = std::move(result);
+    call.places[index] = Place::kAnswered;
+    --call.missing;
+  }
+
+  // `call` is finished, so nobody else touches its results.
+  void Answer(const std::shared_ptr<Call>& call) {
+    if (call->timer != Timer::kNone) timer_.Cancel(call->timer);
+    Results results;
+    results.reserve(call->results.size());
+    for (auto& result : call->results) results.push_back(*std::move(result));
+    std::exchange(call->done, nullptr)(std::move(results));
+  }
+
+  static absl::Status QueueFull() {
+    return platform::Error(absl::StatusCode::kResourceExhausted, "CLIENT_QUEUE_FULL",
+                           "too much is waiting in this client; nothing was sent");
+  }
+  absl::Status TooLarge(size_t bytes) const {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "TOO_LARGE",
+                           absl::StrCat("an item of ", bytes, " bytes; at most ", limits_.max_bytes,
+                                        " bytes fit into a call"));
+  }
+  static absl::Status TimedOut(absl::Duration timeout, Place place) {
+    return platform::Error(
+        absl::StatusCode::kDeadlineExceeded, "TIMEOUT",
+        absl::StrCat("no answer within ", absl::FormatDuration(timeout),
+                     place == Place::kSent ? "; whether it was accepted is unknown"
+                                           : "; it was never sent"));
+  }
+
+  const Limits limits_;
+  Timer& timer_;
+  const Send send_;
+
+  platform::Mutex mutex_;
+  std::deque<Queued> queue_ ABSL_GUARDED_BY(mutex_);
+  size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::shared_ptr<Batch> under_way_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace kantoku::internal
+
+#endif  // KANTOKU_CLIENT_CPP_SRC_GATHERER_H_

@@ -1,0 +1,323 @@
+#include "client/cpp/src/grpc_connection.h"
+
+#include <grpc/impl/codegen/grpc_types.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/src/answer.h"
+#include "client/cpp/src/convert.h"
+#include "client/cpp/src/grpc_event_stream.h"
+#include "services/platform/ids.h"
+#include "services/platform/status.h"
+
+namespace kantoku::internal {
+namespace {
+
+namespace inputspb = ::kantoku::inputs::v1;
+namespace outputspb = ::kantoku::outputs::v1;
+namespace eventspb = ::kantoku::events::v1;
+namespace taskpb = ::kantoku::task::v1;
+
+constexpr int kMaxMessageBytes = 32 << 20;
+constexpr size_t kMaxSpawns = 100'000;
+constexpr size_t kMaxIds = 10'000;
+// Of the tags and lengths around one item of a batch.
+constexpr size_t kItemOverhead = 16;
+// The server remembers request ids for 10 minutes; a repeat must arrive well before.
+constexpr absl::Duration kLongestSpawnRetry = absl::Minutes(5);
+
+// Runs one RPC, with its repeats, and waits for it.
+template <typename Request, typename Response, typename Rpc>
+absl::StatusOr<Response> Block(const CallRuntime& runtime, const RetryLimits& limits, Rpc rpc,
+                               Request request) {
+  Answer<absl::StatusOr<Response>> answer;
+  RetryingCall<Request, Response>::Start(
+      runtime, limits, std::move(rpc), std::move(request),
+      [&answer](absl::StatusOr<Response> response) { answer.Set(std::move(response)); });
+  return answer.Take();
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // Any number.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);                // We repeat, and know what is safe.
+  // Clients of one process do not share a connection's fate.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+std::shared_ptr<Connection> MakeGrpcConnection(GrpcConnectionOptions options) {
+  // Inside a callback it cannot wait for its own end, so another thread does.
+  return {new GrpcConnection(std::move(options)), [](GrpcConnection* connection) {
+            if (!LibraryThreadScope::Inside()) {
+              delete connection;
+            } else {
+              std::thread([connection] { delete connection; }).detach();
+            }
+          }};
+}
+
+GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
+    : options_(std::move(options)),
+      inputs_(inputspb::InputsService::NewStub(options_.inputs)),
+      outputs_(outputspb::OutputsService::NewStub(options_.outputs)),
+      events_(eventspb::EventsService::NewStub(options_.events)),
+      timer_(std::make_unique<Timer>(options_.environment.clock)),
+      runtime_{options_.environment, *timer_, calls_},
+      awaits_(runtime_, *outputs_, options_.retry_for),
+      cancels_(MakeByIds<inputspb::ControlRequest, inputspb::ControlResponse, TaskState>(
+          [this](auto* context, auto* request, auto* response, auto done) {
+            inputs_->async()->Control(context, request, response, std::move(done));
+          },
+          [](TaskId, inputspb::ControlResult& result) -> absl::StatusOr<TaskState> {
+            KANTOKU_RETURN_IF_ERROR(ToStatus(result.status()));
+            return ToState(result.state());
+          })),
+      gets_(MakeByIds<inputspb::GetTasksRequest, inputspb::GetTasksResponse, TaskInfo>(
+          [this](auto* context, auto* request, auto* response, auto done) {
+            inputs_->async()->GetTasks(context, request, response, std::move(done));
+          },
+          [](TaskId, inputspb::GetTaskResult& result) -> absl::StatusOr<TaskInfo> {
+            KANTOKU_RETURN_IF_ERROR(ToStatus(result.status()));
+            return ToInfo(result.info());
+          })),
+      outputs_now_(MakeByIds<outputspb::GetRequest, outputspb::GetResponse, Output>(
+          [this](auto* context, auto* request, auto* response, auto done) {
+            outputs_->async()->Get(context, request, response, std::move(done));
+          },
+          [](TaskId id, outputspb::GetResult& result) {
+            return ToOutput(id, result.status(), std::move(*result.mutable_result()));
+          })) {}
+
+GrpcConnection::~GrpcConnection() {
+  awaits_.Close();
+  calls_.CloseAndWait();
+  timer_ = nullptr;
+}
+
+template <typename Request, typename Response, typename Result, typename Rpc, typename Convert>
+std::unique_ptr<GrpcConnection::ByIds<Result>> GrpcConnection::MakeByIds(Rpc rpc, Convert convert) {
+  auto send = [this, rpc, convert](
+                  std::vector<TaskId> ids,
+                  typename ByIds<Result>::BatchDone done) -> std::shared_ptr<Cancellable> {
+    Request request;
+    for (const TaskId& id : ids) request.add_task_ids(id.bytes().data(), TaskId::kSize);
+    if constexpr (std::is_same_v<Request, inputspb::ControlRequest>) {
+      request.set_verb(inputspb::CONTROL_VERB_CANCEL);
+    }
+    return RetryingCall<Request, Response>::Start(
+        runtime_, Limits(absl::InfiniteDuration()), rpc, std::move(request),
+        [convert, ids = std::move(ids),
+         done = std::move(done)](absl::StatusOr<Response> response) mutable {
+          if (!response.ok()) return done(response.status());
+          typename ByIds<Result>::Results results;
+          // A missing or surplus answer is the gatherer's to notice.
+          for (int i = 0; i < response->results_size(); ++i) {
+            const TaskId id = static_cast<size_t>(i) < ids.size() ? ids[i] : TaskId();
+            results.push_back(convert(id, *response->mutable_results(i)));
+          }
+          done(std::move(results));
+        });
+  };
+  return std::make_unique<ByIds<Result>>(typename ByIds<Result>::Limits{.max_items = kMaxIds},
+                                         *timer_, std::move(send));
+}
+
+std::unique_ptr<GrpcConnection::Spawner> GrpcConnection::MakeSpawner(
+    const std::string& namespace_name) {
+  auto send = [this, namespace_name](std::vector<taskpb::TaskSpec> specs,
+                                     Spawner::BatchDone done) -> std::shared_ptr<Cancellable> {
+    inputspb::SpawnRequest request;
+    request.set_namespace_(namespace_name);
+    request.set_request_id(NewRequestId());
+    request.mutable_specs()->Reserve(static_cast<int>(specs.size()));
+    for (taskpb::TaskSpec& spec : specs) *request.add_specs() = std::move(spec);
+    RetryLimits limits = Limits(absl::InfiniteDuration());
+    limits.retry_for = std::min(limits.retry_for, kLongestSpawnRetry);
+    return RetryingCall<inputspb::SpawnRequest, inputspb::SpawnResponse>::Start(
+        runtime_, limits,
+        [this](auto* context, auto* sent, auto* response, auto answered) {
+          inputs_->async()->Spawn(context, sent, response, std::move(answered));
+        },
+        std::move(request),
+        [done = std::move(done)](absl::StatusOr<inputspb::SpawnResponse> response) mutable {
+          if (!response.ok()) return done(response.status());
+          Spawner::Results results;
+          results.reserve(response->results_size());
+          for (const auto& result : response->results()) results.push_back(ToSpawned(result));
+          done(std::move(results));
+        });
+  };
+  return std::make_unique<Spawner>(Spawner::Limits{.max_items = kMaxSpawns}, *timer_,
+                                   std::move(send));
+}
+
+void GrpcConnection::Spawn(SpawnRequest request, SpawnDone done) {
+  const absl::Status namespace_status = CheckText("namespace", request.namespace_name);
+  std::vector<absl::StatusOr<Spawner::Item>> items;
+  items.reserve(request.specs.size());
+  for (TaskSpec& spec : request.specs) {
+    auto proto = namespace_status.ok() ? ToProto(std::move(spec)) : namespace_status;
+    if (!proto.ok()) {
+      items.emplace_back(proto.status());
+      continue;
+    }
+    const size_t bytes = proto->ByteSizeLong() + kItemOverhead;
+    items.emplace_back(Spawner::Item{*std::move(proto), bytes});
+  }
+  SpawnerOf(request.namespace_name).Submit(std::move(items), request.timeout, std::move(done));
+}
+
+void GrpcConnection::Await(AwaitRequest request, AwaitDone done) {
+  awaits_.Await(request.id, request.timeout, std::move(done));
+}
+
+namespace {
+
+template <typename ByIds>
+std::vector<absl::StatusOr<typename ByIds::Item>> ItemsOf(const std::vector<TaskId>& ids) {
+  std::vector<absl::StatusOr<typename ByIds::Item>> items;
+  items.reserve(ids.size());
+  for (const TaskId& id : ids) {
+    items.emplace_back(typename ByIds::Item{id, TaskId::kSize + kItemOverhead});
+  }
+  return items;
+}
+
+}  // namespace
+
+void GrpcConnection::Cancel(TasksRequest request, CancelDone done) {
+  cancels_->Submit(ItemsOf<ByIds<TaskState>>(request.ids), request.timeout, std::move(done));
+}
+
+void GrpcConnection::Get(TasksRequest request, GetDone done) {
+  gets_->Submit(ItemsOf<ByIds<TaskInfo>>(request.ids), request.timeout, std::move(done));
+}
+
+void GrpcConnection::GetOutputs(TasksRequest request, GetOutputsDone done) {
+  outputs_now_->Submit(ItemsOf<ByIds<Output>>(request.ids), request.timeout, std::move(done));
+}
+
+absl::StatusOr<TaskPage> GrpcConnection::List(ListRequest request) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("namespace", request.namespace_name));
+  KANTOKU_RETURN_IF_ERROR(CheckText("type", request.query.type));
+  KANTOKU_RETURN_IF_ERROR(CheckText("page_token", request.query.page_token));
+  inputspb::ListTasksRequest proto;
+  proto.set_namespace_(std::move(request.namespace_name));
+  proto.set_type(std::move(request.query.type));
+  for (const TaskState state : request.query.states) proto.add_states(ToProto(state));
+  proto.set_page_size(request.query.page_size);
+  proto.set_page_token(std::move(request.query.page_token));
+  KANTOKU_ASSIGN_OR_RETURN(
+      auto response, (Block<inputspb::ListTasksRequest, inputspb::ListTasksResponse>(
+                         runtime_, Limits(request.timeout),
+                         [this](auto* context, auto* sent, auto* answer, auto done) {
+                           inputs_->async()->ListTasks(context, sent, answer, std::move(done));
+                         },
+                         std::move(proto))));
+  TaskPage page;
+  for (const taskpb::TaskInfo& info : response.tasks()) {
+    KANTOKU_ASSIGN_OR_RETURN(TaskInfo task, ToInfo(info));
+    page.tasks.push_back(std::move(task));
+  }
+  page.next_page_token = std::move(*response.mutable_next_page_token());
+  return page;
+}
+
+absl::StatusOr<std::vector<ExecutorInfo>> GrpcConnection::ListExecutors(
+    ListExecutorsRequest request) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("namespace", request.namespace_name));
+  inputspb::ListExecutorsRequest proto;
+  proto.set_namespace_(std::move(request.namespace_name));
+  KANTOKU_ASSIGN_OR_RETURN(
+      auto response, (Block<inputspb::ListExecutorsRequest, inputspb::ListExecutorsResponse>(
+                         runtime_, Limits(request.timeout),
+                         [this](auto* context, auto* sent, auto* answer, auto done) {
+                           inputs_->async()->ListExecutors(context, sent, answer, std::move(done));
+                         },
+                         std::move(proto))));
+  std::vector<ExecutorInfo> executors;
+  for (auto& executor : *response.mutable_executors()) {
+    executors.push_back(ToExecutor(std::move(executor)));
+  }
+  return executors;
+}
+
+absl::StatusOr<EventPage> GrpcConnection::ReadEvents(ReadEventsRequest request) {
+  eventspb::ReadRequest proto;
+  KANTOKU_RETURN_IF_ERROR(CheckText("after", request.query.after));
+  KANTOKU_RETURN_IF_ERROR(
+      ToProto(request.query.filter, request.namespace_name, *proto.mutable_filter()));
+  proto.set_after(std::move(request.query.after));
+  proto.set_limit(request.query.limit);
+  KANTOKU_ASSIGN_OR_RETURN(auto response,
+                           (Block<eventspb::ReadRequest, eventspb::ReadResponse>(
+                               runtime_, Limits(request.timeout),
+                               [this](auto* context, auto* sent, auto* answer, auto done) {
+                                 events_->async()->Read(context, sent, answer, std::move(done));
+                               },
+                               std::move(proto))));
+  EventPage page{.next = response.next(), .end = response.end(), .gap = response.gap()};
+  for (auto& event : *response.mutable_events()) page.events.push_back(ToEvent(std::move(event)));
+  return page;
+}
+
+std::unique_ptr<EventStream> GrpcConnection::Subscribe(SubscribeRequest request) {
+  EventSubscription& wanted = request.subscription;
+  eventspb::SubscribeRequest proto;
+  absl::Status refusal = CheckText("after", wanted.after);
+  refusal.Update(ToProto(wanted.filter, request.namespace_name, *proto.mutable_filter()));
+  proto.set_after(std::move(wanted.after));
+  proto.set_start(wanted.from_oldest ? eventspb::START_AT_OLDEST : eventspb::START_AT_NOW);
+  return std::make_unique<GrpcEventStream>(shared_from_this(), options_.environment, *events_,
+                                           std::move(proto), options_.retry_for,
+                                           std::move(refusal));
+}
+
+absl::Status GrpcConnection::WaitUntilReachable(absl::Duration timeout) {
+  const auto deadline =
+      timeout == absl::InfiniteDuration()
+          ? std::chrono::system_clock::time_point::max()
+          : std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout);
+  if (options_.inputs->WaitForConnected(deadline)) return absl::OkStatus();
+  return platform::Error(
+      absl::StatusCode::kDeadlineExceeded, "UNREACHABLE",
+      absl::StrCat("no server could be reached within ", absl::FormatDuration(timeout)));
+}
+
+RetryLimits GrpcConnection::Limits(absl::Duration timeout) const {
+  return {.retry_for = options_.retry_for, .timeout = timeout};
+}
+
+GrpcConnection::Spawner& GrpcConnection::SpawnerOf(const std::string& namespace_name) {
+  platform::MutexLock lock(mutex_);
+  auto& spawner = spawners_[namespace_name];
+  if (spawner == nullptr) spawner = MakeSpawner(namespace_name);
+  return *spawner;
+}
+
+std::string GrpcConnection::NewRequestId() const {
+  std::array<uint8_t, platform::Uuid::kSize> bytes{};
+  const uint64_t words[] = {options_.environment.random(), options_.environment.random()};
+  static_assert(sizeof(words) == sizeof(bytes));
+  std::copy_n(reinterpret_cast<const uint8_t*>(words), bytes.size(), bytes.begin());
+  bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x40);  // Version 4,
+  bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);  // the standard variant.
+  return platform::Uuid(bytes).ToString();
+}
+
+}  // namespace kantoku::internal

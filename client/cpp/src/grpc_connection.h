@@ -1,0 +1,88 @@
+#ifndef KANTOKU_CLIENT_CPP_SRC_GRPC_CONNECTION_H_
+#define KANTOKU_CLIENT_CPP_SRC_GRPC_CONNECTION_H_
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "client/cpp/src/await_hub.h"
+#include "client/cpp/src/gatherer.h"
+#include "client/cpp/src/retrying_call.h"
+#include "kantoku/connection.h"
+#include "kantoku/events/v1/events.grpc.pb.h"
+#include "kantoku/inputs/v1/inputs.grpc.pb.h"
+#include "kantoku/outputs/v1/outputs.grpc.pb.h"
+
+namespace kantoku::internal {
+
+struct GrpcConnectionOptions {
+  std::shared_ptr<grpc::Channel> inputs;
+  std::shared_ptr<grpc::Channel> outputs;
+  std::shared_ptr<grpc::Channel> events;
+  absl::Duration retry_for = absl::Minutes(5);
+  Environment environment = Environment::Real();
+};
+
+// A channel as this library wants it: connects again soon, notices a dead peer, takes messages of
+// 32 MiB.
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
+
+// Inputs, Outputs and Events over gRPC. `environment.clock` outlives it.
+std::shared_ptr<Connection> MakeGrpcConnection(GrpcConnectionOptions options);
+
+class GrpcConnection final : public Connection,
+                             public std::enable_shared_from_this<GrpcConnection> {
+ public:
+  explicit GrpcConnection(GrpcConnectionOptions options);
+  ~GrpcConnection() override;
+
+  void Spawn(SpawnRequest request, SpawnDone done) override;
+  void Await(AwaitRequest request, AwaitDone done) override;
+  void Cancel(TasksRequest request, CancelDone done) override;
+  void Get(TasksRequest request, GetDone done) override;
+  void GetOutputs(TasksRequest request, GetOutputsDone done) override;
+  absl::StatusOr<TaskPage> List(ListRequest request) override;
+  absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) override;
+  absl::StatusOr<EventPage> ReadEvents(ReadEventsRequest request) override;
+  std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) override;
+  absl::Status WaitUntilReachable(absl::Duration timeout) override;
+  absl::Time Now() override { return options_.environment.clock.Read().wall; }
+
+ private:
+  using Spawner = Gatherer<task::v1::TaskSpec, SpawnedTask>;
+  template <typename Result>
+  using ByIds = Gatherer<TaskId, Result>;
+
+  std::unique_ptr<Spawner> MakeSpawner(const std::string& namespace_name);
+  // A gatherer whose batch of ids is one `Request` through `rpc`; `convert` reads one result.
+  template <typename Request, typename Response, typename Result, typename Rpc, typename Convert>
+  std::unique_ptr<ByIds<Result>> MakeByIds(Rpc rpc, Convert convert);
+
+  RetryLimits Limits(absl::Duration timeout) const;
+  Spawner& SpawnerOf(const std::string& namespace_name);
+  std::string NewRequestId() const;
+
+  const GrpcConnectionOptions options_;
+  const std::unique_ptr<inputs::v1::InputsService::Stub> inputs_;
+  const std::unique_ptr<outputs::v1::OutputsService::Stub> outputs_;
+  const std::unique_ptr<events::v1::EventsService::Stub> events_;
+
+  // The destructor ends these in its own order.
+  CallSet calls_;
+  std::unique_ptr<Timer> timer_;
+  const CallRuntime runtime_;
+  AwaitHub awaits_;
+  std::unique_ptr<ByIds<TaskState>> cancels_;
+  std::unique_ptr<ByIds<TaskInfo>> gets_;
+  std::unique_ptr<ByIds<Output>> outputs_now_;
+
+  platform::Mutex mutex_;
+  absl::flat_hash_map<std::string, std::unique_ptr<Spawner>> spawners_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace kantoku::internal
+
+#endif  // KANTOKU_CLIENT_CPP_SRC_GRPC_CONNECTION_H_

@@ -1,0 +1,192 @@
+#include "client/cpp/src/grpc_event_stream.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/src/convert.h"
+#include "client/cpp/src/retry.h"
+#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/status.h"
+
+namespace kantoku::internal {
+namespace {
+
+namespace pb = ::kantoku::events::v1;
+
+absl::Status Cancelled() {
+  return platform::Error(absl::StatusCode::kCancelled, "STREAM_CANCELLED",
+                         "the subscription was cancelled");
+}
+
+absl::Status TimedOut(absl::Duration timeout) {
+  return platform::Error(absl::StatusCode::kDeadlineExceeded, "TIMEOUT",
+                         absl::StrCat("no event within ", absl::FormatDuration(timeout)));
+}
+
+}  // namespace
+
+// One connection of a subscription. Owns itself from Open until OnDone.
+class GrpcEventStream::Reader final : public grpc::ClientReadReactor<pb::SubscribeResponse>,
+                                      public std::enable_shared_from_this<Reader> {
+ public:
+  Reader(platform::Clock& clock, pb::SubscribeRequest request)
+      : clock_(clock), request_(std::move(request)) {}
+
+  void Open(pb::EventsService::Stub& stub) {
+    self_ = shared_from_this();
+    stub.async()->Subscribe(&context_, &request_, this);
+    // For reads that start outside of reactions; it ends with the first read that fails.
+    AddHold();
+    StartRead(&response_);
+    StartCall();
+  }
+
+  void Cancel() {
+    {
+      platform::MutexLock lock(mutex_);
+      cancelled_ = true;
+    }
+    changed_.SignalAll();
+    context_.TryCancel();
+  }
+
+  // Waits for a message and begins to read the next one. Absent: none came in time, or the stream
+  // ended, as `end` then says.
+  std::optional<pb::SubscribeResponse> Take(absl::Duration deadline,
+                                            std::optional<absl::Status>& end) {
+    std::optional<pb::SubscribeResponse> taken;
+    {
+      platform::MutexLock lock(mutex_);
+      while (!has_response_ && !end_.has_value() && !cancelled_ &&
+             clock_.Read().steady < deadline) {
+        clock_.Wait(mutex_, changed_, deadline);
+      }
+      if (!has_response_) {
+        end = end_;
+        return std::nullopt;
+      }
+      has_response_ = false;
+      taken = std::move(response_);
+    }
+    StartRead(&response_);
+    return taken;
+  }
+
+ private:
+  void OnReadDone(bool ok) override {
+    if (!ok) return RemoveHold();
+    {
+      platform::MutexLock lock(mutex_);
+      has_response_ = true;
+    }
+    changed_.SignalAll();
+  }
+  void OnDone(const grpc::Status& status) override {
+    const std::shared_ptr<Reader> self = std::move(self_);
+    {
+      platform::MutexLock lock(mutex_);
+      end_ = platform::FromGrpc(status);
+    }
+    changed_.SignalAll();
+  }
+
+  platform::Clock& clock_;
+  const pb::SubscribeRequest request_;
+  grpc::ClientContext context_;
+  std::shared_ptr<Reader> self_;
+  pb::SubscribeResponse response_;  // Belongs to gRPC unless has_response_.
+
+  platform::Mutex mutex_;
+  platform::CondVar changed_;
+  bool has_response_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
+};
+
+GrpcEventStream::GrpcEventStream(std::shared_ptr<const void> owner, const Environment& environment,
+                                 pb::EventsService::Stub& stub, pb::SubscribeRequest request,
+                                 absl::Duration retry_for, absl::Status refusal)
+    : owner_(std::move(owner)),
+      environment_(environment),
+      stub_(stub),
+      retry_for_(retry_for),
+      request_(std::move(request)),
+      end_(std::move(refusal)) {}
+
+GrpcEventStream::~GrpcEventStream() { Cancel(); }
+
+absl::StatusOr<EventPage> GrpcEventStream::Next(absl::Duration timeout) {
+  const absl::Duration deadline = environment_.clock.Read().steady + timeout;
+  while (true) {
+    const std::shared_ptr<Reader> reader = CurrentReader();
+    if (reader == nullptr) {
+      platform::MutexLock lock(mutex_);
+      return end_;
+    }
+    std::optional<absl::Status> broken;
+    auto response = reader->Take(deadline, broken);
+    if (response.has_value()) {
+      failures_ = 0;
+      unreachable_since_ = absl::InfiniteDuration();
+      request_.set_after(response->next());
+      EventPage page{.next = response->next(), .gap = response->gap()};
+      for (pb::Event& event : *response->mutable_events()) {
+        page.events.push_back(ToEvent(std::move(event)));
+      }
+      return page;
+    }
+    if (broken.has_value()) {
+      KANTOKU_RETURN_IF_ERROR(PauseBeforeReopening(*broken, deadline));
+    } else if (environment_.clock.Read().steady >= deadline) {
+      return TimedOut(timeout);
+    }
+  }
+}
+
+void GrpcEventStream::Cancel() {
+  std::shared_ptr<Reader> reader;
+  {
+    platform::MutexLock lock(mutex_);
+    if (end_.ok()) end_ = Cancelled();
+    reader = std::move(reader_);
+    reader_ = nullptr;
+  }
+  cancelled_.SignalAll();
+  if (reader != nullptr) reader->Cancel();
+}
+
+std::shared_ptr<GrpcEventStream::Reader> GrpcEventStream::CurrentReader() {
+  std::shared_ptr<Reader> reader;
+  {
+    platform::MutexLock lock(mutex_);
+    if (!end_.ok()) return nullptr;
+    if (reader_ != nullptr) return reader_;
+    reader = reader_ = std::make_shared<Reader>(environment_.clock, request_);
+  }
+  reader->Open(stub_);
+  return reader;
+}
+
+absl::Status GrpcEventStream::PauseBeforeReopening(const absl::Status& broken,
+                                                   absl::Duration deadline) {
+  platform::Clock& clock = environment_.clock;
+  const absl::Duration now = clock.Read().steady;
+  unreachable_since_ = std::min(unreachable_since_, now);
+  const absl::Duration pause = PauseAfter(broken, ++failures_, environment_.random());
+  platform::MutexLock lock(mutex_);
+  reader_ = nullptr;
+  if (!end_.ok()) return end_;
+  if (IsPermanent(broken)) return end_ = broken;
+  if (now + pause - unreachable_since_ >= retry_for_) {
+    return end_ = platform::Annotate(broken, absl::StrCat("events could not be reached for ",
+                                                          absl::FormatDuration(retry_for_)));
+  }
+  // A Next whose time is over before returns from its next look.
+  const absl::Duration end = std::min(now + pause, deadline);
+  while (end_.ok() && clock.Read().steady < end) clock.Wait(mutex_, cancelled_, end);
+  return end_;
+}
+
+}  // namespace kantoku::internal

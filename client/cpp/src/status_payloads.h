@@ -1,0 +1,11 @@
+#ifndef KANTOKU_CLIENT_CPP_SRC_STATUS_PAYLOADS_H_
+#define KANTOKU_CLIENT_CPP_SRC_STATUS_PAYLOADS_H_
+
+namespace kantoku::internal {
+
+// Names the payload in which a status carries the task that it is about, as text.
+inline constexpr char kTaskIdPayload[] = "kantoku.task_id";
+
+}  // namespace kantoku::internal
+
+#endif  // KANTOKU_CLIENT_CPP_SRC_STATUS_PAYLOADS_H_

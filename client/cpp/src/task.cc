@@ -1,0 +1,72 @@
+#include "kantoku/task.h"
+
+#include "absl/strings/str_cat.h"
+#include "services/platform/status.h"
+
+namespace kantoku {
+namespace {
+
+// An option that sets one field and cannot fail.
+template <typename Change>
+Option Set(Change change) {
+  return Option::ForSpec([change = std::move(change)](TaskSpec& spec, absl::Time) {
+    change(spec);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace
+
+Option Option::ForSpec(OnSpec change) {
+  Option option;
+  option.on_spec_ = std::move(change);
+  return option;
+}
+
+Option Option::ForPlugin(std::shared_ptr<Plugin> plugin, OnData change) {
+  Option option;
+  option.plugin_ = std::move(plugin);
+  option.on_data_ = std::move(change);
+  return option;
+}
+
+Option ContentType(std::string media_type) {
+  return Set([=](TaskSpec& spec) { spec.content_type = media_type; });
+}
+
+Option Reference(std::string reference) {
+  return Set([=](TaskSpec& spec) { spec.reference = reference; });
+}
+
+Option Priority(int32_t priority) {
+  return Set([=](TaskSpec& spec) { spec.priority = priority; });
+}
+
+Option NotBefore(absl::Time time) {
+  return Set([=](TaskSpec& spec) { spec.not_before = time; });
+}
+
+Option Delay(absl::Duration delay) {
+  return Option::ForSpec([delay](TaskSpec& spec, absl::Time now) {
+    if (delay < absl::ZeroDuration() || delay == absl::InfiniteDuration()) {
+      return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_DELAY",
+                             absl::StrCat("delay is ", absl::FormatDuration(delay)));
+    }
+    spec.not_before = now + delay;
+    return absl::OkStatus();
+  });
+}
+
+Option Timeout(absl::Duration timeout) {
+  return Set([=](TaskSpec& spec) { spec.timeout = timeout; });
+}
+
+Option Retry(RetryPolicy policy) {
+  return Set([=](TaskSpec& spec) { spec.retry = policy; });
+}
+
+Option ResultRetention(absl::Duration retention) {
+  return Set([=](TaskSpec& spec) { spec.result_retention = retention; });
+}
+
+}  // namespace kantoku

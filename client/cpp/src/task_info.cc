@@ -1,0 +1,70 @@
+#include "kantoku/task_info.h"
+
+#include <array>
+#include <utility>
+
+namespace kantoku {
+namespace {
+
+constexpr std::array<std::pair<TaskState, std::string_view>, 10> kStates = {{
+    {TaskState::kUnknown, "unknown"},
+    {TaskState::kScheduled, "scheduled"},
+    {TaskState::kReady, "ready"},
+    {TaskState::kLeased, "leased"},
+    {TaskState::kRunning, "running"},
+    {TaskState::kCancelling, "cancelling"},
+    {TaskState::kSettling, "settling"},
+    {TaskState::kSucceeded, "succeeded"},
+    {TaskState::kFailed, "failed"},
+    {TaskState::kCancelled, "cancelled"},
+}};
+
+}  // namespace
+
+std::string_view ToString(TaskState state) {
+  for (const auto& [value, word] : kStates) {
+    if (value == state) return word;
+  }
+  return "unknown";
+}
+
+std::optional<TaskState> ParseTaskState(std::string_view word) {
+  for (const auto& [value, text] : kStates) {
+    if (text == word && value != TaskState::kUnknown) return value;
+  }
+  return std::nullopt;
+}
+
+std::string_view ToString(WaitCause cause) {
+  switch (cause) {
+    case WaitCause::kNone:
+      return "";
+    case WaitCause::kDelay:
+      return "delay";
+    case WaitCause::kBackoff:
+      return "backoff";
+    case WaitCause::kFence:
+      return "fence";
+    case WaitCause::kNoImplementation:
+      return "no_implementation";
+    case WaitCause::kNoCredit:
+      return "no_credit";
+    case WaitCause::kExecutorQueue:
+      return "executor_queue";
+  }
+  return "";
+}
+
+std::string_view ToString(OutputStatus status) {
+  switch (status) {
+    case OutputStatus::kSucceeded:
+      return "succeeded";
+    case OutputStatus::kFailed:
+      return "failed";
+    case OutputStatus::kCancelled:
+      return "cancelled";
+  }
+  return "unknown";
+}
+
+}  // namespace kantoku
