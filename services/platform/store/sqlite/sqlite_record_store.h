@@ -11,7 +11,7 @@ namespace kantoku::platform {
 struct SqliteStoreOptions {
   std::string directory;  // Made if it is missing, for this user only.
   // Log size at which its content is copied to the main file, on the thread of Commit.
-  size_t wal_bytes = size_t{8} << 20;
+  size_t wal_bytes = size_t{16} << 20;
   // Most that pages in memory take, for each of a partition's two connections.
   size_t cache_bytes = size_t{16} << 20;
 };

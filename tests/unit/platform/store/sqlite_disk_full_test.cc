@@ -1,0 +1,95 @@
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include <catch2/catch.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "services/platform/status.h"
+#include "services/platform/store/sqlite/sqlite_record_store.h"
+#include "tests/support/temporary_directory.h"
+
+namespace kantoku::platform {
+namespace {
+
+constexpr RecordKind kThing = 1;
+
+std::unique_ptr<RecordStore> OpenIn(const std::string& directory) {
+  const StoreSchema schema{
+      .component = "test", .format = 1, .kinds = {{.kind = kThing, .name = "thing"}}};
+  const SqliteStoreOptions options{.directory = directory, .wal_bytes = size_t{256} << 10};
+  auto store = MakeSqliteRecordStoreFactory(schema, options)->Open(0);
+  CAPTURE(store.status().ToString());
+  REQUIRE(store.ok());
+  return *std::move(store);
+}
+
+WriteBatch BatchOf(uint64_t number) {
+  WriteBatch batch;
+  batch.set_number(number);
+  batch.Put(kThing, number, std::string(100'000, 'x'));
+  return batch;
+}
+
+uint64_t Count(RecordStore& store) {
+  uint64_t count = 0;
+  CHECK(store.Scan({.kind = kThing}, [&](RecordKey, std::string_view) { ++count; }).ok());
+  return count;
+}
+
+// Fills a store up until there is no room, makes room, and goes on.
+template <typename MakeRoom>
+void FillUpAndGoOn(const std::string& directory, MakeRoom make_room) {
+  auto store = OpenIn(directory);
+  uint64_t number = 1;
+  while (number < 1000 && store->Commit(BatchOf(number)).ok()) ++number;
+  REQUIRE(number > 3);
+  REQUIRE(number < 1000);
+
+  for (int time = 0; time < 3; ++time) {
+    const absl::Status full = store->Commit(BatchOf(number));
+    CAPTURE(full.ToString());
+    CHECK(full.code() == absl::StatusCode::kResourceExhausted);
+    CHECK(ReasonOf(full) == "STORE_FULL");
+    CHECK(*store->LastBatch() == number - 1);
+    CHECK(Count(*store) == number - 1);
+  }
+
+  make_room();
+  CHECK(store->Commit(BatchOf(number)).ok());
+  CHECK(store->Commit(BatchOf(number + 1)).ok());
+  CHECK(Count(*store) == number + 1);
+  store.reset();
+  CHECK(Count(*OpenIn(directory)) == number + 1);
+}
+
+TEST_CASE("A full disk fails commits until there is room again") {
+  TemporaryDirectory directory;
+  if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=3m") != 0) {
+    WARN("no tmpfs may be mounted here (" << std::strerror(errno)
+                                          << "); only the limit of a file's size is tested");
+    return;
+  }
+  FillUpAndGoOn(directory.path("store"), [&] {
+    REQUIRE(::mount("tmpfs", directory.path().c_str(), "tmpfs", MS_REMOUNT, "size=30m") == 0);
+  });
+  CHECK(::umount2(directory.path().c_str(), MNT_DETACH) == 0);
+}
+
+TEST_CASE("A file at the limit of its size fails commits until it may grow again") {
+  TemporaryDirectory directory;
+  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit small{.rlim_cur = rlim_t{3} << 20, .rlim_max = before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+  FillUpAndGoOn(directory.path("store"), [&] { REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0); });
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, old_handler);
+}
+
+}  // namespace
+}  // namespace kantoku::platform
