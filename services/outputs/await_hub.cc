@@ -1,0 +1,161 @@
+#include "services/outputs/await_hub.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+#include "services/outputs/access.h"
+#include "services/platform/check.h"
+#include "services/platform/status.h"
+
+namespace kantoku::outputs {
+namespace {
+
+using platform::TaskId;
+
+constexpr size_t kCleanedUpAtOnce = 10'000;
+constexpr size_t kNotWorthCompacting = 1024;
+
+}  // namespace
+
+AnswerBatch& Deliveries::For(const std::shared_ptr<AwaitSink>& sink) { return batches_[sink]; }
+
+bool Deliveries::Send() {
+  bool room = true;
+  for (const auto& [sink, answers] : batches_) room = sink->Deliver(answers) && room;
+  batches_.clear();
+  return room;
+}
+
+AwaitHub::StreamId AwaitHub::Open(std::shared_ptr<AwaitSink> sink) {
+  const StreamId id = next_stream_++;
+  streams_[id].sink = std::move(sink);
+  return id;
+}
+
+void AwaitHub::Close(StreamId stream) {
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  waiting_ -= found->second.waiting;
+  if (found->second.waiting > 0) closed_.emplace_back(stream, std::move(found->second.tasks));
+  streams_.erase(found);
+}
+
+AwaitSink* AwaitHub::Find(StreamId stream) const {
+  const auto found = streams_.find(stream);
+  return found == streams_.end() ? nullptr : found->second.sink.get();
+}
+
+absl::Status AwaitHub::Add(StreamId stream, std::span<const TaskId> tasks,
+                           std::vector<TaskId>& fresh) {
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return absl::OkStatus();
+  Stream& into = found->second;
+  if (into.waiting + tasks.size() > limits_.per_stream) {
+    return platform::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_AWAITS",
+                           absl::StrCat("task_ids: ", into.waiting, " wait and ", tasks.size(),
+                                        " were added; a stream may have ", limits_.per_stream));
+  }
+  if (waiting_ + tasks.size() > limits_.in_all) {
+    return platform::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_AWAITS",
+                           absl::StrCat("the server has ", waiting_, " waiting futures, of ",
+                                        limits_.in_all, " that it takes"));
+  }
+  for (const TaskId& task : tasks) {
+    Waiters& waiters = waiters_[task];
+    if (std::find(waiters.begin(), waiters.end(), stream) != waiters.end()) continue;
+    waiters.push_back(stream);
+    into.tasks.push_back(task);
+    ++into.waiting;
+    ++waiting_;
+    fresh.push_back(task);
+  }
+  return absl::OkStatus();
+}
+
+void AwaitHub::Forget(StreamId stream, std::span<const TaskId> tasks) {
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  for (const TaskId& task : tasks) {
+    if (!Waits(task, stream)) continue;
+    Drop(task, stream);
+    Answered(stream, found->second);
+  }
+}
+
+void AwaitHub::EndWhenIdle(StreamId stream) {
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  found->second.ends_when_idle = true;
+  NoteIdle(found->second);
+}
+
+void AwaitHub::NoteIdle(Stream& stream) {
+  if (stream.ends_when_idle && stream.waiting == 0) idle_.push_back(stream.sink);
+}
+
+void AwaitHub::Resolve(const StoredResult& result, AnswerBatch::Kind kind, std::string_view record,
+                       Deliveries& deliveries) {
+  Release(result.task, [&](const std::shared_ptr<AwaitSink>& sink) {
+    AnswerBatch& answers = deliveries.For(sink);
+    if (MayRead(sink->caller(), result)) return answers.Add(result.task, kind, record);
+    answers.Add(result.task, AnswerBatch::Kind::kUnknown);
+  });
+}
+
+void AwaitHub::Resolve(const TaskId& task, AnswerBatch::Kind kind, Deliveries& deliveries) {
+  Release(task,
+          [&](const std::shared_ptr<AwaitSink>& sink) { deliveries.For(sink).Add(task, kind); });
+}
+
+template <typename Answer>
+void AwaitHub::Release(const TaskId& task, Answer answer) {
+  const auto found = waiters_.find(task);
+  if (found == waiters_.end()) return;
+  const Waiters waiters = std::move(found->second);
+  waiters_.erase(found);
+  for (const StreamId id : waiters) {
+    const auto stream = streams_.find(id);
+    if (stream == streams_.end()) continue;  // Closed, and not cleaned up yet.
+    answer(stream->second.sink);
+    Answered(id, stream->second);
+  }
+}
+
+bool AwaitHub::CleanUp() {
+  for (size_t left = kCleanedUpAtOnce; left > 0 && !closed_.empty();) {
+    auto& [stream, tasks] = closed_.front();
+    for (; left > 0 && !tasks.empty(); --left, tasks.pop_back()) {
+      if (Waits(tasks.back(), stream)) Drop(tasks.back(), stream);
+    }
+    if (tasks.empty()) closed_.pop_front();
+  }
+  return !closed_.empty();
+}
+
+bool AwaitHub::Waits(const TaskId& task, StreamId stream) const {
+  const auto found = waiters_.find(task);
+  return found != waiters_.end() &&
+         std::find(found->second.begin(), found->second.end(), stream) != found->second.end();
+}
+
+void AwaitHub::Drop(const TaskId& task, StreamId stream) {
+  const auto found = waiters_.find(task);
+  Waiters& waiters = found->second;
+  waiters.erase(std::find(waiters.begin(), waiters.end(), stream));
+  if (waiters.empty()) waiters_.erase(found);
+}
+
+void AwaitHub::Answered(StreamId id, Stream& stream) {
+  --stream.waiting;
+  --waiting_;
+  NoteIdle(stream);
+  if (stream.tasks.size() < 2 * stream.waiting + kNotWorthCompacting) return;
+  // A task that was answered and asked for again is in the list twice.
+  std::sort(stream.tasks.begin(), stream.tasks.end());
+  stream.tasks.erase(std::unique(stream.tasks.begin(), stream.tasks.end()), stream.tasks.end());
+  std::erase_if(stream.tasks, [&](const TaskId& task) { return !Waits(task, id); });
+  KANTOKU_CHECK(stream.tasks.size() == stream.waiting);
+}
+
+}  // namespace kantoku::outputs

@@ -1,0 +1,220 @@
+#include "services/outputs/calls.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/outputs/access.h"
+#include "services/outputs/wire.h"
+#include "services/platform/status.h"
+
+namespace kantoku::outputs {
+namespace {
+
+using platform::Error;
+using platform::TaskId;
+
+constexpr size_t kMaxMessageBytes = size_t{16} << 20;
+// What a result takes in an answer beside its texts.
+constexpr size_t kResultOverhead = 64;
+
+absl::Status InvalidLease(std::string_view message) {
+  return Error(absl::StatusCode::kPermissionDenied, "INVALID_LEASE", message);
+}
+
+absl::Status TooLarge(std::string_view field, size_t bytes, size_t limit) {
+  return Error(absl::StatusCode::kInvalidArgument, "RESULT_TOO_LARGE",
+               absl::StrCat(platform::ToAbsl(field), " has ", bytes, " bytes; at most ", limit,
+                            " are taken"));
+}
+
+}  // namespace
+
+Call::~Call() {
+  if (!reply_.has_value()) return;
+  Answer(Error(absl::StatusCode::kUnavailable, "SERVER_STOPPING", "the server is stopping"));
+}
+
+void Call::Answer(const absl::Status& status) {
+  // Once it has replied, whatever it points to may be gone.
+  platform::Reply reply = *std::move(reply_);
+  reply_.reset();
+  reply(status);
+}
+
+PutCall::PutCall(const v1::PutRequest& request, v1::PutResponse& response, platform::Reply reply,
+                 Metrics& metrics)
+    : Call(std::move(reply)), request_(request), response_(response), metrics_(metrics) {}
+
+absl::Status PutCall::Read(const platform::MacKeys& keys, const platform::Caller& caller,
+                           absl::Time now, const Limits& limits) {
+  KANTOKU_RETURN_IF_ERROR(CheckCount("items", request_.items_size()));
+  size_t bytes = 0;
+  for (const v1::PutItem& item : request_.items()) bytes += item.data().size();
+  if (bytes > kMaxMessageBytes) return TooLarge("items", bytes, kMaxMessageBytes);
+
+  const int count = request_.items_size();
+  response_.mutable_results()->Reserve(count);
+  leases_.reserve(count);  // Offers point into it.
+  offers_.reserve(count);
+  items_.reserve(count);
+  for (int i = 0; i < count; ++i) {
+    v1::PutResult& result = *response_.add_results();
+    const absl::Status read = ReadItem(request_.items(i), keys, caller, now, limits);
+    if (!read.ok()) {
+      EncodeStatus(read, *result.mutable_status());
+      (absl::IsPermissionDenied(read) ? metrics_.invalid_lease : metrics_.invalid)->Increment();
+      continue;
+    }
+    items_.push_back(i);
+    // Made here, where threads are many; taken back if it turns out not to be deserved.
+    const platform::Lease& lease = leases_.back();
+    result.set_receipt(
+        platform::SealReceipt(keys, {.task = lease.task,
+                                     .dispatch = lease.dispatch,
+                                     .status = static_cast<uint8_t>(ResultStatus::kSucceeded)}));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PutCall::ReadItem(const v1::PutItem& item, const platform::MacKeys& keys,
+                               const platform::Caller& caller, absl::Time now,
+                               const Limits& limits) {
+  KANTOKU_ASSIGN_OR_RETURN(platform::Lease lease,
+                           platform::OpenLease(keys, item.lease_token(), now));
+  if (lease.holder != caller) return InvalidLease("lease_token was minted for another caller");
+  if (item.data().size() > limits.max_result_bytes) {
+    return TooLarge("data", item.data().size(), limits.max_result_bytes);
+  }
+  KANTOKU_RETURN_IF_ERROR(CheckContentType(item.content_type()));
+  leases_.push_back(std::move(lease));
+  const platform::Lease& kept = leases_.back();
+  offers_.push_back({.result = {.task = kept.task,
+                                .status = ResultStatus::kSucceeded,
+                                .dispatch = kept.dispatch,
+                                .name_space = kept.name_space,
+                                .owner = kept.owner,
+                                .content_type = item.content_type(),
+                                .data = item.data()},
+                     .retention = kept.retention});
+  return absl::OkStatus();
+}
+
+absl::Status PutCall::Apply(OutputsPartition& partition, platform::Transaction& transaction) {
+  KANTOKU_ASSIGN_OR_RETURN(const auto decisions, partition.Put(offers_, transaction));
+  for (size_t i = 0; i < decisions.size(); ++i) {
+    const ResultBook::Decision& decision = decisions[i];
+    Count(decision);
+    const absl::Status status = StatusOf(decision, leases_[i].task, leases_[i].dispatch);
+    if (status.ok()) continue;
+    v1::PutResult& result = *response_.mutable_results(items_[i]);
+    result.clear_receipt();
+    EncodeStatus(status, *result.mutable_status());
+    if (decision.outcome == ResultBook::Outcome::kTaken) {
+      result.set_winner(static_cast<v1::ResultStatus>(decision.winner));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void PutCall::Count(const ResultBook::Decision& decision) {
+  switch (decision.outcome) {
+    case ResultBook::Outcome::kStored:
+      return metrics_.stored->Increment();
+    case ResultBook::Outcome::kRepeated:
+      return metrics_.repeated->Increment();
+    case ResultBook::Outcome::kTaken:
+      return metrics_.taken->Increment();
+    case ResultBook::Outcome::kFenced:
+      return metrics_.fenced->Increment();
+    case ResultBook::Outcome::kDamaged:
+      return metrics_.invalid->Increment();
+  }
+}
+
+FenceCall::FenceCall(const v1::FenceRequest& request, v1::FenceResponse& response,
+                     platform::Reply reply, Metrics& metrics)
+    : Call(std::move(reply)), request_(request), response_(response), metrics_(metrics) {}
+
+absl::Status FenceCall::Read() {
+  KANTOKU_RETURN_IF_ERROR(CheckCount("items", request_.items_size()));
+  closings_.reserve(request_.items_size());
+  for (int i = 0; i < request_.items_size(); ++i) {
+    v1::FenceResult& result = *response_.add_results();
+    auto closing = DecodeClosing(request_.items(i));
+    if (!closing.ok()) {
+      EncodeStatus(closing.status(), *result.mutable_status());
+      continue;
+    }
+    closings_.push_back(*std::move(closing));
+    items_.push_back(i);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FenceCall::Apply(OutputsPartition& partition, platform::Transaction& transaction) {
+  KANTOKU_ASSIGN_OR_RETURN(const auto decisions,
+                           partition.Fence(request_.epoch(), closings_, transaction));
+  for (size_t i = 0; i < decisions.size(); ++i) {
+    v1::FenceResult& result = *response_.mutable_results(items_[i]);
+    const absl::Status status = StatusOf(decisions[i].outcome, closings_[i].task);
+    if (!status.ok()) EncodeStatus(status, *result.mutable_status());
+    result.set_terminal(static_cast<v1::ResultStatus>(decisions[i].terminal));
+    if (decisions[i].outcome == ResultBook::ClosingOutcome::kClosed) metrics_.closed->Increment();
+    if (decisions[i].outcome == ResultBook::ClosingOutcome::kEnded) metrics_.settled->Increment();
+  }
+  return absl::OkStatus();
+}
+
+GetCall::GetCall(const v1::GetRequest& request, v1::GetResponse& response, platform::Reply reply,
+                 platform::Caller caller)
+    : Call(std::move(reply)), request_(request), response_(response), caller_(std::move(caller)) {}
+
+absl::Status GetCall::Read() {
+  KANTOKU_RETURN_IF_ERROR(CheckCount("task_ids", request_.task_ids_size()));
+  tasks_.reserve(request_.task_ids_size());
+  for (int i = 0; i < request_.task_ids_size(); ++i) {
+    v1::GetResult& result = *response_.add_results();
+    if (const auto id = TaskId::FromBytes(request_.task_ids(i)); id.ok()) {
+      tasks_.push_back(*id);
+      items_.push_back(i);
+    } else {
+      EncodeStatus(id.status(), *result.mutable_status());
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status GetCall::Apply(OutputsPartition& partition, platform::Transaction& transaction) {
+  std::vector<bool> answered(tasks_.size());
+  KANTOKU_RETURN_IF_ERROR(
+      partition.Get(tasks_, transaction.now().wall,
+                    [&](size_t index, ResultBook::Presence presence, const StoredResult* result) {
+                      answered[index] = Take(index, presence, result);
+                      return answered[index];
+                    }));
+  const absl::Status no_room =
+      Error(absl::StatusCode::kResourceExhausted, "ANSWER_TOO_LARGE",
+            absl::StrCat("an answer holds ", kMaxMessageBytes, " bytes; ask for it again"));
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    if (answered[i]) continue;
+    EncodeStatus(no_room, *response_.mutable_results(items_[i])->mutable_status());
+  }
+  return absl::OkStatus();
+}
+
+bool GetCall::Take(size_t index, ResultBook::Presence presence, const StoredResult* result) {
+  if (result != nullptr && !MayRead(caller_, *result)) presence = ResultBook::Presence::kAbsent;
+  v1::GetResult& message = *response_.mutable_results(items_[index]);
+  if (presence != ResultBook::Presence::kHeld) {
+    EncodeStatus(StatusOf(presence, tasks_[index]), *message.mutable_status());
+    return true;
+  }
+  const size_t bytes = result->data.size() + result->message.size() + kResultOverhead;
+  // The first one fits in any case: it could not be had otherwise.
+  if (bytes_ > 0 && bytes_ + bytes > kMaxMessageBytes) return false;
+  bytes_ += bytes;
+  EncodeResult(*result, *message.mutable_result());
+  return true;
+}
+
+}  // namespace kantoku::outputs

@@ -1,0 +1,107 @@
+#ifndef KANTOKU_SERVICES_OUTPUTS_CALLS_H_
+#define KANTOKU_SERVICES_OUTPUTS_CALLS_H_
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "kantoku/outputs/v1/outputs.pb.h"
+#include "services/outputs/metrics.h"
+#include "services/outputs/partition.h"
+#include "services/outputs/result_book.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/auth/tokens.h"
+#include "services/platform/rpc/unary.h"
+
+namespace kantoku::outputs {
+
+// A unary call on its way through the partition. Its request and response live until the answer;
+// a call that nobody answered, because the partition ended, is UNAVAILABLE.
+//
+// Confined to one thread at a time.
+class Call {
+ public:
+  explicit Call(platform::Reply reply) : reply_(std::move(reply)) {}
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+  ~Call();
+
+  void Answer(const absl::Status& status);
+
+ private:
+  std::optional<platform::Reply> reply_;
+};
+
+// The results of one Put. Items that are bad by themselves have their answers once Read is over.
+class PutCall : public Call {
+ public:
+  PutCall(const outputs::v1::PutRequest& request, outputs::v1::PutResponse& response,
+          platform::Reply reply, Metrics& metrics);
+
+  struct Limits {
+    size_t max_result_bytes;
+  };
+  // INVALID_ARGUMENT when the request as a whole is refused.
+  absl::Status Read(const platform::MacKeys& keys, const platform::Caller& caller, absl::Time now,
+                    const Limits& limits);
+  bool nothing_to_do() const { return offers_.empty(); }
+  // On the apply thread.
+  absl::Status Apply(OutputsPartition& partition, platform::Transaction& transaction);
+
+ private:
+  absl::Status ReadItem(const outputs::v1::PutItem& item, const platform::MacKeys& keys,
+                        const platform::Caller& caller, absl::Time now, const Limits& limits);
+  void Count(const ResultBook::Decision& decision);
+
+  const outputs::v1::PutRequest& request_;
+  outputs::v1::PutResponse& response_;
+  Metrics& metrics_;
+  // Offers point into leases and the request. `items_` says where each offer stands there.
+  std::vector<platform::Lease> leases_;
+  std::vector<ResultBook::Offer> offers_;
+  std::vector<int> items_;
+};
+
+// The dispatches of one Fence.
+class FenceCall : public Call {
+ public:
+  FenceCall(const outputs::v1::FenceRequest& request, outputs::v1::FenceResponse& response,
+            platform::Reply reply, Metrics& metrics);
+
+  absl::Status Read();
+  bool nothing_to_do() const { return closings_.empty(); }
+  absl::Status Apply(OutputsPartition& partition, platform::Transaction& transaction);
+
+ private:
+  const outputs::v1::FenceRequest& request_;
+  outputs::v1::FenceResponse& response_;
+  Metrics& metrics_;
+  std::vector<ResultBook::Closing> closings_;
+  std::vector<int> items_;
+};
+
+// The ids of one Get.
+class GetCall : public Call {
+ public:
+  GetCall(const outputs::v1::GetRequest& request, outputs::v1::GetResponse& response,
+          platform::Reply reply, platform::Caller caller);
+
+  absl::Status Read();
+  absl::Status Apply(OutputsPartition& partition, platform::Transaction& transaction);
+
+ private:
+  // False when the answer has no room for it.
+  bool Take(size_t index, ResultBook::Presence presence, const StoredResult* result);
+
+  const outputs::v1::GetRequest& request_;
+  outputs::v1::GetResponse& response_;
+  const platform::Caller caller_;
+  size_t bytes_ = 0;
+  std::vector<platform::TaskId> tasks_;
+  std::vector<int> items_;
+};
+
+}  // namespace kantoku::outputs
+
+#endif  // KANTOKU_SERVICES_OUTPUTS_CALLS_H_

@@ -1,0 +1,22 @@
+#include <utility>
+#include <vector>
+
+#include "services/outputs/module.h"
+#include "services/platform/config/command_line.h"
+#include "services/platform/server/program.h"
+
+int main(int argc, char** argv) {
+  using kantoku::platform::Environment;
+  using kantoku::platform::Program;
+
+  auto line = kantoku::platform::ParseServiceCommandLine(
+      argc, argv, "kantoku-outputs", "Keeps results and tells them to whoever waits");
+  if (line.exit_code.has_value()) return *line.exit_code;
+  std::vector<kantoku::platform::ModuleMaker> makers;
+  makers.emplace_back([&config = line.config.outputs()](Environment& environment) {
+    return kantoku::outputs::MakeOutputsModule(config, environment);
+  });
+  return Program::Run(
+      {.name = "kantoku-outputs", .config = line.config, .port_file = line.port_file},
+      std::move(makers));
+}

@@ -1,0 +1,43 @@
+#include "services/outputs/metrics.h"
+
+#include <string>
+
+namespace kantoku::outputs {
+namespace {
+
+using Labels = std::map<std::string, std::string>;
+
+prometheus::Family<prometheus::Counter>& Counters(prometheus::Registry& registry,
+                                                  const std::string& name,
+                                                  const std::string& help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+
+prometheus::Gauge* Gauge(prometheus::Registry& registry, const std::string& name,
+                         const std::string& help) {
+  return &prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+}  // namespace
+
+Metrics::Metrics(prometheus::Registry& registry) {
+  auto& puts = Counters(registry, "kantoku_outputs_puts_total",
+                        "Results that executors put, by what became of them.");
+  stored = &puts.Add({{"outcome", "stored"}});
+  repeated = &puts.Add({{"outcome", "repeated"}});
+  invalid = &puts.Add({{"outcome", "invalid"}});
+  invalid_lease = &puts.Add({{"outcome", "invalid_lease"}});
+  fenced = &puts.Add({{"outcome", "fenced"}});
+  taken = &puts.Add({{"outcome", "taken"}});
+  auto& fencings = Counters(registry, "kantoku_outputs_fencings_total",
+                            "Dispatches that Inputs closed and tasks that it settled.");
+  closed = &fencings.Add({{"outcome", "closed"}});
+  settled = &fencings.Add({{"outcome", "ended"}});
+  answered =
+      &Counters(registry, "kantoku_outputs_answers_total", "Futures that were resolved.").Add({});
+  waiters = Gauge(registry, "kantoku_outputs_waiters", "Futures that wait.");
+  results = Gauge(registry, "kantoku_outputs_results", "Ends of tasks that are held.");
+  fences = Gauge(registry, "kantoku_outputs_fences", "Fences that are held.");
+}
+
+}  // namespace kantoku::outputs

@@ -1,0 +1,253 @@
+#include "services/outputs/partition.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "services/platform/log/log.h"
+#include "services/platform/status.h"
+
+namespace kantoku::outputs {
+namespace {
+
+using platform::TaskId;
+using platform::Transaction;
+using Presence = ResultBook::Presence;
+using Kind = AnswerBatch::Kind;
+
+// How many records to read in one go, when nobody knows how large they are: more and more of small
+// ones, fewer of large ones.
+class ReadSize {
+ public:
+  size_t next() const { return next_; }
+  void Saw(size_t bytes) {
+    next_ = bytes > kLarge ? std::max<size_t>(next_ / 4, 1) : std::min(2 * next_, kMost);
+  }
+
+ private:
+  static constexpr size_t kLarge = size_t{1} << 20;
+  static constexpr size_t kMost = 1024;
+  size_t next_ = 16;
+};
+
+// Wall time may jump, so that a long wait for one of its instants is looked at again.
+constexpr absl::Duration kLongestSleep = absl::Minutes(10);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<OutputsPartition>> OutputsPartition::Start(
+    Options options, platform::RecordStore& store, platform::Clock& clock, TaskLives& lives,
+    Metrics& metrics) {
+  auto runner_options = std::move(options.runner);
+  KANTOKU_ASSIGN_OR_RETURN(auto book, ResultBook::Recover(options.book, store));
+  std::unique_ptr<OutputsPartition> partition(
+      new OutputsPartition(std::move(options), std::move(book), lives, metrics));
+  KANTOKU_ASSIGN_OR_RETURN(
+      partition->runner_,
+      platform::PartitionRunner::Start(std::move(runner_options), store, *partition, clock));
+  return partition;
+}
+
+OutputsPartition::OutputsPartition(Options options, std::unique_ptr<ResultBook> book,
+                                   TaskLives& lives, Metrics& metrics)
+    : random_(std::move(options.random)),
+      lives_(lives),
+      metrics_(metrics),
+      book_(std::move(book)),
+      hub_(options.awaits),
+      lookup_(options.lookup) {}
+
+OutputsPartition::~OutputsPartition() { Stop(); }
+
+absl::Status OutputsPartition::Post(Command command, Urgency urgency) {
+  return runner_->Post([this, command = std::move(command)](
+                           Transaction& transaction) mutable { command(*this, transaction); },
+                       urgency);
+}
+
+void OutputsPartition::Stop() {
+  if (runner_ != nullptr) runner_->Stop();
+}
+
+absl::StatusOr<std::vector<ResultBook::Decision>> OutputsPartition::Put(
+    std::span<const ResultBook::Offer> offers, Transaction& transaction) {
+  return book_->Put(offers, transaction,
+                    [this](const StoredResult& result, std::string_view record) {
+                      hub_.Resolve(result, Kind::kResult, record, deliveries_);
+                    });
+}
+
+absl::StatusOr<std::vector<ResultBook::ClosingDecision>> OutputsPartition::Fence(
+    uint64_t epoch, std::span<const ResultBook::Closing> closings, Transaction& transaction) {
+  return book_->Fence(epoch, closings, transaction,
+                      [this](const StoredResult& result, std::string_view record) {
+                        hub_.Resolve(result, Kind::kResult, record, deliveries_);
+                      });
+}
+
+absl::Status OutputsPartition::Get(std::span<const TaskId> tasks, absl::Time now,
+                                   GetVisitor visit) {
+  ReadSize size;
+  bool wanted = true;
+  for (size_t begin = 0; wanted && begin < tasks.size();) {
+    const auto chunk = tasks.subspan(begin, std::min(size.next(), tasks.size() - begin));
+    size_t bytes = 0;
+    KANTOKU_RETURN_IF_ERROR(book_->Find(
+        chunk, now,
+        [&](size_t index, Presence presence, const StoredResult* result, std::string_view record) {
+          bytes += record.size();
+          wanted = wanted && visit(begin + index, presence, result);
+        }));
+    size.Saw(bytes);
+    begin += chunk.size();
+  }
+  return absl::OkStatus();
+}
+
+void OutputsPartition::Await(AwaitHub::StreamId stream, std::span<const TaskId> tasks,
+                             Transaction& transaction) {
+  AwaitSink* const sink = hub_.Find(stream);
+  if (sink == nullptr) return;
+  std::vector<TaskId> fresh;
+  if (const absl::Status added = hub_.Add(stream, tasks, fresh); !added.ok()) {
+    return sink->Fail(added);
+  }
+  std::vector<TaskId> absent;
+  const auto looked_up = LookUp(fresh, WhenFull::kStop, transaction, absent);
+  if (!looked_up.ok()) return sink->Fail(looked_up.status());
+  for (const TaskId& task : absent) lookup_.Add(task, transaction.now().steady);
+  if (*looked_up < fresh.size()) {
+    const auto rest = std::span<const TaskId>(fresh).subspan(*looked_up);
+    hub_.Forget(stream, rest);
+    sink->Defer(rest);
+  }
+}
+
+absl::StatusOr<size_t> OutputsPartition::LookUp(std::span<const TaskId> tasks, WhenFull when_full,
+                                                Transaction& transaction,
+                                                std::vector<TaskId>& absent) {
+  ReadSize size;
+  std::vector<TaskId> in_flight;
+  size_t done = 0;
+  for (bool room = true; done < tasks.size() && (room || when_full == WhenFull::kGoOn);) {
+    const auto chunk = tasks.subspan(done, std::min(size.next(), tasks.size() - done));
+    size_t bytes = 0;
+    Deliveries deliveries;
+    const auto visit = [&](size_t index, Presence presence, const StoredResult* result,
+                           std::string_view record) {
+      bytes += record.size();
+      switch (presence) {
+        case Presence::kAbsent:
+          return absent.push_back(chunk[index]);
+        case Presence::kInFlight:
+          return in_flight.push_back(chunk[index]);
+        case Presence::kGone:
+          return hub_.Resolve(*result, Kind::kGone, {}, deliveries);
+        case Presence::kHeld:
+          return hub_.Resolve(*result, Kind::kResult, record, deliveries);
+        case Presence::kDamaged:
+          return hub_.Resolve(chunk[index], Kind::kDamaged, deliveries);
+      }
+    };
+    const absl::Status found = book_->Find(chunk, transaction.now().wall, visit);
+    // What was read is durable, whatever becomes of the running group.
+    room = deliveries.Send();
+    KANTOKU_RETURN_IF_ERROR(found);
+    size.Saw(bytes);
+    done += chunk.size();
+  }
+  if (!in_flight.empty()) LookUpOnceDurable(std::move(in_flight), transaction);
+  return done;
+}
+
+void OutputsPartition::LookUpOnceDurable(std::vector<TaskId> tasks, Transaction& transaction) {
+  transaction.OnDurable([this, tasks = std::move(tasks)]() mutable {
+    // As if Inputs had said that they ended. Refused only when all of this ends.
+    std::vector<TaskLife> lives(tasks.size(), TaskLife::kEnded);
+    static_cast<void>(
+        Post([tasks = std::move(tasks), lives = std::move(lives)](
+                 OutputsPartition& self, Transaction& later) { self.OnLives(tasks, lives, later); },
+             Urgency::kUrgent));
+  });
+}
+
+void OutputsPartition::AskInputs(absl::Duration now) {
+  const auto is_awaited = [this](const TaskId& task) { return hub_.IsAwaited(task); };
+  lookup_.Trim(hub_.waiters(), is_awaited);
+  std::vector<TaskId> tasks = lookup_.Take(now, is_awaited);
+  if (tasks.empty()) return;
+  auto asked = tasks;
+  lives_.Ask(std::move(tasks),
+             [this, asked = std::move(asked)](absl::StatusOr<std::vector<TaskLife>> lives) mutable {
+               static_cast<void>(Post(
+                   [asked = std::move(asked), lives = std::move(lives)](
+                       OutputsPartition& self, Transaction& transaction) mutable {
+                     self.OnAnswer(std::move(asked), lives, transaction);
+                   },
+                   Urgency::kUrgent));
+             });
+}
+
+void OutputsPartition::OnAnswer(std::vector<TaskId> asked,
+                                const absl::StatusOr<std::vector<TaskLife>>& lives,
+                                Transaction& transaction) {
+  if (lives.ok() && lives->size() == asked.size()) {
+    lookup_.Succeeded();
+    return OnLives(asked, *lives, transaction);
+  }
+  if (!lookup_.failing()) {
+    platform::Log(platform::LogLevel::kWarn,
+                  "outputs: Inputs cannot be asked about awaited tasks; they wait",
+                  {{"tasks", asked.size()}, {"why", lives.status()}});
+  }
+  lookup_.Failed(std::move(asked), transaction.now().steady, random_());
+}
+
+void OutputsPartition::OnLives(std::span<const TaskId> tasks, std::span<const TaskLife> lives,
+                               Transaction& transaction) {
+  // A result may have come since the store was read.
+  absl::flat_hash_map<TaskId, Kind> verdicts;
+  std::vector<TaskId> ended;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    if (lives[i] == TaskLife::kLives || !hub_.IsAwaited(tasks[i])) continue;
+    verdicts[tasks[i]] = lives[i] == TaskLife::kEnded ? Kind::kGone : Kind::kUnknown;
+    ended.push_back(tasks[i]);
+  }
+  std::vector<TaskId> absent;
+  const auto looked_up = LookUp(ended, WhenFull::kGoOn, transaction, absent);
+  if (!looked_up.ok()) {
+    for (const TaskId& task : ended) lookup_.Add(task, transaction.now().steady);
+    return;
+  }
+  Deliveries deliveries;
+  for (const TaskId& task : absent) hub_.Resolve(task, verdicts[task], deliveries);
+  deliveries.Send();
+}
+
+void OutputsPartition::FinishGroup(Transaction& transaction) {
+  const platform::Now& now = transaction.now();
+  book_->FinishGroup(transaction);
+  if (!deliveries_.empty()) {
+    transaction.OnDurable(
+        [deliveries = std::exchange(deliveries_, {})]() mutable { deliveries.Send(); });
+  }
+  if (auto idle = hub_.TakeIdle(); !idle.empty()) {
+    transaction.OnDurable([idle = std::move(idle)] {
+      for (const auto& sink : idle) sink->Finish();
+    });
+  }
+  AskInputs(now.steady);
+  const bool more = hub_.CleanUp();
+  metrics_.waiters->Set(static_cast<double>(hub_.waiters()));
+  metrics_.results->Set(static_cast<double>(book_->result_count()));
+  metrics_.fences->Set(static_cast<double>(book_->fence_count()));
+
+  next_wake_ = lookup_.NextDue();
+  if (more) next_wake_ = now.steady;
+  if (const absl::Time due = book_->NextDue(); due != absl::InfiniteFuture()) {
+    const absl::Duration sleep = std::clamp(due - now.wall, absl::ZeroDuration(), kLongestSleep);
+    next_wake_ = std::min(next_wake_, now.steady + sleep);
+  }
+}
+
+}  // namespace kantoku::outputs

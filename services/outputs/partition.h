@@ -1,0 +1,120 @@
+#ifndef KANTOKU_SERVICES_OUTPUTS_PARTITION_H_
+#define KANTOKU_SERVICES_OUTPUTS_PARTITION_H_
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/outputs/await_hub.h"
+#include "services/outputs/inputs_lookup.h"
+#include "services/outputs/metrics.h"
+#include "services/outputs/result_book.h"
+#include "services/platform/clock.h"
+#include "services/platform/partition/partition_runner.h"
+
+namespace kantoku::outputs {
+
+// One partition of Outputs: the book, those who wait, and what Inputs is asked for them, behind one
+// apply thread.
+//
+// Guarantees: a waiter is registered before the store is read for it, and the store before Inputs
+// is asked; a result that becomes durable meanwhile finds the waiter; so each is answered once.
+// What goes to a waiter is durable.
+//
+// Thread-safe where it says so; the rest is confined to the apply thread, that is, to commands.
+// Store, clock and lives outlive it.
+class OutputsPartition final : private platform::PartitionMachine {
+ public:
+  using Command = absl::AnyInvocable<void(OutputsPartition&, platform::Transaction&)>;
+  using Urgency = platform::PartitionRunner::Urgency;
+
+  struct Options {
+    ResultBook::Options book;
+    AwaitHub::Limits awaits;
+    InputsLookup::Options lookup;
+    platform::PartitionRunner::Options runner;
+    absl::AnyInvocable<uint64_t()> random;
+  };
+
+  // Recovers the book; commands run from then on.
+  static absl::StatusOr<std::unique_ptr<OutputsPartition>> Start(Options options,
+                                                                 platform::RecordStore& store,
+                                                                 platform::Clock& clock,
+                                                                 TaskLives& lives,
+                                                                 Metrics& metrics);
+  ~OutputsPartition() override;
+
+  // Thread-safe. As PartitionRunner's.
+  absl::Status Post(Command command, Urgency urgency = Urgency::kNormal);
+  absl::Status health() const { return runner_->health(); }
+  // Runs what was posted, commits it, joins the threads. Idempotent.
+  void Stop();
+
+  // Of the apply thread. As ResultBook's; whoever waits is told once it is durable.
+  absl::StatusOr<std::vector<ResultBook::Decision>> Put(std::span<const ResultBook::Offer> offers,
+                                                        platform::Transaction& transaction);
+  absl::StatusOr<std::vector<ResultBook::ClosingDecision>> Fence(
+      uint64_t epoch, std::span<const ResultBook::Closing> closings,
+      platform::Transaction& transaction);
+
+  // Visits tasks until `visit` says false, which means that it took nothing of the last one.
+  using GetVisitor = absl::FunctionRef<bool(size_t index, ResultBook::Presence presence,
+                                            const StoredResult* result)>;
+  absl::Status Get(std::span<const platform::TaskId> tasks, absl::Time now, GetVisitor visit);
+
+  AwaitHub::StreamId OpenStream(std::shared_ptr<AwaitSink> sink) {
+    return hub_.Open(std::move(sink));
+  }
+  void CloseStream(AwaitHub::StreamId stream) { hub_.Close(stream); }
+  // Lets a stream wait for tasks; the answers go to its sink, as does an error.
+  void Await(AwaitHub::StreamId stream, std::span<const platform::TaskId> tasks,
+             platform::Transaction& transaction);
+  void Forget(AwaitHub::StreamId stream, std::span<const platform::TaskId> tasks) {
+    hub_.Forget(stream, tasks);
+  }
+  // Finishes the stream once it waits for nothing.
+  void EndStreamWhenIdle(AwaitHub::StreamId stream) { hub_.EndWhenIdle(stream); }
+
+ private:
+  OutputsPartition(Options options, std::unique_ptr<ResultBook> book, TaskLives& lives,
+                   Metrics& metrics);
+
+  void FinishGroup(platform::Transaction& transaction) override;
+  absl::Duration NextWake() const override { return next_wake_; }
+
+  enum class WhenFull { kStop, kGoOn };
+  // Answers what the store can answer about awaited tasks. Those that it does not know become
+  // `absent`; those that it does not show yet are looked up again once it does. Returns how many
+  // tasks were dealt with: all, unless a sink had no room and we were to stop.
+  absl::StatusOr<size_t> LookUp(std::span<const platform::TaskId> tasks, WhenFull when_full,
+                                platform::Transaction& transaction,
+                                std::vector<platform::TaskId>& absent);
+  void LookUpOnceDurable(std::vector<platform::TaskId> tasks, platform::Transaction& transaction);
+  void AskInputs(absl::Duration now);
+  void OnAnswer(std::vector<platform::TaskId> asked,
+                const absl::StatusOr<std::vector<TaskLife>>& lives,
+                platform::Transaction& transaction);
+  // Answers those who wait for what does not live, after a last look into the store.
+  void OnLives(std::span<const platform::TaskId> tasks, std::span<const TaskLife> lives,
+               platform::Transaction& transaction);
+
+  absl::AnyInvocable<uint64_t()> random_;
+  TaskLives& lives_;
+  Metrics& metrics_;
+
+  std::unique_ptr<ResultBook> book_;
+  AwaitHub hub_;
+  InputsLookup lookup_;
+  Deliveries deliveries_;  // Released with the group.
+  absl::Duration next_wake_ = absl::ZeroDuration();
+
+  std::unique_ptr<platform::PartitionRunner> runner_;  // Last: it uses all of the above.
+};
+
+}  // namespace kantoku::outputs
+
+#endif  // KANTOKU_SERVICES_OUTPUTS_PARTITION_H_

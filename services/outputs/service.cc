@@ -1,0 +1,164 @@
+#include "services/outputs/service.h"
+
+#include <utility>
+#include <vector>
+
+#include "services/outputs/calls.h"
+#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/unary.h"
+#include "services/platform/status.h"
+
+namespace kantoku::outputs {
+namespace {
+
+using platform::Error;
+using platform::MutexLock;
+using platform::Transaction;
+
+constexpr std::string_view kInputs = "inputs";
+
+absl::Status Stopping() {
+  return Error(absl::StatusCode::kUnavailable, "SERVER_STOPPING", "the server is stopping");
+}
+
+// Lets the partition apply a call that writes, and answers it once that is durable.
+template <typename WritingCall>
+void PostWrite(OutputsPartition& partition, std::shared_ptr<WritingCall> call) {
+  const absl::Status posted =
+      partition.Post([call](OutputsPartition& self, Transaction& transaction) mutable {
+        if (const absl::Status applied = call->Apply(self, transaction); !applied.ok()) {
+          return call->Answer(applied);
+        }
+        transaction.Reply(
+            [call = std::move(call)](const absl::Status& status) { call->Answer(status); });
+      });
+  if (!posted.ok()) call->Answer(posted);
+}
+
+// A stream that ends before it begins.
+class RefusedStream final : public grpc::ServerBidiReactor<v1::AwaitRequest, v1::AwaitResponse> {
+ public:
+  explicit RefusedStream(const absl::Status& status) { Finish(platform::ToGrpc(status)); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+OutputsServiceImpl::OutputsServiceImpl(Options options, const platform::MacKeys& keys,
+                                       platform::Clock& clock, platform::CallMonitor& calls,
+                                       Metrics& metrics)
+    : options_(options),
+      keys_(keys),
+      clock_(clock),
+      metrics_(metrics),
+      put_(calls.MethodOf("OutputsService/Put")),
+      get_(calls.MethodOf("OutputsService/Get")),
+      fence_(calls.MethodOf("OutputsService/Fence")),
+      await_(calls.MethodOf("OutputsService/Await")) {}
+
+absl::StatusOr<OutputsPartition*> OutputsServiceImpl::partition() const {
+  OutputsPartition* const partition = partition_.load();
+  if (partition != nullptr) return partition;
+  return Error(absl::StatusCode::kUnavailable, "SERVER_STARTING", "the server is starting");
+}
+
+grpc::ServerUnaryReactor* OutputsServiceImpl::Put(grpc::CallbackServerContext* context,
+                                                  const v1::PutRequest* request,
+                                                  v1::PutResponse* response) {
+  return HandleUnary(context, put_, [&](const platform::Caller& caller, platform::Reply reply) {
+    const auto partition = this->partition();
+    if (!partition.ok()) return reply(partition.status());
+    auto call = std::make_shared<PutCall>(*request, *response, std::move(reply), metrics_);
+    const absl::Status read = call->Read(keys_, caller, clock_.Read().wall,
+                                         {.max_result_bytes = options_.max_result_bytes});
+    if (!read.ok() || call->nothing_to_do()) return call->Answer(read);
+    PostWrite(**partition, std::move(call));
+  });
+}
+
+grpc::ServerUnaryReactor* OutputsServiceImpl::Fence(grpc::CallbackServerContext* context,
+                                                    const v1::FenceRequest* request,
+                                                    v1::FenceResponse* response) {
+  return HandleUnary(context, fence_, [&](const platform::Caller&, platform::Reply reply) {
+    const auto service = platform::CallingService(*context, keys_, clock_.Read().wall);
+    if (!service.ok()) return reply(service.status());
+    if (*service != kInputs) {
+      return reply(Error(absl::StatusCode::kPermissionDenied, "NOT_INPUTS",
+                         "only Inputs may fence, not the service " + *service));
+    }
+    const auto partition = this->partition();
+    if (!partition.ok()) return reply(partition.status());
+    auto call = std::make_shared<FenceCall>(*request, *response, std::move(reply), metrics_);
+    const absl::Status read = call->Read();
+    if (!read.ok() || call->nothing_to_do()) return call->Answer(read);
+    PostWrite(**partition, std::move(call));
+  });
+}
+
+grpc::ServerUnaryReactor* OutputsServiceImpl::Get(grpc::CallbackServerContext* context,
+                                                  const v1::GetRequest* request,
+                                                  v1::GetResponse* response) {
+  return HandleUnary(context, get_, [&](const platform::Caller& caller, platform::Reply reply) {
+    const auto partition = this->partition();
+    if (!partition.ok()) return reply(partition.status());
+    auto call = std::make_shared<GetCall>(*request, *response, std::move(reply), caller);
+    if (const absl::Status read = call->Read(); !read.ok()) return call->Answer(read);
+    // What is read is durable, so the answer waits for no commit; and it can be had while the store
+    // takes no more.
+    const absl::Status posted = (*partition)
+                                    ->Post(
+                                        [call](OutputsPartition& self, Transaction& transaction) {
+                                          call->Answer(call->Apply(self, transaction));
+                                        },
+                                        OutputsPartition::Urgency::kUrgent);
+    if (!posted.ok()) call->Answer(posted);
+  });
+}
+
+absl::StatusOr<std::shared_ptr<AwaitStream>> OutputsServiceImpl::MakeStream(
+    grpc::CallbackServerContext* context) {
+  KANTOKU_ASSIGN_OR_RETURN(platform::Caller caller, platform::CallerOf(*context));
+  KANTOKU_ASSIGN_OR_RETURN(OutputsPartition* const partition, this->partition());
+  auto stream = std::make_shared<AwaitStream>(context, await_, std::move(caller), *partition,
+                                              metrics_, [this](AwaitStream* ended) {
+                                                MutexLock lock(mutex_);
+                                                streams_.erase(ended);
+                                              });
+  MutexLock lock(mutex_);
+  if (ending_) return Stopping();
+  streams_.emplace(stream.get(), stream);
+  return stream;
+}
+
+grpc::ServerBidiReactor<v1::AwaitRequest, v1::AwaitResponse>* OutputsServiceImpl::Await(
+    grpc::CallbackServerContext* context) {
+  auto stream = MakeStream(context);
+  if (!stream.ok()) return new RefusedStream(stream.status());
+  return (*stream)->Start();
+}
+
+void OutputsServiceImpl::EndStreams() {
+  std::vector<std::shared_ptr<AwaitStream>> streams;
+  {
+    MutexLock lock(mutex_);
+    ending_ = true;
+    for (const auto& [key, stream] : streams_) {
+      if (auto open = stream.lock(); open != nullptr) streams.push_back(std::move(open));
+    }
+  }
+  for (const auto& stream : streams) stream->Close(Stopping());
+}
+
+void OutputsServiceImpl::AbortStreams() {
+  EndStreams();
+  std::vector<std::shared_ptr<AwaitStream>> streams;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [key, stream] : streams_) {
+      if (auto open = stream.lock(); open != nullptr) streams.push_back(std::move(open));
+    }
+  }
+  for (const auto& stream : streams) stream->Abort(Stopping());
+}
+
+}  // namespace kantoku::outputs

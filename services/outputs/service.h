@@ -1,0 +1,77 @@
+#ifndef KANTOKU_SERVICES_OUTPUTS_SERVICE_H_
+#define KANTOKU_SERVICES_OUTPUTS_SERVICE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kantoku/outputs/v1/outputs.grpc.pb.h"
+#include "services/outputs/await_stream.h"
+#include "services/outputs/metrics.h"
+#include "services/outputs/partition.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/clock.h"
+#include "services/platform/mutex.h"
+#include "services/platform/rpc/call_monitor.h"
+
+namespace kantoku::outputs {
+
+// The wire's side of Outputs: checks what comes, lets the partition decide, answers.
+//
+// Thread-safe. What it is given outlives it; it outlives its calls.
+class OutputsServiceImpl final : public outputs::v1::OutputsService::CallbackService {
+ public:
+  struct Options {
+    size_t max_result_bytes = size_t{4} << 20;
+  };
+
+  OutputsServiceImpl(Options options, const platform::MacKeys& keys, platform::Clock& clock,
+                     platform::CallMonitor& calls, Metrics& metrics);
+
+  // Until then calls are UNAVAILABLE. `partition` outlives the calls.
+  void Open(OutputsPartition& partition) { partition_ = &partition; }
+  // Ends Await streams and lets none begin.
+  void EndStreams();
+  // Does not wait for clients that do not read.
+  void AbortStreams();
+
+  grpc::ServerUnaryReactor* Put(grpc::CallbackServerContext* context,
+                                const outputs::v1::PutRequest* request,
+                                outputs::v1::PutResponse* response) override;
+  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
+                                const outputs::v1::GetRequest* request,
+                                outputs::v1::GetResponse* response) override;
+  grpc::ServerUnaryReactor* Fence(grpc::CallbackServerContext* context,
+                                  const outputs::v1::FenceRequest* request,
+                                  outputs::v1::FenceResponse* response) override;
+  grpc::ServerBidiReactor<outputs::v1::AwaitRequest, outputs::v1::AwaitResponse>* Await(
+      grpc::CallbackServerContext* context) override;
+
+ private:
+  // UNAVAILABLE before Open.
+  absl::StatusOr<OutputsPartition*> partition() const;
+  absl::StatusOr<std::shared_ptr<AwaitStream>> MakeStream(grpc::CallbackServerContext* context);
+
+  const Options options_;
+  const platform::MacKeys& keys_;
+  platform::Clock& clock_;
+  Metrics& metrics_;
+  platform::CallMonitor::Method& put_;
+  platform::CallMonitor::Method& get_;
+  platform::CallMonitor::Method& fence_;
+  platform::CallMonitor::Method& await_;
+
+  std::atomic<OutputsPartition*> partition_ = nullptr;
+
+  platform::Mutex mutex_;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_map<AwaitStream*, std::weak_ptr<AwaitStream>> streams_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace kantoku::outputs
+
+#endif  // KANTOKU_SERVICES_OUTPUTS_SERVICE_H_

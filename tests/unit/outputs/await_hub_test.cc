@@ -1,0 +1,186 @@
+#include "services/outputs/await_hub.h"
+
+#include <catch2/catch.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace kantoku::outputs {
+namespace {
+
+using platform::TaskId;
+using Kind = AnswerBatch::Kind;
+
+TaskId Task(uint64_t sequence) {
+  return TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 3, sequence, 5);
+}
+
+// Remembers what it was given, and has room when a test says so.
+class Listener final : public AwaitSink {
+ public:
+  explicit Listener(std::string subject = "local") : caller_{std::move(subject), "app"} {}
+
+  const platform::Caller& caller() const override { return caller_; }
+  bool Deliver(const AnswerBatch& answers) override {
+    for (const auto& answer : answers.answers()) {
+      heard.emplace_back(answer.task, answer.kind);
+      records.emplace_back(answers.record(answer));
+    }
+    return room;
+  }
+  void Defer(std::span<const TaskId>) override {}
+  void Finish() override {}
+  void Fail(const absl::Status&) override {}
+
+  bool room = true;
+  std::vector<std::pair<TaskId, Kind>> heard;
+  std::vector<std::string> records;
+
+ private:
+  platform::Caller caller_;
+};
+
+struct Room {
+  explicit Room(AwaitHub::Limits limits = {}) : hub(limits) {}
+
+  std::vector<TaskId> Add(AwaitHub::StreamId stream, const std::vector<TaskId>& tasks) {
+    std::vector<TaskId> fresh;
+    REQUIRE(hub.Add(stream, tasks, fresh).ok());
+    return fresh;
+  }
+  void Resolve(TaskId task, std::string_view record = "record") {
+    Deliveries deliveries;
+    hub.Resolve({.task = task, .status = ResultStatus::kSucceeded, .owner = "local"}, Kind::kResult,
+                record, deliveries);
+    deliveries.Send();
+  }
+
+  AwaitHub hub;
+  std::shared_ptr<Listener> a = std::make_shared<Listener>();
+  std::shared_ptr<Listener> b = std::make_shared<Listener>();
+  AwaitHub::StreamId stream_a = hub.Open(a);
+  AwaitHub::StreamId stream_b = hub.Open(b);
+};
+
+TEST_CASE("Everybody who waits for a task gets its result, once") {
+  Room room;
+  CHECK(room.Add(room.stream_a, {Task(1), Task(2), Task(1)}).size() == 2);
+  CHECK(room.Add(room.stream_a, {Task(1)}).empty());
+  CHECK(room.Add(room.stream_b, {Task(1)}).size() == 1);
+  CHECK(room.hub.waiters() == 3);
+  room.Resolve(Task(1), "one");
+  room.Resolve(Task(1), "again");
+  CHECK(room.a->heard == std::vector<std::pair<TaskId, Kind>>{{Task(1), Kind::kResult}});
+  CHECK(room.a->records == std::vector<std::string>{"one"});
+  CHECK(room.b->heard.size() == 1);
+  CHECK(room.hub.waiters() == 1);
+  CHECK_FALSE(room.hub.IsAwaited(Task(1)));
+}
+
+TEST_CASE("A task can be awaited again after its answer") {
+  Room room;
+  room.Add(room.stream_a, {Task(1)});
+  room.Resolve(Task(1));
+  CHECK(room.Add(room.stream_a, {Task(1)}).size() == 1);
+  room.Resolve(Task(1));
+  CHECK(room.a->heard.size() == 2);
+}
+
+TEST_CASE("To those who may not see a result its task is unknown") {
+  Room room;
+  auto stranger = std::make_shared<Listener>("somebody else");
+  const auto stream = room.hub.Open(stranger);
+  room.Add(stream, {Task(1)});
+  room.Add(room.stream_a, {Task(1)});
+  room.Resolve(Task(1), "secret");
+  CHECK(stranger->heard == std::vector<std::pair<TaskId, Kind>>{{Task(1), Kind::kUnknown}});
+  CHECK(stranger->records == std::vector<std::string>{""});
+  CHECK(room.a->records == std::vector<std::string>{"secret"});
+}
+
+TEST_CASE("What is forgotten is not answered") {
+  Room room;
+  room.Add(room.stream_a, {Task(1), Task(2)});
+  const std::vector<TaskId> forgotten = {Task(1), Task(7)};
+  room.hub.Forget(room.stream_a, forgotten);
+  room.Resolve(Task(1));
+  room.Resolve(Task(2));
+  CHECK(room.a->heard.size() == 1);
+}
+
+TEST_CASE("A closed stream gets nothing and its tasks leave bit by bit") {
+  Room room;
+  std::vector<TaskId> tasks;
+  for (uint64_t i = 0; i < 25'000; ++i) tasks.push_back(Task(i));
+  room.Add(room.stream_a, tasks);
+  room.Add(room.stream_b, {Task(3)});
+  room.hub.Close(room.stream_a);
+  room.hub.Close(room.stream_a);
+  CHECK(room.hub.waiters() == 1);
+  CHECK(room.hub.Find(room.stream_a) == nullptr);
+  room.Resolve(Task(4));
+  int steps = 1;
+  while (room.hub.CleanUp()) ++steps;
+  CHECK(steps == 3);
+  CHECK_FALSE(room.hub.IsAwaited(Task(5)));
+  CHECK(room.hub.IsAwaited(Task(3)));
+  CHECK(room.a->heard.empty());
+  // What comes for it afterwards is harmless.
+  CHECK(room.Add(room.stream_a, {Task(1)}).empty());
+  CHECK_FALSE(room.hub.IsAwaited(Task(1)));
+}
+
+TEST_CASE("The number of awaits is bounded, per stream and in all") {
+  Room room({.per_stream = 3, .in_all = 4});
+  std::vector<TaskId> fresh;
+  const std::vector<TaskId> four = {Task(1), Task(2), Task(3), Task(4)};
+  const auto refused = room.hub.Add(room.stream_a, four, fresh);
+  CHECK(refused.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(fresh.empty());
+  room.Add(room.stream_a, {Task(1), Task(2), Task(3)});
+  const std::vector<TaskId> two = {Task(5), Task(6)};
+  CHECK(room.hub.Add(room.stream_b, two, fresh).code() == absl::StatusCode::kResourceExhausted);
+  room.Resolve(Task(1));
+  CHECK(room.hub.Add(room.stream_b, two, fresh).ok());
+}
+
+TEST_CASE("A stream that asks for no more is idle once it waits for nothing") {
+  Room room;
+  room.Add(room.stream_a, {Task(1), Task(2)});
+  room.Resolve(Task(1));
+  room.hub.EndWhenIdle(room.stream_a);
+  CHECK(room.hub.TakeIdle().empty());
+  room.Resolve(Task(2));
+  const auto idle = room.hub.TakeIdle();
+  REQUIRE(idle.size() == 1);
+  CHECK(idle[0] == room.a);
+  CHECK(room.hub.TakeIdle().empty());
+  room.hub.EndWhenIdle(room.stream_b);
+  CHECK(room.hub.TakeIdle().size() == 1);
+}
+
+TEST_CASE("A stream that lives long keeps only what it waits for") {
+  Room room;
+  for (uint64_t i = 0; i < 10'000; ++i) {
+    room.Add(room.stream_a, {Task(i)});
+    if (i % 100 != 0) room.Resolve(Task(i));
+  }
+  CHECK(room.hub.waiters() == 100);
+  room.hub.Close(room.stream_a);
+  CHECK_FALSE(room.hub.CleanUp());
+  CHECK_FALSE(room.hub.IsAwaited(Task(100)));
+}
+
+TEST_CASE("Whether there was room for all answers is told") {
+  Room room;
+  room.Add(room.stream_a, {Task(1)});
+  room.Add(room.stream_b, {Task(1)});
+  room.a->room = false;
+  Deliveries deliveries;
+  room.hub.Resolve(Task(1), Kind::kGone, deliveries);
+  CHECK_FALSE(deliveries.Send());
+  CHECK(deliveries.empty());
+}
+
+}  // namespace
+}  // namespace kantoku::outputs
