@@ -51,7 +51,7 @@ absl::Status SetList(const FieldDescriptor& field, std::string_view text, Messag
   return absl::OkStatus();
 }
 
-// Follows "inputs.store.sqlite.path" down to the field, and sets it.
+// Follows "inputs.store.sqlite.directory" down to the field, and sets it.
 absl::Status SetPath(std::string_view path, std::string_view text, Message& config) {
   const std::vector<std::string> names = absl::StrSplit(ToAbsl(path), '.');
   Message* message = &config;

@@ -46,14 +46,14 @@ TEST_CASE("Options win over the environment, which wins over the file") {
 }
 
 TEST_CASE("Fields of every depth, lists and choices can be overridden") {
-  const File file("inputs:\n  namespaces: [a]\n  store:\n    sqlite:\n      path: x\n");
+  const File file("inputs:\n  namespaces: [a]\n  store:\n    sqlite:\n      directory: x\n");
   const auto config = LoadConfig(
       {.file = file.path(),
        .environment = {"KANTOKU_INPUTS__NAMESPACES=b,c", "KANTOKU_OUTPUTS__STORE=memory"},
-       .overrides = {"inputs.store.sqlite.path=y=z"}});
+       .overrides = {"inputs.store.sqlite.directory=y=z"}});
   REQUIRE(config.ok());
   CHECK(config->inputs().namespaces_size() == 2);
-  CHECK(config->inputs().store().sqlite().path() == "y=z");
+  CHECK(config->inputs().store().sqlite().directory() == "y=z");
   CHECK(config->outputs().store().has_memory());
 }
 

@@ -33,7 +33,7 @@ server: {listen: "127.0.0.1:1"}
 inputs:
   store:
     sqlite:
-      path: /var/lib/x.db
+      directory: /var/lib/x
   namespaces: [default, other]
   max_payload_bytes: 1MiB
   max_session_credit: 7
@@ -47,7 +47,7 @@ log:
                config)
               .ok());
   CHECK(config.server().listen() == "127.0.0.1:1");
-  CHECK(config.inputs().store().sqlite().path() == "/var/lib/x.db");
+  CHECK(config.inputs().store().sqlite().directory() == "/var/lib/x");
   CHECK(config.inputs().namespaces_size() == 2);
   CHECK(config.inputs().max_payload_bytes() == 1u << 20);
   CHECK(config.inputs().max_session_credit() == 7);
