@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kMaxTypes = 1'000;
 constexpr size_t kMaxName = 255;
+constexpr size_t kMaxReason = 63;
 constexpr size_t kMaxMessage = 4'096;
 
 absl::Status BadHello(std::string_view message) {
@@ -83,9 +84,16 @@ absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
   return hello;
 }
 
+// At most `limit` bytes of what is UTF-8, and UTF-8 again.
+std::string Cut(const std::string& text, size_t limit) {
+  if (text.size() <= limit) return text;
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
+  return text.substr(0, limit);
+}
+
 Failure ReadFailure(const task::v1::TaskError& proto) {
-  return {proto.reason().empty() ? "HANDLER_FAILED" : proto.reason().substr(0, 63),
-          proto.message().substr(0, kMaxMessage)};
+  return {proto.reason().empty() ? "HANDLER_FAILED" : Cut(proto.reason(), kMaxReason),
+          Cut(proto.message(), kMaxMessage)};
 }
 
 NackKind ReadKind(v1::NackKind kind) {
@@ -103,9 +111,14 @@ NackKind ReadKind(v1::NackKind kind) {
 
 }  // namespace
 
-absl::StatusOr<SessionFrame> ReadFrame(const v1::PullRequest& request,
+absl::StatusOr<SessionFrame> ReadFrame(const platform::Received<v1::PullRequest>& received,
                                        const platform::Caller& caller, bool first,
                                        const platform::MacKeys& keys) {
+  if (received.malformed) return platform::CheckReceived(received);
+  for (const platform::InvalidText& text : received.invalid_texts) {
+    if (text.root == "hello") return text.ToStatus();
+  }
+  const v1::PullRequest& request = received.message;
   SessionFrame frame;
   if (first != request.has_hello()) {
     return BadHello(first ? "hello: the first frame has none"
@@ -144,8 +157,7 @@ absl::StatusOr<SessionFrame> ReadFrame(const v1::PullRequest& request,
   for (const v1::Progress& progress : request.progress()) {
     const auto report = ReadReport(progress, frame);
     if (!report.has_value()) continue;
-    frame.progress.push_back(
-        {*report, progress.fraction(), progress.message().substr(0, kMaxMessage)});
+    frame.progress.push_back({*report, progress.fraction(), Cut(progress.message(), kMaxMessage)});
   }
   return frame;
 }

@@ -7,13 +7,17 @@
 #include "services/inputs/partition/session_frame.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/auth/tokens.h"
+#include "services/platform/rpc/received.h"
 
 namespace kantoku::inputs {
 
 // Checks what an executor sent: ids, names, receipts. A report that does not pass is refused with
-// its reason and stops no other. INVALID_ARGUMENT only for a bad hello, or one where none belongs:
-// then the stream cannot go on.
-absl::StatusOr<SessionFrame> ReadFrame(const v1::PullRequest& request,
+// its reason and stops no other. INVALID_ARGUMENT only for a bad hello, for one where none belongs,
+// and for a frame that cannot be read: then the stream cannot go on.
+//
+// What a report says for people is taken also when it is no UTF-8, with '?' in it: the report
+// matters more.
+absl::StatusOr<SessionFrame> ReadFrame(const platform::Received<v1::PullRequest>& received,
                                        const platform::Caller& caller, bool first,
                                        const platform::MacKeys& keys);
 

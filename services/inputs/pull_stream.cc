@@ -24,7 +24,7 @@ PullStream::PullStream(grpc::CallbackServerContext* context, platform::CallMonit
       keys_(keys),
       namespaces_(namespaces) {}
 
-void PullStream::OnRequest(v1::PullRequest& request) {
+void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
   const bool first = connection_ == 0;
   unanswered_ = 0;
   auto frame = ReadFrame(request, caller_, first, keys_);
@@ -35,13 +35,17 @@ void PullStream::OnRequest(v1::PullRequest& request) {
           absl::StatusCode::kNotFound, "NO_SUCH_NAMESPACE",
           absl::StrCat("hello.namespace: there is no \"", frame->hello->name_space, "\"")));
     }
-    connection_ = partition_.Connect(std::static_pointer_cast<PullStream>(shared_from_this()));
+    const auto connection =
+        partition_.Connect(std::static_pointer_cast<PullStream>(shared_from_this()));
+    if (!connection.ok()) return Close(connection.status());
+    connection_ = *connection;
   }
-  if (request.has_ping()) {
-    const uint64_t number = request.ping().number();
+  if (request.message.has_ping()) {
+    const uint64_t number = request.message.ping().number();
     (void)Post(16, [number](v1::PullResponse& frame) { frame.mutable_pong()->set_number(number); });
   }
-  partition_.Receive(connection_, *std::move(frame));
+  const absl::Status taken = partition_.Receive(connection_, *std::move(frame));
+  if (!taken.ok()) Close(taken);
 }
 
 void PullStream::OnEnded(const absl::Status&) {
@@ -51,7 +55,9 @@ void PullStream::OnEnded(const absl::Status&) {
 void PullStream::Send(v1::PullResponse frame) {
   google::protobuf::RepeatedPtrField<v1::Dispatch> tasks;
   tasks.Swap(frame.mutable_tasks());
-  (void)Post(frame.ByteSizeLong(), [&](v1::PullResponse& pending) { pending.MergeFrom(frame); });
+  if (const size_t bytes = frame.ByteSizeLong(); bytes > 0) {
+    (void)Post(bytes, [&](v1::PullResponse& pending) { pending.MergeFrom(frame); });
+  }
   for (int begin = 0, end = 0; begin < tasks.size(); begin = end) {
     size_t bytes = 0;
     while (end < tasks.size() && (end == begin || bytes < kPortionBytes)) {
@@ -79,17 +85,22 @@ PullStreams::PullStreams(platform::Clock& clock, absl::Duration interval)
 
 PullStreams::~PullStreams() { Stop(absl::CancelledError("stopped")); }
 
-void PullStreams::Add(std::weak_ptr<PullStream> stream) {
-  platform::MutexLock lock(mutex_);
-  streams_.push_back(std::move(stream));
+void PullStreams::Add(const std::shared_ptr<PullStream>& stream) {
+  std::optional<absl::Status> stopped_with;
+  {
+    platform::MutexLock lock(mutex_);
+    streams_.push_back(stream);
+    stopped_with = stopped_with_;
+  }
+  if (stopped_with.has_value()) stream->Abort(*stopped_with);
 }
 
 void PullStreams::Stop(const absl::Status& status) {
   {
     platform::MutexLock lock(mutex_);
-    stopping_ = true;
+    if (!stopped_with_.has_value()) stopped_with_ = status;
   }
-  stopped_.SignalAll();
+  stops_.SignalAll();
   if (thread_.joinable()) thread_.join();
   for (const auto& stream : Living()) stream->Abort(status);
 }
@@ -99,8 +110,10 @@ void PullStreams::Run() {
     {
       platform::MutexLock lock(mutex_);
       const absl::Duration next = clock_.Read().steady + interval_;
-      while (!stopping_ && clock_.Read().steady < next) clock_.Wait(mutex_, stopped_, next);
-      if (stopping_) return;
+      while (!stopped_with_.has_value() && clock_.Read().steady < next) {
+        clock_.Wait(mutex_, stops_, next);
+      }
+      if (stopped_with_.has_value()) return;
     }
     for (const auto& stream : Living()) stream->Ping();
   }

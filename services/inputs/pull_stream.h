@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -15,14 +16,16 @@
 #include "services/platform/clock.h"
 #include "services/platform/mutex.h"
 #include "services/platform/rpc/bidi_stream.h"
+#include "services/platform/rpc/received.h"
 
 namespace kantoku::inputs {
 
 // The server's side of one Pull: frames in, frames out, pings both ways.
 //
 // Thread-safe. What waits to be written is bounded by the session's credit.
-class PullStream final : public platform::CoalescingBidiReactor<v1::PullRequest, v1::PullResponse>,
-                         public SessionChannel {
+class PullStream final
+    : public platform::CoalescingBidiReactor<platform::Received<v1::PullRequest>, v1::PullResponse>,
+      public SessionChannel {
  public:
   PullStream(grpc::CallbackServerContext* context, platform::CallMonitor::Method& method,
              platform::Caller caller, Partition& partition, const platform::MacKeys& keys,
@@ -36,7 +39,7 @@ class PullStream final : public platform::CoalescingBidiReactor<v1::PullRequest,
   void Ping();
 
  private:
-  void OnRequest(v1::PullRequest& request) override;
+  void OnRequest(platform::Received<v1::PullRequest>& request) override;
   void OnEnded(const absl::Status& status) override;
 
   const platform::Caller caller_;
@@ -56,8 +59,8 @@ class PullStreams {
   PullStreams(platform::Clock& clock, absl::Duration interval);
   ~PullStreams();
 
-  void Add(std::weak_ptr<PullStream> stream);
-  // Ends every stream; the thread ends as well. Idempotent.
+  void Add(const std::shared_ptr<PullStream>& stream);
+  // Ends every stream, also those that are added later; the thread ends as well. Idempotent.
   void Stop(const absl::Status& status);
 
  private:
@@ -67,8 +70,8 @@ class PullStreams {
   platform::Clock& clock_;
   const absl::Duration interval_;
   platform::Mutex mutex_;
-  platform::CondVar stopped_;
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  platform::CondVar stops_;
+  std::optional<absl::Status> stopped_with_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::weak_ptr<PullStream>> streams_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };

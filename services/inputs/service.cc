@@ -29,6 +29,11 @@ absl::Status CheckCount(std::string_view field, int count, int limit) {
                absl::StrCat(platform::ToAbsl(field), ": ", count, " are not 1 to ", limit));
 }
 
+template <typename Request>
+std::string NamespaceOf(const Request& request) {
+  return request.namespace_().empty() ? "default" : request.namespace_();
+}
+
 // Ids by position; malformed ones have a status instead.
 struct Ids {
   std::vector<TaskId> good;
@@ -76,23 +81,30 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
       control_(calls.MethodOf("InputsService/Control")),
       get_tasks_(calls.MethodOf("InputsService/GetTasks")),
       list_tasks_(calls.MethodOf("InputsService/ListTasks")),
-      list_executors_(calls.MethodOf("InputsService/ListExecutors")) {}
+      list_executors_(calls.MethodOf("InputsService/ListExecutors")) {
+  Receive("Spawn", &InputsServiceImpl::SpawnReceived);
+  Receive("Pull", &InputsServiceImpl::PullReceived);
+  Receive("Control", control_, &InputsServiceImpl::Control);
+  Receive("GetTasks", get_tasks_, &InputsServiceImpl::GetTasks);
+  Receive("ListTasks", list_tasks_, &InputsServiceImpl::ListTasks);
+  Receive("ListExecutors", list_executors_, &InputsServiceImpl::ListExecutors);
+}
 
 absl::Status InputsServiceImpl::CheckNamespace(const std::string& name) const {
-  if (name.empty() || options_.namespaces.contains(name)) return absl::OkStatus();
+  if (options_.namespaces.contains(name)) return absl::OkStatus();
   return Error(absl::StatusCode::kNotFound, "NO_SUCH_NAMESPACE",
                absl::StrCat("namespace: there is no \"", name, "\""));
 }
 
-grpc::ServerUnaryReactor* InputsServiceImpl::Spawn(grpc::CallbackServerContext* context,
-                                                   const v1::SpawnRequest* request,
-                                                   v1::SpawnResponse* response) {
+grpc::ServerUnaryReactor* InputsServiceImpl::SpawnReceived(
+    grpc::CallbackServerContext* context, const platform::Received<v1::SpawnRequest>* request,
+    v1::SpawnResponse* response) {
   return HandleUnary(context, spawn_, [&](const Caller& caller, Reply reply) {
-    if (const absl::Status known = CheckNamespace(request->namespace_()); !known.ok()) {
-      return reply(known);
-    }
     auto checked = ReadSpawn(*request, caller, options_.limits, clock_.Read().wall);
     if (!checked.ok()) return reply(checked.status());
+    if (const absl::Status known = CheckNamespace(checked->batch->name_space); !known.ok()) {
+      return reply(known);
+    }
     auto answer = [response, statuses = std::move(checked->statuses),
                    reply = std::move(reply)](absl::StatusOr<SpawnOutcome> outcome) mutable {
       if (outcome.ok()) Interleave(statuses, outcome->items, *response, &SetSpawnResult);
@@ -103,8 +115,8 @@ grpc::ServerUnaryReactor* InputsServiceImpl::Spawn(grpc::CallbackServerContext* 
   });
 }
 
-grpc::ServerBidiReactor<v1::PullRequest, v1::PullResponse>* InputsServiceImpl::Pull(
-    grpc::CallbackServerContext* context) {
+grpc::ServerBidiReactor<platform::Received<v1::PullRequest>, v1::PullResponse>*
+InputsServiceImpl::PullReceived(grpc::CallbackServerContext* context) {
   const auto caller = platform::CallerOf(*context);
   auto stream = std::make_shared<PullStream>(context, pull_, caller.value_or(Caller()), partition_,
                                              keys_, options_.namespaces);
@@ -166,20 +178,19 @@ grpc::ServerUnaryReactor* InputsServiceImpl::ListTasks(grpc::CallbackServerConte
                                                        const v1::ListTasksRequest* request,
                                                        v1::ListTasksResponse* response) {
   return HandleUnary(context, list_tasks_, [&](const Caller& caller, Reply reply) {
-    absl::Status sound = CheckNamespace(request->namespace_());
+    absl::Status sound = CheckNamespace(NamespaceOf(*request));
     if (sound.ok() && request->page_size() > kMaxPage) {
       sound =
           Error(absl::StatusCode::kInvalidArgument, "OUT_OF_RANGE",
                 absl::StrCat("page_size: ", request->page_size(), " is not from 1 to ", kMaxPage));
     }
     if (!sound.ok()) return reply(sound);
-    ListCommand command{
-        .name_space = request->namespace_().empty() ? "default" : request->namespace_(),
-        .owner = caller.subject,
-        .type = request->type(),
-        .states = ReadStates(request->states()),
-        .limit = request->page_size() == 0 ? kDefaultPage : request->page_size(),
-        .page_token = request->page_token()};
+    ListCommand command{.name_space = NamespaceOf(*request),
+                        .owner = caller.subject,
+                        .type = request->type(),
+                        .states = ReadStates(request->states()),
+                        .limit = request->page_size() == 0 ? kDefaultPage : request->page_size(),
+                        .page_token = request->page_token()};
     partition_.ListTasks(std::move(command), [response, reply = std::move(reply)](
                                                  absl::StatusOr<TaskPage> page) mutable {
       if (page.ok()) {
@@ -195,10 +206,10 @@ grpc::ServerUnaryReactor* InputsServiceImpl::ListExecutors(grpc::CallbackServerC
                                                            const v1::ListExecutorsRequest* request,
                                                            v1::ListExecutorsResponse* response) {
   return HandleUnary(context, list_executors_, [&](const Caller&, Reply reply) {
-    if (const absl::Status known = CheckNamespace(request->namespace_()); !known.ok()) {
+    if (const absl::Status known = CheckNamespace(NamespaceOf(*request)); !known.ok()) {
       return reply(known);
     }
-    partition_.ListExecutors(request->namespace_().empty() ? "default" : request->namespace_(),
+    partition_.ListExecutors(NamespaceOf(*request),
                              [response, reply = std::move(reply)](
                                  absl::StatusOr<std::vector<SessionView>> sessions) mutable {
                                if (sessions.ok()) {

@@ -11,6 +11,7 @@
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
 #include "services/platform/rpc/call_monitor.h"
+#include "services/platform/rpc/lenient_service.h"
 
 namespace kantoku::inputs {
 
@@ -18,7 +19,7 @@ namespace kantoku::inputs {
 // answer.
 //
 // Thread-safe. Everything it is made of outlives it.
-class InputsServiceImpl final : public v1::InputsService::CallbackService {
+class InputsServiceImpl final : public platform::LenientService<v1::InputsService> {
  public:
   struct Options {
     SpecLimits limits;
@@ -29,11 +30,6 @@ class InputsServiceImpl final : public v1::InputsService::CallbackService {
                     const platform::MacKeys& keys, platform::Clock& clock,
                     platform::CallMonitor& calls);
 
-  grpc::ServerUnaryReactor* Spawn(grpc::CallbackServerContext* context,
-                                  const v1::SpawnRequest* request,
-                                  v1::SpawnResponse* response) override;
-  grpc::ServerBidiReactor<v1::PullRequest, v1::PullResponse>* Pull(
-      grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* Control(grpc::CallbackServerContext* context,
                                     const v1::ControlRequest* request,
                                     v1::ControlResponse* response) override;
@@ -48,6 +44,14 @@ class InputsServiceImpl final : public v1::InputsService::CallbackService {
                                           v1::ListExecutorsResponse* response) override;
 
  private:
+  // In a batch only the bad items fail, and a bad report stops no other: these two look at text
+  // that is no UTF-8 by themselves.
+  grpc::ServerUnaryReactor* SpawnReceived(grpc::CallbackServerContext* context,
+                                          const platform::Received<v1::SpawnRequest>* request,
+                                          v1::SpawnResponse* response);
+  grpc::ServerBidiReactor<platform::Received<v1::PullRequest>, v1::PullResponse>* PullReceived(
+      grpc::CallbackServerContext* context);
+
   absl::Status CheckNamespace(const std::string& name) const;
 
   const Options options_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -20,6 +19,8 @@ using platform::ToAbsl;
 namespace {
 
 constexpr size_t kMaxName = 255;
+constexpr std::string_view kSpecs = "specs";
+constexpr std::string_view kMarks = "._-/:";
 constexpr absl::Duration kMaxDelay = absl::Hours(24 * 366);
 
 absl::Status Bad(std::string_view reason, std::string_view message) {
@@ -31,7 +32,7 @@ absl::Status TooLong(std::string_view field, size_t size, size_t limit) {
              absl::StrCat(ToAbsl(field), ": ", size, " bytes exceed the limit of ", limit));
 }
 
-// Printable UTF-8; protobuf has refused what is no UTF-8 at all.
+// Printable; what is no UTF-8 at all has been refused before.
 absl::Status CheckReference(std::string_view reference) {
   if (reference.size() > kMaxName) return TooLong("reference", reference.size(), kMaxName);
   for (const char c : reference) {
@@ -101,7 +102,8 @@ absl::Status ReadTimes(const task::v1::TaskSpec& proto, absl::Time now, TaskSpec
       return Bad("OUT_OF_RANGE", absl::StrCat("not_before: ", absl::FormatTime(time),
                                               " is more than a year ahead or malformed"));
     }
-    if (time > now) spec.not_before = time;
+    // As it was asked for, also when it has passed: a repeat of the call must look the same.
+    spec.not_before = std::max(time, absl::UnixEpoch());
   }
   if (proto.has_timeout()) {
     KANTOKU_RETURN_IF_ERROR(ReadMillis("timeout", proto.timeout(), absl::Milliseconds(1),
@@ -174,7 +176,14 @@ void Append(const task::v1::TaskSpec& proto, TaskSpec spec, SpawnBatch& batch) {
   batch.specs.push_back(std::move(spec));
 }
 
-absl::Status CheckCall(const v1::SpawnRequest& request, const SpecLimits& limits) {
+// The fields of the call itself; those of its specs are theirs.
+absl::Status CheckCall(const platform::Received<v1::SpawnRequest>& received,
+                       const SpecLimits& limits) {
+  const v1::SpawnRequest& request = received.message;
+  if (received.malformed) return platform::CheckReceived(received);
+  for (const platform::InvalidText& text : received.invalid_texts) {
+    if (text.root != kSpecs) return text.ToStatus();
+  }
   if (request.request_id().empty() || request.request_id().size() > 64) {
     return Bad("BAD_REQUEST_ID",
                absl::StrCat("request_id: ", request.request_id().size(), " bytes are not 1 to 64"));
@@ -197,7 +206,7 @@ absl::Status CheckType(std::string_view field, std::string_view type) {
   if (type.empty()) return Bad("EMPTY_TYPE", absl::StrCat(ToAbsl(field), ": is empty"));
   if (type.size() > kMaxName) return TooLong(field, type.size(), kMaxName);
   for (const char c : type) {
-    if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || std::strchr("._-/:", c) != nullptr) {
+    if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || kMarks.find(c) != kMarks.npos) {
       continue;
     }
     return Bad("BAD_TYPE", absl::StrCat(ToAbsl(field), ": \"", absl::CHexEscape(ToAbsl(type)),
@@ -206,10 +215,11 @@ absl::Status CheckType(std::string_view field, std::string_view type) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<CheckedSpawn> ReadSpawn(const v1::SpawnRequest& request,
+absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest>& received,
                                        const platform::Caller& caller, const SpecLimits& limits,
                                        absl::Time now) {
-  KANTOKU_RETURN_IF_ERROR(CheckCall(request, limits));
+  KANTOKU_RETURN_IF_ERROR(CheckCall(received, limits));
+  const v1::SpawnRequest& request = received.message;
   auto batch = std::make_shared<SpawnBatch>();
   batch->name_space = request.namespace_().empty() ? "default" : request.namespace_();
   batch->owner = caller.subject;
@@ -218,9 +228,17 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const v1::SpawnRequest& request,
   batch->slices.reserve(static_cast<size_t>(request.specs_size()));
   CheckedSpawn checked;
   checked.statuses.reserve(static_cast<size_t>(request.specs_size()));
-  for (const task::v1::TaskSpec& proto : request.specs()) {
+  auto invalid = received.invalid_texts.begin();  // In the order of the specs.
+  for (int i = 0; i < request.specs_size(); ++i) {
+    const task::v1::TaskSpec& proto = request.specs(i);
     TaskSpec spec;
-    absl::Status status = ReadSpec(proto, limits, now, spec);
+    absl::Status status;
+    if (invalid != received.invalid_texts.end() && invalid->index == i) {
+      status = invalid->ToStatusBelowRoot();
+      while (invalid != received.invalid_texts.end() && invalid->index == i) ++invalid;
+    } else {
+      status = ReadSpec(proto, limits, now, spec);
+    }
     if (status.ok()) Append(proto, std::move(spec), *batch);
     checked.statuses.push_back(std::move(status));
   }

@@ -96,6 +96,9 @@ class ByteReader {
   float Float() { return std::bit_cast<float>(Small<uint32_t>()); }
   absl::Time Time() { return absl::FromUnixMillis(Signed()); }
 
+  // Says that what was read makes no sense.
+  void Fail() { good_ = false; }
+
   // Whether everything was well-formed so far.
   bool good() const { return good_; }
   // ... and nothing is left.

@@ -61,9 +61,10 @@ absl::Status Partition::Start(OutputsLink& outputs, EventsLink* events) {
   runner.name = options_.name;
   KANTOKU_ASSIGN_OR_RETURN(runner_,
                            PartitionRunner::Start(std::move(runner), *store_, *this, clock_));
-  running_ = runner_.get();
-  PostUrgent(
-      [this](Transaction& transaction) { engine_.FinishRecovery(transaction.now(), effects_); });
+  KANTOKU_RETURN_IF_ERROR(runner_->Post(
+      [this](Transaction& transaction) { engine_.FinishRecovery(transaction.now(), effects_); },
+      PartitionRunner::Urgency::kUrgent));
+  running_ = runner_.get();  // From now on calls may come: that command is the first.
   return absl::OkStatus();
 }
 
@@ -99,10 +100,9 @@ void Partition::Ask(Done<Result> done, Command command) {
   if (!posted.ok()) (*shared)(posted);
 }
 
-// About what is already accepted: passes a full mailbox. After the runner's end nobody waits for
-// it.
-void Partition::PostUrgent(PartitionRunner::Command command) {
-  (void)Post(std::move(command), PartitionRunner::Urgency::kUrgent);
+// About what is already accepted: passes a full mailbox.
+absl::Status Partition::PostUrgent(PartitionRunner::Command command) {
+  return Post(std::move(command), PartitionRunner::Urgency::kUrgent);
 }
 
 // ---- Users
@@ -141,8 +141,9 @@ absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const std::shared_ptr<const S
   payloads_.Add(first, batch, std::move(created));
   if (payloads_.over_budget()) {
     // Until then the store does not have it.
-    transaction.OnDurable(
-        [this, first] { PostUrgent([this, first](Transaction&) { payloads_.Drop(first); }); });
+    transaction.OnDurable([this, first] {
+      (void)PostUrgent([this, first](Transaction&) { payloads_.Drop(first); });
+    });
   }
   return outcome;
 }
@@ -196,29 +197,31 @@ void Partition::ListExecutors(std::string name_space, Done<std::vector<SessionVi
 // ---- Executors
 // ------------------------------------------------------------------------------------
 
-ConnectionId Partition::Connect(std::shared_ptr<SessionChannel> channel) {
+absl::StatusOr<ConnectionId> Partition::Connect(std::shared_ptr<SessionChannel> channel) {
   const ConnectionId connection = next_connection_.fetch_add(1);
-  PostUrgent([this, connection, channel = std::move(channel)](Transaction&) mutable {
-    channels_[connection] = std::move(channel);
-  });
+  KANTOKU_RETURN_IF_ERROR(
+      PostUrgent([this, connection, channel = std::move(channel)](Transaction&) mutable {
+        channels_[connection] = std::move(channel);
+      }));
   return connection;
 }
 
-void Partition::Receive(ConnectionId connection, SessionFrame frame) {
-  PostUrgent([this, connection, frame = std::move(frame)](Transaction& transaction) {
+absl::Status Partition::Receive(ConnectionId connection, SessionFrame frame) {
+  return PostUrgent([this, connection, frame = std::move(frame)](Transaction& transaction) {
     ApplyFrame(connection, frame, transaction.now());
   });
 }
 
+// After the end nobody waits for this and what follows.
 void Partition::Disconnect(ConnectionId connection) {
-  PostUrgent([this, connection](Transaction& transaction) {
+  (void)PostUrgent([this, connection](Transaction& transaction) {
     channels_.erase(connection);
     engine_.CloseConnection(connection, transaction.now(), effects_);
   });
 }
 
 void Partition::Drain(absl::Duration within) {
-  PostUrgent([this, within](Transaction&) {
+  (void)PostUrgent([this, within](Transaction&) {
     for (const auto& [connection, channel] : channels_) {
       const int64_t nanos = absl::ToInt64Nanoseconds(within);
       auto& drain = *FrameFor(connection).mutable_drain();
@@ -323,7 +326,7 @@ void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& h
 // -------------------------------------------------------------------------------
 
 void Partition::AnswerFences(std::vector<FenceAnswer> answers) {
-  PostUrgent([this, answers = std::move(answers)](Transaction& transaction) {
+  (void)PostUrgent([this, answers = std::move(answers)](Transaction& transaction) {
     for (const FenceAnswer& answer : answers) {
       engine_.FenceAnswered(answer.task, answer.dispatch, answer.terminal, transaction.now(),
                             effects_);
@@ -332,7 +335,7 @@ void Partition::AnswerFences(std::vector<FenceAnswer> answers) {
 }
 
 void Partition::ConfirmEvents(uint64_t number) {
-  PostUrgent([this, number](Transaction&) {
+  (void)PostUrgent([this, number](Transaction&) {
     while (!outbox_.empty() && outbox_.front().first <= number) {
       outbox_bytes_ -= outbox_.front().second;
       outbox_.pop_front();

@@ -105,8 +105,9 @@ class Partition final : public platform::PartitionMachine {
   // ---- Executors
   // --------------------------------------------------------------------------------- A
   // connection's name for the calls below.
-  ConnectionId Connect(std::shared_ptr<SessionChannel> channel);
-  void Receive(ConnectionId connection, SessionFrame frame);
+  // Both are UNAVAILABLE before Start and after the end: then the connection is to be closed.
+  absl::StatusOr<ConnectionId> Connect(std::shared_ptr<SessionChannel> channel);
+  absl::Status Receive(ConnectionId connection, SessionFrame frame);
   void Disconnect(ConnectionId connection);
   // Tells every executor that the server will stop.
   void Drain(absl::Duration within);
@@ -145,7 +146,7 @@ class Partition final : public platform::PartitionMachine {
   void Ask(Done<Result> done, Command command);
   absl::Status Post(platform::PartitionRunner::Command command,
                     platform::PartitionRunner::Urgency urgency);
-  void PostUrgent(platform::PartitionRunner::Command command);
+  absl::Status PostUrgent(platform::PartitionRunner::Command command);
 
   // Commands.
   absl::StatusOr<SpawnOutcome> ApplySpawn(const std::shared_ptr<const SpawnBatch>& batch,

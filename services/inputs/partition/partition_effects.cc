@@ -42,6 +42,14 @@ outputs::v1::FenceItem ToProto(const FenceMessage& message) {
   return item;
 }
 
+void SetControl(const HandlerMessage& message, v1::HandlerControl& control) {
+  control.set_task_id(std::string(message.task.bytes()));
+  control.set_dispatch(message.dispatch);
+  control.set_action(message.action == HandlerAction::kCancel ? v1::HANDLER_ACTION_CANCEL
+                                                              : v1::HANDLER_ACTION_REVOKE);
+  control.set_reason(std::string(message.reason));
+}
+
 }  // namespace
 
 void Partition::FinishGroup(Transaction& transaction) {
@@ -87,6 +95,11 @@ void Partition::WriteRecords(platform::WriteBatch& batch) {
   WriteChanges(RecordKind::kDead, effects_.dead, batch);
   RememberRows(RecordKind::kHistory, effects_.history);
   RememberRows(RecordKind::kDead, effects_.dead);
+  // Tasks that ended without ever having been dispatched.
+  for (const auto& row : effects_.dead) {
+    if (!row.record.has_value()) continue;
+    for (const TaskView& task : *row.record) payloads_.Take(task.id.key());
+  }
 }
 
 // At most two groups are under way, so a row that is no longer among the last few is durable.
@@ -178,12 +191,7 @@ void Partition::Deliver(Transaction& transaction) {
     renewal.set_lease_token(SealLeaseFor(message, now_.wall));
   }
   for (const HandlerMessage& message : effects_.controls) {
-    v1::HandlerControl& control = *FrameFor(message.connection).add_controls();
-    control.set_task_id(std::string(message.task.bytes()));
-    control.set_dispatch(message.dispatch);
-    control.set_action(message.action == HandlerAction::kCancel ? v1::HANDLER_ACTION_CANCEL
-                                                                : v1::HANDLER_ACTION_REVOKE);
-    control.set_reason(std::string(message.reason));
+    SetControl(message, *FrameFor(message.connection).add_controls());
   }
   for (const CloseMessage& message : effects_.closes) {
     const auto channel = channels_.find(message.connection);
@@ -214,7 +222,7 @@ void Partition::Deliver(Transaction& transaction) {
   if (!without_payload.empty()) {
     transaction.OnDurable(
         [this, messages = std::move(without_payload), wall = now_.wall]() mutable {
-          PostUrgent([this, messages = std::move(messages), wall](Transaction&) {
+          (void)PostUrgent([this, messages = std::move(messages), wall](Transaction&) {
             FetchAndSend(messages, wall);
           });
         });
@@ -225,6 +233,12 @@ void Partition::FetchAndSend(const std::vector<DispatchMessage>& messages, absl:
   absl::flat_hash_map<TaskKey, const DispatchMessage*> wanted;
   std::vector<TaskKey> keys;
   for (const DispatchMessage& message : messages) {
+    // Meanwhile the executor may have gone, or the task been taken from it.
+    const auto lease = engine_.LeaseOf(message.task);
+    if (!lease.has_value() || lease->dispatch != message.dispatch ||
+        lease->connection != message.connection) {
+      continue;
+    }
     keys.push_back(message.task.key());
     wanted[message.task.key()] = &message;
   }
@@ -233,10 +247,17 @@ void Partition::FetchAndSend(const std::vector<DispatchMessage>& messages, absl:
         const auto record = DecodeSpec(bytes);
         const DispatchMessage& message = *wanted.at(key);
         if (!record.ok() || record->id != message.task) return;
-        v1::Dispatch& dispatch = *FrameFor(message.connection).add_tasks();
+        v1::PullResponse& frame = FrameFor(message.connection);
+        v1::Dispatch& dispatch = *frame.add_tasks();
         dispatch = Compose(message, wall);
         dispatch.set_content_type(std::string(record->content_type));
         dispatch.set_payload(std::string(record->payload));
+        // What was said of it meanwhile came before the executor knew it.
+        if (engine_.Find(message.task)->state == TaskState::kCancelling) {
+          SetControl({message.connection, message.task, message.dispatch, HandlerAction::kCancel,
+                      "CANCELLED"},
+                     *frame.add_controls());
+        }
       });
   // A dispatch that could not be read is not sent; it is taken back when its start is overdue.
   (void)status;

@@ -19,11 +19,12 @@ constexpr size_t kPageBudget = 20'000;
 constexpr size_t kPageRows = 200;
 
 // Where a list goes on: L<key> among the living; E<history row>.<dead row>.<offset> among the
-// ended, newest first, rows below or at these.
+// ended, newest first, rows below or at these. D instead of E: the offset is that of the dead row.
 struct Cursor {
   std::optional<TaskKey> living = 0;
-  uint64_t history_row = platform::kMaxRecordKey;
-  uint64_t dead_row = platform::kMaxRecordKey;
+  uint64_t history_row = 0;
+  uint64_t dead_row = 0;
+  bool in_dead_row = false;
   uint64_t offset = 0;
 };
 
@@ -50,9 +51,10 @@ absl::StatusOr<Cursor> ParseCursor(std::string_view token) {
     return cursor;
   }
   cursor.living.reset();
-  if (token[0] == 'E' && ReadNumber(rest, cursor.history_row) && ReadDot(rest) &&
-      ReadNumber(rest, cursor.dead_row) && ReadDot(rest) && ReadNumber(rest, cursor.offset) &&
-      rest.empty()) {
+  cursor.in_dead_row = token[0] == 'D';
+  if ((token[0] == 'E' || token[0] == 'D') && ReadNumber(rest, cursor.history_row) &&
+      ReadDot(rest) && ReadNumber(rest, cursor.dead_row) && ReadDot(rest) &&
+      ReadNumber(rest, cursor.offset) && rest.empty()) {
     return cursor;
   }
   return Error(absl::StatusCode::kInvalidArgument, "BAD_PAGE_TOKEN",
@@ -66,6 +68,10 @@ const History::Row* RowAtOrBelow(const History& history, uint64_t row) {
       rows.begin(), rows.end(), row,
       [](uint64_t number, const History::Row& candidate) { return number < candidate.number; });
   return above == rows.begin() ? nullptr : &*std::prev(above);
+}
+
+uint64_t NewestRow(const History& history) {
+  return history.rows().empty() ? 0 : history.rows().back().number;
 }
 
 }  // namespace
@@ -86,6 +92,9 @@ absl::StatusOr<TaskView> Partition::Look(const TaskId& task, std::string_view ow
     return owner.empty() || view.owner == owner;
   };
   if (auto view = engine_.Find(task); view.has_value() && visible(*view)) return *std::move(view);
+  if (auto view = engine_.FindJustEnded(task); view.has_value() && visible(*view)) {
+    return *std::move(view);
+  }
   const auto history = engine_.FindHistory(task.key());
   const auto dead = engine_.FindDead(task.key());
   if (history.has_value() || dead.has_value()) {
@@ -110,6 +119,9 @@ absl::StatusOr<TaskPage> Partition::ApplyList(const ListCommand& command) {
       page.next = absl::StrCat("L", *cursor.living);
       return page;
     }
+    // Rows that come later are not for this list.
+    cursor.history_row = NewestRow(engine_.history());
+    cursor.dead_row = NewestRow(engine_.dead());
   }
   for (size_t rows = 0; rows < kPageRows; ++rows) {
     const History::Row* history = RowAtOrBelow(engine_.history(), cursor.history_row);
@@ -120,17 +132,20 @@ absl::StatusOr<TaskPage> Partition::ApplyList(const ListCommand& command) {
     KANTOKU_ASSIGN_OR_RETURN(const auto tasks,
                              ReadRow(from_dead ? RecordKind::kDead : RecordKind::kHistory, number));
     uint64_t& row = from_dead ? cursor.dead_row : cursor.history_row;
-    if (number < row) row = number;
+    // The row that the offset belongs to may have been forgotten.
+    if (number != row || from_dead != cursor.in_dead_row) cursor.offset = 0;
+    row = number;
+    cursor.in_dead_row = from_dead;
     for (; cursor.offset < tasks.size(); ++cursor.offset) {
       if (page.tasks.size() >= command.limit) break;
       if (filter.Matches(tasks[cursor.offset])) page.tasks.push_back(tasks[cursor.offset]);
     }
     if (cursor.offset < tasks.size()) break;
     cursor.offset = 0;
-    if (row == 0) break;
-    --row;
+    --row;  // Rows are numbered from 1.
   }
-  page.next = absl::StrCat("E", cursor.history_row, ".", cursor.dead_row, ".", cursor.offset);
+  page.next = absl::StrCat(cursor.in_dead_row ? "D" : "E", cursor.history_row, ".", cursor.dead_row,
+                           ".", cursor.offset);
   return page;
 }
 

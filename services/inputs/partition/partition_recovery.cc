@@ -14,10 +14,11 @@ absl::Status Partition::RecoverKind(RecordKind kind, Decoder decode, Use use) {
   absl::Status status;
   const absl::Status scanned =
       store_->Scan({.kind = ToKind(kind)}, [&](uint64_t key, std::string_view bytes) {
+        if (!status.ok()) return;
         auto record = decode(bytes);
         if (record.ok()) {
           use(key, *std::move(record));
-        } else if (status.ok()) {
+        } else {
           status = platform::Annotate(record.status(), absl::StrCat("recover key ", key));
         }
       });
@@ -40,10 +41,19 @@ absl::Status Partition::Recover() {
       RecoverKind(RecordKind::kSession, DecodeSession, [&](uint64_t number, auto session) {
         engine_.RecoverSession(static_cast<SessionNumber>(number), session);
       }));
+  uint64_t misplaced = 0;
   KANTOKU_RETURN_IF_ERROR(
-      RecoverKind(RecordKind::kSpec, DecodeSpec, [&](uint64_t, const StoredSpec& record) {
+      RecoverKind(RecordKind::kSpec, DecodeSpec, [&](uint64_t key, const StoredSpec& record) {
+        if (record.id.key() != key) {
+          ++misplaced;
+          return;
+        }
         engine_.RecoverTask(record.id, record.name_space, record.owner, record.spec);
       }));
+  if (misplaced > 0) {
+    return platform::Error(absl::StatusCode::kDataLoss, "DAMAGED_RECORD",
+                           absl::StrCat(misplaced, " records of kind spec are of other tasks"));
+  }
   KANTOKU_RETURN_IF_ERROR(
       RecoverKind(RecordKind::kState, DecodeState,
                   [&](uint64_t task, auto record) { engine_.RecoverState(task, record); }));

@@ -64,6 +64,14 @@ Digest ReadDigest(ByteReader& reader) {
   return digest;
 }
 
+// A state from `least` on, or 0 for none; of another, the record is damaged.
+std::optional<TaskState> ReadState(ByteReader& reader, TaskState least) {
+  const auto state = static_cast<TaskState>(reader.Small<uint8_t>());
+  if (state == TaskState{}) return std::nullopt;
+  if (state < least || state > TaskState::kCancelled) reader.Fail();
+  return state;
+}
+
 // Texts by number; each is spelled out where it first occurs.
 class NameWriter {
  public:
@@ -85,7 +93,9 @@ class NameReader {
   std::string Read() {
     const uint64_t number = reader_.Unsigned();
     if (number == names_.size()) names_.push_back(reader_.Text());
-    return number < names_.size() ? std::string(names_[number]) : std::string();
+    if (number < names_.size()) return std::string(names_[number]);
+    reader_.Fail();
+    return {};
   }
 
  private:
@@ -157,9 +167,7 @@ absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
     record.closed_dispatch = reader.Small<uint32_t>();
     record.failed_attempts = reader.Small<uint32_t>();
     record.cancel_requested = reader.Unsigned() != 0;
-    if (const auto end = reader.Small<uint8_t>(); end != 0) {
-      record.intended_end = static_cast<TaskState>(end);
-    }
+    record.intended_end = ReadState(reader, TaskState::kSucceeded);
     record.not_before = ReadTime(reader);
     record.last_failure = ReadFailure(reader);
   });
@@ -300,7 +308,9 @@ absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes) {
           task.type = names.Read();
           task.reference = reader.Text();
           task.priority = static_cast<int32_t>(reader.Signed());
-          task.state = static_cast<TaskState>(reader.Small<uint8_t>());
+          const auto state = ReadState(reader, TaskState::kSucceeded);
+          if (!state.has_value()) reader.Fail();
+          task.state = state.value_or(TaskState::kFailed);
           task.failed_attempts = reader.Small<uint32_t>();
           task.dispatch = reader.Small<uint32_t>();
           task.ended_at = ReadTime(reader);

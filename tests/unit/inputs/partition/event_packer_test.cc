@@ -1,0 +1,127 @@
+#include "services/inputs/partition/event_packer.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+namespace kantoku::inputs {
+namespace {
+
+namespace eventspb = ::kantoku::events::v1;
+
+const absl::Time kTime = absl::FromUnixMillis(1'790'000'000'123);
+
+TaskId Id(uint64_t sequence) { return TaskId::Make(kTime, 7, sequence, 0); }
+
+SessionId Session(uint8_t first) {
+  std::array<uint8_t, 16> bytes{};
+  bytes[0] = first;
+  return SessionId(platform::Uuid(bytes));
+}
+
+EventMessage Event(uint64_t sequence, EventType type = EventType::kTaskReceived) {
+  return {.type = type,
+          .task = Id(sequence),
+          .name_space = "default",
+          .owner = "alice",
+          .task_type = "x",
+          .dispatch = 1,
+          .session = Session(1)};
+}
+
+eventspb::EventBatch Pack(const std::vector<EventMessage>& events) {
+  EventPacker packer;
+  packer.Add(events, kTime);
+  eventspb::EventBatch batch;
+  REQUIRE(batch.ParseFromString(packer.TakeBytes()));
+  CHECK(packer.empty());
+  return batch;
+}
+
+TEST_CASE("Neighbours that differ only in task and dispatch share a run") {
+  std::vector<EventMessage> events = {Event(1), Event(2), Event(3)};
+  events[2].dispatch = 9;
+  const auto batch = Pack(events);
+  REQUIRE(batch.runs_size() == 1);
+  const eventspb::EventRun& run = batch.runs(0);
+  CHECK(run.type() == "task.received");
+  CHECK(run.namespace_() == "default");
+  CHECK(run.owner() == "alice");
+  CHECK(run.task_type() == "x");
+  CHECK(run.session_id() == Session(1).bytes());
+  CHECK(run.at().seconds() == 1'790'000'000);
+  CHECK(run.at().nanos() == 123'000'000);
+  CHECK(run.task_ids() ==
+        std::string(Id(1).bytes()) + std::string(Id(2).bytes()) + std::string(Id(3).bytes()));
+  CHECK(std::vector<uint32_t>(run.dispatches().begin(), run.dispatches().end()) ==
+        std::vector<uint32_t>{1, 1, 9});
+}
+
+TEST_CASE("Whatever else differs begins a run") {
+  std::vector<EventMessage> events(7, Event(1));
+  events[1].type = EventType::kTaskStarted;
+  events[2].owner = "bob";
+  events[3].name_space = "other";
+  events[4].task_type = "y";
+  events[5].session = Session(2);
+  events[6].session = SessionId();
+  CHECK(Pack(events).runs_size() == 7);
+}
+
+TEST_CASE("Another time begins a run") {
+  EventPacker packer;
+  packer.Add(std::vector{Event(1)}, kTime);
+  packer.Add(std::vector{Event(2)}, kTime);
+  packer.Add(std::vector{Event(3)}, kTime + absl::Seconds(1));
+  eventspb::EventBatch batch;
+  REQUIRE(batch.ParseFromString(packer.TakeBytes()));
+  CHECK(batch.runs_size() == 2);
+}
+
+TEST_CASE("Ends of the same kind share a run, and a failure has one to itself") {
+  std::vector<EventMessage> events(5, Event(1, EventType::kTaskFinished));
+  for (EventMessage& event : events) event.state = TaskState::kSucceeded;
+  events[2].state = TaskState::kFailed;
+  events[2].failure = {"TIMEOUT", "ran longer than 5 ms"};
+  const auto batch = Pack(events);
+  REQUIRE(batch.runs_size() == 3);
+  CHECK(batch.runs(0).details().at("state") == "succeeded");
+  CHECK(batch.runs(0).dispatches_size() == 2);
+  CHECK(batch.runs(1).details().at("state") == "failed");
+  CHECK(batch.runs(1).details().at("reason") == "TIMEOUT");
+  CHECK(batch.runs(1).details().at("message") == "ran longer than 5 ms");
+  CHECK(batch.runs(2).dispatches_size() == 2);
+}
+
+TEST_CASE("An event without details does not join a run that has some") {
+  std::vector<EventMessage> events(2, Event(1, EventType::kTaskProgress));
+  events[0].progress = 0.5F;
+  const auto batch = Pack(events);
+  REQUIRE(batch.runs_size() == 2);
+  CHECK(batch.runs(0).details().at("progress") == "0.5");
+  CHECK(batch.runs(1).details().empty());
+}
+
+TEST_CASE("Events of sessions are about no task") {
+  EventMessage event;
+  event.type = EventType::kExecutorConnected;
+  event.name_space = "default";
+  event.session = Session(1);
+  const auto batch = Pack({event, event});
+  REQUIRE(batch.runs_size() == 2);
+  CHECK(batch.runs(0).type() == "executor.connected");
+  CHECK(batch.runs(0).task_ids().empty());
+  CHECK(batch.runs(0).dispatches().empty());
+}
+
+TEST_CASE("Only starts and progress may wait for other events") {
+  for (int type = 1; type <= static_cast<int>(EventType::kExecutorLost); ++type) {
+    const auto event = static_cast<EventType>(type);
+    CHECK(EventPacker::MayWait(event) ==
+          (event == EventType::kTaskStarted || event == EventType::kTaskProgress));
+    CHECK_FALSE(NameOf(event).empty());
+  }
+}
+
+}  // namespace
+}  // namespace kantoku::inputs

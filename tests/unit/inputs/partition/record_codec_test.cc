@@ -1,0 +1,244 @@
+#include "services/inputs/partition/record_codec.h"
+
+#include <catch2/catch.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "services/inputs/store.h"
+#include "services/platform/status.h"
+
+namespace kantoku::inputs {
+namespace {
+
+const absl::Time kTime = absl::FromUnixMillis(1'790'000'000'123);
+
+TaskId Id(uint64_t sequence) { return TaskId::Make(kTime, 7, sequence, sequence * 3); }
+
+SessionId Session(uint8_t first) {
+  std::array<uint8_t, 16> bytes{};
+  bytes[0] = first;
+  return SessionId(platform::Uuid(bytes));
+}
+
+template <typename Record>
+std::string Bytes(const Record& record) {
+  std::string bytes;
+  Encode(record, bytes);
+  return bytes;
+}
+
+TaskSpec FullSpec() {
+  TaskSpec spec;
+  spec.type = "text.wordcount";
+  spec.reference = "invoice 7 / ü";
+  spec.priority = -1'000;
+  spec.not_before = kTime;
+  spec.timeout_ms = 4'294'967'295;
+  spec.retention_s = 1;
+  spec.retry = {.max_attempts = 1'000,
+                .initial_backoff_ms = 0,
+                .max_backoff_ms = 86'400'000,
+                .multiplier = 1.5F,
+                .jitter = 0};
+  return spec;
+}
+
+std::string SpecBytes(const TaskSpec& spec, std::string_view payload) {
+  std::string body;
+  EncodeSpecBody("default", "alice", spec, "text/plain", payload, body);
+  std::string bytes;
+  EncodeSpec(Id(5), body, bytes);
+  return bytes;
+}
+
+std::vector<TaskView> EndedTasks() {
+  std::vector<TaskView> tasks;
+  for (uint64_t i = 0; i < 3; ++i) {
+    TaskView task;
+    task.id = Id(100 + i);
+    task.name_space = "default";
+    task.owner = i == 1 ? "bob" : "alice";
+    task.type = "x";
+    task.reference = i == 2 ? "mine" : "";
+    task.priority = static_cast<int32_t>(i) - 1;
+    task.state = i == 0 ? TaskState::kSucceeded : TaskState::kFailed;
+    task.failed_attempts = static_cast<uint32_t>(i);
+    task.dispatch = 300;
+    task.ended_at = kTime + absl::Milliseconds(i);
+    if (i > 0) task.last_failure = {"HANDLER_FAILED", "no such file"};
+    tasks.push_back(task);
+  }
+  return tasks;
+}
+
+const StateRecord kState{.closed_dispatch = 300,
+                         .failed_attempts = 2,
+                         .cancel_requested = true,
+                         .intended_end = TaskState::kFailed,
+                         .not_before = kTime,
+                         .last_failure = {"TIMEOUT", "ran longer than 5 ms"}};
+const DispatchGroupRecord kGroup{
+    {{Id(9).key(), 1, 4}, {Id(2).key(), 77, 4}, {Id(10).key(), 1, 1'000'000}}};
+const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
+const ReferenceRecord kReference{Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL}};
+const RequestRecord kRequest{.request = {1, ~0ULL},
+                             .content = {3, 4},
+                             .created = kTime,
+                             .slot = 255,
+                             .first_sequence = (uint64_t{1} << 44) - 1,
+                             .count = 100'000,
+                             .random = ~0ULL,
+                             .exceptions = {{0, Id(1), ""}, {99'999, Id(2), "payload"}}};
+
+struct Kind {
+  std::string name;
+  std::string bytes;
+  std::function<absl::Status(std::string_view)> decode;
+};
+
+std::vector<Kind> EveryKind() {
+  const auto status = [](auto decode) {
+    return [decode](std::string_view bytes) { return decode(bytes).status(); };
+  };
+  return {{"spec", SpecBytes(FullSpec(), "payload"), status(DecodeSpec)},
+          {"state", Bytes(kState), status(DecodeState)},
+          {"group", Bytes(kGroup), status(DecodeGroup)},
+          {"session", Bytes(kSession), status(DecodeSession)},
+          {"reference", Bytes(kReference), status(DecodeReference)},
+          {"request", Bytes(kRequest), status(DecodeRequest)},
+          {"number", Bytes(uint64_t{0x0123456789ABCDEF}), status(DecodeNumber)},
+          {"ended", Bytes(EndedTasks()), status(DecodeEnded)}};
+}
+
+void CheckDataLoss(const absl::Status& status) {
+  CHECK(status.code() == absl::StatusCode::kDataLoss);
+  CHECK(platform::ReasonOf(status) == "DAMAGED_RECORD");
+}
+
+TEST_CASE("A spec record gives back what was asked for") {
+  const TaskSpec spec = FullSpec();
+  const std::string payload("a\0b\xFF", 4);
+  const std::string bytes = SpecBytes(spec, payload);
+  const auto record = DecodeSpec(bytes);
+  REQUIRE(record.ok());
+  CHECK(record->id == Id(5));
+  CHECK(record->name_space == "default");
+  CHECK(record->owner == "alice");
+  CHECK(record->spec.type == spec.type);
+  CHECK(record->spec.reference == spec.reference);
+  CHECK(record->spec.priority == spec.priority);
+  CHECK(record->spec.not_before == spec.not_before);
+  CHECK(record->spec.timeout_ms == spec.timeout_ms);
+  CHECK(record->spec.retention_s == spec.retention_s);
+  CHECK(record->spec.retry == spec.retry);
+  CHECK(record->content_type == "text/plain");
+  CHECK(record->payload == payload);
+}
+
+TEST_CASE("A plain spec record holds little beside its texts") {
+  TaskSpec spec;
+  spec.type = "t";
+  const std::string bytes = SpecBytes(spec, "");
+  CHECK(DecodeSpec(bytes).ok());
+  CHECK(DecodeSpec(bytes)->spec.not_before == std::nullopt);
+  CHECK(bytes.size() - std::string("defaultalicettext/plain").size() < 60);
+}
+
+TEST_CASE("Records of every kind give back what was written") {
+  CHECK(*DecodeState(Bytes(kState)) == kState);
+  CHECK(*DecodeState(Bytes(StateRecord())) == StateRecord());
+  CHECK(*DecodeGroup(Bytes(kGroup)) == kGroup);
+  CHECK(*DecodeSession(Bytes(kSession)) == kSession);
+  CHECK(*DecodeReference(Bytes(kReference)) == kReference);
+  CHECK(*DecodeRequest(Bytes(kRequest)) == kRequest);
+  CHECK(*DecodeNumber(Bytes(uint64_t{1} << 63)) == uint64_t{1} << 63);
+
+  const auto ended = DecodeEnded(Bytes(EndedTasks()));
+  REQUIRE(ended.ok());
+  REQUIRE(ended->size() == 3);
+  for (size_t i = 0; i < 3; ++i) {
+    const TaskView expected = EndedTasks()[i];
+    const TaskView& task = (*ended)[i];
+    CHECK(task.id == expected.id);
+    CHECK(task.name_space == expected.name_space);
+    CHECK(task.owner == expected.owner);
+    CHECK(task.type == expected.type);
+    CHECK(task.reference == expected.reference);
+    CHECK(task.priority == expected.priority);
+    CHECK(task.state == expected.state);
+    CHECK(task.failed_attempts == expected.failed_attempts);
+    CHECK(task.dispatch == expected.dispatch);
+    CHECK(task.ended_at == expected.ended_at);
+    CHECK(task.last_failure == expected.last_failure);
+  }
+}
+
+TEST_CASE("Encoders append, so that callers may write before them") {
+  std::string bytes = "x";
+  Encode(kState, bytes);
+  CHECK(*DecodeState(std::string_view(bytes).substr(1)) == kState);
+}
+
+TEST_CASE("A record that was cut off is damaged, wherever it was cut") {
+  for (const Kind& kind : EveryKind()) {
+    INFO(kind.name);
+    REQUIRE(kind.decode(kind.bytes).ok());
+    for (size_t size = 0; size < kind.bytes.size(); ++size) {
+      INFO(size);
+      CheckDataLoss(kind.decode(std::string_view(kind.bytes).substr(0, size)));
+    }
+  }
+}
+
+TEST_CASE("A record with a byte too many, or of another format, is damaged") {
+  for (const Kind& kind : EveryKind()) {
+    INFO(kind.name);
+    CheckDataLoss(kind.decode(kind.bytes + '\0'));
+    std::string newer = kind.bytes;
+    newer[0] = 2;
+    CheckDataLoss(kind.decode(newer));
+  }
+}
+
+TEST_CASE("A record with any bit turned over is read or refused, and nothing else happens") {
+  for (const Kind& kind : EveryKind()) {
+    for (size_t bit = 0; bit < kind.bytes.size() * 8; ++bit) {
+      std::string damaged = kind.bytes;
+      damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+      const absl::Status status = kind.decode(damaged);
+      if (!status.ok()) CheckDataLoss(status);
+    }
+  }
+}
+
+TEST_CASE("A count that no record of this size can hold is damage, not memory") {
+  // Format, then a count of 2^63.
+  const std::string bytes("\x01\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11);
+  CheckDataLoss(DecodeGroup(bytes).status());
+  CheckDataLoss(DecodeEnded(bytes).status());
+}
+
+TEST_CASE("A state that no ended task can be in is damage") {
+  for (const int state : {0, 2, 4, 10, 200}) {
+    INFO(state);
+    std::vector<TaskView> tasks = EndedTasks();
+    tasks[1].state = static_cast<TaskState>(state);
+    CheckDataLoss(DecodeEnded(Bytes(tasks)).status());
+    if (state == 0) continue;
+    StateRecord record = kState;
+    record.intended_end = static_cast<TaskState>(state);
+    CheckDataLoss(DecodeState(Bytes(record)).status());
+  }
+}
+
+TEST_CASE("Every kind of record has a table of its own") {
+  const platform::StoreSchema schema = InputsSchema();
+  for (size_t i = 0; i < schema.kinds.size(); ++i) {
+    CHECK(schema.kinds[i].kind == i + 1);
+    for (size_t j = 0; j < i; ++j) CHECK(schema.kinds[i].name != schema.kinds[j].name);
+  }
+}
+
+}  // namespace
+}  // namespace kantoku::inputs

@@ -1,0 +1,347 @@
+#include "services/inputs/spec_reader.h"
+
+#include <catch2/catch.hpp>
+#include <functional>
+#include <string>
+
+#include "services/inputs/partition/record_codec.h"
+#include "services/platform/status.h"
+
+namespace kantoku::inputs {
+namespace {
+
+namespace taskpb = ::kantoku::task::v1;
+using platform::ReasonOf;
+using platform::Received;
+
+const absl::Time kNow = absl::FromUnixSeconds(1'790'000'000);
+const platform::Caller kCaller{"alice", "laptop"};
+
+Received<v1::SpawnRequest> Request(int specs = 1) {
+  Received<v1::SpawnRequest> request;
+  request.message.set_request_id("r1");
+  for (int i = 0; i < specs; ++i) request.message.add_specs()->set_type("x");
+  return request;
+}
+
+absl::StatusOr<CheckedSpawn> Read(const Received<v1::SpawnRequest>& request,
+                                  const SpecLimits& limits = {}, absl::Time now = kNow) {
+  return ReadSpawn(request, kCaller, limits, now);
+}
+
+// As it comes over the wire, where protobuf does not look at what is written.
+Received<v1::SpawnRequest> OverTheWire(const v1::SpawnRequest& request) {
+  const std::string bytes = request.SerializeAsString();
+  grpc::Slice slice(bytes);
+  grpc::ByteBuffer buffer(&slice, 1);
+  Received<v1::SpawnRequest> received;
+  REQUIRE(
+      grpc::SerializationTraits<Received<v1::SpawnRequest>>::Deserialize(&buffer, &received).ok());
+  return received;
+}
+
+void CheckRefused(const absl::Status& status, const std::string& reason,
+                  const std::string& message) {
+  CHECK(status.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(ReasonOf(status) == reason);
+  CHECK(std::string(status.message()) == message);
+}
+
+// The status of a spec that is "x" but for one change.
+absl::Status StatusOf(const std::function<void(taskpb::TaskSpec&)>& change,
+                      const SpecLimits& limits = {}) {
+  auto request = Request();
+  change(*request.message.mutable_specs(0));
+  const auto checked = Read(request, limits);
+  REQUIRE(checked.ok());
+  REQUIRE(checked->statuses.size() == 1);
+  CHECK(checked->batch->specs.size() == (checked->statuses[0].ok() ? 1 : 0));
+  return checked->statuses[0];
+}
+
+TEST_CASE("A spec that says nothing gets the documented defaults") {
+  const auto checked = Read(Request());
+  REQUIRE(checked.ok());
+  const SpawnBatch& batch = *checked->batch;
+  CHECK(batch.name_space == "default");
+  CHECK(batch.owner == "alice");
+  REQUIRE(batch.specs.size() == 1);
+  const TaskSpec& spec = batch.specs[0];
+  CHECK(spec.timeout_ms == 3'600'000);
+  CHECK(spec.retention_s == 86'400);
+  CHECK(spec.retry == RetryPolicy());
+  CHECK_FALSE(spec.not_before.has_value());
+}
+
+TEST_CASE("What a spec says arrives in the record and in the payload's place") {
+  auto request = Request();
+  auto& proto = *request.message.mutable_specs(0);
+  const std::string payload("a\0b\xFF", 4);
+  proto.set_payload(payload);
+  proto.set_content_type("text/plain");
+  proto.set_reference("invoice 7 / ü");
+  proto.set_priority(-1'000);
+  proto.mutable_not_before()->set_seconds(1'790'000'060);
+  proto.mutable_timeout()->set_nanos(1'500'001);
+  proto.mutable_result_retention()->set_seconds(1);
+  proto.mutable_result_retention()->set_nanos(1);
+  proto.mutable_retry()->set_max_attempts(7);
+  proto.mutable_retry()->mutable_initial_backoff()->set_seconds(120);
+  proto.mutable_retry()->set_jitter(0);
+  const auto checked = Read(request);
+  REQUIRE(checked.ok());
+  REQUIRE(checked->statuses[0].ok());
+  const SpawnBatch& batch = *checked->batch;
+  CHECK(batch.Part(batch.slices[0].payload, batch.slices[0].payload_size) == payload);
+  CHECK(batch.Part(batch.slices[0].content_type, batch.slices[0].content_type_size) ==
+        "text/plain");
+
+  const TaskId id = TaskId::Make(kNow, 1, 1, 1);
+  std::string bytes;
+  EncodeSpec(id, batch.body(0), bytes);
+  const auto record = DecodeSpec(bytes);
+  REQUIRE(record.ok());
+  CHECK(record->id == id);
+  CHECK(record->name_space == "default");
+  CHECK(record->owner == "alice");
+  CHECK(record->payload == payload);
+  CHECK(record->content_type == "text/plain");
+  CHECK(record->spec.reference == "invoice 7 / ü");
+  CHECK(record->spec.priority == -1'000);
+  CHECK(record->spec.not_before == kNow + absl::Seconds(60));
+  CHECK(record->spec.timeout_ms == 2);   // Never shorter than asked for.
+  CHECK(record->spec.retention_s == 2);  // As well.
+  CHECK(record->spec.retry.max_attempts == 7);
+  CHECK(record->spec.retry.initial_backoff_ms == 120'000);
+  CHECK(record->spec.retry.max_backoff_ms == 120'000);  // Never below the first.
+  CHECK(record->spec.retry.jitter == 0);
+}
+
+TEST_CASE("A bad field is refused with its name, its value and the limit") {
+  using Change = std::function<void(taskpb::TaskSpec&)>;
+  struct Case {
+    Change change;
+    std::string reason;
+    std::string message;
+  };
+  const std::string long_name(256, 'a');
+  const std::vector<Case> cases = {
+      {[](auto& s) { s.clear_type(); }, "EMPTY_TYPE", "type: is empty"},
+      {[&](auto& s) { s.set_type(long_name); }, "TOO_LONG",
+       "type: 256 bytes exceed the limit of 255"},
+      {[](auto& s) { s.set_type("a b"); }, "BAD_TYPE",
+       "type: \"a b\" may hold letters, digits and . _ - / : only"},
+      {[](auto& s) { s.set_type(std::string("a\0", 2)); }, "BAD_TYPE",
+       "type: \"a\\x00\" may hold letters, digits and . _ - / : only"},
+      {[&](auto& s) { s.set_reference(long_name); }, "TOO_LONG",
+       "reference: 256 bytes exceed the limit of 255"},
+      {[](auto& s) { s.set_reference("a\nb"); }, "BAD_REFERENCE",
+       "reference: \"a\\nb\" has a character that cannot be printed"},
+      {[&](auto& s) { s.set_content_type(long_name); }, "TOO_LONG",
+       "content_type: 256 bytes exceed the limit of 255"},
+      {[](auto& s) { s.set_priority(1'001); }, "OUT_OF_RANGE",
+       "priority: 1001 is not from -1000 to 1000"},
+      {[](auto& s) { s.set_priority(-2'147'483'648); }, "OUT_OF_RANGE",
+       "priority: -2147483648 is not from -1000 to 1000"},
+      {[](auto& s) { s.mutable_timeout(); }, "OUT_OF_RANGE", "timeout: 0 is not from 1ms to 720h"},
+      {[](auto& s) { s.mutable_timeout()->set_seconds(-1); }, "OUT_OF_RANGE",
+       "timeout: -1s is not from 1ms to 720h"},
+      {[](auto& s) { s.mutable_timeout()->set_seconds(INT64_MAX); }, "OUT_OF_RANGE",
+       "timeout: 2562047788015215h30m7s is not from 1ms to 720h"},
+      {[](auto& s) { s.mutable_result_retention()->set_seconds(2'592'001); }, "OUT_OF_RANGE",
+       "result_retention: 720h1s is not from 1s to 720h"},
+      {[](auto& s) { s.mutable_retry()->set_max_attempts(1'001); }, "OUT_OF_RANGE",
+       "retry.max_attempts: 1001 is not from 1 to 1000"},
+      {[](auto& s) { s.mutable_retry()->mutable_initial_backoff()->set_seconds(86'401); },
+       "OUT_OF_RANGE", "retry.initial_backoff: 24h1s is not from 0 to 24h"},
+      {[](auto& s) { s.mutable_retry()->mutable_max_backoff()->set_nanos(1); }, "OUT_OF_RANGE",
+       "retry.max_backoff: 1ns is not from 1s to 24h"},
+      {[](auto& s) { s.mutable_retry()->set_multiplier(0.5); }, "OUT_OF_RANGE",
+       "retry.multiplier: 0.5 is not from 1 to 100"},
+      {[](auto& s) { s.mutable_retry()->set_multiplier(std::nan("")); }, "OUT_OF_RANGE",
+       "retry.multiplier: nan is not from 1 to 100"},
+      {[](auto& s) { s.mutable_retry()->set_jitter(1.5); }, "OUT_OF_RANGE",
+       "retry.jitter: 1.5 is not from 0 to 1"}};
+  for (const Case& c : cases) {
+    INFO(c.message);
+    CheckRefused(StatusOf(c.change), c.reason, c.message);
+  }
+}
+
+TEST_CASE("Times that cannot be are refused") {
+  const auto status_at = [](int64_t seconds, int32_t nanos) {
+    return StatusOf([&](auto& spec) {
+      spec.mutable_not_before()->set_seconds(seconds);
+      spec.mutable_not_before()->set_nanos(nanos);
+    });
+  };
+  const int64_t now = absl::ToUnixSeconds(kNow);
+  CHECK(status_at(now + 366 * 86'400, 0).ok());
+  CHECK(ReasonOf(status_at(now + 366 * 86'400, 1)) == "OUT_OF_RANGE");
+  CHECK(ReasonOf(status_at(INT64_MAX, 0)) == "OUT_OF_RANGE");
+  CHECK(ReasonOf(status_at(now, -1)) == "OUT_OF_RANGE");
+  CHECK(ReasonOf(status_at(now, 1'000'000'000)) == "OUT_OF_RANGE");
+  CHECK(status_at(INT64_MIN, 0).ok());
+  CHECK(ReasonOf(StatusOf([](auto& spec) { spec.mutable_timeout()->set_nanos(INT32_MIN); })) ==
+        "OUT_OF_RANGE");
+}
+
+TEST_CASE("The longest and the largest that is allowed is taken") {
+  CHECK(StatusOf([](auto& spec) {
+          spec.set_type(std::string(255, 'a'));
+          spec.set_reference(std::string(255, 'r'));
+          spec.set_content_type(std::string(255, 'c'));
+          spec.set_priority(1'000);
+          spec.mutable_timeout()->set_seconds(30 * 86'400);
+          spec.mutable_result_retention()->set_seconds(30 * 86'400);
+          spec.mutable_retry()->set_max_attempts(1'000);
+          spec.mutable_retry()->set_multiplier(100);
+          spec.mutable_retry()->set_jitter(1);
+        }).ok());
+  CHECK(StatusOf([](auto& spec) { spec.set_type("AZaz09._-/:"); }).ok());
+}
+
+TEST_CASE("A payload over the limit is refused with both sizes") {
+  const SpecLimits limits{.max_payload_bytes = 10};
+  CHECK(StatusOf([](auto& spec) { spec.set_payload("0123456789"); }, limits).ok());
+  CheckRefused(StatusOf([](auto& spec) { spec.set_payload("0123456789a"); }, limits),
+               "PAYLOAD_TOO_LARGE", "payload: 11 bytes exceed the limit of 10");
+}
+
+TEST_CASE("In a batch only the bad specs fail") {
+  auto request = Request(5);
+  request.message.mutable_specs(0)->clear_type();
+  request.message.mutable_specs(2)->set_priority(5'000);
+  request.message.mutable_specs(3)->set_payload("three");
+  const auto checked = Read(request);
+  REQUIRE(checked.ok());
+  REQUIRE(checked->statuses.size() == 5);
+  CHECK(ReasonOf(checked->statuses[0]) == "EMPTY_TYPE");
+  CHECK(checked->statuses[1].ok());
+  CHECK(ReasonOf(checked->statuses[2]) == "OUT_OF_RANGE");
+  CHECK(checked->statuses[3].ok());
+  CHECK(checked->statuses[4].ok());
+  const SpawnBatch& batch = *checked->batch;
+  REQUIRE(batch.specs.size() == 3);
+  CHECK(batch.Part(batch.slices[1].payload, batch.slices[1].payload_size) == "three");
+}
+
+TEST_CASE("A spec with text that is no UTF-8 fails alone, and its field is named") {
+  v1::SpawnRequest request = Request(4).message;
+  request.mutable_specs(1)->set_type("caf\xE9");
+  request.mutable_specs(1)->set_reference("\xFF");
+  request.mutable_specs(3)->set_content_type("\xC0\xAF");
+  request.mutable_specs(2)->set_payload("\xFF is fine in a payload");
+  const auto checked = Read(OverTheWire(request));
+  REQUIRE(checked.ok());
+  REQUIRE(checked->statuses.size() == 4);
+  CHECK(checked->statuses[0].ok());
+  CheckRefused(checked->statuses[1], "INVALID_UTF8", "type: \"caf\\xe9\" is no UTF-8");
+  CHECK(checked->statuses[2].ok());
+  CheckRefused(checked->statuses[3], "INVALID_UTF8", "content_type: \"\\xc0\\xaf\" is no UTF-8");
+  const SpawnBatch& batch = *checked->batch;
+  REQUIRE(batch.specs.size() == 2);
+  CHECK(batch.Part(batch.slices[1].payload, batch.slices[1].payload_size) ==
+        "\xFF is fine in a payload");
+}
+
+TEST_CASE("A call whose own text is no UTF-8 is refused as a whole") {
+  v1::SpawnRequest request = Request().message;
+  request.set_namespace_("\xFF");
+  CheckRefused(Read(OverTheWire(request)).status(), "INVALID_UTF8",
+               "namespace: \"\\xff\" is no UTF-8");
+  request = Request().message;
+  request.set_request_id("r\xFF");
+  CheckRefused(Read(OverTheWire(request)).status(), "INVALID_UTF8",
+               "request_id: \"r\\xff\" is no UTF-8");
+}
+
+TEST_CASE("A message that is none is refused") {
+  Received<v1::SpawnRequest> received;
+  received.malformed = true;
+  CheckRefused(Read(received).status(), "MALFORMED_MESSAGE",
+               "the request is no kantoku.inputs.v1.SpawnRequest");
+}
+
+TEST_CASE("A call without request id, or with a long one, is refused") {
+  auto request = Request();
+  request.message.clear_request_id();
+  CheckRefused(Read(request).status(), "BAD_REQUEST_ID", "request_id: 0 bytes are not 1 to 64");
+  request.message.set_request_id(std::string(65, 'r'));
+  CheckRefused(Read(request).status(), "BAD_REQUEST_ID", "request_id: 65 bytes are not 1 to 64");
+  request.message.set_request_id(std::string(64, 'r'));
+  CHECK(Read(request).ok());
+}
+
+TEST_CASE("A batch of none, of too many or of too many bytes is refused as a whole") {
+  CheckRefused(Read(Request(0)).status(), "BAD_BATCH_SIZE", "specs: 0 are not 1 to 100000");
+  CheckRefused(Read(Request(100'001)).status(), "BAD_BATCH_SIZE",
+               "specs: 100001 are not 1 to 100000");
+  CHECK(Read(Request(100'000)).ok());
+
+  auto request = Request(2);
+  request.message.mutable_specs(0)->set_payload(std::string(100, 'p'));
+  const absl::Status status = Read(request, {.max_batch_bytes = 100}).status();
+  CHECK(ReasonOf(status) == "BATCH_TOO_LARGE");
+  request.message.mutable_specs()->RemoveLast();
+  CHECK(Read(request, {.max_batch_bytes = 100}).ok());  // One task has the limit of its payload.
+}
+
+TEST_CASE("A repeat of a call looks the same, also when its time has come meanwhile") {
+  auto request = Request(2);
+  request.message.mutable_specs(0)->mutable_not_before()->set_seconds(absl::ToUnixSeconds(kNow) +
+                                                                      1);
+  const auto first = Read(request);
+  const auto again = Read(request, {}, kNow + absl::Minutes(5));
+  REQUIRE(first.ok());
+  REQUIRE(again.ok());
+  CHECK(first->batch->request == again->batch->request);
+  CHECK(first->batch->content == again->batch->content);
+}
+
+TEST_CASE("Calls are told apart by namespace, owner and request id, and batches by their content") {
+  const auto base = Read(Request());
+  auto request = Request();
+  request.message.set_namespace_("other");
+  CHECK(Read(request)->batch->request != base->batch->request);
+  request = Request();
+  request.message.set_request_id("r2");
+  CHECK(Read(request)->batch->request != base->batch->request);
+  CHECK(ReadSpawn(Request(), {"bob", "laptop"}, {}, kNow)->batch->request != base->batch->request);
+
+  request = Request();
+  request.message.mutable_specs(0)->set_payload("p");
+  CHECK(Read(request)->batch->request == base->batch->request);
+  CHECK(Read(request)->batch->content != base->batch->content);
+  CHECK(Read(Request(2))->batch->content != base->batch->content);
+}
+
+TEST_CASE("A repeated reference is compared field by field") {
+  const auto hashes = [](const std::function<void(taskpb::TaskSpec&)>& change) {
+    auto request = Request();
+    request.message.mutable_specs(0)->set_reference("mine");
+    change(*request.message.mutable_specs(0));
+    return Read(request)->batch->specs[0].hashes;
+  };
+  const SpecHashes base = hashes([](auto&) {});
+  const std::vector<std::function<void(taskpb::TaskSpec&)>> changes = {
+      [](auto& s) { s.set_type("y"); },
+      [](auto& s) { s.set_payload("p"); },
+      [](auto& s) { s.set_content_type("c"); },
+      [](auto& s) { s.set_priority(1); },
+      [](auto& s) { s.mutable_not_before()->set_seconds(1); },
+      [](auto& s) { s.mutable_timeout()->set_seconds(1); },
+      [](auto& s) { s.mutable_retry()->set_max_attempts(1); },
+      [](auto& s) { s.mutable_result_retention()->set_seconds(1); }};
+  REQUIRE(changes.size() == base.size());
+  for (size_t i = 0; i < changes.size(); ++i) {
+    INFO(kSpecFieldNames[i]);
+    const SpecHashes changed = hashes(changes[i]);
+    for (size_t j = 0; j < base.size(); ++j) CHECK((changed[j] != base[j]) == (i == j));
+  }
+  // What is said and what is the default are the same.
+  CHECK(hashes([](auto& s) { s.mutable_retry()->set_max_attempts(3); }) == base);
+}
+
+}  // namespace
+}  // namespace kantoku::inputs
