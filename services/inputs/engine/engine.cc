@@ -115,6 +115,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
                        .first_sequence = ReserveSequences(slot, command.specs.size(), effects),
                        .count = static_cast<uint32_t>(command.specs.size()),
                        .random = command.random};
+  const uint32_t owner = names_.Intern(std::string(command.owner));
   uint64_t sequence = record.first_sequence;
   for (uint32_t i = 0; i < record.count; ++i) {
     const TaskSpec& spec = command.specs[i];
@@ -124,7 +125,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       continue;
     }
     const TaskId id = TaskId::Make(now.wall, slot, sequence++, SplitMix(command.random + i));
-    const TaskIndex index = Admit(id, command.name_space, command.owner, spec);
+    const TaskIndex index = Admit(id, command.name_space, owner, spec);
     if (!spec.reference.empty()) {
       const ReferenceRecord reference{id, std::string(command.name_space),
                                       std::string(command.owner), spec.reference, spec.hashes};
@@ -142,12 +143,12 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   return outcome;
 }
 
-TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, std::string_view owner,
+TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t owner,
                         const TaskSpec& spec) {
   const TaskIndex index = tasks_.Insert(id);
   Task& task = tasks_.at(index);
   task.lane = matcher_.LaneFor(name_space, spec.type);
-  task.owner = names_.Intern(std::string(owner));
+  task.owner = owner;
   task.policy = policies_.Intern(spec.retry);
   task.priority = static_cast<int16_t>(spec.priority);
   task.timeout_ms = spec.timeout_ms;
@@ -303,19 +304,16 @@ void Engine::RecoverReference(const ReferenceRecord& record) {
   reference_keys_[record.task.key()] = std::move(key);
 }
 
-EventMessage Engine::EventOf(EventType type, const Task& task) const {
-  EventMessage event{.type = type,
-                     .task = task.id,
-                     .name_space = matcher_.name_space(task.lane),
-                     .owner = names_.at(task.owner),
-                     .task_type = matcher_.type(task.lane),
-                     .dispatch = task.dispatch};
+EventMessage& Engine::Say(EventType type, const Task& task, Effects& effects) const {
+  EventMessage& event = effects.events.emplace_back();
+  event.type = type;
+  event.task = task.id;
+  event.name_space = matcher_.name_space(task.lane);
+  event.owner = names_.at(task.owner);
+  event.task_type = matcher_.type(task.lane);
+  event.dispatch = task.dispatch;
   if (task.session != 0) event.session = sessions_.at(task.session).id;
   return event;
-}
-
-void Engine::Say(EventType type, const Task& task, Effects& effects) {
-  effects.events.push_back(EventOf(type, task));
 }
 
 void Engine::SaySession(EventType type, const Session& session, Effects& effects) {

@@ -222,7 +222,7 @@ class Engine {
   uint64_t ReserveSequences(uint32_t slot, uint64_t count, Effects& effects);
   const Reference* FindReference(std::string_view name_space, std::string_view owner,
                                  std::string_view reference) const;
-  TaskIndex Admit(const TaskId& id, std::string_view name_space, std::string_view owner,
+  TaskIndex Admit(const TaskId& id, std::string_view name_space, uint32_t owner,
                   const TaskSpec& spec);
   void Enqueue(TaskIndex index, const platform::Now& now);
 
@@ -274,8 +274,8 @@ class Engine {
   const Failure& FailureOf(const Task& task) const;
   std::string_view ReferenceOf(const Task& task) const;
   TaskView ViewOf(const Task& task) const;
-  void Say(EventType type, const Task& task, Effects& effects);
-  EventMessage EventOf(EventType type, const Task& task) const;
+  // Good until the next event.
+  EventMessage& Say(EventType type, const Task& task, Effects& effects) const;
   void SaySession(EventType type, const Session& session, Effects& effects);
 
   const EngineOptions options_;

@@ -184,10 +184,9 @@ absl::Status Engine::Progress(ConnectionId connection, const TaskId& id, uint32_
   Task& task = tasks_.at(index);
   task.has_progress = true;
   progress_[task.key()] = static_cast<float>(fraction);
-  EventMessage event = EventOf(EventType::kTaskProgress, task);
+  EventMessage& event = Say(EventType::kTaskProgress, task, effects);
   event.progress = static_cast<float>(fraction);
   event.failure.message = message;
-  effects.events.push_back(std::move(event));
   return absl::OkStatus();
 }
 
@@ -215,9 +214,7 @@ void Engine::AttemptFailed(TaskIndex index, Failure failure, const Now& now, Eff
     return;
   }
   SetFailure(task, std::move(failure));
-  EventMessage event = EventOf(EventType::kTaskRetried, task);
-  event.failure = FailureOf(task);
-  effects.events.push_back(std::move(event));
+  Say(EventType::kTaskRetried, task, effects).failure = FailureOf(task);
   Reschedule(index, BackoffEnd(task, now.wall), now, effects);
 }
 
@@ -242,9 +239,7 @@ void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Ef
     FailForDispatches(index, reason, effects);
     return;
   }
-  EventMessage event = EventOf(EventType::kTaskReturned, task);
-  event.failure.reason = reason;
-  effects.events.push_back(std::move(event));
+  Say(EventType::kTaskReturned, task, effects).failure.reason = reason;
   Reschedule(index, task.dispatch == 1 ? now.wall : BackoffEnd(task, now.wall), now, effects);
 }
 
@@ -311,14 +306,13 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   Task& task = tasks_.at(index);
   const bool queued = task.state == TaskState::kReady && task.fenced_dispatch == task.dispatch;
   if (task.state == TaskState::kScheduled) wall_alarms_.Remove(index);
-  EventMessage event = EventOf(EventType::kTaskFinished, task);
+  EventMessage& event = Say(EventType::kTaskFinished, task, effects);
   if (task.session != 0) Release(index, effects);
   task.state = end;
   if (queued) matcher_.Gone(task.lane);
   const bool succeeded = end == TaskState::kSucceeded;
   event.state = end;
   if (!succeeded) event.failure = FailureOf(task);
-  effects.events.push_back(std::move(event));
 
   TaskView view = ViewOf(task);
   view.ended_at = now.wall;

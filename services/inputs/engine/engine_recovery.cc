@@ -42,7 +42,7 @@ void Engine::RecoverSession(SessionNumber number, const SessionRecord& record) {
 void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::string_view owner,
                          const TaskSpec& spec) {
   if (dead_.Find(id.key()).has_value()) return;  // Kept for restarts, lives no more.
-  Admit(id, name_space, owner, spec);
+  Admit(id, name_space, names_.Intern(std::string(owner)), spec);
 }
 
 void Engine::RecoverState(TaskKey key, const StateRecord& record) {

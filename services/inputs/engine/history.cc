@@ -8,7 +8,7 @@ namespace kantoku::inputs {
 
 void History::Append(TaskKey task) {
   open_.push_back(task);
-  row_of_[task] = next_number_;
+  row_of_.Insert(task, next_number_);
 }
 
 std::optional<uint64_t> History::Close(absl::Time ended) {
@@ -20,21 +20,20 @@ std::optional<uint64_t> History::Close(absl::Time ended) {
 void History::Recover(Row row) {
   KANTOKU_CHECK(row.number >= next_number_);
   next_number_ = row.number + 1;
-  for (const TaskKey task : row.tasks) row_of_[task] = row.number;
+  for (const TaskKey task : row.tasks) row_of_.Insert(task, row.number);
   rows_.push_back(std::move(row));
 }
 
 std::optional<uint64_t> History::Find(TaskKey task) const {
-  const auto found = row_of_.find(task);
-  if (found == row_of_.end()) return std::nullopt;
-  return found->second;
+  const uint64_t row = row_of_.Find(task);
+  return row == 0 ? std::nullopt : std::optional(row);
 }
 
 std::optional<History::Row> History::TakeExpired(absl::Time horizon, size_t most) {
   if (rows_.empty() || (rows_.front().ended >= horizon && size() <= most)) return std::nullopt;
   Row row = std::move(rows_.front());
   rows_.pop_front();
-  for (const TaskKey task : row.tasks) row_of_.erase(task);
+  for (const TaskKey task : row.tasks) row_of_.Erase(task);
   return row;
 }
 

@@ -6,14 +6,14 @@
 #include <optional>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "services/inputs/engine/key_map.h"
 #include "services/inputs/engine/types.h"
 
 namespace kantoku::inputs {
 
-// Which record row holds which ended task. The rows themselves are in the store; here are 24 bytes
-// a task, bounded by time and number, oldest out first.
+// Which record row holds which ended task. The rows themselves are in the store; here are some 24
+// bytes a task where neighbours end together, bounded by time and number, oldest out first.
 //
 // Thread-compatible.
 class History {
@@ -44,7 +44,7 @@ class History {
  private:
   std::deque<Row> rows_;
   std::vector<TaskKey> open_;
-  absl::flat_hash_map<TaskKey, uint64_t> row_of_;
+  KeyMap<uint64_t, 0, 3> row_of_;
   uint64_t next_number_ = 1;
 };
 

@@ -1,13 +1,11 @@
 #ifndef KANTOKU_SERVICES_INPUTS_ENGINE_TASK_TABLE_H_
 #define KANTOKU_SERVICES_INPUTS_ENGINE_TASK_TABLE_H_
 
-#include <array>
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <vector>
 
-#include "absl/container/btree_map.h"
+#include "services/inputs/engine/key_map.h"
 #include "services/inputs/engine/types.h"
 
 namespace kantoku::inputs {
@@ -48,11 +46,8 @@ struct Task {
   TaskKey key() const { return id.key(); }
 };
 
-// Living tasks by key, in the order of their keys. Keys of a slot are handed out in sequence, so
-// the index is pages of neighbours rather than a hash: a lookup is one step in a small tree and one
-// in an array, and a walk in order costs nothing extra.
-//
-// Task indexes and references stay valid until the task is erased.
+// Living tasks by key, in the order of their keys. Task indexes and references stay valid until the
+// task is erased.
 //
 // Thread-compatible.
 class TaskTable {
@@ -63,31 +58,18 @@ class TaskTable {
 
   // kNoTask unless the whole id is equal.
   TaskIndex Find(const TaskId& id) const;
-  TaskIndex FindKey(TaskKey key) const;
+  TaskIndex FindKey(TaskKey key) const { return index_.Find(key); }
   // The first task with a key of at least `key`; kNoTask when there is none.
-  TaskIndex LowerBound(TaskKey key) const;
+  TaskIndex LowerBound(TaskKey key) const { return index_.LowerBound(key); }
 
   Task& at(TaskIndex index) { return tasks_[index]; }
   const Task& at(TaskIndex index) const { return tasks_[index]; }
-  size_t size() const { return size_; }
+  size_t size() const { return index_.size(); }
 
  private:
-  static constexpr int kPageBits = 6;
-  static constexpr size_t kPageSize = size_t{1} << kPageBits;
-  struct Page {
-    std::array<TaskIndex, kPageSize> tasks;
-    uint32_t living = 0;
-  };
-
-  Page* FindPage(TaskKey key) const;
-  Page& PageFor(TaskKey key);
-
   std::deque<Task> tasks_;
   std::vector<TaskIndex> free_;
-  absl::btree_map<TaskKey, std::unique_ptr<Page>> pages_;  // By key >> kPageBits.
-  mutable TaskKey last_number_ = UINT64_MAX;               // The page used last: most calls hit it.
-  mutable Page* last_page_ = nullptr;
-  size_t size_ = 0;
+  KeyMap<TaskIndex, kNoTask, 6> index_;
 };
 
 }  // namespace kantoku::inputs
