@@ -38,6 +38,7 @@ struct AppendCommand {
 
 struct AppendResult {
   uint64_t durable_number = 0;  // Highest number of the source that is durable; 0 is none.
+  size_t repeats = 0;           // Batches of this command that the log held already.
 };
 
 // Rows from `from` on. A page ends at whichever bound it meets first; it holds at least one row if

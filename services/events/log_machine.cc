@@ -45,11 +45,13 @@ void LogMachine::Append(platform::Transaction& transaction, AppendCommand comman
 
   std::vector<LogRowPtr> rows;
   uint64_t number = (*source)->number;
+  const size_t batches = command.batches.size();
   for (AppendCommand::Batch& batch : command.batches) {
     if (batch.number <= number) continue;
     number = batch.number;
     rows.push_back(AddRow(transaction.batch(), std::move(batch.bytes), now));
   }
+  const size_t repeats = batches - rows.size();
   if (!rows.empty()) {
     (*source)->number = number;
     (*source)->time = now;
@@ -59,9 +61,9 @@ void LogMachine::Append(platform::Transaction& transaction, AppendCommand comman
     transaction.OnDurable(
         [&view = view_, rows = std::move(rows)]() mutable { view.Publish(std::move(rows)); });
   }
-  transaction.Reply([number, done = std::move(done)](const absl::Status& status) mutable {
+  transaction.Reply([number, repeats, done = std::move(done)](const absl::Status& status) mutable {
     if (!status.ok()) return done(status);
-    done(AppendResult{.durable_number = number});
+    done(AppendResult{.durable_number = number, .repeats = repeats});
   });
 }
 

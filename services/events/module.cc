@@ -22,12 +22,14 @@ class EventsModule final : public platform::Module {
                std::unique_ptr<platform::RecordStoreFactory> stores, std::unique_ptr<EventLog> log)
       : stores_(std::move(stores)),
         log_(std::move(log)),
-        hub_({}, *log_),
+        metrics_(environment.metrics()),
+        hub_({}, *log_, metrics_),
         service_({.log = *log_,
                   .hub = hub_,
                   .mac_keys = environment.mac_keys(),
                   .clock = environment.clock(),
-                  .calls = environment.calls()}) {}
+                  .calls = environment.calls(),
+                  .metrics = metrics_}) {}
   ~EventsModule() override { Stop(); }
 
   std::string_view name() const override { return "events"; }
@@ -51,6 +53,7 @@ class EventsModule final : public platform::Module {
   // In this order: the used before their users.
   const std::unique_ptr<platform::RecordStoreFactory> stores_;
   const std::unique_ptr<EventLog> log_;
+  Metrics metrics_;
   SubscriptionHub hub_;
   Service service_;
 };

@@ -120,12 +120,23 @@ grpc::ServerUnaryReactor* Service::Append(grpc::CallbackServerContext* context,
       context, append_, [&](const platform::Caller&, platform::Reply reply) {
         auto command = Admit(*context, *request);
         if (!command.ok()) return reply(command.status());
+        const size_t batches = command->batches.size();
         parts_.log.Append(*std::move(command),
-                          [response, reply = std::move(reply)](auto result) mutable {
-                            if (result.ok()) response->set_durable_number(result->durable_number);
+                          [this, batches, response, reply = std::move(reply)](auto result) mutable {
+                            if (result.ok()) {
+                              Count(batches, *result);
+                              response->set_durable_number(result->durable_number);
+                            }
                             reply(result.status());
                           });
       });
+}
+
+void Service::Count(size_t batches, const AppendResult& result) {
+  const LogBounds bounds = parts_.log.bounds();
+  parts_.metrics.appended_batches->Increment(static_cast<double>(batches - result.repeats));
+  parts_.metrics.repeated_batches->Increment(static_cast<double>(result.repeats));
+  parts_.metrics.kept_batches->Set(static_cast<double>(bounds.end - bounds.first));
 }
 
 absl::StatusOr<AppendCommand> Service::Admit(const grpc::CallbackServerContext& context,

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "kantoku/events/v1/events.grpc.pb.h"
 #include "services/events/log.h"
+#include "services/events/metrics.h"
 #include "services/events/position.h"
 #include "services/events/subscription_hub.h"
 #include "services/platform/auth/mac.h"
@@ -32,6 +33,7 @@ class Service final : public v1::EventsService::CallbackService {
     const platform::MacKeys& mac_keys;
     platform::Clock& clock;
     platform::CallMonitor& calls;
+    Metrics& metrics;
   };
 
   explicit Service(const Parts& parts);
@@ -53,6 +55,7 @@ class Service final : public v1::EventsService::CallbackService {
   absl::Status CheckOpen() const;
   absl::StatusOr<AppendCommand> Admit(const grpc::CallbackServerContext& context,
                                       const v1::AppendRequest& request) const;
+  void Count(size_t batches, const AppendResult& result);
   absl::StatusOr<SubscriptionHub::ReadRequest> Admit(const v1::ReadRequest& request) const;
   absl::StatusOr<Position> Resolve(std::string_view after, v1::StartAt start) const;
 

@@ -36,8 +36,12 @@ struct SubscriptionHub::Wakeup {
   SubscriptionHub* hub ABSL_GUARDED_BY(mu) = nullptr;
 };
 
-SubscriptionHub::SubscriptionHub(Options options, EventLog& log)
-    : options_(options), log_(log), wakeup_(std::make_shared<Wakeup>()), reader_(log) {
+SubscriptionHub::SubscriptionHub(Options options, EventLog& log, Metrics& metrics)
+    : options_(options),
+      log_(log),
+      metrics_(metrics),
+      wakeup_(std::make_shared<Wakeup>()),
+      reader_(log) {
   {
     platform::MutexLock lock(wakeup_->mu);
     wakeup_->hub = this;
@@ -59,6 +63,7 @@ absl::Status SubscriptionHub::Add(Subscriber& subscriber) {
     return TooMany("TOO_MANY_SUBSCRIBERS", "subscribers are connected", options_.max_subscribers);
   }
   subscribers_.insert(&subscriber);
+  metrics_.subscribers->Increment();
   MakeReady(subscriber);
   return absl::OkStatus();
 }
@@ -112,11 +117,6 @@ void SubscriptionHub::Stop() {
     changed_.Signal();
   }
   if (thread_.joinable()) thread_.join();
-}
-
-size_t SubscriptionHub::subscribers() const {
-  platform::MutexLock lock(mu_);
-  return subscribers_.size();
 }
 
 void SubscriptionHub::MakeReady(Subscriber& subscriber) {
@@ -195,6 +195,7 @@ void SubscriptionHub::Serve(Subscriber& subscriber) {
   if (!page.ok()) return End(subscriber, page.status());
   subscriber.position_ = page->next;
   subscriber.silent_rows_ += page->rows;
+  Count(*page);
   if (page->events > 0 || page->gap || !subscriber.greeted_ ||
       subscriber.silent_rows_ >= options_.max_silent_rows) {
     Send(subscriber, *page);
@@ -242,7 +243,13 @@ void SubscriptionHub::End(Subscriber& subscriber, const absl::Status& status) {
     subscriber.state_ = Subscriber::State::kEnded;
     subscribers_.erase(&subscriber);
   }
+  metrics_.subscribers->Decrement();
   subscriber.End(status);
+}
+
+void SubscriptionHub::Count(const PageEnd& page) {
+  if (page.events > 0) metrics_.sent_events->Increment(static_cast<double>(page.events));
+  if (page.gap) metrics_.gaps->Increment();
 }
 
 void SubscriptionHub::AbortSends() {
@@ -273,6 +280,7 @@ void SubscriptionHub::Serve(std::unique_ptr<PendingRead> read) {
   read->request.from = page->next;
   read->rows += page->rows;
   read->bytes += page->bytes;
+  Count(*page);
   if (page->gap) read->response.set_gap(true);
   const bool full = static_cast<size_t>(read->response.events_size()) >= read->request.limit ||
                     read->bytes >= kMaxReadBytes || read->rows >= options_.max_silent_rows;

@@ -14,6 +14,7 @@
 #include "kantoku/events/v1/events.pb.h"
 #include "services/events/event_filter.h"
 #include "services/events/log.h"
+#include "services/events/metrics.h"
 #include "services/events/page_reader.h"
 #include "services/events/position.h"
 #include "services/platform/mutex.h"
@@ -63,7 +64,7 @@ class Subscriber {
 // each once, or a `gap` where retention was faster. Its first message comes at once, even without
 // an event; later ones hold events, a gap, or a position that moved far.
 //
-// Thread-safe. Owns its thread. The log outlives it, subscribers outlive their End.
+// Thread-safe. Owns its thread. Log and metrics outlive it, subscribers outlive their End.
 class SubscriptionHub {
  public:
   struct Options {
@@ -81,7 +82,7 @@ class SubscriptionHub {
   };
   using ReadDone = absl::AnyInvocable<void(const absl::Status&)>;
 
-  SubscriptionHub(Options options, EventLog& log);
+  SubscriptionHub(Options options, EventLog& log, Metrics& metrics);
   ~SubscriptionHub();
 
   // RESOURCE_EXHAUSTED, TOO_MANY_SUBSCRIBERS; UNAVAILABLE, DRAINING after Drain. After an error the
@@ -101,8 +102,6 @@ class SubscriptionHub {
   void Drain();
   // Drains, aborts what is being sent, and joins the thread. Idempotent.
   void Stop();
-
-  size_t subscribers() const;
 
  private:
   struct PendingRead {
@@ -132,12 +131,14 @@ class SubscriptionHub {
   void Requeue(Subscriber& subscriber);
   void Park(Subscriber& subscriber);
   void End(Subscriber& subscriber, const absl::Status& status);
+  void Count(const PageEnd& page);
   void AbortSends();
   void Serve(std::unique_ptr<PendingRead> read);
   void Finish(PendingRead& read, const absl::Status& status);
 
   const Options options_;
   EventLog& log_;
+  Metrics& metrics_;
   const std::shared_ptr<Wakeup> wakeup_;
   PageReader reader_;  // Used by the thread alone.
 

@@ -141,7 +141,7 @@ struct Fixture {
   explicit Fixture(const RecordEventLogOptions& log_options = {},
                    SubscriptionHub::Options options = {})
       : log(log_options),
-        owned(std::make_unique<SubscriptionHub>(options, *log)),
+        owned(std::make_unique<SubscriptionHub>(options, *log, metrics)),
         hub(owned.get()) {}
   ~Fixture() { hub->Stop(); }
 
@@ -164,6 +164,8 @@ struct Fixture {
   }
 
   TestLog log;
+  prometheus::Registry registry;
+  Metrics metrics{registry};
   std::vector<std::unique_ptr<SlowSubscriber>> subscribers;
   std::unique_ptr<SubscriptionHub> owned;
   SubscriptionHub* hub;
@@ -283,7 +285,7 @@ TEST_CASE("A subscriber that goes away is ended, whatever it was doing") {
   broken.Abort();
   CHECK(broken.AwaitEnd().code() == absl::StatusCode::kCancelled);
   f.hub->Cancel(broken);
-  CHECK(f.hub->subscribers() == 0);
+  CHECK(f.metrics.subscribers->Value() == 0);
 }
 
 TEST_CASE("There are at most so many subscribers") {
