@@ -1,0 +1,50 @@
+#ifndef KANTOKU_TESTS_CONFORMANCE_OUTPUTS_EXAM_OUTPUTS_SERVICE_EXAM_H_
+#define KANTOKU_TESTS_CONFORMANCE_OUTPUTS_EXAM_OUTPUTS_SERVICE_EXAM_H_
+
+#include <grpcpp/channel.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kantoku/task/v1/task.pb.h"
+#include "services/platform/auth/mac.h"
+
+namespace kantoku::outputs {
+
+// A running OutputsService that sits the exam, on an empty store, beside an Inputs that says what
+// it is told to.
+class ServiceSubject {
+ public:
+  virtual ~ServiceSubject() = default;
+
+  virtual std::shared_ptr<grpc::Channel> channel() = 0;
+  // The keys under which leases are minted and services prove themselves.
+  virtual const platform::MacKeys& keys() = 0;
+
+  // Stops it as an operator does.
+  virtual void Stop() = 0;
+  // Starts it again on what was left behind.
+  virtual void Start() = 0;
+
+  // What Inputs says of a task from now on; it knows no others.
+  virtual void SetTask(const std::string& id, task::v1::TaskState state) = 0;
+  // Whether Inputs answers at all. True at first.
+  virtual void SetInputsThere(bool there) = 0;
+  // Blocks until Inputs was asked so often in all, in vain or not.
+  virtual void AwaitQuestions(int count) = 0;
+};
+
+struct ServiceEntry {
+  std::string name;
+  bool durable;  // Whether a restart keeps what was there.
+  std::function<std::unique_ptr<ServiceSubject>()> make;
+};
+
+// Every build of the service. A new one adds an entry to outputs_service_subjects.cc.
+std::vector<ServiceEntry> AllServices();
+
+}  // namespace kantoku::outputs
+
+#endif  // KANTOKU_TESTS_CONFORMANCE_OUTPUTS_EXAM_OUTPUTS_SERVICE_EXAM_H_

@@ -1,0 +1,142 @@
+#include <map>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "kantoku/config/v1/config.pb.h"
+#include "kantoku/inputs/v1/inputs.grpc.pb.h"
+#include "services/outputs/module.h"
+#include "services/platform/check.h"
+#include "services/platform/mutex.h"
+#include "services/platform/rpc/caller.h"
+#include "services/platform/server/program.h"
+#include "tests/conformance/outputs_exam/outputs_service_exam.h"
+#include "tests/support/temp_dir.h"
+
+namespace kantoku::outputs {
+namespace {
+
+using platform::MutexLock;
+
+// What Outputs asks of Inputs, answered from a table.
+class TableOfTasks final : public inputs::v1::InputsService::Service {
+ public:
+  grpc::Status GetTasks(grpc::ServerContext* context, const inputs::v1::GetTasksRequest* request,
+                        inputs::v1::GetTasksResponse* response) override {
+    MutexLock lock(mutex_);
+    const auto asker = platform::CallingService(*context, *keys_, absl::Now());
+    KANTOKU_CHECK(asker.ok() && *asker == "outputs" && request->states_only());
+    ++questions_;
+    changed_.SignalAll();
+    if (!there_) return {grpc::StatusCode::UNAVAILABLE, "away"};
+    for (const std::string& id : request->task_ids()) {
+      inputs::v1::GetTaskResult& result = *response->add_results();
+      if (const auto state = states_.find(id); state != states_.end()) {
+        result.mutable_info()->set_state(state->second);
+      } else {
+        result.mutable_status()->set_code(static_cast<int>(grpc::StatusCode::NOT_FOUND));
+      }
+    }
+    return grpc::Status::OK;
+  }
+
+  void SetKeys(const platform::MacKeys& keys) {
+    MutexLock lock(mutex_);
+    keys_ = &keys;
+  }
+  void SetTask(const std::string& id, task::v1::TaskState state) {
+    MutexLock lock(mutex_);
+    states_[id] = state;
+  }
+  void SetThere(bool there) {
+    MutexLock lock(mutex_);
+    there_ = there;
+  }
+  void AwaitQuestions(int count) {
+    MutexLock lock(mutex_);
+    while (questions_ < count) changed_.Wait(mutex_);
+  }
+
+ private:
+  platform::Mutex mutex_;
+  platform::CondVar changed_;
+  const platform::MacKeys* keys_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::map<std::string, task::v1::TaskState> states_ ABSL_GUARDED_BY(mutex_);
+  bool there_ ABSL_GUARDED_BY(mutex_) = true;
+  int questions_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// Lends the table to a program.
+class TableModule final : public platform::Module {
+ public:
+  explicit TableModule(TableOfTasks& table) : table_(table) {}
+  std::string_view name() const override { return "inputs"; }
+  std::vector<grpc::Service*> services() override { return {&table_}; }
+  absl::Status Start() override { return absl::OkStatus(); }
+  void Drain(absl::Duration) override {}
+  void Stop() override {}
+  bool healthy() const override { return true; }
+
+ private:
+  TableOfTasks& table_;
+};
+
+// The module behind a server of this process.
+class ModuleSubject final : public ServiceSubject {
+ public:
+  explicit ModuleSubject(const config::v1::StoreConfig& store) {
+    options_.name = "outputs-exam";
+    options_.create_mac_keys = true;
+    options_.config.mutable_server()->set_listen("127.0.0.1:0");
+    options_.config.mutable_server()->set_metrics_listen("none");
+    options_.config.mutable_server()->set_data_dir(directory_.File("data"));
+    *options_.config.mutable_outputs()->mutable_store() = store;
+    options_.config.mutable_outputs()->set_max_result_bytes(4 << 20);
+    options_.config.mutable_outputs()->set_max_awaits_per_stream(20'000);
+    Start();
+  }
+
+  std::shared_ptr<grpc::Channel> channel() override { return program_->environment().Connect(""); }
+  const platform::MacKeys& keys() override { return program_->environment().mac_keys(); }
+
+  void Stop() override { program_->Stop(); }
+  void Start() override {
+    program_.reset();
+    std::vector<platform::ModuleMaker> modules;
+    modules.emplace_back([this](platform::Environment& environment)
+                             -> absl::StatusOr<std::unique_ptr<platform::Module>> {
+      table_.SetKeys(environment.mac_keys());
+      return std::make_unique<TableModule>(table_);
+    });
+    modules.emplace_back([this](platform::Environment& environment) {
+      return MakeOutputsModule(options_.config.outputs(), environment);
+    });
+    auto program = platform::Program::Start(options_, std::move(modules));
+    KANTOKU_CHECK(program.ok());
+    program_ = *std::move(program);
+  }
+
+  void SetTask(const std::string& id, task::v1::TaskState state) override {
+    table_.SetTask(id, state);
+  }
+  void SetInputsThere(bool there) override { table_.SetThere(there); }
+  void AwaitQuestions(int count) override { table_.AwaitQuestions(count); }
+
+ private:
+  test::TempDir directory_;
+  TableOfTasks table_;
+  platform::ProgramOptions options_;
+  std::unique_ptr<platform::Program> program_;
+};
+
+}  // namespace
+
+std::vector<ServiceEntry> AllServices() {
+  config::v1::StoreConfig memory;
+  memory.mutable_memory();
+  config::v1::StoreConfig sqlite;
+  sqlite.mutable_sqlite();
+  return {{"memory", false, [memory] { return std::make_unique<ModuleSubject>(memory); }},
+          {"sqlite", true, [sqlite] { return std::make_unique<ModuleSubject>(sqlite); }}};
+}
+
+}  // namespace kantoku::outputs
