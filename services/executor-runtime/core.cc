@@ -88,9 +88,11 @@ bool Core::Step() {
   Actions actions;
   {
     platform::MutexLock lock(mu_);
+    if (stopping_ || !verdict_.ok()) return false;
     const absl::Duration now = Steady();
+    if (ending_ != Ending::kNo) OnEnding(now);
+    if (ending_ == Ending::kDone) return false;
     OnTime(now, actions);
-    if (stopping_ || ending_ == Ending::kDone || !verdict_.ok()) return false;
     Collect(now, actions);
     if (actions.empty()) {
       run_wakes_at_ = NextTime();
@@ -160,7 +162,6 @@ void Core::Stop() {
 }
 
 void Core::OnTime(absl::Duration now, Actions& actions) {
-  if (ending_ != Ending::kNo) OnEnding(now);
   ledger_->OnTime(now);
   if (!lost_ && now >= liveness_.stop_at()) {
     lost_ = true;
@@ -174,9 +175,7 @@ void Core::OnTime(absl::Duration now, Actions& actions) {
     actions.lines.emplace_back(LogLevel::kWarn, "inputs does not answer; connecting again");
     GiveUpConnection(actions);
   }
-  if (!connected_ && now >= connect_at_ && !stopping_ && ending_ != Ending::kDone) {
-    Connect(now, actions);
-  }
+  if (!connected_ && now >= connect_at_) Connect(now, actions);
 }
 
 // Takes a drain a step further. Ends at once when nothing is held any more.
