@@ -1,0 +1,287 @@
+#include "tests/unit/inputs/partition/partition_fixture.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <future>
+
+#include "services/inputs/frame_reader.h"
+#include "services/inputs/store.h"
+#include "services/platform/auth/tokens.h"
+#include "services/platform/status.h"
+#include "services/platform/store/memory/memory_record_store.h"
+
+namespace kantoku::inputs::testing {
+namespace {
+
+// Calls `ask` with a callback, and waits until that is called.
+template <typename Result, typename Ask>
+absl::StatusOr<Result> Sync(Ask ask) {
+  auto answer = std::make_shared<std::promise<absl::StatusOr<Result>>>();
+  auto future = answer->get_future();
+  ask([answer](absl::StatusOr<Result> result) { answer->set_value(std::move(result)); });
+  REQUIRE(future.wait_for(std::chrono::seconds(30)) == std::future_status::ready);
+  return future.get();
+}
+
+template <typename Result>
+absl::StatusOr<Result> Only(absl::StatusOr<std::vector<absl::StatusOr<Result>>> results) {
+  if (!results.ok()) return results.status();
+  REQUIRE(results->size() == 1);
+  return results->front();
+}
+
+}  // namespace
+
+outputs::v1::FenceItem FakeOutputs::Asked(size_t n) const {
+  REQUIRE(asked_.Becomes([n](const Items& items) { return items.size() >= n; }));
+  return asked_.Get()[n - 1];
+}
+
+std::vector<std::string> FakeEvents::TypesIn(const Lines& lines) {
+  std::vector<std::string> types;
+  for (const auto& [number, bytes] : lines) {
+    events::v1::EventBatch batch;
+    if (!batch.ParseFromString(bytes)) types.push_back("damaged");
+    for (const auto& run : batch.runs()) {
+      types.insert(types.end(), static_cast<size_t>(std::max(1, run.dispatches_size())),
+                   run.type());
+    }
+  }
+  return types;
+}
+
+std::vector<std::string> FakeEvents::Types() const { return TypesIn(sent_.Get()); }
+
+bool FakeEvents::AwaitType(const std::string& type) const {
+  return sent_.Becomes([&](const Lines& lines) {
+    const auto types = TypesIn(lines);
+    return std::ranges::find(types, type) != types.end();
+  });
+}
+
+SessionId MakeSession(uint8_t number) {
+  std::array<uint8_t, 16> bytes{};
+  bytes[15] = number;
+  return SessionId(platform::Uuid(bytes));
+}
+
+// ---- PartitionFixture
+
+PartitionFixture::PartitionFixture() : PartitionFixture(PartitionOptions()) {}
+
+PartitionFixture::PartitionFixture(PartitionOptions chosen)
+    : keys(*platform::MacKeys::Make({{1, std::string(32, 'k')}})),
+      options(std::move(chosen)),
+      stores_(platform::MakeMemoryRecordStoreFactory(InputsSchema())) {
+  Open();
+}
+
+PartitionFixture::~PartitionFixture() {
+  faults.OpenGate();
+  partition_.reset();
+}
+
+void PartitionFixture::Open() {
+  auto store = stores_->Open(0);
+  REQUIRE(store.ok());
+  auto partition = Partition::Open(
+      options, std::make_unique<platform::FaultInjectingRecordStore>(*std::move(store), faults),
+      clock, *keys, [this] { return random_++ * 0x9E3779B97F4A7C15; });
+  REQUIRE(partition.ok());
+  partition_ = *std::move(partition);
+  outputs = std::make_unique<FakeOutputs>();
+  events = std::make_unique<FakeEvents>();
+  REQUIRE(partition_->Start(*outputs, events.get()).ok());
+}
+
+void PartitionFixture::Restart() {
+  partition_.reset();
+  Open();
+}
+
+void PartitionFixture::Crash() {
+  faults.FailAllCommits(absl::UnavailableError("killed"));
+  faults.OpenGate();
+  partition_.reset();
+  faults.FailAllCommits(absl::OkStatus());
+  Open();
+}
+
+absl::Status PartitionFixture::ReopenAfter(
+    const std::function<void(platform::WriteBatch&)>& change) {
+  partition_.reset();
+  auto store = stores_->Open(0);
+  REQUIRE(store.ok());
+  platform::WriteBatch batch;
+  batch.set_number(*(*store)->LastBatch() + 1);
+  change(batch);
+  REQUIRE((*store)->Commit(batch).ok());
+  auto again = stores_->Open(0);
+  REQUIRE(again.ok());
+  auto partition = Partition::Open(options, *std::move(again), clock, *keys, [] { return 1; });
+  return partition.status();
+}
+
+absl::StatusOr<SpawnOutcome> PartitionFixture::Spawn(const v1::SpawnRequest& request) {
+  platform::Received<v1::SpawnRequest> received;
+  received.message = request;
+  auto checked = ReadSpawn(received, {"alice", "laptop"}, {}, clock.Read().wall);
+  if (!checked.ok()) return checked.status();
+  return Sync<SpawnOutcome>([&](auto done) { partition_->Spawn(checked->batch, std::move(done)); });
+}
+
+TaskId PartitionFixture::SpawnOne(const std::string& payload, const std::string& type) {
+  v1::SpawnRequest request;
+  request.set_request_id("one " + std::to_string(++requests_));
+  request.add_specs()->set_type(type);
+  request.mutable_specs(0)->set_payload(payload);
+  const auto outcome = Spawn(request);
+  REQUIRE(outcome.ok());
+  return outcome->items[0].id;
+}
+
+absl::StatusOr<TaskState> PartitionFixture::Cancel(const TaskId& task) {
+  return Only(Sync<std::vector<absl::StatusOr<TaskState>>>(
+      [&](auto done) { partition_->Cancel({task}, "alice", std::move(done)); }));
+}
+
+absl::StatusOr<TaskView> PartitionFixture::Get(const TaskId& task, const std::string& owner) {
+  return Only(Sync<std::vector<absl::StatusOr<TaskView>>>(
+      [&](auto done) { partition_->GetTasks({task}, owner, std::move(done)); }));
+}
+
+absl::StatusOr<TaskPage> PartitionFixture::List(ListCommand command) {
+  return Sync<TaskPage>(
+      [&](auto done) { partition_->ListTasks(std::move(command), std::move(done)); });
+}
+
+std::vector<SessionView> PartitionFixture::Executors() {
+  auto sessions = Sync<std::vector<SessionView>>(
+      [&](auto done) { partition_->ListExecutors("default", std::move(done)); });
+  REQUIRE(sessions.ok());
+  return *std::move(sessions);
+}
+
+bool PartitionFixture::Reaches(const TaskId& task, TaskState state) {
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (std::chrono::steady_clock::now() < give_up) {
+    const auto view = Get(task);
+    if (view.ok() && view->state == state) return true;
+  }
+  return false;
+}
+
+void PartitionFixture::Answer(const outputs::v1::FenceItem& item,
+                              std::optional<TaskState> terminal) {
+  partition_->AnswerFences({{*TaskId::FromBytes(item.task_id()), item.dispatch(), terminal}});
+}
+
+// ---- TestExecutor
+
+TestExecutor::TestExecutor(PartitionFixture& fixture, uint8_t session, uint32_t credit,
+                           std::vector<std::string> types)
+    : fixture_(fixture),
+      session_(MakeSession(session)),
+      credit_(credit),
+      types_(std::move(types)) {}
+
+void TestExecutor::Receive(const v1::PullRequest& request, bool first) {
+  platform::Received<v1::PullRequest> received;
+  received.message = request;
+  auto frame = ReadFrame(received, caller, first, *fixture_.keys);
+  REQUIRE(frame.ok());
+  REQUIRE(fixture_.partition().Receive(connection, *std::move(frame)).ok());
+}
+
+void TestExecutor::Connect(const std::vector<v1::Held>& held) {
+  channel = std::make_shared<FakeChannel>();
+  const auto opened = fixture_.partition().Connect(channel);
+  REQUIRE(opened.ok());
+  connection = *opened;
+  v1::PullRequest request;
+  auto& hello = *request.mutable_hello();
+  hello.set_session_id(std::string(session_.bytes()));
+  hello.set_namespace_(name_space);
+  hello.mutable_types()->Assign(types_.begin(), types_.end());
+  hello.mutable_credit()->set_max_held(credit_);
+  hello.mutable_held()->Assign(held.begin(), held.end());
+  Receive(request, true);
+  REQUIRE(channel->Await(
+      [](const auto& heard) { return heard.all.has_welcome() || heard.closed.has_value(); }));
+}
+
+void TestExecutor::Disconnect() { fixture_.partition().Disconnect(connection); }
+
+void TestExecutor::Say(const v1::PullRequest& request) { Receive(request, false); }
+
+v1::Dispatch TestExecutor::Task(int n) const {
+  REQUIRE(channel->Await([n](const auto& heard) { return heard.all.tasks_size() >= n; }));
+  return channel->heard().all.tasks(n - 1);
+}
+
+v1::Refused TestExecutor::Refusal(int n) const {
+  REQUIRE(channel->Await([n](const auto& heard) { return heard.all.refused_size() >= n; }));
+  return channel->heard().all.refused(n - 1);
+}
+
+v1::HandlerControl TestExecutor::Control(int n) const {
+  REQUIRE(channel->Await([n](const auto& heard) { return heard.all.controls_size() >= n; }));
+  return channel->heard().all.controls(n - 1);
+}
+
+void TestExecutor::Start(const v1::Dispatch& task) {
+  v1::PullRequest request;
+  v1::Started& started = *request.add_started();
+  started.set_task_id(task.task_id());
+  started.set_dispatch(task.dispatch());
+  Say(request);
+}
+
+std::string TestExecutor::ReceiptFor(const v1::Dispatch& task) const {
+  return platform::SealReceipt(*fixture_.keys, {.task = IdOf(task),
+                                                .dispatch = task.dispatch(),
+                                                .status = outputs::v1::RESULT_STATUS_SUCCEEDED});
+}
+
+void TestExecutor::Ack(const v1::Dispatch& task) { AckWith(task, ReceiptFor(task)); }
+
+void TestExecutor::AckWith(const v1::Dispatch& task, const std::string& receipt) {
+  v1::PullRequest request;
+  v1::Ack& ack = *request.add_acks();
+  ack.set_task_id(task.task_id());
+  ack.set_dispatch(task.dispatch());
+  ack.set_receipt(receipt);
+  Say(request);
+}
+
+bool TestExecutor::AwaitConfirmed(int count) const {
+  return channel->Await([count](const auto& heard) { return heard.all.confirmed_size() >= count; });
+}
+
+void TestExecutor::Nack(const v1::Dispatch& task, v1::NackKind kind, const std::string& message) {
+  v1::PullRequest request;
+  v1::Nack& nack = *request.add_nacks();
+  nack.set_task_id(task.task_id());
+  nack.set_dispatch(task.dispatch());
+  nack.set_kind(kind);
+  nack.mutable_error()->set_reason("HANDLER_FAILED");
+  nack.mutable_error()->set_message(message);
+  Say(request);
+}
+
+TaskId IdOf(const v1::Dispatch& task) {
+  const auto id = TaskId::FromBytes(task.task_id());
+  REQUIRE(id.ok());
+  return *id;
+}
+
+v1::Held HeldOf(const v1::Dispatch& task, bool started, const std::string& receipt) {
+  v1::Held held;
+  held.set_task_id(task.task_id());
+  held.set_dispatch(task.dispatch());
+  held.set_started(started);
+  held.set_receipt(receipt);
+  return held;
+}
+
+}  // namespace kantoku::inputs::testing

@@ -1,0 +1,194 @@
+#include <catch2/catch.hpp>
+#include <set>
+#include <string>
+
+#include "services/inputs/partition/partition.h"
+#include "services/platform/status.h"
+#include "tests/unit/inputs/partition/partition_fixture.h"
+
+// Pages of tasks.
+namespace kantoku::inputs::testing {
+namespace {
+
+ListCommand Command(size_t limit = 100, std::string token = "") {
+  ListCommand command;
+  command.name_space = "default";
+  command.owner = "alice";
+  command.limit = limit;
+  command.page_token = std::move(token);
+  return command;
+}
+
+// All ids, page by page; each page has at most `limit`.
+std::vector<TaskId> ReadAll(PartitionFixture& fixture, ListCommand command) {
+  std::vector<TaskId> ids;
+  for (int pages = 0; pages < 1'000; ++pages) {
+    const auto page = fixture.List(command);
+    REQUIRE(page.ok());
+    CHECK(page->tasks.size() <= command.limit);
+    for (const TaskView& task : page->tasks) ids.push_back(task.id);
+    if (page->next.empty()) return ids;
+    command.page_token = page->next;
+  }
+  FAIL("the list does not end");
+  return ids;
+}
+
+std::set<TaskId> AsSet(const std::vector<TaskId>& ids) { return {ids.begin(), ids.end()}; }
+
+// Tasks that live, that succeeded and that failed, the ends in turn and in rows of several tasks.
+struct Mixture {
+  explicit Mixture(PartitionFixture& fixture) : executor(fixture, 1, 100) {
+    executor.Connect();
+    v1::SpawnRequest request;
+    for (int i = 0; i < 12; ++i) request.add_specs()->set_type("x");
+    for (int round = 0; round < 4; ++round) {
+      request.set_request_id(std::to_string(round));
+      const auto outcome = fixture.Spawn(request);
+      REQUIRE(outcome.ok());
+      (void)executor.Task(12 * (round + 1));
+      for (int i = 0; i < 12; ++i) {
+        const v1::Dispatch task = executor.Task(12 * round + i + 1);
+        all.push_back(IdOf(task));
+        if (i % 3 == 0) {
+          executor.Ack(task);
+          succeeded.push_back(IdOf(task));
+        } else if (i % 3 == 1) {
+          executor.Nack(task, v1::NACK_KIND_FAILED_FINALLY);
+          const auto settlement = fixture.outputs->Asked(failed.size() + 1);
+          fixture.Answer(settlement, TaskState::kFailed);
+          REQUIRE(fixture.Reaches(IdOf(task), TaskState::kFailed));
+          failed.push_back(IdOf(task));
+        } else {
+          living.push_back(IdOf(task));
+        }
+        fixture.clock.Advance(absl::Milliseconds(10));
+      }
+    }
+    fixture.Settle();
+  }
+
+  TestExecutor executor;
+  std::vector<TaskId> all;
+  std::vector<TaskId> living;
+  std::vector<TaskId> succeeded;
+  std::vector<TaskId> failed;
+};
+
+TEST_CASE("Pages of every size show every task once: the living first, then the newest end") {
+  PartitionFixture fixture;
+  const Mixture tasks(fixture);
+  std::vector<TaskId> reference = ReadAll(fixture, Command(1'000));
+  CHECK(AsSet(reference) == AsSet(tasks.all));
+  CHECK(reference.size() == tasks.all.size());
+  for (size_t i = 0; i < tasks.living.size(); ++i) CHECK(reference[i] == tasks.living[i]);
+  absl::Time last = absl::InfiniteFuture();
+  for (size_t i = tasks.living.size(); i < reference.size(); ++i) {
+    const absl::Time ended = *fixture.Get(reference[i])->ended_at;
+    CHECK(ended <= last);
+    last = ended;
+  }
+  for (const size_t limit : {1, 2, 3, 7, 48, 49}) {
+    INFO(limit);
+    CHECK(ReadAll(fixture, Command(limit)) == reference);
+  }
+}
+
+TEST_CASE("A list shows only what was asked for") {
+  PartitionFixture fixture;
+  const Mixture tasks(fixture);
+  ListCommand command = Command(5);
+  command.states = {TaskState::kFailed};
+  CHECK(AsSet(ReadAll(fixture, command)) == AsSet(tasks.failed));
+  command.states = {TaskState::kSucceeded, TaskState::kLeased};
+  CHECK(ReadAll(fixture, command).size() == tasks.succeeded.size() + tasks.living.size());
+  command = Command(5);
+  command.type = "y";
+  CHECK(ReadAll(fixture, command).empty());
+  command = Command(5);
+  command.owner = "bob";
+  CHECK(ReadAll(fixture, command).empty());
+  command = Command(5);
+  command.name_space = "other";
+  CHECK(ReadAll(fixture, command).empty());
+}
+
+TEST_CASE("Lists are the same after a restart, when all rows are in the store") {
+  PartitionFixture fixture;
+  const Mixture tasks(fixture);
+  const auto before = ReadAll(fixture, Command(7));
+  fixture.Restart();
+  CHECK(ReadAll(fixture, Command(7)) == before);
+}
+
+TEST_CASE("Tasks that end between two pages move nothing") {
+  PartitionFixture fixture;
+  Mixture tasks(fixture);
+  ListCommand command = Command(3);
+  command.states = {TaskState::kFailed, TaskState::kSucceeded};
+  std::vector<TaskId> seen;
+  size_t settled = tasks.failed.size();
+  for (size_t page = 0;; ++page) {
+    const auto answer = fixture.List(command);
+    REQUIRE(answer.ok());
+    for (const TaskView& task : answer->tasks) seen.push_back(task.id);
+    if (answer->next.empty()) break;
+    command.page_token = answer->next;
+    if (page >= tasks.living.size()) continue;
+    // One more ends, in turn this way and that.
+    const auto heard = tasks.executor.channel->heard();
+    for (const auto& task : heard.all.tasks()) {
+      if (IdOf(task) != tasks.living[page]) continue;
+      if (page % 2 == 0) {
+        tasks.executor.Ack(task);
+        fixture.Settle();
+      } else {
+        tasks.executor.Nack(task, v1::NACK_KIND_FAILED_FINALLY);
+        fixture.Answer(fixture.outputs->Asked(++settled), TaskState::kFailed);
+        REQUIRE(fixture.Reaches(IdOf(task), TaskState::kFailed));
+      }
+    }
+  }
+  for (const auto& ended : {tasks.failed, tasks.succeeded}) {
+    for (const TaskId& id : ended) CHECK(std::ranges::count(seen, id) == 1);
+  }
+}
+
+TEST_CASE("A token that came from nowhere is refused") {
+  PartitionFixture fixture;
+  for (const std::string token :
+       {"x", "L", "Lx", "L-1", "L1x", "E", "E1", "E1.2", "E1.2.", "E1.2.x", "E1.2.3.4", "D", "D1.2",
+        "E99999999999999999999.1.1", "\xFF", " L1", "L 1"}) {
+    INFO(token);
+    const auto page = fixture.List(Command(10, token));
+    CHECK(page.status().code() == absl::StatusCode::kInvalidArgument);
+    CHECK(platform::ReasonOf(page.status()) == "BAD_PAGE_TOKEN");
+  }
+}
+
+TEST_CASE("A token that was thought up is harmless") {
+  PartitionFixture fixture;
+  const Mixture tasks(fixture);
+  for (const std::string token :
+       {"L18446744073709551615", "E0.0.0", "D0.0.0", "E18446744073709551615.0.5",
+        "D1.18446744073709551615.18446744073709551615", "E3.3.18446744073709551615"}) {
+    INFO(token);
+    CHECK(ReadAll(fixture, Command(10, token)).size() <= tasks.all.size());
+  }
+}
+
+TEST_CASE("Ended tasks leave when their time is over") {
+  PartitionFixture fixture;
+  const Mixture tasks(fixture);
+  fixture.clock.Advance(absl::Hours(1) + absl::Seconds(1));
+  fixture.Settle();
+  fixture.Settle();
+  ListCommand command = Command(100);
+  command.states = {TaskState::kSucceeded};
+  CHECK(ReadAll(fixture, command).empty());
+  CHECK(fixture.Get(tasks.succeeded[0]).status().code() == absl::StatusCode::kNotFound);
+  CHECK(fixture.Get(tasks.failed[0]).ok());
+}
+
+}  // namespace
+}  // namespace kantoku::inputs::testing

@@ -1,0 +1,177 @@
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "services/inputs/partition/partition.h"
+#include "services/platform/status.h"
+#include "tests/unit/inputs/partition/partition_fixture.h"
+
+// A store that fails, and payloads that are only in the store.
+namespace kantoku::inputs::testing {
+namespace {
+
+using platform::Error;
+using platform::ReasonOf;
+
+v1::SpawnRequest Request(const std::string& id) {
+  v1::SpawnRequest request;
+  request.set_request_id(id);
+  request.add_specs()->set_type("x");
+  return request;
+}
+
+absl::Status DiskFull() {
+  return Error(absl::StatusCode::kResourceExhausted, "DISK_FULL", "sqlite: disk is full");
+}
+
+// Lets the partition repeat its commit until it stands.
+void Recover(PartitionFixture& fixture) {
+  fixture.faults.FailAllCommits(absl::OkStatus());
+  while (!fixture.partition().health().ok()) {
+    REQUIRE(fixture.clock.AwaitWaiter(absl::Milliseconds(100)));
+    fixture.clock.Advance(absl::Milliseconds(100));
+  }
+}
+
+TEST_CASE("A full disk refuses spawns with its reason, loses nothing, and is survived") {
+  PartitionFixture fixture;
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  const TaskId before = fixture.SpawnOne();
+  const v1::Dispatch task = executor.Task(1);
+  fixture.Settle();
+
+  fixture.faults.FailAllCommits(DiskFull());
+  const absl::Status first = fixture.Spawn(Request("r")).status();
+  CHECK(first.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(ReasonOf(first) == "DISK_FULL");
+  const absl::Status second = fixture.Spawn(Request("r2")).status();
+  CHECK(second.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(ReasonOf(second) == "DISK_FULL");
+  CHECK_FALSE(fixture.partition().health().ok());
+  executor.Ack(task);  // Waits.
+  CHECK(executor.tasks() == 1);
+
+  Recover(fixture);
+  CHECK(executor.AwaitConfirmed(1));
+  CHECK(fixture.Get(before)->state == TaskState::kSucceeded);
+  // The first spawn's outcome was open: its repeat tells it, and there is one task of it.
+  const auto again = fixture.Spawn(Request("r"));
+  REQUIRE(again.ok());
+  CHECK(fixture.Get(again->items[0].id).ok());
+  CHECK(IdOf(executor.Task(2)) == again->items[0].id);
+  // The second never began.
+  CHECK(fixture.List({.name_space = "default", .owner = "alice"})->tasks.size() == 2);
+  CHECK(fixture.Spawn(Request("r2")).ok());
+}
+
+TEST_CASE("A commit whose outcome was lost is repeated, and nothing happens twice") {
+  PartitionFixture fixture;
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  fixture.Settle();
+  fixture.faults.LoseOutcome(absl::UnavailableError("connection lost"));
+  CHECK(fixture.Spawn(Request("r")).status().code() == absl::StatusCode::kUnavailable);
+  CHECK(executor.tasks() == 0);
+  Recover(fixture);
+  (void)executor.Task(1);
+  fixture.Settle();
+  CHECK(executor.tasks() == 1);
+  size_t created = 0;
+  for (const std::string& type : fixture.events->Types()) created += type == "task.created";
+  CHECK(created == 1);
+}
+
+TEST_CASE("A full disk while executors come and go confirms nothing that is not durable") {
+  PartitionFixture fixture;
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  const TaskId id = fixture.SpawnOne();
+  const v1::Dispatch task = executor.Task(1);
+  fixture.Settle();
+  fixture.faults.FailAllCommits(DiskFull());
+  CHECK_FALSE(fixture.Spawn(Request("r")).ok());  // The store is known to fail from here on.
+  executor.Ack(task);
+  fixture.Crash();  // Before the ack was durable.
+  CHECK(fixture.Get(id)->state == TaskState::kLeased);
+  executor.Connect({HeldOf(task, true, executor.ReceiptFor(task))});
+  CHECK(executor.channel->heard().all.welcome().held(0).confirmed());
+  CHECK(fixture.Get(id)->state == TaskState::kSucceeded);
+}
+
+TEST_CASE("Another owner of the store ends this one") {
+  PartitionFixture fixture;
+  fixture.faults.FailCommit(absl::AbortedError("fenced"));
+  CHECK(fixture.Spawn(Request("r")).status().code() == absl::StatusCode::kAborted);
+  CHECK(fixture.partition().health().code() == absl::StatusCode::kAborted);
+  CHECK(fixture.Spawn(Request("r")).status().code() == absl::StatusCode::kAborted);
+  const auto connection = fixture.partition().Connect(std::make_shared<FakeChannel>());
+  CHECK(connection.status().code() == absl::StatusCode::kUnavailable);
+}
+
+// ---- Payloads
+
+PartitionOptions TinyCache() {
+  PartitionOptions options;
+  options.payload_cache_bytes = 10;
+  return options;
+}
+
+TEST_CASE("Payloads beyond the memory budget come back from the store") {
+  PartitionFixture fixture(TinyCache());
+  std::vector<std::pair<TaskId, std::string>> spawned;
+  for (int i = 0; i < 20; ++i) {
+    const std::string payload = "payload " + std::to_string(i) + std::string(100, 'p');
+    spawned.emplace_back(fixture.SpawnOne(payload), payload);
+  }
+  TestExecutor executor(fixture, 1, 100);
+  executor.Connect();
+  (void)executor.Task(20);
+  const auto heard = executor.channel->heard();
+  REQUIRE(heard.all.tasks_size() == 20);
+  for (const auto& task : heard.all.tasks()) {
+    const auto expected =
+        std::ranges::find(spawned, IdOf(task), &std::pair<TaskId, std::string>::first);
+    REQUIRE(expected != spawned.end());
+    CHECK(task.payload() == expected->second);
+    CHECK_FALSE(task.lease_token().empty());
+  }
+}
+
+TEST_CASE("Tasks that are cancelled in the queue make room in the cache") {
+  PartitionOptions options;
+  options.payload_cache_bytes = 1'000;
+  PartitionFixture fixture(options);
+  for (int i = 0; i < 10; ++i) {
+    const TaskId id = fixture.SpawnOne(std::string(800, 'p'));
+    REQUIRE(fixture.Cancel(id).ok());
+    fixture.Answer(fixture.outputs->Asked(static_cast<size_t>(i) + 1), TaskState::kCancelled);
+    REQUIRE(fixture.Reaches(id, TaskState::kCancelled));
+  }
+  fixture.Settle();
+  // From memory: a store that cannot be read does not matter.
+  (void)fixture.SpawnOne("small");
+  fixture.Settle();
+  fixture.faults.FailRead(absl::UnavailableError("no reads"));
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  CHECK(executor.Task(1).payload() == "small");
+}
+
+TEST_CASE("A payload that cannot be read now is sent with a later dispatch") {
+  PartitionFixture fixture(TinyCache());
+  const TaskId id = fixture.SpawnOne(std::string(100, 'p'));
+  fixture.Settle();
+  fixture.faults.FailRead(absl::UnavailableError("no reads"));
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  fixture.Settle();
+  fixture.Settle();
+  CHECK(executor.tasks() == 0);
+  CHECK(fixture.Get(id)->state == TaskState::kLeased);
+  fixture.clock.Advance(absl::Minutes(1));
+  fixture.Answer(fixture.outputs->Asked(1));
+  CHECK(executor.Task(1).dispatch() == 2);
+}
+
+}  // namespace
+}  // namespace kantoku::inputs::testing
