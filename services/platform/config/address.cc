@@ -5,6 +5,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "services/platform/config/fields.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
@@ -14,7 +15,7 @@ constexpr uint32_t kLoopbackNetwork = 127;
 
 absl::Status Invalid(std::string_view field, std::string_view text, std::string_view why) {
   return Error(absl::StatusCode::kInvalidArgument, "INVALID_CONFIG",
-               absl::StrCat(ToAbsl(field), ": ", ToAbsl(text), " ", ToAbsl(why)));
+               absl::StrCat(ToAbsl(field), ": ", Clipped(text), " ", ToAbsl(why)));
 }
 
 bool IsLoopback(const in_addr& address) { return ntohl(address.s_addr) >> 24 == kLoopbackNetwork; }

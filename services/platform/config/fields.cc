@@ -1,6 +1,7 @@
 #include "services/platform/config/fields.h"
 
 #include <google/protobuf/duration.pb.h>
+#include <google/protobuf/stubs/common.h>
 
 #include <algorithm>
 #include <numeric>
@@ -75,20 +76,10 @@ std::string WordOf(const google::protobuf::EnumValueDescriptor& value) {
   return absl::AsciiStrToLower(value.name().substr(PrefixOf(*value.type()).size()));
 }
 
-// Clips what an outsider wrote, for a message of one line.
-std::string Quoted(std::string_view text) {
-  constexpr size_t kLongest = 60;
-  std::string shown(text.substr(0, kLongest));
-  for (char& c : shown) {
-    if (static_cast<unsigned char>(c) < ' ') c = ' ';
-  }
-  return text.size() > kLongest ? shown + "…" : shown.empty() ? "\"\"" : shown;
-}
-
 absl::Status SetNumber(const FieldDescriptor& field, std::string_view text, Message& message) {
   const auto number = ParseConfigSize(text);
   if (!number.has_value()) {
-    return InvalidConfig(absl::StrCat(Quoted(text), " is no number or size such as 4MiB"));
+    return InvalidConfig(absl::StrCat(Clipped(text), " is no number or size such as 4MiB"));
   }
   // Zero stands for "not set" in the message, so nobody may mean it.
   if (*number == 0) return InvalidConfig("0 is not at least 1");
@@ -98,7 +89,7 @@ absl::Status SetNumber(const FieldDescriptor& field, std::string_view text, Mess
     return absl::OkStatus();
   }
   if (*number > UINT32_MAX) {
-    return InvalidConfig(absl::StrCat(Quoted(text), " is not at most ", UINT32_MAX));
+    return InvalidConfig(absl::StrCat(Clipped(text), " is not at most ", UINT32_MAX));
   }
   reflection.SetUInt32(&message, &field, static_cast<uint32_t>(*number));
   return absl::OkStatus();
@@ -106,7 +97,7 @@ absl::Status SetNumber(const FieldDescriptor& field, std::string_view text, Mess
 
 absl::Status SetBool(const FieldDescriptor& field, std::string_view text, Message& message) {
   if (text != "true" && text != "false") {
-    return InvalidConfig(absl::StrCat(Quoted(text), " is neither true nor false"));
+    return InvalidConfig(absl::StrCat(Clipped(text), " is neither true nor false"));
   }
   message.GetReflection()->SetBool(&message, &field, text == "true");
   return absl::OkStatus();
@@ -121,14 +112,14 @@ absl::Status SetEnum(const FieldDescriptor& field, std::string_view text, Messag
     message.GetReflection()->SetEnum(&message, &field, type.value(i));
     return absl::OkStatus();
   }
-  return InvalidConfig(absl::StrCat(Quoted(text), " is none of ", absl::StrJoin(words, ", ")));
+  return InvalidConfig(absl::StrCat(Clipped(text), " is none of ", absl::StrJoin(words, ", ")));
 }
 
 absl::Status SetDuration(const FieldDescriptor& field, std::string_view text, Message& message) {
   const auto duration = ParseConfigDuration(text);
   if (!duration.has_value()) {
     return InvalidConfig(
-        absl::StrCat(Quoted(text), " is no duration such as 500ms, 2s, 1m, 1h or 7d"));
+        absl::StrCat(Clipped(text), " is no duration such as 500ms, 2s, 1m, 1h or 7d"));
   }
   const auto proto = ToProto(*duration);
   message.GetReflection()->MutableMessage(&message, &field)->CopyFrom(proto);
@@ -143,7 +134,7 @@ absl::Status Choose(const FieldDescriptor& field, std::string_view text, Message
   }
   const FieldDescriptor* const chosen = type.FindFieldByName(std::string(text));
   if (chosen == nullptr) {
-    return InvalidConfig(absl::StrCat(Quoted(text), " is none of ", FieldNames(type)));
+    return InvalidConfig(absl::StrCat(Clipped(text), " is none of ", FieldNames(type)));
   }
   Message* const choice = message.GetReflection()->MutableMessage(&message, &field);
   choice->GetReflection()->MutableMessage(choice, chosen);
@@ -151,6 +142,10 @@ absl::Status Choose(const FieldDescriptor& field, std::string_view text, Message
 }
 
 absl::Status SetString(const FieldDescriptor& field, std::string_view text, Message& message) {
+  if (!google::protobuf::internal::IsStructurallyValidUTF8(text.data(),
+                                                           static_cast<int>(text.size()))) {
+    return InvalidConfig("is not UTF-8");
+  }
   const Reflection& reflection = *message.GetReflection();
   if (field.is_repeated()) {
     reflection.AddString(&message, &field, std::string(text));
@@ -161,6 +156,16 @@ absl::Status SetString(const FieldDescriptor& field, std::string_view text, Mess
 }
 
 }  // namespace
+
+std::string Clipped(std::string_view text) {
+  constexpr size_t kLongest = 60;
+  if (text.empty()) return "\"\"";
+  std::string shown(text.substr(0, kLongest));
+  for (char& c : shown) {
+    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
+  }
+  return text.size() > kLongest ? shown + "…" : shown;
+}
 
 absl::Status InvalidConfig(std::string_view message) {
   return Error(absl::StatusCode::kInvalidArgument, "INVALID_CONFIG", message);

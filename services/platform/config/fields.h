@@ -37,6 +37,9 @@ std::string ToText(const google::protobuf::FieldDescriptor& field,
 
 absl::Status InvalidConfig(std::string_view message);
 
+// What an outsider wrote, fit for a message of one line: at most 60 bytes, and only printable ones.
+std::string Clipped(std::string_view text);
+
 }  // namespace kantoku::platform
 
 #endif  // KANTOKU_SERVICES_PLATFORM_CONFIG_FIELDS_H_

@@ -69,7 +69,7 @@ absl::Status SetPath(std::string_view path, std::string_view text, Message& conf
 absl::Status Override(const std::string& origin, const std::string& path, std::string_view text,
                       configpb::Config& config, ConfigOrigins& origins) {
   const absl::Status set = SetPath(path, text, config);
-  if (!set.ok()) return Annotate(Annotate(set, path), origin);
+  if (!set.ok()) return Annotate(Annotate(set, Clipped(path)), origin);
   origins[path] = origin;
   return absl::OkStatus();
 }
@@ -101,7 +101,8 @@ absl::Status ReadOverrides(const std::vector<std::string>& overrides, configpb::
   for (const std::string& override : overrides) {
     const size_t equals = override.find('=');
     if (equals == std::string::npos) {
-      return InvalidConfig(absl::StrCat("--set ", override, ": is not of the form field=value"));
+      return InvalidConfig(
+          absl::StrCat("--set ", Clipped(override), ": is not of the form field=value"));
     }
     KANTOKU_RETURN_IF_ERROR(Override("--set", override.substr(0, equals),
                                      std::string_view(override).substr(equals + 1), config,

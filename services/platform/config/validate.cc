@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "services/platform/config/address.h"
+#include "services/platform/config/fields.h"
 #include "services/platform/config/quantities.h"
 #include "services/platform/status.h"
 
@@ -22,33 +23,29 @@ constexpr size_t kMaxNamespaceSize = 255;
 // Sums of times stay far from the ends of every time type.
 constexpr absl::Duration kMaxDuration = absl::Hours(24 * 3650);
 
-absl::Status Invalid(std::string_view message) {
-  return Error(absl::StatusCode::kInvalidArgument, "INVALID_CONFIG", message);
-}
-
 absl::Status CheckNumber(std::string_view field, uint64_t value, uint64_t min, uint64_t max) {
   if (value >= min && value <= max) return absl::OkStatus();
-  return Invalid(absl::StrCat(ToAbsl(field), ": ", value, " is not from ", min, " to ", max));
+  return InvalidConfig(absl::StrCat(ToAbsl(field), ": ", value, " is not from ", min, " to ", max));
 }
 
 absl::Status CheckDuration(std::string_view field, const google::protobuf::Duration& value,
                            absl::Duration min) {
   const absl::Duration duration = FromProto(value);
   if (duration >= min && duration <= kMaxDuration) return absl::OkStatus();
-  return Invalid(absl::StrCat(ToAbsl(field), ": ", FormatConfigDuration(duration), " is not from ",
-                              FormatConfigDuration(min), " to ",
-                              FormatConfigDuration(kMaxDuration)));
+  return InvalidConfig(absl::StrCat(ToAbsl(field), ": ", FormatConfigDuration(duration),
+                                    " is not from ", FormatConfigDuration(min), " to ",
+                                    FormatConfigDuration(kMaxDuration)));
 }
 
 absl::Status CheckNamespaces(const configpb::InputsConfig& config) {
   absl::flat_hash_set<std::string_view> seen;
   for (const std::string& name : config.namespaces()) {
     if (name.empty() || name.size() > kMaxNamespaceSize) {
-      return Invalid(absl::StrCat("inputs.namespaces: a name has ", name.size(),
-                                  " bytes, which is not from 1 to ", kMaxNamespaceSize));
+      return InvalidConfig(absl::StrCat("inputs.namespaces: a name has ", name.size(),
+                                        " bytes, which is not from 1 to ", kMaxNamespaceSize));
     }
     if (!seen.insert(name).second) {
-      return Invalid(absl::StrCat("inputs.namespaces: ", name, " is there twice"));
+      return InvalidConfig(absl::StrCat("inputs.namespaces: ", Clipped(name), " is there twice"));
     }
   }
   return absl::OkStatus();
@@ -90,7 +87,7 @@ absl::Status CheckEvents(const configpb::EventsConfig& config) {
 absl::Status CheckStores(const configpb::Config& config) {
   if (config.inputs().store().has_memory() && config.inputs().outputs_address().empty() &&
       !config.outputs().store().has_memory()) {
-    return Invalid(
+    return InvalidConfig(
         "inputs.store: memory is refused beside a durable outputs.store; make both memory");
   }
   return absl::OkStatus();

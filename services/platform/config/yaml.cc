@@ -33,7 +33,7 @@ class YamlReader {
         return Fault(entry.first, path, InvalidConfig("a field's name is no plain word"));
       }
       const std::string& name = entry.first.Scalar();
-      const std::string field_path = Joined(path, name);
+      const std::string field_path = Joined(path, Clipped(name));
       const auto field = FindField(*message.GetDescriptor(), name);
       if (!field.ok()) return Fault(entry.first, field_path, field.status());
       if (!seen.insert(name).second) {
@@ -141,7 +141,7 @@ absl::Status ReadYaml(const std::string& file_name, std::string_view text, Messa
     return YamlReader(file_name, origins).ReadFields(documents.front(), "", config);
   } catch (const YAML::Exception& fault) {
     return InvalidConfig(
-        absl::StrCat(file_name, ":", fault.mark.line + 1, ": is not YAML: ", fault.msg));
+        absl::StrCat(file_name, ":", fault.mark.line + 1, ": is not YAML: ", Clipped(fault.msg)));
   }
 }
 

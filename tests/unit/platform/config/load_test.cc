@@ -65,7 +65,7 @@ TEST_CASE("A faulty override says where it stood") {
        "KANTOKU_INPUTS__GRACE: inputs.grace: 1 is no duration such as 500ms, 2s, 1m, 1h or 7d"},
       {"", "inputs.grace.x=1s", "--set: inputs.grace.x: grace has no fields"},
       {"", "inputs.grace", "--set inputs.grace: is not of the form field=value"},
-      {"", "=1", "--set: : no such field; there are server, inputs, outputs, events, log"},
+      {"", "=1", "--set: \"\": no such field; there are server, inputs, outputs, events, log"},
       {"", "inputs.=1", "--set: inputs.: no such field; did you mean grace?"},
   }));
   ConfigSources sources;
