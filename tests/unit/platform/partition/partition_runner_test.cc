@@ -393,6 +393,20 @@ TEST_CASE("Stop tries once more when the store is failing, and answers every rep
   CHECK(stage.journal.lines() == Lines{"1 UNAVAILABLE", "2 UNAVAILABLE"});
 }
 
+TEST_CASE("Stop runs what there was no room for, so that it is answered") {
+  Stage stage;
+  stage.options.max_group_bytes = 1;
+  stage.faults.FailAllCommits(absl::UnavailableError("gone"));
+  stage.Start();
+  REQUIRE(stage.PostPut(1).ok());
+  REQUIRE(stage.clock.AwaitWaiter(absl::Milliseconds(100)));
+  REQUIRE(stage.PostPut(2, Urgency::kUrgent).ok());
+  stage.journal.Await(2);  // Now the group behind the failing one is full.
+  REQUIRE(stage.PostPut(3, Urgency::kUrgent).ok());
+  stage.runner->Stop();
+  CHECK(stage.journal.lines() == Lines{"1 UNAVAILABLE", "2 UNAVAILABLE", "3 UNAVAILABLE"});
+}
+
 TEST_CASE("A runner does not start over a store that cannot say where it is") {
   Stage stage;
   REQUIRE(stage.factory->Open(0).ok());
