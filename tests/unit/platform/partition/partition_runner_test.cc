@@ -425,6 +425,7 @@ TEST_CASE("Posting threads and a store that fails at times lose no command and n
   Journal released[kThreads];
   Journal answered;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) {
@@ -442,6 +443,7 @@ TEST_CASE("Posting threads and a store that fails at times lose no command and n
   }
   for (std::thread& thread : threads) thread.join();
   Lines expected;
+  expected.reserve(kEach);
   for (int i = 0; i < kEach; ++i) expected.push_back(std::to_string(i));
   for (Journal& lines : released) CHECK(lines.Await(kEach) == expected);
   stage.runner->Stop();
