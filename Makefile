@@ -25,7 +25,7 @@ build: setup ## the release build: build/release/bin
 	@$(call build_preset,release)
 
 demo: build ## real files through a real system that gets killed; KEEP=1 leaves it up
-	@scripts/demo.sh
+	@python3 scripts/demo.py
 
 test: setup ## the quick tests under ASan and UBSan
 	@$(call build_preset,asan)

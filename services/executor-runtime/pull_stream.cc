@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/rpc/caller.h"
 
 namespace kantoku::executor {
 

@@ -1,11 +1,176 @@
-// The exam of EventsService, first part: appends and reads. What events.proto promises, asked
-// through gRPC of every build of the service.
-#include <catch2/catch.hpp>
+// The exam of EventsService: what events.proto promises, asked through gRPC of every build of it.
+#include "tests/conformance/events_exam/events_service_exam.h"
 
-#include "tests/conformance/events_exam/exam_client.h"
+#include <grpcpp/client_context.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <deque>
+#include <thread>
+#include <utility>
+
+#include "kantoku/events/v1/events.grpc.pb.h"
+#include "services/platform/ids.h"
+#include "services/platform/rpc/caller.h"
+#include "services/platform/status.h"
 
 namespace kantoku::events {
 namespace {
+
+using Types = std::vector<std::string>;
+
+std::string TaskBytes(uint64_t sequence) {
+  const absl::Time wall = absl::FromUnixSeconds(1'700'000'000);
+  return std::string(platform::TaskId::Make(wall, 0, sequence, 0).bytes());
+}
+
+v1::EventRun Run(const std::string& type, const std::vector<uint64_t>& tasks = {}) {
+  v1::EventRun run;
+  run.set_type(type);
+  run.set_namespace_("default");
+  run.mutable_at()->set_seconds(1'700'000'000);
+  for (const uint64_t task : tasks) run.mutable_task_ids()->append(TaskBytes(task));
+  return run;
+}
+
+std::string Encode(const std::vector<v1::EventRun>& runs) {
+  v1::EventBatch batch;
+  for (const v1::EventRun& run : runs) *batch.add_runs() = run;
+  return batch.SerializeAsString();
+}
+
+v1::AppendRequest Request(const std::string& source, uint64_t number, const std::string& batch) {
+  v1::AppendRequest request;
+  request.set_source(source);
+  v1::NumberedBatch& numbered = *request.add_batches();
+  numbered.set_number(number);
+  numbered.set_batch(batch);
+  return request;
+}
+
+Types TypesOf(const google::protobuf::RepeatedPtrField<v1::Event>& events) {
+  Types types;
+  for (const v1::Event& event : events) types.push_back(event.type());
+  return types;
+}
+
+void SetDeadline(grpc::ClientContext& context) {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+  context.set_wait_for_ready(true);
+}
+
+// A subscription that a test reads message by message.
+class Subscription {
+ public:
+  Subscription(v1::EventsService::Stub& stub, const v1::SubscribeRequest& request) {
+    SetDeadline(context_);
+    reader_ = stub.Subscribe(&context_, request);
+  }
+  ~Subscription() {
+    context_.TryCancel();
+    if (!finished_) static_cast<void>(Finish());
+  }
+
+  // The next message; false when the stream has ended.
+  bool Next(v1::SubscribeResponse& message) { return reader_->Read(&message); }
+  v1::SubscribeResponse Next() {
+    v1::SubscribeResponse message;
+    REQUIRE(Next(message));
+    return message;
+  }
+  // The types of events until there are `count`; remembers the last `next`.
+  Types Take(size_t count) {
+    Types types;
+    while (types.size() < count) {
+      const v1::SubscribeResponse message = Next();
+      CHECK_FALSE(message.gap());
+      for (const v1::Event& event : message.events()) types.push_back(event.type());
+      next_ = message.next();
+    }
+    return types;
+  }
+  const std::string& next() const { return next_; }
+  absl::Status Finish() {
+    finished_ = true;
+    v1::SubscribeResponse ignored;
+    while (reader_->Read(&ignored)) {
+    }
+    return platform::FromGrpc(reader_->Finish());
+  }
+  void Cancel() { context_.TryCancel(); }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<v1::SubscribeResponse>> reader_;
+  std::string next_;
+  bool finished_ = false;
+};
+
+class Exam {
+ public:
+  explicit Exam(const ServiceEntry& entry) : subject_(entry.make()) { Connect(); }
+
+  absl::StatusOr<uint64_t> TryAppend(const v1::AppendRequest& request, bool as_service = true) {
+    grpc::ClientContext context;
+    SetDeadline(context);
+    if (as_service) platform::PresentAsService(context, subject_->keys(), "inputs", absl::Now());
+    v1::AppendResponse response;
+    const auto status = platform::FromGrpc(stub_->Append(&context, request, &response));
+    if (!status.ok()) return status;
+    return response.durable_number();
+  }
+  // One more batch of the source "inputs/0".
+  void Append(const std::vector<v1::EventRun>& runs) {
+    const auto number = TryAppend(Request("inputs/0", ++number_, Encode(runs)));
+    REQUIRE(number.ok());
+    CHECK(*number == number_);
+  }
+  void Append(const std::string& type) { Append({Run(type)}); }
+
+  absl::StatusOr<v1::ReadResponse> TryRead(const v1::ReadRequest& request) {
+    grpc::ClientContext context;
+    SetDeadline(context);
+    v1::ReadResponse response;
+    const auto status = platform::FromGrpc(stub_->Read(&context, request, &response));
+    if (!status.ok()) return status;
+    return response;
+  }
+  v1::ReadResponse Read(const v1::ReadRequest& request = {}) {
+    auto response = TryRead(request);
+    REQUIRE(response.ok());
+    return *std::move(response);
+  }
+
+  Subscription Subscribe(const v1::SubscribeRequest& request = {}) {
+    return Subscription(*stub_, request);
+  }
+
+  void Restart() {
+    subject_->Stop();
+    subject_->Start();
+    Connect();
+  }
+  ServiceSubject& subject() { return *subject_; }
+  uint64_t number() const { return number_; }
+
+ private:
+  void Connect() { stub_ = v1::EventsService::NewStub(subject_->channel()); }
+
+  const std::unique_ptr<ServiceSubject> subject_;
+  std::unique_ptr<v1::EventsService::Stub> stub_;
+  uint64_t number_ = 0;
+};
+
+#define FOR_EVERY_SERVICE(entry)                                                              \
+  const ServiceEntry entry = AllServices()[GENERATE(range(size_t{0}, AllServices().size()))]; \
+  INFO("service: " << entry.name)
+
+#define CHECK_REFUSED(outcome, expected_code, expected_reason)          \
+  do {                                                                  \
+    const absl::Status refused = (outcome);                             \
+    CHECK(refused.code() == absl::StatusCode::expected_code);           \
+    CHECK(platform::ReasonOf(refused) == std::string(expected_reason)); \
+  } while (false)
 
 TEST_CASE("Only a service may append") {
   FOR_EVERY_SERVICE(entry);
@@ -188,6 +353,172 @@ TEST_CASE("A bad filter or start is refused") {
   subscribe.clear_filter();
   subscribe.set_start(static_cast<v1::StartAt>(99));
   CHECK_REFUSED(exam.Subscribe(subscribe).Finish(), kInvalidArgument, "INVALID_START");
+}
+
+TEST_CASE("A subscriber gets what is kept, then what comes") {
+  FOR_EVERY_SERVICE(entry);
+  Exam exam(entry);
+  exam.Append("one");
+  exam.Append("two");
+  auto subscription = exam.Subscribe();
+  CHECK(subscription.Take(2) == Types{"one", "two"});
+  exam.Append("three");
+  CHECK(subscription.Take(1) == Types{"three"});
+}
+
+TEST_CASE("A subscriber can begin now, and knows where that is") {
+  FOR_EVERY_SERVICE(entry);
+  Exam exam(entry);
+  exam.Append("before");
+  v1::SubscribeRequest request;
+  request.set_start(v1::START_AT_NOW);
+  auto subscription = exam.Subscribe(request);
+  const auto greeting = subscription.Next();
+  CHECK(greeting.events().empty());
+  exam.Append("after");
+  CHECK(subscription.Take(1) == Types{"after"});
+
+  v1::ReadRequest read;
+  read.set_after(greeting.next());
+  CHECK(TypesOf(exam.Read(read).events()) == Types{"after"});
+}
+
+TEST_CASE("A subscriber whose stream broke goes on where it was") {
+  FOR_EVERY_SERVICE(entry);
+  Exam exam(entry);
+  v1::SubscribeRequest request;
+  Types seen;
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 3; ++i) exam.Append("event" + std::to_string(3 * round + i));
+    auto subscription = exam.Subscribe(request);
+    for (const std::string& type : subscription.Take(3)) seen.push_back(type);
+    request.set_after(subscription.next());
+    subscription.Cancel();
+    CHECK(subscription.Finish().code() == absl::StatusCode::kCancelled);
+  }
+  Types expected;
+  for (int i = 0; i < 15; ++i) expected.push_back("event" + std::to_string(i));
+  CHECK(seen == expected);
+}
+
+TEST_CASE("Subscribers get only what matches") {
+  FOR_EVERY_SERVICE(entry);
+  Exam exam(entry);
+  v1::SubscribeRequest request;
+  request.mutable_filter()->add_types("wanted");
+  auto subscription = exam.Subscribe(request);
+  for (int i = 0; i < 20; ++i) exam.Append(i % 5 == 4 ? "wanted" : "other");
+  CHECK(subscription.Take(4) == Types{"wanted", "wanted", "wanted", "wanted"});
+}
+
+TEST_CASE("A reader that does not read loses nothing and holds up nobody") {
+  FOR_EVERY_SERVICE(entry);
+  Exam exam(entry);
+  auto slow = exam.Subscribe();
+  auto quick = exam.Subscribe();
+  v1::EventRun large = Run("large", std::vector<uint64_t>(1000, 1));
+  (*large.mutable_details())["message"] = std::string(1000, 'x');
+  constexpr size_t kBatches = 20;
+  for (size_t i = 0; i < kBatches; ++i) {
+    exam.Append({large});
+    CHECK(quick.Take(1000).size() == 1000);
+  }
+  CHECK(slow.Take(kBatches * 1000).size() == kBatches * 1000);
+}
+
+TEST_CASE("Many subscribers follow many sources, each in order") {
+  FOR_EVERY_SERVICE(entry);
+  Exam exam(entry);
+  constexpr int kSources = 4;
+  constexpr uint64_t kBatches = 25;
+  constexpr size_t kSubscribers = 20;
+  std::deque<Subscription> subscriptions;
+  auto stub = v1::EventsService::NewStub(exam.subject().channel());
+  for (size_t i = 0; i < kSubscribers; ++i)
+    subscriptions.emplace_back(*stub, v1::SubscribeRequest());
+  std::vector<std::thread> sources;
+  for (int source = 0; source < kSources; ++source) {
+    sources.emplace_back([&exam, source] {
+      const std::string name = "source" + std::to_string(source);
+      for (uint64_t i = 1; i <= kBatches; ++i) {
+        const auto number =
+            exam.TryAppend(Request(name, i, Encode({Run(name + " " + std::to_string(100 + i))})));
+        if (!number.ok() || *number != i) std::abort();
+      }
+    });
+  }
+  Types first;
+  for (Subscription& subscription : subscriptions) {
+    const Types types = subscription.Take(kSources * kBatches);
+    if (first.empty()) first = types;
+    CHECK(types == first);
+  }
+  for (std::thread& source : sources) source.join();
+  for (int source = 0; source < kSources; ++source) {
+    Types own;
+    std::copy_if(first.begin(), first.end(), std::back_inserter(own), [&](const std::string& type) {
+      return type.starts_with("source" + std::to_string(source));
+    });
+    CHECK(own.size() == kBatches);
+    CHECK(std::is_sorted(own.begin(), own.end()));
+  }
+}
+
+TEST_CASE("Readers that come after retention are told of the gap") {
+  FOR_EVERY_SERVICE(entry);
+  Exam exam(entry);
+  exam.Append("first");
+  v1::ReadRequest read;
+  read.set_after(exam.Read().events(0).position());
+  exam.Append("second");
+  CHECK_FALSE(exam.Read(read).gap());
+  v1::EventRun large = Run("large");
+  (*large.mutable_details())["message"] = std::string(100'000, 'x');
+  for (int i = 0; i < 60; ++i) exam.Append({large});
+
+  const auto page = exam.Read(read);
+  CHECK(page.gap());
+  CHECK(page.events(0).type() == "large");
+  v1::SubscribeRequest request;
+  request.set_after(read.after());
+  auto late = exam.Subscribe(request);
+  const auto message = late.Next();
+  CHECK(message.gap());
+  CHECK(message.events(0).type() == "large");
+  read.clear_after();
+  CHECK_FALSE(exam.Read(read).gap());
+}
+
+TEST_CASE("A service that stops ends its streams, and says what to do") {
+  FOR_EVERY_SERVICE(entry);
+  Exam exam(entry);
+  exam.Append("one");
+  auto subscription = exam.Subscribe();
+  subscription.Take(1);
+  std::thread stop([&] { exam.subject().Stop(); });
+  const absl::Status ended = subscription.Finish();
+  stop.join();
+  CHECK_REFUSED(ended, kUnavailable, "DRAINING");
+}
+
+TEST_CASE("After a restart a durable service goes on, and any other knows no old position") {
+  FOR_EVERY_SERVICE(entry);
+  Exam exam(entry);
+  for (int i = 0; i < 10; ++i) exam.Append("event" + std::to_string(i));
+  const auto before = exam.Read();
+  exam.Restart();
+  v1::SubscribeRequest request;
+  request.set_after(before.events(4).position());
+  if (!entry.durable) {
+    CHECK(exam.Read().events().empty());
+    CHECK_REFUSED(exam.Subscribe(request).Finish(), kOutOfRange, "UNKNOWN_POSITION");
+    return;
+  }
+  CHECK(exam.Read().SerializeAsString() == before.SerializeAsString());
+  CHECK(*exam.TryAppend(Request("inputs/0", 10, Encode({Run("repeat")}))) == 10);
+  exam.Append("after");
+  auto subscription = exam.Subscribe(request);
+  CHECK(subscription.Take(6) == Types{"event5", "event6", "event7", "event8", "event9", "after"});
 }
 
 }  // namespace
