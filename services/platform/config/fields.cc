@@ -58,6 +58,7 @@ const FieldDescriptor* Nearest(const Descriptor& message, std::string_view name)
 
 std::string FieldNames(const Descriptor& message) {
   std::vector<std::string> names;
+  names.reserve(static_cast<size_t>(message.field_count()));
   for (int i = 0; i < message.field_count(); ++i) names.push_back(message.field(i)->name());
   return absl::StrJoin(names, ", ");
 }

@@ -67,8 +67,11 @@ std::string DecodeAny(std::string_view any) {
   std::string url;
   std::string value;
   VisitFields(any, [&](int field, std::string bytes) {
-    if (field == kAnyTypeUrl) url = std::move(bytes);
-    if (field == kAnyValue) value = std::move(bytes);
+    if (field == kAnyTypeUrl) {
+      url = std::move(bytes);
+    } else if (field == kAnyValue) {
+      value = std::move(bytes);
+    }
   });
   if (url != kErrorInfoUrl) return {};
   std::string reason;
