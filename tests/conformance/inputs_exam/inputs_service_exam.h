@@ -1,0 +1,38 @@
+#ifndef KANTOKU_TESTS_CONFORMANCE_INPUTS_EXAM_INPUTS_SERVICE_EXAM_H_
+#define KANTOKU_TESTS_CONFORMANCE_INPUTS_EXAM_INPUTS_SERVICE_EXAM_H_
+
+#include <grpcpp/channel.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace kantoku::inputs {
+
+// A running InputsService that sits the exam, empty, with an OutputsService behind the same
+// channel. Its largest payload is kMaxPayload, the cap on credit kMaxCredit.
+class ServiceSubject {
+ public:
+  static constexpr uint64_t kMaxPayload = 10'000;
+  static constexpr uint32_t kMaxCredit = 50;
+
+  virtual ~ServiceSubject() = default;
+
+  virtual std::shared_ptr<grpc::Channel> channel() = 0;
+  // Stops it as an operator does, and starts it on what was left behind.
+  virtual void Restart() = 0;
+};
+
+struct ServiceEntry {
+  std::string name;
+  bool durable;  // Whether a restart keeps what was there.
+  std::function<std::unique_ptr<ServiceSubject>()> make;
+};
+
+// Every build of the service. A new one adds an entry to inputs_service_subjects.cc.
+std::vector<ServiceEntry> AllServices();
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_TESTS_CONFORMANCE_INPUTS_EXAM_INPUTS_SERVICE_EXAM_H_

@@ -1,0 +1,411 @@
+#include "tests/conformance/inputs_exam/inputs_service_exam.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "kantoku/inputs/v1/inputs.grpc.pb.h"
+#include "services/platform/rpc/caller.h"
+#include "services/platform/status.h"
+#include "tests/conformance/inputs_exam/exam_executor.h"
+
+// Every build of the service passes every case, over gRPC.
+namespace kantoku::inputs {
+namespace {
+
+namespace taskpb = ::kantoku::task::v1;
+using platform::ReasonOf;
+
+v1::SpawnRequest Request(const std::string& id, int specs = 1) {
+  v1::SpawnRequest request;
+  request.set_request_id(id);
+  for (int i = 0; i < specs; ++i) request.add_specs()->set_type("x");
+  return request;
+}
+
+// The calls of a user.
+class User {
+ public:
+  explicit User(ServiceSubject& subject) : stub_(v1::InputsService::NewStub(subject.channel())) {}
+
+  template <typename Response, typename Request, typename Method>
+  absl::StatusOr<Response> Call(Method method, const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+    Response response;
+    const absl::Status status =
+        platform::FromGrpc((stub_.get()->*method)(&context, request, &response));
+    if (!status.ok()) return status;
+    return response;
+  }
+  absl::StatusOr<v1::SpawnResponse> Spawn(const v1::SpawnRequest& request) {
+    return Call<v1::SpawnResponse>(&v1::InputsService::Stub::Spawn, request);
+  }
+  absl::StatusOr<v1::ListTasksResponse> List(const v1::ListTasksRequest& request = {}) {
+    return Call<v1::ListTasksResponse>(&v1::InputsService::Stub::ListTasks, request);
+  }
+  absl::StatusOr<v1::ControlResponse> Control(const v1::ControlRequest& request) {
+    return Call<v1::ControlResponse>(&v1::InputsService::Stub::Control, request);
+  }
+  absl::StatusOr<v1::GetTasksResponse> Get(const v1::GetTasksRequest& request) {
+    return Call<v1::GetTasksResponse>(&v1::InputsService::Stub::GetTasks, request);
+  }
+
+  std::string SpawnOne(const std::string& id, const std::string& payload = "p") {
+    auto request = Request(id);
+    request.mutable_specs(0)->set_payload(payload);
+    const auto response = Spawn(request);
+    REQUIRE(response.ok());
+    REQUIRE(response->results(0).status().code() == 0);
+    return response->results(0).task_id();
+  }
+  taskpb::TaskInfo Look(const std::string& task) {
+    v1::GetTasksRequest request;
+    request.add_task_ids(task);
+    const auto response = Get(request);
+    REQUIRE(response.ok());
+    REQUIRE(response->results_size() == 1);
+    REQUIRE(response->results(0).status().code() == 0);
+    return response->results(0).info();
+  }
+  // Asks until it is so: every answer waits for what came before it.
+  bool Becomes(const std::string& task, taskpb::TaskState state) {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < give_up) {
+      if (Look(task).state() == state) return true;
+    }
+    return false;
+  }
+
+ private:
+  const std::unique_ptr<v1::InputsService::Stub> stub_;
+};
+
+v1::Held HeldOf(const v1::Dispatch& task, bool started) {
+  v1::Held held;
+  held.set_task_id(task.task_id());
+  held.set_dispatch(task.dispatch());
+  held.set_started(started);
+  return held;
+}
+
+void CheckRefused(const absl::Status& status, absl::StatusCode code, const std::string& reason) {
+  CHECK(status.code() == code);
+  CHECK(ReasonOf(status) == reason);
+}
+
+// Runs `body(subject, durable)` for every entry.
+template <typename Body>
+void ForEveryService(Body body) {
+  for (const ServiceEntry& entry : AllServices()) {
+    DYNAMIC_SECTION(entry.name) { body(*entry.make(), entry.durable); }
+  }
+}
+
+TEST_CASE("A task goes from spawn to its result") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    const std::string id = user.SpawnOne("r", "hello");
+    ExamExecutor executor(subject.channel());
+    executor.Say(ExamExecutor::HelloOf(1));
+    const v1::Dispatch task = executor.Task(1);
+    CHECK(executor.heard().has_welcome());
+    CHECK(task.task_id() == id);
+    CHECK(task.payload() == "hello");
+    executor.Ack(task, executor.Put(task, "done"));
+    REQUIRE(executor.Hear([](const auto& heard) { return heard.confirmed_size() == 1; }));
+    const auto info = user.Look(id);
+    CHECK(info.state() == taskpb::TASK_STATE_SUCCEEDED);
+    CHECK(info.has_ended_at());
+  });
+}
+
+TEST_CASE("In a batch only the bad items fail, and each says why") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    auto request = Request("r", 6);
+    request.mutable_specs(1)->clear_type();
+    request.mutable_specs(2)->set_payload(std::string(ServiceSubject::kMaxPayload + 1, 'p'));
+    request.mutable_specs(3)->set_content_type("caf\xE9");
+    request.mutable_specs(4)->mutable_timeout()->set_seconds(INT64_MAX);
+    const auto response = user.Spawn(request);
+    REQUIRE(response.ok());
+    REQUIRE(response->results_size() == 6);
+    const std::vector<std::string> reasons = {
+        "", "EMPTY_TYPE", "PAYLOAD_TOO_LARGE", "INVALID_UTF8", "OUT_OF_RANGE", ""};
+    for (int i = 0; i < 6; ++i) {
+      INFO(i);
+      const auto& result = response->results(i);
+      CHECK(result.status().reason() == reasons[static_cast<size_t>(i)]);
+      CHECK(result.status().code() == (reasons[static_cast<size_t>(i)].empty() ? 0 : 3));
+      CHECK(result.created() == reasons[static_cast<size_t>(i)].empty());
+      CHECK(result.task_id().size() == (result.created() ? 16U : 0U));
+    }
+    CHECK(response->results(2).status().message() ==
+          "payload: 10001 bytes exceed the limit of 10000");
+    CHECK(response->results(3).status().message() == "content_type: \"caf\\xe9\" is no UTF-8");
+    CHECK(user.List()->tasks_size() == 2);
+  });
+}
+
+TEST_CASE("Calls that are not sound are refused as a whole, with the reason") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+    User user(subject);
+    CheckRefused(user.Spawn(Request("r", 0)).status(), kInvalid, "BAD_BATCH_SIZE");
+    CheckRefused(user.Spawn(Request("r", 100'001)).status(), kInvalid, "BAD_BATCH_SIZE");
+    CheckRefused(user.Spawn(Request("")).status(), kInvalid, "BAD_REQUEST_ID");
+    CheckRefused(user.Spawn(Request("\xFF")).status(), kInvalid, "INVALID_UTF8");
+    auto elsewhere = Request("r");
+    elsewhere.set_namespace_("nowhere");
+    CheckRefused(user.Spawn(elsewhere).status(), absl::StatusCode::kNotFound, "NO_SUCH_NAMESPACE");
+
+    v1::ListTasksRequest list;
+    list.set_page_token("garbage");
+    CheckRefused(user.List(list).status(), kInvalid, "BAD_PAGE_TOKEN");
+    list.clear_page_token();
+    list.set_page_size(1'001);
+    CheckRefused(user.List(list).status(), kInvalid, "OUT_OF_RANGE");
+    list.clear_page_size();
+    list.set_type("\xFF");
+    CheckRefused(user.List(list).status(), kInvalid, "INVALID_UTF8");
+    list.clear_type();
+    list.set_namespace_("nowhere");
+    CheckRefused(user.List(list).status(), absl::StatusCode::kNotFound, "NO_SUCH_NAMESPACE");
+
+    v1::ControlRequest control;
+    control.set_verb(v1::CONTROL_VERB_CANCEL);
+    CheckRefused(user.Control(control).status(), kInvalid, "BAD_BATCH_SIZE");
+    control.add_task_ids("no id");
+    control.set_verb(v1::CONTROL_VERB_UNSPECIFIED);
+    CheckRefused(user.Control(control).status(), kInvalid, "BAD_VERB");
+    v1::GetTasksRequest get;
+    for (int i = 0; i < 10'001; ++i) get.add_task_ids("no id");
+    CheckRefused(user.Get(get).status(), kInvalid, "BAD_BATCH_SIZE");
+  });
+}
+
+TEST_CASE("Malformed and unknown ids have a status each") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    const std::string id = user.SpawnOne("r");
+    std::string unknown = id;
+    unknown.back() = static_cast<char>(unknown.back() ^ 1);
+    v1::GetTasksRequest get;
+    v1::ControlRequest control;
+    control.set_verb(v1::CONTROL_VERB_CANCEL);
+    for (const std::string& task : {std::string("no id"), unknown, id, std::string(16, '\xFF')}) {
+      get.add_task_ids(task);
+      control.add_task_ids(task);
+    }
+    const auto views = user.Get(get);
+    REQUIRE(views.ok());
+    const auto states = user.Control(control);
+    REQUIRE(states.ok());
+    const std::vector<int> codes = {3, 5, 0, 3};
+    for (int i = 0; i < 4; ++i) {
+      INFO(i);
+      CHECK(views->results(i).status().code() == codes[static_cast<size_t>(i)]);
+      CHECK(states->results(i).status().code() == codes[static_cast<size_t>(i)]);
+    }
+    CHECK(states->results(2).state() == taskpb::TASK_STATE_SETTLING);
+    CHECK(user.Becomes(id, taskpb::TASK_STATE_CANCELLED));
+  });
+}
+
+TEST_CASE("A repeated call gets the same ids, another one under its id is refused") {
+  ForEveryService([](ServiceSubject& subject, bool durable) {
+    std::string first;
+    {
+      User user(subject);
+      first = user.Spawn(Request("r", 3))->SerializeAsString();
+      CHECK(user.Spawn(Request("r", 3))->SerializeAsString() == first);
+      CheckRefused(user.Spawn(Request("r", 2)).status(), absl::StatusCode::kInvalidArgument,
+                   "REQUEST_ID_REUSED");
+    }
+    if (!durable) return;
+    subject.Restart();
+    User user(subject);
+    CHECK(user.Spawn(Request("r", 3))->SerializeAsString() == first);
+    CHECK(user.List()->tasks_size() == 3);
+  });
+}
+
+TEST_CASE("A reference is one task") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    auto request = Request("r1");
+    request.mutable_specs(0)->set_reference("mine");
+    const auto first = user.Spawn(request);
+    request.set_request_id("r2");
+    const auto equal = user.Spawn(request);
+    CHECK(equal->results(0).status().code() == 0);
+    CHECK_FALSE(equal->results(0).created());
+    CHECK(equal->results(0).task_id() == first->results(0).task_id());
+    request.set_request_id("r3");
+    request.mutable_specs(0)->set_priority(5);
+    const auto other = user.Spawn(request);
+    CHECK(other->results(0).status().reason() == "REFERENCE_TAKEN");
+    CHECK(other->results(0).status().code() == static_cast<int>(absl::StatusCode::kAlreadyExists));
+    CHECK(other->results(0).status().message().find("priority") != std::string::npos);
+    CHECK(other->results(0).task_id() == first->results(0).task_id());
+  });
+}
+
+TEST_CASE("A type that nobody implements waits, and says so") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    const auto info = user.Look(user.SpawnOne("r"));
+    CHECK(info.state() == taskpb::TASK_STATE_READY);
+    CHECK(info.wait_cause() == taskpb::WAIT_CAUSE_NO_IMPLEMENTATION);
+    CHECK(user.List()->tasks(0).wait_cause() == taskpb::WAIT_CAUSE_NO_IMPLEMENTATION);
+  });
+}
+
+TEST_CASE("What comes back goes out again when Outputs has closed it; what failed for good ends") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    const std::string id = user.SpawnOne("r", "again");
+    ExamExecutor executor(subject.channel());
+    executor.Say(ExamExecutor::HelloOf(1));
+    executor.Nack(executor.Task(1), v1::NACK_KIND_RETURNED);
+    const v1::Dispatch second = executor.Task(2);
+    CHECK(second.task_id() == id);
+    CHECK(second.dispatch() == 2);
+    CHECK(second.payload() == "again");
+    executor.Nack(second, v1::NACK_KIND_FAILED_FINALLY);
+    CHECK(user.Becomes(id, taskpb::TASK_STATE_FAILED));
+    CHECK(user.Look(id).last_error().message() == "broken");
+  });
+}
+
+TEST_CASE("A rogue executor is refused with the reason, and nothing is lost") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    for (int i = 0; i < 60; ++i) (void)user.SpawnOne("r" + std::to_string(i));
+    ExamExecutor rogue(subject.channel());
+    rogue.Say(ExamExecutor::HelloOf(1, 1'000'000));
+    const v1::Dispatch task = rogue.Task(1);
+    (void)rogue.Task(ServiceSubject::kMaxCredit);
+    rogue.Ack(task, "");
+    CHECK(rogue.Refusal(1).status().reason() == "INVALID_RECEIPT");
+    v1::Dispatch other = task;
+    other.set_dispatch(2);
+    rogue.Nack(other, v1::NACK_KIND_FAILED_FINALLY);
+    CHECK(rogue.Refusal(2).status().reason() == "STALE_DISPATCH");
+    rogue.Ack(rogue.Task(2), rogue.Put(task, "of another task"));
+    CHECK(rogue.Refusal(3).status().reason() == "INVALID_RECEIPT");
+    CHECK(rogue.heard().tasks_size() == static_cast<int>(ServiceSubject::kMaxCredit));
+    CHECK(user.List()->tasks_size() == 60);
+  });
+}
+
+TEST_CASE("A stream that begins wrongly ends with the reason") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+    const auto end_of = [&](const std::vector<v1::PullRequest>& requests) {
+      ExamExecutor executor(subject.channel());
+      for (const auto& request : requests) executor.Say(request);
+      return executor.AwaitEnd();
+    };
+    CheckRefused(end_of({v1::PullRequest()}), kInvalid, "BAD_HELLO");
+    CheckRefused(end_of({ExamExecutor::HelloOf(1), ExamExecutor::HelloOf(1)}), kInvalid,
+                 "BAD_HELLO");
+    auto hello = ExamExecutor::HelloOf(1);
+    hello.mutable_hello()->set_session_id("short");
+    CheckRefused(end_of({hello}), kInvalid, "BAD_HELLO");
+    hello = ExamExecutor::HelloOf(1);
+    hello.mutable_hello()->set_name("caf\xE9");
+    CheckRefused(end_of({hello}), kInvalid, "INVALID_UTF8");
+    hello = ExamExecutor::HelloOf(1);
+    hello.mutable_hello()->set_namespace_("nowhere");
+    CheckRefused(end_of({hello}), absl::StatusCode::kNotFound, "NO_SUCH_NAMESPACE");
+  });
+}
+
+TEST_CASE("A failure whose message is no UTF-8 does not cost the stream") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    const std::string id = user.SpawnOne("r");
+    ExamExecutor executor(subject.channel());
+    executor.Say(ExamExecutor::HelloOf(1));
+    v1::PullRequest request;
+    v1::Nack& nack = *request.add_nacks();
+    nack.set_task_id(id);
+    nack.set_dispatch(executor.Task(1).dispatch());
+    nack.set_kind(v1::NACK_KIND_FAILED_FINALLY);
+    nack.mutable_error()->set_message("caf\xE9");
+    executor.Say(request);
+    CHECK(user.Becomes(id, taskpb::TASK_STATE_FAILED));
+    CHECK(user.Look(id).last_error().message() == "caf?");
+  });
+}
+
+TEST_CASE("The newer connection of a session wins, and keeps what it presents") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    (void)user.SpawnOne("r");
+    ExamExecutor first(subject.channel());
+    first.Say(ExamExecutor::HelloOf(1));
+    const v1::Dispatch task = first.Task(1);
+    ExamExecutor second(subject.channel());
+    second.Say(ExamExecutor::HelloOf(1, 10, {HeldOf(task, true)}));
+    REQUIRE(second.Hear([](const auto& heard) { return heard.has_welcome(); }));
+    CHECK(second.heard().welcome().held(0).status().code() == 0);
+    CheckRefused(first.AwaitEnd(), absl::StatusCode::kAborted, "SUPERSEDED");
+    second.Ack(task, second.Put(task, "done"));
+    CHECK(second.Hear([](const auto& heard) { return heard.confirmed_size() == 1; }));
+  });
+}
+
+TEST_CASE("Pings are answered, and executors are listed") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    ExamExecutor executor(subject.channel());
+    auto hello = ExamExecutor::HelloOf(1, 7);
+    hello.mutable_ping()->set_number(42);
+    executor.Say(hello);
+    REQUIRE(executor.Hear([](const auto& h) { return h.has_pong() && h.has_welcome(); }));
+    CHECK(executor.heard().pong().number() == 42);
+    const auto list = user.Call<v1::ListExecutorsResponse>(&v1::InputsService::Stub::ListExecutors,
+                                                           v1::ListExecutorsRequest());
+    REQUIRE(list.ok());
+    REQUIRE(list->executors_size() == 1);
+    CHECK(list->executors(0).name() == "exam");
+    CHECK(list->executors(0).connected());
+    CHECK(list->executors(0).max_held() == 7);
+  });
+}
+
+TEST_CASE("After a restart tasks are there, and executors go on with what they hold") {
+  ForEveryService([](ServiceSubject& subject, bool durable) {
+    if (!durable) return;
+    std::string waiting;
+    v1::Dispatch task;
+    std::string receipt;
+    {
+      User user(subject);
+      (void)user.SpawnOne("held");
+      ExamExecutor executor(subject.channel());
+      executor.Say(ExamExecutor::HelloOf(1, 1));
+      task = executor.Task(1);
+      waiting = user.SpawnOne("waiting", "kept");
+      receipt = executor.Put(task, "done");
+      subject.Restart();
+      CHECK(executor.AwaitEnd().code() == absl::StatusCode::kUnavailable);
+    }
+    ExamExecutor executor(subject.channel());
+    v1::Held held = HeldOf(task, true);
+    held.set_receipt(receipt);
+    executor.Say(ExamExecutor::HelloOf(1, 1, {held}));
+    const v1::Dispatch next = executor.Task(1);
+    CHECK(executor.heard().welcome().held(0).confirmed());
+    CHECK(next.task_id() == waiting);
+    CHECK(next.payload() == "kept");
+    CHECK(User(subject).Look(task.task_id()).state() == taskpb::TASK_STATE_SUCCEEDED);
+  });
+}
+
+}  // namespace
+}  // namespace kantoku::inputs
