@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   ExecutorOptions options;
   CLI::App app("Counts lines, words and bytes for tasks of the type text.wordcount.");
   app.add_option("--server", options.inputs_address, "Host and port of Inputs and Outputs");
+  app.add_option("--outputs", options.outputs_address, "Host and port of Outputs when elsewhere");
   app.add_option("--name", options.name, "Name to be listed under");
   app.add_option("--concurrency", options.concurrency, "Tasks that run at once");
   app.add_option("--journal", options.journal_path, "Append a line here at each start and end");

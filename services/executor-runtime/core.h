@@ -147,8 +147,10 @@ class Core final : public Executor, private PullStream::Listener {
   bool welcomed_ ABSL_GUARDED_BY(mu_) = false;               // By this connection.
   bool ever_welcomed_ ABSL_GUARDED_BY(mu_) = false;
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
-  bool speak_ ABSL_GUARDED_BY(mu_) = false;  // Even what is not urgent.
-  bool lost_ ABSL_GUARDED_BY(mu_) = false;   // Handlers were stopped since the last welcome.
+  bool inputs_failed_ ABSL_GUARDED_BY(mu_) = false;   // Said so, and not since that it is back.
+  bool outputs_failed_ ABSL_GUARDED_BY(mu_) = false;  // Likewise.
+  bool speak_ ABSL_GUARDED_BY(mu_) = false;           // Even what is not urgent.
+  bool lost_ ABSL_GUARDED_BY(mu_) = false;  // Handlers were stopped since the last welcome.
   absl::Duration connect_at_ ABSL_GUARDED_BY(mu_) = absl::ZeroDuration();
   absl::Duration welcome_by_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();
   absl::Duration progress_at_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();

@@ -96,6 +96,7 @@ bool Core::ReadWelcome(inputs::v1::PullResponse& frame, Actions& actions) {
   welcomed_ = true;
   ever_welcomed_ = true;
   lost_ = false;
+  inputs_failed_ = false;
   welcome_by_ = absl::InfiniteDuration();
   liveness_.OnWelcome(ToDuration(frame.welcome().ping_interval()),
                       ToDuration(frame.welcome().grace()));
@@ -155,6 +156,7 @@ void Core::OnBroken(PullStream& stream) {
 }
 
 void Core::OnClosed(PullStream&, const absl::Status& status) {
+  LogLevel level = LogLevel::kWarn;
   {
     platform::MutexLock lock(mu_);
     connected_ = false;
@@ -163,14 +165,15 @@ void Core::OnClosed(PullStream&, const absl::Status& status) {
     welcome_by_ = absl::InfiniteDuration();
     pong_.reset();
     liveness_.OnDisconnected();
+    if (std::exchange(inputs_failed_, true)) level = LogLevel::kDebug;
     connect_at_ = Steady() + reconnect_.Next(options_.random());
     if (IsFinalAnswer(status.code(), ever_welcomed_)) {
       verdict_ = platform::Annotate(status, "inputs at " + options_.inputs_address);
     }
   }
   if (status.code() != absl::StatusCode::kCancelled && !status.ok()) {
-    options_.log(LogLevel::kWarn, absl::StrCat("connection to inputs at ", options_.inputs_address,
-                                               ": ", status.ToString()));
+    options_.log(level, absl::StrCat("connection to inputs at ", options_.inputs_address, ": ",
+                                     status.ToString()));
   }
   CallEnded();
 }
@@ -182,10 +185,14 @@ void Core::OnPutDone(const grpc::Status& status) {
     platform::MutexLock lock(mu_);
     put_context_ = nullptr;
     puts_->OnAnswer(platform::FromGrpc(status), put_request_, put_response_, now);
-    if (!status.ok() && !stopping_) {
-      actions.lines.emplace_back(LogLevel::kWarn,
-                                 absl::StrCat("outputs did not take ", put_request_.items_size(),
-                                              " results yet: ", status.error_message()));
+    if (!stopping_ && !status.ok()) {
+      const bool again = std::exchange(outputs_failed_, true);
+      actions.lines.emplace_back(
+          again ? LogLevel::kDebug : LogLevel::kWarn,
+          absl::StrCat("outputs at ", options_.outputs_address, " did not take ",
+                       put_request_.items_size(), " results yet: ", status.error_message()));
+    } else if (std::exchange(outputs_failed_, false)) {
+      actions.lines.emplace_back(LogLevel::kInfo, "outputs takes results again");
     }
     if (!stopping_) Collect(now, actions);
   }
