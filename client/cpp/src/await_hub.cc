@@ -21,7 +21,7 @@ absl::Status Closed() {
 
 }  // namespace
 
-// One connection of the hub. Owns itself from Open until OnDone.
+// One connection of the hub. Owned by it and by the call set, by this until OnDone.
 class AwaitHub::Stream final : public grpc::ClientBidiReactor<pb::AwaitRequest, pb::AwaitResponse>,
                                public Cancellable {
  public:

@@ -16,12 +16,17 @@ bool CallSet::Add(std::shared_ptr<Cancellable> call) {
 }
 
 void CallSet::Remove(const Cancellable* call) {
-  std::shared_ptr<Cancellable> removed;  // Its destructor runs without the lock.
+  std::shared_ptr<Cancellable> removed;
+  {
+    platform::MutexLock lock(mutex_);
+    const auto entry = calls_.find(call);
+    if (entry == calls_.end()) return;
+    removed = std::move(entry->second);
+  }
+  // Without the lock, and before whoever waits goes on.
+  removed = nullptr;
   platform::MutexLock lock(mutex_);
-  const auto entry = calls_.find(call);
-  if (entry == calls_.end()) return;
-  removed = std::move(entry->second);
-  calls_.erase(entry);
+  calls_.erase(call);
   // Under the lock: whoever waits may destroy this set as soon as the lock is free.
   changed_.SignalAll();
 }
@@ -31,7 +36,9 @@ void CallSet::CloseAndWait() {
   {
     platform::MutexLock lock(mutex_);
     closed_ = true;
-    for (const auto& [key, call] : calls_) calls.push_back(call);
+    for (const auto& [key, call] : calls_) {
+      if (call != nullptr) calls.push_back(call);
+    }
   }
   for (const auto& call : calls) call->Cancel();
   calls.clear();

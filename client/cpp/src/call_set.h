@@ -18,12 +18,16 @@ class Cancellable {
 
 // Everything that is under way on a connection, so that the connection can end.
 //
+// A channel must not lose its last holder on a thread of gRPC, which would wait for its own end,
+// and every ClientContext holds its channel. So a call drops its context before it is removed, or
+// owns it and is owned by nobody else but this set.
+//
 // Thread-safe.
 class CallSet {
  public:
   // False once CloseAndWait was called: the call must not begin.
   bool Add(std::shared_ptr<Cancellable> call);
-  // `call` is over and touches nothing of the connection any more.
+  // `call` is over and touches nothing of the connection any more. Drops it.
   void Remove(const Cancellable* call);
   // Cancels all and waits until all are removed.
   void CloseAndWait();

@@ -128,8 +128,9 @@ class Gatherer {
     bool unwanted = false;
     {
       platform::MutexLock lock(mutex_);
-      unwanted = batch->wanted == 0 && under_way_ == batch;
+      if (under_way_ != batch) return;  // Answered already.
       batch->rpc = rpc;
+      unwanted = batch->wanted == 0;
     }
     if (unwanted) rpc->Cancel();
   }
@@ -163,6 +164,7 @@ class Gatherer {
     {
       platform::MutexLock lock(mutex_);
       under_way_ = nullptr;
+      batch->rpc = nullptr;  // It holds the batch in turn.
       for (size_t i = 0; i < batch->items.size(); ++i) {
         const auto& [call, index] = batch->items[i];
         if (call->finished) continue;

@@ -283,9 +283,8 @@ std::unique_ptr<EventStream> GrpcConnection::Subscribe(SubscribeRequest request)
   refusal.Update(ToProto(wanted.filter, request.namespace_name, *proto.mutable_filter()));
   proto.set_after(std::move(wanted.after));
   proto.set_start(wanted.from_oldest ? eventspb::START_AT_OLDEST : eventspb::START_AT_NOW);
-  return std::make_unique<GrpcEventStream>(shared_from_this(), options_.environment, *events_,
-                                           std::move(proto), options_.retry_for,
-                                           std::move(refusal));
+  return std::make_unique<GrpcEventStream>(shared_from_this(), runtime_, *events_, std::move(proto),
+                                           options_.retry_for, std::move(refusal));
 }
 
 absl::Status GrpcConnection::WaitUntilReachable(absl::Duration timeout) {

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/convert.h"
-#include "client/cpp/src/retry.h"
+#include "services/platform/check.h"
 #include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 
@@ -27,15 +27,14 @@ absl::Status TimedOut(absl::Duration timeout) {
 
 }  // namespace
 
-// One connection of a subscription. Owns itself from Open until OnDone.
+// One connection of a subscription. Owned by the call set until OnDone.
 class GrpcEventStream::Reader final : public grpc::ClientReadReactor<pb::SubscribeResponse>,
-                                      public std::enable_shared_from_this<Reader> {
+                                      public Cancellable {
  public:
-  Reader(platform::Clock& clock, pb::SubscribeRequest request)
-      : clock_(clock), request_(std::move(request)) {}
+  Reader(const CallRuntime& runtime, pb::SubscribeRequest request)
+      : clock_(runtime.environment.clock), calls_(runtime.calls), request_(std::move(request)) {}
 
   void Open(pb::EventsService::Stub& stub) {
-    self_ = shared_from_this();
     stub.async()->Subscribe(&context_, &request_, this);
     // For reads that start outside of reactions; it ends with the first read that fails.
     AddHold();
@@ -43,13 +42,16 @@ class GrpcEventStream::Reader final : public grpc::ClientReadReactor<pb::Subscri
     StartCall();
   }
 
-  void Cancel() {
+  void Cancel() override {
+    bool read = false;
     {
       platform::MutexLock lock(mutex_);
       cancelled_ = true;
+      read = std::exchange(has_response_, false);
+      changed_.SignalAll();
     }
-    changed_.SignalAll();
     context_.TryCancel();
+    if (read) StartRead(&response_);  // The stream ends with a read that fails.
   }
 
   // Waits for a message and begins to read the next one. Absent: none came in time, or the stream
@@ -79,23 +81,25 @@ class GrpcEventStream::Reader final : public grpc::ClientReadReactor<pb::Subscri
     if (!ok) return RemoveHold();
     {
       platform::MutexLock lock(mutex_);
-      has_response_ = true;
+      has_response_ = !cancelled_;
+      changed_.SignalAll();
+      if (has_response_) return;
     }
-    changed_.SignalAll();
+    StartRead(&response_);
   }
   void OnDone(const grpc::Status& status) override {
-    const std::shared_ptr<Reader> self = std::move(self_);
     {
       platform::MutexLock lock(mutex_);
       end_ = platform::FromGrpc(status);
+      changed_.SignalAll();
     }
-    changed_.SignalAll();
+    calls_.Remove(this);  // May destroy this.
   }
 
   platform::Clock& clock_;
+  CallSet& calls_;
   const pb::SubscribeRequest request_;
   grpc::ClientContext context_;
-  std::shared_ptr<Reader> self_;
   pb::SubscribeResponse response_;  // Belongs to gRPC unless has_response_.
 
   platform::Mutex mutex_;
@@ -105,11 +109,11 @@ class GrpcEventStream::Reader final : public grpc::ClientReadReactor<pb::Subscri
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
 };
 
-GrpcEventStream::GrpcEventStream(std::shared_ptr<const void> owner, const Environment& environment,
+GrpcEventStream::GrpcEventStream(std::shared_ptr<const void> owner, const CallRuntime& runtime,
                                  pb::EventsService::Stub& stub, pb::SubscribeRequest request,
                                  absl::Duration retry_for, absl::Status refusal)
     : owner_(std::move(owner)),
-      environment_(environment),
+      runtime_(runtime),
       stub_(stub),
       retry_for_(retry_for),
       request_(std::move(request)),
@@ -118,7 +122,7 @@ GrpcEventStream::GrpcEventStream(std::shared_ptr<const void> owner, const Enviro
 GrpcEventStream::~GrpcEventStream() { Cancel(); }
 
 absl::StatusOr<EventPage> GrpcEventStream::Next(absl::Duration timeout) {
-  const absl::Duration deadline = environment_.clock.Read().steady + timeout;
+  const absl::Duration deadline = runtime_.environment.clock.Read().steady + timeout;
   while (true) {
     const std::shared_ptr<Reader> reader = CurrentReader();
     if (reader == nullptr) {
@@ -139,7 +143,7 @@ absl::StatusOr<EventPage> GrpcEventStream::Next(absl::Duration timeout) {
     }
     if (broken.has_value()) {
       KANTOKU_RETURN_IF_ERROR(PauseBeforeReopening(*broken, deadline));
-    } else if (environment_.clock.Read().steady >= deadline) {
+    } else if (runtime_.environment.clock.Read().steady >= deadline) {
       return TimedOut(timeout);
     }
   }
@@ -163,7 +167,9 @@ std::shared_ptr<GrpcEventStream::Reader> GrpcEventStream::CurrentReader() {
     platform::MutexLock lock(mutex_);
     if (!end_.ok()) return nullptr;
     if (reader_ != nullptr) return reader_;
-    reader = reader_ = std::make_shared<Reader>(environment_.clock, request_);
+    reader = reader_ = std::make_shared<Reader>(runtime_, request_);
+    // The owner keeps the set open.
+    KANTOKU_CHECK(runtime_.calls.Add(reader));
   }
   reader->Open(stub_);
   return reader;
@@ -171,10 +177,10 @@ std::shared_ptr<GrpcEventStream::Reader> GrpcEventStream::CurrentReader() {
 
 absl::Status GrpcEventStream::PauseBeforeReopening(const absl::Status& broken,
                                                    absl::Duration deadline) {
-  platform::Clock& clock = environment_.clock;
+  platform::Clock& clock = runtime_.environment.clock;
   const absl::Duration now = clock.Read().steady;
   unreachable_since_ = std::min(unreachable_since_, now);
-  const absl::Duration pause = PauseAfter(broken, ++failures_, environment_.random());
+  const absl::Duration pause = PauseAfter(broken, ++failures_, runtime_.environment.random());
   platform::MutexLock lock(mutex_);
   reader_ = nullptr;
   if (!end_.ok()) return end_;

@@ -6,7 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "client/cpp/src/environment.h"
+#include "client/cpp/src/retry.h"
 #include "kantoku/event.h"
 #include "kantoku/events/v1/events.grpc.pb.h"
 #include "services/platform/mutex.h"
@@ -16,11 +16,11 @@ namespace kantoku::internal {
 // A subscription over gRPC. One message is fetched ahead; the server waits while it is not taken.
 // A broken stream is opened again by the Next that misses it.
 //
-// Thread-safe, as EventStream says. Owns what it needs; `owner` is kept alive meanwhile.
+// Thread-safe, as EventStream says. Keeps `owner`, to which the other collaborators belong.
 class GrpcEventStream final : public EventStream {
  public:
   // A `refusal` that is not OK is the answer to every Next.
-  GrpcEventStream(std::shared_ptr<const void> owner, const Environment& environment,
+  GrpcEventStream(std::shared_ptr<const void> owner, const CallRuntime& runtime,
                   events::v1::EventsService::Stub& stub, events::v1::SubscribeRequest request,
                   absl::Duration retry_for, absl::Status refusal);
   ~GrpcEventStream() override;
@@ -37,7 +37,7 @@ class GrpcEventStream final : public EventStream {
   absl::Status PauseBeforeReopening(const absl::Status& broken, absl::Duration deadline);
 
   const std::shared_ptr<const void> owner_;
-  const Environment environment_;
+  const CallRuntime runtime_;
   events::v1::EventsService::Stub& stub_;
   const absl::Duration retry_for_;
 

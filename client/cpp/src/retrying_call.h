@@ -87,16 +87,23 @@ class RetryingCall final : public Cancellable,
     {
       platform::MutexLock lock(mutex_);
       pause_ = Timer::kNone;
-      context_ = context;
-      if (cancelled_) context_ = nullptr;
+      if (!cancelled_) context_ = context;
     }
     if (was_cancelled()) return Finish(Cancelled());
     response_.Clear();
     rpc_(context.get(), &request_, &response_,
-         [self = this->shared_from_this(), context](const grpc::Status& status) {
+         [self = this->shared_from_this()](const grpc::Status& status) {
            const LibraryThreadScope scope;
+           self->DropContext();
            self->OnAnswer(platform::FromGrpc(status));
          });
+  }
+
+  // See CallSet: what gRPC's thread still holds of this call must not hold the context.
+  void DropContext() {
+    std::shared_ptr<grpc::ClientContext> dropped;
+    platform::MutexLock lock(mutex_);
+    dropped = std::exchange(context_, nullptr);
   }
 
   void OnAnswer(const absl::Status& status) {
@@ -121,7 +128,6 @@ class RetryingCall final : public Cancellable,
   void Pause(absl::Duration pause) {
     {
       platform::MutexLock lock(mutex_);
-      context_ = nullptr;
       if (!cancelled_) {
         pause_ = runtime_.timer.After(pause, [self = this->shared_from_this()] { self->Try(); });
         return;

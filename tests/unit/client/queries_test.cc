@@ -1,0 +1,198 @@
+#include <catch2/catch.hpp>
+
+#include "kantoku/client.h"
+#include "kantoku/status.h"
+#include "tests/unit/client/scripted_server.h"
+
+namespace kantoku {
+namespace {
+
+using testing::MakeTaskId;
+using testing::ScriptedServer;
+
+TEST_CASE("Cancel asks for it, and answers each task's state or why not") {
+  ScriptedServer server;
+  server.on_control = [](const inputs::v1::ControlRequest& request,
+                         inputs::v1::ControlResponse& response) {
+    CHECK(request.verb() == inputs::v1::CONTROL_VERB_CANCEL);
+    REQUIRE(request.task_ids_size() == 2);
+    CHECK(request.task_ids(0) == std::string(MakeTaskId(1).bytes()));
+    response.add_results()->set_state(task::v1::TASK_STATE_CANCELLING);
+    response.add_results()->mutable_status()->set_code(5);
+    return grpc::Status::OK;
+  };
+  Client kan = server.Connect();
+  const auto states = kan.CancelAll({MakeTaskId(1), MakeTaskId(2)});
+  REQUIRE(states.size() == 2);
+  CHECK(states[0].value() == TaskState::kCancelling);
+  CHECK(states[1].status().code() == absl::StatusCode::kNotFound);
+}
+
+TEST_CASE("Get brings everything that the server tells of a task") {
+  ScriptedServer server;
+  server.on_get_tasks = [](const inputs::v1::GetTasksRequest&,
+                           inputs::v1::GetTasksResponse& response) {
+    auto& info = *response.add_results()->mutable_info();
+    info.set_task_id(MakeTaskId(1).ToString());
+    info.set_namespace_("lab");
+    info.set_owner("ada");
+    info.set_type("resize");
+    info.set_reference("r");
+    info.set_priority(4);
+    info.set_state(task::v1::TASK_STATE_READY);
+    info.set_wait_cause(task::v1::WAIT_CAUSE_NO_IMPLEMENTATION);
+    info.set_failed_attempts(2);
+    info.set_dispatch(3);
+    info.set_session_id("s");
+    info.mutable_created_at()->set_seconds(10);
+    info.mutable_ended_at()->set_seconds(20);
+    info.mutable_last_error()->set_reason("TIMEOUT");
+    info.set_progress(0.5);
+    return grpc::Status::OK;
+  };
+  const auto info = server.Connect().Get(MakeTaskId(1));
+  REQUIRE(info.ok());
+  CHECK(info->id == MakeTaskId(1));
+  CHECK(info->namespace_name == "lab");
+  CHECK(info->owner == "ada");
+  CHECK(info->type == "resize");
+  CHECK(info->reference == "r");
+  CHECK(info->priority == 4);
+  CHECK(info->state == TaskState::kReady);
+  CHECK(info->wait_cause == WaitCause::kNoImplementation);
+  CHECK(info->failed_attempts == 2);
+  CHECK(info->dispatch == 3);
+  CHECK(info->session_id == "s");
+  CHECK(info->created_at == absl::FromUnixSeconds(10));
+  CHECK(info->ended_at == absl::FromUnixSeconds(20));
+  CHECK(info->last_error->reason == "TIMEOUT");
+  CHECK(info->progress == 0.5);
+}
+
+TEST_CASE("More ids than a call takes are cut into several") {
+  ScriptedServer server;
+  std::vector<int> sizes;
+  server.on_get_tasks = [&](const inputs::v1::GetTasksRequest& request,
+                            inputs::v1::GetTasksResponse& response) {
+    sizes.push_back(request.task_ids_size());
+    for (const auto& id : request.task_ids()) {
+      response.add_results()->mutable_info()->set_task_id(TaskId::FromBytes(id)->ToString());
+    }
+    return grpc::Status::OK;
+  };
+  std::vector<TaskId> ids;
+  for (uint64_t i = 0; i < 10'001; ++i) ids.push_back(MakeTaskId(i));
+  const auto infos = server.Connect().GetAll(ids);
+  CHECK(sizes == std::vector<int>{10'000, 1});
+  REQUIRE(infos.size() == ids.size());
+  CHECK(infos[10'000]->id == ids[10'000]);
+}
+
+TEST_CASE("GetOutput answers at once what is there") {
+  ScriptedServer server;
+  server.on_get_outputs = [](const outputs::v1::GetRequest& request,
+                             outputs::v1::GetResponse& response) {
+    auto& result = *response.add_results();
+    if (request.task_ids(0) == std::string(MakeTaskId(1).bytes())) {
+      result.mutable_result()->set_status(outputs::v1::RESULT_STATUS_CANCELLED);
+    } else {
+      result.mutable_status()->set_code(5);
+    }
+    return grpc::Status::OK;
+  };
+  Client kan = server.Connect();
+  CHECK(kan.GetOutput(MakeTaskId(1))->status == OutputStatus::kCancelled);
+  CHECK(kan.GetOutput(MakeTaskId(1))->id == MakeTaskId(1));
+  CHECK(kan.GetOutput(MakeTaskId(2)).status().code() == absl::StatusCode::kNotFound);
+}
+
+TEST_CASE("List sends the query and brings a page") {
+  ScriptedServer server;
+  server.on_list_tasks = [](const inputs::v1::ListTasksRequest& request,
+                            inputs::v1::ListTasksResponse& response) {
+    CHECK(request.namespace_() == "lab");
+    CHECK(request.type() == "t");
+    CHECK(request.states_size() == 1);
+    CHECK(request.states(0) == task::v1::TASK_STATE_FAILED);
+    CHECK(request.page_size() == 7);
+    CHECK(request.page_token() == "from here");
+    response.add_tasks()->set_task_id(MakeTaskId(1).ToString());
+    response.set_next_page_token("next");
+    return grpc::Status::OK;
+  };
+  Client kan = server.Connect(absl::Minutes(5), {.namespace_name = "lab"});
+  const auto page = kan.List(
+      {.type = "t", .states = {TaskState::kFailed}, .page_size = 7, .page_token = "from here"});
+  REQUIRE(page.ok());
+  CHECK(page->tasks.size() == 1);
+  CHECK(page->next_page_token == "next");
+}
+
+TEST_CASE("ListExecutors brings the sessions, and is repeated while the server is away") {
+  ScriptedServer server;
+  int tries = 0;
+  server.on_list_executors = [&](const inputs::v1::ListExecutorsRequest&,
+                                 inputs::v1::ListExecutorsResponse& response) {
+    if (++tries == 1) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "");
+    auto& executor = *response.add_executors();
+    executor.set_name("bench 3");
+    executor.add_types("a");
+    executor.add_types("b");
+    executor.set_connected(true);
+    executor.set_held(2);
+    return grpc::Status::OK;
+  };
+  const auto executors = server.Connect().ListExecutors();
+  REQUIRE(executors.ok());
+  REQUIRE(executors->size() == 1);
+  CHECK(executors->front().name == "bench 3");
+  CHECK(executors->front().types == std::vector<std::string>{"a", "b"});
+  CHECK(executors->front().connected);
+  CHECK(executors->front().held == 2);
+  CHECK(tries == 2);
+}
+
+TEST_CASE("A query ends with the caller's timeout when the server does not come back") {
+  ScriptedServer server;
+  server.Stop();
+  Client kan = server.Connect();
+  const auto executors = kan.ListExecutors({.timeout = absl::Milliseconds(100)});
+  CHECK(executors.status().code() == absl::StatusCode::kDeadlineExceeded);
+  const absl::Status reachable = kan.WaitUntilReachable(absl::Milliseconds(50));
+  CHECK(ReasonOf(reachable) == "UNREACHABLE");
+}
+
+TEST_CASE("ReadEvents brings a page of events") {
+  ScriptedServer server;
+  server.on_read_events = [](const events::v1::ReadRequest& request,
+                             events::v1::ReadResponse& response) {
+    CHECK(request.after() == "p1");
+    CHECK(request.limit() == 5);
+    CHECK(request.filter().types(0) == "task.*");
+    CHECK(request.filter().task_ids(0) == std::string(MakeTaskId(1).bytes()));
+    CHECK(request.filter().namespace_() == "default");
+    auto& event = *response.add_events();
+    event.set_position("p2");
+    event.set_type("task.created");
+    event.mutable_at()->set_seconds(30);
+    event.set_task_id(std::string(MakeTaskId(1).bytes()));
+    (*event.mutable_details())["state"] = "ready";
+    response.set_next("p2");
+    response.set_end(true);
+    return grpc::Status::OK;
+  };
+  const auto page = server.Connect().ReadEvents(
+      {.after = "p1", .filter = {.types = {"task.*"}, .task_ids = {MakeTaskId(1)}}, .limit = 5});
+  REQUIRE(page.ok());
+  REQUIRE(page->events.size() == 1);
+  CHECK(page->events[0].type == "task.created");
+  CHECK(page->events[0].task_id == MakeTaskId(1));
+  CHECK(page->events[0].at == absl::FromUnixSeconds(30));
+  CHECK(page->events[0].details.at("state") == "ready");
+  CHECK(page->next == "p2");
+  CHECK(page->end);
+  CHECK_FALSE(page->gap);
+}
+
+}  // namespace
+}  // namespace kantoku

@@ -1,0 +1,150 @@
+#include "tests/unit/client/scripted_server.h"
+
+#include <catch2/catch.hpp>
+
+#include "client/cpp/src/grpc_connection.h"
+#include "services/platform/ids.h"
+
+namespace kantoku::testing {
+namespace {
+
+template <typename Request, typename Response>
+grpc::Status Run(const ScriptedServer::Script<Request, Response>& script, const Request& request,
+                 Response& response) {
+  if (!script) return {grpc::StatusCode::UNIMPLEMENTED, "no script"};
+  return script(request, response);
+}
+
+}  // namespace
+
+class ScriptedServer::Inputs final : public inputs::v1::InputsService::Service {
+ public:
+  explicit Inputs(ScriptedServer& server) : server_(server) {}
+  grpc::Status Spawn(grpc::ServerContext*, const inputs::v1::SpawnRequest* request,
+                     inputs::v1::SpawnResponse* response) override {
+    return Run(server_.on_spawn, *request, *response);
+  }
+  grpc::Status Control(grpc::ServerContext*, const inputs::v1::ControlRequest* request,
+                       inputs::v1::ControlResponse* response) override {
+    return Run(server_.on_control, *request, *response);
+  }
+  grpc::Status GetTasks(grpc::ServerContext*, const inputs::v1::GetTasksRequest* request,
+                        inputs::v1::GetTasksResponse* response) override {
+    return Run(server_.on_get_tasks, *request, *response);
+  }
+  grpc::Status ListTasks(grpc::ServerContext*, const inputs::v1::ListTasksRequest* request,
+                         inputs::v1::ListTasksResponse* response) override {
+    return Run(server_.on_list_tasks, *request, *response);
+  }
+  grpc::Status ListExecutors(grpc::ServerContext*, const inputs::v1::ListExecutorsRequest* request,
+                             inputs::v1::ListExecutorsResponse* response) override {
+    return Run(server_.on_list_executors, *request, *response);
+  }
+
+ private:
+  ScriptedServer& server_;
+};
+
+class ScriptedServer::Outputs final : public outputs::v1::OutputsService::Service {
+ public:
+  explicit Outputs(ScriptedServer& server) : server_(server) {}
+  grpc::Status Get(grpc::ServerContext*, const outputs::v1::GetRequest* request,
+                   outputs::v1::GetResponse* response) override {
+    return Run(server_.on_get_outputs, *request, *response);
+  }
+  grpc::Status Await(grpc::ServerContext* context, AwaitCall::Stream* stream) override {
+    if (!server_.await_refusal.ok()) return server_.await_refusal;
+    const auto call = std::make_shared<AwaitCall>(*context, *stream);
+    server_.awaits.Put(call);
+    outputs::v1::AwaitRequest request;
+    while (stream->Read(&request)) call->requests.Put(request);
+    return grpc::Status::OK;
+  }
+
+ private:
+  ScriptedServer& server_;
+};
+
+class ScriptedServer::Events final : public events::v1::EventsService::Service {
+ public:
+  explicit Events(ScriptedServer& server) : server_(server) {}
+  grpc::Status Read(grpc::ServerContext*, const events::v1::ReadRequest* request,
+                    events::v1::ReadResponse* response) override {
+    return Run(server_.on_read_events, *request, *response);
+  }
+  grpc::Status Subscribe(grpc::ServerContext* context, const events::v1::SubscribeRequest* request,
+                         grpc::ServerWriter<events::v1::SubscribeResponse>* writer) override {
+    if (!server_.on_subscribe) return {grpc::StatusCode::UNIMPLEMENTED, "no script"};
+    return server_.on_subscribe(*request, *context, *writer);
+  }
+
+ private:
+  ScriptedServer& server_;
+};
+
+void AwaitCall::Succeed(TaskId id, const std::string& data) {
+  outputs::v1::AwaitResponse response;
+  auto& result = *response.add_results();
+  result.set_task_id(std::string(id.bytes()));
+  result.mutable_result()->set_status(outputs::v1::RESULT_STATUS_SUCCEEDED);
+  result.mutable_result()->set_data(data);
+  Send(response);
+}
+
+ScriptedServer::ScriptedServer()
+    : inputs_(std::make_unique<Inputs>(*this)),
+      outputs_(std::make_unique<Outputs>(*this)),
+      events_(std::make_unique<Events>(*this)) {
+  Start();
+}
+
+ScriptedServer::~ScriptedServer() { Stop(); }
+
+void ScriptedServer::Start() {
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(address_, grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(32 << 20);
+  builder.RegisterService(inputs_.get());
+  builder.RegisterService(outputs_.get());
+  builder.RegisterService(events_.get());
+  server_ = builder.BuildAndStart();
+  REQUIRE(server_ != nullptr);
+  address_ = "127.0.0.1:" + std::to_string(port);
+}
+
+void ScriptedServer::Stop() {
+  if (server_ == nullptr) return;
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+  server_ = nullptr;
+}
+
+Client ScriptedServer::Connect(absl::Duration retry_for, ClientOptions options,
+                               platform::Clock& clock) const {
+  const auto channel = internal::MakeChannel(address_);
+  internal::GrpcConnectionOptions connection{
+      .inputs = channel,
+      .outputs = channel,
+      .events = channel,
+      .retry_for = retry_for,
+      .environment = {clock, internal::Environment::Real().random}};
+  return Client(internal::MakeGrpcConnection(std::move(connection)), std::move(options));
+}
+
+TaskId MakeTaskId(uint64_t sequence) {
+  const auto id = platform::TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 3, sequence, 77);
+  return TaskId::FromBytes(id.bytes()).value();
+}
+
+grpc::Status AcceptAll(const inputs::v1::SpawnRequest& request, inputs::v1::SpawnResponse& response,
+                       uint64_t first) {
+  for (int i = 0; i < request.specs_size(); ++i) {
+    auto& result = *response.add_results();
+    result.set_task_id(std::string(MakeTaskId(first++).bytes()));
+    result.set_created(true);
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace kantoku::testing
