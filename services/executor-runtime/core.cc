@@ -1,11 +1,8 @@
 #include "services/executor-runtime/core.h"
 
 #include <algorithm>
-#include <exception>
 
 #include "absl/strings/str_cat.h"
-#include "services/platform/check.h"
-#include "services/platform/rpc/caller.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/executor-runtime/core.h"
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/grpc_status.h"
 
 namespace kantoku::executor {
 

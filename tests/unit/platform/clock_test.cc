@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "absl/time/clock.h"
 #include "tests/support/fake_clock.h"
 
 namespace kantoku::platform {

@@ -88,7 +88,7 @@ class Writer {
   }
 
   absl::Status Commit(const WriteBatch& batch) {
-    const absl::Status status = TryCommit(batch);
+    absl::Status status = TryCommit(batch);
     // Most errors have rolled back already; what is left is undone here, or by the next try.
     if (database_.in_transaction()) rollback_.Run().IgnoreError();
     return status;

@@ -393,6 +393,20 @@ TEST_CASE("Stop tries once more when the store is failing, and answers every rep
   CHECK(stage.journal.lines() == Lines{"1 UNAVAILABLE", "2 UNAVAILABLE"});
 }
 
+TEST_CASE("Stop runs what there was no room for, so that it is answered") {
+  Stage stage;
+  stage.options.max_group_bytes = 1;
+  stage.faults.FailAllCommits(absl::UnavailableError("gone"));
+  stage.Start();
+  REQUIRE(stage.PostPut(1).ok());
+  REQUIRE(stage.clock.AwaitWaiter(absl::Milliseconds(100)));
+  REQUIRE(stage.PostPut(2, Urgency::kUrgent).ok());
+  stage.journal.Await(2);  // Now the group behind the failing one is full.
+  REQUIRE(stage.PostPut(3, Urgency::kUrgent).ok());
+  stage.runner->Stop();
+  CHECK(stage.journal.lines() == Lines{"1 UNAVAILABLE", "2 UNAVAILABLE", "3 UNAVAILABLE"});
+}
+
 TEST_CASE("A runner does not start over a store that cannot say where it is") {
   Stage stage;
   REQUIRE(stage.factory->Open(0).ok());
@@ -411,6 +425,7 @@ TEST_CASE("Posting threads and a store that fails at times lose no command and n
   Journal released[kThreads];
   Journal answered;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) {
@@ -428,6 +443,7 @@ TEST_CASE("Posting threads and a store that fails at times lose no command and n
   }
   for (std::thread& thread : threads) thread.join();
   Lines expected;
+  expected.reserve(kEach);
   for (int i = 0; i < kEach; ++i) expected.push_back(std::to_string(i));
   for (Journal& lines : released) CHECK(lines.Await(kEach) == expected);
   stage.runner->Stop();

@@ -179,6 +179,13 @@ TEST_CASE("A store with a damaged schema is refused and left as it was") {
   place.CheckRefused(absl::StatusCode::kDataLoss, "STORE_DAMAGED", "sqlite: ");
 }
 
+TEST_CASE("A store with a damaged state is refused and left as it was") {
+  Place place;
+  place.Fill();
+  place.Overwrite(8192, std::string(8192, '\xff'));  // The second page.
+  place.CheckRefused(absl::StatusCode::kDataLoss, "STORE_DAMAGED", "sqlite: ");
+}
+
 TEST_CASE("Damage further inside is told by whoever meets it") {
   Place place;
   place.Fill();
