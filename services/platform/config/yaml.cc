@@ -1,8 +1,10 @@
 #include "services/platform/config/yaml.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -102,6 +104,31 @@ class YamlReader {
   ConfigOrigins& origins_;
 };
 
+// Parses and forgets.
+class NoEvents final : public YAML::EventHandler {
+ public:
+  using Mark = YAML::Mark;
+  void OnDocumentStart(const Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const Mark&, YAML::anchor_t) override {}
+  void OnAlias(const Mark&, YAML::anchor_t) override {}
+  void OnScalar(const Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+// YAML::LoadAll would say so as well, but never ends for "!,".
+bool HoldsSeveralDocuments(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  NoEvents events;
+  return parser.HandleNextDocument(events) && parser.HandleNextDocument(events);
+}
+
 void Emit(const Message& message, YAML::Emitter& out);
 
 void EmitField(const FieldDescriptor& field, const Message& message, YAML::Emitter& out) {
@@ -133,12 +160,11 @@ void Emit(const Message& message, YAML::Emitter& out) {
 absl::Status ReadYaml(const std::string& file_name, std::string_view text, Message& config,
                       ConfigOrigins& origins) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty()) return absl::OkStatus();
-    if (documents.size() > 1) {
+    const std::string bytes(text);
+    if (HoldsSeveralDocuments(bytes)) {
       return InvalidConfig(absl::StrCat(file_name, ": holds more than one YAML document"));
     }
-    return YamlReader(file_name, origins).ReadFields(documents.front(), "", config);
+    return YamlReader(file_name, origins).ReadFields(YAML::Load(bytes), "", config);
   } catch (const YAML::Exception& fault) {
     return InvalidConfig(
         absl::StrCat(file_name, ":", fault.mark.line + 1, ": is not YAML: ", Clipped(fault.msg)));
