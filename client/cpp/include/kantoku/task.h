@@ -25,6 +25,8 @@ struct RetryPolicy {
   std::optional<absl::Duration> max_backoff;      // No pause is longer. At most 24 h; 60 s.
   std::optional<double> multiplier;               // From pause to pause. 1 to 100; 2.
   std::optional<double> jitter;                   // Share of a pause drawn at random. 0 to 1; 0.2.
+
+  bool operator==(const RetryPolicy&) const = default;
 };
 
 // What is asked for. The server checks it; what is absent has the server's default.
@@ -38,6 +40,8 @@ struct TaskSpec {
   std::optional<absl::Duration> timeout;           // Of one attempt. 1 ms to 30 days; 1 h.
   std::optional<RetryPolicy> retry;                // Of failed attempts.
   std::optional<absl::Duration> result_retention;  // 1 s to 30 days; 24 h.
+
+  bool operator==(const TaskSpec&) const = default;
 };
 
 // Something that Task::With adds: it changes the spec or tells a plugin about this task. Runs at

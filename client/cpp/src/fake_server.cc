@@ -1,0 +1,408 @@
+#include "client/cpp/src/fake_server.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "client/cpp/src/status_payloads.h"
+#include "services/platform/ids.h"
+#include "services/platform/status.h"
+
+namespace kantoku {
+namespace {
+
+constexpr uint32_t kDefaultAttempts = 3;
+constexpr uint32_t kDefaultPageSize = 100;
+
+absl::Status Unknown(const TaskId& id) {
+  return platform::Error(absl::StatusCode::kNotFound, "UNKNOWN_TASK",
+                         absl::StrCat("task ", id.ToString(), " is unknown"));
+}
+
+absl::Duration PauseAfterFailure(const RetryPolicy& policy, uint32_t failures) {
+  const absl::Duration first = policy.initial_backoff.value_or(absl::Seconds(1));
+  const absl::Duration longest = policy.max_backoff.value_or(absl::Seconds(60));
+  return std::min(longest, first * std::pow(policy.multiplier.value_or(2.0), failures - 1));
+}
+
+bool IsFinal(const absl::Status& failure) {
+  return failure.code() == absl::StatusCode::kInvalidArgument ||
+         failure.code() == absl::StatusCode::kFailedPrecondition;
+}
+
+TaskState StateOf(OutputStatus status) {
+  switch (status) {
+    case OutputStatus::kSucceeded:
+      return TaskState::kSucceeded;
+    case OutputStatus::kFailed:
+      return TaskState::kFailed;
+    case OutputStatus::kCancelled:
+      return TaskState::kCancelled;
+  }
+  return TaskState::kUnknown;
+}
+
+void Tell(std::vector<std::pair<Connection::AwaitDone, absl::StatusOr<Output>>> answers) {
+  for (auto& [done, output] : answers) done(std::move(output));
+}
+
+}  // namespace
+
+void FakeKantoku::Server::Handle(const std::string& type, Handler handler) {
+  {
+    platform::MutexLock lock(mutex_);
+    handlers_[type] = std::move(handler);
+  }
+  RunDue();
+}
+
+void FakeKantoku::Server::SetPaused(bool paused) {
+  {
+    platform::MutexLock lock(mutex_);
+    paused_ = paused;
+  }
+  RunDue();
+}
+
+void FakeKantoku::Server::AdvanceTime(absl::Duration by) {
+  Answers expired;
+  {
+    platform::MutexLock lock(mutex_);
+    now_ += by;
+  }
+  RunDue();
+  {
+    platform::MutexLock lock(mutex_);
+    for (const auto& record : records_) {
+      std::erase_if(record->waiters, [&](Waiter& waiter) {
+        if (waiter.deadline > now_) return false;
+        expired.emplace_back(std::move(waiter.done),
+                             platform::Error(absl::StatusCode::kDeadlineExceeded, "TIMEOUT",
+                                             absl::StrCat("task ", record->info.id.ToString(),
+                                                          " has not ended in time")));
+        return true;
+      });
+    }
+  }
+  Tell(std::move(expired));
+}
+
+void FakeKantoku::Server::FailNextSpawn(absl::Status status) {
+  platform::MutexLock lock(mutex_);
+  spawn_failures_.push_back(std::move(status));
+}
+
+std::vector<TaskSpec> FakeKantoku::Server::spawned() {
+  platform::MutexLock lock(mutex_);
+  std::vector<TaskSpec> specs;
+  for (const auto& record : records_) specs.push_back(record->spec);
+  return specs;
+}
+
+void FakeKantoku::Server::Spawn(SpawnRequest request, SpawnDone done) {
+  std::vector<absl::StatusOr<SpawnedTask>> results;
+  {
+    platform::MutexLock lock(mutex_);
+    absl::Status failure;
+    if (!spawn_failures_.empty()) {
+      failure = std::move(spawn_failures_.front());
+      spawn_failures_.pop_front();
+    }
+    for (TaskSpec& spec : request.specs) {
+      results.push_back(failure.ok() ? Accept(request.namespace_name, std::move(spec)) : failure);
+    }
+  }
+  done(std::move(results));
+  RunDue();
+}
+
+absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& namespace_name,
+                                                        TaskSpec spec) {
+  if (spec.type.empty()) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_TYPE", "type is empty");
+  }
+  const auto reference = std::make_pair(namespace_name, spec.reference);
+  if (const auto taken = by_reference_.find(reference);
+      !spec.reference.empty() && taken != by_reference_.end()) {
+    const TaskInfo& holder = taken->second->info;
+    if (taken->second->spec == spec) {
+      return SpawnedTask{.id = holder.id, .created = false, .created_at = holder.created_at};
+    }
+    absl::Status status =
+        platform::Error(absl::StatusCode::kAlreadyExists, "REFERENCE_TAKEN",
+                        absl::StrCat("reference ", spec.reference, " belongs to another task"));
+    status.SetPayload(internal::kTaskIdPayload, absl::Cord(holder.id.ToString()));
+    return status;
+  }
+  auto record = std::make_unique<Record>();
+  const auto id = platform::TaskId::Make(now_, 0, records_.size() + 1, 0);
+  record->info = {.id = TaskId::FromBytes(id.bytes()).value(),
+                  .namespace_name = namespace_name,
+                  .owner = "local",
+                  .type = spec.type,
+                  .reference = spec.reference,
+                  .priority = spec.priority,
+                  .created_at = now_};
+  record->due = std::max(now_, spec.not_before.value_or(now_));
+  record->spec = std::move(spec);
+  by_id_[record->info.id] = record.get();
+  if (!record->spec.reference.empty()) by_reference_[reference] = record.get();
+  Say(*record, "task.created");
+  records_.push_back(std::move(record));
+  const TaskInfo& info = records_.back()->info;
+  return SpawnedTask{.id = info.id, .created = true, .created_at = info.created_at};
+}
+
+void FakeKantoku::Server::Await(AwaitRequest request, AwaitDone done) {
+  absl::StatusOr<Output> output = Unknown(request.id);
+  {
+    platform::MutexLock lock(mutex_);
+    if (Record* record = Find(request.id); record != nullptr) {
+      if (!record->output.has_value()) {
+        record->waiters.push_back({std::move(done), now_ + request.timeout});
+        return;
+      }
+      output = *record->output;
+    }
+  }
+  done(std::move(output));
+}
+
+void FakeKantoku::Server::Cancel(TasksRequest request, CancelDone done) {
+  std::vector<absl::StatusOr<TaskState>> results;
+  Answers answers;
+  {
+    platform::MutexLock lock(mutex_);
+    for (const TaskId& id : request.ids) {
+      Record* const record = Find(id);
+      if (record == nullptr) {
+        results.emplace_back(Unknown(id));
+      } else if (record->output.has_value()) {
+        results.emplace_back(platform::Error(
+            absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
+            absl::StrCat("task ", id.ToString(),
+                         " has ended: ", platform::ToAbsl(ToString(record->output->status)))));
+      } else if (record->running) {
+        record->info.state = TaskState::kCancelling;
+        results.emplace_back(TaskState::kCancelling);
+      } else {
+        Finish(*record, {.status = OutputStatus::kCancelled, .error = {.reason = "CANCELLED"}},
+               answers);
+        results.emplace_back(TaskState::kCancelled);
+      }
+    }
+  }
+  Tell(std::move(answers));
+  done(std::move(results));
+}
+
+void FakeKantoku::Server::Get(TasksRequest request, GetDone done) {
+  std::vector<absl::StatusOr<TaskInfo>> results;
+  {
+    platform::MutexLock lock(mutex_);
+    for (const TaskId& id : request.ids) {
+      const Record* const record = Find(id);
+      results.push_back(record == nullptr ? absl::StatusOr<TaskInfo>(Unknown(id))
+                                          : Describe(*record));
+    }
+  }
+  done(std::move(results));
+}
+
+void FakeKantoku::Server::GetOutputs(TasksRequest request, GetOutputsDone done) {
+  std::vector<absl::StatusOr<Output>> results;
+  {
+    platform::MutexLock lock(mutex_);
+    for (const TaskId& id : request.ids) {
+      const Record* const record = Find(id);
+      results.push_back(record == nullptr || !record->output.has_value()
+                            ? absl::StatusOr<Output>(Unknown(id))
+                            : *record->output);
+    }
+  }
+  done(std::move(results));
+}
+
+absl::StatusOr<TaskPage> FakeKantoku::Server::List(ListRequest request) {
+  uint64_t begin = 0;
+  if (!request.query.page_token.empty() && !absl::SimpleAtoi(request.query.page_token, &begin)) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_PAGE_TOKEN",
+                           absl::StrCat("page_token: '", request.query.page_token, "' is none"));
+  }
+  const auto& states = request.query.states;
+  std::vector<TaskInfo> living;
+  std::vector<TaskInfo> ended;
+  {
+    platform::MutexLock lock(mutex_);
+    for (const auto& record : records_) {
+      TaskInfo info = Describe(*record);
+      if (info.namespace_name != request.namespace_name) continue;
+      if (!request.query.type.empty() && info.type != request.query.type) continue;
+      if (!states.empty() && std::find(states.begin(), states.end(), info.state) == states.end()) {
+        continue;
+      }
+      (info.ended_at.has_value() ? ended : living).push_back(std::move(info));
+    }
+  }
+  std::stable_sort(ended.begin(), ended.end(),
+                   [](const TaskInfo& a, const TaskInfo& b) { return *a.ended_at > *b.ended_at; });
+  living.insert(living.end(), ended.begin(), ended.end());
+  const uint64_t size = request.query.page_size == 0 ? kDefaultPageSize : request.query.page_size;
+  TaskPage page;
+  for (uint64_t i = begin; i < living.size() && i < begin + size; ++i) {
+    page.tasks.push_back(living[i]);
+  }
+  if (begin + size < living.size()) page.next_page_token = absl::StrCat(begin + size);
+  return page;
+}
+
+absl::StatusOr<std::vector<ExecutorInfo>> FakeKantoku::Server::ListExecutors(
+    ListExecutorsRequest /*request*/) {
+  platform::MutexLock lock(mutex_);
+  ExecutorInfo executor{.name = "fake",
+                        .executor_owner = "local",
+                        .client_id = "local",
+                        .connected = true,
+                        .max_held = paused_ ? 0u : 1u,
+                        .connected_at = now_};
+  for (const auto& [type, handler] : handlers_) executor.types.push_back(type);
+  std::vector<ExecutorInfo> executors;
+  if (!handlers_.empty()) executors.push_back(std::move(executor));
+  return executors;
+}
+
+absl::StatusOr<EventPage> FakeKantoku::Server::ReadEvents(ReadEventsRequest request) {
+  return events_->Read(request);
+}
+
+std::unique_ptr<EventStream> FakeKantoku::Server::Subscribe(SubscribeRequest request) {
+  return events_->Subscribe(request);
+}
+
+absl::Time FakeKantoku::Server::Now() {
+  platform::MutexLock lock(mutex_);
+  return now_;
+}
+
+FakeKantoku::Server::Record* FakeKantoku::Server::Find(const TaskId& id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second;
+}
+
+TaskInfo FakeKantoku::Server::Describe(const Record& record) const {
+  TaskInfo info = record.info;
+  if (record.running || record.output.has_value()) return info;
+  if (record.due > now_) {
+    info.state = TaskState::kScheduled;
+    info.wait_cause = info.failed_attempts > 0 ? WaitCause::kBackoff : WaitCause::kDelay;
+  } else {
+    info.state = TaskState::kReady;
+    info.wait_cause =
+        handlers_.count(record.spec.type) > 0 ? WaitCause::kNoCredit : WaitCause::kNoImplementation;
+  }
+  return info;
+}
+
+void FakeKantoku::Server::Say(const Record& record, const std::string& type) {
+  events_->Append({.type = type,
+                   .at = now_,
+                   .task_id = record.info.id,
+                   .namespace_name = record.info.namespace_name,
+                   .owner = record.info.owner,
+                   .task_type = record.info.type,
+                   .dispatch = record.info.dispatch});
+}
+
+void FakeKantoku::Server::RunDue() {
+  while (true) {
+    Record* record = nullptr;
+    Handler handler;
+    {
+      platform::MutexLock lock(mutex_);
+      record = NextDue();
+      if (record == nullptr) return;
+      handler = handlers_[record->spec.type];
+      record->running = true;
+      record->info.state = TaskState::kRunning;
+      ++record->info.dispatch;
+      Say(*record, "task.started");
+    }
+    absl::StatusOr<std::string> result = handler(record->spec);
+    Answers answers;
+    {
+      platform::MutexLock lock(mutex_);
+      Settle(*record, std::move(result), answers);
+    }
+    Tell(std::move(answers));
+  }
+}
+
+FakeKantoku::Server::Record* FakeKantoku::Server::NextDue() {
+  if (paused_) return nullptr;
+  Record* next = nullptr;
+  for (const auto& record : records_) {
+    if (record->running || record->output.has_value() || record->due > now_) continue;
+    if (handlers_.count(record->spec.type) == 0) continue;
+    if (next == nullptr || record->spec.priority > next->spec.priority) next = record.get();
+  }
+  return next;
+}
+
+void FakeKantoku::Server::Settle(Record& record, absl::StatusOr<std::string> result,
+                                 Answers& answers) {
+  record.running = false;
+  if (result.ok()) {
+    return Finish(record, {.status = OutputStatus::kSucceeded, .data = *std::move(result)},
+                  answers);
+  }
+  if (record.info.state == TaskState::kCancelling) {
+    return Finish(record, {.status = OutputStatus::kCancelled, .error = {.reason = "CANCELLED"}},
+                  answers);
+  }
+  const std::string message(result.status().message());
+  record.info.last_error = TaskError{.reason = "HANDLER_FAILED", .message = message};
+  const RetryPolicy policy = record.spec.retry.value_or(RetryPolicy());
+  const uint32_t failures = ++record.info.failed_attempts;
+  if (!IsFinal(result.status()) && failures < policy.max_attempts.value_or(kDefaultAttempts)) {
+    record.due = now_ + PauseAfterFailure(policy, failures);
+    return;
+  }
+  Finish(record, {.status = OutputStatus::kFailed, .error = *record.info.last_error}, answers);
+}
+
+void FakeKantoku::Server::Finish(Record& record, Output output, Answers& answers) {
+  output.id = record.info.id;
+  output.dispatch = record.info.dispatch;
+  output.ended_at = now_;
+  record.info.state = StateOf(output.status);
+  record.info.ended_at = now_;
+  record.output = std::move(output);
+  Say(record, "task.finished");
+  for (Waiter& waiter : record.waiters)
+    answers.emplace_back(std::move(waiter.done), *record.output);
+  record.waiters.clear();
+}
+
+FakeKantoku::FakeKantoku() : server_(std::make_shared<Server>()) {}
+
+Client FakeKantoku::Connect(ClientOptions options) { return Client(server_, std::move(options)); }
+
+void FakeKantoku::Handle(const std::string& type, Handler handler) {
+  server_->Handle(type, std::move(handler));
+}
+
+void FakeKantoku::Pause() { server_->SetPaused(true); }
+
+void FakeKantoku::Resume() { server_->SetPaused(false); }
+
+void FakeKantoku::AdvanceTime(absl::Duration by) { server_->AdvanceTime(by); }
+
+absl::Time FakeKantoku::Now() const { return server_->Now(); }
+
+void FakeKantoku::FailNextSpawn(absl::Status status) { server_->FailNextSpawn(std::move(status)); }
+
+std::vector<TaskSpec> FakeKantoku::spawned() const { return server_->spawned(); }
+
+}  // namespace kantoku

@@ -1,0 +1,89 @@
+#ifndef KANTOKU_CLIENT_CPP_SRC_FAKE_SERVER_H_
+#define KANTOKU_CLIENT_CPP_SRC_FAKE_SERVER_H_
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "client/cpp/src/fake_event_log.h"
+#include "kantoku/connection.h"
+#include "kantoku/fake.h"
+#include "services/platform/mutex.h"
+
+namespace kantoku {
+
+// What all clients of a fake talk to.
+//
+// Thread-safe.
+class FakeKantoku::Server final : public Connection {
+ public:
+  void Handle(const std::string& type, Handler handler);
+  void SetPaused(bool paused);
+  void AdvanceTime(absl::Duration by);
+  void FailNextSpawn(absl::Status status);
+  std::vector<TaskSpec> spawned();
+
+  void Spawn(SpawnRequest request, SpawnDone done) override;
+  void Await(AwaitRequest request, AwaitDone done) override;
+  void Cancel(TasksRequest request, CancelDone done) override;
+  void Get(TasksRequest request, GetDone done) override;
+  void GetOutputs(TasksRequest request, GetOutputsDone done) override;
+  absl::StatusOr<TaskPage> List(ListRequest request) override;
+  absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) override;
+  absl::StatusOr<EventPage> ReadEvents(ReadEventsRequest request) override;
+  std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) override;
+  absl::Status WaitUntilReachable(absl::Duration /*timeout*/) override { return absl::OkStatus(); }
+  absl::Time Now() override;
+
+ private:
+  struct Waiter {
+    AwaitDone done;
+    absl::Time deadline;
+  };
+  struct Record {
+    TaskSpec spec;
+    TaskInfo info;  // Its state is that of a task that waits until it runs.
+    absl::Time due;
+    bool running = false;
+    std::optional<Output> output;
+    std::vector<Waiter> waiters;
+  };
+  // What is to be called once the lock is free.
+  using Answers = std::vector<std::pair<AwaitDone, absl::StatusOr<Output>>>;
+
+  absl::StatusOr<SpawnedTask> Accept(const std::string& namespace_name, TaskSpec spec)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Record* Find(const TaskId& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  TaskInfo Describe(const Record& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Say(const Record& record, const std::string& type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Runs what is due until nothing is.
+  void RunDue();
+  Record* NextDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Settle(Record& record, absl::StatusOr<std::string> result, Answers& answers)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Finish(Record& record, Output output, Answers& answers)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::shared_ptr<internal::FakeEventLog> events_ =
+      std::make_shared<internal::FakeEventLog>();
+
+  platform::Mutex mutex_;
+  absl::Time now_ ABSL_GUARDED_BY(mutex_) = absl::FromUnixSeconds(1'767'225'600);
+  bool paused_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<std::string, Handler> handlers_ ABSL_GUARDED_BY(mutex_);
+  std::deque<absl::Status> spawn_failures_ ABSL_GUARDED_BY(mutex_);
+  // In the order of their spawn.
+  std::vector<std::unique_ptr<Record>> records_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<TaskId, Record*> by_id_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, std::string>, Record*> by_reference_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace kantoku
+
+#endif  // KANTOKU_CLIENT_CPP_SRC_FAKE_SERVER_H_

@@ -1,0 +1,210 @@
+#include "kantoku/fake.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "kantoku/plugins/logger.h"
+#include "kantoku/status.h"
+
+namespace kantoku {
+namespace {
+
+FakeKantoku::Handler Echo() {
+  return [](const TaskSpec& spec) { return spec.payload; };
+}
+
+TEST_CASE("A fake runs its handlers and resolves futures") {
+  FakeKantoku fake;
+  fake.Handle("upper", [](const TaskSpec& spec) { return spec.payload + "!"; });
+  Client kan = fake.Connect();
+  const auto task = kan.Spawn(Task("upper", "hello"));
+  REQUIRE(task.ok());
+  const auto output = kan.Await(task->id);
+  REQUIRE(output.ok());
+  CHECK(output->succeeded());
+  CHECK(output->data == "hello!");
+  CHECK(output->id == task->id);
+  CHECK(kan.Get(task->id)->state == TaskState::kSucceeded);
+  CHECK(kan.GetOutput(task->id)->data == "hello!");
+}
+
+TEST_CASE("A fake's task without a handler waits for that cause, until there is one") {
+  FakeKantoku fake;
+  Client kan = fake.Connect();
+  const auto task = kan.Spawn(Task("echo", "x"));
+  CHECK(kan.Get(task->id)->wait_cause == WaitCause::kNoImplementation);
+  CHECK(kan.GetOutput(task->id).status().code() == absl::StatusCode::kNotFound);
+  auto output = kan.AwaitAsync(task->id);
+  fake.Handle("echo", Echo());
+  CHECK(output.get()->data == "x");
+}
+
+TEST_CASE("A fake waits for not_before, and tells why") {
+  FakeKantoku fake;
+  fake.Handle("echo", Echo());
+  Client kan = fake.Connect();
+  const auto task = kan.Spawn(Task("echo").With(Delay(absl::Minutes(1))));
+  CHECK(kan.Get(task->id)->state == TaskState::kScheduled);
+  CHECK(kan.Get(task->id)->wait_cause == WaitCause::kDelay);
+  fake.AdvanceTime(absl::Seconds(59));
+  CHECK(kan.Get(task->id)->state == TaskState::kScheduled);
+  fake.AdvanceTime(absl::Seconds(1));
+  CHECK(kan.Get(task->id)->state == TaskState::kSucceeded);
+}
+
+TEST_CASE("A fake tries failed attempts again after the policy's pauses, then fails the task") {
+  FakeKantoku fake;
+  int runs = 0;
+  fake.Handle("bad", [&](const TaskSpec&) {
+    ++runs;
+    return absl::InternalError("broken");
+  });
+  Client kan = fake.Connect();
+  const auto task = kan.Spawn(Task("bad"));
+  CHECK(runs == 1);
+  CHECK(kan.Get(task->id)->wait_cause == WaitCause::kBackoff);
+  CHECK(kan.Get(task->id)->last_error->message == "broken");
+  fake.AdvanceTime(absl::Seconds(1));
+  CHECK(runs == 2);
+  fake.AdvanceTime(absl::Seconds(1));
+  CHECK(runs == 2);
+  fake.AdvanceTime(absl::Seconds(1));
+  CHECK(runs == 3);
+  const auto output = kan.Await(task->id);
+  CHECK(output->status == OutputStatus::kFailed);
+  CHECK(output->error.reason == "HANDLER_FAILED");
+  CHECK(output->dispatch == 3);
+}
+
+TEST_CASE("A fake does not repeat a failure that another attempt would not mend") {
+  FakeKantoku fake;
+  fake.Handle("bad", [](const TaskSpec&) { return absl::InvalidArgumentError("no number"); });
+  Client kan = fake.Connect();
+  CHECK(kan.Await(kan.Spawn(Task("bad"))->id)->status == OutputStatus::kFailed);
+}
+
+TEST_CASE("A fake cancels what waits, and refuses to cancel what has ended") {
+  FakeKantoku fake;
+  Client kan = fake.Connect();
+  const auto task = kan.Spawn(Task("t"));
+  auto output = kan.AwaitAsync(task->id);
+  CHECK(kan.Cancel(task->id).value() == TaskState::kCancelled);
+  CHECK(output.get()->status == OutputStatus::kCancelled);
+  CHECK(kan.Cancel(task->id).status().code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(kan.Cancel(TaskId()).status().code() == absl::StatusCode::kNotFound);
+}
+
+TEST_CASE("A fake keeps references unique per namespace") {
+  FakeKantoku fake;
+  Client kan = fake.Connect();
+  const auto first = kan.Spawn(Task("t", "p").With(Reference("r")));
+  const auto again = kan.Spawn(Task("t", "p").With(Reference("r")));
+  CHECK(again->id == first->id);
+  CHECK(first->created);
+  CHECK_FALSE(again->created);
+  const auto other = kan.Spawn(Task("t", "other").With(Reference("r")));
+  CHECK(other.status().code() == absl::StatusCode::kAlreadyExists);
+  CHECK(TaskIdOf(other.status()) == first->id);
+  CHECK(kan.InNamespace("lab").Spawn(Task("t").With(Reference("r")))->created);
+}
+
+TEST_CASE("A fake runs higher priorities first, and nothing while it is paused") {
+  FakeKantoku fake;
+  std::vector<std::string> order;
+  fake.Handle("t", [&](const TaskSpec& spec) {
+    order.push_back(spec.payload);
+    return "";
+  });
+  fake.Pause();
+  Client kan = fake.Connect();
+  for (const char* name : {"a", "b"}) CHECK(kan.Spawn(Task("t", name)).ok());
+  const auto urgent = kan.Spawn(Task("t", "urgent").With(Priority(5)));
+  CHECK(kan.Get(urgent->id)->wait_cause == WaitCause::kNoCredit);
+  CHECK(order.empty());
+  fake.Resume();
+  CHECK(order == std::vector<std::string>{"urgent", "a", "b"});
+}
+
+TEST_CASE("A fake's spawn fails as a test tells it, and leaves nothing") {
+  FakeKantoku fake;
+  fake.FailNextSpawn(absl::UnavailableError("away"));
+  Client kan = fake.Connect();
+  CHECK(kan.Spawn(Task("t")).status() == absl::UnavailableError("away"));
+  CHECK(fake.spawned().empty());
+  CHECK(kan.Spawn(Task("t")).ok());
+  CHECK(fake.spawned().size() == 1);
+}
+
+TEST_CASE("A fake's await ends when the time that it was given has passed") {
+  FakeKantoku fake;
+  Client kan = fake.Connect();
+  const auto task = kan.Spawn(Task("t"));
+  auto output = kan.AwaitAsync(task->id, {.timeout = absl::Seconds(5)});
+  fake.AdvanceTime(absl::Seconds(5));
+  CHECK(output.get().status().code() == absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_CASE("A fake lists by type and state, in pages") {
+  FakeKantoku fake;
+  fake.Handle("done", Echo());
+  Client kan = fake.Connect();
+  for (int i = 0; i < 3; ++i) CHECK(kan.Spawn(Task("waiting")).ok());
+  CHECK(kan.Spawn(Task("done")).ok());
+  CHECK(kan.List()->tasks.size() == 4);
+  CHECK(kan.List({.type = "done"})->tasks.size() == 1);
+  CHECK(kan.List({.states = {TaskState::kReady}})->tasks.size() == 3);
+  const auto page = kan.List({.page_size = 3});
+  CHECK(page->tasks.size() == 3);
+  const auto rest = kan.List({.page_size = 3, .page_token = page->next_page_token});
+  CHECK(rest->tasks.size() == 1);
+  CHECK(rest->next_page_token.empty());
+  CHECK(kan.ListExecutors()->at(0).types == std::vector<std::string>{"done"});
+}
+
+TEST_CASE("A fake tells what happened, to pages and to streams") {
+  FakeKantoku fake;
+  fake.Handle("echo", Echo());
+  Client kan = fake.Connect();
+  const auto stream = kan.Subscribe({.filter = {.types = {"task.finished"}}});
+  const auto task = kan.Spawn(Task("echo"));
+  const auto page = kan.ReadEvents();
+  REQUIRE(page->events.size() == 3);
+  CHECK(page->events[0].type == "task.created");
+  CHECK(page->events[1].type == "task.started");
+  CHECK(page->end);
+  CHECK(stream->Next()->events.at(0).task_id == task->id);
+  CHECK(stream->Next(absl::ZeroDuration()).status().code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK(kan.ReadEvents({.after = page->next})->events.empty());
+}
+
+TEST_CASE("Plugins take part in spawns of a fake's client as in those of a real one") {
+  std::vector<std::string> lines;
+  const LoggerPlugin logger([&](const std::string& line) { lines.push_back(line); });
+  FakeKantoku fake;
+  Client kan = fake.Connect();
+  const auto task = kan.Spawn(Task("test-task", "Hello world").With(logger.LogEverything()));
+  REQUIRE(task.ok());
+  CHECK(lines == std::vector<std::string>{
+                     "spawning task of type test-task, 11 bytes",
+                     "spawned " + task->id.ToString() + ": task of type test-task, 11 bytes"});
+}
+
+TEST_CASE("A client's logger writes failures alone, unless a task says otherwise") {
+  std::vector<std::string> lines;
+  const LoggerPlugin logger([&](const std::string& line) { lines.push_back(line); });
+  FakeKantoku fake;
+  Client kan = fake.Connect({.plugins = {logger.plugin()}});
+  CHECK(kan.Spawn(Task("t")).ok());
+  CHECK(lines.empty());
+  fake.FailNextSpawn(absl::UnavailableError("away"));
+  CHECK_FALSE(kan.Spawn(Task("t").With(Reference("r7"))).ok());
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0] == "not spawned: task of type t, 0 bytes, reference r7: UNAVAILABLE: away");
+  fake.FailNextSpawn(absl::UnavailableError("away"));
+  CHECK_FALSE(kan.Spawn(Task("t").With(logger.LogNothing())).ok());
+  CHECK(lines.size() == 1);
+}
+
+}  // namespace
+}  // namespace kantoku
