@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "client/cli/cli.h"
+#include "services/all-in-one/bench/bench_command.h"
 #include "services/all-in-one/up_command.h"
 #include "services/executor-runtime/program.h"
 
@@ -33,5 +34,6 @@ int main(int argc, char** argv) {
   const kantoku::cli::Streams streams{std::cin, std::cout, std::cerr, isatty(STDOUT_FILENO) == 1,
                                       isatty(STDERR_FILENO) == 1};
   return kantoku::cli::RunCli(argc, argv, streams,
-                              {kantoku::MakeUpCommand(), MakeExecutorCommand()});
+                              {kantoku::MakeUpCommand(), MakeExecutorCommand(),
+                               kantoku::MakeBenchCommand(), kantoku::MakeBenchExecutorCommand()});
 }

@@ -296,7 +296,7 @@ void Core::Perform(const Actions& actions) {
   if (actions.write != nullptr) actions.write->Write();
   if (actions.cancel != nullptr) actions.cancel->Cancel();
   if (actions.cancel_put != nullptr) actions.cancel_put->TryCancel();
-  for (std::stop_source stop : actions.stops) stop.request_stop();
+  for (const std::stop_source& stop : actions.stops) stop.request_stop();
   for (const auto& [level, line] : actions.lines) options_.log(level, line);
 }
 

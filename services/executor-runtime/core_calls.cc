@@ -218,7 +218,7 @@ void Core::Work() {
     {
       platform::MutexLock lock(mu_);
       if (task != nullptr && ledger_->End(task, now, result)) {
-        puts_->Add(std::move(task), *std::move(result));
+        puts_->Add(std::move(task), std::exchange(result, Result()).value());
       }
       task = stopping_ ? nullptr : ledger_->Begin(now);
       if (!stopping_) Collect(now, actions);

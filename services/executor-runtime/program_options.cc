@@ -36,7 +36,8 @@ struct Flags {
 
 void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--server", flags.server,
-                 "Host and port of Inputs, and of Outputs (default localhost:6330)");
+                 "Host and port of Inputs, and of Outputs (default localhost:6330)")
+      ->envname("KANTOKU_SERVER");
   app.add_option("--outputs", flags.outputs, "Host and port of Outputs when it is elsewhere");
   app.add_option("--namespace", flags.name_space, "Namespace to work for (default: default)");
   app.add_option("--name", flags.name, "Name to be listed under (default: the host's)");

@@ -8,8 +8,8 @@
 
 namespace kantoku::platform {
 
-// std::mutex with thread-safety annotations. Debian's Abseil is built without ThreadSanitizer, which
-// then sees no order in absl::Mutex; it does see this one.
+// std::mutex with thread-safety annotations. Debian's Abseil is built without ThreadSanitizer,
+// which then sees no order in absl::Mutex; it does see this one.
 //
 // Thread-safe.
 class ABSL_LOCKABLE Mutex {

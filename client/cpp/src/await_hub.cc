@@ -78,13 +78,11 @@ class AwaitHub::Stream final : public grpc::ClientBidiReactor<pb::AwaitRequest, 
 };
 
 void AwaitHub::Await(TaskId id, absl::Duration timeout, Done done) {
-  bool closed = false;
   {
     platform::MutexLock lock(mutex_);
-    closed = closed_;
-    if (!closed) AddWaiter(id, timeout, std::move(done));
+    if (!closed_) AddWaiter(id, timeout, std::exchange(done, nullptr));
   }
-  if (closed) return done(Closed());
+  if (done != nullptr) return done(Closed());
   Advance();
 }
 
@@ -187,11 +185,11 @@ void AwaitHub::OnResults(pb::AwaitResponse& response) {
       if (waiters.empty()) continue;
       absl::StatusOr<Output> output =
           ToOutput(*id, result.status(), std::move(*result.mutable_result()));
-      for (size_t i = 0; i < waiters.size(); ++i) {
-        runtime_.timer.Cancel(waiters[i].timer);
-        answers.push_back(
-            {std::move(waiters[i].done), i + 1 < waiters.size() ? output : std::move(output)});
+      for (const Waiter& waiter : waiters) runtime_.timer.Cancel(waiter.timer);
+      for (size_t i = 0; i + 1 < waiters.size(); ++i) {
+        answers.push_back({std::move(waiters[i].done), output});
       }
+      answers.push_back({std::move(waiters.back().done), std::move(output)});
     }
   }
   Tell(std::move(answers));

@@ -90,6 +90,7 @@ TEST_CASE("Threads that spawn at the same time each get the id of their own task
   Client kan = server.Connect();
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int thread = 0; thread < 8; ++thread) {
     threads.emplace_back([&, thread] {
       for (int i = 0; i < 50; ++i) {

@@ -1,0 +1,267 @@
+#include "services/all-in-one/bench/bench_command.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "kantoku/client.h"
+#include "services/all-in-one/bench/floors.h"
+#include "services/executor-runtime/executor.h"
+#include "services/executor-runtime/program.h"
+#include "services/platform/mutex.h"
+#include "services/platform/status.h"
+
+namespace kantoku {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr char kType[] = "bench.echo";
+
+struct BenchOptions {
+  std::string server;        // Empty: one of our own, in a directory that goes afterwards.
+  size_t tasks = 300'000;    // Of the throughput scenario.
+  size_t batch = 500;        // Tasks of a spawn call.
+  size_t in_flight = 4'000;  // Tasks that are spawned and not resolved yet.
+  size_t singles = 2'000;    // Tasks of the latency scenario, one at a time.
+};
+
+// A copy of this program with other arguments; ends with its owner.
+class Child {
+ public:
+  explicit Child(std::vector<std::string> arguments) {
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    if (posix_spawn(&pid_, "/proc/self/exe", nullptr, nullptr, argv.data(), environ) != 0) pid_ = 0;
+  }
+  ~Child() { Stop(); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  // What it used; ends it.
+  rusage Stop() {
+    rusage usage{};
+    if (pid_ == 0) return usage;
+    kill(pid_, SIGTERM);
+    wait4(pid_, nullptr, 0, &usage);
+    pid_ = 0;
+    return usage;
+  }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+double CpuSeconds(const rusage& usage) {
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+// The spawner keeps a number of tasks in flight; every result is seen before it counts.
+class Throughput {
+ public:
+  Throughput(Client& client, const BenchOptions& options) : client_(client), options_(options) {}
+
+  absl::StatusOr<double> Run() {
+    const absl::Time begin = absl::Now();
+    for (size_t left = options_.tasks; left > 0;) {
+      const size_t count = std::min(left, options_.batch);
+      {
+        platform::MutexLock lock(mutex_);
+        while (failure_.ok() && open_ + count > options_.in_flight) changed_.Wait(mutex_);
+        if (!failure_.ok()) return failure_;
+        open_ += count;
+      }
+      SpawnOne(count);
+      left -= count;
+    }
+    platform::MutexLock lock(mutex_);
+    while (failure_.ok() && open_ > 0) changed_.Wait(mutex_);
+    if (!failure_.ok()) return failure_;
+    return static_cast<double>(options_.tasks) / absl::ToDoubleSeconds(absl::Now() - begin);
+  }
+
+ private:
+  void SpawnOne(size_t count) {
+    const std::vector<Task> tasks(count, Task(kType, std::string(100, 'x')));
+    client_.SpawnBatchAsync(tasks, {}, [this](std::vector<absl::StatusOr<SpawnedTask>> spawned) {
+      for (const auto& task : spawned) {
+        if (!task.ok()) {
+          Resolved(task.status());
+          continue;
+        }
+        client_.AwaitAsync(task->id, {}, [this](absl::StatusOr<Output> output) {
+          const bool good = output.ok() && output->succeeded() && output->data.size() == 16;
+          Resolved(good          ? absl::OkStatus()
+                   : output.ok() ? absl::InternalError("a result is not what was put")
+                                 : output.status());
+        });
+      }
+    });
+  }
+
+  void Resolved(const absl::Status& status) {
+    platform::MutexLock lock(mutex_);
+    --open_;
+    failure_.Update(status);
+    if (open_ == 0 || open_ + options_.batch <= options_.in_flight || !status.ok()) {
+      changed_.Signal();
+    }
+  }
+
+  Client& client_;
+  const BenchOptions& options_;
+  platform::Mutex mutex_;
+  platform::CondVar changed_;
+  size_t open_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+};
+
+absl::StatusOr<Latencies> MeasureSingles(Client& client, size_t count) {
+  const Task task(kType, std::string(100, 'x'));
+  std::vector<absl::Duration> times;
+  for (size_t i = 0; i < count; ++i) {
+    const absl::Time begin = absl::Now();
+    KANTOKU_ASSIGN_OR_RETURN(const SpawnedTask spawned, client.Spawn(task));
+    KANTOKU_RETURN_IF_ERROR(client.Await(spawned.id).status());
+    times.push_back(absl::Now() - begin);
+  }
+  return Summarize(std::move(times));
+}
+
+absl::StatusOr<std::string> AwaitPort(const std::string& path) {
+  for (int i = 0; i < 1'000; ++i) {
+    std::ifstream file(path);
+    std::string port;
+    if (std::getline(file, port) && !file.eof()) return "127.0.0.1:" + port;
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  return absl::DeadlineExceededError("the server did not come up within 10 s");
+}
+
+absl::Status RunBench(const BenchOptions& options, const std::string& directory) {
+  std::unique_ptr<Child> server;
+  std::string address = options.server;
+  if (address.empty()) {
+    const std::string port_file = directory + "/port";
+    server = std::make_unique<Child>(std::vector<std::string>{
+        "kantoku", "up", "--data", directory + "/data", "--listen", "127.0.0.1:0", "--port-file",
+        port_file, "--set", "server.metrics_listen=127.0.0.1:0", "--set", "log.level=warn"});
+    KANTOKU_ASSIGN_OR_RETURN(address, AwaitPort(port_file));
+  }
+  Child executor({"kantoku", "bench-executor", "--server", address});
+  KANTOKU_ASSIGN_OR_RETURN(Client client, Client::Connect(address));
+
+  KANTOKU_ASSIGN_OR_RETURN(const Latencies sync, MeasureSync(directory));
+  KANTOKU_ASSIGN_OR_RETURN(const double sqlite, MeasureSqlite(directory));
+  KANTOKU_ASSIGN_OR_RETURN(const Latencies rpc, MeasureRpc(address));
+  const Json floors = {{"fdatasync_p50_us", sync.p50_us},
+                       {"sqlite_lifecycles_per_second", sqlite},
+                       {"grpc_unary_p50_us", rpc.p50_us}};
+
+  KANTOKU_RETURN_IF_ERROR(MeasureSingles(client, 100).status());  // Warm.
+  KANTOKU_ASSIGN_OR_RETURN(const Latencies singles, MeasureSingles(client, options.singles));
+  std::cout << Json{{"scenario", "latency"},
+                    {"tasks", options.singles},
+                    {"p50_us", singles.p50_us},
+                    {"p99_us", singles.p99_us},
+                    {"floors", floors}}
+            << std::endl;
+
+  KANTOKU_ASSIGN_OR_RETURN(const double rate, Throughput(client, options).Run());
+  rusage self{};
+  getrusage(RUSAGE_SELF, &self);
+  Json line = {{"scenario", "throughput"},
+               {"tasks", options.tasks},
+               {"batch", options.batch},
+               {"tasks_per_second", rate},
+               {"of_sqlite_floor", rate / sqlite}};
+  const auto add = [&line](const std::string& name, const rusage& usage) {
+    line[name] = {{"cpu_seconds", CpuSeconds(usage)},
+                  {"peak_rss_mib", static_cast<double>(usage.ru_maxrss) / 1024}};
+  };
+  add("spawner", self);
+  add("executor", executor.Stop());
+  if (server != nullptr) add("server", server->Stop());
+  line["floors"] = floors;
+  std::cout << line << std::endl;
+  return absl::OkStatus();
+}
+
+int BenchMain(const BenchOptions& options) {
+  std::string directory = std::filesystem::temp_directory_path() / "kantoku-bench-XXXXXX";
+  if (mkdtemp(directory.data()) == nullptr) {
+    std::cerr << "kantoku bench: cannot make a directory: " << directory << std::endl;
+    return static_cast<int>(cli::ExitCode::kFailed);
+  }
+  const absl::Status status = RunBench(options, directory);
+  std::filesystem::remove_all(directory);
+  if (status.ok()) return 0;
+  std::cerr << "kantoku bench: " << status << std::endl;
+  return static_cast<int>(cli::ExitCode::kFailed);
+}
+
+}  // namespace
+
+cli::ExtraCommand MakeBenchCommand() {
+  auto options = std::make_shared<BenchOptions>();
+  return {.name = "bench",
+          .description = "Measures a server: its own in a temporary directory, or --server",
+          .set_up =
+              [options](CLI::App& app) {
+                app.add_option("--server", options->server, "A server that runs; empty: its own");
+                app.add_option("--tasks", options->tasks, "Tasks of the throughput scenario")
+                    ->check(CLI::Range(1, 100'000'000))
+                    ->capture_default_str();
+                app.add_option("--batch", options->batch, "Tasks of a spawn call")
+                    ->check(CLI::Range(1, 100'000))
+                    ->capture_default_str();
+                app.add_option("--in-flight", options->in_flight, "Tasks under way at once")
+                    ->check(CLI::Range(1, 1'000'000))
+                    ->capture_default_str();
+                app.add_option("--singles", options->singles, "Tasks of the latency scenario")
+                    ->check(CLI::Range(1, 1'000'000))
+                    ->capture_default_str();
+              },
+          .run = [options] { return BenchMain(*options); }};
+}
+
+cli::ExtraCommand MakeBenchExecutorCommand() {
+  auto options = std::make_shared<executor::ExecutorOptions>();
+  return {.name = "bench-executor",
+          .description = "The executor that bench starts",
+          .set_up =
+              [options](CLI::App& app) {
+                app.group("");  // Not for people: not in the help.
+                app.add_option("--server", options->inputs_address)->required();
+              },
+          .run =
+              [options] {
+                return executor::RunUntilSignal(
+                    "kantoku bench-executor", *options, [](executor::Executor& executor) {
+                      return executor.HandleInline(kType, [](executor::Context&) {
+                        return executor::Result{.data = std::string(16, 'y')};
+                      });
+                    });
+              }};
+}
+
+}  // namespace kantoku
