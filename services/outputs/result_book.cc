@@ -1,7 +1,6 @@
 #include "services/outputs/result_book.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,47 +16,9 @@ using platform::TaskId;
 using platform::Transaction;
 
 constexpr absl::Duration kMaxRetention = absl::Hours(24 * 366);
-// A result that is kept nearly as long as its end marker is not emptied first: that saves a second
-// write.
-constexpr absl::Duration kNotWorthEmptying = absl::Hours(1);
-
-constexpr uint64_t kMaxCounter = (uint64_t{1} << kExpiryCounterBits) - 1;
-constexpr size_t kMaxKeysPerExpiry = 4096;
-
-// How much of what is over is forgotten in one group.
-constexpr size_t kSweptKeysPerGroup = 8192;
-constexpr size_t kSweptBytesPerGroup = size_t{16} << 20;
-constexpr size_t kSweptKeysPerRead = 64;
-constexpr size_t kEndedFencesPerGroup = 4096;
-
-RecordKey ExpiryKey(int64_t minute, uint64_t counter) {
-  return static_cast<RecordKey>(minute) << kExpiryCounterBits | counter;
-}
-
-absl::Time StartOfMinute(int64_t minute) { return absl::FromUnixSeconds(minute * 60); }
-
-// The first minute that does not begin before `time`, so that nothing is forgotten early.
-int64_t MinuteNotBefore(absl::Time time) {
-  constexpr int64_t kMinute = 60'000;
-  return (std::max<int64_t>(absl::ToUnixMillis(time), 0) + kMinute - 1) / kMinute;
-}
 
 absl::Time WholeMilliseconds(absl::Time time) {
   return absl::FromUnixMillis(absl::ToUnixMillis(time));
-}
-
-absl::Time MarkerEnd(const StoredResult& result) {
-  return std::max(result.expires, result.ended_at + kMarkerTime);
-}
-
-// When a stored result is to be looked at again.
-absl::Time FirstDue(const StoredResult& result) {
-  const absl::Time marker_end = MarkerEnd(result);
-  return marker_end - result.expires > kNotWorthEmptying ? result.expires : marker_end;
-}
-
-absl::Status DamagedRecord(std::string_view kind, RecordKey key, const absl::Status& why) {
-  return platform::Annotate(why, absl::StrCat(platform::ToAbsl(kind), " ", key));
 }
 
 }  // namespace
@@ -74,7 +35,7 @@ absl::Status ResultBook::Load() {
   KANTOKU_RETURN_IF_ERROR(
       store_.Scan({.kind = kFenceKind}, [&](RecordKey key, std::string_view value) {
         const auto fence = DecodeFence(value);
-        if (!fence.ok()) return damage.Update(DamagedRecord("fence", key, fence.status()));
+        if (!fence.ok()) return damage.Update(fence.status());
         fences_[key] = {fence->task, fence->dispatch, fence->erase_at};
         fence_ends_.emplace_back(fence->erase_at, key);
       }));
@@ -82,19 +43,11 @@ absl::Status ResultBook::Load() {
   KANTOKU_RETURN_IF_ERROR(
       store_.Scan({.kind = kEpochKind}, [&](RecordKey key, std::string_view value) {
         const auto epoch = DecodeEpoch(value);
-        if (!epoch.ok()) return damage.Update(DamagedRecord("epoch", key, epoch.status()));
+        if (!epoch.ok()) return damage.Update(epoch.status());
         epochs_[static_cast<uint32_t>(key)] = *epoch;
       }));
-  KANTOKU_RETURN_IF_ERROR(
-      store_.Scan({.kind = kExpiryKind}, [&](RecordKey key, std::string_view value) {
-        const auto size = DecodeExpirySize(value);
-        if (!size.ok()) return damage.Update(DamagedRecord("expiry", key, size.status()));
-        results_ += *size;
-        minutes_[static_cast<int64_t>(key >> kExpiryCounterBits)].next_counter =
-            static_cast<uint32_t>(key & kMaxCounter) + 1;
-      }));
-  if (!minutes_.empty()) next_due_ = StartOfMinute(minutes_.begin()->first);
-  if (!fence_ends_.empty()) next_due_ = std::min(next_due_, fence_ends_.front().first);
+  KANTOKU_RETURN_IF_ERROR(LoadExpiries());
+  SetNextDue();
   return damage;
 }
 
@@ -203,9 +156,8 @@ absl::Status ResultBook::Find(std::span<const TaskId> tasks, absl::Time now, Fou
   for (size_t i = 0; i < tasks.size(); ++i) order.emplace_back(tasks[i].key(), i);
   std::sort(order.begin(), order.end());
   keys_.clear();
-  for (const auto& [key, index] : order) {
-    if (keys_.empty() || keys_.back() != key) keys_.push_back(key);
-  }
+  for (const auto& [key, index] : order) keys_.push_back(key);
+  KANTOKU_RETURN_IF_ERROR(KeepStored());
   auto next = order.begin();
   const auto visit_absent = [&](size_t index) {
     const auto known = in_flight_.find(tasks[index].key());
@@ -226,17 +178,49 @@ absl::Status ResultBook::Find(std::span<const TaskId> tasks, absl::Time now, Fou
       }
     }
   };
-  KANTOKU_RETURN_IF_ERROR(store_.Read({.kind = kResultKind, .keys = keys_}, visit_record));
+  if (!keys_.empty()) {
+    KANTOKU_RETURN_IF_ERROR(store_.Read({.kind = kResultKind, .keys = keys_}, visit_record));
+  }
   for (; next != order.end(); ++next) visit_absent(next->second);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> ResultBook::MayBeStored(RecordKey key) {
+  const auto slot = static_cast<uint32_t>(key >> TaskId::kSequenceBits);
+  auto highest = highest_.find(slot);
+  if (highest == highest_.end()) {
+    const RecordKey first = static_cast<RecordKey>(slot) << TaskId::kSequenceBits;
+    RecordKey found = 0;
+    KANTOKU_RETURN_IF_ERROR(
+        store_.Scan({.kind = kResultKind,
+                     .first = first,
+                     .last = first + (RecordKey{1} << TaskId::kSequenceBits) - 1,
+                     .limit = 1,
+                     .descending = true},
+                    [&](RecordKey last, std::string_view) { found = last; }));
+    highest = highest_.emplace(slot, found).first;
+  }
+  return key <= highest->second;
+}
+
+absl::Status ResultBook::KeepStored() {
+  // Neighbours lie on the same page of a store.
+  std::sort(keys_.begin(), keys_.end());
+  keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
+  size_t kept = 0;
+  for (const RecordKey key : keys_) {
+    KANTOKU_ASSIGN_OR_RETURN(const bool may_be, MayBeStored(key));
+    if (may_be) keys_[kept++] = key;
+  }
+  keys_.resize(kept);
   return absl::OkStatus();
 }
 
 absl::Status ResultBook::ReadExisting() {
   DropDurable();
   existing_.clear();
-  // Neighbours lie on the same page of a store.
-  std::sort(keys_.begin(), keys_.end());
-  keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
+  KANTOKU_RETURN_IF_ERROR(KeepStored());
+  if (keys_.empty()) return absl::OkStatus();
   return store_.Read(
       {.kind = kResultKind, .keys = keys_}, [&](RecordKey key, std::string_view record) {
         const auto result = DecodeResult(record);
@@ -276,9 +260,11 @@ void ResultBook::Store(const Offer& offer, Transaction& transaction, StoredVisit
     fences_.erase(key);
     transaction.batch().Erase(kFenceKind, key);
   }
+  RecordKey& highest = highest_[result.task.slot()];
+  highest = std::max(highest, key);
   in_flight_[key] = {result.task, result.status, result.dispatch, current_.number};
   current_.keys.push_back(key);
-  ExpireAt(key, FirstDue(result));
+  ForgetInTime(result);
   ++results_;
   stored(result, record_);
 }
@@ -291,137 +277,6 @@ void ResultBook::DropDurable() {
       if (known != in_flight_.end() && known->second.group <= durable) in_flight_.erase(known);
     }
   }
-}
-
-void ResultBook::FinishGroup(Transaction& transaction) {
-  DropDurable();
-  const absl::Time now = transaction.now().wall;
-  ForgetFences(transaction);
-  SweepBudget budget{.keys = kSweptKeysPerGroup, .bytes = kSweptBytesPerGroup};
-  absl::StatusOr<bool> more = true;
-  while (more.ok() && *more && budget.keys > 0) more = SweepStep(transaction, budget);
-  FlushExpiries(transaction);
-  if (!current_.keys.empty() || current_writes_) {
-    transaction.OnDurable([this, number = current_.number] {
-      durable_group_.store(number, std::memory_order_release);
-    });
-    const uint64_t next = current_.number + 1;
-    groups_.push_back(std::exchange(current_, Group{.number = next}));
-    current_writes_ = false;
-  }
-  next_due_ = absl::InfiniteFuture();
-  if (!minutes_.empty()) next_due_ = StartOfMinute(minutes_.begin()->first);
-  if (!fence_ends_.empty()) next_due_ = std::min(next_due_, fence_ends_.front().first);
-  // What is overdue and not done waits for the store, which is about to be asked again anyway.
-  if (!more.ok() || (!*more && next_due_ <= now)) next_due_ = now + absl::Seconds(1);
-}
-
-absl::Time ResultBook::NextDue() const { return next_due_; }
-
-void ResultBook::ExpireAt(RecordKey key, absl::Time time) {
-  new_expiries_[MinuteNotBefore(time)].push_back(key);
-}
-
-void ResultBook::FlushExpiries(Transaction& transaction) {
-  for (auto& [minute, keys] : new_expiries_) {
-    std::sort(keys.begin(), keys.end());
-    keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-    for (size_t begin = 0; begin < keys.size(); begin += kMaxKeysPerExpiry) {
-      Minute& into = minutes_[minute];
-      KANTOKU_CHECK(into.next_counter < kMaxCounter);
-      const size_t size = std::min(kMaxKeysPerExpiry, keys.size() - begin);
-      EncodeExpiry(std::span(keys).subspan(begin, size), record_);
-      transaction.batch().Put(kExpiryKind, ExpiryKey(minute, into.next_counter++), record_);
-      into.last_group = current_.number;
-      current_writes_ = true;
-    }
-  }
-  new_expiries_.clear();
-}
-
-void ResultBook::ForgetFences(Transaction& transaction) {
-  const absl::Time now = transaction.now().wall;
-  for (size_t i = 0; i < kEndedFencesPerGroup && !fence_ends_.empty(); ++i) {
-    const auto [end, key] = fence_ends_.front();
-    if (end > now) return;
-    fence_ends_.pop_front();
-    const auto fence = fences_.find(key);
-    // A later fence of the task stands further back in the line.
-    if (fence == fences_.end() || fence->second.erase_at > now) continue;
-    fences_.erase(fence);
-    transaction.batch().Erase(kFenceKind, key);
-  }
-}
-
-absl::StatusOr<bool> ResultBook::SweepStep(Transaction& transaction, SweepBudget& budget) {
-  if (minutes_.empty()) return false;
-  const int64_t number = minutes_.begin()->first;
-  Minute& minute = minutes_.begin()->second;
-  if (StartOfMinute(number) > transaction.now().wall) return false;
-  // The store does not show all of it yet.
-  if (minute.last_group > durable_group_.load(std::memory_order_acquire)) return false;
-
-  std::optional<RecordKey> found;
-  absl::StatusOr<std::vector<RecordKey>> keys;
-  KANTOKU_RETURN_IF_ERROR(store_.Scan({.kind = kExpiryKind,
-                                       .first = ExpiryKey(number, minute.swept_counter),
-                                       .last = ExpiryKey(number, kMaxCounter),
-                                       .limit = 1},
-                                      [&](RecordKey key, std::string_view value) {
-                                        found = key;
-                                        keys = DecodeExpiry(value);
-                                      }));
-  if (!found.has_value()) {
-    minutes_.erase(minutes_.begin());
-    return true;
-  }
-  if (keys.ok()) {
-    KANTOKU_RETURN_IF_ERROR(SweepKeys(*keys, transaction, budget, minute.swept_keys));
-    if (minute.swept_keys < keys->size()) return true;
-    transaction.batch().Erase(kExpiryKind, *found);
-  }
-  // A damaged record stays where it is, for whoever comes to look.
-  minute.swept_counter = static_cast<uint32_t>(*found & kMaxCounter) + 1;
-  minute.swept_keys = 0;
-  return true;
-}
-
-absl::Status ResultBook::SweepKeys(std::span<const RecordKey> keys, Transaction& transaction,
-                                   SweepBudget& budget, uint32_t& swept_keys) {
-  while (swept_keys < keys.size() && budget.keys > 0) {
-    const size_t size = std::min(keys.size() - swept_keys, kSweptKeysPerRead);
-    size_t bytes = 0;
-    KANTOKU_RETURN_IF_ERROR(
-        store_.Read({.kind = kResultKind, .keys = keys.subspan(swept_keys, size)},
-                    [&](RecordKey key, std::string_view record) {
-                      bytes += record.size();
-                      SweepResult(key, record, transaction);
-                    }));
-    swept_keys += static_cast<uint32_t>(size);
-    budget.keys -= std::min(budget.keys, size);
-    budget.bytes -= std::min(budget.bytes, bytes);
-    if (budget.bytes == 0) budget.keys = 0;
-  }
-  return absl::OkStatus();
-}
-
-void ResultBook::SweepResult(RecordKey key, std::string_view record, Transaction& transaction) {
-  // Something newer is on its way there, with an expiry of its own.
-  if (in_flight_.contains(key)) return;
-  const absl::Time now = transaction.now().wall;
-  auto result = DecodeResult(record);
-  if (!result.ok() || result->expires > now) return;
-  if (MarkerEnd(*result) <= now) {
-    transaction.batch().Erase(kResultKind, key);
-    --results_;
-    return;
-  }
-  if (result->emptied) return;
-  result->emptied = true;
-  result->content_type = result->reason = result->message = result->data = {};
-  EncodeResult(*result, record_);
-  transaction.batch().Put(kResultKind, key, record_);
-  ExpireAt(key, MarkerEnd(*result));
 }
 
 }  // namespace kantoku::outputs

@@ -153,6 +153,11 @@ class ResultBook {
   ResultBook(Options options, platform::RecordStore& store) : options_(options), store_(store) {}
   absl::Status Load();
 
+  // Whether the store can have something under `key`: most tasks that are asked about are newer
+  // than all that have ended, and cost no read.
+  absl::StatusOr<bool> MayBeStored(platform::RecordKey key);
+  // Leaves those of `keys_` that may be stored, in their order, each once.
+  absl::Status KeepStored();
   // Fills `existing_` with what the store has under `keys_`.
   absl::Status ReadExisting();
   // The end of a task, durable or in flight; null when it has none.
@@ -168,6 +173,10 @@ class ResultBook {
                   platform::Transaction& transaction);
 
   void DropDurable();
+  absl::Status LoadExpiries();
+  void SetNextDue();
+  // Sees to it that a stored result is looked at again when its time is over.
+  void ForgetInTime(const StoredResult& result);
   void ExpireAt(platform::RecordKey key, absl::Time time);
   void FlushExpiries(platform::Transaction& transaction);
   void ForgetFences(platform::Transaction& transaction);
@@ -189,6 +198,9 @@ class ResultBook {
   bool current_writes_ = false;
   // Set on the store thread.
   std::atomic<uint64_t> durable_group_ = 0;
+
+  // By slot, the highest key that was ever stored; there once the slot was asked for.
+  absl::flat_hash_map<uint32_t, platform::RecordKey> highest_;
 
   absl::flat_hash_map<platform::RecordKey, Fenced> fences_;
   std::deque<std::pair<absl::Time, platform::RecordKey>> fence_ends_;

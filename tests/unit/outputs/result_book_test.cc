@@ -8,6 +8,7 @@
 
 #include "services/outputs/store.h"
 #include "services/platform/partition/group.h"
+#include "services/platform/store/forwarding_record_store.h"
 #include "services/platform/store/memory/memory_record_store.h"
 
 namespace kantoku::outputs {
@@ -21,6 +22,19 @@ using Presence = ResultBook::Presence;
 
 constexpr absl::Duration kDay = absl::Hours(24);
 
+class CountingStore final : public platform::ForwardingRecordStore {
+ public:
+  CountingStore(std::unique_ptr<platform::RecordStore> behind, int& reads)
+      : ForwardingRecordStore(std::move(behind)), reads_(reads) {}
+  absl::Status Read(const platform::RecordKeys& keys, platform::RecordVisitor visit) override {
+    ++reads_;
+    return ForwardingRecordStore::Read(keys, visit);
+  }
+
+ private:
+  int& reads_;
+};
+
 // A book on a memory store, whose groups are committed when a test says so.
 class Desk {
  public:
@@ -29,7 +43,7 @@ class Desk {
   void Open() {
     groups_.clear();
     book_.reset();
-    store_ = *factory_->Open(0);
+    store_ = std::make_unique<CountingStore>(*factory_->Open(0), reads_);
     next_batch_ = *store_->LastBatch() + 1;
     auto book = ResultBook::Recover({.max_fences = 100}, *store_);
     REQUIRE(book.ok());
@@ -130,6 +144,7 @@ class Desk {
 
   ResultBook& book() { return *book_; }
   platform::RecordStore& store() { return *store_; }
+  int reads() const { return reads_; }
   const std::vector<TaskId>& stored() const { return stored_; }
 
  private:
@@ -140,6 +155,7 @@ class Desk {
 
   std::unique_ptr<platform::RecordStoreFactory> factory_ =
       platform::MakeMemoryRecordStoreFactory(OutputsSchema());
+  int reads_ = 0;
   std::unique_ptr<platform::RecordStore> store_;
   std::unique_ptr<ResultBook> book_;
   platform::Now now_{.wall = absl::FromUnixSeconds(1'700'000'010)};
@@ -201,6 +217,20 @@ TEST_CASE("A result that is not durable yet is not shown") {
   CHECK(desk.Find(task) == Presence::kInFlight);
   desk.Commit();
   CHECK(desk.Find(task) == Presence::kHeld);
+}
+
+TEST_CASE("Tasks newer than all that have ended cost no read") {
+  Desk desk;
+  desk.Put(Desk::Task(10), 1);
+  desk.Commit();
+  desk.Open();
+  CHECK(desk.Find(Desk::Task(10)) == Presence::kHeld);
+  CHECK(desk.reads() == 1);
+  CHECK(desk.Find(Desk::Task(11)) == Presence::kAbsent);
+  desk.Put({Desk::Offer(Desk::Task(12), 1), Desk::Offer(Desk::Task(11), 1)});
+  CHECK(desk.reads() == 1);
+  CHECK(desk.Put(Desk::Task(12), 2).outcome == Outcome::kTaken);
+  CHECK(desk.reads() == 2);
 }
 
 TEST_CASE("An id that differs in its random bits is another task") {
