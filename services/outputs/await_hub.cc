@@ -152,7 +152,7 @@ void AwaitHub::Answered(StreamId id, Stream& stream) {
   NoteIdle(stream);
   if (stream.tasks.size() < 2 * stream.waiting + kNotWorthCompacting) return;
   // A task that was answered and asked for again is in the list twice.
-  std::sort(stream.tasks.begin(), stream.tasks.end());
+  std::ranges::sort(stream.tasks, {}, [](const TaskId& task) { return task.bytes(); });
   stream.tasks.erase(std::unique(stream.tasks.begin(), stream.tasks.end()), stream.tasks.end());
   std::erase_if(stream.tasks, [&](const TaskId& task) { return !Waits(task, id); });
   KANTOKU_CHECK(stream.tasks.size() == stream.waiting);
