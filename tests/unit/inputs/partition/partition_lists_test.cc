@@ -154,6 +154,76 @@ TEST_CASE("Tasks that end between two pages move nothing") {
   }
 }
 
+// Ends four tasks in one row each: failed ones first, then succeeded ones.
+struct TwoRows {
+  explicit TwoRows(PartitionFixture& fixture) : executor(fixture, 1, 100) {
+    executor.Connect();
+    for (int i = 0; i < 9; ++i) (void)fixture.SpawnOne();
+    (void)executor.Task(9);
+    v1::PullRequest nacks;
+    for (int i = 1; i <= 4; ++i) {
+      v1::Nack& nack = *nacks.add_nacks();
+      nack.set_task_id(executor.Task(i).task_id());
+      nack.set_dispatch(1);
+      nack.set_kind(v1::NACK_KIND_FAILED_FINALLY);
+    }
+    executor.Say(nacks);
+    (void)fixture.outputs->Asked(4);
+    std::vector<FenceAnswer> answers;
+    for (size_t i = 1; i <= 4; ++i) {
+      const auto id = TaskId::FromBytes(fixture.outputs->Asked(i).task_id());
+      answers.push_back({*id, 1, TaskState::kFailed});
+    }
+    fixture.partition().AnswerFences(answers);
+    fixture.Settle();
+  }
+  void Succeed(PartitionFixture& fixture, int first, int last) {
+    fixture.clock.Advance(absl::Seconds(1));
+    v1::PullRequest acks;
+    for (int i = first; i <= last; ++i) {
+      v1::Ack& ack = *acks.add_acks();
+      ack.set_task_id(executor.Task(i).task_id());
+      ack.set_dispatch(1);
+      ack.set_receipt(executor.ReceiptFor(executor.Task(i)));
+    }
+    executor.Say(acks);
+    fixture.Settle();
+  }
+
+  TestExecutor executor;
+};
+
+TEST_CASE("A page that begins within a row goes on there, though a newer end came meanwhile") {
+  PartitionFixture fixture;
+  TwoRows rows(fixture);
+  ListCommand command = Command(2);
+  command.states = {TaskState::kFailed};
+  const auto first = fixture.List(command);
+  REQUIRE(first->tasks.size() == 2);
+  rows.Succeed(fixture, 5, 8);
+  command.page_token = first->next;
+  std::vector<TaskId> seen = ReadAll(fixture, command);
+  for (const TaskView& task : first->tasks) seen.push_back(task.id);
+  CHECK(seen.size() == 4);
+  CHECK(AsSet(seen).size() == 4);
+}
+
+TEST_CASE("A page whose row was forgotten meanwhile goes on with the whole next row") {
+  PartitionFixture fixture;
+  TwoRows rows(fixture);
+  rows.Succeed(fixture, 5, 8);
+  ListCommand command = Command(2);
+  command.states = {TaskState::kFailed, TaskState::kSucceeded};
+  const auto first = fixture.List(command);
+  REQUIRE(first->tasks.size() == 2);
+  CHECK(first->tasks[0].state == TaskState::kSucceeded);
+  fixture.clock.Advance(absl::Hours(1) + absl::Seconds(1));
+  fixture.Settle();
+  fixture.Settle();
+  command.page_token = first->next;
+  CHECK(ReadAll(fixture, command).size() == 4);
+}
+
 TEST_CASE("A token that came from nowhere is refused") {
   PartitionFixture fixture;
   for (const std::string token :

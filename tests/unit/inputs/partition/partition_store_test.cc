@@ -145,19 +145,20 @@ TEST_CASE("Tasks that are cancelled in the queue make room in the cache") {
   options.payload_cache_bytes = 1'000;
   PartitionFixture fixture(options);
   for (int i = 0; i < 10; ++i) {
-    const TaskId id = fixture.SpawnOne(std::string(800, 'p'));
+    const TaskId id = fixture.SpawnOne(std::string(900, 'p'));
     REQUIRE(fixture.Cancel(id).ok());
     fixture.Answer(fixture.outputs->Asked(static_cast<size_t>(i) + 1), TaskState::kCancelled);
     REQUIRE(fixture.Reaches(id, TaskState::kCancelled));
   }
   fixture.Settle();
   // From memory: a store that cannot be read does not matter.
-  (void)fixture.SpawnOne("small");
+  const std::string payload(200, 'q');
+  (void)fixture.SpawnOne(payload);
   fixture.Settle();
   fixture.faults.FailRead(absl::UnavailableError("no reads"));
   TestExecutor executor(fixture, 1);
   executor.Connect();
-  CHECK(executor.Task(1).payload() == "small");
+  CHECK(executor.Task(1).payload() == payload);
 }
 
 TEST_CASE("A payload that cannot be read now is sent with a later dispatch") {
