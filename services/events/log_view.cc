@@ -17,11 +17,12 @@ void LogView::Publish(std::vector<LogRowPtr> rows) {
   {
     platform::MutexLock lock(mu_);
     KANTOKU_CHECK(rows.front()->row >= bounds_.end);
-    bounds_.end = rows.back()->row + 1;
+    const RowNumber end = rows.back()->row + 1;
+    bounds_.end = end;
     Keep(std::move(rows));
     const auto first_due =
         std::partition(waiters_.begin(), waiters_.end(),
-                       [this](const Waiter& waiter) { return waiter.end >= bounds_.end; });
+                       [end](const Waiter& waiter) { return waiter.end >= end; });
     due.assign(std::make_move_iterator(first_due), std::make_move_iterator(waiters_.end()));
     waiters_.erase(first_due, waiters_.end());
   }

@@ -89,10 +89,10 @@ absl::StatusOr<PageReader::DecodedRowPtr> PageReader::Decode(const LogRow& row) 
   return decoded;
 }
 
-void PageReader::Remember(RowNumber row, DecodedRowPtr decoded) {
+void PageReader::Remember(RowNumber row, const DecodedRowPtr& decoded) {
   if (row + kMaxDecodedRows < log_.bounds().end || decoded->bytes > kMaxDecodedBytes / 4) return;
   decoded_bytes_ += decoded->bytes;
-  decoded_.emplace(row, std::move(decoded));
+  decoded_.emplace(row, decoded);
   decoded_order_.push_back(row);
   while (decoded_.size() > kMaxDecodedRows || decoded_bytes_ > kMaxDecodedBytes) {
     const auto oldest = decoded_.find(decoded_order_.front());

@@ -68,7 +68,7 @@ class PageReader {
   };
 
   absl::StatusOr<DecodedRowPtr> Decode(const LogRow& row);
-  void Remember(RowNumber row, DecodedRowPtr decoded);
+  void Remember(RowNumber row, const DecodedRowPtr& decoded);
   // Moves the page's `next` through the row, to its end unless the page is full first.
   void AddRow(RowNumber number, const DecodedRow& row, Page& page);
   // Events of `run`, which begins at `first` in its row; false when the page is full.

@@ -17,6 +17,7 @@ struct Position {
   RowNumber row = 1;
   uint32_t index = 0;
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): takes the 0 that the compiler writes for a pointer.
   auto operator<=>(const Position&) const = default;
 };
 

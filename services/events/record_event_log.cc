@@ -60,8 +60,9 @@ absl::Status RecoverRows(RecordStore& store, RecoveredLog& log) {
                              absl::StrCat("events: row ", expected - 1, " is missing"));
     }
     auto row = DecodeRow(key, value);
-    if (row.ok()) log.rows.push_back(std::make_shared<LogRow>(*std::move(row)));
-    return row.status();
+    if (!row.ok()) return row.status();
+    log.rows.push_back(std::make_shared<LogRow>(*std::move(row)));
+    return absl::OkStatus();
   }));
   log.end = expected;
   return absl::OkStatus();
@@ -73,8 +74,9 @@ absl::StatusOr<RecoveredLog> Recover(RecordStore& store, uint32_t new_id) {
   KANTOKU_RETURN_IF_ERROR(
       ScanWhileOk(store, {.kind = kMarkKind}, [&](RecordKey key, std::string_view value) {
         auto mark = DecodeMark(value);
-        if (mark.ok()) log.marks.emplace_back(key, *std::move(mark));
-        return mark.status();
+        if (!mark.ok()) return mark.status();
+        log.marks.emplace_back(key, *std::move(mark));
+        return absl::OkStatus();
       }));
   KANTOKU_RETURN_IF_ERROR(
       ScanWhileOk(store, {.kind = kSegmentKind}, [&](RecordKey key, std::string_view value) {
@@ -218,8 +220,9 @@ class RecordEventLog final : public EventLog {
         .kind = kRowKind, .first = span.first, .last = span.last, .limit = limit};
     KANTOKU_RETURN_IF_ERROR(ScanWhileOk(*store_, range, [&](RecordKey key, std::string_view value) {
       auto row = DecodeRow(key, value);
-      if (row.ok()) rows.push_back(std::make_shared<LogRow>(*std::move(row)));
-      return row.status();
+      if (!row.ok()) return row.status();
+      rows.push_back(std::make_shared<LogRow>(*std::move(row)));
+      return absl::OkStatus();
     }));
     return rows;
   }

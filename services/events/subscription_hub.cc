@@ -84,22 +84,22 @@ void SubscriptionHub::Cancel(Subscriber& subscriber) {
 }
 
 void SubscriptionHub::Read(ReadRequest request, v1::ReadResponse& response, ReadDone done) {
-  absl::Status refused;
-  {
-    platform::MutexLock lock(mu_);
-    if (stopping_) {
-      refused = Draining();
-    } else if (reads_ >= options_.max_reads) {
-      refused = TooMany("TOO_MANY_READS", "reads are waiting", options_.max_reads);
-    } else {
-      ++reads_;
-      turns_.push_back({.kind = Turn::Kind::kRead,
-                        .read = std::unique_ptr<PendingRead>(
-                            new PendingRead{std::move(request), response, std::move(done)})});
-      changed_.Signal();
-    }
+  std::unique_ptr<PendingRead> read(new PendingRead{std::move(request), response, std::move(done)});
+  const absl::Status refused = Enqueue(read);
+  if (!refused.ok()) read->done(refused);
+}
+
+// Takes the read unless it is refused.
+absl::Status SubscriptionHub::Enqueue(std::unique_ptr<PendingRead>& read) {
+  platform::MutexLock lock(mu_);
+  if (stopping_) return Draining();
+  if (reads_ >= options_.max_reads) {
+    return TooMany("TOO_MANY_READS", "reads are waiting", options_.max_reads);
   }
-  if (!refused.ok()) done(refused);
+  ++reads_;
+  turns_.push_back({.kind = Turn::Kind::kRead, .read = std::move(read)});
+  changed_.Signal();
+  return absl::OkStatus();
 }
 
 void SubscriptionHub::Drain() {

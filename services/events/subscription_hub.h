@@ -119,6 +119,7 @@ class SubscriptionHub {
   };
   struct Wakeup;
 
+  absl::Status Enqueue(std::unique_ptr<PendingRead>& read);
   void Run();
   Turn NextTurn();
   void WatchLog();

@@ -53,6 +53,7 @@ class Deadline {
 // The form that exec wants; points into `texts`.
 std::vector<char*> Pointers(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -68,6 +69,7 @@ std::vector<std::string> Environment(const std::map<std::string, std::string>& c
   }
   for (const auto& [name, value] : changes) all[name] = value;
   std::vector<std::string> entries;
+  entries.reserve(all.size());
   for (const auto& [name, value] : all) entries.push_back(absl::StrCat(name, "=", value));
   return entries;
 }
