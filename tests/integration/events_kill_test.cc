@@ -169,6 +169,7 @@ TEST_CASE("Kills in the midst of appends lose, double and reorder nothing") {
   Server server;
   Progress progress;
   std::vector<std::thread> sources;
+  sources.reserve(kSources);
   for (int source = 0; source < kSources; ++source) {
     sources.emplace_back([&, source] { Feed(server, source, progress); });
   }

@@ -21,9 +21,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "services/platform/check.h"
 #include "services/platform/clock.h"
+#include "tests/support/notification.h"
 
 extern "C" char** environ;  // NOLINT(readability-redundant-declaration): not in every unistd.h.
 
@@ -123,7 +123,7 @@ struct ChildProcess::Launch {
     ::_exit(127);
   }
 
-  absl::Notification launched;
+  test::Notification launched;
   absl::Status status;
 };
 
@@ -133,7 +133,7 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(const ChildOpt
   Launch launch = {.argv = options.argv, .env = Environment(options.env)};
   if (!options.directory.empty()) launch.directory = options.directory.c_str();
   child->thread_ = std::thread([&launch, child = child.get()] { child->Run(launch); });
-  launch.launched.WaitForNotification();
+  launch.launched.Wait();
   if (!launch.status.ok()) return launch.status;
   return child;
 }

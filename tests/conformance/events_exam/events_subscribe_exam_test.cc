@@ -91,6 +91,7 @@ TEST_CASE("Many subscribers follow many sources, each in order") {
   for (size_t i = 0; i < kSubscribers; ++i)
     subscriptions.emplace_back(*stub, v1::SubscribeRequest());
   std::vector<std::thread> sources;
+  sources.reserve(kSources);
   for (int source = 0; source < kSources; ++source) {
     sources.emplace_back([&exam, source] {
       const std::string name = "source" + std::to_string(source);

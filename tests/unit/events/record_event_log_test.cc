@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "services/events/log_records.h"
 #include "services/platform/status.h"
 #include "services/platform/store/memory/memory_record_store.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/fault_injecting_record_store.h"
+#include "tests/support/notification.h"
 
 namespace kantoku::events {
 namespace {
@@ -46,14 +46,14 @@ class PendingAppend {
       done_.Notify();
     });
   }
-  bool answered() const { return done_.HasBeenNotified(); }
+  bool answered() const { return done_.happened(); }
   absl::StatusOr<AppendResult> Await() {
-    done_.WaitForNotification();
+    done_.Wait();
     return result_;
   }
 
  private:
-  absl::Notification done_;
+  test::Notification done_;
   absl::StatusOr<AppendResult> result_;
 };
 
@@ -66,8 +66,9 @@ struct Fixture {
   absl::Status Open(const RecordEventLogOptions& options = {}) {
     log.reset();
     auto opened = OpenRecordEventLog(options, stores, clock);
-    if (opened.ok()) log = *std::move(opened);
-    return opened.status();
+    if (!opened.ok()) return opened.status();
+    log = *std::move(opened);
+    return absl::OkStatus();
   }
   uint64_t Append(uint64_t number, const std::string& bytes) {
     const auto result = PendingAppend(*log, number, bytes).Await();
@@ -112,9 +113,9 @@ TEST_CASE("A batch whose commit failed and was repeated by the source stands the
   CHECK(first.Await().status().code() == absl::StatusCode::kUnavailable);
   REQUIRE(f.clock.AwaitWaiter(absl::Seconds(1)));
   f.clock.Advance(absl::Seconds(1));
-  absl::Notification there;
+  test::Notification there;
   f.log->NotifyBeyond(1, [&] { there.Notify(); });
-  there.WaitForNotification();
+  there.Wait();
   CHECK(f.Append(1, "one") == 1);
   CHECK(f.Texts() == std::vector<std::string>{"one"});
 }
@@ -209,14 +210,14 @@ TEST_CASE("The log remembers so many sources, and forgets only silent ones") {
   Fixture f;
   REQUIRE(f.Open({.retention = {.age = absl::Hours(1)}}).ok());
   const auto append = [&f](const std::string& source) {
-    absl::Notification done;
+    test::Notification done;
     absl::Status status;
     f.log->Append({.source = source, .batches = {{1, "x"}}},
                   [&](const absl::StatusOr<AppendResult>& result) {
                     status = result.status();
                     done.Notify();
                   });
-    done.WaitForNotification();
+    done.Wait();
     return status;
   };
   for (int i = 0; i < 4096; ++i) REQUIRE(append(absl::StrCat("source", i)).ok());

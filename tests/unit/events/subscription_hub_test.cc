@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
 #include "services/events/log_records.h"
 #include "services/events/record_event_log.h"
 #include "services/platform/check.h"
 #include "services/platform/clock.h"
 #include "services/platform/status.h"
 #include "services/platform/store/memory/memory_record_store.h"
+#include "tests/support/notification.h"
 
 namespace kantoku::events {
 namespace {
@@ -36,14 +36,14 @@ class TestLog {
         log_(*OpenRecordEventLog(options, *stores_, platform::Clock::Real())) {}
 
   void Append(const std::string& type, int events = 1) {
-    absl::Notification done;
+    test::Notification done;
     absl::Status outcome;
     AppendCommand command = {.source = "test/0", .batches = {{++number_, Encode(type, events)}}};
     log_->Append(std::move(command), [&](const absl::StatusOr<AppendResult>& result) {
       outcome = result.status();
       done.Notify();
     });
-    done.WaitForNotification();
+    done.Wait();
     CHECK(outcome.ok());
   }
 
@@ -151,14 +151,14 @@ struct Fixture {
     return *subscribers.back();
   }
   v1::ReadResponse Read(SubscriptionHub::ReadRequest request) {
-    absl::Notification done;
+    test::Notification done;
     absl::Status outcome;
     v1::ReadResponse response;
     hub->Read(std::move(request), response, [&](const absl::Status& status) {
       outcome = status;
       done.Notify();
     });
-    done.WaitForNotification();
+    done.Wait();
     CHECK(outcome.ok());
     return response;
   }
