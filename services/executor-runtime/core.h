@@ -84,6 +84,8 @@ class Core final : public Executor, private PullStream::Listener {
 
   // A worker's thread.
   void Work();
+  void End(const HeldTaskPtr& task, absl::StatusOr<Result> result, absl::Duration now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<Result> RunHandler(const HeldTaskPtr& task);
   void RunInline(std::span<const HeldTaskPtr> tasks);
 

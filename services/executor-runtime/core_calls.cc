@@ -217,9 +217,7 @@ void Core::Work() {
     const absl::Duration now = Steady();
     {
       platform::MutexLock lock(mu_);
-      if (task != nullptr && ledger_->End(task, now, result)) {
-        puts_->Add(std::move(task), std::exchange(result, Result()).value());
-      }
+      if (task != nullptr) End(task, std::exchange(result, Result()), now);
       task = stopping_ ? nullptr : ledger_->Begin(now);
       if (!stopping_) Collect(now, actions);
       if (task == nullptr && stopping_) return;
@@ -235,6 +233,10 @@ void Core::Work() {
   }
 }
 
+void Core::End(const HeldTaskPtr& task, absl::StatusOr<Result> result, absl::Duration now) {
+  if (ledger_->End(task, now, result)) puts_->Add(task, *std::move(result));
+}
+
 void Core::RunInline(std::span<const HeldTaskPtr> tasks) {
   std::vector<absl::StatusOr<Result>> results;
   results.reserve(tasks.size());
@@ -244,7 +246,7 @@ void Core::RunInline(std::span<const HeldTaskPtr> tasks) {
   {
     platform::MutexLock lock(mu_);
     for (size_t i = 0; i < tasks.size(); ++i) {
-      if (ledger_->End(tasks[i], now, results[i])) puts_->Add(tasks[i], *std::move(results[i]));
+      End(tasks[i], std::move(results[i]), now);
     }
     if (!stopping_) Collect(now, actions);
   }

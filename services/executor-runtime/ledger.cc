@@ -210,8 +210,8 @@ void Ledger::OnReceipt(const HeldTaskPtr& task, std::string receipt) {
   acks_.push_back(task);
 }
 
-void Ledger::ReturnPut(const HeldTaskPtr& task, HandBack how) {
-  if (!task->dropped && task->phase == Phase::kPutting) Return(task, std::move(how));
+void Ledger::ReturnPut(const HeldTaskPtr& task, const HandBack& how) {
+  if (!task->dropped && task->phase == Phase::kPutting) Return(task, how);
 }
 
 void Ledger::OnTime(absl::Duration now) {
@@ -308,7 +308,7 @@ void Ledger::Drop(const HeldTaskPtr& task) {
   CompactQueue();
 }
 
-void Ledger::Return(const HeldTaskPtr& task, HandBack how) {
+void Ledger::Return(const HeldTaskPtr& task, const HandBack& how) {
   if (task->phase == Phase::kQueued) task->payload = {};
   LeaveWork(task);
   task->phase = Phase::kReturning;

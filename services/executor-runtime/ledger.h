@@ -64,7 +64,7 @@ class Ledger {
 
   void OnReceipt(const HeldTaskPtr& task, std::string receipt);
   // The result was not accepted.
-  void ReturnPut(const HeldTaskPtr& task, HandBack how);
+  void ReturnPut(const HeldTaskPtr& task, const HandBack& how);
 
   // --- Time.
 
@@ -125,7 +125,7 @@ class Ledger {
   void MarkRunning(const HeldTaskPtr& task, absl::Duration now);
   void Stop(HeldTask& task, StopCause cause);
   void Drop(const HeldTaskPtr& task);
-  void Return(const HeldTaskPtr& task, HandBack how);
+  void Return(const HeldTaskPtr& task, const HandBack& how);
   void CompactQueue();
   std::vector<HeldTaskPtr> Queued() const;
   void PresentAgain();

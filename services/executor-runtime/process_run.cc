@@ -59,7 +59,7 @@ std::vector<std::string> EnvironmentOf(const ProcessOptions& options, const Cont
     if (std::strncmp(*entry, "KANTOKU_", 8) != 0) environment.emplace_back(*entry);
   }
   for (const auto& [name, value] : options.environment) {
-    environment.push_back(name + "=" + value);
+    environment.push_back(absl::StrCat(name, "=", value));
   }
   environment.push_back("KANTOKU_TASK_ID=" + context.task_id().ToString());
   environment.push_back("KANTOKU_TASK_TYPE=" + context.type());

@@ -66,7 +66,8 @@ class Bench {
   }
 
   std::shared_ptr<FakeConnection> Run(Handler handler) {
-    REQUIRE(executor->Handle("test.type", std::move(handler)).ok());
+    const absl::Status registered = executor->Handle("test.type", std::move(handler));
+    REQUIRE(registered.ok());
     Start();
     return Next();
   }

@@ -246,7 +246,7 @@ TEST_CASE("A running task is asked to stop when it is cancelled") {
   const std::stop_token token = desk.ledger.StopToken(*task);
   desk.Control(1, inputs::v1::HANDLER_ACTION_CANCEL);
   CHECK(task->stop_cause == StopCause::kCancelled);
-  for (std::stop_source stop : desk.ledger.TakeStopped()) stop.request_stop();
+  for (const std::stop_source& stop : desk.ledger.TakeStopped()) stop.request_stop();
   CHECK(token.stop_requested());
   SECTION("and its error then confirms the cancellation") {
     desk.ledger.End(task, kNow, absl::CancelledError("stopped"));

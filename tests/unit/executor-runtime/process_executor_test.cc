@@ -260,6 +260,7 @@ TEST_CASE("What a command leaves behind in its group ends with it") {
 
 TEST_CASE("Commands run side by side") {
   std::vector<std::future<absl::StatusOr<Result>>> runs;
+  runs.reserve(20);
   for (int i = 0; i < 20; ++i) {
     runs.push_back(std::async(std::launch::async, [i] { return Run("cat", std::to_string(i)); }));
   }
