@@ -34,6 +34,11 @@ class Fixture {
                    return rpc;
                  }) {}
 
+  // A batch that nobody answered holds its call, which holds the batch.
+  ~Fixture() {
+    for (const auto& rpc : rpcs) rpc->done = nullptr;
+  }
+
   // Submits a call; its results appear in results[name].
   void Submit(const std::string& name, const std::vector<std::string>& payloads,
               absl::Duration timeout = absl::InfiniteDuration()) {

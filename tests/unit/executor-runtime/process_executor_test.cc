@@ -188,9 +188,13 @@ TEST_CASE("A command gets its three files and nothing else of ours") {
 
 TEST_CASE("A command starts with no signal blocked or ignored") {
   signal(SIGPIPE, SIG_IGN);
-  const auto result = Run("grep -E '^Sig(Blk|Ign)' /proc/self/status");
+  const auto blocked = Run("sed -n 's/^SigBlk:\t//p' /proc/self/status");
+  const auto ignored = Run("sed -n 's/^SigIgn:\t//p' /proc/self/status");
   signal(SIGPIPE, SIG_DFL);
-  CHECK(result->data == "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+  // The C library keeps signals 32 and 33 for itself: nobody can change what it inherits of them.
+  constexpr uint64_t kLibrarys = uint64_t{3} << 31;
+  CHECK(std::stoull(blocked->data, nullptr, 16) == 0);
+  CHECK((std::stoull(ignored->data, nullptr, 16) & ~kLibrarys) == 0);
 }
 
 TEST_CASE("A command that asks for more memory than its limit fails") {

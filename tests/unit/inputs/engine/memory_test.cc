@@ -23,6 +23,7 @@ void Uncount(void* memory) {
 }  // namespace
 
 void* operator new(size_t size) { return Count(std::malloc(size)); }
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return Count(std::malloc(size)); }
 void* operator new(size_t size, std::align_val_t alignment) {
   return Count(std::aligned_alloc(static_cast<size_t>(alignment), size));
 }
