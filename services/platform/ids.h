@@ -32,7 +32,8 @@ class Uuid {
   }
   bool empty() const { return *this == Uuid(); }
 
-  auto operator<=>(const Uuid&) const = default;
+  // clang-tidy 14 takes the 0 that a comparison is compared with for a pointer.
+  auto operator<=>(const Uuid&) const = default;  // NOLINT(modernize-use-nullptr)
 
   template <typename H>
   friend H AbslHashValue(H h, const Uuid& id) {

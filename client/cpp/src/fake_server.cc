@@ -44,7 +44,7 @@ TaskState StateOf(OutputStatus status) {
   return TaskState::kUnknown;
 }
 
-void Tell(std::vector<std::pair<Connection::AwaitDone, absl::StatusOr<Output>>> answers) {
+void Tell(std::vector<std::pair<Connection::AwaitDone, absl::StatusOr<Output>>>&& answers) {
   for (auto& [done, output] : answers) done(std::move(output));
 }
 
@@ -75,9 +75,10 @@ void FakeKantoku::Server::AdvanceTime(absl::Duration by) {
   RunDue();
   {
     platform::MutexLock lock(mutex_);
+    const absl::Time now = now_;
     for (const auto& record : records_) {
       std::erase_if(record->waiters, [&](Waiter& waiter) {
-        if (waiter.deadline > now_) return false;
+        if (waiter.deadline > now) return false;
         expired.emplace_back(std::move(waiter.done),
                              platform::Error(absl::StatusCode::kDeadlineExceeded, "TIMEOUT",
                                              absl::StrCat("task ", record->info.id.ToString(),

@@ -46,6 +46,7 @@ class Child {
  public:
   explicit Child(std::vector<std::string> arguments) {
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     if (posix_spawn(&pid_, "/proc/self/exe", nullptr, nullptr, argv.data(), environ) != 0) pid_ = 0;
@@ -102,20 +103,21 @@ class Throughput {
  private:
   void SpawnOne(size_t count) {
     const std::vector<Task> tasks(count, Task(kType, std::string(100, 'x')));
-    client_.SpawnBatchAsync(tasks, {}, [this](std::vector<absl::StatusOr<SpawnedTask>> spawned) {
-      for (const auto& task : spawned) {
-        if (!task.ok()) {
-          Resolved(task.status());
-          continue;
-        }
-        client_.AwaitAsync(task->id, {}, [this](absl::StatusOr<Output> output) {
-          const bool good = output.ok() && output->succeeded() && output->data.size() == 16;
-          Resolved(good          ? absl::OkStatus()
-                   : output.ok() ? absl::InternalError("a result is not what was put")
-                                 : output.status());
+    client_.SpawnBatchAsync(
+        tasks, {}, [this](const std::vector<absl::StatusOr<SpawnedTask>>& spawned) {
+          for (const auto& task : spawned) {
+            if (!task.ok()) {
+              Resolved(task.status());
+              continue;
+            }
+            client_.AwaitAsync(task->id, {}, [this](absl::StatusOr<Output> output) {
+              const bool good = output.ok() && output->succeeded() && output->data.size() == 16;
+              Resolved(good          ? absl::OkStatus()
+                       : output.ok() ? absl::InternalError("a result is not what was put")
+                                     : output.status());
+            });
+          }
         });
-      }
-    });
   }
 
   void Resolved(const absl::Status& status) {

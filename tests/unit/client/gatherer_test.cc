@@ -43,12 +43,14 @@ class Fixture {
   void Submit(const std::string& name, const std::vector<std::string>& payloads,
               absl::Duration timeout = absl::InfiniteDuration()) {
     std::vector<absl::StatusOr<TestGatherer::Item>> items;
+    items.reserve(payloads.size());
     for (const auto& payload : payloads) {
       items.emplace_back(TestGatherer::Item{payload, payload.size()});
     }
     gatherer.Submit(std::move(items), timeout, [this, name](TestGatherer::Results answer) {
       platform::MutexLock lock(mutex);
-      CHECK(results.emplace(name, std::move(answer)).second);
+      const bool first = results.emplace(name, std::move(answer)).second;
+      CHECK(first);
       changed.SignalAll();
     });
   }
