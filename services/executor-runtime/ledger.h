@@ -34,7 +34,7 @@ class Ledger {
 
   explicit Ledger(uint32_t max_held) : max_held_(max_held) {}
 
-  // --- From Inputs.
+  // ---- From Inputs ----
 
   // Takes a dispatch in: into the queue, or, when its handler runs inline, as one that runs from
   // now on and is returned. Hands it back when it exceeds the credit or has no handler
@@ -49,7 +49,7 @@ class Ledger {
   // Hand-backs that were sent before this ping have been read.
   void OnPong(uint64_t number);
 
-  // --- To and from handlers.
+  // ---- To and from handlers ----
 
   // The next task of the queue, now running; null when there is none.
   HeldTaskPtr Begin(absl::Duration now);
@@ -60,13 +60,13 @@ class Ledger {
   // A token that is signalled when the task is to stop.
   std::stop_token StopToken(HeldTask& task);
 
-  // --- From Outputs.
+  // ---- From Outputs ----
 
   void OnReceipt(const HeldTaskPtr& task, std::string receipt);
   // The result was not accepted.
   void ReturnPut(const HeldTaskPtr& task, const HandBack& how);
 
-  // --- Time.
+  // ---- Time ----
 
   // A start is reported once its handler has run for this long: most are over by then, and an ack
   // says it all.
@@ -77,7 +77,7 @@ class Ledger {
   // When OnTime may have something to do next.
   absl::Duration next_time() const { return next_time_; }
 
-  // --- Ends.
+  // ---- Ends ----
 
   // Takes nothing more and hands the queue back.
   void Drain();
@@ -88,7 +88,7 @@ class Ledger {
   // Hands back what still runs, whatever its handler does.
   void Abandon();
 
-  // --- To Inputs.
+  // ---- To Inputs ----
 
   void FillHello(inputs::v1::Hello& hello);
   // Takes note of what became of the tasks that hello presented. False when the answer does not

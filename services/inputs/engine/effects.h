@@ -11,8 +11,7 @@
 // durable. Within one kind, order matters.
 namespace kantoku::inputs {
 
-// ---- Records
-// -------------------------------------------------------------------------------------
+// ---- Records ----
 
 // What happened to a living task since it was accepted. Absent while nothing unusual did; never
 // written for an ordinary dispatch.
@@ -81,8 +80,7 @@ struct Change {
   std::optional<Record> record;  // Absent: erase.
 };
 
-// ---- Messages
-// ------------------------------------------------------------------------------------
+// ---- Messages ----
 
 struct DispatchMessage {
   ConnectionId connection;

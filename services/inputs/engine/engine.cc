@@ -193,8 +193,7 @@ absl::StatusOr<TaskState> Engine::Cancel(const TaskId& id, const Now& now, Effec
   return TaskState::kCancelling;
 }
 
-// ---- Questions
-// ------------------------------------------------------------------------------------
+// ---- Questions ----
 
 std::optional<TaskView> Engine::Find(const TaskId& id) const {
   const TaskIndex index = tasks_.Find(id);
@@ -278,8 +277,7 @@ std::vector<SessionView> Engine::Sessions(std::string_view name_space) const {
   return views;
 }
 
-// ---- Side tables
-// ----------------------------------------------------------------------------------
+// ---- Side tables ----
 
 void Engine::SetFailure(Task& task, Failure failure) {
   if (failure.empty()) return;

@@ -122,8 +122,7 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // ---- Recovery: before the first command, in this order
-  // -----------------------------------------
+  // ---- Recovery: before the first command, in this order ----
   void RecoverHighWater(uint32_t slot, uint64_t reserved);
   void RecoverHistory(uint64_t row, const std::vector<TaskView>& tasks);
   void RecoverDead(uint64_t row, const std::vector<TaskView>& tasks);
@@ -137,18 +136,16 @@ class Engine {
   // Queues what waits, starts a fresh grace for what is leased, asks again for open fences.
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
-  // ---- Users
-  // ------------------------------------------------------------------------------------- Accepts
-  // the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT; INVALID_ARGUMENT, REQUEST_ID_REUSED
-  // when the request id came with other content before.
+  // ---- Users ----
+  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT; INVALID_ARGUMENT,
+  // REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
   // The state after the request. NOT_FOUND, NO_SUCH_TASK when it is not living: it may have ended.
   absl::StatusOr<TaskState> Cancel(const TaskId& task, const platform::Now& now, Effects& effects);
 
-  // ---- Executors
-  // --------------------------------------------------------------------------------- A verdict for
-  // each held dispatch. A session that is connected elsewhere loses that connection.
+  // ---- Executors ----
+  // A verdict for each held dispatch. A session that is connected elsewhere loses that connection.
   // PERMISSION_DENIED, FOREIGN_SESSION when it belongs to another caller or namespace.
   absl::StatusOr<std::vector<HeldVerdict>> OpenSession(const OpenSessionCommand& command,
                                                        const platform::Now& now, Effects& effects);
@@ -164,22 +161,19 @@ class Engine {
   absl::Status Progress(ConnectionId connection, const TaskId& task, uint32_t dispatch,
                         double fraction, std::string_view message, Effects& effects);
 
-  // ---- Outputs
-  // ----------------------------------------------------------------------------------- Answer to a
-  // FenceMessage: the terminal state of the task in Outputs, or nullopt: closed.
+  // ---- Outputs ----
+  // Answer to a FenceMessage: the terminal state of the task in Outputs, or nullopt: closed.
   void FenceAnswered(const TaskId& task, uint32_t dispatch, std::optional<TaskState> terminal,
                      const platform::Now& now, Effects& effects);
 
-  // ---- Time
-  // -------------------------------------------------------------------------------------- Does
-  // what is due and dispatches what can be; to be called once per group, last.
+  // ---- Time ----
+  // Does what is due and dispatches what can be; to be called once per group, last.
   void FinishGroup(const platform::Now& now, Effects& effects);
   // Steady time of the next thing that is due without a command.
   absl::Duration NextWake(const platform::Now& now) const;
 
-  // ---- Questions
-  // --------------------------------------------------------------------------------- A living
-  // task.
+  // ---- Questions ----
+  // A living task.
   std::optional<TaskView> Find(const TaskId& task) const;
   // A task that ended since the last FinishGroup.
   std::optional<TaskView> FindJustEnded(const TaskId& task) const;

@@ -12,8 +12,7 @@ namespace kantoku::inputs {
 
 using platform::Now;
 
-// ---- Dispatch
-// -------------------------------------------------------------------------------------
+// ---- Dispatch ----
 
 void Engine::DispatchReady(const Now& now, Effects& effects) {
   DispatchGroupRecord record;
@@ -122,8 +121,7 @@ absl::StatusOr<TaskIndex> Engine::FindHeld(ConnectionId connection, const TaskId
   return index;
 }
 
-// ---- What executors report
-// ------------------------------------------------------------------------
+// ---- What executors report ----
 
 absl::Status Engine::Started(ConnectionId connection, const TaskId& id, uint32_t dispatch,
                              const Now& now, Effects& effects) {
@@ -190,8 +188,7 @@ absl::Status Engine::Progress(ConnectionId connection, const TaskId& id, uint32_
   return absl::OkStatus();
 }
 
-// ---- Ends and new starts
-// --------------------------------------------------------------------------
+// ---- Ends and new starts ----
 
 absl::Time Engine::BackoffEnd(const Task& task, absl::Time wall) {
   const RetryPolicy& policy = policies_.at(task.policy);
@@ -335,8 +332,7 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
   effects.states.push_back({task.key(), std::move(record)});
 }
 
-// ---- Time
-// -----------------------------------------------------------------------------------------
+// ---- Time ----
 
 void Engine::SetAlarm(TaskIndex index, absl::Duration steady) {
   ClearAlarm(index);

@@ -105,8 +105,7 @@ absl::Status Partition::PostUrgent(PartitionRunner::Command command) {
   return Post(std::move(command), PartitionRunner::Urgency::kUrgent);
 }
 
-// ---- Users
-// ----------------------------------------------------------------------------------------
+// ---- Users ----
 
 void Partition::Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done) {
   // While the store cannot write, new work is refused at once instead of piling up.
@@ -194,8 +193,7 @@ void Partition::ListExecutors(std::string name_space, Done<std::vector<SessionVi
       });
 }
 
-// ---- Executors
-// ------------------------------------------------------------------------------------
+// ---- Executors ----
 
 absl::StatusOr<ConnectionId> Partition::Connect(std::shared_ptr<SessionChannel> channel) {
   const ConnectionId connection = next_connection_.fetch_add(1);
@@ -322,8 +320,7 @@ void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& h
   }
 }
 
-// ---- Other services
-// -------------------------------------------------------------------------------
+// ---- Other services ----
 
 void Partition::AnswerFences(std::vector<FenceAnswer> answers) {
   (void)PostUrgent([this, answers = std::move(answers)](Transaction& transaction) {

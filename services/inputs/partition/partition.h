@@ -90,8 +90,7 @@ class Partition final : public platform::PartitionMachine {
   const std::string& event_source() const { return event_source_; }
   absl::Status health() const;
 
-  // ---- Users
-  // -------------------------------------------------------------------------------------
+  // ---- Users ----
   void Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done);
   // One answer per id; ids of other owners are NOT_FOUND.
   void Cancel(std::vector<TaskId> tasks, std::string owner,
@@ -102,18 +101,16 @@ class Partition final : public platform::PartitionMachine {
   void ListTasks(ListCommand command, Done<TaskPage> done);
   void ListExecutors(std::string name_space, Done<std::vector<SessionView>> done);
 
-  // ---- Executors
-  // --------------------------------------------------------------------------------- A
-  // connection's name for the calls below.
-  // Both are UNAVAILABLE before Start and after the end: then the connection is to be closed.
+  // ---- Executors ----
+  // A connection's name for the calls below. Both are UNAVAILABLE before Start and after the end:
+  // then the connection is to be closed.
   absl::StatusOr<ConnectionId> Connect(std::shared_ptr<SessionChannel> channel);
   absl::Status Receive(ConnectionId connection, SessionFrame frame);
   void Disconnect(ConnectionId connection);
   // Tells every executor that the server will stop.
   void Drain(absl::Duration within);
 
-  // ---- Other services
-  // ----------------------------------------------------------------------------
+  // ---- Other services ----
   void AnswerFences(std::vector<FenceAnswer> answers);
   // Events holds every line up to this number.
   void ConfirmEvents(uint64_t number);

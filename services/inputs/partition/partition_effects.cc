@@ -66,8 +66,7 @@ absl::Duration Partition::NextWake() const {
   return std::min(engine_.NextWake(now_), oldest_event_ + kEventPatience);
 }
 
-// ---- Records
-// --------------------------------------------------------------------------------------
+// ---- Records ----
 
 template <typename Record>
 void Partition::WriteChanges(RecordKind kind, const std::vector<Change<Record>>& changes,
@@ -146,8 +145,7 @@ void Partition::TrimOutbox(platform::WriteBatch& batch) {
   confirmed_outbox_ = 0;
 }
 
-// ---- Messages
-// -------------------------------------------------------------------------------------
+// ---- Messages ----
 
 std::string Partition::SealLeaseFor(const DispatchMessage& message, absl::Time wall) const {
   return platform::SealLease(keys_, {.task = message.task,

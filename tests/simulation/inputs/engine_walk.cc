@@ -39,8 +39,7 @@ SessionId SessionOf(uint64_t number) {
 
 }  // namespace
 
-// ---- Outputs
-// --------------------------------------------------------------------------------------
+// ---- Outputs ----
 
 bool ModelOutputs::Put(const TaskId& task, uint32_t dispatch) {
   Entry& entry = entries_[task];
@@ -72,8 +71,7 @@ uint32_t ModelOutputs::closed(const TaskId& task) const {
   return found == entries_.end() ? 0 : found->second.closed;
 }
 
-// ---- The walk
-// -------------------------------------------------------------------------------------
+// ---- The walk ----
 
 EngineWalk::EngineWalk(uint64_t seed)
     : seed_(seed),
@@ -173,8 +171,7 @@ std::optional<TaskId> EngineWalk::AnyTask() {
   return recent_[recent_.size() - 1 - Pick(reach)];
 }
 
-// ---- Users
-// ----------------------------------------------------------------------------------------
+// ---- Users ----
 
 void EngineWalk::Spawn() {
   Submission submission{.name_space = Chance(50) ? "even" : "odd",
@@ -274,8 +271,7 @@ void EngineWalk::Cancel() {
          "an executor is asked exactly when one holds the task");
 }
 
-// ---- Executors
-// ------------------------------------------------------------------------------------
+// ---- Executors ----
 
 void EngineWalk::Connect(Executor& executor) {
   if (executor.connection == 0 && Chance(15)) executor.session = SessionOf(next_session_++);
@@ -458,8 +454,7 @@ void EngineWalk::Lie(Executor& executor) {
       "a refused lie changes nothing");
 }
 
-// ---- Outputs' answers, time, crashes
-// ---------------------------------------------------------------
+// ---- Outputs' answers, time, crashes ----
 
 void EngineWalk::AskOutputs() {
   if (!ghosts_.empty() && Chance(20)) {
@@ -516,8 +511,7 @@ void EngineWalk::Crash() {
   engine_ = records_.Recover(options_, now_, open_.effects);
 }
 
-// ---- Promises
-// -------------------------------------------------------------------------------------
+// ---- Promises ----
 
 void EngineWalk::Expect(bool holds, const std::string& promise) const {
   if (holds) return;
@@ -621,8 +615,7 @@ void EngineWalk::CheckLiving() {
   }
 }
 
-// ---- The end
-// --------------------------------------------------------------------------------------
+// ---- The end ----
 
 void EngineWalk::Drain() {
   std::vector<std::string> types;

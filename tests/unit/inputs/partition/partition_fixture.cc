@@ -65,7 +65,7 @@ SessionId MakeSession(uint8_t number) {
   return SessionId(platform::Uuid(bytes));
 }
 
-// ---- PartitionFixture
+// ---- PartitionFixture ----
 
 PartitionFixture::PartitionFixture() : PartitionFixture(PartitionOptions()) {}
 
@@ -176,7 +176,7 @@ void PartitionFixture::Answer(const outputs::v1::FenceItem& item,
   partition_->AnswerFences({{*TaskId::FromBytes(item.task_id()), item.dispatch(), terminal}});
 }
 
-// ---- TestExecutor
+// ---- TestExecutor ----
 
 TestExecutor::TestExecutor(PartitionFixture& fixture, uint8_t session, uint32_t credit,
                            std::vector<std::string> types)

@@ -135,7 +135,7 @@ class PartitionFixture {
   // Stops, changes what the store holds, and opens it again.
   absl::Status ReopenAfter(const std::function<void(platform::WriteBatch&)>& change);
 
-  // ---- Users; each waits for the answer
+  // ---- Users; each waits for the answer ----
   absl::StatusOr<SpawnOutcome> Spawn(const v1::SpawnRequest& request);
   // One plain task, and its id.
   TaskId SpawnOne(const std::string& payload = "p", const std::string& type = "x");
@@ -148,7 +148,7 @@ class PartitionFixture {
   // True as soon as the task is in this state.
   bool Reaches(const TaskId& task, TaskState state);
 
-  // ---- Outputs
+  // ---- Outputs ----
   void Answer(const outputs::v1::FenceItem& item, std::optional<TaskState> terminal = std::nullopt);
 
   platform::FakeClock clock;

@@ -207,7 +207,7 @@ TEST_CASE("A backoff goes on where it was") {
   CHECK(executor.Task(1).attempt() == 2);
 }
 
-// ---- Events
+// ---- Events ----
 
 TEST_CASE(
     "Lines that Events has not confirmed are sent again after a restart, under their numbers") {
@@ -284,7 +284,7 @@ TEST_CASE("While Events is away its lines are kept up to a bound, then the oldes
   CHECK(bytes <= 1'200);  // A trim goes with a commit: the last line may be over.
 }
 
-// ---- Damage
+// ---- Damage ----
 
 TEST_CASE("A damaged record is DATA_LOSS, and what is there stays") {
   const std::vector<RecordKind> kinds = {

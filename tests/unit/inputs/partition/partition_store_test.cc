@@ -111,7 +111,7 @@ TEST_CASE("Another owner of the store ends this one") {
   CHECK(connection.status().code() == absl::StatusCode::kUnavailable);
 }
 
-// ---- Payloads
+// ---- Payloads ----
 
 PartitionOptions TinyCache() {
   PartitionOptions options;

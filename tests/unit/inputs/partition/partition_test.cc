@@ -258,7 +258,7 @@ TEST_CASE("Tasks of others are not there for a user, and the services see all") 
   CHECK(fixture.Cancel(guess).status().code() == absl::StatusCode::kNotFound);
 }
 
-// ---- Batches
+// ---- Batches ----
 
 TEST_CASE("A repeated call gets the same ids and creates nothing") {
   PartitionFixture fixture;
@@ -323,7 +323,7 @@ TEST_CASE("Specs that created nothing have no payload of others") {
   }
 }
 
-// ---- Sessions
+// ---- Sessions ----
 
 TEST_CASE("A session that comes back keeps what it presents; the rest is taken back") {
   PartitionFixture fixture;
@@ -541,7 +541,7 @@ TEST_CASE("Lease tokens are renewed while the session holds the task") {
   CHECK(lease.ok());
 }
 
-// ---- Events
+// ---- Events ----
 
 TEST_CASE("Every step has its event, and lines are numbered upwards") {
   PartitionFixture fixture;
@@ -590,7 +590,7 @@ TEST_CASE("Without events nothing is kept for Events") {
   CHECK(fixture.events->sent().empty());
 }
 
-// ---- Before and after
+// ---- Before and after ----
 
 TEST_CASE("A partition that does not run refuses executors and users with UNAVAILABLE") {
   PartitionFixture fixture;
