@@ -1,8 +1,5 @@
 #include "services/executor-runtime/executor.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-#include <grpcpp/support/channel_arguments.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,12 +13,11 @@
 #include "services/executor-runtime/journal.h"
 #include "services/executor-runtime/text.h"
 #include "services/platform/log/log.h"
+#include "services/platform/rpc/channel.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {
 namespace {
-
-constexpr int kMaxMessageBytes = 32 << 20;
 
 absl::Status OutOfRange(std::string_view option, int64_t value, std::string_view range) {
   return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_OPTION",
@@ -76,18 +72,6 @@ absl::Status Complete(ExecutorOptions& options) {
   return absl::OkStatus();
 }
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  // When to try again is the session's business; a channel that sits out a pause of its own would
-  // only answer it UNAVAILABLE.
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Executor>> Executor::Make(ExecutorOptions options) {
@@ -96,9 +80,11 @@ absl::StatusOr<std::unique_ptr<Executor>> Executor::Make(ExecutorOptions options
   if (!options.journal_path.empty()) {
     KANTOKU_ASSIGN_OR_RETURN(journal, Journal::Open(options.journal_path));
   }
-  const std::shared_ptr<grpc::Channel> inputs = Connect(options.inputs_address);
+  const std::shared_ptr<grpc::Channel> inputs = platform::MakeChannel(options.inputs_address);
   const std::shared_ptr<grpc::Channel> outputs =
-      options.outputs_address == options.inputs_address ? inputs : Connect(options.outputs_address);
+      options.outputs_address == options.inputs_address
+          ? inputs
+          : platform::MakeChannel(options.outputs_address);
   return std::make_unique<Core>(std::move(options), std::move(journal), inputs, outputs);
 }
 

@@ -8,6 +8,7 @@
 #include "client/cpp/src/grpc_connection.h"
 #include "client/cpp/src/spawn_pipeline.h"
 #include "services/platform/mutex.h"
+#include "services/platform/rpc/channel.h"
 #include "services/platform/status.h"
 
 namespace kantoku {
@@ -65,9 +66,9 @@ absl::StatusOr<Client> Client::Connect(const std::string& address, ClientOptions
     KANTOKU_RETURN_IF_ERROR(CheckAddress(each));
   }
   internal::GrpcConnectionOptions connection;
-  connection.inputs = internal::MakeChannel(address);
-  connection.outputs = outputs == address ? connection.inputs : internal::MakeChannel(outputs);
-  connection.events = events == address ? connection.inputs : internal::MakeChannel(events);
+  connection.inputs = platform::MakeChannel(address);
+  connection.outputs = outputs == address ? connection.inputs : platform::MakeChannel(outputs);
+  connection.events = events == address ? connection.inputs : platform::MakeChannel(events);
   connection.retry_for = options.retry_for;
   return Client(internal::MakeGrpcConnection(std::move(connection)), std::move(options));
 }

@@ -1,9 +1,5 @@
 #include "client/cpp/src/grpc_connection.h"
 
-#include <grpc/impl/codegen/grpc_types.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 #include <algorithm>
 #include <array>
 #include <thread>
@@ -24,7 +20,6 @@ namespace outputspb = ::kantoku::outputs::v1;
 namespace eventspb = ::kantoku::events::v1;
 namespace taskpb = ::kantoku::task::v1;
 
-constexpr int kMaxMessageBytes = 32 << 20;
 constexpr size_t kMaxSpawns = 100'000;
 constexpr size_t kMaxIds = 10'000;
 // Of the tags and lengths around one item of a batch.
@@ -44,21 +39,6 @@ absl::StatusOr<Response> Block(const CallRuntime& runtime, const RetryLimits& li
 }
 
 }  // namespace
-
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // Any number.
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);                // We repeat, and know what is safe.
-  // Clients of one process do not share a connection's fate.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-}
 
 std::shared_ptr<Connection> MakeGrpcConnection(GrpcConnectionOptions options) {
   // Inside a callback it cannot wait for its own end, so another thread does.

@@ -26,10 +26,6 @@ struct GrpcConnectionOptions {
   Environment environment = Environment::Real();
 };
 
-// A channel as this library wants it: connects again soon, notices a dead peer, takes messages of
-// 32 MiB.
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
-
 // Inputs, Outputs and Events over gRPC. `environment.clock` outlives it.
 std::shared_ptr<Connection> MakeGrpcConnection(GrpcConnectionOptions options);
 

@@ -1,31 +1,15 @@
 #include "services/platform/server/program_environment.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <sys/random.h>
 
 #include <array>
 #include <utility>
 
 #include "services/platform/check.h"
-#include "services/platform/server/server.h"
+#include "services/platform/rpc/channel.h"
 
 namespace kantoku::platform {
 namespace {
-
-// A service that comes back is found within this time.
-constexpr int kLongestBackoffMilliseconds = 1'000;
-constexpr int kFirstBackoffMilliseconds = 50;
-
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(Server::kMaxMessageBytes);
-  arguments.SetMaxSendMessageSize(Server::kMaxMessageBytes);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstBackoffMilliseconds);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kLongestBackoffMilliseconds);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestBackoffMilliseconds);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-}
 
 // Asks the system for many numbers at a time.
 class RandomNumbers {

@@ -4,6 +4,7 @@
 
 #include "client/cpp/src/grpc_connection.h"
 #include "services/platform/ids.h"
+#include "services/platform/rpc/channel.h"
 
 namespace kantoku::testing {
 namespace {
@@ -122,7 +123,7 @@ void ScriptedServer::Stop() {
 
 Client ScriptedServer::Connect(absl::Duration retry_for, ClientOptions options,
                                platform::Clock& clock) const {
-  const auto channel = internal::MakeChannel(address_);
+  const auto channel = platform::MakeChannel(address_);
   internal::GrpcConnectionOptions connection{
       .inputs = channel,
       .outputs = channel,
