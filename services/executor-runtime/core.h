@@ -142,6 +142,7 @@ class Core final : public Executor, private PullStream::Listener {
   absl::Status verdict_ ABSL_GUARDED_BY(mu_);  // Of Inputs, when it is final.
   int idle_workers_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Duration run_wakes_at_ ABSL_GUARDED_BY(mu_) = absl::ZeroDuration();
+  bool busy_ ABSL_GUARDED_BY(mu_) = false;  // Tasks came since Run last waited.
 
   std::shared_ptr<PullStream> stream_ ABSL_GUARDED_BY(mu_);  // While writes may be claimed.
   int calls_ ABSL_GUARDED_BY(mu_) = 0;                       // Connections and puts that live.

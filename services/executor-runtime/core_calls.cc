@@ -107,6 +107,7 @@ bool Core::ReadWelcome(inputs::v1::PullResponse& frame, Actions& actions) {
 
 std::vector<HeldTaskPtr> Core::ReadTasks(inputs::v1::PullResponse& frame, absl::Duration now) {
   std::vector<HeldTaskPtr> run_inline;
+  busy_ = busy_ || frame.tasks_size() > 0;
   for (inputs::v1::Dispatch& dispatch : *frame.mutable_tasks()) {
     const auto handler = handlers_.find(dispatch.type());
     const Registration* registration = handler == handlers_.end() ? nullptr : &handler->second;

@@ -8,6 +8,8 @@ namespace kantoku::inputs {
 namespace {
 
 constexpr std::chrono::seconds kDeadline(5);
+// Nobody waits for an event line more closely than this, and each call costs Events a sync.
+constexpr absl::Duration kEventInterval = absl::Milliseconds(10);
 
 void Prepare(grpc::ClientContext& context, const platform::MacKeys& keys, platform::Clock& clock) {
   platform::PresentAsService(context, keys, "inputs", clock.Read().wall);
@@ -71,7 +73,7 @@ EventsPeer::EventsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& 
       clock_(clock),
       keys_(keys),
       partition_(partition),
-      sender_({.max_bytes = max_backlog_bytes}, clock,
+      sender_({.max_bytes = max_backlog_bytes, .interval = kEventInterval}, clock,
               [this](const auto& lines) { return Append(lines); }) {}
 
 void EventsPeer::Send(uint64_t number, std::string batch) {

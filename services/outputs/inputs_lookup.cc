@@ -20,7 +20,7 @@ absl::Duration Shortened(absl::Duration pause, uint64_t random) {
 }  // namespace
 
 void InputsLookup::Add(const TaskId& task, absl::Duration now) {
-  waiting_.push_back({task, now + options_.delay});
+  waiting_.push_back({task, absl::Ceil(now + options_.delay, options_.tick)});
 }
 
 std::vector<TaskId> InputsLookup::Take(absl::Duration now, IsAwaited is_awaited) {

@@ -41,6 +41,7 @@ class InputsLookup {
  public:
   struct Options {
     absl::Duration delay = absl::Milliseconds(100);
+    absl::Duration tick = absl::Milliseconds(20);  // What is due within one is asked together.
     size_t max_tasks = 10'000;
     absl::Duration first_pause = absl::Milliseconds(100);
     absl::Duration max_pause = absl::Seconds(5);

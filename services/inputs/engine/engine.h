@@ -169,6 +169,8 @@ class Engine {
   // ---- Time ----
   // Does what is due and dispatches what can be; to be called once per group, last.
   void FinishGroup(const platform::Now& now, Effects& effects);
+  // Whether FinishGroup may have something to dispatch already.
+  bool MayDispatch() const { return matcher_.MayMatch(); }
   // Steady time of the next thing that is due without a command.
   absl::Duration NextWake(const platform::Now& now) const;
 

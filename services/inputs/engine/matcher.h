@@ -55,6 +55,9 @@ class Matcher {
   // The next pair, using one of the session's room; nullopt when no task and session fit.
   std::optional<Match> Next();
 
+  // Whether Next may have a pair.
+  bool MayMatch() const { return !active_.empty(); }
+
   // Why a READY task of the lane is not dispatched.
   WaitCause CauseOf(LaneIndex lane) const;
   size_t ready(LaneIndex lane) const { return lanes_[lane].ready.size(); }

@@ -59,6 +59,7 @@ absl::Status Partition::Start(OutputsLink& outputs, EventsLink* events) {
   recovered_outbox_.clear();
   PartitionRunner::Options runner;
   runner.name = options_.name;
+  runner.patience = options_.patience;
   KANTOKU_ASSIGN_OR_RETURN(runner_,
                            PartitionRunner::Start(std::move(runner), *store_, *this, clock_));
   KANTOKU_RETURN_IF_ERROR(runner_->Post(
@@ -205,9 +206,11 @@ absl::StatusOr<ConnectionId> Partition::Connect(std::shared_ptr<SessionChannel> 
 }
 
 absl::Status Partition::Receive(ConnectionId connection, SessionFrame frame) {
-  return PostUrgent([this, connection, frame = std::move(frame)](Transaction& transaction) {
-    ApplyFrame(connection, frame, transaction.now());
-  });
+  const auto urgency =
+      frame.IsPatient() ? PartitionRunner::Urgency::kPatient : PartitionRunner::Urgency::kUrgent;
+  return Post([this, connection, frame = std::move(frame)](
+                  Transaction& transaction) { ApplyFrame(connection, frame, transaction.now()); },
+              urgency);
 }
 
 // After the end nobody waits for this and what follows.
@@ -332,13 +335,15 @@ void Partition::AnswerFences(std::vector<FenceAnswer> answers) {
 }
 
 void Partition::ConfirmEvents(uint64_t number) {
-  (void)PostUrgent([this, number](Transaction&) {
-    while (!outbox_.empty() && outbox_.front().first <= number) {
-      outbox_bytes_ -= outbox_.front().second;
-      outbox_.pop_front();
-    }
-    confirmed_outbox_ = std::max(confirmed_outbox_, number);
-  });
+  (void)Post(
+      [this, number](Transaction&) {
+        while (!outbox_.empty() && outbox_.front().first <= number) {
+          outbox_bytes_ -= outbox_.front().second;
+          outbox_.pop_front();
+        }
+        confirmed_outbox_ = std::max(confirmed_outbox_, number);
+      },
+      PartitionRunner::Urgency::kPatient);
 }
 
 }  // namespace kantoku::inputs

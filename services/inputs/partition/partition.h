@@ -36,6 +36,8 @@ struct PartitionOptions {
   size_t max_event_backlog_bytes = size_t{1} << 30;
   absl::Duration ping_interval = absl::Seconds(2);
   absl::Duration lease_lifetime = absl::Hours(1);
+  // How long acks and the like wait for a commit that others need; below what anybody notices.
+  absl::Duration patience = absl::Milliseconds(1);
 };
 
 // A page of a list; `next` is empty on the last one.
@@ -118,6 +120,7 @@ class Partition final : public platform::PartitionMachine {
   // PartitionMachine.
   void FinishGroup(platform::Transaction& transaction) override;
   absl::Duration NextWake() const override;
+  bool IsImpatient() const override { return engine_.MayDispatch(); }
 
  private:
   using Frames = absl::flat_hash_map<ConnectionId, v1::PullResponse>;

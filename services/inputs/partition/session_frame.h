@@ -45,6 +45,12 @@ struct SessionFrame {
   std::vector<NackCommand> nacks;
   std::vector<Progress> progress;
   std::vector<Refusal> refused;  // Reports that did not pass the check.
+
+  // Whether it only says what nobody waits for. (An ack may make room for a task that waits; that
+  // is the engine's to notice.)
+  bool IsPatient() const {
+    return !hello.has_value() && !credit.has_value() && nacks.empty() && refused.empty();
+  }
 };
 
 }  // namespace kantoku::inputs

@@ -17,20 +17,9 @@ CommitVerdict Judge(const absl::Status& outcome) {
   }
 }
 
-void Group::OnDurable(absl::AnyInvocable<void()> release) {
-  waiting_.emplace_back(std::in_place_type<Release>, std::move(release));
-}
-
-void Group::Reply(absl::AnyInvocable<void(const absl::Status&)> reply) {
-  waiting_.emplace_back(std::in_place_type<ReplyTo>, std::move(reply));
-}
-
-void Group::FailReplies(const absl::Status& error) {
-  for (; failed_ < waiting_.size(); ++failed_) {
-    if (ReplyTo* reply = std::get_if<ReplyTo>(&waiting_[failed_])) {
-      std::exchange(*reply, nullptr)(error);
-    }
-  }
+void Group::Answer(const absl::Status& status) {
+  for (ReplyTo& reply : replies_) reply(status);
+  replies_.clear();
 }
 
 void Group::Close(uint64_t& next_number) {
@@ -42,17 +31,12 @@ CommitVerdict Group::Settle(const absl::Status& outcome) {
   const CommitVerdict verdict = Judge(outcome);
   switch (verdict) {
     case CommitVerdict::kDurable:
-      for (auto& waiting : waiting_) {
-        if (Release* release = std::get_if<Release>(&waiting)) {
-          (*release)();
-        } else if (ReplyTo& reply = std::get<ReplyTo>(waiting); reply != nullptr) {
-          reply(absl::OkStatus());
-        }
-      }
-      waiting_.clear();
+      for (Release& release : releases_) release();
+      releases_.clear();
+      Answer(absl::OkStatus());
       break;
     case CommitVerdict::kRepeat:
-      FailReplies(outcome);
+      Answer(outcome);
       break;
     case CommitVerdict::kLost:
       Abandon(outcome);
@@ -62,14 +46,14 @@ CommitVerdict Group::Settle(const absl::Status& outcome) {
 }
 
 void Group::Abandon(const absl::Status& error) {
-  FailReplies(error);
-  waiting_.clear();
+  Answer(error);
+  releases_.clear();
 }
 
 void Group::Clear() {
   batch_.Clear();
-  waiting_.clear();
-  failed_ = 0;
+  releases_.clear();
+  replies_.clear();
 }
 
 }  // namespace kantoku::platform

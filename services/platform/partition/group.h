@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "services/platform/partition/partition_runner.h"
@@ -18,8 +18,8 @@ enum class CommitVerdict {
 };
 CommitVerdict Judge(const absl::Status& outcome);
 
-// The changes of some commands, to be committed together, and what waits for them. First open: the
-// apply thread writes to it; then closed: the store thread commits it and settles it; then cleared.
+// The changes of some commands, to be committed together, and what waits for them. First open:
+// commands write to it; then closed: it is committed and settled; then cleared.
 // All the rules of group commit that need no threads are here, so that a simulation runs the same
 // ones.
 //
@@ -30,15 +30,21 @@ class Group final : public Transaction {
   const Now& now() const override { return now_; }
   void set_now(const Now& now) { now_ = now; }
   WriteBatch& batch() override { return batch_; }
-  void OnDurable(absl::AnyInvocable<void()> release) override;
-  void Reply(absl::AnyInvocable<void(const absl::Status&)> reply) override;
+  void OnDurable(absl::AnyInvocable<void()> release) override {
+    releases_.push_back(std::move(release));
+  }
+  void Reply(absl::AnyInvocable<void(const absl::Status&)> reply) override {
+    replies_.push_back(std::move(reply));
+  }
 
   // Nothing to commit and nothing that waits.
-  bool empty() const { return batch_.empty() && waiting_.empty(); }
+  bool empty() const { return batch_.empty() && waiting() == 0; }
   size_t bytes() const { return batch_.bytes(); }
+  // Releases and replies that have not run.
+  size_t waiting() const { return releases_.size() + replies_.size(); }
 
-  // Answers all replies so far with `error`, while what they wait for remains undecided.
-  void FailReplies(const absl::Status& error);
+  // Answers all replies so far, with an error while what they wait for remains undecided.
+  void Answer(const absl::Status& status);
 
   // Closes it. `next_number` becomes the batch's and goes up, unless there is nothing to commit.
   void Close(uint64_t& next_number);
@@ -64,8 +70,8 @@ class Group final : public Transaction {
 
   Now now_{};
   WriteBatch batch_;
-  std::vector<std::variant<Release, ReplyTo>> waiting_;
-  size_t failed_ = 0;  // Of waiting_, so many from the front have no reply that is not answered.
+  std::vector<Release> releases_;
+  std::vector<ReplyTo> replies_;
 };
 
 }  // namespace kantoku::platform

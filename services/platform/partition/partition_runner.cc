@@ -2,6 +2,9 @@
 
 #include <pthread.h>
 
+#include <algorithm>
+#include <array>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -24,9 +27,11 @@ void NameThisThread(const std::string& name) {
   ::pthread_setname_np(::pthread_self(), name.substr(0, kLongest).c_str());
 }
 
-// The threads around Group. The apply thread fills the open group as long as the store is busy, and
-// closes it as soon as the store is free; so groups are as large as the load makes them, and a
-// single command waits for nothing.
+// Two threads that take whatever there is to do: one part at a time is for one of them only,
+// applying and storing, and a thread that has applied goes on to store what came of it. So a
+// command that comes alone wakes one thread, which does all of it; under load one thread applies
+// while the other stores. The open group grows as long as the store is busy and is closed as soon
+// as it is free: groups are as large as the load makes them.
 class ThreadedPartitionRunner final : public PartitionRunner {
  public:
   ThreadedPartitionRunner(Options options, RecordStore& store, PartitionMachine& machine,
@@ -36,14 +41,14 @@ class ThreadedPartitionRunner final : public PartitionRunner {
         machine_(machine),
         clock_(clock),
         open_(std::make_unique<Group>()),
-        next_number_(last_batch + 1) {}
+        next_number_(last_batch + 1),
+        wake_(machine.NextWake()) {}
 
   ~ThreadedPartitionRunner() override { Stop(); }
 
   absl::Status StartThreads() {
     try {
-      store_thread_ = std::thread([this] { StoreLoop(); });
-      apply_thread_ = std::thread([this] { ApplyLoop(); });
+      for (std::thread& thread : threads_) thread = std::thread([this] { Work(); });
     } catch (const std::system_error& error) {
       return Error(absl::StatusCode::kResourceExhausted, "NO_THREAD",
                    absl::StrCat(options_.name, ": cannot start a thread: ", error.what()));
@@ -52,12 +57,14 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   }
 
   absl::Status Post(Command command, Urgency urgency) override {
+    bool wake = false;
     {
       MutexLock lock(mu_);
       KANTOKU_RETURN_IF_ERROR(Accepts(urgency));
-      inbox_.push_back(std::move(command));
+      inbox_.push_back({std::move(command), urgency == Urgency::kPatient});
+      wake = !applying_;  // Who applies looks again by itself.
     }
-    apply_wakes_.Signal();
+    if (wake) wakes_.Signal();
     return absl::OkStatus();
   }
 
@@ -71,21 +78,26 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     {
       MutexLock lock(mu_);
       stopping_ = true;
-      // Without an apply thread nobody else says so.
-      if (!apply_thread_.joinable()) apply_done_ = true;
     }
-    apply_wakes_.Signal();
-    store_wakes_.Signal();
-    if (apply_thread_.joinable()) apply_thread_.join();
-    if (store_thread_.joinable()) store_thread_.join();
+    wakes_.SignalAll();
+    pause_ends_.SignalAll();
+    for (std::thread& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
   }
 
  private:
-  // What the apply thread does between two looks at the shared state.
+  struct Posted {
+    Command command;
+    bool patient;
+  };
+  enum class Task : uint8_t { kApply, kEndApplying, kStore, kLeave };
+  // What a thread is to do next.
   struct Turn {
-    bool end = false;
-    bool close = false;   // The store is free: finish the group and hand it over.
-    absl::Status health;  // If an error, replies do not wait.
+    Task task = Task::kLeave;
+    bool close = false;   // kApply: the store is free, so finish the group and hand it over.
+    absl::Status health;  // kApply: if an error, replies do not wait.
+    std::unique_ptr<Group> group;  // kStore.
   };
 
   absl::Status Accepts(Urgency urgency) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -97,7 +109,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
       return Error(absl::StatusCode::kUnavailable, kPartitionStopped,
                    absl::StrCat(options_.name, " has stopped"));
     }
-    if (urgency == Urgency::kUrgent) return absl::OkStatus();
+    if (urgency != Urgency::kNormal) return absl::OkStatus();
     KANTOKU_RETURN_IF_ERROR(health_);
     if (inbox_.size() + taken_ >= options_.max_mailbox) {
       return Error(absl::StatusCode::kResourceExhausted, kMailboxFull,
@@ -107,78 +119,129 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     return absl::OkStatus();
   }
 
-  // ---- Apply thread ----
-
-  void ApplyLoop() {
-    NameThisThread(absl::StrCat(options_.name, " apply"));
+  void Work() {
+    NameThisThread(options_.name);
     for (;;) {
-      const Turn turn = NextTurn();
-      if (turn.end) break;
-      open_->set_now(clock_.Read());
-      ApplyCommands();
-      if (!turn.health.ok()) open_->FailReplies(turn.health);
-      if (turn.close && (applied_ > 0 || machine_.NextWake() <= open_->now().steady)) CloseGroup();
+      Turn turn = NextTurn();
+      switch (turn.task) {
+        case Task::kApply:
+          Apply(turn);
+          break;
+        case Task::kEndApplying:
+          EndApplying();
+          break;
+        case Task::kStore:
+          Store(std::move(turn.group));
+          break;
+        case Task::kLeave:
+          return;
+      }
     }
-    EndApplying();
   }
 
-  // Waits until there is something to do; takes the inbox when everything taken before is applied.
+  // Waits until there is something to do that the other thread is not doing.
   Turn NextTurn() {
-    const absl::Duration wake = machine_.NextWake();
     MutexLock lock(mu_);
-    taken_ = commands_.size() - next_command_;
     for (;;) {
-      if (lost_ || given_up_) return {.end = true};
-      if (taken_ == 0 && !inbox_.empty()) {
-        commands_.clear();
-        commands_.swap(inbox_);
-        next_command_ = 0;
-        taken_ = commands_.size();
+      if (handed_over_ != nullptr && !storing_) {
+        storing_ = true;
+        if (!applying_ && CanApply()) wakes_.Signal();
+        return {.task = Task::kStore, .group = std::move(handed_over_)};
       }
-      const bool failed = failures_seen_ != failures_;
-      failures_seen_ = failures_;
-      if (failed || (taken_ > 0 && !GroupIsFull()) ||
-          (store_free_ && (applied_ > 0 || wake <= clock_.Read().steady))) {
-        return {.close = store_free_, .health = health_};
+      if (!applying_ && !apply_done_) {
+        if (auto turn = NextApply()) {
+          applying_ = true;
+          return *std::move(turn);
+        }
       }
-      if (stopping_ && taken_ == 0 && applied_ == 0) return {.end = true};
-      clock_.Wait(mu_, apply_wakes_, store_free_ ? wake : absl::InfiniteDuration());
+      if (apply_done_ && handed_over_ == nullptr) return {.task = Task::kLeave};
+      clock_.Wait(mu_, wakes_, applying_ ? absl::InfiniteDuration() : CloseDue());
     }
+  }
+
+  // ---- Applying ----
+
+  // There are commands that the open group takes.
+  bool CanApply() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return (taken_ > 0 || !inbox_.empty()) && !GroupIsFull();
+  }
+
+  // When the open group is to be closed, if nothing else comes.
+  absl::Duration CloseDue() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (!store_free_) return absl::InfiniteDuration();
+    return applied_ > 0 ? std::min(wake_, patient_until_) : wake_;
+  }
+
+  // What is to be applied now, if anything; takes the inbox when all that was taken before is done.
+  std::optional<Turn> NextApply() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (lost_ || given_up_) return Turn{.task = Task::kEndApplying};
+    if (taken_ == 0 && !inbox_.empty()) {
+      commands_.clear();
+      commands_.swap(inbox_);
+      next_command_ = 0;
+      taken_ = commands_.size();
+    }
+    const bool failed = failures_seen_ != failures_;
+    failures_seen_ = failures_;
+    if (stopping_) patient_until_ = -absl::InfiniteDuration();
+    if (failed || CanApply() || (store_free_ && IsTimeToClose(wake_, clock_.Read().steady))) {
+      return Turn{.task = Task::kApply, .close = store_free_, .health = health_};
+    }
+    if (stopping_ && taken_ == 0 && applied_ == 0) return Turn{.task = Task::kEndApplying};
+    return std::nullopt;
   }
 
   bool GroupIsFull() const {
-    return open_->bytes() >= options_.max_group_bytes || applied_ >= options_.max_mailbox;
+    return open_->bytes() >= options_.max_group_bytes || open_->waiting() >= options_.max_mailbox;
+  }
+  bool IsTimeToClose(absl::Duration wake, absl::Duration now) const {
+    return (applied_ > 0 && (GroupIsFull() || patient_until_ <= now)) || wake <= now;
+  }
+
+  void Apply(const Turn& turn) {
+    open_->set_now(clock_.Read());
+    ApplyCommands();
+    if (!turn.health.ok()) open_->Answer(turn.health);
+    std::unique_ptr<Group> closed;
+    if (turn.close && IsTimeToClose(machine_.NextWake(), open_->now().steady))
+      closed = CloseGroup();
+    const absl::Duration wake = machine_.NextWake();
+
+    MutexLock lock(mu_);
+    taken_ = commands_.size() - next_command_;
+    wake_ = wake;
+    applying_ = false;
+    if (closed != nullptr) {
+      store_free_ = false;
+      handed_over_ = std::move(closed);
+    }
+    if (open_ == nullptr) open_ = spare_ != nullptr ? std::move(spare_) : std::make_unique<Group>();
   }
 
   void ApplyCommands() {
     while (next_command_ < commands_.size() && !GroupIsFull()) {
       // Destroyed as soon as it has run, for what its captures hold.
-      Command command = std::move(commands_[next_command_++]);
-      command(*open_);
-      ++applied_;
+      Posted posted = std::move(commands_[next_command_++]);
+      posted.command(*open_);
+      if (applied_++ == 0) patient_until_ = open_->now().steady + options_.patience;
+      if (!posted.patient) patient_until_ = -absl::InfiniteDuration();
     }
+    if (applied_ > 0 && machine_.IsImpatient()) patient_until_ = -absl::InfiniteDuration();
   }
 
-  void CloseGroup() {
+  // Null when there is nothing to commit and nobody to tell.
+  std::unique_ptr<Group> CloseGroup() {
     machine_.FinishGroup(*open_);
     applied_ = 0;
-    if (open_->empty()) return;
+    if (open_->empty()) return nullptr;
     open_->Close(next_number_);
-    {
-      MutexLock lock(mu_);
-      taken_ = commands_.size() - next_command_;
-      store_free_ = false;
-      handed_over_ = std::move(open_);
-      open_ = std::move(spare_);
-    }
-    store_wakes_.Signal();
-    if (open_ == nullptr) open_ = std::make_unique<Group>();
+    return std::move(open_);
   }
 
   // After a Stop that gave up, commands run all the same: they owe answers. After a loss they do
   // not, because the machine's state is another owner's or damaged.
   void EndApplying() {
-    std::vector<Command> rest;
+    std::vector<Posted> rest;
     absl::Status why;
     bool run_rest = false;
     {
@@ -188,31 +251,23 @@ class ThreadedPartitionRunner final : public PartitionRunner {
       why = health_;
       run_rest = !lost_;
     }
-    store_wakes_.Signal();
+    wakes_.SignalAll();
     if (run_rest) {
-      while (next_command_ < commands_.size()) commands_[next_command_++](*open_);
-      for (Command& command : rest) command(*open_);
+      while (next_command_ < commands_.size()) commands_[next_command_++].command(*open_);
+      for (Posted& posted : rest) posted.command(*open_);
     }
     open_->Abandon(why);
     commands_.clear();
   }
 
-  // ---- Store thread ----
+  // ---- Storing ----
 
-  void StoreLoop() {
-    NameThisThread(absl::StrCat(options_.name, " store"));
-    while (std::unique_ptr<Group> group = NextGroup()) {
-      if (!CommitAndSettle(*group)) return;
-      group->Clear();
-      MutexLock lock(mu_);
-      spare_ = std::move(group);
-    }
-  }
-
-  std::unique_ptr<Group> NextGroup() {
+  void Store(std::unique_ptr<Group> group) {
+    const bool durable = CommitAndSettle(*group);
+    if (durable) group->Clear();
     MutexLock lock(mu_);
-    while (handed_over_ == nullptr && !apply_done_) store_wakes_.Wait(mu_);
-    return std::move(handed_over_);
+    storing_ = false;
+    if (durable) spare_ = std::move(group);
   }
 
   // Repeats until the batch is durable; false when it never will be.
@@ -237,9 +292,11 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   }
 
   // Makes an outcome known before anybody is told of it, so that who repeats at once is judged by
-  // it. A free store lets the apply thread close the next group while this one's releases run.
+  // it. A free store lets
+  // the other thread close the next group while this one's releases run.
   void Note(const absl::Status& outcome) {
     bool changed = false;
+    bool wake = false;
     {
       MutexLock lock(mu_);
       changed = health_.ok() != outcome.ok();
@@ -255,8 +312,9 @@ class ThreadedPartitionRunner final : public PartitionRunner {
           lost_ = true;
           break;
       }
+      wake = !applying_ && (!outcome.ok() || CanApply() || CloseDue() <= clock_.Read().steady);
     }
-    apply_wakes_.Signal();
+    if (wake) wakes_.Signal();
     if (changed && options_.on_health) options_.on_health(outcome);
   }
 
@@ -266,12 +324,12 @@ class ThreadedPartitionRunner final : public PartitionRunner {
       MutexLock lock(mu_);
       const absl::Duration until = clock_.Read().steady + options_.retry_pause;
       if (!stopping_) {
-        while (!stopping_ && clock_.Read().steady < until) clock_.Wait(mu_, store_wakes_, until);
+        while (!stopping_ && clock_.Read().steady < until) clock_.Wait(mu_, pause_ends_, until);
         return true;
       }
       given_up_ = true;
     }
-    apply_wakes_.Signal();
+    wakes_.Signal();
     return false;
   }
 
@@ -281,24 +339,27 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   Clock& clock_;
 
   Mutex stop_mu_;  // Held over the whole of Stop.
-  std::thread apply_thread_;
-  std::thread store_thread_;
+  std::array<std::thread, 2> threads_;
 
-  // Of the apply thread.
+  // Of who applies: touched with `applying_` set by this thread, or under mu_ while it is not set.
   std::unique_ptr<Group> open_;
   uint64_t next_number_;
-  std::vector<Command> commands_;  // Taken from the inbox; those before next_command_ have run.
+  std::vector<Posted> commands_;  // Taken from the inbox; those before next_command_ have run.
   size_t next_command_ = 0;
-  size_t applied_ = 0;  // Commands since FinishGroup.
+  size_t applied_ = 0;                                        // Commands since FinishGroup.
+  absl::Duration patient_until_ = -absl::InfiniteDuration();  // Of those; steady.
   uint64_t failures_seen_ = 0;
 
   mutable Mutex mu_;
-  CondVar apply_wakes_;
-  CondVar store_wakes_;
-  std::vector<Command> inbox_ ABSL_GUARDED_BY(mu_);
-  size_t taken_ ABSL_GUARDED_BY(mu_) = 0;  // Commands that left the inbox and have not run.
+  CondVar wakes_;       // Threads without a task.
+  CondVar pause_ends_;  // A thread between two tries of a commit.
+  std::vector<Posted> inbox_ ABSL_GUARDED_BY(mu_);
+  size_t taken_ ABSL_GUARDED_BY(mu_) = 0;     // Commands that left the inbox and have not run.
+  absl::Duration wake_ ABSL_GUARDED_BY(mu_);  // The machine's.
   std::unique_ptr<Group> handed_over_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<Group> spare_ ABSL_GUARDED_BY(mu_);
+  bool applying_ ABSL_GUARDED_BY(mu_) = false;
+  bool storing_ ABSL_GUARDED_BY(mu_) = false;
   bool store_free_ ABSL_GUARDED_BY(mu_) = true;  // Nothing is handed over or being committed.
   uint64_t failures_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Status health_ ABSL_GUARDED_BY(mu_);

@@ -14,7 +14,7 @@ namespace kantoku::platform {
 
 // What a command sees: the time, the batch it writes to, and what happens once that is durable.
 //
-// Confined to the apply thread.
+// Confined to the apply thread: whichever of the runner's threads applies at the moment.
 class Transaction {
  public:
   virtual ~Transaction() = default;
@@ -24,11 +24,12 @@ class Transaction {
   virtual const Now& now() const = 0;
   virtual WriteBatch& batch() = 0;
 
-  // Runs on the store thread after the batch is durable, in the order of the calls; never when it
-  // did not become durable. Must not block.
+  // Runs on one of the runner's threads after the batch is durable, in the order of the calls;
+  // never when it did not become durable. Must not block.
   virtual void OnDurable(absl::AnyInvocable<void()> release) = 0;
 
-  // As OnDurable with OK; but as soon as a commit fails, its own or one before it, runs with that
+  // After all of OnDurable with OK (others may wait for what is released; who asked is told last);
+  // but as soon as a commit fails, its own or one before it, runs with that
   // error on one of the runner's threads, and the outcome is open: the batch is repeated and may
   // yet become durable. For callers that wait and can repeat their request. Runs exactly once, also
   // when the runner stops. Must not block.
@@ -49,10 +50,13 @@ class PartitionMachine {
   // Steady time at which FinishGroup wants to run though no command came;
   // absl::InfiniteDuration() when there is none.
   virtual absl::Duration NextWake() const = 0;
+
+  // Whether commands have brought about what is not to wait, though all of them were patient.
+  virtual bool IsImpatient() const { return false; }
 };
 
-// Runs commands one at a time against a machine on one thread (apply) and commits what they changed
-// in groups on another (store): while one group commits, the next is applied.
+// Runs commands one at a time against a machine (apply) and commits what they changed in groups
+// (store): while one group commits, the next is applied.
 //
 // Guarantees: commands run in the order of Post. Nothing is released before the batch of its
 // command, and every earlier batch, is durable. After a failed commit the same batch is repeated
@@ -61,22 +65,24 @@ class PartitionMachine {
 // the runner is lost: nothing runs any more, commands that wait are destroyed without having run,
 // and `health` stays so.
 //
-// A command alone is committed at once; what comes while the store is busy becomes the next group.
+// A command alone is committed at once; what comes while the store is busy becomes the next group;
+// what is patient waits a moment for others to share its commit.
 //
-// Thread-safe; Stop and the destructor not from commands, releases and replies. Owns its threads;
-// store, machine and clock outlive it. Until Stop has returned, the machine is the apply thread's
-// and the store the two threads'.
+// Thread-safe; Stop and the destructor not from commands, releases and replies. Owns two threads,
+// either of which may apply or store; store, machine and clock outlive it. Until Stop has
+// returned, machine and store are these threads'.
 class PartitionRunner {
  public:
   using Command = absl::AnyInvocable<void(Transaction&)>;
 
   struct Options {
-    std::string name;                          // For thread names and logs: "inputs/0".
+    std::string name;                          // Of threads and in logs: "inputs/0".
     size_t max_mailbox = 100'000;              // Commands that may wait; also the most in a group.
     size_t max_group_bytes = size_t{8} << 20;  // Applying waits when a batch is this large.
     absl::Duration retry_pause = absl::Milliseconds(100);
-    // Told of each change between OK and an error. On the store thread; must neither block nor
-    // stop the runner.
+    absl::Duration patience = absl::Milliseconds(1);  // How long patient commands wait for others.
+    // Told of each change between OK and an error. On the thread that stores; must neither block
+    // nor stop the runner.
     absl::AnyInvocable<void(const absl::Status&)> on_health;
   };
 
@@ -88,8 +94,9 @@ class PartitionRunner {
   // RESOURCE_EXHAUSTED when the mailbox is full (repeat later), UNAVAILABLE after Stop or when the
   // runner is lost, and `health` while commits fail; the command is then destroyed without having
   // run. Urgent commands (about work that is already accepted) pass a full mailbox and a failing
-  // store.
-  enum class Urgency { kNormal, kUrgent };
+  // store; patient ones do too, and are for what nobody waits for: applied at once, committed with
+  // the next command that is not patient, at the latest after `patience`.
+  enum class Urgency { kNormal, kUrgent, kPatient };
   virtual absl::Status Post(Command command, Urgency urgency = Urgency::kNormal) = 0;
 
   // OK, or why the last commit failed.

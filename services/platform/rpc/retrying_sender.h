@@ -28,6 +28,8 @@ class RetryingSender {
     size_t max_batch_items = 10'000;
     size_t max_batch_bytes = size_t{4} << 20;
     size_t max_bytes = SIZE_MAX;
+    // From the beginning of one batch to the next, unless that is full: more gathers meanwhile.
+    absl::Duration interval = absl::ZeroDuration();
     absl::Duration first_pause = absl::Milliseconds(20);
     absl::Duration longest_pause = absl::Seconds(2);
   };
@@ -39,16 +41,19 @@ class RetryingSender {
   ~RetryingSender() { Stop(); }
 
   void Add(Item item, size_t bytes) {
+    bool wake = false;
     {
       MutexLock lock(mutex_);
       waiting_.push_back({std::move(item), bytes});
       waiting_bytes_ += bytes;
+      // While it waits for the interval, there is nothing to wake for but a full batch.
+      wake = waiting_.size() == 1 || IsFull();
       while (waiting_bytes_ > options_.max_bytes && waiting_.size() > 1) {
         waiting_bytes_ -= waiting_.front().bytes;
         waiting_.pop_front();
       }
     }
-    changed_.Signal();
+    if (wake) changed_.Signal();
   }
 
   // What waits is dropped. Idempotent.
@@ -80,6 +85,10 @@ class RetryingSender {
   std::vector<Item> Next() {
     MutexLock lock(mutex_);
     while (!stopping_ && waiting_.empty()) changed_.Wait(mutex_);
+    while (!stopping_ && !IsFull() && clock_.Read().steady < next_batch_) {
+      clock_.Wait(mutex_, changed_, next_batch_);
+    }
+    next_batch_ = clock_.Read().steady + options_.interval;
     std::vector<Item> batch;
     size_t bytes = 0;
     while (!stopping_ && !waiting_.empty() && batch.size() < options_.max_batch_items &&
@@ -90,6 +99,11 @@ class RetryingSender {
     }
     waiting_bytes_ -= bytes;
     return batch;
+  }
+
+  bool IsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return waiting_.size() >= options_.max_batch_items ||
+           waiting_bytes_ >= options_.max_batch_bytes;
   }
 
   // False when it is time to stop.
@@ -107,6 +121,7 @@ class RetryingSender {
   CondVar changed_;
   std::deque<Entry> waiting_ ABSL_GUARDED_BY(mutex_);
   size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Duration next_batch_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

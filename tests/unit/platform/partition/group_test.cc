@@ -26,14 +26,15 @@ struct Logged {
 
 using Lines = std::vector<std::string>;
 
-TEST_CASE("A durable group releases everything in the order of the calls") {
+TEST_CASE("A durable group releases in the order of the calls, and answers after that") {
   Logged logged;
   logged.OnDurable("a");
   logged.Reply("b");
   logged.OnDurable("c");
+  logged.Reply("d");
   CHECK(logged.Take().empty());
   CHECK(logged.group.Settle(absl::OkStatus()) == CommitVerdict::kDurable);
-  CHECK(logged.Take() == Lines{"a", "b OK", "c"});
+  CHECK(logged.Take() == Lines{"a", "c", "b OK", "d OK"});
 }
 
 TEST_CASE("A group that may be repeated answers replies once and keeps the rest") {
@@ -72,10 +73,10 @@ TEST_CASE("Whatever a store says that is not final may be repeated") {
 TEST_CASE("Replies that came after a failure are answered by the next one") {
   Logged logged;
   logged.Reply("a");
-  logged.group.FailReplies(absl::UnavailableError(""));
+  logged.group.Answer(absl::UnavailableError(""));
   logged.Reply("b");
   CHECK(logged.Take() == Lines{"a UNAVAILABLE"});
-  logged.group.FailReplies(absl::UnavailableError(""));
+  logged.group.Answer(absl::UnavailableError(""));
   CHECK(logged.Take() == Lines{"b UNAVAILABLE"});
 }
 
@@ -104,7 +105,7 @@ TEST_CASE("A cleared group is as a new one") {
   CHECK(logged.group.empty());
   logged.Take();
   logged.Reply("b");
-  logged.group.FailReplies(absl::UnavailableError(""));
+  logged.group.Answer(absl::UnavailableError(""));
   CHECK(logged.Take() == Lines{"b UNAVAILABLE"});
 }
 

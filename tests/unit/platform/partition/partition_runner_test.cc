@@ -57,7 +57,9 @@ class TestMachine final : public PartitionMachine {
     if (on_finish) on_finish(transaction);
   }
   absl::Duration NextWake() const override { return wake; }
+  bool IsImpatient() const override { return impatient; }
 
+  bool impatient = false;
   absl::AnyInvocable<void(Transaction&)> on_finish;
   absl::Duration wake = absl::InfiniteDuration();
 };
@@ -160,7 +162,7 @@ TEST_CASE("The machine finishes each group after its commands and in their batch
   };
   stage.Start();
   REQUIRE(stage.PostPut(1).ok());
-  CHECK(stage.journal.Await(3) == Lines{"1 durable", "1 OK", "finished"});
+  CHECK(stage.journal.Await(3) == Lines{"1 durable", "finished", "1 OK"});
   stage.runner->Stop();
   REQUIRE(stage.recorded->batches().size() == 1);
   CHECK(stage.recorded->batches()[0].operations().size() == 2);
@@ -345,6 +347,63 @@ TEST_CASE("A group takes no more commands once its batch is large enough") {
   stage.runner->Stop();
   for (const WriteBatch& batch : stage.recorded->batches()) {
     CHECK(batch.operations().size() <= 3);  // Of about 340 bytes each.
+  }
+}
+
+TEST_CASE("A patient command is applied at once and waits for the commit of one that is not") {
+  Stage stage;
+  stage.Start();
+  REQUIRE(stage.PostPut(1, Urgency::kPatient).ok());
+  REQUIRE(stage.clock.AwaitWaiter(absl::Milliseconds(1)));
+  CHECK(stage.faults.commits() == 0);
+  REQUIRE(stage.PostPut(2).ok());
+  CHECK(stage.journal.Await(4) == Lines{"1 durable", "2 durable", "1 OK", "2 OK"});
+  stage.runner->Stop();
+  CHECK(stage.recorded->batches().size() == 1);
+}
+
+TEST_CASE("A patient command that nobody joins is committed when its patience ends") {
+  Stage stage;
+  stage.Start();
+  REQUIRE(stage.PostPut(1, Urgency::kPatient).ok());
+  REQUIRE(stage.clock.AwaitWaiter(absl::Milliseconds(1)));
+  stage.clock.Advance(absl::Microseconds(900));
+  REQUIRE(stage.PostPut(2, Urgency::kPatient).ok());
+  REQUIRE(stage.clock.AwaitWaiter(absl::Microseconds(100)));
+  CHECK(stage.faults.commits() == 0);
+  stage.clock.Advance(absl::Microseconds(100));
+  CHECK(stage.journal.Await(4) == Lines{"1 durable", "2 durable", "1 OK", "2 OK"});
+}
+
+TEST_CASE("What patient commands bring about is not kept waiting when the machine is impatient") {
+  Stage stage;
+  stage.machine.impatient = true;
+  stage.Start();
+  REQUIRE(stage.PostPut(1, Urgency::kPatient).ok());
+  CHECK(stage.journal.Await(2) == Lines{"1 durable", "1 OK"});
+}
+
+TEST_CASE("Stop waits for no patience") {
+  Stage stage;
+  stage.Start();
+  REQUIRE(stage.PostPut(1, Urgency::kPatient).ok());
+  stage.runner->Stop();
+  CHECK(stage.journal.lines() == Lines{"1 durable", "1 OK"});
+}
+
+TEST_CASE("Questions are answered however long the store fails, and leave nothing behind") {
+  Stage stage;
+  stage.options.max_mailbox = 4;
+  stage.faults.FailAllCommits(absl::ResourceExhaustedError("full"));
+  stage.Start();
+  REQUIRE(stage.PostPut(1).ok());
+  stage.journal.Await(1);
+  for (size_t asked = 1; asked <= 20; ++asked) {
+    const auto ask = [&stage](Transaction& transaction) {
+      transaction.Reply([&stage](const absl::Status& status) { stage.journal.Add(Code(status)); });
+    };
+    REQUIRE(stage.runner->Post(ask, Urgency::kUrgent).ok());
+    CHECK(stage.journal.Await(1 + asked).back() == "RESOURCE_EXHAUSTED");
   }
 }
 
