@@ -50,21 +50,21 @@ absl::StatusOr<AppendCommand> DecodeAppend(const v1::AppendRequest& request) {
 }
 
 // One subscriber's stream. Deletes itself when gRPC is done with it.
-class SubscribeStream final : public grpc::ServerWriteReactor<v1::SubscribeResponse>,
-                              public Subscriber {
+class SubscribeStream final : public platform::StreamCall::Handler, public Subscriber {
  public:
-  SubscribeStream(grpc::CallbackServerContext& context, platform::CallMonitor::Method& method,
+  SubscribeStream(Service::SubscribeCall& call, platform::CallMonitor::Method& method,
                   SubscriptionHub& hub, Position from, EventFilter filter)
-      : Subscriber(from, std::move(filter)), context_(context), method_(method), hub_(hub) {
+      : Subscriber(from, std::move(filter)), call_(call), method_(method), hub_(hub) {
     method_.StreamOpened();
+    call_.Accept(*this);
   }
 
-  void Send(const v1::SubscribeResponse& message) override { StartWrite(&message); }
+  void Send(const v1::SubscribeResponse& message) override { call_.StartWrite(&message); }
   void End(const absl::Status& status) override {
     status_ = status;
-    Finish(platform::ToGrpc(status));
+    call_.Finish(status);
   }
-  void Abort() override { context_.TryCancel(); }
+  void Abort() override { call_.TryCancel(); }
 
  private:
   void OnWriteDone(bool ok) override { hub_.Sent(*this, ok); }
@@ -74,38 +74,24 @@ class SubscribeStream final : public grpc::ServerWriteReactor<v1::SubscribeRespo
     delete this;
   }
 
-  grpc::CallbackServerContext& context_;
+  Service::SubscribeCall& call_;
   platform::CallMonitor::Method& method_;
   SubscriptionHub& hub_;
   absl::Status status_;
 };
 
-// A stream that is over before it begins.
-class RefusedStream final : public grpc::ServerWriteReactor<v1::SubscribeResponse> {
- public:
-  RefusedStream(platform::CallMonitor::Method& method, absl::Status why)
-      : method_(method), why_(std::move(why)) {
-    method_.StreamOpened();
-    Finish(platform::ToGrpc(why_));
-  }
-
- private:
-  void OnDone() override {
-    method_.StreamEnded(why_);
-    delete this;
-  }
-
-  platform::CallMonitor::Method& method_;
-  const absl::Status why_;
-};
-
 }  // namespace
 
 Service::Service(const Parts& parts)
-    : parts_(parts),
+    : platform::Service(v1::EventsService::service_full_name()),
+      parts_(parts),
       append_(parts.calls.MethodOf("EventsService/Append")),
       read_(parts.calls.MethodOf("EventsService/Read")),
-      subscribe_(parts.calls.MethodOf("EventsService/Subscribe")) {}
+      subscribe_(parts.calls.MethodOf("EventsService/Subscribe")) {
+  Handle("Append", &Service::Append);
+  Handle("Read", &Service::Read);
+  Handle("Subscribe", &Service::Subscribe);
+}
 
 absl::Status Service::CheckOpen() const {
   if (open_) return absl::OkStatus();
@@ -113,23 +99,21 @@ absl::Status Service::CheckOpen() const {
                          "the event service is starting or stopping");
 }
 
-grpc::ServerUnaryReactor* Service::Append(grpc::CallbackServerContext* context,
-                                          const v1::AppendRequest* request,
-                                          v1::AppendResponse* response) {
-  return platform::HandleUnary(
-      context, append_, [&](const platform::Caller&, platform::Reply reply) {
-        auto command = Admit(*context, *request);
-        if (!command.ok()) return reply(command.status());
-        const size_t batches = command->batches.size();
-        parts_.log.Append(*std::move(command),
-                          [this, batches, response, reply = std::move(reply)](auto result) mutable {
-                            if (result.ok()) {
-                              Count(batches, *result);
-                              response->set_durable_number(result->durable_number);
-                            }
-                            reply(result.status());
-                          });
-      });
+void Service::Append(platform::UnaryCall* call, const v1::AppendRequest* request,
+                     v1::AppendResponse* response) {
+  platform::HandleUnary(call, append_, [&](const platform::Caller&, platform::Reply reply) {
+    auto command = Admit(*call, *request);
+    if (!command.ok()) return reply(command.status());
+    const size_t batches = command->batches.size();
+    parts_.log.Append(*std::move(command),
+                      [this, batches, response, reply = std::move(reply)](auto result) mutable {
+                        if (result.ok()) {
+                          Count(batches, *result);
+                          response->set_durable_number(result->durable_number);
+                        }
+                        reply(result.status());
+                      });
+  });
 }
 
 void Service::Count(size_t batches, const AppendResult& result) {
@@ -139,7 +123,7 @@ void Service::Count(size_t batches, const AppendResult& result) {
   parts_.metrics.kept_batches->Set(static_cast<double>(bounds.end - bounds.first));
 }
 
-absl::StatusOr<AppendCommand> Service::Admit(const grpc::CallbackServerContext& context,
+absl::StatusOr<AppendCommand> Service::Admit(const grpc::ServerContextBase& context,
                                              const v1::AppendRequest& request) const {
   KANTOKU_RETURN_IF_ERROR(CheckOpen());
   KANTOKU_RETURN_IF_ERROR(
@@ -147,10 +131,9 @@ absl::StatusOr<AppendCommand> Service::Admit(const grpc::CallbackServerContext& 
   return DecodeAppend(request);
 }
 
-grpc::ServerUnaryReactor* Service::Read(grpc::CallbackServerContext* context,
-                                        const v1::ReadRequest* request,
-                                        v1::ReadResponse* response) {
-  return platform::HandleUnary(context, read_, [&](const platform::Caller&, platform::Reply reply) {
+void Service::Read(platform::UnaryCall* call, const v1::ReadRequest* request,
+                   v1::ReadResponse* response) {
+  platform::HandleUnary(call, read_, [&](const platform::Caller&, platform::Reply reply) {
     auto admitted = Admit(*request);
     if (!admitted.ok()) return reply(admitted.status());
     parts_.hub.Read(
@@ -172,22 +155,25 @@ absl::StatusOr<SubscriptionHub::ReadRequest> Service::Admit(const v1::ReadReques
   return admitted;
 }
 
-grpc::ServerWriteReactor<v1::SubscribeResponse>* Service::Subscribe(
-    grpc::CallbackServerContext* context, const v1::SubscribeRequest* request) {
-  const auto refuse = [this](const absl::Status& why) {
-    return new RefusedStream(subscribe_, why);
-  };
-  if (const absl::Status open = CheckOpen(); !open.ok()) return refuse(open);
-  if (const auto caller = platform::AdmitCall(*context); !caller.ok()) {
-    return refuse(caller.status());
+void Service::Subscribe(SubscribeCall* call, const v1::SubscribeRequest* request) {
+  auto admitted = Admit(*call, *request);
+  if (!admitted.ok()) {
+    subscribe_.StreamOpened();
+    subscribe_.StreamEnded(admitted.status());
+    return call->Refuse(admitted.status());
   }
-  const auto from = Resolve(request->after(), request->start());
-  if (!from.ok()) return refuse(from.status());
-  auto filter = EventFilter::Make(request->filter());
-  if (!filter.ok()) return refuse(filter.status());
-  auto* stream = new SubscribeStream(*context, subscribe_, parts_.hub, *from, *std::move(filter));
+  auto* stream = new SubscribeStream(*call, subscribe_, parts_.hub, admitted->from,
+                                     std::move(admitted->filter));
   if (const absl::Status added = parts_.hub.Add(*stream); !added.ok()) stream->End(added);
-  return stream;
+}
+
+absl::StatusOr<Service::Subscription> Service::Admit(const grpc::ServerContextBase& context,
+                                                     const v1::SubscribeRequest& request) const {
+  KANTOKU_RETURN_IF_ERROR(CheckOpen());
+  KANTOKU_RETURN_IF_ERROR(platform::AdmitCall(context).status());
+  KANTOKU_ASSIGN_OR_RETURN(const Position from, Resolve(request.after(), request.start()));
+  KANTOKU_ASSIGN_OR_RETURN(EventFilter filter, EventFilter::Make(request.filter()));
+  return Subscription{from, std::move(filter)};
 }
 
 absl::StatusOr<Position> Service::Resolve(std::string_view after, v1::StartAt start) const {

@@ -1,9 +1,6 @@
 #ifndef KANTOKU_SERVICES_EVENTS_SERVICE_H_
 #define KANTOKU_SERVICES_EVENTS_SERVICE_H_
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
-
 #include <atomic>
 #include <string_view>
 
@@ -17,7 +14,7 @@
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
 #include "services/platform/rpc/call_monitor.h"
-#include "services/platform/rpc/unary.h"
+#include "services/platform/rpc/service.h"
 
 namespace kantoku::events {
 
@@ -25,8 +22,9 @@ namespace kantoku::events {
 // events.proto.
 //
 // Thread-safe. Everything it is made from outlives it, and it outlives its calls.
-class Service final : public v1::EventsService::CallbackService {
+class Service final : public platform::Service {
  public:
+  using SubscribeCall = platform::ServerStreamCall<v1::SubscribeRequest, v1::SubscribeResponse>;
   struct Parts {
     EventLog& log;
     SubscriptionHub& hub;
@@ -42,21 +40,23 @@ class Service final : public v1::EventsService::CallbackService {
   void Open() { open_ = true; }
   void Close() { open_ = false; }
 
-  grpc::ServerUnaryReactor* Append(grpc::CallbackServerContext* context,
-                                   const v1::AppendRequest* request,
-                                   v1::AppendResponse* response) override;
-  grpc::ServerUnaryReactor* Read(grpc::CallbackServerContext* context,
-                                 const v1::ReadRequest* request,
-                                 v1::ReadResponse* response) override;
-  grpc::ServerWriteReactor<v1::SubscribeResponse>* Subscribe(
-      grpc::CallbackServerContext* context, const v1::SubscribeRequest* request) override;
+  void Append(platform::UnaryCall* call, const v1::AppendRequest* request,
+              v1::AppendResponse* response);
+  void Read(platform::UnaryCall* call, const v1::ReadRequest* request, v1::ReadResponse* response);
+  void Subscribe(SubscribeCall* call, const v1::SubscribeRequest* request);
 
  private:
   absl::Status CheckOpen() const;
-  absl::StatusOr<AppendCommand> Admit(const grpc::CallbackServerContext& context,
+  absl::StatusOr<AppendCommand> Admit(const grpc::ServerContextBase& context,
                                       const v1::AppendRequest& request) const;
   void Count(size_t batches, const AppendResult& result);
   absl::StatusOr<SubscriptionHub::ReadRequest> Admit(const v1::ReadRequest& request) const;
+  struct Subscription {
+    Position from;
+    EventFilter filter;
+  };
+  absl::StatusOr<Subscription> Admit(const grpc::ServerContextBase& context,
+                                     const v1::SubscribeRequest& request) const;
   absl::StatusOr<Position> Resolve(std::string_view after, v1::StartAt start) const;
 
   Parts parts_;

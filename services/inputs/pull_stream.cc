@@ -15,10 +15,10 @@ constexpr size_t kPortionBytes = size_t{256} << 10;
 
 }  // namespace
 
-PullStream::PullStream(grpc::CallbackServerContext* context, platform::CallMonitor::Method& method,
-                       platform::Caller caller, Partition& partition, const platform::MacKeys& keys,
+PullStream::PullStream(Call* call, platform::CallMonitor::Method& method, platform::Caller caller,
+                       Partition& partition, const platform::MacKeys& keys,
                        const std::set<std::string>& namespaces)
-    : CoalescingBidiReactor(context, method, {.max_pending_bytes = SIZE_MAX}),
+    : CoalescingStream(call, method, {.max_pending_bytes = SIZE_MAX}),
       caller_(std::move(caller)),
       partition_(partition),
       keys_(keys),
@@ -69,7 +69,7 @@ void PullStream::Send(v1::PullResponse frame) {
   }
 }
 
-void PullStream::Close(const absl::Status& status) { CoalescingBidiReactor::Close(status); }
+void PullStream::Close(const absl::Status& status) { CoalescingStream::Close(status); }
 
 void PullStream::Ping() {
   if (unanswered_.fetch_add(1) >= kMaxUnanswered) {

@@ -24,11 +24,13 @@ namespace kantoku::inputs {
 //
 // Thread-safe. What waits to be written is bounded by the session's credit.
 class PullStream final
-    : public platform::CoalescingBidiReactor<platform::Received<v1::PullRequest>, v1::PullResponse>,
+    : public platform::CoalescingStream<platform::Received<v1::PullRequest>, v1::PullResponse>,
       public SessionChannel {
  public:
-  PullStream(grpc::CallbackServerContext* context, platform::CallMonitor::Method& method,
-             platform::Caller caller, Partition& partition, const platform::MacKeys& keys,
+  using Call = platform::BidiCall<platform::Received<v1::PullRequest>, v1::PullResponse>;
+
+  PullStream(Call* call, platform::CallMonitor::Method& method, platform::Caller caller,
+             Partition& partition, const platform::MacKeys& keys,
              const std::set<std::string>& namespaces);
 
   // SessionChannel.

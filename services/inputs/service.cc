@@ -71,7 +71,8 @@ void Interleave(const std::vector<absl::Status>& statuses, Answers& answers, Res
 InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, PullStreams& streams,
                                      const platform::MacKeys& keys, platform::Clock& clock,
                                      platform::CallMonitor& calls)
-    : options_(std::move(options)),
+    : platform::Service(v1::InputsService::service_full_name()),
+      options_(std::move(options)),
       partition_(partition),
       streams_(streams),
       keys_(keys),
@@ -82,12 +83,12 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
       get_tasks_(calls.MethodOf("InputsService/GetTasks")),
       list_tasks_(calls.MethodOf("InputsService/ListTasks")),
       list_executors_(calls.MethodOf("InputsService/ListExecutors")) {
-  Receive("Spawn", &InputsServiceImpl::SpawnReceived);
-  Receive("Pull", &InputsServiceImpl::PullReceived);
-  Receive("Control", control_, &InputsServiceImpl::Control);
-  Receive("GetTasks", get_tasks_, &InputsServiceImpl::GetTasks);
-  Receive("ListTasks", list_tasks_, &InputsServiceImpl::ListTasks);
-  Receive("ListExecutors", list_executors_, &InputsServiceImpl::ListExecutors);
+  Handle("Spawn", &InputsServiceImpl::Spawn);
+  Handle("Pull", &InputsServiceImpl::Pull);
+  HandleSound("Control", control_, &InputsServiceImpl::Control);
+  HandleSound("GetTasks", get_tasks_, &InputsServiceImpl::GetTasks);
+  HandleSound("ListTasks", list_tasks_, &InputsServiceImpl::ListTasks);
+  HandleSound("ListExecutors", list_executors_, &InputsServiceImpl::ListExecutors);
 }
 
 absl::Status InputsServiceImpl::CheckNamespace(const std::string& name) const {
@@ -96,10 +97,10 @@ absl::Status InputsServiceImpl::CheckNamespace(const std::string& name) const {
                absl::StrCat("namespace: there is no \"", name, "\""));
 }
 
-grpc::ServerUnaryReactor* InputsServiceImpl::SpawnReceived(
-    grpc::CallbackServerContext* context, const platform::Received<v1::SpawnRequest>* request,
-    v1::SpawnResponse* response) {
-  return HandleUnary(context, spawn_, [&](const Caller& caller, Reply reply) {
+void InputsServiceImpl::Spawn(platform::UnaryCall* call,
+                              const platform::Received<v1::SpawnRequest>* request,
+                              v1::SpawnResponse* response) {
+  HandleUnary(call, spawn_, [&](const Caller& caller, Reply reply) {
     auto checked = ReadSpawn(*request, caller, options_.limits, clock_.Read().wall);
     if (!checked.ok()) return reply(checked.status());
     if (const absl::Status known = CheckNamespace(checked->batch->name_space); !known.ok()) {
@@ -115,21 +116,18 @@ grpc::ServerUnaryReactor* InputsServiceImpl::SpawnReceived(
   });
 }
 
-grpc::ServerBidiReactor<platform::Received<v1::PullRequest>, v1::PullResponse>*
-InputsServiceImpl::PullReceived(grpc::CallbackServerContext* context) {
-  const auto caller = platform::CallerOf(*context);
-  auto stream = std::make_shared<PullStream>(context, pull_, caller.value_or(Caller()), partition_,
+void InputsServiceImpl::Pull(PullStream::Call* call) {
+  const auto caller = platform::CallerOf(*call);
+  auto stream = std::make_shared<PullStream>(call, pull_, caller.value_or(Caller()), partition_,
                                              keys_, options_.namespaces);
   streams_.Add(stream);
-  auto* reactor = stream->Start();
+  stream->Start();
   if (!caller.ok()) stream->Close(caller.status());
-  return reactor;
 }
 
-grpc::ServerUnaryReactor* InputsServiceImpl::Control(grpc::CallbackServerContext* context,
-                                                     const v1::ControlRequest* request,
-                                                     v1::ControlResponse* response) {
-  return HandleUnary(context, control_, [&](const Caller& caller, Reply reply) {
+void InputsServiceImpl::Control(platform::UnaryCall* call, const v1::ControlRequest* request,
+                                v1::ControlResponse* response) {
+  HandleUnary(call, control_, [&](const Caller& caller, Reply reply) {
     absl::Status sound = CheckCount("task_ids", request->task_ids_size(), kMaxIds);
     if (sound.ok() && request->verb() != v1::CONTROL_VERB_CANCEL) {
       sound = Error(absl::StatusCode::kInvalidArgument, "BAD_VERB",
@@ -149,12 +147,11 @@ grpc::ServerUnaryReactor* InputsServiceImpl::Control(grpc::CallbackServerContext
   });
 }
 
-grpc::ServerUnaryReactor* InputsServiceImpl::GetTasks(grpc::CallbackServerContext* context,
-                                                      const v1::GetTasksRequest* request,
-                                                      v1::GetTasksResponse* response) {
+void InputsServiceImpl::GetTasks(platform::UnaryCall* call, const v1::GetTasksRequest* request,
+                                 v1::GetTasksResponse* response) {
   // Outputs asks on behalf of those who wait, and checks ownership itself.
-  const bool service = platform::CallingService(*context, keys_, clock_.Read().wall).ok();
-  return HandleUnary(context, get_tasks_, [&](const Caller& caller, Reply reply) {
+  const bool service = platform::CallingService(*call, keys_, clock_.Read().wall).ok();
+  HandleUnary(call, get_tasks_, [&](const Caller& caller, Reply reply) {
     const absl::Status sound = CheckCount("task_ids", request->task_ids_size(), kMaxIds);
     if (!sound.ok()) return reply(sound);
     Ids ids = ReadIds(request->task_ids());
@@ -174,10 +171,9 @@ grpc::ServerUnaryReactor* InputsServiceImpl::GetTasks(grpc::CallbackServerContex
   });
 }
 
-grpc::ServerUnaryReactor* InputsServiceImpl::ListTasks(grpc::CallbackServerContext* context,
-                                                       const v1::ListTasksRequest* request,
-                                                       v1::ListTasksResponse* response) {
-  return HandleUnary(context, list_tasks_, [&](const Caller& caller, Reply reply) {
+void InputsServiceImpl::ListTasks(platform::UnaryCall* call, const v1::ListTasksRequest* request,
+                                  v1::ListTasksResponse* response) {
+  HandleUnary(call, list_tasks_, [&](const Caller& caller, Reply reply) {
     absl::Status sound = CheckNamespace(NamespaceOf(*request));
     if (sound.ok() && request->page_size() > kMaxPage) {
       sound =
@@ -202,10 +198,10 @@ grpc::ServerUnaryReactor* InputsServiceImpl::ListTasks(grpc::CallbackServerConte
   });
 }
 
-grpc::ServerUnaryReactor* InputsServiceImpl::ListExecutors(grpc::CallbackServerContext* context,
-                                                           const v1::ListExecutorsRequest* request,
-                                                           v1::ListExecutorsResponse* response) {
-  return HandleUnary(context, list_executors_, [&](const Caller&, Reply reply) {
+void InputsServiceImpl::ListExecutors(platform::UnaryCall* call,
+                                      const v1::ListExecutorsRequest* request,
+                                      v1::ListExecutorsResponse* response) {
+  HandleUnary(call, list_executors_, [&](const Caller&, Reply reply) {
     if (const absl::Status known = CheckNamespace(NamespaceOf(*request)); !known.ok()) {
       return reply(known);
     }

@@ -11,7 +11,7 @@
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
 #include "services/platform/rpc/call_monitor.h"
-#include "services/platform/rpc/lenient_service.h"
+#include "services/platform/rpc/service.h"
 
 namespace kantoku::inputs {
 
@@ -19,7 +19,7 @@ namespace kantoku::inputs {
 // answer.
 //
 // Thread-safe. Everything it is made of outlives it.
-class InputsServiceImpl final : public platform::LenientService<v1::InputsService> {
+class InputsServiceImpl final : public platform::Service {
  public:
   struct Options {
     SpecLimits limits;
@@ -30,27 +30,21 @@ class InputsServiceImpl final : public platform::LenientService<v1::InputsServic
                     const platform::MacKeys& keys, platform::Clock& clock,
                     platform::CallMonitor& calls);
 
-  grpc::ServerUnaryReactor* Control(grpc::CallbackServerContext* context,
-                                    const v1::ControlRequest* request,
-                                    v1::ControlResponse* response) override;
-  grpc::ServerUnaryReactor* GetTasks(grpc::CallbackServerContext* context,
-                                     const v1::GetTasksRequest* request,
-                                     v1::GetTasksResponse* response) override;
-  grpc::ServerUnaryReactor* ListTasks(grpc::CallbackServerContext* context,
-                                      const v1::ListTasksRequest* request,
-                                      v1::ListTasksResponse* response) override;
-  grpc::ServerUnaryReactor* ListExecutors(grpc::CallbackServerContext* context,
-                                          const v1::ListExecutorsRequest* request,
-                                          v1::ListExecutorsResponse* response) override;
+  void Control(platform::UnaryCall* call, const v1::ControlRequest* request,
+               v1::ControlResponse* response);
+  void GetTasks(platform::UnaryCall* call, const v1::GetTasksRequest* request,
+                v1::GetTasksResponse* response);
+  void ListTasks(platform::UnaryCall* call, const v1::ListTasksRequest* request,
+                 v1::ListTasksResponse* response);
+  void ListExecutors(platform::UnaryCall* call, const v1::ListExecutorsRequest* request,
+                     v1::ListExecutorsResponse* response);
 
  private:
   // In a batch only the bad items fail, and a bad report stops no other: these two look at text
   // that is no UTF-8 by themselves.
-  grpc::ServerUnaryReactor* SpawnReceived(grpc::CallbackServerContext* context,
-                                          const platform::Received<v1::SpawnRequest>* request,
-                                          v1::SpawnResponse* response);
-  grpc::ServerBidiReactor<platform::Received<v1::PullRequest>, v1::PullResponse>* PullReceived(
-      grpc::CallbackServerContext* context);
+  void Spawn(platform::UnaryCall* call, const platform::Received<v1::SpawnRequest>* request,
+             v1::SpawnResponse* response);
+  void Pull(PullStream::Call* call);
 
   absl::Status CheckNamespace(const std::string& name) const;
 

@@ -23,11 +23,10 @@ constexpr size_t kAnswerOverhead = 64;
 
 }  // namespace
 
-AwaitStream::AwaitStream(grpc::CallbackServerContext* context,
-                         platform::CallMonitor::Method& method, platform::Caller caller,
+AwaitStream::AwaitStream(Call* call, platform::CallMonitor::Method& method, platform::Caller caller,
                          OutputsPartition& partition, Metrics& metrics,
                          std::function<void(AwaitStream*)> on_ended)
-    : CoalescingBidiReactor(context, method, kStreamOptions),
+    : CoalescingStream(call, method, kStreamOptions),
       caller_(std::move(caller)),
       partition_(partition),
       metrics_(metrics),

@@ -17,14 +17,16 @@ namespace kantoku::outputs {
 // One Await call. It reads a request only when the one before was applied. What a client that reads
 // slowly has no room for is not kept: its ids are, and are looked up again when there is room.
 //
-// Thread-safe. Owned as CoalescingBidiReactor says, and by the hub while it is open.
+// Thread-safe. Owned as CoalescingStream says, and by the hub while it is open.
 class AwaitStream final
-    : public platform::CoalescingBidiReactor<outputs::v1::AwaitRequest, outputs::v1::AwaitResponse>,
+    : public platform::CoalescingStream<outputs::v1::AwaitRequest, outputs::v1::AwaitResponse>,
       public AwaitSink {
  public:
+  using Call = platform::BidiCall<outputs::v1::AwaitRequest, outputs::v1::AwaitResponse>;
+
   // `on_ended` is called last.
-  AwaitStream(grpc::CallbackServerContext* context, platform::CallMonitor::Method& method,
-              platform::Caller caller, OutputsPartition& partition, Metrics& metrics,
+  AwaitStream(Call* call, platform::CallMonitor::Method& method, platform::Caller caller,
+              OutputsPartition& partition, Metrics& metrics,
               std::function<void(AwaitStream*)> on_ended);
 
   const platform::Caller& caller() const override { return caller_; }

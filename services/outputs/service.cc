@@ -35,26 +35,25 @@ void PostWrite(OutputsPartition& partition, std::shared_ptr<WritingCall> call) {
   if (!posted.ok()) call->Answer(posted);
 }
 
-// A stream that ends before it begins.
-class RefusedStream final : public grpc::ServerBidiReactor<v1::AwaitRequest, v1::AwaitResponse> {
- public:
-  explicit RefusedStream(const absl::Status& status) { Finish(platform::ToGrpc(status)); }
-  void OnDone() override { delete this; }
-};
-
 }  // namespace
 
 OutputsServiceImpl::OutputsServiceImpl(Options options, const platform::MacKeys& keys,
                                        platform::Clock& clock, platform::CallMonitor& calls,
                                        Metrics& metrics)
-    : options_(options),
+    : platform::Service(v1::OutputsService::service_full_name()),
+      options_(options),
       keys_(keys),
       clock_(clock),
       metrics_(metrics),
       put_(calls.MethodOf("OutputsService/Put")),
       get_(calls.MethodOf("OutputsService/Get")),
       fence_(calls.MethodOf("OutputsService/Fence")),
-      await_(calls.MethodOf("OutputsService/Await")) {}
+      await_(calls.MethodOf("OutputsService/Await")) {
+  Handle("Put", &OutputsServiceImpl::Put);
+  Handle("Get", &OutputsServiceImpl::Get);
+  Handle("Fence", &OutputsServiceImpl::Fence);
+  Handle("Await", &OutputsServiceImpl::Await);
+}
 
 absl::StatusOr<OutputsPartition*> OutputsServiceImpl::partition() const {
   OutputsPartition* const partition = partition_.load();
@@ -62,10 +61,9 @@ absl::StatusOr<OutputsPartition*> OutputsServiceImpl::partition() const {
   return Error(absl::StatusCode::kUnavailable, "SERVER_STARTING", "the server is starting");
 }
 
-grpc::ServerUnaryReactor* OutputsServiceImpl::Put(grpc::CallbackServerContext* context,
-                                                  const v1::PutRequest* request,
-                                                  v1::PutResponse* response) {
-  return HandleUnary(context, put_, [&](const platform::Caller& caller, platform::Reply reply) {
+void OutputsServiceImpl::Put(platform::UnaryCall* call, const v1::PutRequest* request,
+                             v1::PutResponse* response) {
+  HandleUnary(call, put_, [&](const platform::Caller& caller, platform::Reply reply) {
     const auto partition = this->partition();
     if (!partition.ok()) return reply(partition.status());
     auto call = std::make_shared<PutCall>(*request, *response, std::move(reply), metrics_);
@@ -76,11 +74,10 @@ grpc::ServerUnaryReactor* OutputsServiceImpl::Put(grpc::CallbackServerContext* c
   });
 }
 
-grpc::ServerUnaryReactor* OutputsServiceImpl::Fence(grpc::CallbackServerContext* context,
-                                                    const v1::FenceRequest* request,
-                                                    v1::FenceResponse* response) {
-  return HandleUnary(context, fence_, [&](const platform::Caller&, platform::Reply reply) {
-    const auto service = platform::CallingService(*context, keys_, clock_.Read().wall);
+void OutputsServiceImpl::Fence(platform::UnaryCall* call, const v1::FenceRequest* request,
+                               v1::FenceResponse* response) {
+  HandleUnary(call, fence_, [&](const platform::Caller&, platform::Reply reply) {
+    const auto service = platform::CallingService(*call, keys_, clock_.Read().wall);
     if (!service.ok()) return reply(service.status());
     if (*service != kInputs) {
       return reply(Error(absl::StatusCode::kPermissionDenied, "NOT_INPUTS",
@@ -95,10 +92,9 @@ grpc::ServerUnaryReactor* OutputsServiceImpl::Fence(grpc::CallbackServerContext*
   });
 }
 
-grpc::ServerUnaryReactor* OutputsServiceImpl::Get(grpc::CallbackServerContext* context,
-                                                  const v1::GetRequest* request,
-                                                  v1::GetResponse* response) {
-  return HandleUnary(context, get_, [&](const platform::Caller& caller, platform::Reply reply) {
+void OutputsServiceImpl::Get(platform::UnaryCall* call, const v1::GetRequest* request,
+                             v1::GetResponse* response) {
+  HandleUnary(call, get_, [&](const platform::Caller& caller, platform::Reply reply) {
     const auto partition = this->partition();
     if (!partition.ok()) return reply(partition.status());
     auto call = std::make_shared<GetCall>(*request, *response, std::move(reply), caller);
@@ -116,11 +112,11 @@ grpc::ServerUnaryReactor* OutputsServiceImpl::Get(grpc::CallbackServerContext* c
 }
 
 absl::StatusOr<std::shared_ptr<AwaitStream>> OutputsServiceImpl::MakeStream(
-    grpc::CallbackServerContext* context) {
-  KANTOKU_ASSIGN_OR_RETURN(platform::Caller caller, platform::CallerOf(*context));
+    AwaitStream::Call* call) {
+  KANTOKU_ASSIGN_OR_RETURN(platform::Caller caller, platform::CallerOf(*call));
   KANTOKU_ASSIGN_OR_RETURN(OutputsPartition* const partition, this->partition());
-  auto stream = std::make_shared<AwaitStream>(context, await_, std::move(caller), *partition,
-                                              metrics_, [this](AwaitStream* ended) {
+  auto stream = std::make_shared<AwaitStream>(call, await_, std::move(caller), *partition, metrics_,
+                                              [this](AwaitStream* ended) {
                                                 MutexLock lock(mutex_);
                                                 streams_.erase(ended);
                                               });
@@ -130,11 +126,10 @@ absl::StatusOr<std::shared_ptr<AwaitStream>> OutputsServiceImpl::MakeStream(
   return stream;
 }
 
-grpc::ServerBidiReactor<v1::AwaitRequest, v1::AwaitResponse>* OutputsServiceImpl::Await(
-    grpc::CallbackServerContext* context) {
-  auto stream = MakeStream(context);
-  if (!stream.ok()) return new RefusedStream(stream.status());
-  return (*stream)->Start();
+void OutputsServiceImpl::Await(AwaitStream::Call* call) {
+  const auto stream = MakeStream(call);
+  if (!stream.ok()) return call->Refuse(stream.status());
+  (*stream)->Start();
 }
 
 void OutputsServiceImpl::EndStreams() {

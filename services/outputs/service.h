@@ -17,13 +17,14 @@
 #include "services/platform/clock.h"
 #include "services/platform/mutex.h"
 #include "services/platform/rpc/call_monitor.h"
+#include "services/platform/rpc/service.h"
 
 namespace kantoku::outputs {
 
 // The wire's side of Outputs: checks what comes, lets the partition decide, answers.
 //
 // Thread-safe. What it is given outlives it; it outlives its calls.
-class OutputsServiceImpl final : public outputs::v1::OutputsService::CallbackService {
+class OutputsServiceImpl final : public platform::Service {
  public:
   struct Options {
     size_t max_result_bytes = size_t{4} << 20;
@@ -39,22 +40,18 @@ class OutputsServiceImpl final : public outputs::v1::OutputsService::CallbackSer
   // Does not wait for clients that do not read.
   void AbortStreams();
 
-  grpc::ServerUnaryReactor* Put(grpc::CallbackServerContext* context,
-                                const outputs::v1::PutRequest* request,
-                                outputs::v1::PutResponse* response) override;
-  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
-                                const outputs::v1::GetRequest* request,
-                                outputs::v1::GetResponse* response) override;
-  grpc::ServerUnaryReactor* Fence(grpc::CallbackServerContext* context,
-                                  const outputs::v1::FenceRequest* request,
-                                  outputs::v1::FenceResponse* response) override;
-  grpc::ServerBidiReactor<outputs::v1::AwaitRequest, outputs::v1::AwaitResponse>* Await(
-      grpc::CallbackServerContext* context) override;
+  void Put(platform::UnaryCall* call, const outputs::v1::PutRequest* request,
+           outputs::v1::PutResponse* response);
+  void Get(platform::UnaryCall* call, const outputs::v1::GetRequest* request,
+           outputs::v1::GetResponse* response);
+  void Fence(platform::UnaryCall* call, const outputs::v1::FenceRequest* request,
+             outputs::v1::FenceResponse* response);
+  void Await(AwaitStream::Call* call);
 
  private:
   // UNAVAILABLE before Open.
   absl::StatusOr<OutputsPartition*> partition() const;
-  absl::StatusOr<std::shared_ptr<AwaitStream>> MakeStream(grpc::CallbackServerContext* context);
+  absl::StatusOr<std::shared_ptr<AwaitStream>> MakeStream(AwaitStream::Call* call);
 
   const Options options_;
   const platform::MacKeys& keys_;

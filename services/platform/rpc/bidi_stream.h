@@ -1,9 +1,6 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_RPC_BIDI_STREAM_H_
 #define KANTOKU_SERVICES_PLATFORM_RPC_BIDI_STREAM_H_
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
-
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -14,7 +11,7 @@
 #include "services/platform/check.h"
 #include "services/platform/mutex.h"
 #include "services/platform/rpc/call_monitor.h"
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/stream_call.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
@@ -26,7 +23,7 @@ struct BidiStreamOptions {
 
 // The server's side of a bidirectional stream that gathers what is to be said: whatever was posted
 // while a message was on its way goes out as one message afterwards. Derive, override OnRequest,
-// and let the method of the service be `return std::make_shared<MyStream>(context, …)->Start();`.
+// and let the method of the service be `std::make_shared<MyStream>(call, …)->Start();`.
 //
 // Guarantees: messages leave in the order of Post. The stream finishes once, with the first status
 // that Close or Abort was given (CANCELLED when the client left before). The On… functions run on
@@ -36,19 +33,19 @@ struct BidiStreamOptions {
 // Thread-safe. Owns itself from Start until after OnEnded; others hold it by shared_ptr (or a
 // weak_ptr that they lock for a call), so that a call on a stream that has ended is harmless.
 template <typename Request, typename Response>
-class CoalescingBidiReactor
-    : public std::enable_shared_from_this<CoalescingBidiReactor<Request, Response>>,
-      private grpc::ServerBidiReactor<Request, Response> {
+class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Request, Response>>,
+                         private StreamCall::Handler {
  public:
-  CoalescingBidiReactor(grpc::CallbackServerContext* context, CallMonitor::Method& method,
-                        const BidiStreamOptions& options = {})
-      : context_(context), method_(method), options_(options) {}
-  CoalescingBidiReactor(const CoalescingBidiReactor&) = delete;
-  CoalescingBidiReactor& operator=(const CoalescingBidiReactor&) = delete;
+  CoalescingStream(BidiCall<Request, Response>* call, CallMonitor::Method& method,
+                   const BidiStreamOptions& options = {})
+      : call_(call), method_(method), options_(options) {}
+  CoalescingStream(const CoalescingStream&) = delete;
+  CoalescingStream& operator=(const CoalescingStream&) = delete;
 
-  // Begins to read and write. Once; the result is for gRPC.
-  grpc::ServerBidiReactor<Request, Response>* Start() {
+  // Begins to read and write. Once.
+  void Start() {
     method_.StreamOpened();
+    call_->Accept(*this);
     {
       MutexLock lock(mutex_);
       KANTOKU_CHECK(!started_);
@@ -56,7 +53,6 @@ class CoalescingBidiReactor
       self_ = this->shared_from_this();
     }
     Advance();
-    return this;
   }
 
   // Calls `merge(Response&)` with the message that leaves next, to which it appends; `bytes` is
@@ -105,7 +101,7 @@ class CoalescingBidiReactor
       if (stuck) ++operations_;  // Keeps the context alive: no finish, no end.
     }
     if (stuck) {
-      context_->TryCancel();
+      call_->TryCancel();
       MutexLock lock(mutex_);
       --operations_;
     }
@@ -126,7 +122,7 @@ class CoalescingBidiReactor
   }
 
  protected:
-  ~CoalescingBidiReactor() override = default;
+  virtual ~CoalescingStream() = default;
 
   // A request came. It may be moved from; the next is read after this returns.
   virtual void OnRequest(Request& request) = 0;
@@ -187,7 +183,7 @@ class CoalescingBidiReactor
   }
 
   void OnDone() final {
-    std::shared_ptr<CoalescingBidiReactor> self;
+    std::shared_ptr<CoalescingStream> self;
     absl::Status status;
     {
       MutexLock lock(mutex_);
@@ -233,14 +229,14 @@ class CoalescingBidiReactor
       operations_ += int{read} + int{write};
       finish = TakeFinish();
     }
-    if (read) this->StartRead(&request_);
-    if (write) this->StartWrite(&written_);
+    if (read) call_->StartRead(&request_);
+    if (write) call_->StartWrite(&written_);
     if (read || write) {
       MutexLock lock(mutex_);
       operations_ -= int{read} + int{write};
       finish = TakeFinish();
     }
-    if (finish) this->Finish(ToGrpc(final_status()));
+    if (finish) call_->Finish(final_status());
   }
 
   bool TakeRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -270,7 +266,7 @@ class CoalescingBidiReactor
     return *closing_;
   }
 
-  grpc::CallbackServerContext* const context_;
+  BidiCall<Request, Response>* const call_;
   CallMonitor::Method& method_;
   const BidiStreamOptions options_;
 
@@ -279,7 +275,7 @@ class CoalescingBidiReactor
   Response written_;
 
   Mutex mutex_;
-  std::shared_ptr<CoalescingBidiReactor> self_ ABSL_GUARDED_BY(mutex_);  // From Start to OnDone.
+  std::shared_ptr<CoalescingStream> self_ ABSL_GUARDED_BY(mutex_);  // From Start to OnDone.
   std::deque<Message> pending_ ABSL_GUARDED_BY(mutex_);
   size_t pending_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<absl::Status> closing_ ABSL_GUARDED_BY(mutex_);  // Set once.

@@ -7,26 +7,24 @@
 
 namespace kantoku::platform {
 
-Reply::Reply(grpc::ServerUnaryReactor* reactor, CallMonitor::Method& method)
-    : reactor_(reactor), method_(&method), begin_(method.Begin()) {}
+Reply::Reply(UnaryCall* call, CallMonitor::Method& method)
+    : call_(call), method_(&method), begin_(method.Begin()) {}
 
 Reply::Reply(Reply&& other) noexcept
-    : reactor_(std::exchange(other.reactor_, nullptr)),
-      method_(other.method_),
-      begin_(other.begin_) {}
+    : call_(std::exchange(other.call_, nullptr)), method_(other.method_), begin_(other.begin_) {}
 
 Reply::~Reply() {
-  if (reactor_ == nullptr) return;
+  if (call_ == nullptr) return;
   (*this)(Error(absl::StatusCode::kInternal, "NO_REPLY", "the call was dropped unanswered"));
 }
 
 void Reply::operator()(const absl::Status& status) {
-  KANTOKU_CHECK(reactor_ != nullptr);
+  KANTOKU_CHECK(call_ != nullptr);
   method_->Ended(begin_, status);
-  std::exchange(reactor_, nullptr)->Finish(ToGrpc(status));
+  std::exchange(call_, nullptr)->Finish(status);
 }
 
-absl::StatusOr<Caller> AdmitCall(const grpc::CallbackServerContext& context) {
+absl::StatusOr<Caller> AdmitCall(const grpc::ServerContextBase& context) {
   if (context.deadline() <= std::chrono::system_clock::now()) {
     return Error(absl::StatusCode::kDeadlineExceeded, "DEADLINE_OVER",
                  "the deadline was over before the call was read");

@@ -2,7 +2,6 @@
 #define KANTOKU_SERVICES_PLATFORM_RPC_UNARY_H_
 
 #include <grpcpp/server_context.h>
-#include <grpcpp/support/server_callback.h>
 
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "services/platform/auth/tokens.h"
 #include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/unary_call.h"
 
 namespace kantoku::platform {
 
@@ -22,7 +22,7 @@ namespace kantoku::platform {
 // Thread-compatible. Moves.
 class Reply {
  public:
-  Reply(grpc::ServerUnaryReactor* reactor, CallMonitor::Method& method);
+  Reply(UnaryCall* call, CallMonitor::Method& method);
   Reply(Reply&& other) noexcept;
   Reply& operator=(Reply&&) = delete;
   ~Reply();
@@ -31,18 +31,18 @@ class Reply {
   void operator()(const absl::Status& status);
 
  private:
-  grpc::ServerUnaryReactor* reactor_;  // Null once the call is answered.
+  UnaryCall* call_;  // Null once the call is answered.
   CallMonitor::Method* method_;
   absl::Duration begin_;
 };
 
 // Who calls, or why the call is refused before anything is done: not authenticated, deadline over.
-absl::StatusOr<Caller> AdmitCall(const grpc::CallbackServerContext& context);
+absl::StatusOr<Caller> AdmitCall(const grpc::ServerContextBase& context);
 
 // What every unary method shares: admission, metrics, logging, conversion of the status. A method
 // of a service is then
 //
-//   return HandleUnary(context, spawn_, [&](const Caller& caller, Reply reply) {
+//   HandleUnary(call, spawn_, [&](const Caller& caller, Reply reply) {
 //     engine_.Spawn(Decode(*request), [response, reply = std::move(reply)](auto result) mutable {
 //       Encode(result, *response);
 //       reply(result.status());
@@ -51,17 +51,13 @@ absl::StatusOr<Caller> AdmitCall(const grpc::CallbackServerContext& context);
 //
 // `handler` takes a `const Caller&`, which lives until it returns, and a `Reply`.
 template <typename Handler>
-grpc::ServerUnaryReactor* HandleUnary(grpc::CallbackServerContext* context,
-                                      CallMonitor::Method& method, Handler&& handler) {
-  // Taken before the handler runs: once it has replied, the context may be gone.
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  Reply reply(reactor, method);
-  if (const auto caller = AdmitCall(*context); caller.ok()) {
+void HandleUnary(UnaryCall* call, CallMonitor::Method& method, Handler&& handler) {
+  Reply reply(call, method);
+  if (const auto caller = AdmitCall(*call); caller.ok()) {
     std::forward<Handler>(handler)(*caller, std::move(reply));
   } else {
     reply(caller.status());
   }
-  return reactor;
 }
 
 }  // namespace kantoku::platform

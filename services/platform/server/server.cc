@@ -9,13 +9,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/log/log.h"
+#include "services/platform/rpc/channel.h"
+#include "services/platform/rpc/service.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
@@ -42,6 +46,9 @@ void SetUpGrpc() {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   });
 }
+
+// Half of the cores for the calls, so that there are some for what they bring about.
+unsigned QueueCount() { return std::clamp(std::thread::hardware_concurrency() / 2, 1U, 8U); }
 
 // What the system says to binding `address`, which gRPC keeps to itself.
 std::string WhyNotListening(const ListenAddress& address) {
@@ -77,6 +84,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
   for (grpc::Service* const service : services) builder.RegisterService(service);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   // Else a second program would get the same port, and half of the connections, without a word.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
@@ -84,6 +93,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kShortestPingMilliseconds);
+  std::vector<std::unique_ptr<CallQueue>> queues;
+  for (unsigned i = 0; i < QueueCount(); ++i) {
+    queues.push_back(std::make_unique<CallQueue>(builder.AddCompletionQueue()));
+  }
   auto server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
     return Error(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
@@ -92,11 +105,19 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
   }
   ListenAddress bound = address;
   bound.port = static_cast<uint16_t>(port);
-  return std::unique_ptr<Server>(new Server(std::move(bound), std::move(server)));
+  for (const auto& queue : queues) {
+    for (grpc::Service* const service : services) {
+      if (auto* served = dynamic_cast<QueueService*>(service)) served->Serve(*queue);
+    }
+    queue->Start();
+  }
+  return std::unique_ptr<Server>(
+      new Server(std::move(bound), std::move(queues), std::move(server)));
 }
 
-Server::Server(ListenAddress address, std::unique_ptr<grpc::Server> server)
-    : address_(std::move(address)), server_(std::move(server)) {
+Server::Server(ListenAddress address, std::vector<std::unique_ptr<CallQueue>> queues,
+               std::unique_ptr<grpc::Server> server)
+    : address_(std::move(address)), queues_(std::move(queues)), server_(std::move(server)) {
   SetServing("", false);
 }
 
@@ -110,6 +131,7 @@ void Server::StopServing() { server_->GetHealthCheckService()->Shutdown(); }
 
 void Server::Shutdown(absl::Duration limit) {
   server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(limit));
+  for (const auto& queue : queues_) queue->Stop();
 }
 
 }  // namespace kantoku::platform

@@ -12,17 +12,17 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/platform/config/address.h"
+#include "services/platform/rpc/call_queue.h"
 
 namespace kantoku::platform {
 
 // A gRPC server as all our programs open it: messages up to 32 MiB both ways, pings of clients
-// welcome, standard health and reflection.
+// welcome, standard health and reflection. A platform::Service gets its calls on queues of the
+// server's own, other services as gRPC does it.
 //
 // Thread-safe. The services outlive it.
 class Server {
  public:
-  static constexpr int kMaxMessageBytes = 32 << 20;
-
   // UNAVAILABLE, CANNOT_LISTEN says why `address` cannot be had. Health says NOT_SERVING at first.
   static absl::StatusOr<std::unique_ptr<Server>> Listen(
       const ListenAddress& address, const std::vector<grpc::Service*>& services);
@@ -42,9 +42,11 @@ class Server {
   void Shutdown(absl::Duration limit);
 
  private:
-  Server(ListenAddress address, std::unique_ptr<grpc::Server> server);
+  Server(ListenAddress address, std::vector<std::unique_ptr<CallQueue>> queues,
+         std::unique_ptr<grpc::Server> server);
 
   const ListenAddress address_;
+  const std::vector<std::unique_ptr<CallQueue>> queues_;  // Outlive the server.
   const std::unique_ptr<grpc::Server> server_;
 };
 

@@ -30,10 +30,10 @@ struct Script {
   std::atomic<int> alive = 0;
 };
 
-class Stream final : public CoalescingBidiReactor<Request, Response> {
+class Stream final : public CoalescingStream<Request, Response> {
  public:
-  Stream(grpc::CallbackServerContext* context, CallMonitor::Method& method, Script& script)
-      : CoalescingBidiReactor(context, method, script.options), script_(script) {
+  Stream(BidiCall<Request, Response>* call, CallMonitor::Method& method, Script& script)
+      : CoalescingStream(call, method, script.options), script_(script) {
     ++script_.alive;
   }
   ~Stream() override { --script_.alive; }
@@ -47,7 +47,7 @@ class Stream final : public CoalescingBidiReactor<Request, Response> {
   void OnRequest(Request& request) override { script_.on_request(*this, request); }
   void OnHalfClosed() override {
     if (script_.on_half_closed) return script_.on_half_closed(*this);
-    CoalescingBidiReactor::OnHalfClosed();
+    CoalescingStream::OnHalfClosed();
   }
   void OnWritable() override { script_.on_writable(*this); }
   void OnEnded(const absl::Status& status) override {
@@ -57,16 +57,20 @@ class Stream final : public CoalescingBidiReactor<Request, Response> {
   Script& script_;
 };
 
-class Service final : public outputspb::OutputsService::CallbackService {
+class ScriptedService final : public Service {
  public:
-  Service(CallMonitor& calls, Script& script)
-      : method_(calls.MethodOf("OutputsService/Await")), script_(script) {}
+  ScriptedService(CallMonitor& calls, Script& script)
+      : Service(outputspb::OutputsService::service_full_name()),
+        method_(calls.MethodOf("OutputsService/Await")),
+        script_(script) {
+    Handle("Await", &ScriptedService::Await);
+  }
 
-  grpc::ServerBidiReactor<Request, Response>* Await(grpc::CallbackServerContext* context) override {
-    auto stream = std::make_shared<Stream>(context, method_, script_);
+  void Await(BidiCall<Request, Response>* call) {
+    auto stream = std::make_shared<Stream>(call, method_, script_);
     script_.streams.Update([&](auto& streams) { streams.push_back(stream); });
     script_.on_start(*stream);
-    return stream->Start();
+    stream->Start();
   }
 
  private:
@@ -90,7 +94,7 @@ struct Fixture {
   Script script;
   prometheus::Registry registry;
   CallMonitor calls{registry, Clock::Real()};
-  Service service;
+  ScriptedService service;
   TestServer server;
   std::unique_ptr<outputspb::OutputsService::Stub> stub;
 };

@@ -11,6 +11,7 @@
 #include "services/platform/clock.h"
 #include "services/platform/mutex.h"
 #include "services/platform/rpc/call_monitor.h"
+#include "services/platform/rpc/service.h"
 
 namespace kantoku::platform {
 
@@ -55,16 +56,22 @@ class Awaited {
 // A real server on a free port and a channel to it.
 class TestServer {
  public:
-  explicit TestServer(grpc::Service& service) {
+  explicit TestServer(Service& service) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&service);
+    queue_ = std::make_unique<CallQueue>(builder.AddCompletionQueue());
     server_ = builder.BuildAndStart();
     REQUIRE(server_ != nullptr);
+    service.Serve(*queue_);
+    queue_->Start();
     address_ = "127.0.0.1:" + std::to_string(port);
   }
-  ~TestServer() { server_->Shutdown(std::chrono::system_clock::now()); }
+  ~TestServer() {
+    server_->Shutdown(std::chrono::system_clock::now());
+    queue_->Stop();
+  }
 
   grpc::Server& server() { return *server_; }
   std::shared_ptr<grpc::Channel> Connect(const grpc::ChannelArguments& arguments = {}) const {
@@ -72,6 +79,7 @@ class TestServer {
   }
 
  private:
+  std::unique_ptr<CallQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };

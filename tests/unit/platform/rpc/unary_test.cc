@@ -18,15 +18,18 @@ namespace outputspb = ::kantoku::outputs::v1;  // Any unary method would do.
 using Handler = std::function<void(const Caller&, const outputspb::GetRequest&,
                                    outputspb::GetResponse&, Reply)>;
 
-class Service final : public outputspb::OutputsService::CallbackService {
+class HandlingService final : public Service {
  public:
-  Service(CallMonitor& calls, Handler handler)
-      : method_(calls.MethodOf("OutputsService/Get")), handler_(std::move(handler)) {}
+  HandlingService(CallMonitor& calls, Handler handler)
+      : Service(outputspb::OutputsService::service_full_name()),
+        method_(calls.MethodOf("OutputsService/Get")),
+        handler_(std::move(handler)) {
+    Handle("Get", &HandlingService::Get);
+  }
 
-  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
-                                const outputspb::GetRequest* request,
-                                outputspb::GetResponse* response) override {
-    return HandleUnary(context, method_, [&](const Caller& caller, Reply reply) {
+  void Get(UnaryCall* call, const outputspb::GetRequest* request,
+           outputspb::GetResponse* response) {
+    HandleUnary(call, method_, [&](const Caller& caller, Reply reply) {
       handler_(caller, *request, *response, std::move(reply));
     });
   }
@@ -49,7 +52,7 @@ struct Fixture {
 
   prometheus::Registry registry;
   CallMonitor calls{registry, Clock::Real()};
-  Service service;
+  HandlingService service;
   TestServer server;
 };
 
@@ -116,20 +119,19 @@ TEST_CASE("A service proves itself in the metadata of a call") {
   const auto keys = MacKeys::Make({{1, std::string(32, 'k')}}).value();
   const absl::Time now = Clock::Real().Read().wall;
   Awaited<std::vector<absl::StatusOr<std::string>>> services;
-  class Probe final : public outputspb::OutputsService::CallbackService {
+  class Probe final : public Service {
    public:
-    explicit Probe(std::function<void(grpc::CallbackServerContext&)> look)
-        : look_(std::move(look)) {}
-    grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
-                                  const outputspb::GetRequest*, outputspb::GetResponse*) override {
-      look_(*context);
-      auto* reactor = context->DefaultReactor();
-      reactor->Finish(grpc::Status::OK);
-      return reactor;
+    explicit Probe(std::function<void(UnaryCall&)> look)
+        : Service(outputspb::OutputsService::service_full_name()), look_(std::move(look)) {
+      Handle("Get", &Probe::Get);
+    }
+    void Get(UnaryCall* call, const outputspb::GetRequest*, outputspb::GetResponse*) {
+      look_(*call);
+      call->Finish(absl::OkStatus());
     }
 
    private:
-    std::function<void(grpc::CallbackServerContext&)> look_;
+    std::function<void(UnaryCall&)> look_;
   } probe([&](auto& context) {
     services.Update([&](auto& all) { all.push_back(CallingService(context, *keys, now)); });
   });

@@ -17,6 +17,7 @@
 
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
 #include "services/platform/rpc/bidi_stream.h"
+#include "services/platform/rpc/service.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
 
@@ -53,23 +54,25 @@ struct Log {
   std::atomic<bool> waits = false;
 };
 
-class Stream final
-    : public CoalescingBidiReactor<outputspb::AwaitRequest, outputspb::AwaitResponse> {
+class Stream final : public CoalescingStream<outputspb::AwaitRequest, outputspb::AwaitResponse> {
  public:
-  using CoalescingBidiReactor::CoalescingBidiReactor;
+  using CoalescingStream::CoalescingStream;
 
  private:
   void OnRequest(outputspb::AwaitRequest&) override {}
 };
 
-class FakeModule final : public Module, public outputspb::OutputsService::CallbackService {
+class FakeModule final : public Module, public Service {
  public:
   FakeModule(std::string name, Environment& environment, Log& log, bool serves)
-      : name_(std::move(name)),
+      : Service(outputspb::OutputsService::service_full_name()),
+        name_(std::move(name)),
         log_(log),
         serves_(serves),
         get_(environment.calls().MethodOf("OutputsService/Get")),
         await_(environment.calls().MethodOf("OutputsService/Await")) {
+    Handle("Get", &FakeModule::Get);
+    Handle("Await", &FakeModule::Await);
     Note("open");
   }
   ~FakeModule() override { Note("destroyed"); }
@@ -94,20 +97,17 @@ class FakeModule final : public Module, public outputspb::OutputsService::Callba
 
  private:
   // Answers when it is asked for nothing, else not before the module stops.
-  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context,
-                                const outputspb::GetRequest* request,
-                                outputspb::GetResponse*) override {
-    return HandleUnary(context, get_, [&](const Caller&, Reply reply) {
+  void Get(UnaryCall* call, const outputspb::GetRequest* request, outputspb::GetResponse*) {
+    HandleUnary(call, get_, [&](const Caller&, Reply reply) {
       if (request->task_ids().empty()) return reply(absl::OkStatus());
       waiting_ = std::make_unique<Reply>(std::move(reply));
       log_.waits = true;
     });
   }
-  grpc::ServerBidiReactor<outputspb::AwaitRequest, outputspb::AwaitResponse>* Await(
-      grpc::CallbackServerContext* context) override {
-    auto stream = std::make_shared<Stream>(context, await_);
+  void Await(BidiCall<outputspb::AwaitRequest, outputspb::AwaitResponse>* call) {
+    auto stream = std::make_shared<Stream>(call, await_);
     stream_ = stream;
-    return stream->Start();
+    stream->Start();
   }
 
   void Note(const std::string& what) { log_.lines.push_back(name_ + " " + what); }

@@ -1,0 +1,182 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_RPC_STREAM_CALL_H_
+#define KANTOKU_SERVICES_PLATFORM_RPC_STREAM_CALL_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_stream.h>
+
+#include <atomic>
+#include <functional>
+
+#include "absl/status/status.h"
+#include "services/platform/rpc/call_queue.h"
+#include "services/platform/rpc/grpc_status.h"
+
+namespace kantoku::platform {
+
+// One streaming call, as its method sees it: the method accepts it with a handler, or refuses it.
+//
+// Guarantees: the handler's functions are called one at a time, on the thread of the call's queue;
+// OnDone last, after which the call is gone. They must not block.
+//
+// Thread-safe. At most one read and one write are under way at a time, and none is started after
+// Finish, which is called once.
+class StreamCall : public grpc::ServerContext {
+ public:
+  class Handler {
+   public:
+    virtual void OnReadDone(bool ok) { static_cast<void>(ok); }
+    virtual void OnWriteDone(bool ok) = 0;
+    virtual void OnCancel() = 0;  // The client left. Finish is still to be called, if it was not.
+    virtual void OnDone() = 0;
+
+   protected:
+    ~Handler() = default;
+  };
+
+  void Accept(Handler& handler) { handler_ = &handler; }
+  // Instead of Accept and all else.
+  void Refuse(const absl::Status& status) { Finish(status); }
+
+  void Finish(const absl::Status& status) { DoFinish(ToGrpc(status), finished_.tag()); }
+
+ protected:
+  explicit StreamCall(CallQueue& queue) : queue_(queue) { AsyncNotifyWhenDone(over_.tag()); }
+  ~StreamCall() override = default;
+
+  // Gives it to its method.
+  virtual void OnCame() = 0;
+  virtual void DoFinish(const grpc::Status& status, void* tag) = 0;
+
+  void* BeginRead() { return Begin(read_); }
+  void* BeginWrite() { return Begin(written_); }
+  void* came_tag() { return came_.tag(); }
+
+  CallQueue& queue_;
+
+ private:
+  // One kind of operation.
+  class Event final : public Completion {
+   public:
+    Event(StreamCall& call, void (StreamCall::*run)(bool)) : call_(call), run_(run) {}
+    void OnCompleted(bool ok) override { (call_.*run_)(ok); }
+
+   private:
+    StreamCall& call_;
+    void (StreamCall::*const run_)(bool);
+  };
+
+  void* Begin(Event& event) {
+    open_.fetch_add(1, std::memory_order_relaxed);
+    return event.tag();
+  }
+
+  void Came(bool ok) {
+    if (!ok) {  // The server stopped; of a call that never came nothing else comes.
+      delete this;
+      return;
+    }
+    queue_.CallBegan();
+    OnCame();
+  }
+  void Read(bool ok) {
+    handler_->OnReadDone(ok);
+    End();
+  }
+  void Written(bool ok) {
+    handler_->OnWriteDone(ok);
+    End();
+  }
+  void Over(bool) {
+    if (handler_ != nullptr && IsCancelled()) handler_->OnCancel();
+    End();
+  }
+  void Finished(bool) { End(); }
+
+  void End() {
+    if (open_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+    Handler* const handler = handler_;
+    CallQueue& queue = queue_;
+    if (handler != nullptr) handler->OnDone();
+    delete this;
+    queue.CallEnded();
+  }
+
+  Handler* handler_ = nullptr;
+  std::atomic<int> open_ = 2;  // Operations that did not come back: at first Over and Finished.
+  Event came_{*this, &StreamCall::Came};
+  Event read_{*this, &StreamCall::Read};
+  Event written_{*this, &StreamCall::Written};
+  Event over_{*this, &StreamCall::Over};
+  Event finished_{*this, &StreamCall::Finished};
+};
+
+// Both sides send many messages. A message given to StartRead or StartWrite lives until that is
+// done.
+template <typename Request, typename Response>
+class BidiCall final : public StreamCall {
+ public:
+  struct Method {
+    std::function<void(BidiCall&, CallQueue&)> ask;
+    std::function<void(BidiCall*)> handle;
+  };
+
+  static void Expect(const Method& method, CallQueue& queue) {
+    auto* const call = new BidiCall(method, queue);
+    method.ask(*call, queue);
+  }
+
+  void StartRead(Request* request) { stream.Read(request, BeginRead()); }
+  void StartWrite(const Response* response) { stream.Write(*response, BeginWrite()); }
+
+  grpc::ServerAsyncReaderWriter<Response, Request> stream{this};
+  using StreamCall::came_tag;
+
+ private:
+  BidiCall(const Method& method, CallQueue& queue) : StreamCall(queue), method_(method) {}
+  ~BidiCall() override = default;
+
+  void OnCame() override {
+    Expect(method_, queue_);
+    method_.handle(this);
+  }
+  void DoFinish(const grpc::Status& status, void* tag) override { stream.Finish(status, tag); }
+
+  const Method& method_;
+};
+
+// The client sends one message, the server many.
+template <typename Request, typename Response>
+class ServerStreamCall final : public StreamCall {
+ public:
+  struct Method {
+    std::function<void(ServerStreamCall&, CallQueue&)> ask;
+    std::function<void(ServerStreamCall*, const Request*)> handle;
+  };
+
+  static void Expect(const Method& method, CallQueue& queue) {
+    auto* const call = new ServerStreamCall(method, queue);
+    method.ask(*call, queue);
+  }
+
+  void StartWrite(const Response* response) { stream.Write(*response, BeginWrite()); }
+
+  Request request;
+  grpc::ServerAsyncWriter<Response> stream{this};
+  using StreamCall::came_tag;
+
+ private:
+  ServerStreamCall(const Method& method, CallQueue& queue) : StreamCall(queue), method_(method) {}
+  ~ServerStreamCall() override = default;
+
+  void OnCame() override {
+    Expect(method_, queue_);
+    method_.handle(this, &request);
+  }
+  void DoFinish(const grpc::Status& status, void* tag) override { stream.Finish(status, tag); }
+
+  const Method& method_;
+};
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_RPC_STREAM_CALL_H_

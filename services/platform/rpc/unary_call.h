@@ -1,0 +1,82 @@
+#ifndef KANTOKU_SERVICES_PLATFORM_RPC_UNARY_CALL_H_
+#define KANTOKU_SERVICES_PLATFORM_RPC_UNARY_CALL_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_unary_call.h>
+
+#include <functional>
+
+#include "absl/status/status.h"
+#include "services/platform/rpc/call_queue.h"
+#include "services/platform/rpc/grpc_status.h"
+
+namespace kantoku::platform {
+
+// One call with one answer, as its method sees it. It ends with Finish, and with it request and
+// response.
+class UnaryCall : public grpc::ServerContext {
+ public:
+  // Sends the response as it is now, or the error. Once, at any time, from any thread.
+  virtual void Finish(const absl::Status& status) = 0;
+
+ protected:
+  ~UnaryCall() = default;
+};
+
+// Waits for a call, gives it to its method, and is gone when that has finished it.
+template <typename Request, typename Response>
+class UnaryCallOf final : public UnaryCall, private Completion {
+ public:
+  // What all calls of one method share; outlives them.
+  struct Method {
+    // Asks gRPC for a call of the method.
+    std::function<void(UnaryCallOf&, CallQueue&)> ask;
+    std::function<void(UnaryCall*, const Request*, Response*)> handle;
+  };
+
+  static void Expect(const Method& method, CallQueue& queue) {
+    auto* const call = new UnaryCallOf(method, queue);
+    method.ask(*call, queue);
+  }
+
+  void Finish(const absl::Status& status) override {
+    if (status.ok()) {
+      writer.Finish(response, grpc::Status::OK, tag());
+    } else {
+      writer.FinishWithError(ToGrpc(status), tag());
+    }
+  }
+
+  Request request;
+  Response response;
+  grpc::ServerAsyncResponseWriter<Response> writer{this};
+  using Completion::tag;
+
+ private:
+  UnaryCallOf(const Method& method, CallQueue& queue) : method_(method), queue_(queue) {}
+  ~UnaryCallOf() = default;
+
+  void OnCompleted(bool ok) override {
+    if (came_) {
+      CallQueue& queue = queue_;
+      delete this;
+      return queue.CallEnded();
+    }
+    if (!ok) {
+      delete this;
+      return;
+    }
+    came_ = true;
+    queue_.CallBegan();
+    Expect(method_, queue_);
+    method_.handle(this, &request, &response);
+  }
+
+  const Method& method_;
+  CallQueue& queue_;
+  bool came_ = false;
+};
+
+}  // namespace kantoku::platform
+
+#endif  // KANTOKU_SERVICES_PLATFORM_RPC_UNARY_CALL_H_
