@@ -57,14 +57,10 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   }
 
   absl::Status Post(Command command, Urgency urgency) override {
-    bool wake = false;
-    {
-      MutexLock lock(mu_);
-      KANTOKU_RETURN_IF_ERROR(Accepts(urgency));
-      inbox_.push_back({std::move(command), urgency == Urgency::kPatient});
-      wake = !applying_;  // Who applies looks again by itself.
-    }
-    if (wake) wakes_.Signal();
+    MutexLock lock(mu_);
+    KANTOKU_RETURN_IF_ERROR(Accepts(urgency));
+    inbox_.push_back({std::move(command), urgency == Urgency::kPatient});
+    if (!applying_) CallOne();  // Who applies looks again by itself.
     return absl::OkStatus();
   }
 
@@ -78,8 +74,8 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     {
       MutexLock lock(mu_);
       stopping_ = true;
+      CallAll();
     }
-    wakes_.SignalAll();
     pause_ends_.SignalAll();
     for (std::thread& thread : threads_) {
       if (thread.joinable()) thread.join();
@@ -90,6 +86,11 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   struct Posted {
     Command command;
     bool patient;
+  };
+  // A thread without a task.
+  struct Idle {
+    absl::Duration deadline;
+    CondVar called;
   };
   enum class Task : uint8_t { kApply, kEndApplying, kStore, kLeave };
   // What a thread is to do next.
@@ -143,9 +144,10 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   Turn NextTurn() {
     MutexLock lock(mu_);
     for (;;) {
+      calling_ = false;
       if (handed_over_ != nullptr && !storing_) {
         storing_ = true;
-        if (!applying_ && CanApply()) wakes_.Signal();
+        if (!applying_ && CanApply()) CallOne();
         return {.task = Task::kStore, .group = std::move(handed_over_)};
       }
       if (!applying_ && !apply_done_) {
@@ -154,9 +156,32 @@ class ThreadedPartitionRunner final : public PartitionRunner {
           return *std::move(turn);
         }
       }
-      if (apply_done_ && handed_over_ == nullptr) return {.task = Task::kLeave};
-      clock_.Wait(mu_, wakes_, applying_ ? absl::InfiniteDuration() : CloseDue());
+      if (apply_done_ && handed_over_ == nullptr) {
+        CallAll();  // The other one may wait for this, too.
+        return {.task = Task::kLeave};
+      }
+      WaitForCall();
     }
+  }
+
+  // The thread that knows best when the open group is due is called first and watches the time, so
+  // that nobody does so by what is out of date.
+  void WaitForCall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    Idle idle{.deadline = applying_ ? absl::InfiniteDuration() : CloseDue()};
+    const bool watched = !idle_.empty() && idle_.back()->deadline == idle.deadline;
+    if (watched) idle.deadline = absl::InfiniteDuration();
+    idle_.insert(watched ? idle_.begin() : idle_.end(), &idle);
+    clock_.Wait(mu_, idle.called, idle.deadline);
+    std::erase(idle_, &idle);
+  }
+
+  void CallOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (calling_ || idle_.empty()) return;
+    calling_ = true;
+    idle_.back()->called.Signal();
+  }
+  void CallAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    for (Idle* idle : idle_) idle->called.Signal();
   }
 
   // ---- Applying ----
@@ -250,8 +275,8 @@ class ThreadedPartitionRunner final : public PartitionRunner {
       apply_done_ = true;
       why = health_;
       run_rest = !lost_;
+      CallAll();
     }
-    wakes_.SignalAll();
     if (run_rest) {
       while (next_command_ < commands_.size()) commands_[next_command_++].command(*open_);
       for (Posted& posted : rest) posted.command(*open_);
@@ -296,7 +321,6 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   // the other thread close the next group while this one's releases run.
   void Note(const absl::Status& outcome) {
     bool changed = false;
-    bool wake = false;
     {
       MutexLock lock(mu_);
       changed = health_.ok() != outcome.ok();
@@ -312,9 +336,10 @@ class ThreadedPartitionRunner final : public PartitionRunner {
           lost_ = true;
           break;
       }
-      wake = !applying_ && (!outcome.ok() || CanApply() || CloseDue() <= clock_.Read().steady);
+      if (!applying_ && (!outcome.ok() || CanApply() || CloseDue() <= clock_.Read().steady)) {
+        CallOne();
+      }
     }
-    if (wake) wakes_.Signal();
     if (changed && options_.on_health) options_.on_health(outcome);
   }
 
@@ -328,8 +353,8 @@ class ThreadedPartitionRunner final : public PartitionRunner {
         return true;
       }
       given_up_ = true;
+      CallOne();
     }
-    wakes_.Signal();
     return false;
   }
 
@@ -351,8 +376,9 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   uint64_t failures_seen_ = 0;
 
   mutable Mutex mu_;
-  CondVar wakes_;       // Threads without a task.
-  CondVar pause_ends_;  // A thread between two tries of a commit.
+  CondVar pause_ends_;                            // A thread between two tries of a commit.
+  std::vector<Idle*> idle_ ABSL_GUARDED_BY(mu_);  // The last is called first.
+  bool calling_ ABSL_GUARDED_BY(mu_) = false;     // One was called and has not looked yet.
   std::vector<Posted> inbox_ ABSL_GUARDED_BY(mu_);
   size_t taken_ ABSL_GUARDED_BY(mu_) = 0;     // Commands that left the inbox and have not run.
   absl::Duration wake_ ABSL_GUARDED_BY(mu_);  // The machine's.

@@ -68,12 +68,13 @@ class TestServer {
     queue_->Start();
     address_ = "127.0.0.1:" + std::to_string(port);
   }
-  ~TestServer() {
+  ~TestServer() { Shutdown(); }
+
+  // As Server does it: afterwards every call has ended.
+  void Shutdown() {
     server_->Shutdown(std::chrono::system_clock::now());
     queue_->Stop();
   }
-
-  grpc::Server& server() { return *server_; }
   std::shared_ptr<grpc::Channel> Connect(const grpc::ChannelArguments& arguments = {}) const {
     return grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
   }
