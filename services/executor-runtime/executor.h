@@ -34,6 +34,11 @@ struct ExecutorOptions {
   absl::Duration drain_limit = absl::Seconds(30);
   absl::Duration stop_patience = absl::Seconds(5);
 
+  // Results are put again when Outputs has not answered by then: a peer that fell silent must not
+  // hold back what comes after. A large Put has a second more for each 64 KiB, so that a slow line
+  // gets it through.
+  absl::Duration put_timeout = absl::Seconds(30);
+
   // A file that gets a line `start <task> <dispatch>` before and `end <task> <dispatch>` after each
   // run of a handler. Empty: none.
   std::string journal_path;

@@ -49,12 +49,13 @@ absl::Duration PutQueue::next_time() const {
 
 bool PutQueue::Fill(outputspb::PutRequest& request) {
   request.Clear();
-  size_t bytes = 0;
+  sent_bytes_ = 0;
   while (!waiting_.empty() && request.items_size() < (alone_ > 0 ? 1 : kMaxPutItems)) {
     auto& [task, result] = waiting_.front();
     if (!task->dropped) {
-      bytes += result.data.size() + kPutItemOverhead / 16 + task->lease_token.size();
-      if (bytes > kMaxPutBytes && request.items_size() > 0) break;
+      const size_t bytes = result.data.size() + kPutItemOverhead / 16 + task->lease_token.size();
+      if (sent_bytes_ + bytes > kMaxPutBytes && request.items_size() > 0) break;
+      sent_bytes_ += bytes;
       outputspb::PutItem& item = *request.add_items();
       item.set_lease_token(task->lease_token);
       item.mutable_data()->swap(result.data);

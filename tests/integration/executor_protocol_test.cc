@@ -218,6 +218,22 @@ TEST_CASE("Results leave together while a Put is under way") {
   CHECK(bench.services.put_sizes().size() <= 3);
 }
 
+TEST_CASE("A Put that Outputs swallows is made again, and does not hold back what comes after") {
+  Gate let_go;
+  std::atomic<int> puts = 0;
+  Bench bench({.put_timeout = absl::Milliseconds(50)});
+  bench.services.OnPut([&](const auto& request, auto& response) {
+    if (puts++ > 0) return bench.services.TakeAll(request, response);
+    let_go.Await();
+    return grpc::Status(grpc::StatusCode::CANCELLED, "swallowed");
+  });
+  auto inputs = bench.Run(Echo);
+  inputs->Welcome();
+  inputs->SendTasks({DispatchOf(1), DispatchOf(2)});
+  CHECK(inputs->Await(Acks(2)));
+  let_go.Open();
+}
+
 TEST_CASE("An error of a handler is reported as a failure that began") {
   Bench bench;
   auto inputs = bench.Run([](Context&) -> absl::StatusOr<Result> {
@@ -676,6 +692,8 @@ TEST_CASE("Options out of range are refused by name") {
   };
   CHECK(refused({.concurrency = -1}).message().find("concurrency") != std::string::npos);
   CHECK(refused({.max_held = 100'001}).message().find("max_held") != std::string::npos);
+  CHECK(refused({.put_timeout = absl::ZeroDuration()}).message().find("put_timeout") !=
+        std::string::npos);
   CHECK(refused({.inputs_address = ""}).code() == absl::StatusCode::kInvalidArgument);
   CHECK_FALSE(refused({.journal_path = "/nowhere/journal"}).ok());
 }
