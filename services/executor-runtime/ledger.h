@@ -85,7 +85,7 @@ class Ledger {
   void StopHandlers(StopCause cause);
   // As StopHandlers(kLost), and forgets the queue: hello will omit it.
   void OnLost();
-  // Hands back what still runs, whatever its handler does.
+  // Hands back what still runs, whatever its handler does; from here on it is somebody else's.
   void Abandon();
 
   // ---- To Inputs ----

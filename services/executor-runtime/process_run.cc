@@ -23,6 +23,14 @@ namespace {
 constexpr size_t kMaxLine = 4096;
 constexpr size_t kTail = 2048;
 constexpr int kMaxLoggedLines = 1000;
+// A stop is signalled once. That it became pressing while a command takes its time to stop is
+// therefore looked up at this interval.
+constexpr absl::Duration kLookAgain = absl::Milliseconds(50);
+
+// Whether another executor may run the task now, or very soon.
+bool IsPressing(StopCause cause) {
+  return cause == StopCause::kLost || cause == StopCause::kRevoked;
+}
 
 absl::Duration Steady() { return platform::Clock::Real().Read().steady; }
 
@@ -137,15 +145,16 @@ absl::Duration ProcessRun::StopWhenDue(absl::Duration now) {
   if (!asked_ && (over_time_ || context_.cancelled())) {
     asked_ = true;
     kill_at_ = now + options_.kill_after;
-    process_->Signal(SIGTERM);
+    if (!IsPressing(context_.stop_cause())) process_->Signal(SIGTERM);
   }
-  if (now >= kill_at_) Kill();
-  return asked_ ? kill_at_ : limit_at_;
+  if (!killed_ && (now >= kill_at_ || IsPressing(context_.stop_cause()))) Kill();
+  if (killed_) return absl::InfiniteDuration();
+  return asked_ ? std::min(kill_at_, now + kLookAgain) : limit_at_;
 }
 
 void ProcessRun::Kill() {
   asked_ = true;
-  kill_at_ = absl::InfiniteDuration();
+  killed_ = true;
   process_->Signal(SIGKILL);
 }
 

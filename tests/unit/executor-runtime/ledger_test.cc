@@ -282,6 +282,31 @@ TEST_CASE("A revoked task is stopped and forgotten without a word") {
   CHECK_FALSE(desk.ledger.urgent());
 }
 
+TEST_CASE("A stop becomes more pressing, never less") {
+  Desk desk;
+  const HeldTaskPtr task = desk.Running(1);
+  desk.ledger.OnLost();
+  CHECK(task->stop_cause == StopCause::kLost);
+  desk.Control(1, inputs::v1::HANDLER_ACTION_CANCEL);
+  CHECK(task->stop_cause == StopCause::kLost);
+  SECTION("as a revocation is") {
+    desk.Control(1, inputs::v1::HANDLER_ACTION_REVOKE);
+    CHECK(task->stop_cause == StopCause::kRevoked);
+  }
+  SECTION("and a cancellation is confirmed all the same") {
+    desk.ledger.End(task, kNow, absl::CancelledError("stopped"));
+    CHECK(desk.Reports().nacks(0).kind() == inputs::v1::NACK_KIND_CANCELLED);
+  }
+}
+
+TEST_CASE("A handler that was asked to stop learns that Inputs is lost") {
+  Desk desk;
+  const HeldTaskPtr task = desk.Running(1);
+  desk.ledger.StopHandlers(StopCause::kDraining);
+  desk.ledger.OnLost();
+  CHECK(task->stop_cause == StopCause::kLost);
+}
+
 TEST_CASE("A revoked task that waited never begins") {
   Desk desk;
   desk.Receive(1);
@@ -499,6 +524,7 @@ TEST_CASE("A handler that does not stop is handed back over its head") {
   desk.ledger.Abandon();
   CHECK(desk.ledger.running() == 0);
   CHECK(task->payload == "payload 1");
+  CHECK(task->stop_cause == StopCause::kRevoked);
   CHECK(desk.Reports().nacks(0).kind() == inputs::v1::NACK_KIND_RETURNED);
   CHECK_FALSE(desk.ledger.End(task, kNow, Result{"late", ""}));
   CHECK(desk.Reports().nacks_size() == 0);
