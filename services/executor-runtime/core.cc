@@ -194,7 +194,7 @@ void Core::OnEnding(absl::Duration now) {
     ending_ = Ending::kDone;
     verdict_ = absl::DeadlineExceededError(
         absl::StrCat(ledger_->size(), " tasks were not confirmed in time"));
-  } else if (ledger_->running() == 0) {
+  } else if (!ledger_->works()) {
     ending_ = Ending::kConfirming;
     ending_until_ = now + options_.stop_patience;
   } else if (late && ending_ == Ending::kFinishing) {
@@ -202,6 +202,7 @@ void Core::OnEnding(absl::Duration now) {
     ending_ = Ending::kStopping;
     ending_until_ = now + options_.stop_patience;
   } else if (late) {
+    // Inputs gives them to others now, instead of after the grace, and counts no attempt.
     ledger_->Abandon();
     ending_ = Ending::kConfirming;
     ending_until_ = now + options_.stop_patience;

@@ -29,8 +29,8 @@ struct ExecutorOptions {
   uint32_t max_held = 0;  // Tasks held at once, waiting ones included, 1 to 100,000.
                           // 0: twice the concurrency, or 1,000 when every handler is inline.
 
-  // A drain lets running handlers go on for this long, then asks them to stop, and hands back
-  // whatever has not stopped `stop_patience` later.
+  // A drain lets running handlers go on, and results wait for Outputs, for this long. Then it asks
+  // handlers to stop, and hands back whatever has not stopped `stop_patience` later.
   absl::Duration drain_limit = absl::Seconds(30);
   absl::Duration stop_patience = absl::Seconds(5);
 

@@ -275,6 +275,10 @@ void Ledger::Abandon() {
     Stop(*task, StopCause::kRevoked);
     Return(task, Returned("DRAINING", "the executor stops and its handler does not"));
   }
+  for (const auto& [key, task] : tasks_) {
+    if (task->phase != Phase::kPutting) continue;
+    Return(task, Returned("DRAINING", "the executor stops and outputs did not take the result"));
+  }
 }
 
 HeldTaskPtr Ledger::Find(std::string_view task_id, uint32_t dispatch) const {

@@ -645,6 +645,37 @@ TEST_CASE("A drain hands back a handler that does not stop") {
   go_on.Open();
 }
 
+TEST_CASE("A drain gives results its whole limit to reach Outputs") {
+  std::atomic<int> puts = 0;
+  Bench bench({.stop_patience = absl::Milliseconds(1)});
+  // The pauses between so many take a hundred times the patience.
+  bench.services.OnPut([&](const auto& request, auto& response) {
+    if (puts++ >= 6) return bench.services.TakeAll(request, response);
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting");
+  });
+  auto inputs = bench.Run(Echo);
+  inputs->Welcome();
+  inputs->SendTasks({DispatchOf(1)});
+  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
+  bench.executor->Drain();
+  REQUIRE(inputs->Await(Acks(1)));
+  // Whether that is confirmed in a millisecond is not the point.
+}
+
+TEST_CASE("A drain hands back the results that Outputs has not taken at its end") {
+  Bench bench({.drain_limit = absl::Milliseconds(10), .stop_patience = absl::Seconds(1)});
+  bench.services.OnPut(
+      [](const auto&, auto&) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "away"); });
+  auto inputs = bench.Run(Echo);
+  inputs->Welcome();
+  inputs->SendTasks({DispatchOf(1)});
+  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
+  bench.executor->Drain();
+  REQUIRE(inputs->Await(Nacks(1)));
+  CHECK(inputs->said().nacks[0].kind() == inputs::v1::NACK_KIND_RETURNED);
+  CHECK(bench.Verdict().ok());
+}
+
 TEST_CASE("A drain that nobody confirms ends all the same, and says so") {
   Bench bench({.stop_patience = absl::Milliseconds(20)});
   auto inputs = bench.Run(Echo);

@@ -530,6 +530,22 @@ TEST_CASE("A handler that does not stop is handed back over its head") {
   CHECK(desk.Reports().nacks_size() == 0);
 }
 
+TEST_CASE("Results that Outputs does not take are handed back at the end of a drain, others not") {
+  Desk desk;
+  const HeldTaskPtr putting = desk.Putting(1);
+  desk.Acking(2);
+  CHECK(desk.ledger.works());
+  desk.ledger.Abandon();
+  CHECK_FALSE(desk.ledger.works());
+  desk.ledger.OnReceipt(putting, "too late");
+  const PullRequest reports = desk.Reports();
+  REQUIRE(reports.nacks_size() == 1);
+  CHECK(reports.nacks(0).task_id() == IdOf(1));
+  CHECK(reports.nacks(0).kind() == inputs::v1::NACK_KIND_RETURNED);
+  REQUIRE(reports.acks_size() == 1);
+  CHECK(reports.acks(0).task_id() == IdOf(2));
+}
+
 TEST_CASE("After a loss handlers are stopped, the queue is forgotten and results are kept") {
   Desk desk;
   const HeldTaskPtr running = desk.Running(1);
