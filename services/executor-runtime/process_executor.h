@@ -18,7 +18,7 @@ struct ProcessOptions {
   std::string content_type = "application/octet-stream";  // Of the result.
   std::vector<int> final_exit_codes;  // Ends that another attempt would not mend; not 0.
   std::string directory;              // Where it runs; empty: here.
-  std::vector<std::pair<std::string, std::string>> environment;  // Beside our own.
+  std::vector<std::pair<std::string, std::string>> environment;  // Overrides our own.
 
   absl::Duration time_limit = absl::InfiniteDuration();  // Beside the task's own timeout.
   uint64_t memory_limit = 0;                             // Bytes of address space; 0: none.

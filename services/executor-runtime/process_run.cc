@@ -61,10 +61,19 @@ absl::Status MakePipe(File& ours, File& theirs) {
   return absl::OkStatus();
 }
 
+// Whether the command has the entry "NAME=value" of our environment from us. Of two entries with
+// one name most programs see the first, so that what is configured must stand alone.
+bool Inherits(const ProcessOptions& options, std::string_view entry) {
+  const std::string_view name = entry.substr(0, entry.find('='));
+  return !name.starts_with("KANTOKU_") &&
+         std::none_of(options.environment.begin(), options.environment.end(),
+                      [name](const auto& configured) { return configured.first == name; });
+}
+
 std::vector<std::string> EnvironmentOf(const ProcessOptions& options, const Context& context) {
   std::vector<std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
-    if (std::strncmp(*entry, "KANTOKU_", 8) != 0) environment.emplace_back(*entry);
+    if (Inherits(options, *entry)) environment.emplace_back(*entry);
   }
   for (const auto& [name, value] : options.environment) {
     environment.push_back(absl::StrCat(name, "=", value));

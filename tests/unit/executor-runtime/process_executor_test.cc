@@ -8,6 +8,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <future>
 #include <memory>
 #include <string>
@@ -160,6 +161,17 @@ TEST_CASE("A command runs in its directory with its environment") {
   options.directory = "/usr";
   options.environment = {{"COLOUR", "blue"}};
   CHECK(Run(options, context)->data == "/usr\nblue\n");
+}
+
+TEST_CASE("A command's environment overrides the executor's") {
+  REQUIRE(setenv("KTEST_COLOUR", "red", 1) == 0);
+  FakeContext context;
+  ProcessOptions options{.command = {"env"}};
+  options.environment = {{"KTEST_COLOUR", "blue"}};
+  const std::string seen = Run(options, context)->data;
+  unsetenv("KTEST_COLOUR");
+  CHECK(seen.find("KTEST_COLOUR=blue\n") != std::string::npos);
+  CHECK(seen.find("KTEST_COLOUR=red\n") == std::string::npos);
 }
 
 TEST_CASE("A directory that is not there is CANNOT_RUN") {
