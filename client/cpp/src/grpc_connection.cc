@@ -58,7 +58,7 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
       events_(eventspb::EventsService::NewStub(options_.events)),
       timer_(std::make_unique<Timer>(options_.environment.clock)),
       runtime_{options_.environment, *timer_, calls_},
-      awaits_(runtime_, *outputs_, options_.retry_for),
+      awaits_(runtime_, *outputs_, options_.retry_for, options_.max_open_awaits),
       cancels_(MakeByIds<inputspb::ControlRequest, inputspb::ControlResponse, TaskState>(
           [this](auto* context, auto* request, auto* response, auto done) {
             inputs_->async()->Control(context, request, response, std::move(done));

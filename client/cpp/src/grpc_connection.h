@@ -23,6 +23,8 @@ struct GrpcConnectionOptions {
   std::shared_ptr<grpc::Channel> outputs;
   std::shared_ptr<grpc::Channel> events;
   absl::Duration retry_for = absl::Minutes(5);
+  // Futures that Outputs is asked for at a time; half of what one stream may hold there.
+  size_t max_open_awaits = 500'000;
   Environment environment = Environment::Real();
 };
 
