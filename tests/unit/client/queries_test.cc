@@ -106,6 +106,39 @@ TEST_CASE("GetOutput answers at once what is there") {
   CHECK(kan.GetOutput(MakeTaskId(2)).status().code() == absl::StatusCode::kNotFound);
 }
 
+TEST_CASE("Results that do not fit into one answer are asked for again") {
+  ScriptedServer server;
+  std::vector<int> sizes;
+  // Two results fit.
+  server.on_get_outputs = [&](const outputs::v1::GetRequest& request,
+                              outputs::v1::GetResponse& response) {
+    sizes.push_back(request.task_ids_size());
+    for (int i = 0; i < request.task_ids_size(); ++i) {
+      auto& result = *response.add_results();
+      if (i < 2) {
+        result.mutable_result()->set_status(outputs::v1::RESULT_STATUS_SUCCEEDED);
+        result.mutable_result()->set_data(request.task_ids(i));
+      } else {
+        result.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kResourceExhausted));
+        result.mutable_status()->set_reason("ANSWER_TOO_LARGE");
+      }
+    }
+    return grpc::Status::OK;
+  };
+  std::vector<TaskId> ids;
+  for (uint64_t i = 0; i < 5; ++i) ids.push_back(MakeTaskId(i));
+  testing::Inbox<std::vector<absl::StatusOr<Output>>> answers;
+  const auto connection = server.ConnectPlain();
+  connection->GetOutputs({.ids = ids}, [&](auto outputs) { answers.Put(std::move(outputs)); });
+  const auto outputs = answers.Take();
+  REQUIRE(outputs.size() == 5);
+  for (size_t i = 0; i < 5; ++i) {
+    REQUIRE(outputs[i].ok());
+    CHECK(outputs[i]->data == std::string(ids[i].bytes()));
+  }
+  CHECK(sizes == std::vector<int>{5, 3, 1});
+}
+
 TEST_CASE("List sends the query and brings a page") {
   ScriptedServer server;
   server.on_list_tasks = [](const inputs::v1::ListTasksRequest& request,
