@@ -5,7 +5,9 @@ Starts `kantoku up` on a temporary directory, a C++ executor (text.wordcount) an
 (file.sha256, around the real sha256sum), runs both over real text files, kills one executor and the
 server while each holds unfinished work, and compares every result with what coreutils say here.
 
-KEEP=1 leaves everything up to play with. Exits with 0 only if nothing is lost and nothing differs.
+KEEP=1 leaves everything up to play with, if all went well. Otherwise nothing is left running, also
+after Ctrl-C, SIGTERM or a fault of this script. Exits with 0 only if nothing is lost, nothing differs
+and nothing is left.
 """
 
 import json
@@ -25,6 +27,8 @@ MOST_FILES = 1200
 LEAST_FILES = 300
 MOST_BYTES = 1 << 20
 PATIENCE = 60.0  # Seconds that any single step may take.
+# In the environment of everything that a demo starts, and of what that starts: by this it is found.
+MARK = "DEMO_DIRECTORY"
 
 
 class Demo:
@@ -37,10 +41,25 @@ class Demo:
     # -- Processes ---------------------------------------------------------------------------------
 
     def start(self, name, *command):
-        log = open(self.directory / f"{name}.log", "ab")
-        self.processes[name] = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True)
+        with open(self.directory / f"{name}.log", "ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, env=self.environment())
+
+    def environment(self):
+        return dict(os.environ, **{MARK: str(self.directory)})
+
+    def own_processes(self):
+        """The ids of all processes that came from this demo and are not dead yet."""
+        mark = f"{MARK}={self.directory}".encode()
+        found = []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    found.append(int(process.name))
+            except OSError:
+                continue  # It has ended, or is somebody else's.
+        return found
 
     def start_server(self):
         port_file = self.directory / "port"
@@ -69,8 +88,10 @@ class Demo:
             if value:
                 return value
             for name, process in self.processes.items():
-                if process.poll() is not None:
-                    self.fail(f"{name} ended by itself with {process.returncode}")
+                code = process.poll()
+                # A map may be done before anything is killed; all else goes on until it is told to end.
+                if code is not None and not (code == 0 and name.startswith("map ")):
+                    self.fail(f"{name} ended by itself with {code}")
             time.sleep(0.02)
         self.fail(f"waited {PATIENCE:.0f} s in vain until {what}")
 
@@ -85,22 +106,35 @@ class Demo:
         for process in self.processes.values():
             process.send_signal(signal.SIGCONT)
             process.terminate()
-        for process in self.processes.values():
+        for name, process in self.processes.items():
             try:
                 process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                self.fail(f"{name} did not end within {PATIENCE:.0f} s of SIGTERM")
         self.processes.clear()
+        self.wait("all that the demo started has ended", lambda: not self.own_processes())
         shutil.rmtree(self.directory)
+
+    def kill_all(self):
+        """Whatever happened: afterwards nothing of this demo runs."""
+        for handled in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(handled, signal.SIG_IGN)
+        while own := self.own_processes():
+            for pid in own:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            for process in self.processes.values():
+                process.poll()
+            time.sleep(0.02)
 
     def fail(self, why):
         print(f"demo failed: {why}", file=sys.stderr)
         for log in sorted(self.directory.glob("*.log")):
             tail = log.read_text(errors="replace").splitlines()[-8:]
             print(f"--- {log.name}", *tail, sep="\n", file=sys.stderr)
-        for process in self.processes.values():
-            process.kill()
+        print(f"demo failed; its logs are in {self.directory}", file=sys.stderr)
         sys.exit(1)
 
     # -- Kantoku -----------------------------------------------------------------------------------
@@ -122,7 +156,8 @@ class Demo:
         self.processes[name] = subprocess.Popen(
             [str(KANTOKU), "map", "--type", task_type, "--attempts", "20", "--json",
              "--server", self.address, *map(str, files)],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, start_new_session=True)
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, start_new_session=True,
+            env=self.environment())
 
     def results(self, task_type):
         process = self.processes.pop(f"map {task_type}")
@@ -208,11 +243,28 @@ def local_results(command, files):
 
 
 def main():
-    begin = time.monotonic()
     files = text_files()
     if len(files) < LEAST_FILES:
         sys.exit(f"demo failed: {len(files)} text files under /usr/share are fewer than {LEAST_FILES}")
+    run_demo(lambda demo: show(demo, files))
+
+
+def run_demo(body):
+    """Runs `body` with a demo, and leaves nothing running unless it returns that all shall stay up."""
+    # As Ctrl-C does: an exception, so that whatever was begun is undone.
+    for handled in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(handled, lambda number, _: sys.exit(128 + number))
     demo = Demo()
+    stays_up = False
+    try:
+        stays_up = body(demo)
+    finally:
+        if not stays_up:
+            demo.kill_all()
+
+
+def show(demo, files):
+    begin = time.monotonic()
     demo.start_server()
     demo.start_wordcount()
     demo.start_sha256()
@@ -221,7 +273,22 @@ def main():
         demo.map(task_type, files)
     demo.kill_executor()
     demo.kill_server()
+    verified = verify(demo, files)
+    tasks = 2 * len(files)
+    keep = os.environ.get("KEEP") == "1"
+    if keep:
+        say(f"left up on {demo.address}: {KANTOKU} list --server {demo.address}")
+        say("stop it with: kill " + " ".join(str(p.pid) for p in demo.processes.values()))
+    else:
+        demo.stop_all()
+    say(f"took {time.monotonic() - begin:.1f} s")
+    print(f"demo ok: {tasks} tasks, {verified} results verified, {demo.kills} processes killed, "
+          f"{tasks - verified} lost")
+    return keep
 
+
+def verify(demo, files):
+    """Compares every result, shows a table and returns how many there are."""
     verified = 0
     rows = []
     commands = {"text.wordcount": ["wc"], "file.sha256": ["sha256sum"]}
@@ -238,15 +305,7 @@ def main():
     for task_type, count, command, first in rows:
         print(f"{task_type:<16}{count:>6}  {command:<16}{first}")
     print()
-    tasks = 2 * len(files)
-    if os.environ.get("KEEP") == "1":
-        say(f"left up on {demo.address}: {KANTOKU} list --server {demo.address}")
-        say("stop it with: kill " + " ".join(str(p.pid) for p in demo.processes.values()))
-    else:
-        demo.stop_all()
-    say(f"took {time.monotonic() - begin:.1f} s")
-    print(f"demo ok: {tasks} tasks, {verified} results verified, {demo.kills} processes killed, "
-          f"{tasks - verified} lost")
+    return verified
 
 
 if __name__ == "__main__":

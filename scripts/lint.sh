@@ -6,11 +6,20 @@ cd "$(dirname "$0")/.."
 
 readonly jobs=${LINT_JOBS:-2} buf=build/tools/node_modules/.bin/buf
 
-# Paths of this repository's files, tracked or new, that match the given patterns.
-files() { git ls-files --cached --others --exclude-standard -- "$@" | while read -r f; do [[ -f $f ]] && echo "$f"; done || true; }
+# Git knows what belongs to the sources. Where it refuses (no checkout, one of another user) there is nothing to look at, and
+# that is not the same as nothing to find.
+git rev-parse --is-inside-work-tree > /dev/null || { echo "lint: git does not tell which sources there are" >&2; exit 1; }
+
+# Paths of this repository's files, tracked or new, that match the given patterns. Fails when there are none.
+files() {
+  local listed
+  listed=$(git ls-files --cached --others --exclude-standard -- "$@") || return 1
+  while read -r f; do [[ ! -f $f ]] || echo "$f"; done <<<"$listed" | grep .
+}
 
 if [[ "${1:-}" == fmt ]]; then
-  files '*.cc' '*.h' | xargs -r -P "$jobs" -n 20 clang-format -i
+  sources=$(files '*.cc' '*.h')
+  xargs -P "$jobs" -n 20 clang-format -i <<<"$sources"
   exit 0
 fi
 
@@ -22,11 +31,23 @@ step() {
   "$@" || failed+=("$name")
 }
 
+count() { echo "$(grep -c . <<<"$1") $2"; }
+
 layout() {
-  files '*.cc' '*.h' | xargs -r -P "$jobs" -n 20 clang-format --dry-run --Werror || {
+  local sources
+  sources=$(files '*.cc' '*.h') || return 1
+  count "$sources" sources
+  xargs -P "$jobs" -n 20 clang-format --dry-run --Werror <<<"$sources" || {
     echo "run: make fmt" >&2
     return 1
   }
+}
+
+protos() {
+  local sources
+  sources=$(files '*.proto') || return 1
+  count "$sources" protos
+  "$buf" lint
 }
 
 layering() { python3 tests/layering/check_includes.py && python3 tests/layering/check_includes.py --self-test; }
@@ -35,9 +56,11 @@ changed_sources() {
   if [[ -n "${LINT_ALL:-}" ]]; then
     files '*.cc'
   else
-    local base
-    base=$(git rev-parse --verify -q HEAD~10 || git hash-object -t tree /dev/null)
-    { git diff --name-only --diff-filter=AMR "$base" -- '*.cc'; git ls-files --others --exclude-standard -- '*.cc'; } | sort -u
+    local base changed new
+    base=$(git rev-parse --verify -q HEAD~10 || git hash-object -t tree /dev/null) || return 1
+    changed=$(git diff --name-only --diff-filter=AMR "$base" -- '*.cc') || return 1
+    new=$(git ls-files --others --exclude-standard -- '*.cc') || return 1
+    printf '%s\n' "$changed" "$new" | sort -u | { grep . || true; }
   fi
 }
 
@@ -72,18 +95,19 @@ export -f tidy_one
 
 tidy() {
   local sources
-  sources=$(changed_sources | grep -vE '^tests/fuzz/' || true)
+  sources=$(changed_sources) || return 1
+  sources=$(grep -vE '^tests/fuzz/' <<<"$sources" || true)
+  count "$sources" "sources changed"
   [[ -n "$sources" ]] || return 0
   cmake --preset tidy > build/tidy-configure.log 2>&1 || { cat build/tidy-configure.log; return 1; }
   cmake --build --preset tidy -j "$jobs" > build/tidy-build.log 2>&1 || { cat build/tidy-build.log; return 1; }
   mkdir -p build/tidy/clean
-  echo "$(wc -l <<<"$sources") sources"
   xargs -P "$jobs" -I{} bash -c 'tidy_one "$1"' _ {} <<<"$sources"
 }
 
 mkdir -p build
 step "clang-format" layout
-step "buf lint" "$buf" lint
+step "buf lint" protos
 step "layering" layering
 step "clang-tidy" tidy
 

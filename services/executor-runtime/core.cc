@@ -1,6 +1,7 @@
 #include "services/executor-runtime/core.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/status.h"
@@ -13,6 +14,8 @@ constexpr absl::Duration kLongestReconnect = absl::Seconds(2);
 constexpr absl::Duration kWelcomeWithin = absl::Seconds(10);
 constexpr absl::Duration kHangUpWithin = absl::Seconds(1);
 constexpr uint32_t kInlineMaxHeld = 1000;
+// What the slowest line that is still of use carries.
+constexpr size_t kLeastBytesPerSecond = size_t{64} << 10;
 
 bool IsType(std::string_view type) {
   return !type.empty() && type.size() <= 255 && std::all_of(type.begin(), type.end(), [](char c) {
@@ -191,7 +194,7 @@ void Core::OnEnding(absl::Duration now) {
     ending_ = Ending::kDone;
     verdict_ = absl::DeadlineExceededError(
         absl::StrCat(ledger_->size(), " tasks were not confirmed in time"));
-  } else if (ledger_->running() == 0) {
+  } else if (!ledger_->works()) {
     ending_ = Ending::kConfirming;
     ending_until_ = now + options_.stop_patience;
   } else if (late && ending_ == Ending::kFinishing) {
@@ -199,6 +202,7 @@ void Core::OnEnding(absl::Duration now) {
     ending_ = Ending::kStopping;
     ending_until_ = now + options_.stop_patience;
   } else if (late) {
+    // Inputs gives them to others now, instead of after the grace, and counts no attempt.
     ledger_->Abandon();
     ending_ = Ending::kConfirming;
     ending_until_ = now + options_.stop_patience;
@@ -252,6 +256,9 @@ void Core::Collect(absl::Duration now, Actions& actions) {
   if (!stopping_ && puts_->Ready(now) && puts_->Fill(put_request_)) {
     ++calls_;
     put_context_ = std::make_shared<grpc::ClientContext>();
+    // gRPC's deadlines are by the machine's clock, whichever clock drives the pauses.
+    put_context_->set_deadline(std::chrono::system_clock::now() +
+                               absl::ToChronoMilliseconds(PutTimeout()));
     actions.put = true;
   }
   for (std::stop_source& stop : ledger_->TakeStopped()) actions.stops.push_back(std::move(stop));
@@ -259,6 +266,10 @@ void Core::Collect(absl::Duration now, Actions& actions) {
     run_wakes_at_ = -absl::InfiniteDuration();
     actions.wake_run = true;
   }
+}
+
+absl::Duration Core::PutTimeout() const {
+  return options_.put_timeout + absl::Seconds(puts_->sent_bytes() / kLeastBytesPerSecond);
 }
 
 // At its interval, and at once when it would prove that hand-backs were read.

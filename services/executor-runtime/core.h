@@ -107,6 +107,7 @@ class Core final : public Executor, private PullStream::Listener {
 
   // What follows from the present state.
   void Collect(absl::Duration now, Actions& actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Duration PutTimeout() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool WantsPing(absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool FillFrame(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Perform(const Actions& actions) ABSL_LOCKS_EXCLUDED(mu_);

@@ -58,6 +58,10 @@ absl::Status Complete(ExecutorOptions& options) {
     return OutOfRange("concurrency", options.concurrency, "1 to 10,000");
   }
   if (options.max_held > 100'000) return OutOfRange("max_held", options.max_held, "1 to 100,000");
+  if (options.put_timeout <= absl::ZeroDuration() || options.put_timeout > absl::Hours(24)) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_OPTION",
+                           "put_timeout is not above 0 and at most a day");
+  }
   if (options.inputs_address.empty()) {
     return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_OPTION",
                            "the address of inputs is empty");

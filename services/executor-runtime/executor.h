@@ -29,10 +29,15 @@ struct ExecutorOptions {
   uint32_t max_held = 0;  // Tasks held at once, waiting ones included, 1 to 100,000.
                           // 0: twice the concurrency, or 1,000 when every handler is inline.
 
-  // A drain lets running handlers go on for this long, then asks them to stop, and hands back
-  // whatever has not stopped `stop_patience` later.
+  // A drain lets running handlers go on, and results wait for Outputs, for this long. Then it asks
+  // handlers to stop, and hands back whatever has not stopped `stop_patience` later.
   absl::Duration drain_limit = absl::Seconds(30);
   absl::Duration stop_patience = absl::Seconds(5);
+
+  // Results are put again when Outputs has not answered by then: a peer that fell silent must not
+  // hold back what comes after. A large Put has a second more for each 64 KiB, so that a slow line
+  // gets it through.
+  absl::Duration put_timeout = absl::Seconds(30);
 
   // A file that gets a line `start <task> <dispatch>` before and `end <task> <dispatch>` after each
   // run of a handler. Empty: none.

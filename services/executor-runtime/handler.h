@@ -53,8 +53,9 @@ class Context {
   // What is left of the attempt's time; infinite when it has no end, negative when it is over.
   virtual absl::Duration time_left() const = 0;
 
-  // Whether to stop, and why. A handler that stops returns any error; a result that it returns all
-  // the same counts when the cause was kCancelled, kLost or kDraining.
+  // Whether to stop, and why. May still become kLost or kRevoked. A handler that stops returns any
+  // error; a result that it returns all the same counts when the cause was kCancelled, kLost or
+  // kDraining.
   virtual StopCause stop_cause() const = 0;
   bool cancelled() const { return stop_cause() != StopCause::kNone; }
   // Signalled when `cancelled` becomes true. `std::stop_callback on_stop(context.stop_token(), …)`

@@ -65,6 +65,7 @@ struct HeldTask {
 
   Phase phase = Phase::kQueued;
   bool dropped = false;  // No longer ours: whatever its handler returns is forgotten.
+  bool cancelled = false;
   bool timed_out = false;
   bool has_begun = false;
   bool start_reported = false;

@@ -42,6 +42,20 @@ bool IsWork(Phase phase) {
   return phase == Phase::kQueued || phase == Phase::kRunning || phase == Phase::kPutting;
 }
 
+// A stop may become more pressing, never less; among equals the first cause counts.
+int Weight(StopCause cause) {
+  switch (cause) {
+    case StopCause::kNone:
+      return 0;
+    case StopCause::kLost:
+      return 2;
+    case StopCause::kRevoked:
+      return 3;
+    default:
+      return 1;
+  }
+}
+
 HandBack Returned(std::string reason, std::string message) {
   return {inputspb::NACK_KIND_RETURNED, std::move(reason), std::move(message)};
 }
@@ -125,6 +139,7 @@ void Ledger::OnControl(const inputspb::HandlerControl& control) {
     if (task->phase == Phase::kQueued) {
       Return(task, {inputspb::NACK_KIND_CANCELLED, "CANCELLED", "cancelled before it began"});
     } else if (task->phase == Phase::kRunning) {
+      task->cancelled = true;
       Stop(*task, StopCause::kCancelled);
     }
   }
@@ -164,7 +179,7 @@ bool Ledger::End(const HeldTaskPtr& task, absl::Duration now,
   task->payload = {};
   const StopCause cause = task->stop_cause.load(std::memory_order_relaxed);
   const absl::Status status = result.ok() ? Sendable(*result) : result.status();
-  if (cause == StopCause::kCancelled && !status.ok()) {
+  if (task->cancelled && !status.ok()) {
     Return(task, {inputspb::NACK_KIND_CANCELLED, "CANCELLED",
                   std::string(platform::ToStd(status.message()))});
   } else if (task->timed_out || now >= task->deadline) {
@@ -257,7 +272,12 @@ void Ledger::OnLost() {
 
 void Ledger::Abandon() {
   for (const HeldTaskPtr& task : std::vector<HeldTaskPtr>(running_)) {
+    Stop(*task, StopCause::kRevoked);
     Return(task, Returned("DRAINING", "the executor stops and its handler does not"));
+  }
+  for (const auto& [key, task] : tasks_) {
+    if (task->phase != Phase::kPutting) continue;
+    Return(task, Returned("DRAINING", "the executor stops and outputs did not take the result"));
   }
 }
 
@@ -292,8 +312,7 @@ void Ledger::LeaveWork(const HeldTaskPtr& task) {
 }
 
 void Ledger::Stop(HeldTask& task, StopCause cause) {
-  // What is revoked is so whatever else it was before; among others the first cause counts.
-  if (task.stop_cause.load() != StopCause::kNone && cause != StopCause::kRevoked) return;
+  if (Weight(task.stop_cause.load()) >= Weight(cause)) return;
   task.stop_cause.store(cause);
   if (task.stop_source.has_value()) stopped_.push_back(*task.stop_source);
 }

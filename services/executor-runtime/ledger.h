@@ -85,7 +85,8 @@ class Ledger {
   void StopHandlers(StopCause cause);
   // As StopHandlers(kLost), and forgets the queue: hello will omit it.
   void OnLost();
-  // Hands back what still runs, whatever its handler does.
+  // Hands back what still runs, whatever its handler does, and what Outputs has not taken yet; from
+  // here on it is somebody else's.
   void Abandon();
 
   // ---- To Inputs ----
@@ -111,6 +112,8 @@ class Ledger {
   size_t size() const { return tasks_.size(); }
   size_t queued() const { return queue_.size() - stale_in_queue_; }
   size_t running() const { return running_.size(); }
+  // Whether anything waits for a handler, runs, or is on its way to Outputs.
+  bool works() const { return working_ > 0; }
   bool progress_pending() const { return !progress_.empty(); }
 
  private:

@@ -18,12 +18,13 @@ struct ProcessOptions {
   std::string content_type = "application/octet-stream";  // Of the result.
   std::vector<int> final_exit_codes;  // Ends that another attempt would not mend; not 0.
   std::string directory;              // Where it runs; empty: here.
-  std::vector<std::pair<std::string, std::string>> environment;  // Beside our own.
+  std::vector<std::pair<std::string, std::string>> environment;  // Overrides our own.
 
   absl::Duration time_limit = absl::InfiniteDuration();  // Beside the task's own timeout.
   uint64_t memory_limit = 0;                             // Bytes of address space; 0: none.
   uint64_t max_output = uint64_t{4} << 20;               // Bytes on standard output.
-  // Between asking the group to end (SIGTERM) and killing it.
+  // Between asking the group to end (SIGTERM) and killing it, after a cancellation, a timeout or at
+  // a drain. When the task is taken away, or Inputs is not heard, the group is killed at once.
   absl::Duration kill_after = absl::Seconds(2);
 };
 

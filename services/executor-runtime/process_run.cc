@@ -23,6 +23,14 @@ namespace {
 constexpr size_t kMaxLine = 4096;
 constexpr size_t kTail = 2048;
 constexpr int kMaxLoggedLines = 1000;
+// A stop is signalled once. That it became pressing while a command takes its time to stop is
+// therefore looked up at this interval.
+constexpr absl::Duration kLookAgain = absl::Milliseconds(50);
+
+// Whether another executor may run the task now, or very soon.
+bool IsPressing(StopCause cause) {
+  return cause == StopCause::kLost || cause == StopCause::kRevoked;
+}
 
 absl::Duration Steady() { return platform::Clock::Real().Read().steady; }
 
@@ -53,10 +61,19 @@ absl::Status MakePipe(File& ours, File& theirs) {
   return absl::OkStatus();
 }
 
+// Whether the command has the entry "NAME=value" of our environment from us. Of two entries with
+// one name most programs see the first, so that what is configured must stand alone.
+bool Inherits(const ProcessOptions& options, std::string_view entry) {
+  const std::string_view name = entry.substr(0, entry.find('='));
+  return !name.starts_with("KANTOKU_") &&
+         std::none_of(options.environment.begin(), options.environment.end(),
+                      [name](const auto& configured) { return configured.first == name; });
+}
+
 std::vector<std::string> EnvironmentOf(const ProcessOptions& options, const Context& context) {
   std::vector<std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
-    if (std::strncmp(*entry, "KANTOKU_", 8) != 0) environment.emplace_back(*entry);
+    if (Inherits(options, *entry)) environment.emplace_back(*entry);
   }
   for (const auto& [name, value] : options.environment) {
     environment.push_back(absl::StrCat(name, "=", value));
@@ -137,15 +154,16 @@ absl::Duration ProcessRun::StopWhenDue(absl::Duration now) {
   if (!asked_ && (over_time_ || context_.cancelled())) {
     asked_ = true;
     kill_at_ = now + options_.kill_after;
-    process_->Signal(SIGTERM);
+    if (!IsPressing(context_.stop_cause())) process_->Signal(SIGTERM);
   }
-  if (now >= kill_at_) Kill();
-  return asked_ ? kill_at_ : limit_at_;
+  if (!killed_ && (now >= kill_at_ || IsPressing(context_.stop_cause()))) Kill();
+  if (killed_) return absl::InfiniteDuration();
+  return asked_ ? std::min(kill_at_, now + kLookAgain) : limit_at_;
 }
 
 void ProcessRun::Kill() {
   asked_ = true;
-  kill_at_ = absl::InfiniteDuration();
+  killed_ = true;
   process_->Signal(SIGKILL);
 }
 

@@ -28,7 +28,8 @@ class ProcessRun {
   absl::Status Start(const std::string& program);
   // Moves bytes until the program has ended.
   absl::Status Attend();
-  // Asks, then forces the program to end when it is time. Returns when to look again.
+  // Asks, then forces the program to end when it is time; forces it at once when its task is, or is
+  // about to be, somebody else's. Returns when to look again.
   absl::Duration StopWhenDue(absl::Duration now);
   void Kill();
   void ReadOutput();
@@ -49,6 +50,7 @@ class ProcessRun {
   bool too_large_ = false;
   bool over_time_ = false;
   bool asked_ = false;
+  bool killed_ = false;
   absl::Duration limit_at_ = absl::InfiniteDuration();
   absl::Duration kill_at_ = absl::InfiniteDuration();
 };

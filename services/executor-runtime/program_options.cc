@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "services/platform/config/quantities.h"
 #include "services/platform/status.h"
@@ -60,6 +61,20 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--log-format", flags.log_format,
                  "auto (text on a terminal, else JSON), text, json")
       ->check(CLI::IsMember({"auto", "text", "json"}));
+}
+
+// "--max-held" may come from KANTOKU_EXECUTOR_MAX_HELD, as every option but those that may be there
+// several times. Arguments win over the environment, which wins over the file.
+void DeclareEnvironment(CLI::App& app) {
+  for (CLI::Option* const option : app.get_options([](const CLI::Option* each) {
+         return each->get_envname().empty() && each->get_items_expected_max() == 1;
+       })) {
+    std::string name = "KANTOKU_EXECUTOR_";
+    for (const char c : option->get_lnames().front()) {
+      name += c == '-' ? '_' : absl::ascii_toupper(static_cast<unsigned char>(c));
+    }
+    option->envname(name);
+  }
 }
 
 // Splits "TYPE=COMMAND" at the first equals sign.
@@ -144,6 +159,7 @@ ParsedProgram ParseProgram(std::string_view name, std::vector<std::string> argum
   Flags flags;
   CLI::App app("Runs a command for every task of a type.", std::string(name));
   Declare(app, flags);
+  DeclareEnvironment(app);
   ParsedProgram parsed;
   // CLI11 takes them from the back.
   std::reverse(arguments.begin(), arguments.end());

@@ -29,7 +29,9 @@ struct ParsedProgram {
   int exit_code = 0;  // 0: help was asked for. 2: something is wrong, and `print` is one line.
 };
 
-// Reads the arguments after the program's name, and the file that --config names; arguments win.
+// Reads the arguments after the program's name, the environment (KANTOKU_SERVER, and for other
+// options names such as KANTOKU_EXECUTOR_MAX_HELD), and the file that --config names; what is named
+// first wins.
 ParsedProgram ParseProgram(std::string_view name, std::vector<std::string> arguments);
 
 // Reads a configuration file's text into `options`. INVALID_ARGUMENT names the field.

@@ -34,6 +34,9 @@ Verdict Judge(absl::StatusCode code) {
   }
 }
 
+// Not once it was taken away or handed back.
+bool IsWanted(const HeldTask& task) { return !task.dropped && task.phase == Phase::kPutting; }
+
 }  // namespace
 
 PutQueue::PutQueue(Ledger& ledger, std::function<uint64_t()> random)
@@ -49,12 +52,13 @@ absl::Duration PutQueue::next_time() const {
 
 bool PutQueue::Fill(outputspb::PutRequest& request) {
   request.Clear();
-  size_t bytes = 0;
+  sent_bytes_ = 0;
   while (!waiting_.empty() && request.items_size() < (alone_ > 0 ? 1 : kMaxPutItems)) {
     auto& [task, result] = waiting_.front();
-    if (!task->dropped) {
-      bytes += result.data.size() + kPutItemOverhead / 16 + task->lease_token.size();
-      if (bytes > kMaxPutBytes && request.items_size() > 0) break;
+    if (IsWanted(*task)) {
+      const size_t bytes = result.data.size() + kPutItemOverhead / 16 + task->lease_token.size();
+      if (sent_bytes_ + bytes > kMaxPutBytes && request.items_size() > 0) break;
+      sent_bytes_ += bytes;
       outputspb::PutItem& item = *request.add_items();
       item.set_lease_token(task->lease_token);
       item.mutable_data()->swap(result.data);
@@ -97,7 +101,7 @@ void PutQueue::OnAnswer(const absl::Status& status, outputspb::PutRequest& reque
 
 bool PutQueue::OnItem(const HeldTaskPtr& task, const outputspb::PutItem& item,
                       outputspb::PutResult& result) {
-  if (task->dropped) return false;
+  if (!IsWanted(*task)) return false;
   const auto code = static_cast<absl::StatusCode>(result.status().code());
   if (code == absl::StatusCode::kOk) {
     ledger_.OnReceipt(task, std::move(*result.mutable_receipt()));

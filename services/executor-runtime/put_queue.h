@@ -42,6 +42,8 @@ class PutQueue {
   void OnAnswer(const absl::Status& status, outputs::v1::PutRequest& request,
                 outputs::v1::PutResponse& response, absl::Duration now);
 
+  // Of the call under way, roughly.
+  size_t sent_bytes() const { return sent_bytes_; }
   size_t size() const { return waiting_.size() + sent_.size(); }
 
  private:
@@ -59,6 +61,7 @@ class PutQueue {
   const std::function<uint64_t()> random_;
   std::deque<Waiting> waiting_;
   std::vector<HeldTaskPtr> sent_;
+  size_t sent_bytes_ = 0;
   bool in_flight_ = false;
   int alone_ = 0;  // How many of the next results leave one by one.
   Backoff backoff_;

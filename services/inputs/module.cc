@@ -1,5 +1,7 @@
 #include "services/inputs/module.h"
 
+#include <set>
+#include <string>
 #include <utility>
 
 #include "services/inputs/partition/partition.h"
@@ -35,6 +37,13 @@ PartitionOptions ToPartitionOptions(const config::v1::InputsConfig& config, uint
   return options;
 }
 
+std::set<std::string> NamesOf(
+    const google::protobuf::RepeatedPtrField<config::v1::NamespaceConfig>& namespaces) {
+  std::set<std::string> names;
+  for (const config::v1::NamespaceConfig& each : namespaces) names.insert(each.name());
+  return names;
+}
+
 class InputsModule final : public platform::Module {
  public:
   InputsModule(const config::v1::InputsConfig& config, platform::Environment& environment,
@@ -46,7 +55,7 @@ class InputsModule final : public platform::Module {
         partition_(std::move(partition)),
         streams_(environment.clock(), FromProto(config.ping_interval())),
         service_({.limits = {.max_payload_bytes = config.max_payload_bytes()},
-                  .namespaces = {config.namespaces().begin(), config.namespaces().end()}},
+                  .namespaces = NamesOf(config.namespaces())},
                  *partition_, streams_, environment.mac_keys(), environment.clock(),
                  environment.calls()) {}
   ~InputsModule() override { Stop(); }

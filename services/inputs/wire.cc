@@ -44,12 +44,12 @@ void SetTaskResult(const absl::StatusOr<TaskView>& view, bool state_only,
   SetStatus(view.status(), *proto.mutable_status());
   if (!view.ok()) return;
   if (!state_only) return SetTaskInfo(*view, *proto.mutable_info());
-  proto.mutable_info()->set_task_id(view->id.ToString());
+  proto.mutable_info()->set_task_id(std::string(view->id.bytes()));
   proto.mutable_info()->set_state(ToProto(view->state));
 }
 
 void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
-  proto.set_task_id(view.id.ToString());
+  proto.set_task_id(std::string(view.id.bytes()));
   proto.set_namespace_(view.name_space);
   proto.set_owner(view.owner);
   proto.set_type(view.type);
@@ -59,7 +59,7 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
   proto.set_wait_cause(ToProto(view.cause));
   proto.set_failed_attempts(view.failed_attempts);
   proto.set_dispatch(view.dispatch);
-  if (!view.session.empty()) proto.set_session_id(view.session.ToString());
+  if (!view.session.empty()) proto.set_session_id(std::string(view.session.bytes()));
   *proto.mutable_created_at() = ToProto(view.id.time());
   if (view.ended_at.has_value()) *proto.mutable_ended_at() = ToProto(*view.ended_at);
   if (!view.last_failure.empty()) {
@@ -70,7 +70,7 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
 }
 
 void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto) {
-  proto.set_session_id(view.id.ToString());
+  proto.set_session_id(std::string(view.id.bytes()));
   proto.set_name(view.name);
   proto.set_executor_owner(view.caller.subject);
   proto.set_client_id(view.caller.client_id);

@@ -1,119 +1,16 @@
-// What an executor says to Inputs and Outputs, and what it does about what they say.
-#include <unistd.h>
-
+// What an executor says to Inputs and Outputs about its tasks, and what it does about what they
+// say.
 #include <atomic>
-#include <catch2/catch.hpp>
-#include <filesystem>
-#include <fstream>
-#include <memory>
-#include <sstream>
-#include <stop_token>
+#include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
-#include "services/executor-runtime/executor.h"
 #include "services/platform/status.h"
-#include "tests/support/dispatches.h"
-#include "tests/support/fake_services.h"
+#include "tests/integration/executor_bench.h"
 
 namespace kantoku::executor {
 namespace {
-
-using testing::DispatchOf;
-using testing::FakeConnection;
-using testing::FakeServices;
-using testing::IdOf;
-using testing::kPatience;
-using Said = FakeConnection::Said;
-
-// Opens once, for all.
-class Gate {
- public:
-  void Open() { opened_.Notify(); }
-  bool Await() { return opened_.WaitForNotificationWithTimeout(kPatience); }
-
- private:
-  absl::Notification opened_;
-};
-
-absl::StatusOr<Result> Echo(Context& context) {
-  return Result{"echo of " + context.payload(), "text/plain"};
-}
-
-// Returns an error once it is asked to stop.
-absl::Status StopWhenAsked(Context& context) {
-  Gate asked;
-  std::stop_callback on_stop(context.stop_token(), [&] { asked.Open(); });
-  return asked.Await() ? absl::CancelledError("asked to stop") : absl::InternalError("not asked");
-}
-
-// An executor that runs on a thread of its own.
-class Bench {
- public:
-  explicit Bench(ExecutorOptions options = {}) {
-    options.inputs_address = services.address();
-    if (options.concurrency == 0) options.concurrency = 2;
-    options.log = [](LogLevel, std::string_view) {};
-    executor = Executor::Make(std::move(options)).value();
-  }
-  ~Bench() {
-    executor->Stop();
-    if (runner_.joinable()) runner_.join();
-    executor = nullptr;
-  }
-
-  std::shared_ptr<FakeConnection> Run(Handler handler) {
-    const absl::Status registered = executor->Handle("test.type", std::move(handler));
-    REQUIRE(registered.ok());
-    Start();
-    return Next();
-  }
-  void Start() {
-    runner_ = std::thread([this] {
-      verdict_ = executor->Run();
-      over_.Open();
-    });
-  }
-  // The next connection, with its hello.
-  std::shared_ptr<FakeConnection> Next() {
-    auto connection = services.NextConnection();
-    REQUIRE(connection != nullptr);
-    return connection;
-  }
-  absl::Status Verdict() {
-    REQUIRE(over_.Await());
-    return verdict_;
-  }
-
-  FakeServices services;
-  std::unique_ptr<Executor> executor;
-
- private:
-  std::thread runner_;
-  absl::Status verdict_;
-  Gate over_;
-};
-
-// Returns once the executor has read everything that was sent before.
-void AwaitReading(FakeConnection& inputs) {
-  static std::atomic<uint64_t> number = 1'000'000;
-  inputs::v1::PullResponse frame;
-  frame.mutable_ping()->set_number(++number);
-  inputs.Send(frame);
-  REQUIRE(inputs.Await([&](const Said& said) {
-    return !said.pongs.empty() && said.pongs.back() == frame.ping().number();
-  }));
-}
-
-auto Acks(size_t count) {
-  return [count](const Said& said) { return said.acks.size() >= count; };
-}
-auto Nacks(size_t count) {
-  return [count](const Said& said) { return said.nacks.size() >= count; };
-}
 
 TEST_CASE("A task is pulled, run, put and acknowledged with its receipt") {
   Bench bench;
@@ -216,6 +113,22 @@ TEST_CASE("Results leave together while a Put is under way") {
   REQUIRE(inputs->Await(Acks(50)));
   // The first, those that gathered meanwhile, and the last if it was not quite there.
   CHECK(bench.services.put_sizes().size() <= 3);
+}
+
+TEST_CASE("A Put that Outputs swallows is made again, and does not hold back what comes after") {
+  Gate let_go;
+  std::atomic<int> puts = 0;
+  Bench bench({.put_timeout = absl::Milliseconds(50)});
+  bench.services.OnPut([&](const auto& request, auto& response) {
+    if (puts++ > 0) return bench.services.TakeAll(request, response);
+    let_go.Await();
+    return grpc::Status(grpc::StatusCode::CANCELLED, "swallowed");
+  });
+  auto inputs = bench.Run(Echo);
+  inputs->Welcome();
+  inputs->SendTasks({DispatchOf(1), DispatchOf(2)});
+  CHECK(inputs->Await(Acks(2)));
+  let_go.Open();
 }
 
 TEST_CASE("An error of a handler is reported as a failure that began") {
@@ -355,103 +268,6 @@ TEST_CASE("A handler is stopped at the end of its time and fails with TIMEOUT") 
   CHECK(cause == StopCause::kTimeout);
 }
 
-TEST_CASE("A session survives its connections and presents what it holds") {
-  Gate go_on;
-  Bench bench;
-  auto inputs = bench.Run([&](Context& context) {
-    if (context.payload() == "payload 1") go_on.Await();
-    return Echo(context);
-  });
-  inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1), DispatchOf(2)});
-  REQUIRE(inputs->Await(Acks(1)));
-  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
-  inputs->Close(grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting"));
-
-  auto again = bench.Next();
-  const auto hello = again->said().hello;
-  CHECK(hello.session_id() == inputs->said().hello.session_id());
-  REQUIRE(hello.held_size() == 2);
-  for (const auto& held : hello.held()) {
-    CHECK(held.started());
-    CHECK(held.receipt() == (held.task_id() == IdOf(2) ? "receipt of lease 2" : ""));
-  }
-  again->Welcome();
-  AwaitReading(*again);
-  go_on.Open();
-  // Only the one whose ack was not confirmed by welcome; with the token that welcome gave.
-  REQUIRE(again->Await(Acks(1)));
-  CHECK(again->said().acks[0].task_id() == IdOf(1));
-  CHECK(again->said().acks[0].receipt() == "receipt of lease after reconnect of 1");
-}
-
-TEST_CASE("A confirmed ack is not presented again") {
-  Bench bench;
-  auto inputs = bench.Run(Echo);
-  inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1)});
-  REQUIRE(inputs->Await(Acks(1)));
-  inputs->Confirm(inputs->said().acks);
-  AwaitReading(*inputs);
-  inputs->Close(grpc::Status::OK);
-  CHECK(bench.Next()->said().hello.held_size() == 0);
-}
-
-TEST_CASE("What Inputs refuses in welcome is stopped") {
-  Gate stopped;
-  Bench bench;
-  auto inputs = bench.Run([&](Context& context) -> absl::StatusOr<Result> {
-    const absl::Status status = StopWhenAsked(context);
-    stopped.Open();
-    return status;
-  });
-  inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1)});
-  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
-  inputs->Close(grpc::Status(grpc::StatusCode::UNAVAILABLE, ""));
-  auto again = bench.Next();
-  inputs::v1::PullResponse welcome;
-  welcome.mutable_welcome()->mutable_grace()->set_seconds(20);
-  welcome.mutable_welcome()->mutable_ping_interval()->set_seconds(2);
-  welcome.mutable_welcome()->add_held()->mutable_status()->set_code(9);
-  again->Send(welcome);
-  CHECK(stopped.Await());
-}
-
-TEST_CASE("A killed server is found again on its port, and nothing is run twice") {
-  std::atomic<int> runs = 0;
-  Gate go_on;
-  Bench bench;
-  auto inputs = bench.Run([&](Context& context) {
-    ++runs;
-    go_on.Await();
-    return Echo(context);
-  });
-  inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1)});
-  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
-  bench.services.Stop();
-  go_on.Open();
-  bench.services.Start();
-  auto again = bench.Next();
-  CHECK(again->said().hello.held_size() == 1);
-  again->Welcome();
-  // Depending on whether the result or the connection came first.
-  CHECK(again->Await([](const Said& said) {
-    return !said.acks.empty() || !said.hello.held(0).receipt().empty();
-  }));
-  CHECK(runs == 1);
-}
-
-TEST_CASE("An executor that starts before its server waits for it") {
-  Bench bench;
-  bench.services.Stop();
-  REQUIRE(bench.executor->Handle("test.type", Echo).ok());
-  bench.Start();
-  bench.services.Start();
-  bench.Next()->Welcome();
-}
-
 TEST_CASE("Results are kept until Outputs takes them") {
   std::atomic<int> puts = 0;
   Bench bench;
@@ -479,217 +295,6 @@ TEST_CASE("A fenced result is handed back and costs no attempt") {
   inputs->SendTasks({DispatchOf(1)});
   REQUIRE(inputs->Await(Nacks(1)));
   CHECK(inputs->said().nacks[0].kind() == inputs::v1::NACK_KIND_RETURNED);
-}
-
-TEST_CASE("A hand-back is repeated on the next connection unless a later ping was answered") {
-  Bench bench;
-  auto inputs =
-      bench.Run([](Context&) -> absl::StatusOr<Result> { return absl::InternalError("no"); });
-  const bool answered = GENERATE(true, false);
-  inputs->AnswerPings(answered);
-  inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1)});
-  REQUIRE(inputs->Await(
-      [](const Said& said) { return said.nacks.size() == 1 && said.pings.size() == 1; }));
-  if (answered) {
-    // A second task's answer proves that the pong before it was read.
-    inputs->SendTasks({DispatchOf(2)});
-    REQUIRE(inputs->Await(
-        [](const Said& said) { return said.nacks.size() == 2 && said.pings.size() == 2; }));
-  }
-  inputs->Close(grpc::Status(grpc::StatusCode::UNAVAILABLE, ""));
-  auto again = bench.Next();
-  const auto hello = again->said().hello;
-  std::vector<std::string> held;
-  for (const auto& each : hello.held()) held.push_back(each.task_id());
-  CHECK(std::count(held.begin(), held.end(), IdOf(1)) == (answered ? 0 : 1));
-  if (answered) return;
-  again->Welcome();
-  CHECK(again->Await(Nacks(1)));
-}
-
-TEST_CASE("Pings are answered at once and sent at the interval of welcome") {
-  Bench bench;
-  auto inputs = bench.Run(Echo);
-  inputs->Welcome(absl::Milliseconds(20));
-  inputs::v1::PullResponse ping;
-  ping.mutable_ping()->set_number(42);
-  inputs->Send(ping);
-  CHECK(inputs->Await([](const Said& said) {
-    return said.pongs == std::vector<uint64_t>{42} && said.pings.size() >= 3;
-  }));
-}
-
-TEST_CASE("A connection whose pings are not answered is given up for a new one") {
-  Bench bench;
-  auto inputs = bench.Run(Echo);
-  inputs->AnswerPings(false);
-  inputs->Welcome(absl::Milliseconds(20));
-  auto again = bench.Next();
-  CHECK(inputs->said().pings.size() >= 3);
-  again->Welcome();
-  again->SendTasks({DispatchOf(1)});
-  CHECK(again->Await(Acks(1)));
-}
-
-TEST_CASE("Handlers are stopped before the grace of a lost session is over") {
-  std::atomic<StopCause> cause = StopCause::kNone;
-  Gate stopped;
-  Bench bench;
-  auto inputs = bench.Run([&](Context& context) -> absl::StatusOr<Result> {
-    const absl::Status status = StopWhenAsked(context);
-    cause = context.stop_cause();
-    stopped.Open();
-    return status;
-  });
-  inputs->AnswerPings(false);
-  inputs->Welcome(absl::Seconds(2), absl::Milliseconds(100));
-  inputs->SendTasks({DispatchOf(1)});
-  CHECK(stopped.Await());
-  CHECK(cause == StopCause::kLost);
-}
-
-TEST_CASE("An answer that no repetition would change ends Run") {
-  const auto code = GENERATE(grpc::StatusCode::INVALID_ARGUMENT, grpc::StatusCode::NOT_FOUND,
-                             grpc::StatusCode::PERMISSION_DENIED);
-  Bench bench;
-  bench.Run(Echo)->Close(grpc::Status(code, "no such namespace"));
-  const absl::Status verdict = bench.Verdict();
-  CHECK(static_cast<int>(verdict.code()) == code);
-  CHECK(verdict.message().find("no such namespace") != std::string::npos);
-}
-
-TEST_CASE("A server that is no Inputs ends Run") {
-  Bench bench;
-  bench.Run(Echo)->Close(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""));
-  CHECK(bench.Verdict().code() == absl::StatusCode::kUnimplemented);
-}
-
-TEST_CASE("A drain finishes what runs, hands back what waits and returns when all is confirmed") {
-  Gate go_on;
-  Bench bench({.concurrency = 1, .max_held = 3});
-  auto inputs = bench.Run([&](Context& context) {
-    go_on.Await();
-    return Echo(context);
-  });
-  inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1), DispatchOf(2), DispatchOf(3)});
-  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
-  bench.executor->Drain();
-  REQUIRE(inputs->Await([](const Said& said) {
-    return said.nacks.size() == 2 && said.credits == std::vector<uint32_t>{0};
-  }));
-  CHECK(inputs->said().nacks[0].kind() == inputs::v1::NACK_KIND_RETURNED);
-  go_on.Open();
-  REQUIRE(inputs->Await(Acks(1)));
-  inputs->Confirm(inputs->said().acks);
-  CHECK(bench.Verdict().ok());
-  CHECK(inputs->Await([](const Said& said) { return said.hung_up; }));
-}
-
-TEST_CASE("An idle executor drains at once") {
-  Bench bench;
-  bench.Run(Echo)->Welcome();
-  bench.executor->Drain();
-  CHECK(bench.Verdict().ok());
-}
-
-TEST_CASE("A drain stops handlers after its limit") {
-  std::atomic<StopCause> cause = StopCause::kNone;
-  Bench bench({.drain_limit = absl::Milliseconds(10)});
-  auto inputs = bench.Run([&](Context& context) -> absl::StatusOr<Result> {
-    const absl::Status status = StopWhenAsked(context);
-    cause = context.stop_cause();
-    return status;
-  });
-  inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1)});
-  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
-  bench.executor->Drain();
-  REQUIRE(inputs->Await(Nacks(1)));
-  CHECK(inputs->said().nacks[0].kind() == inputs::v1::NACK_KIND_RETURNED);
-  CHECK(bench.Verdict().ok());
-  CHECK(cause == StopCause::kDraining);
-}
-
-TEST_CASE("A drain hands back a handler that does not stop") {
-  Gate go_on;
-  Bench bench({.drain_limit = absl::Milliseconds(10), .stop_patience = absl::Milliseconds(10)});
-  auto inputs = bench.Run([&](Context& context) {
-    go_on.Await();
-    return Echo(context);
-  });
-  inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1)});
-  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
-  bench.executor->Drain();
-  REQUIRE(inputs->Await(Nacks(1)));
-  CHECK(inputs->said().nacks[0].kind() == inputs::v1::NACK_KIND_RETURNED);
-  (void)bench.Verdict();
-  go_on.Open();
-}
-
-TEST_CASE("A drain that nobody confirms ends all the same, and says so") {
-  Bench bench({.stop_patience = absl::Milliseconds(20)});
-  auto inputs = bench.Run(Echo);
-  inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1)});
-  REQUIRE(inputs->Await(Acks(1)));
-  bench.executor->Drain();
-  CHECK(bench.Verdict().code() == absl::StatusCode::kDeadlineExceeded);
-}
-
-TEST_CASE("Stop ends Run at once") {
-  Gate stopped;
-  Bench bench;
-  auto inputs = bench.Run([&](Context& context) -> absl::StatusOr<Result> {
-    const absl::Status status = StopWhenAsked(context);
-    stopped.Open();
-    return status;
-  });
-  inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1)});
-  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
-  bench.executor->Stop();
-  CHECK(bench.Verdict().ok());
-  CHECK(stopped.Await());
-}
-
-TEST_CASE("The journal says which handlers ran") {
-  const std::string path =
-      absl::StrCat(std::filesystem::temp_directory_path().string(), "/kantoku-journal-", getpid());
-  Bench bench({.journal_path = path});
-  auto inputs = bench.Run(Echo);
-  inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1, 4)});
-  REQUIRE(inputs->Await(Acks(1)));
-  std::stringstream text;
-  text << std::ifstream(path).rdbuf();
-  const std::string id = platform::TaskId::FromBytes(IdOf(1))->ToString();
-  CHECK(text.str() == "start " + id + " 4\nend " + id + " 4\n");
-  std::remove(path.c_str());
-}
-
-TEST_CASE("Options out of range are refused by name") {
-  const auto refused = [](const ExecutorOptions& options) {
-    return Executor::Make(options).status();
-  };
-  CHECK(refused({.concurrency = -1}).message().find("concurrency") != std::string::npos);
-  CHECK(refused({.max_held = 100'001}).message().find("max_held") != std::string::npos);
-  CHECK(refused({.inputs_address = ""}).code() == absl::StatusCode::kInvalidArgument);
-  CHECK_FALSE(refused({.journal_path = "/nowhere/journal"}).ok());
-}
-
-TEST_CASE("Handlers are registered once, under a proper type, before Run") {
-  Bench bench;
-  CHECK(bench.executor->Handle("", Echo).code() == absl::StatusCode::kInvalidArgument);
-  CHECK(bench.executor->Handle("white space", Echo).code() == absl::StatusCode::kInvalidArgument);
-  CHECK(bench.executor->Handle(std::string(256, 'x'), Echo).code() ==
-        absl::StatusCode::kInvalidArgument);
-  CHECK(bench.executor->Run().code() == absl::StatusCode::kFailedPrecondition);
-  bench.Run(Echo);
-  CHECK(bench.executor->Handle("other", Echo).code() == absl::StatusCode::kFailedPrecondition);
-  CHECK(bench.executor->Run().code() == absl::StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ void AwaitHub::Advance() {
   std::shared_ptr<Stream> written;
   {
     platform::MutexLock lock(mutex_);
-    if (closed_ || pausing_ || to_send_.empty()) return;
+    if (closed_ || pausing_ || (to_send_.empty() && to_forget_.empty())) return;
     if (stream_ == nullptr) {
       auto stream = std::make_shared<Stream>(*this);
       if (!TakeRequest(stream->request) || !runtime_.calls.Add(stream)) return;
@@ -127,21 +127,30 @@ void AwaitHub::Advance() {
 
 bool AwaitHub::TakeRequest(pb::AwaitRequest& request) {
   request.Clear();
-  while (!to_send_.empty() && request.task_ids_size() + request.forget_size() < kMaxIdsPerRequest) {
+  TakeForgets(request);
+  while (!to_send_.empty() && open_ < window_ &&
+         request.task_ids_size() + request.forget_size() < kMaxIdsPerRequest) {
     const TaskId id = to_send_.front();
     to_send_.pop_front();
     const auto found = futures_.find(id);
-    if (found == futures_.end()) continue;
-    Future& future = found->second;
-    if (!future.waiters.empty() && !future.sent) {
-      future.sent = true;
-      request.add_task_ids(id.bytes().data(), TaskId::kSize);
-    } else if (future.waiters.empty()) {
-      if (future.sent) request.add_forget(id.bytes().data(), TaskId::kSize);
-      futures_.erase(found);
-    }
+    if (found == futures_.end() || found->second.sent) continue;
+    found->second.sent = true;
+    ++open_;
+    request.add_task_ids(id.bytes().data(), TaskId::kSize);
   }
   return request.task_ids_size() + request.forget_size() > 0;
+}
+
+void AwaitHub::TakeForgets(pb::AwaitRequest& request) {
+  while (!to_forget_.empty() && request.forget_size() < kMaxIdsPerRequest) {
+    const TaskId id = to_forget_.front();
+    to_forget_.pop_front();
+    const auto found = futures_.find(id);
+    if (found == futures_.end() || !found->second.waiters.empty()) continue;
+    request.add_forget(id.bytes().data(), TaskId::kSize);
+    --open_;
+    futures_.erase(found);
+  }
 }
 
 void AwaitHub::Expire(TaskId id, uint64_t number, absl::Duration timeout) {
@@ -158,7 +167,7 @@ void AwaitHub::Expire(TaskId id, uint64_t number, absl::Duration timeout) {
     waiters.erase(waiter);
     if (waiters.empty()) {
       if (found->second.sent) {
-        to_send_.push_back(id);
+        to_forget_.push_back(id);
       } else {
         futures_.erase(found);
       }
@@ -181,6 +190,8 @@ void AwaitHub::OnResults(pb::AwaitResponse& response) {
       const auto found = futures_.find(*id);
       if (found == futures_.end()) continue;
       std::vector<Waiter> waiters = std::move(found->second.waiters);
+      if (found->second.sent) --open_;
+      window_ = std::min(max_open_, window_ + 1);
       futures_.erase(found);
       if (waiters.empty()) continue;
       absl::StatusOr<Output> output =
@@ -192,6 +203,7 @@ void AwaitHub::OnResults(pb::AwaitResponse& response) {
       answers.push_back({std::move(waiters.back().done), std::move(output)});
     }
   }
+  Advance();
   Tell(std::move(answers));
 }
 
@@ -216,7 +228,12 @@ void AwaitHub::OnEnded(Stream& stream, const absl::Status& status) {
     platform::MutexLock lock(mutex_);
     if (stream_.get() != &stream || closed_) return;
     stream_ = nullptr;
+    if (platform::ReasonOf(status) == "TOO_MANY_AWAITS") {
+      window_ = std::max<size_t>(1, std::min(window_, open_) / 2);
+    }
+    open_ = 0;
     to_send_.clear();
+    to_forget_.clear();
     for (auto future = futures_.begin(); future != futures_.end();) {
       const auto current = future++;
       if (current->second.waiters.empty()) {
@@ -265,6 +282,8 @@ std::vector<AwaitHub::Answer> AwaitHub::TakeAll(const absl::Status& status) {
   }
   futures_.clear();
   to_send_.clear();
+  to_forget_.clear();
+  open_ = 0;
   return answers;
 }
 

@@ -1,6 +1,7 @@
 #ifndef KANTOKU_CLIENT_CPP_SRC_AWAIT_HUB_H_
 #define KANTOKU_CLIENT_CPP_SRC_AWAIT_HUB_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -19,8 +20,11 @@
 namespace kantoku::internal {
 
 // All futures of a client over one stream. The stream opens with the first future, and after a
-// break it opens again with every future that is still open; each future is resolved once. When
-// Outputs cannot be reached for `retry_for`, every future is answered with why.
+// break it opens again with every future that is still open; each future is resolved once. At most
+// `max_open` are asked for at a time, as Outputs refuses a stream that asks for more than it holds
+// in mind; the others wait for their turn. When Outputs says that even these are too many, fewer
+// are asked for, until answers come. When Outputs cannot be reached for `retry_for`, every future
+// is answered with why.
 //
 // Thread-safe. What `runtime` holds, and the hub itself, outlive its streams: Close, then empty the
 // call set, then end the timer.
@@ -29,8 +33,12 @@ class AwaitHub {
   using Done = std::function<void(absl::StatusOr<Output>)>;
 
   AwaitHub(const CallRuntime& runtime, outputs::v1::OutputsService::Stub& stub,
-           absl::Duration retry_for)
-      : runtime_(runtime), stub_(stub), retry_for_(retry_for) {}
+           absl::Duration retry_for, size_t max_open)
+      : runtime_(runtime),
+        stub_(stub),
+        retry_for_(retry_for),
+        max_open_(max_open),
+        window_(max_open) {}
 
   void Await(TaskId id, absl::Duration timeout, Done done);
 
@@ -61,6 +69,7 @@ class AwaitHub {
   // Opens the stream, or sends what waits to be sent, if either is due.
   void Advance();
   bool TakeRequest(outputs::v1::AwaitRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeForgets(outputs::v1::AwaitRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Expire(TaskId id, uint64_t number, absl::Duration timeout);
 
   void OnResults(outputs::v1::AwaitResponse& response);
@@ -74,11 +83,15 @@ class AwaitHub {
   const CallRuntime runtime_;
   outputs::v1::OutputsService::Stub& stub_;
   const absl::Duration retry_for_;
+  const size_t max_open_;
 
   platform::Mutex mutex_;
   absl::flat_hash_map<TaskId, Future> futures_ ABSL_GUARDED_BY(mutex_);
-  // Ids to add or to forget, whichever their future says when it is their turn.
+  // Ids to add and ids to forget, unless their future says something else when it is their turn.
   std::deque<TaskId> to_send_ ABSL_GUARDED_BY(mutex_);
+  std::deque<TaskId> to_forget_ ABSL_GUARDED_BY(mutex_);
+  size_t open_ ABSL_GUARDED_BY(mutex_) = 0;  // Futures that were sent.
+  size_t window_ ABSL_GUARDED_BY(mutex_);    // How many may be: from 1 to `max_open_`.
   std::shared_ptr<Stream> stream_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   int failures_ ABSL_GUARDED_BY(mutex_) = 0;  // In a row.

@@ -189,7 +189,7 @@ absl::StatusOr<Output> ToOutput(TaskId id, const taskpb::ItemStatus& status,
 
 absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   TaskInfo info;
-  KANTOKU_ASSIGN_OR_RETURN(info.id, TaskId::Parse(from.task_id()));
+  KANTOKU_ASSIGN_OR_RETURN(info.id, TaskId::FromBytes(from.task_id()));
   info.namespace_name = from.namespace_();
   info.owner = from.owner();
   info.type = from.type();
@@ -199,7 +199,7 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   info.wait_cause = ToCause(from.wait_cause());
   info.failed_attempts = from.failed_attempts();
   info.dispatch = from.dispatch();
-  info.session_id = from.session_id();
+  info.session_id = UuidText(from.session_id());
   info.created_at = from.has_created_at() ? ToTime(from.created_at()) : CreationTime(info.id);
   if (from.has_ended_at()) info.ended_at = ToTime(from.ended_at());
   if (from.has_last_error()) info.last_error = ToError(from.last_error());
@@ -223,7 +223,7 @@ taskpb::TaskState ToProto(TaskState state) {
 
 ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo from) {
   ExecutorInfo executor;
-  executor.session_id = std::move(*from.mutable_session_id());
+  executor.session_id = UuidText(from.session_id());
   executor.name = std::move(*from.mutable_name());
   executor.executor_owner = std::move(*from.mutable_executor_owner());
   executor.client_id = std::move(*from.mutable_client_id());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr uint32_t kDefaultAttempts = 3;
 constexpr uint32_t kDefaultPageSize = 100;
+constexpr char kFinalPayload[] = "kantoku.fake/final";
 
 absl::Status Unknown(const TaskId& id) {
   return platform::Error(absl::StatusCode::kNotFound, "UNKNOWN_TASK",
@@ -27,9 +29,22 @@ absl::Duration PauseAfterFailure(const RetryPolicy& policy, uint32_t failures) {
   return std::min(longest, first * std::pow(policy.multiplier.value_or(2.0), failures - 1));
 }
 
-bool IsFinal(const absl::Status& failure) {
-  return failure.code() == absl::StatusCode::kInvalidArgument ||
-         failure.code() == absl::StatusCode::kFailedPrecondition;
+bool IsFinal(const absl::Status& failure) { return failure.GetPayload(kFinalPayload).has_value(); }
+
+TaskError ErrorOf(const absl::Status& failure) {
+  std::string reason = platform::ReasonOf(failure);
+  if (reason.empty()) reason = "HANDLER_FAILED";
+  return {.reason = std::move(reason), .message = std::string(platform::ToStd(failure.message()))};
+}
+
+absl::StatusOr<std::string> Run(const FakeKantoku::Handler& handler, const TaskSpec& spec) {
+  try {
+    return handler(spec);
+  } catch (const std::exception& error) {
+    return platform::Error(absl::StatusCode::kInternal, "HANDLER_THREW", error.what());
+  } catch (...) {
+    return platform::Error(absl::StatusCode::kInternal, "HANDLER_THREW", "not an exception");
+  }
 }
 
 TaskState StateOf(OutputStatus status) {
@@ -330,7 +345,7 @@ void FakeKantoku::Server::RunDue() {
       ++record->info.dispatch;
       Say(*record, "task.started");
     }
-    absl::StatusOr<std::string> result = handler(record->spec);
+    absl::StatusOr<std::string> result = Run(handler, record->spec);
     Answers answers;
     {
       platform::MutexLock lock(mutex_);
@@ -362,8 +377,7 @@ void FakeKantoku::Server::Settle(Record& record, absl::StatusOr<std::string> res
     return Finish(record, {.status = OutputStatus::kCancelled, .error = {.reason = "CANCELLED"}},
                   answers);
   }
-  const std::string message(result.status().message());
-  record.info.last_error = TaskError{.reason = "HANDLER_FAILED", .message = message};
+  record.info.last_error = ErrorOf(result.status());
   const RetryPolicy policy = record.spec.retry.value_or(RetryPolicy());
   const uint32_t failures = ++record.info.failed_attempts;
   if (!IsFinal(result.status()) && failures < policy.max_attempts.value_or(kDefaultAttempts)) {
@@ -384,6 +398,12 @@ void FakeKantoku::Server::Finish(Record& record, Output output, Answers& answers
   for (Waiter& waiter : record.waiters)
     answers.emplace_back(std::move(waiter.done), *record.output);
   record.waiters.clear();
+}
+
+absl::Status FakeKantoku::FailFinally(std::string_view reason, std::string_view message) {
+  absl::Status status = platform::Error(absl::StatusCode::kFailedPrecondition, reason, message);
+  status.SetPayload(kFinalPayload, absl::Cord("1"));
+  return status;
 }
 
 FakeKantoku::FakeKantoku() : server_(std::make_shared<Server>()) {}

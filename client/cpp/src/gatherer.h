@@ -23,7 +23,8 @@ namespace kantoku::internal {
 
 // Turns calls into batches: while one batch is under way, what is submitted queues, and leaves as
 // the next batch. A call that finds nothing under way leaves at once. Calls are cut where a batch
-// is full, and keep their order.
+// is full, and keep their order. What an answer had no room for leaves again, first in the next
+// batch.
 //
 // Thread-safe. `timer`, and the gatherer itself, outlive every batch that `send` has not answered.
 template <typename Payload, typename Result>
@@ -43,9 +44,11 @@ class Gatherer {
   // Sends a batch, and answers as many results as it has payloads, or one error for all of them.
   using Send = std::function<std::shared_ptr<Cancellable>(std::vector<Payload>, BatchDone)>;
   using Done = std::function<void(Results)>;
+  // Whether a result only says that its item is to be sent again.
+  using AskAgain = std::function<bool(const absl::StatusOr<Result>&)>;
 
-  Gatherer(const Limits& limits, Timer& timer, Send send)
-      : limits_(limits), timer_(timer), send_(std::move(send)) {}
+  Gatherer(const Limits& limits, Timer& timer, Send send, AskAgain ask_again = nullptr)
+      : limits_(limits), timer_(timer), send_(std::move(send)), ask_again_(std::move(ask_again)) {}
 
   // Items that are errors already are answered with them. Of what has no answer when `timeout` is
   // over, the answer is DEADLINE_EXCEEDED, and what was not sent by then never will be.
@@ -88,7 +91,8 @@ class Gatherer {
 
   struct Batch {
     std::vector<std::pair<std::shared_ptr<Call>, size_t>> items;
-    size_t wanted = 0;  // Items whose calls are not finished.
+    std::vector<Item> sent;  // The same items, when they may have to be sent again.
+    size_t wanted = 0;       // Items whose calls are not finished.
     std::shared_ptr<Cancellable> rpc;
   };
 
@@ -143,6 +147,7 @@ class Gatherer {
       if (!next.call->finished) {
         if (!payloads.empty() && bytes + next.item.bytes > limits_.max_bytes) break;
         bytes += next.item.bytes;
+        if (ask_again_ != nullptr) batch.sent.push_back(next.item);
         payloads.push_back(std::move(next.item.payload));
         next.call->places[next.index] = Place::kSent;
         batch.items.emplace_back(std::move(next.call), next.index);
@@ -160,14 +165,16 @@ class Gatherer {
                                 absl::StrCat("the server gave ", results->size(), " answers to ",
                                              batch->items.size(), " items"));
     }
+    const std::vector<size_t> again = results.ok() ? ToAskAgain(*results) : std::vector<size_t>();
     std::vector<std::shared_ptr<Call>> answered;
     {
       platform::MutexLock lock(mutex_);
       under_way_ = nullptr;
       batch->rpc = nullptr;  // It holds the batch in turn.
+      Requeue(*batch, again);
       for (size_t i = 0; i < batch->items.size(); ++i) {
         const auto& [call, index] = batch->items[i];
-        if (call->finished) continue;
+        if (call->finished || call->places[index] == Place::kQueued) continue;
         SetResult(
             *call, index,
             results.ok() ? std::move((*results)[i]) : absl::StatusOr<Result>(results.status()));
@@ -178,6 +185,25 @@ class Gatherer {
     }
     Flush();  // First, so that the next batch does not wait for the callbacks of this one.
     for (const auto& call : answered) Answer(call);
+  }
+
+  // Nothing when all are: a server that never has room is not asked in a circle.
+  std::vector<size_t> ToAskAgain(const Results& results) const {
+    std::vector<size_t> again;
+    for (size_t i = 0; ask_again_ != nullptr && i < results.size(); ++i) {
+      if (ask_again_(results[i])) again.push_back(i);
+    }
+    return again.size() < results.size() ? again : std::vector<size_t>();
+  }
+
+  void Requeue(Batch& batch, const std::vector<size_t>& again)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (auto i = again.rbegin(); i != again.rend(); ++i) {
+      const auto& [call, index] = batch.items[*i];
+      call->places[index] = Place::kQueued;
+      queued_bytes_ += batch.sent[*i].bytes;
+      queue_.push_front({call, index, std::move(batch.sent[*i])});
+    }
   }
 
   void Expire(const std::shared_ptr<Call>& call) {
@@ -235,6 +261,7 @@ class Gatherer {
   const Limits limits_;
   Timer& timer_;
   const Send send_;
+  const AskAgain ask_again_;
 
   platform::Mutex mutex_;
   std::deque<Queued> queue_ ABSL_GUARDED_BY(mutex_);

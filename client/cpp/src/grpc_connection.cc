@@ -38,6 +38,12 @@ absl::StatusOr<Response> Block(const CallRuntime& runtime, const RetryLimits& li
   return answer.Take();
 }
 
+// A result that had no room in an answer beside those of others; the first one always has.
+bool DidNotFit(const absl::StatusOr<Output>& output) {
+  return absl::IsResourceExhausted(output.status()) &&
+         platform::ReasonOf(output.status()) == "ANSWER_TOO_LARGE";
+}
+
 }  // namespace
 
 std::shared_ptr<Connection> MakeGrpcConnection(GrpcConnectionOptions options) {
@@ -58,7 +64,7 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
       events_(eventspb::EventsService::NewStub(options_.events)),
       timer_(std::make_unique<Timer>(options_.environment.clock)),
       runtime_{options_.environment, *timer_, calls_},
-      awaits_(runtime_, *outputs_, options_.retry_for),
+      awaits_(runtime_, *outputs_, options_.retry_for, options_.max_open_awaits),
       cancels_(MakeByIds<inputspb::ControlRequest, inputspb::ControlResponse, TaskState>(
           [this](auto* context, auto* request, auto* response, auto done) {
             inputs_->async()->Control(context, request, response, std::move(done));
@@ -81,7 +87,8 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
           },
           [](TaskId id, outputspb::GetResult& result) {
             return ToOutput(id, result.status(), std::move(*result.mutable_result()));
-          })) {}
+          },
+          DidNotFit)) {}
 
 GrpcConnection::~GrpcConnection() {
   awaits_.Close();
@@ -90,7 +97,8 @@ GrpcConnection::~GrpcConnection() {
 }
 
 template <typename Request, typename Response, typename Result, typename Rpc, typename Convert>
-std::unique_ptr<GrpcConnection::ByIds<Result>> GrpcConnection::MakeByIds(Rpc rpc, Convert convert) {
+std::unique_ptr<GrpcConnection::ByIds<Result>> GrpcConnection::MakeByIds(
+    Rpc rpc, Convert convert, typename ByIds<Result>::AskAgain ask_again) {
   auto send = [this, rpc, convert](
                   std::vector<TaskId> ids,
                   typename ByIds<Result>::BatchDone done) -> std::shared_ptr<Cancellable> {
@@ -114,7 +122,7 @@ std::unique_ptr<GrpcConnection::ByIds<Result>> GrpcConnection::MakeByIds(Rpc rpc
         });
   };
   return std::make_unique<ByIds<Result>>(typename ByIds<Result>::Limits{.max_items = kMaxIds},
-                                         *timer_, std::move(send));
+                                         *timer_, std::move(send), std::move(ask_again));
 }
 
 std::unique_ptr<GrpcConnection::Spawner> GrpcConnection::MakeSpawner(

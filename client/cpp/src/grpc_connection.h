@@ -23,6 +23,8 @@ struct GrpcConnectionOptions {
   std::shared_ptr<grpc::Channel> outputs;
   std::shared_ptr<grpc::Channel> events;
   absl::Duration retry_for = absl::Minutes(5);
+  // Futures that Outputs is asked for at a time; half of what one stream may hold there.
+  size_t max_open_awaits = 500'000;
   Environment environment = Environment::Real();
 };
 
@@ -55,7 +57,8 @@ class GrpcConnection final : public Connection,
   std::unique_ptr<Spawner> MakeSpawner(const std::string& namespace_name);
   // A gatherer whose batch of ids is one `Request` through `rpc`; `convert` reads one result.
   template <typename Request, typename Response, typename Result, typename Rpc, typename Convert>
-  std::unique_ptr<ByIds<Result>> MakeByIds(Rpc rpc, Convert convert);
+  std::unique_ptr<ByIds<Result>> MakeByIds(Rpc rpc, Convert convert,
+                                           typename ByIds<Result>::AskAgain ask_again = nullptr);
 
   RetryLimits Limits(absl::Duration timeout) const;
   Spawner& SpawnerOf(const std::string& namespace_name);

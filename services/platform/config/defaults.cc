@@ -54,7 +54,7 @@ void FillDefaults(configpb::ServerConfig& config) {
 
 void FillDefaults(configpb::InputsConfig& config) {
   FillStore(*config.mutable_store());
-  if (config.namespaces().empty()) config.add_namespaces("default");
+  if (config.namespaces().empty()) config.add_namespaces()->set_name("default");
   KANTOKU_DEFAULT(config, max_payload_bytes, 4 * kMiB);
   KANTOKU_DEFAULT(config, max_pending_tasks, 10'000'000);
   KANTOKU_DEFAULT(config, max_session_credit, 1'000);

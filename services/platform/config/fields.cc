@@ -142,6 +142,16 @@ absl::Status Choose(const FieldDescriptor& field, std::string_view text, Message
   return absl::OkStatus();
 }
 
+// `namespaces: [default]` for a list of messages that have names: one more of that name.
+absl::Status AddNamed(const FieldDescriptor& field, std::string_view text, Message& message) {
+  const FieldDescriptor* const name = field.message_type()->FindFieldByName("name");
+  if (name == nullptr) {
+    return InvalidConfig(
+        absl::StrCat("has fields of its own: ", FieldNames(*field.message_type())));
+  }
+  return SetFromText(*name, text, *message.GetReflection()->AddMessage(&message, &field));
+}
+
 absl::Status SetString(const FieldDescriptor& field, std::string_view text, Message& message) {
   if (!google::protobuf::internal::IsStructurallyValidUTF8(text.data(),
                                                            static_cast<int>(text.size()))) {
@@ -199,7 +209,7 @@ absl::Status SetFromText(const FieldDescriptor& field, std::string_view text, Me
     case FieldDescriptor::CPPTYPE_STRING:
       return SetString(field, text, message);
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      return Choose(field, text, message);
+      return field.is_repeated() ? AddNamed(field, text, message) : Choose(field, text, message);
     default:
       DieOfBrokenInvariant(__FILE__, __LINE__, field.full_name().c_str());
   }

@@ -27,7 +27,7 @@ absl::StatusOr<const google::protobuf::FieldDescriptor*> FindField(
 bool HasFields(const google::protobuf::FieldDescriptor& field);
 
 // Sets a field that has no further fields, or chooses one of the messages below it. A repeated
-// field gets one more element.
+// field gets one more element; one that holds messages, one of that `name`.
 absl::Status SetFromText(const google::protobuf::FieldDescriptor& field, std::string_view text,
                          google::protobuf::Message& message);
 

@@ -62,6 +62,9 @@ absl::Status SetPath(std::string_view path, std::string_view text, Message& conf
     if (last && field->is_repeated()) return SetList(*field, text, *message);
     if (last) return SetFromText(*field, text, *message);
     if (!HasFields(*field)) return InvalidConfig(absl::StrCat(names[i], " has no fields"));
+    if (field->is_repeated()) {
+      return InvalidConfig(absl::StrCat(names[i], " is a list, which is set as a whole"));
+    }
     message = message->GetReflection()->MutableMessage(message, field);
   }
 }

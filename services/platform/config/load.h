@@ -15,7 +15,8 @@ struct ConfigSources {
   std::string file;  // YAML; empty: none.
   std::vector<std::string>
       environment;                     // "NAME=value"; KANTOKU_INPUTS__GRACE=5s sets inputs.grace.
-  std::vector<std::string> overrides;  // "inputs.grace=5s"; list elements are separated by commas.
+  std::vector<std::string> overrides;  // "inputs.grace=5s"; list elements, or their names, are
+                                       // separated by commas.
 };
 
 // The effective configuration: everything read, defaults filled in, valid. INVALID_ARGUMENT,

@@ -39,7 +39,8 @@ absl::Status CheckDuration(std::string_view field, const google::protobuf::Durat
 
 absl::Status CheckNamespaces(const configpb::InputsConfig& config) {
   absl::flat_hash_set<std::string_view> seen;
-  for (const std::string& name : config.namespaces()) {
+  for (const configpb::NamespaceConfig& each : config.namespaces()) {
+    const std::string& name = each.name();
     if (name.empty() || name.size() > kMaxNamespaceSize) {
       return InvalidConfig(absl::StrCat("inputs.namespaces: a name has ", name.size(),
                                         " bytes, which is not from 1 to ", kMaxNamespaceSize));

@@ -88,9 +88,17 @@ class YamlReader {
     if (!node.IsSequence()) return Fault(node, path, InvalidConfig("is not a list"));
     message.GetReflection()->ClearField(&message, &field);
     for (const auto& element : node) {
-      KANTOKU_RETURN_IF_ERROR(ReadScalar(element, path, field, message));
+      KANTOKU_RETURN_IF_ERROR(ReadElement(element, path, field, message));
     }
     return absl::OkStatus();
+  }
+
+  absl::Status ReadElement(const YAML::Node& node, const std::string& path,
+                           const FieldDescriptor& field, Message& message) {
+    if (!HasFields(field) || !node.IsMap()) return ReadScalar(node, path, field, message);
+    const auto& reflection = *message.GetReflection();
+    const std::string place = absl::StrCat(path, "[", reflection.FieldSize(message, &field), "]");
+    return ReadFields(node, place, *reflection.AddMessage(&message, &field));
   }
 
   absl::Status ReadScalar(const YAML::Node& node, const std::string& path,
@@ -137,7 +145,11 @@ void EmitField(const FieldDescriptor& field, const Message& message, YAML::Emitt
   if (field.is_repeated()) {
     out << YAML::BeginSeq;
     for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
-      out << ToText(field, message, i);
+      if (HasFields(field)) {
+        Emit(reflection.GetRepeatedMessage(message, &field, i), out);
+      } else {
+        out << ToText(field, message, i);
+      }
     }
     out << YAML::EndSeq;
   } else if (HasFields(field)) {

@@ -113,6 +113,9 @@ TEST_CASE("A task goes from spawn to its result") {
     CHECK(executor.heard().has_welcome());
     CHECK(task.task_id() == id);
     CHECK(task.payload() == "hello");
+    const auto held = user.Look(id);
+    CHECK(held.task_id() == id);
+    CHECK(held.session_id() == ExamExecutor::HelloOf(1).hello().session_id());
     executor.Ack(task, executor.Put(task, "done"));
     REQUIRE(executor.Hear([](const auto& heard) { return heard.confirmed_size() == 1; }));
     const auto info = user.Look(id);
@@ -372,6 +375,7 @@ TEST_CASE("Pings are answered, and executors are listed") {
                                                            v1::ListExecutorsRequest());
     REQUIRE(list.ok());
     REQUIRE(list->executors_size() == 1);
+    CHECK(list->executors(0).session_id() == hello.hello().session_id());
     CHECK(list->executors(0).name() == "exam");
     CHECK(list->executors(0).connected());
     CHECK(list->executors(0).max_held() == 7);

@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
+#include <optional>
 #include <set>
+#include <vector>
 
 #include "kantoku/client.h"
 #include "kantoku/status.h"
@@ -11,6 +13,7 @@ namespace {
 
 using outputs::v1::AwaitRequest;
 using outputs::v1::AwaitResponse;
+using testing::AwaitCall;
 using testing::Inbox;
 using testing::MakeTaskId;
 using testing::ScriptedServer;
@@ -217,6 +220,75 @@ TEST_CASE("A callback may await the next task") {
   CHECK(IdsOf(call->Take()) == std::set{Bytes(MakeTaskId(2))});
   call->Succeed(MakeTaskId(2), "second");
   CHECK(last.Take() == "second");
+}
+
+// Awaits the first `count` tasks; their results come into the inbox.
+void AwaitMany(Connection& connection, uint64_t count,
+               Inbox<std::optional<absl::StatusOr<Output>>>& outputs) {
+  for (uint64_t i = 0; i < count; ++i) {
+    connection.Await({.id = MakeTaskId(i)}, [&](auto output) { outputs.Put(std::move(output)); });
+  }
+}
+
+// The next ids that are asked for, until there are `count` of them.
+std::vector<TaskId> TakeIds(AwaitCall& call, size_t count) {
+  std::vector<TaskId> ids;
+  while (ids.size() < count) {
+    const AwaitRequest request = call.Take();
+    REQUIRE(request.task_ids_size() > 0);
+    for (const auto& id : request.task_ids()) ids.push_back(TaskId::FromBytes(id).value());
+  }
+  return ids;
+}
+
+TEST_CASE("Beyond its window a client asks for the next task when one has ended") {
+  ScriptedServer server;
+  Inbox<std::optional<absl::StatusOr<Output>>> outputs;
+  const auto connection =
+      server.ConnectPlain(absl::Minutes(5), platform::Clock::Real(), /*max_open_awaits=*/3);
+  AwaitMany(*connection, 5, outputs);
+  const auto call = server.NextAwait();
+  const auto ids = TakeIds(*call, 3);
+  CHECK(ids.size() == 3);
+  CHECK(call->requests.empty());
+  for (uint64_t next : {3, 4}) {
+    call->Succeed(MakeTaskId(next - 3), "");
+    REQUIRE(outputs.Take().has_value());
+    CHECK(TakeIds(*call, 1) == std::vector<TaskId>{MakeTaskId(next)});
+  }
+}
+
+TEST_CASE("A task that nobody awaits any more makes room in the window") {
+  ScriptedServer server;
+  platform::FakeClock clock;
+  Inbox<std::optional<absl::StatusOr<Output>>> outputs;
+  const auto connection = server.ConnectPlain(absl::Minutes(5), clock, /*max_open_awaits=*/1);
+  connection->Await({.id = MakeTaskId(7), .timeout = absl::Seconds(1)}, [](auto) {});
+  AwaitMany(*connection, 1, outputs);
+  const auto call = server.NextAwait();
+  CHECK(TakeIds(*call, 1) == std::vector<TaskId>{MakeTaskId(7)});
+  clock.Advance(absl::Seconds(1));
+  const AwaitRequest request = call->Take();
+  CHECK(request.forget_size() == 1);
+  CHECK(IdsOf(request) == std::set{Bytes(MakeTaskId(0))});
+}
+
+TEST_CASE("A client asks for fewer tasks at a time when the server says that these are too many") {
+  ScriptedServer server;
+  server.most_awaits = 3;
+  Inbox<std::optional<absl::StatusOr<Output>>> outputs;
+  const auto connection = server.ConnectPlain();
+  AwaitMany(*connection, 5, outputs);
+  CHECK(server.NextAwait() != nullptr);
+  const auto call = server.NextAwait();
+  REQUIRE(call != nullptr);
+  server.most_awaits = 1'000;
+  const auto ids = TakeIds(*call, 2);
+  CHECK(ids.size() == 2);
+  CHECK(call->requests.empty());
+  // One has ended, and there is room for one more than before.
+  call->Succeed(ids[0], "");
+  CHECK(TakeIds(*call, 2).size() == 2);
 }
 
 TEST_CASE("Many tasks are awaited at once, in the order of their ids") {

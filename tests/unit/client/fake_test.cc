@@ -1,6 +1,7 @@
 #include "kantoku/fake.h"
 
 #include <catch2/catch.hpp>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -77,11 +78,36 @@ TEST_CASE("A fake tries failed attempts again after the policy's pauses, then fa
   CHECK(output->dispatch == 3);
 }
 
-TEST_CASE("A fake does not repeat a failure that another attempt would not mend") {
+TEST_CASE("A fake does not repeat a final failure, and tells its reason") {
   FakeKantoku fake;
-  fake.Handle("bad", [](const TaskSpec&) { return absl::InvalidArgumentError("no number"); });
+  fake.Handle("bad", [](const TaskSpec&) {
+    return FakeKantoku::FailFinally("NO_NUMBER", "seven is none");
+  });
   Client kan = fake.Connect();
-  CHECK(kan.Await(kan.Spawn(Task("bad"))->id)->status == OutputStatus::kFailed);
+  const auto output = kan.Await(kan.Spawn(Task("bad"))->id);
+  CHECK(output->status == OutputStatus::kFailed);
+  CHECK(output->error.reason == "NO_NUMBER");
+  CHECK(output->error.message == "seven is none");
+  CHECK(output->dispatch == 1);
+}
+
+TEST_CASE("A fake repeats a failure of any code that is not final, as executors do") {
+  FakeKantoku fake;
+  const auto code = GENERATE(absl::StatusCode::kInvalidArgument, absl::StatusCode::kNotFound,
+                             absl::StatusCode::kFailedPrecondition);
+  fake.Handle("bad", [&](const TaskSpec&) { return absl::Status(code, "no number"); });
+  Client kan = fake.Connect();
+  const auto task = kan.Spawn(Task("bad"));
+  CHECK(kan.Get(task->id)->wait_cause == WaitCause::kBackoff);
+}
+
+TEST_CASE("What a fake's handler throws is a failed attempt") {
+  FakeKantoku fake;
+  fake.Handle("bad", [](const TaskSpec&) -> std::string { throw std::runtime_error("no film"); });
+  Client kan = fake.Connect();
+  const auto task = kan.Spawn(Task("bad"));
+  CHECK(kan.Get(task->id)->last_error->reason == "HANDLER_THREW");
+  CHECK(kan.Get(task->id)->last_error->message == "no film");
 }
 
 TEST_CASE("A fake cancels what waits, and refuses to cancel what has ended") {

@@ -21,18 +21,21 @@ class FakeRpc final : public Cancellable {
   bool cancelled = false;
 };
 
-// A gatherer whose batches wait for the test to answer them.
+// A gatherer whose batches wait for the test to answer them. Items that are answered with
+// RESOURCE_EXHAUSTED are to be sent again.
 class Fixture {
  public:
   explicit Fixture(TestGatherer::Limits limits = {.max_items = 100})
-      : gatherer(limits, timer,
-                 [this](std::vector<std::string> payloads, TestGatherer::BatchDone done) {
-                   auto rpc = std::make_shared<FakeRpc>();
-                   rpc->payloads = std::move(payloads);
-                   rpc->done = std::move(done);
-                   rpcs.push_back(rpc);
-                   return rpc;
-                 }) {}
+      : gatherer(
+            limits, timer,
+            [this](std::vector<std::string> payloads, TestGatherer::BatchDone done) {
+              auto rpc = std::make_shared<FakeRpc>();
+              rpc->payloads = std::move(payloads);
+              rpc->done = std::move(done);
+              rpcs.push_back(rpc);
+              return rpc;
+            },
+            [](const auto& result) { return absl::IsResourceExhausted(result.status()); }) {}
 
   // A batch that nobody answered holds its call, which holds the batch.
   ~Fixture() {
@@ -129,6 +132,46 @@ TEST_CASE("A call larger than a batch is cut by items and by bytes, and answered
   REQUIRE(results.size() == 7);
   for (int i = 0; i < 6; ++i) CHECK(results[i].value() == i + 1);
   CHECK(results[6].value() == 1);
+}
+
+TEST_CASE("What an answer had no room for leaves again, before what came later") {
+  Fixture f;
+  f.Submit("a", {"x", "yy", "zzz"});
+  f.Submit("b", {"wwww"});
+  const absl::Status no_room = absl::ResourceExhaustedError("no room");
+  f.AnswerWith(TestGatherer::Results{1, no_room, no_room});
+  REQUIRE(f.rpcs.size() == 2);
+  CHECK(f.rpcs[1]->payloads == std::vector<std::string>{"yy", "zzz", "wwww"});
+  CHECK_FALSE(f.answered_call("a"));
+  f.AnswerWith(TestGatherer::Results{2, no_room, 4});
+  CHECK(f.ResultsOf("b")[0].value() == 4);
+  REQUIRE(f.rpcs.size() == 3);
+  CHECK(f.rpcs[2]->payloads == std::vector<std::string>{"zzz"});
+  f.Answer();
+  const auto results = f.ResultsOf("a");
+  for (int i = 0; i < 3; ++i) CHECK(results[i].value() == i + 1);
+}
+
+TEST_CASE("A server that has room for nothing is not asked in a circle") {
+  Fixture f;
+  f.Submit("a", {"x", "y"});
+  const absl::Status no_room = absl::ResourceExhaustedError("no room");
+  f.AnswerWith(TestGatherer::Results{no_room, no_room});
+  CHECK(f.rpcs.size() == 1);
+  CHECK(f.ResultsOf("a")[1].status() == no_room);
+}
+
+TEST_CASE("What is to be sent again and whose time is over is not sent") {
+  Fixture f;
+  f.Submit("a", {"x"});
+  f.Submit("b", {"yy", "zzz"}, absl::Seconds(1));
+  f.Answer();
+  f.Submit("c", {"wwww"});
+  f.clock.Advance(absl::Seconds(1));
+  CHECK(f.ResultsOf("b").size() == 2);
+  f.AnswerWith(TestGatherer::Results{2, absl::ResourceExhaustedError("no room")});
+  REQUIRE(f.rpcs.size() == 3);
+  CHECK(f.rpcs[2]->payloads == std::vector<std::string>{"wwww"});
 }
 
 TEST_CASE("An item that fits into no batch is refused and does not stop the others") {

@@ -33,7 +33,7 @@ TEST_CASE("Get brings everything that the server tells of a task") {
   server.on_get_tasks = [](const inputs::v1::GetTasksRequest&,
                            inputs::v1::GetTasksResponse& response) {
     auto& info = *response.add_results()->mutable_info();
-    info.set_task_id(MakeTaskId(1).ToString());
+    info.set_task_id(std::string(MakeTaskId(1).bytes()));
     info.set_namespace_("lab");
     info.set_owner("ada");
     info.set_type("resize");
@@ -43,7 +43,7 @@ TEST_CASE("Get brings everything that the server tells of a task") {
     info.set_wait_cause(task::v1::WAIT_CAUSE_NO_IMPLEMENTATION);
     info.set_failed_attempts(2);
     info.set_dispatch(3);
-    info.set_session_id("s");
+    info.set_session_id(std::string(MakeTaskId(9).bytes()));
     info.mutable_created_at()->set_seconds(10);
     info.mutable_ended_at()->set_seconds(20);
     info.mutable_last_error()->set_reason("TIMEOUT");
@@ -62,7 +62,7 @@ TEST_CASE("Get brings everything that the server tells of a task") {
   CHECK(info->wait_cause == WaitCause::kNoImplementation);
   CHECK(info->failed_attempts == 2);
   CHECK(info->dispatch == 3);
-  CHECK(info->session_id == "s");
+  CHECK(info->session_id == MakeTaskId(9).ToString());
   CHECK(info->created_at == absl::FromUnixSeconds(10));
   CHECK(info->ended_at == absl::FromUnixSeconds(20));
   CHECK(info->last_error->reason == "TIMEOUT");
@@ -76,7 +76,7 @@ TEST_CASE("More ids than a call takes are cut into several") {
                             inputs::v1::GetTasksResponse& response) {
     sizes.push_back(request.task_ids_size());
     for (const auto& id : request.task_ids()) {
-      response.add_results()->mutable_info()->set_task_id(TaskId::FromBytes(id)->ToString());
+      response.add_results()->mutable_info()->set_task_id(id);
     }
     return grpc::Status::OK;
   };
@@ -106,6 +106,39 @@ TEST_CASE("GetOutput answers at once what is there") {
   CHECK(kan.GetOutput(MakeTaskId(2)).status().code() == absl::StatusCode::kNotFound);
 }
 
+TEST_CASE("Results that do not fit into one answer are asked for again") {
+  ScriptedServer server;
+  std::vector<int> sizes;
+  // Two results fit.
+  server.on_get_outputs = [&](const outputs::v1::GetRequest& request,
+                              outputs::v1::GetResponse& response) {
+    sizes.push_back(request.task_ids_size());
+    for (int i = 0; i < request.task_ids_size(); ++i) {
+      auto& result = *response.add_results();
+      if (i < 2) {
+        result.mutable_result()->set_status(outputs::v1::RESULT_STATUS_SUCCEEDED);
+        result.mutable_result()->set_data(request.task_ids(i));
+      } else {
+        result.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kResourceExhausted));
+        result.mutable_status()->set_reason("ANSWER_TOO_LARGE");
+      }
+    }
+    return grpc::Status::OK;
+  };
+  std::vector<TaskId> ids;
+  for (uint64_t i = 0; i < 5; ++i) ids.push_back(MakeTaskId(i));
+  testing::Inbox<std::vector<absl::StatusOr<Output>>> answers;
+  const auto connection = server.ConnectPlain();
+  connection->GetOutputs({.ids = ids}, [&](auto outputs) { answers.Put(std::move(outputs)); });
+  const auto outputs = answers.Take();
+  REQUIRE(outputs.size() == 5);
+  for (size_t i = 0; i < 5; ++i) {
+    REQUIRE(outputs[i].ok());
+    CHECK(outputs[i]->data == std::string(ids[i].bytes()));
+  }
+  CHECK(sizes == std::vector<int>{5, 3, 1});
+}
+
 TEST_CASE("List sends the query and brings a page") {
   ScriptedServer server;
   server.on_list_tasks = [](const inputs::v1::ListTasksRequest& request,
@@ -116,7 +149,7 @@ TEST_CASE("List sends the query and brings a page") {
     CHECK(request.states(0) == task::v1::TASK_STATE_FAILED);
     CHECK(request.page_size() == 7);
     CHECK(request.page_token() == "from here");
-    response.add_tasks()->set_task_id(MakeTaskId(1).ToString());
+    response.add_tasks()->set_task_id(std::string(MakeTaskId(1).bytes()));
     response.set_next_page_token("next");
     return grpc::Status::OK;
   };
@@ -135,6 +168,7 @@ TEST_CASE("ListExecutors brings the sessions, and is repeated while the server i
                                  inputs::v1::ListExecutorsResponse& response) {
     if (++tries == 1) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "");
     auto& executor = *response.add_executors();
+    executor.set_session_id(std::string(MakeTaskId(9).bytes()));
     executor.set_name("bench 3");
     executor.add_types("a");
     executor.add_types("b");
@@ -145,6 +179,7 @@ TEST_CASE("ListExecutors brings the sessions, and is repeated while the server i
   const auto executors = server.Connect().ListExecutors();
   REQUIRE(executors.ok());
   REQUIRE(executors->size() == 1);
+  CHECK(executors->front().session_id == MakeTaskId(9).ToString());
   CHECK(executors->front().name == "bench 3");
   CHECK(executors->front().types == std::vector<std::string>{"a", "b"});
   CHECK(executors->front().connected);

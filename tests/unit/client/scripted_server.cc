@@ -5,6 +5,8 @@
 #include "client/cpp/src/grpc_connection.h"
 #include "services/platform/ids.h"
 #include "services/platform/rpc/channel.h"
+#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/status.h"
 
 namespace kantoku::testing {
 namespace {
@@ -58,7 +60,15 @@ class ScriptedServer::Outputs final : public outputs::v1::OutputsService::Servic
     const auto call = std::make_shared<AwaitCall>(*context, *stream);
     server_.awaits.Put(call);
     outputs::v1::AwaitRequest request;
-    while (stream->Read(&request)) call->requests.Put(request);
+    int asked = 0;
+    while (stream->Read(&request)) {
+      call->requests.Put(request);
+      asked += request.task_ids_size();
+      if (asked > server_.most_awaits) {
+        return platform::ToGrpc(platform::Error(absl::StatusCode::kResourceExhausted,
+                                                "TOO_MANY_AWAITS", "more than one stream holds"));
+      }
+    }
     return grpc::Status::OK;
   }
 
@@ -123,14 +133,21 @@ void ScriptedServer::Stop() {
 
 Client ScriptedServer::Connect(absl::Duration retry_for, ClientOptions options,
                                platform::Clock& clock) const {
+  return Client(ConnectPlain(retry_for, clock), std::move(options));
+}
+
+std::shared_ptr<Connection> ScriptedServer::ConnectPlain(absl::Duration retry_for,
+                                                         platform::Clock& clock,
+                                                         size_t max_open_awaits) const {
   const auto channel = platform::MakeChannel(address_);
   internal::GrpcConnectionOptions connection{
       .inputs = channel,
       .outputs = channel,
       .events = channel,
       .retry_for = retry_for,
+      .max_open_awaits = max_open_awaits,
       .environment = {clock, internal::Environment::Real().random}};
-  return Client(internal::MakeGrpcConnection(std::move(connection)), std::move(options));
+  return internal::MakeGrpcConnection(std::move(connection));
 }
 
 TaskId MakeTaskId(uint64_t sequence) {

@@ -3,6 +3,8 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <atomic>
+#include <climits>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -11,6 +13,7 @@
 
 #include "absl/time/time.h"
 #include "kantoku/client.h"
+#include "kantoku/connection.h"
 #include "kantoku/events/v1/events.grpc.pb.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
@@ -96,6 +99,10 @@ class ScriptedServer {
   // A client of this server alone.
   Client Connect(absl::Duration retry_for = absl::Minutes(5), ClientOptions options = {},
                  platform::Clock& clock = platform::Clock::Real()) const;
+  // The same without what a client adds; at most `max_open_awaits` futures are asked for at a time.
+  std::shared_ptr<Connection> ConnectPlain(absl::Duration retry_for = absl::Minutes(5),
+                                           platform::Clock& clock = platform::Clock::Real(),
+                                           size_t max_open_awaits = 500'000) const;
   // The next Await stream that a client opens; null when none comes.
   std::shared_ptr<AwaitCall> NextAwait() { return awaits.Take(); }
 
@@ -110,7 +117,8 @@ class ScriptedServer {
   std::function<grpc::Status(const events::v1::SubscribeRequest&, grpc::ServerContext&,
                              grpc::ServerWriter<events::v1::SubscribeResponse>&)>
       on_subscribe;
-  grpc::Status await_refusal;  // Not OK: ends every Await at once.
+  grpc::Status await_refusal;              // Not OK: ends every Await at once.
+  std::atomic<int> most_awaits = INT_MAX;  // An Await that asks for more ends with TOO_MANY_AWAITS.
 
   Inbox<std::shared_ptr<AwaitCall>> awaits;
 

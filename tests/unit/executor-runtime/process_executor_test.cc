@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <future>
 #include <memory>
 #include <string>
@@ -33,9 +35,7 @@ class FakeContext final : public Context {
   const std::string& payload() const override { return payload_; }
   const std::string& content_type() const override { return type_; }
   absl::Duration time_left() const override { return absl::InfiniteDuration(); }
-  StopCause stop_cause() const override {
-    return stop_.stop_requested() ? StopCause::kCancelled : StopCause::kNone;
-  }
+  StopCause stop_cause() const override { return cause_.load(); }
   std::stop_token stop_token() override { return stop_.get_token(); }
   void Progress(double, std::string_view) override {}
   void Log(LogLevel, std::string_view line) override {
@@ -44,7 +44,10 @@ class FakeContext final : public Context {
     changed_.SignalAll();
   }
 
-  void Stop() { stop_.request_stop(); }
+  void Stop(StopCause cause = StopCause::kCancelled) {
+    cause_ = cause;
+    stop_.request_stop();
+  }
   std::vector<std::string> lines() {
     platform::MutexLock lock(mu_);
     return lines_;
@@ -59,6 +62,7 @@ class FakeContext final : public Context {
   const platform::TaskId id_ = platform::TaskId::Make(absl::FromUnixSeconds(1), 1, 1, 1);
   const std::string type_ = "test.type";
   const std::string payload_;
+  std::atomic<StopCause> cause_ = StopCause::kNone;
   std::stop_source stop_;
   platform::Mutex mu_;
   platform::CondVar changed_;
@@ -159,6 +163,17 @@ TEST_CASE("A command runs in its directory with its environment") {
   CHECK(Run(options, context)->data == "/usr\nblue\n");
 }
 
+TEST_CASE("A command's environment overrides the executor's") {
+  REQUIRE(setenv("KTEST_COLOUR", "red", 1) == 0);
+  FakeContext context;
+  ProcessOptions options{.command = {"env"}};
+  options.environment = {{"KTEST_COLOUR", "blue"}};
+  const std::string seen = Run(options, context)->data;
+  unsetenv("KTEST_COLOUR");
+  CHECK(seen.find("KTEST_COLOUR=blue\n") != std::string::npos);
+  CHECK(seen.find("KTEST_COLOUR=red\n") == std::string::npos);
+}
+
 TEST_CASE("A directory that is not there is CANNOT_RUN") {
   FakeContext context;
   ProcessOptions options = Shell("true");
@@ -254,6 +269,55 @@ TEST_CASE("A command that ignores the request is killed, and its whole group wit
     std::this_thread::yield();
   }
   CHECK(gone);
+}
+
+// A command that would go on for a long while after SIGTERM.
+ProcessOptions Stubborn() {
+  ProcessOptions options =
+      Shell("trap 'echo asked >&2' TERM; echo ready >&2; while :; do sleep 1000 & wait; done");
+  options.kill_after = absl::Hours(1);
+  return options;
+}
+
+TEST_CASE("A command is killed at once when Inputs was not heard for too long") {
+  FakeContext context;
+  auto run = std::async(std::launch::async, [&] { return Run(Stubborn(), context); });
+  context.AwaitLine("ready");
+  context.Stop(StopCause::kLost);
+  CHECK_FALSE(run.get().ok());
+}
+
+TEST_CASE("A command is killed at once when its task is taken away") {
+  FakeContext context;
+  auto run = std::async(std::launch::async, [&] { return Run(Stubborn(), context); });
+  context.AwaitLine("ready");
+  context.Stop(StopCause::kRevoked);
+  CHECK_FALSE(run.get().ok());
+}
+
+TEST_CASE("A command that takes its time to stop is killed when its task is taken away") {
+  const auto first = GENERATE(StopCause::kCancelled, StopCause::kTimeout, StopCause::kDraining);
+  FakeContext context;
+  auto run = std::async(std::launch::async, [&] { return Run(Stubborn(), context); });
+  context.AwaitLine("ready");
+  context.Stop(first);
+  context.AwaitLine("asked");
+  context.Stop(StopCause::kRevoked);
+  CHECK_FALSE(run.get().ok());
+}
+
+TEST_CASE("A command that is cancelled, late or drained may end in its own way") {
+  const auto cause = GENERATE(StopCause::kCancelled, StopCause::kTimeout, StopCause::kDraining);
+  FakeContext context;
+  ProcessOptions options =
+      Shell("trap 'echo bye; exit 0' TERM; echo ready >&2; while :; do sleep 1000 & wait; done");
+  options.kill_after = absl::Hours(1);
+  auto run = std::async(std::launch::async, [&] { return Run(options, context); });
+  context.AwaitLine("ready");
+  context.Stop(cause);
+  const auto result = run.get();
+  REQUIRE(result.ok());
+  CHECK(result->data == "bye\n");
 }
 
 TEST_CASE("What a command leaves behind in its group ends with it") {

@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {
@@ -64,6 +66,31 @@ TEST_CASE("A command line names addresses and commands") {
   CHECK(parsed.options.types.at("a").command == Words{"cut", "-d", " ", "-f1"});
   CHECK(parsed.options.types.at("b").command == Words{"/bin/sh", "-c", "tr a-z A-Z | rev"});
   CHECK(parsed.options.log.level == platform::LogLevel::kDebug);
+}
+
+TEST_CASE("The environment overrides the file, and arguments override the environment") {
+  const std::string path = absl::StrCat("/tmp/kantoku-program-options-", getpid());
+  std::ofstream(path) << "name: file\nnamespace: file\nmax_held: 1\ntypes: {a: {command: b}}\n";
+  setenv("KANTOKU_EXECUTOR_CONFIG", path.c_str(), 1);
+  setenv("KANTOKU_EXECUTOR_NAME", "environment", 1);
+  setenv("KANTOKU_EXECUTOR_MAX_HELD", "2", 1);
+  const ParsedProgram parsed = ParseProgram("x", {"--max-held", "3"});
+  for (const char* name : {"CONFIG", "NAME", "MAX_HELD"}) {
+    unsetenv(absl::StrCat("KANTOKU_EXECUTOR_", name).c_str());
+  }
+  unlink(path.c_str());
+  REQUIRE(parsed.run);
+  CHECK(parsed.options.executor.name_space == "file");
+  CHECK(parsed.options.executor.name == "environment");
+  CHECK(parsed.options.executor.max_held == 3);
+}
+
+TEST_CASE("A wrong value in the environment is one line that names it") {
+  setenv("KANTOKU_EXECUTOR_CONCURRENCY", "many", 1);
+  const ParsedProgram parsed = ParseProgram("x", {"--run", "a=b"});
+  unsetenv("KANTOKU_EXECUTOR_CONCURRENCY");
+  CHECK(parsed.exit_code == 2);
+  CHECK(parsed.print.find("many") != std::string::npos);
 }
 
 TEST_CASE("Help goes to standard output and is no error") {

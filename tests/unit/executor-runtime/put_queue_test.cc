@@ -59,6 +59,16 @@ struct Desk {
   }
 };
 
+TEST_CASE("What was handed back meanwhile is not put again") {
+  Desk desk;
+  desk.Add(1);
+  REQUIRE(desk.Fill());
+  desk.ledger.Abandon();
+  desk.Fail(absl::UnavailableError("away"));
+  CHECK_FALSE(desk.Fill());
+  CHECK(desk.queue.size() == 0);
+}
+
 TEST_CASE("Results that gather leave together, and their receipts become acks") {
   Desk desk;
   CHECK_FALSE(desk.queue.Ready(kNow));

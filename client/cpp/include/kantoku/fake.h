@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -24,11 +25,13 @@ namespace kantoku {
 //
 // As the real one: ids, references (an equal repeat gets the first id, another spec is
 // ALREADY_EXISTS), priorities, not_before, retries, namespaces, states and causes of waiting,
-// cancel, pages of lists. An error from a handler is a failed attempt; codes INVALID_ARGUMENT and
-// FAILED_PRECONDITION end the task at once. Unlike it: time, also that of timeouts, stands still
-// until AdvanceTime moves it; tasks run inside the calls that make them due (Spawn, Handle, Resume,
-// AdvanceTime), on the caller's thread; nothing is checked against limits; pauses between attempts
-// have no jitter; and of what happened, task.created, task.started and task.finished are told.
+// cancel, pages of lists. An error from a handler, or what it throws, is a failed attempt, whatever
+// its code; only FailFinally ends the task at once. The reason that users see is that of the error,
+// else HANDLER_FAILED, or HANDLER_THREW. Unlike it: time, also that of timeouts, stands still until
+// AdvanceTime moves it, except that EventStream::Next waits by the machine's clock; tasks run
+// inside the calls that make them due (Spawn, Handle, Resume, AdvanceTime), on the caller's thread;
+// nothing is checked against limits; pauses between attempts have no jitter; and of what happened,
+// task.created, task.started and task.finished are told.
 //
 // Thread-safe. Its clients may outlive it and keep what they have seen.
 class FakeKantoku {
@@ -36,6 +39,11 @@ class FakeKantoku {
   // Gets the spec of a task and returns its result. May use clients, but await nothing that is not
   // done.
   using Handler = std::function<absl::StatusOr<std::string>(const TaskSpec& spec)>;
+
+  // An error for handlers that another attempt would not mend, as the executor runtime's function
+  // of this name makes: the task ends as FAILED. `reason` is an upper-case word, `message` is for
+  // people.
+  static absl::Status FailFinally(std::string_view reason, std::string_view message);
 
   FakeKantoku();
 

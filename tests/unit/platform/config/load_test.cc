@@ -52,7 +52,8 @@ TEST_CASE("Fields of every depth, lists and choices can be overridden") {
        .environment = {"KANTOKU_INPUTS__NAMESPACES=b,c", "KANTOKU_OUTPUTS__STORE=memory"},
        .overrides = {"inputs.store.sqlite.directory=y=z"}});
   REQUIRE(config.ok());
-  CHECK(config->inputs().namespaces_size() == 2);
+  REQUIRE(config->inputs().namespaces_size() == 2);
+  CHECK(config->inputs().namespaces(1).name() == "c");
   CHECK(config->inputs().store().sqlite().directory() == "y=z");
   CHECK(config->outputs().store().has_memory());
 }
@@ -64,6 +65,8 @@ TEST_CASE("A faulty override says where it stood") {
       {"KANTOKU_INPUTS__GRACE=1", "",
        "KANTOKU_INPUTS__GRACE: inputs.grace: 1 is no duration such as 500ms, 2s, 1m, 1h or 7d"},
       {"", "inputs.grace.x=1s", "--set: inputs.grace.x: grace has no fields"},
+      {"", "inputs.namespaces.name=a",
+       "--set: inputs.namespaces.name: namespaces is a list, which is set as a whole"},
       {"", "inputs.grace", "--set inputs.grace: is not of the form field=value"},
       {"", "=1", "--set: \"\": no such field; there are server, inputs, outputs, events, log"},
       {"", "inputs.=1", "--set: inputs.: no such field; did you mean grace?"},

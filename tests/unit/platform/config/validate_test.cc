@@ -20,7 +20,7 @@ TEST_CASE("Defaults are valid and are what the proto documents") {
   CHECK(config.server().metrics_listen() == "127.0.0.1:6331");
   CHECK(config.server().mac_key_file() == config.server().data_dir() + "/mac.keys");
   CHECK(config.inputs().store().has_sqlite());
-  CHECK(config.inputs().namespaces(0) == "default");
+  CHECK(config.inputs().namespaces(0).name() == "default");
   CHECK(config.inputs().max_payload_bytes() == 4u << 20);
   CHECK(FromProto(config.inputs().dead_retention()) == absl::Hours(7 * 24));
   CHECK(config.inputs().events());
@@ -57,6 +57,8 @@ TEST_CASE("A fault names field, value and limit") {
       {"inputs.history=3651d", "--set: inputs.history: 3651d is not from 0s to 3650d"},
       {"inputs.namespaces=a,a", "--set: inputs.namespaces: a is there twice"},
       {"inputs.namespaces=a,",
+       "--set: inputs.namespaces: a name has 0 bytes, which is not from 1 to 255"},
+      {"inputs.namespaces=",
        "--set: inputs.namespaces: a name has 0 bytes, which is not from 1 to 255"},
       {"inputs.store=memory",
        "--set: inputs.store: memory is refused beside a durable outputs.store; make both memory"},

@@ -34,7 +34,7 @@ inputs:
   store:
     sqlite:
       directory: /var/lib/x
-  namespaces: [default, other]
+  namespaces: [default, {name: other}]
   max_payload_bytes: 1MiB
   max_session_credit: 7
   grace: 1m30s
@@ -48,7 +48,9 @@ log:
               .ok());
   CHECK(config.server().listen() == "127.0.0.1:1");
   CHECK(config.inputs().store().sqlite().directory() == "/var/lib/x");
-  CHECK(config.inputs().namespaces_size() == 2);
+  REQUIRE(config.inputs().namespaces_size() == 2);
+  CHECK(config.inputs().namespaces(0).name() == "default");
+  CHECK(config.inputs().namespaces(1).name() == "other");
   CHECK(config.inputs().max_payload_bytes() == 1u << 20);
   CHECK(config.inputs().max_session_credit() == 7);
   CHECK(FromProto(config.inputs().grace()) == absl::Seconds(90));
@@ -85,6 +87,8 @@ TEST_CASE("A fault names line, field, value and what would be right") {
       {"log:\n  level: loud\n", "k.yaml:2: log.level: loud is none of debug, info, warn, error"},
       {"inputs:\n  namespaces: default\n", "k.yaml:2: inputs.namespaces: is not a list"},
       {"inputs:\n  namespaces: [[a]]\n", "k.yaml:2: inputs.namespaces: is not a plain value"},
+      {"inputs:\n  namespaces:\n  - name: a\n  - nmae: b\n",
+       "k.yaml:4: inputs.namespaces[1].nmae: no such field; did you mean name?"},
       {"inputs:\n  grace: [1s]\n", "k.yaml:2: inputs.grace: is not a plain value"},
       {"inputs:\n  grace:\n", "k.yaml:2: inputs.grace: has no value"},
       {"inputs: 5\n",
@@ -120,8 +124,8 @@ TEST_CASE("Values of outsiders are clipped and stay on one line") {
 TEST_CASE("What is printed is read back as it was") {
   configpb::Config config;
   config.mutable_server()->set_data_dir("/tmp/a: b # \"c\" 'd' ü");
-  config.mutable_inputs()->add_namespaces("default");
-  config.mutable_inputs()->add_namespaces("true");
+  config.mutable_inputs()->add_namespaces()->set_name("default");
+  config.mutable_inputs()->add_namespaces()->set_name("true");
   config.mutable_inputs()->set_events(false);
   config.mutable_outputs()->mutable_store()->mutable_memory();
   FillDefaults(config);
