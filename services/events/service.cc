@@ -157,11 +157,7 @@ absl::StatusOr<SubscriptionHub::ReadRequest> Service::Admit(const v1::ReadReques
 
 void Service::Subscribe(SubscribeCall* call, const v1::SubscribeRequest* request) {
   auto admitted = Admit(*call, *request);
-  if (!admitted.ok()) {
-    subscribe_.StreamOpened();
-    subscribe_.StreamEnded(admitted.status());
-    return call->Refuse(admitted.status());
-  }
+  if (!admitted.ok()) return call->Refuse(subscribe_, admitted.status());
   auto* stream = new SubscribeStream(*call, subscribe_, parts_.hub, admitted->from,
                                      std::move(admitted->filter));
   if (const absl::Status added = parts_.hub.Add(*stream); !added.ok()) stream->End(added);

@@ -113,7 +113,7 @@ void OutputsServiceImpl::Get(platform::UnaryCall* call, const v1::GetRequest* re
 
 absl::StatusOr<std::shared_ptr<AwaitStream>> OutputsServiceImpl::MakeStream(
     AwaitStream::Call* call) {
-  KANTOKU_ASSIGN_OR_RETURN(platform::Caller caller, platform::CallerOf(*call));
+  KANTOKU_ASSIGN_OR_RETURN(platform::Caller caller, platform::AdmitCall(*call));
   KANTOKU_ASSIGN_OR_RETURN(OutputsPartition* const partition, this->partition());
   auto stream = std::make_shared<AwaitStream>(call, await_, std::move(caller), *partition, metrics_,
                                               [this](AwaitStream* ended) {
@@ -128,7 +128,7 @@ absl::StatusOr<std::shared_ptr<AwaitStream>> OutputsServiceImpl::MakeStream(
 
 void OutputsServiceImpl::Await(AwaitStream::Call* call) {
   const auto stream = MakeStream(call);
-  if (!stream.ok()) return call->Refuse(stream.status());
+  if (!stream.ok()) return call->Refuse(await_, stream.status());
   (*stream)->Start();
 }
 

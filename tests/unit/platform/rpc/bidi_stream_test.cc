@@ -1,5 +1,7 @@
 #include "services/platform/rpc/bidi_stream.h"
 
+#include <prometheus/text_serializer.h>
+
 #include <atomic>
 #include <functional>
 #include <thread>
@@ -24,6 +26,7 @@ struct Script {
   std::function<void(Stream&)> on_half_closed;  // Default: as the base does.
   std::function<void(Stream&)> on_writable = [](Stream&) {};
   BidiStreamOptions options;
+  absl::Status refusal;  // Instead of all that.
 
   Awaited<std::vector<std::shared_ptr<Stream>>> streams;
   Awaited<std::vector<absl::Status>> ends;
@@ -67,6 +70,7 @@ class ScriptedService final : public Service {
   }
 
   void Await(BidiCall<Request, Response>* call) {
+    if (!script_.refusal.ok()) return call->Refuse(method_, script_.refusal);
     auto stream = std::make_shared<Stream>(call, method_, script_);
     script_.streams.Update([&](auto& streams) { streams.push_back(stream); });
     script_.on_start(*stream);
@@ -384,6 +388,19 @@ TEST_CASE("Open streams are counted until they have ended") {
   stream->Close(absl::OkStatus());
   CHECK(client->Finish().ok());
   CHECK(f.calls.AwaitNoStreams(absl::Seconds(30)));
+}
+
+TEST_CASE("A stream that is refused says why, and is counted with its code") {
+  Fixture f;
+  f.script.refusal = Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_STREAMS", "no more");
+  grpc::ClientContext context;
+  const absl::Status status = FromGrpc(f.stub->Await(&context)->Finish());
+  CHECK(status.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(ReasonOf(status) == "TOO_MANY_STREAMS");
+  CHECK(f.calls.AwaitNoStreams(absl::Seconds(30)));
+  CHECK_THAT(
+      prometheus::TextSerializer().Serialize(f.registry.Collect()),
+      Catch::Contains(R"(calls_total{code="RESOURCE_EXHAUSTED",method="OutputsService/Await"} 1)"));
 }
 
 TEST_CASE("A server that shuts down ends its streams") {
