@@ -67,8 +67,10 @@ void OutputsServiceImpl::Put(platform::UnaryCall* call, const v1::PutRequest* re
     const auto partition = this->partition();
     if (!partition.ok()) return reply(partition.status());
     auto call = std::make_shared<PutCall>(*request, *response, std::move(reply), metrics_);
-    const absl::Status read = call->Read(keys_, caller, clock_.Read().wall,
-                                         {.max_result_bytes = options_.max_result_bytes});
+    const absl::Status read = call->Read({.keys = keys_,
+                                          .caller = caller,
+                                          .now = clock_.Read().wall,
+                                          .max_result_bytes = options_.max_result_bytes});
     if (!read.ok() || call->nothing_to_do()) return call->Answer(read);
     PostWrite(**partition, std::move(call));
   });
