@@ -30,6 +30,8 @@ class ReadSize {
   size_t next_ = 16;
 };
 
+bool WaitsOn(TaskLife life) { return life == TaskLife::kLives || life == TaskLife::kUnsaid; }
+
 // Wall time may jump, so that a long wait for one of its instants is looked at again.
 constexpr absl::Duration kLongestSleep = absl::Minutes(10);
 
@@ -193,6 +195,7 @@ void OutputsPartition::OnAnswer(std::vector<TaskId> asked,
                                 Transaction& transaction) {
   if (lives.ok() && lives->size() == asked.size()) {
     lookup_.Succeeded();
+    AskLater(asked, *lives, transaction.now().steady);
     return OnLives(asked, *lives, transaction);
   }
   if (!lookup_.failing()) {
@@ -203,13 +206,27 @@ void OutputsPartition::OnAnswer(std::vector<TaskId> asked,
   lookup_.Failed(std::move(asked), transaction.now().steady, random_());
 }
 
+void OutputsPartition::AskLater(std::span<const TaskId> asked, std::span<const TaskLife> lives,
+                                absl::Duration now) {
+  size_t unsaid = 0;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (lives[i] != TaskLife::kUnsaid) continue;
+    lookup_.AskLater(asked[i], now);
+    ++unsaid;
+  }
+  if (unsaid == 0) return;
+  platform::Log(platform::LogLevel::kWarn,
+                "outputs: Inputs cannot say whether awaited tasks live; they wait",
+                {{"tasks", unsaid}});
+}
+
 void OutputsPartition::OnLives(std::span<const TaskId> tasks, std::span<const TaskLife> lives,
                                Transaction& transaction) {
   // A result may have come since the store was read.
   absl::flat_hash_map<TaskId, Kind> verdicts;
   std::vector<TaskId> ended;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    if (lives[i] == TaskLife::kLives || !hub_.IsAwaited(tasks[i])) continue;
+    if (WaitsOn(lives[i]) || !hub_.IsAwaited(tasks[i])) continue;
     verdicts[tasks[i]] = lives[i] == TaskLife::kEnded ? Kind::kGone : Kind::kUnknown;
     ended.push_back(tasks[i]);
   }

@@ -98,6 +98,9 @@ class OutputsPartition final : private platform::PartitionMachine {
   void OnAnswer(std::vector<platform::TaskId> asked,
                 const absl::StatusOr<std::vector<TaskLife>>& lives,
                 platform::Transaction& transaction);
+  // Those of which Inputs could not say anything.
+  void AskLater(std::span<const platform::TaskId> asked, std::span<const TaskLife> lives,
+                absl::Duration now);
   // Answers those who wait for what does not live, after a last look into the store.
   void OnLives(std::span<const platform::TaskId> tasks, std::span<const TaskLife> lives,
                platform::Transaction& transaction);

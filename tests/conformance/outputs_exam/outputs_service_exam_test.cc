@@ -542,6 +542,22 @@ TEST_CASE("While Inputs is away futures wait") {
   }
 }
 
+TEST_CASE("A task of which Inputs cannot say anything waits, and the others do not wait with it") {
+  for (const ServiceEntry& entry : AllServices()) {
+    DYNAMIC_SECTION(entry.name) {
+      Exam exam(entry);
+      exam.subject().DamageTask(Id(1));
+      Futures futures = exam.Await();
+      futures.Add({Id(1), Id(2)});
+      CHECK(futures.Next().task_id() == Id(2));
+      futures.Add({Id(3)});
+      CheckStatus(futures.Next().status(), kNotFound, "UNKNOWN_TASK");
+      exam.Put(exam.Item(1, 1, "came anyway"));
+      CHECK(futures.Next().result().data() == "came anyway");
+    }
+  }
+}
+
 TEST_CASE("What was forgotten is not answered") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {
