@@ -20,9 +20,11 @@ constexpr size_t kNotWorthCompacting = 1024;
 
 AnswerBatch& Deliveries::For(const std::shared_ptr<AwaitSink>& sink) { return batches_[sink]; }
 
-bool Deliveries::Send() {
+bool Deliveries::Send(const AwaitSink* asking) {
   bool room = true;
-  for (const auto& [sink, answers] : batches_) room = sink->Deliver(answers) && room;
+  for (const auto& [sink, answers] : batches_) {
+    if (!sink->Deliver(answers) && sink.get() == asking) room = false;
+  }
   batches_.clear();
   return room;
 }

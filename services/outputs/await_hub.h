@@ -79,8 +79,9 @@ class Deliveries {
  public:
   AnswerBatch& For(const std::shared_ptr<AwaitSink>& sink);
   bool empty() const { return batches_.empty(); }
-  // Hands everything out. False when some sink had no room.
-  bool Send();
+  // Hands everything out. False when `asking` had no room for its part; what others have no room
+  // for is theirs to ask for again.
+  bool Send(const AwaitSink* asking = nullptr);
 
  private:
   absl::flat_hash_map<std::shared_ptr<AwaitSink>, AnswerBatch> batches_;

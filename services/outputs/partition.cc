@@ -115,7 +115,7 @@ void OutputsPartition::Await(AwaitHub::StreamId stream, std::span<const TaskId> 
     return sink->Fail(added);
   }
   std::vector<TaskId> absent;
-  const auto looked_up = LookUp(fresh, WhenFull::kStop, transaction, absent);
+  const auto looked_up = LookUp(fresh, sink, transaction, absent);
   if (!looked_up.ok()) return sink->Fail(looked_up.status());
   for (const TaskId& task : absent) lookup_.Add(task, transaction.now().steady);
   if (*looked_up < fresh.size()) {
@@ -125,13 +125,13 @@ void OutputsPartition::Await(AwaitHub::StreamId stream, std::span<const TaskId> 
   }
 }
 
-absl::StatusOr<size_t> OutputsPartition::LookUp(std::span<const TaskId> tasks, WhenFull when_full,
-                                                Transaction& transaction,
+absl::StatusOr<size_t> OutputsPartition::LookUp(std::span<const TaskId> tasks,
+                                                const AwaitSink* asking, Transaction& transaction,
                                                 std::vector<TaskId>& absent) {
   ReadSize size;
   std::vector<TaskId> in_flight;
   size_t done = 0;
-  for (bool room = true; done < tasks.size() && (room || when_full == WhenFull::kGoOn);) {
+  for (bool room = true; room && done < tasks.size();) {
     const auto chunk = tasks.subspan(done, std::min(size.next(), tasks.size() - done));
     size_t bytes = 0;
     Deliveries deliveries;
@@ -153,7 +153,7 @@ absl::StatusOr<size_t> OutputsPartition::LookUp(std::span<const TaskId> tasks, W
     };
     const absl::Status found = book_->Find(chunk, transaction.now().wall, visit);
     // What was read is durable, whatever becomes of the running group.
-    room = deliveries.Send();
+    room = deliveries.Send(asking);
     KANTOKU_RETURN_IF_ERROR(found);
     size.Saw(bytes);
     done += chunk.size();
@@ -231,7 +231,7 @@ void OutputsPartition::OnLives(std::span<const TaskId> tasks, std::span<const Ta
     ended.push_back(tasks[i]);
   }
   std::vector<TaskId> absent;
-  const auto looked_up = LookUp(ended, WhenFull::kGoOn, transaction, absent);
+  const auto looked_up = LookUp(ended, nullptr, transaction, absent);
   if (!looked_up.ok()) {
     for (const TaskId& task : ended) lookup_.Add(task, transaction.now().steady);
     return;

@@ -86,11 +86,10 @@ class OutputsPartition final : private platform::PartitionMachine {
   void FinishGroup(platform::Transaction& transaction) override;
   absl::Duration NextWake() const override { return next_wake_; }
 
-  enum class WhenFull { kStop, kGoOn };
   // Answers what the store can answer about awaited tasks. Those that it does not know become
   // `absent`; those that it does not show yet are looked up again once it does. Returns how many
-  // tasks were dealt with: all, unless a sink had no room and we were to stop.
-  absl::StatusOr<size_t> LookUp(std::span<const platform::TaskId> tasks, WhenFull when_full,
+  // tasks were dealt with: all, unless `asking` had no room for more.
+  absl::StatusOr<size_t> LookUp(std::span<const platform::TaskId> tasks, const AwaitSink* asking,
                                 platform::Transaction& transaction,
                                 std::vector<platform::TaskId>& absent);
   void LookUpOnceDurable(std::vector<platform::TaskId> tasks, platform::Transaction& transaction);

@@ -171,15 +171,20 @@ TEST_CASE("A stream that lives long keeps only what it waits for") {
   CHECK_FALSE(room.hub.IsAwaited(Task(100)));
 }
 
-TEST_CASE("Whether there was room for all answers is told") {
+TEST_CASE("Whether the one who asks had room for all answers is told") {
   Room room;
   room.Add(room.stream_a, {Task(1)});
   room.Add(room.stream_b, {Task(1)});
   room.a->room = false;
   Deliveries deliveries;
   room.hub.Resolve(Task(1), Kind::kGone, deliveries);
-  CHECK_FALSE(deliveries.Send());
+  CHECK_FALSE(deliveries.Send(room.a.get()));
   CHECK(deliveries.empty());
+
+  room.Add(room.stream_a, {Task(1)});
+  room.Add(room.stream_b, {Task(1)});
+  room.hub.Resolve(Task(1), Kind::kGone, deliveries);
+  CHECK(deliveries.Send(room.b.get()));
 }
 
 }  // namespace
