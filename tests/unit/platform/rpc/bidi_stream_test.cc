@@ -317,6 +317,48 @@ TEST_CASE("What waits is bounded, and the stream says when there is room again")
   CHECK(f.client->Finish().ok());
 }
 
+TEST_CASE("Streams share a budget, and each still gets one thing after the other out") {
+  ByteBudget budget(1);
+  Fixture f;
+  f.script.options.budget = &budget;
+  const std::string large(2 << 20, 'x');
+  // What a client does not read stays on the server, whatever the connection could carry.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  const auto stub = outputspb::OutputsService::NewStub(f.server.Connect(arguments));
+  const auto open = [&](grpc::ClientContext& context, size_t number) {
+    auto client = stub->Await(&context);
+    REQUIRE(f.script.streams.Becomes([&](auto& streams) { return streams.size() == number; }));
+    return std::pair(std::move(client), f.script.streams.Get()[number - 1]);
+  };
+  grpc::ClientContext reading_context;
+  grpc::ClientContext idle_context;
+  const auto [idle, idle_stream] = open(idle_context, 1);
+  const auto [reading, reading_stream] = open(reading_context, 2);
+  for (const auto& stream : {idle_stream, reading_stream}) {
+    CHECK(stream->Say(large).ok());
+    CHECK(ReasonOf(stream->Say(large)) == "STREAM_FULL");
+  }
+  CHECK(budget.used() == 2 * large.size());
+
+  // One who reads goes on, though another holds the budget.
+  Awaited<bool> writable;
+  f.script.on_writable = [&](Stream&) { writable.Set(true); };
+  Response response;
+  CHECK(reading->Read(&response));
+  CHECK(writable.Becomes([](bool there) { return there; }));
+  CHECK(reading_stream->Say("more").ok());
+  CHECK(reading->Read(&response));
+  CHECK(response.results(0).task_id() == "more");
+  reading_stream->Close(absl::OkStatus());
+  CHECK(reading->Finish().ok());
+
+  idle_context.TryCancel();
+  CHECK_FALSE(idle->Finish().ok());
+  CHECK(f.script.ends.Becomes([](auto& ends) { return ends.size() == 2; }));
+  CHECK(budget.used() == 0);
+}
+
 TEST_CASE("A server that finishes while a write is on its way still delivers it") {
   Unread f;
   f.stream->Close(Error(absl::StatusCode::kUnavailable, "DRAINING", "draining"));
