@@ -58,9 +58,9 @@ absl::Status AwaitHub::Add(StreamId stream, std::span<const TaskId> tasks,
                            absl::StrCat("task_ids: ", into.waiting, " wait and ", tasks.size(),
                                         " were added; a stream may have ", limits_.per_stream));
   }
-  if (waiting_ + tasks.size() > limits_.in_all) {
+  if (const size_t here = waiting_ + deferred(); here + tasks.size() > limits_.in_all) {
     return platform::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_AWAITS",
-                           absl::StrCat("the server has ", waiting_, " waiting futures, of ",
+                           absl::StrCat("the server has ", here, " waiting futures, of ",
                                         limits_.in_all, " that it takes"));
   }
   for (const TaskId& task : tasks) {
@@ -89,11 +89,20 @@ void AwaitHub::EndWhenIdle(StreamId stream) {
   const auto found = streams_.find(stream);
   if (found == streams_.end()) return;
   found->second.ends_when_idle = true;
-  NoteIdle(found->second);
+  NoteIdle(stream, found->second);
 }
 
-void AwaitHub::NoteIdle(Stream& stream) {
-  if (stream.ends_when_idle && stream.waiting == 0) idle_.push_back(stream.sink);
+void AwaitHub::NoteIdle(StreamId id, const Stream& stream) {
+  if (stream.ends_when_idle && stream.waiting == 0) idle_.push_back(id);
+}
+
+std::vector<std::shared_ptr<AwaitSink>> AwaitHub::TakeIdle() {
+  std::vector<std::shared_ptr<AwaitSink>> idle;
+  for (const StreamId id : std::exchange(idle_, {})) {
+    const auto found = streams_.find(id);
+    if (found != streams_.end() && found->second.waiting == 0) idle.push_back(found->second.sink);
+  }
+  return idle;
 }
 
 void AwaitHub::Resolve(const StoredResult& result, AnswerBatch::Kind kind, std::string_view record,
@@ -151,7 +160,7 @@ void AwaitHub::Drop(const TaskId& task, StreamId stream) {
 void AwaitHub::Answered(StreamId id, Stream& stream) {
   --stream.waiting;
   --waiting_;
-  NoteIdle(stream);
+  NoteIdle(id, stream);
   if (stream.tasks.size() < 2 * stream.waiting + kNotWorthCompacting) return;
   // A task that was answered and asked for again is in the list twice.
   std::ranges::sort(stream.tasks, {}, [](const TaskId& task) { return task.bytes(); });

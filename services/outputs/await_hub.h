@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_OUTPUTS_AWAIT_HUB_H_
 #define KANTOKU_SERVICES_OUTPUTS_AWAIT_HUB_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -93,13 +94,13 @@ class Deliveries {
 // stream that is closed gets none, and its tasks are dropped bit by bit, so that a stream with a
 // million of them holds nobody up.
 //
-// Confined to the apply thread.
+// Confined to the apply thread, but for CountDeferred.
 class AwaitHub {
  public:
   using StreamId = uint64_t;
   struct Limits {
     size_t per_stream = 1'000'000;
-    size_t in_all = 10'000'000;
+    size_t in_all = 10'000'000;  // Waiting or deferred.
   };
 
   explicit AwaitHub(Limits limits) : limits_(limits) {}
@@ -116,8 +117,12 @@ class AwaitHub {
   void Forget(StreamId stream, std::span<const platform::TaskId> tasks);
   // The stream will not ask for more: its sink is to be finished whenever it waits for nothing.
   void EndWhenIdle(StreamId stream);
-  // Those that became so since the last call.
-  std::vector<std::shared_ptr<AwaitSink>> TakeIdle() { return std::exchange(idle_, {}); }
+  // Those that became so since the last call, and still are.
+  std::vector<std::shared_ptr<AwaitSink>> TakeIdle();
+
+  // Thread-safe. So many more, or fewer, awaits are deferred by sinks: they count as waiting.
+  void CountDeferred(int64_t change) { deferred_ += change; }
+  size_t deferred() const { return static_cast<size_t>(deferred_.load()); }
 
   bool IsAwaited(const platform::TaskId& task) const { return waiters_.contains(task); }
 
@@ -145,17 +150,18 @@ class AwaitHub {
   bool Waits(const platform::TaskId& task, StreamId stream) const;
   void Drop(const platform::TaskId& task, StreamId stream);
   void Answered(StreamId id, Stream& stream);
-  void NoteIdle(Stream& stream);
+  void NoteIdle(StreamId id, const Stream& stream);
   template <typename Answer>
   void Release(const platform::TaskId& task, Answer answer);
 
   const Limits limits_;
   StreamId next_stream_ = 1;
   size_t waiting_ = 0;  // Pairs of task and open stream.
+  std::atomic<int64_t> deferred_ = 0;
   absl::flat_hash_map<platform::TaskId, Waiters> waiters_;
   absl::flat_hash_map<StreamId, Stream> streams_;
   std::deque<std::pair<StreamId, std::vector<platform::TaskId>>> closed_;
-  std::vector<std::shared_ptr<AwaitSink>> idle_;
+  std::vector<StreamId> idle_;
 };
 
 }  // namespace kantoku::outputs

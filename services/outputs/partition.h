@@ -76,6 +76,9 @@ class OutputsPartition final : private platform::PartitionMachine {
   void Forget(AwaitHub::StreamId stream, std::span<const platform::TaskId> tasks) {
     hub_.Forget(stream, tasks);
   }
+  // Thread-safe. As AwaitHub's.
+  void CountDeferred(int64_t change) { hub_.CountDeferred(change); }
+  size_t deferred() const { return hub_.deferred(); }
   // Finishes the stream once it waits for nothing.
   void EndStreamWhenIdle(AwaitHub::StreamId stream) { hub_.EndWhenIdle(stream); }
 

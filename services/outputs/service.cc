@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "services/outputs/calls.h"
 #include "services/platform/rpc/caller.h"
 #include "services/platform/rpc/unary.h"
@@ -48,7 +49,8 @@ OutputsServiceImpl::OutputsServiceImpl(Options options, const platform::MacKeys&
       put_(calls.MethodOf("OutputsService/Put")),
       get_(calls.MethodOf("OutputsService/Get")),
       fence_(calls.MethodOf("OutputsService/Fence")),
-      await_(calls.MethodOf("OutputsService/Await")) {
+      await_(calls.MethodOf("OutputsService/Await")),
+      answers_(options.max_answer_bytes) {
   Handle("Put", &OutputsServiceImpl::Put);
   Handle("Get", &OutputsServiceImpl::Get);
   Handle("Fence", &OutputsServiceImpl::Fence);
@@ -117,13 +119,21 @@ absl::StatusOr<std::shared_ptr<AwaitStream>> OutputsServiceImpl::MakeStream(
     AwaitStream::Call* call) {
   KANTOKU_ASSIGN_OR_RETURN(platform::Caller caller, platform::AdmitCall(*call));
   KANTOKU_ASSIGN_OR_RETURN(OutputsPartition* const partition, this->partition());
-  auto stream = std::make_shared<AwaitStream>(call, await_, std::move(caller), *partition, metrics_,
-                                              [this](AwaitStream* ended) {
-                                                MutexLock lock(mutex_);
-                                                streams_.erase(ended);
-                                              });
+  auto stream = std::make_shared<AwaitStream>(
+      call, await_,
+      platform::BidiStreamOptions{.max_pending_bytes = options_.max_answer_bytes_per_stream,
+                                  .budget = &answers_},
+      std::move(caller), *partition, metrics_, [this](AwaitStream* ended) {
+        MutexLock lock(mutex_);
+        streams_.erase(ended);
+      });
   MutexLock lock(mutex_);
   if (ending_) return Stopping();
+  if (streams_.size() >= options_.max_await_streams) {
+    return Error(
+        absl::StatusCode::kResourceExhausted, "TOO_MANY_STREAMS",
+        absl::StrCat(options_.max_await_streams, " Await calls are open, which is the limit"));
+  }
   streams_.emplace(stream.get(), stream);
   return stream;
 }

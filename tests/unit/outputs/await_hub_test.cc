@@ -159,6 +159,28 @@ TEST_CASE("A stream that asks for no more is idle once it waits for nothing") {
   CHECK(room.hub.TakeIdle().size() == 1);
 }
 
+TEST_CASE("What sinks have deferred counts as waiting") {
+  Room room({.per_stream = 10, .in_all = 4});
+  room.Add(room.stream_a, {Task(1)});
+  room.hub.CountDeferred(2);
+  std::vector<TaskId> fresh;
+  const std::vector<TaskId> two = {Task(2), Task(3)};
+  CHECK(room.hub.Add(room.stream_b, two, fresh).code() == absl::StatusCode::kResourceExhausted);
+  room.hub.CountDeferred(-1);
+  CHECK(room.hub.Add(room.stream_b, two, fresh).ok());
+}
+
+TEST_CASE("A stream that began to wait again is not idle") {
+  Room room;
+  room.Add(room.stream_a, {Task(1)});
+  room.hub.EndWhenIdle(room.stream_a);
+  room.Resolve(Task(1));
+  room.Add(room.stream_a, {Task(2)});
+  CHECK(room.hub.TakeIdle().empty());
+  room.Resolve(Task(2));
+  CHECK(room.hub.TakeIdle() == std::vector<std::shared_ptr<AwaitSink>>{room.a});
+}
+
 TEST_CASE("A stream that lives long keeps only what it waits for") {
   Room room;
   for (uint64_t i = 0; i < 10'000; ++i) {
