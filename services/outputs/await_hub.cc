@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "services/outputs/access.h"
@@ -18,7 +19,17 @@ constexpr size_t kNotWorthCompacting = 1024;
 
 }  // namespace
 
-AnswerBatch& Deliveries::For(const std::shared_ptr<AwaitSink>& sink) { return batches_[sink]; }
+AnswerBatch& Deliveries::For(const std::shared_ptr<AwaitSink>& sink) {
+  if (records_ == nullptr) records_ = std::make_shared<std::string>();
+  return batches_.try_emplace(sink, records_).first->second;
+}
+
+AnswerBatch::Record Deliveries::Keep(std::string_view record) {
+  if (records_ == nullptr) records_ = std::make_shared<std::string>();
+  const AnswerBatch::Record kept = {records_->size(), record.size()};
+  records_->append(record);
+  return kept;
+}
 
 bool Deliveries::Send(const AwaitSink* asking) {
   bool room = true;
@@ -26,6 +37,7 @@ bool Deliveries::Send(const AwaitSink* asking) {
     if (!sink->Deliver(answers) && sink.get() == asking) room = false;
   }
   batches_.clear();
+  records_ = nullptr;
   return room;
 }
 
@@ -107,9 +119,13 @@ std::vector<std::shared_ptr<AwaitSink>> AwaitHub::TakeIdle() {
 
 void AwaitHub::Resolve(const StoredResult& result, AnswerBatch::Kind kind, std::string_view record,
                        Deliveries& deliveries) {
+  std::optional<AnswerBatch::Record> kept;
   Release(result.task, [&](const std::shared_ptr<AwaitSink>& sink) {
     AnswerBatch& answers = deliveries.For(sink);
-    if (MayRead(sink->caller(), result)) return answers.Add(result.task, kind, record);
+    if (MayRead(sink->caller(), result)) {
+      if (!kept.has_value()) kept = deliveries.Keep(record);
+      return answers.Add(result.task, kind, *kept);
+    }
     answers.Add(result.task, AnswerBatch::Kind::kUnknown);
   });
 }

@@ -20,7 +20,7 @@
 
 namespace kantoku::outputs {
 
-// Answers for one stream, in one piece of memory.
+// Answers for one stream. Their records lie together in one piece of memory, once for all streams.
 //
 // Thread-compatible.
 class AnswerBatch {
@@ -38,20 +38,27 @@ class AnswerBatch {
     size_t size;
   };
 
-  void Add(const platform::TaskId& task, Kind kind, std::string_view record = {}) {
-    answers_.push_back({task, kind, records_.size(), record.size()});
-    records_.append(record);
+  // Where a record lies.
+  struct Record {
+    size_t offset;
+    size_t size;
+  };
+
+  explicit AnswerBatch(std::shared_ptr<const std::string> records) : records_(std::move(records)) {}
+
+  void Add(const platform::TaskId& task, Kind kind, Record record = {}) {
+    answers_.push_back({task, kind, record.offset, record.size});
   }
 
   const std::vector<Answer>& answers() const { return answers_; }
   // The encoded result; empty unless kResult.
   std::string_view record(const Answer& answer) const {
-    return std::string_view(records_).substr(answer.offset, answer.size);
+    return std::string_view(*records_).substr(answer.offset, answer.size);
   }
 
  private:
   std::vector<Answer> answers_;
-  std::string records_;
+  std::shared_ptr<const std::string> records_;
 };
 
 // Where the answers of one stream go.
@@ -79,12 +86,15 @@ class AwaitSink {
 class Deliveries {
  public:
   AnswerBatch& For(const std::shared_ptr<AwaitSink>& sink);
+  // Keeps a copy of a record for the answers to come.
+  AnswerBatch::Record Keep(std::string_view record);
   bool empty() const { return batches_.empty(); }
   // Hands everything out. False when `asking` had no room for its part; what others have no room
   // for is theirs to ask for again.
   bool Send(const AwaitSink* asking = nullptr);
 
  private:
+  std::shared_ptr<std::string> records_;  // Null while there is none.
   absl::flat_hash_map<std::shared_ptr<AwaitSink>, AnswerBatch> batches_;
 };
 

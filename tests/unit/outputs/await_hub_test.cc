@@ -25,6 +25,7 @@ class Listener final : public AwaitSink {
     for (const auto& answer : answers.answers()) {
       heard.emplace_back(answer.task, answer.kind);
       records.emplace_back(answers.record(answer));
+      where = answers.record(answer).data();
     }
     return room;
   }
@@ -35,6 +36,7 @@ class Listener final : public AwaitSink {
   bool room = true;
   std::vector<std::pair<TaskId, Kind>> heard;
   std::vector<std::string> records;
+  const void* where = nullptr;  // The last record was, in memory.
 
  private:
   platform::Caller caller_;
@@ -75,6 +77,15 @@ TEST_CASE("Everybody who waits for a task gets its result, once") {
   CHECK(room.b->heard.size() == 1);
   CHECK(room.hub.waiters() == 1);
   CHECK_FALSE(room.hub.IsAwaited(Task(1)));
+}
+
+TEST_CASE("However many wait, a result is in memory once until it is sent") {
+  Room room;
+  room.Add(room.stream_a, {Task(1)});
+  room.Add(room.stream_b, {Task(1)});
+  room.Resolve(Task(1), std::string(1000, 'x'));
+  CHECK(room.b->records == room.a->records);
+  CHECK(room.b->where == room.a->where);
 }
 
 TEST_CASE("A task can be awaited again after its answer") {
