@@ -692,6 +692,7 @@ TEST_CASE("Of many who put at once one wins each task, and every waiter hears of
       std::vector<std::map<std::string, std::string>> heard(2);
       std::vector<std::map<uint64_t, int>> won(kExecutors);
       std::vector<std::thread> threads;
+      threads.reserve(heard.size() + kExecutors);
       // Catch2 checks on one thread only.
       std::atomic<int> odd = 0;
       for (auto& mine : heard) {

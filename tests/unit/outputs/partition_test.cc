@@ -147,15 +147,14 @@ class House {
   void Run(OutputsPartition::Command command) {
     // Shared, because the other thread may not be done with it when this one goes on.
     const auto applied = std::make_shared<std::promise<void>>();
-    REQUIRE(partition_
-                ->Post(
-                    [applied, command = std::move(command)](OutputsPartition& partition,
-                                                            Transaction& transaction) mutable {
-                      command(partition, transaction);
-                      applied->set_value();
-                    },
-                    OutputsPartition::Urgency::kUrgent)
-                .ok());
+    const absl::Status posted = partition_->Post(
+        [applied, command = std::move(command)](OutputsPartition& partition,
+                                                Transaction& transaction) mutable {
+          command(partition, transaction);
+          applied->set_value();
+        },
+        OutputsPartition::Urgency::kUrgent);
+    REQUIRE(posted.ok());
     applied->get_future().wait();
   }
   Outcome Put(TaskId task, uint32_t dispatch = 1, std::string_view data = "data") {
@@ -284,6 +283,7 @@ TEST_CASE("While Inputs is away a waiter waits, and Inputs is asked again") {
   for (size_t i = 1; i <= 5; ++i) {
     CHECK(house.inputs.asked.AwaitCount(i).size() == i);
     house.inputs.Answer(absl::UnavailableError("away"));
+    house.Await({});  // By then the answer was applied, at this time and no later one.
     house.PassTo(absl::Seconds(5));
   }
   house.inputs.asked.AwaitCount(6);

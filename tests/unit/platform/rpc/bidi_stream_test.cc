@@ -124,6 +124,7 @@ std::string Id(int i) { return "id-" + std::to_string(i); }
 
 std::vector<std::string> Ids(int count) {
   std::vector<std::string> ids;
+  ids.reserve(count);
   for (int i = 0; i < count; ++i) ids.push_back(Id(i));
   return ids;
 }
@@ -182,6 +183,7 @@ TEST_CASE("Threads may post at once while the client reads") {
   const auto client = f.stub->Await(&context);
   const auto stream = f.OnlyStream();
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&stream, t] {
       for (int i = 0; i < kEach; ++i) {
@@ -451,7 +453,7 @@ TEST_CASE("A server that shuts down ends its streams") {
   const auto client = f.stub->Await(&context);
   f.OnlyStream();
   f.server.server().Shutdown(std::chrono::system_clock::now());
-  CHECK(f.script.ends.Get().size() == 1);
+  CHECK(f.script.ends.Becomes([](auto& ends) { return ends.size() == 1; }));
   CHECK_FALSE(client->Finish().ok());
 }
 
