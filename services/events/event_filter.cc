@@ -18,12 +18,14 @@ absl::Status TooLarge(std::string_view field, int size, int limit) {
 
 }  // namespace
 
-absl::StatusOr<EventFilter> EventFilter::Make(const v1::EventFilter& filter) {
+absl::StatusOr<EventFilter> EventFilter::Make(const v1::EventFilter& filter,
+                                              const EventReader& reader) {
   if (filter.types_size() > kMaxTypes) return TooLarge("types", filter.types_size(), kMaxTypes);
   if (filter.task_ids_size() > kMaxTasks) {
     return TooLarge("task_ids", filter.task_ids_size(), kMaxTasks);
   }
   EventFilter made;
+  if (!reader.is_service) made.owner_ = reader.caller.subject;
   made.name_space_ = filter.namespace_().empty() ? "default" : filter.namespace_();
   for (int i = 0; i < filter.types_size(); ++i) {
     std::string type = filter.types(i);
@@ -48,8 +50,13 @@ absl::StatusOr<EventFilter> EventFilter::Make(const v1::EventFilter& filter) {
 }
 
 bool EventFilter::MatchesRun(const v1::EventRun& run) const {
-  if (run.namespace_() != name_space_ || !MatchesType(run.type())) return false;
+  if (run.namespace_() != name_space_ || !MaySee(run) || !MatchesType(run.type())) return false;
   return tasks_.empty() || !run.task_ids().empty();
+}
+
+bool EventFilter::MaySee(const v1::EventRun& run) const {
+  if (!owner_.has_value() || run.owner() == *owner_) return true;
+  return run.owner().empty() && run.task_ids().empty();
 }
 
 bool EventFilter::MatchesTask(std::string_view task_id) const {

@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_EVENTS_EVENT_FILTER_H_
 #define KANTOKU_SERVICES_EVENTS_EVENT_FILTER_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,11 +9,18 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "kantoku/events/v1/events.pb.h"
+#include "services/platform/auth/tokens.h"
 
 namespace kantoku::events {
 
-// Which events a reader wants. Asked once per run for what its events share, then, when the filter
-// names tasks, once per task.
+// Who reads events. A service reads on behalf of others, and sees the tasks of all owners.
+struct EventReader {
+  platform::Caller caller;
+  bool is_service = false;
+};
+
+// Which events a reader wants, and may see: those about tasks of its own, and those about no task.
+// Asked once per run for what its events share, then, when the filter names tasks, once per task.
 //
 // Thread-compatible.
 class EventFilter {
@@ -21,7 +29,7 @@ class EventFilter {
   static constexpr int kMaxTasks = 10'000;
 
   // INVALID_ARGUMENT: FILTER_TOO_LARGE, INVALID_EVENT_TYPE, INVALID_ID; names the entry.
-  static absl::StatusOr<EventFilter> Make(const v1::EventFilter& filter);
+  static absl::StatusOr<EventFilter> Make(const v1::EventFilter& filter, const EventReader& reader);
 
   bool MatchesRun(const v1::EventRun& run) const;
 
@@ -30,8 +38,10 @@ class EventFilter {
   bool MatchesTask(std::string_view task_id) const;
 
  private:
+  bool MaySee(const v1::EventRun& run) const;
   bool MatchesType(std::string_view type) const;
 
+  std::optional<std::string> owner_;  // Of tasks; none: all.
   std::string name_space_;
   absl::flat_hash_set<std::string> types_;
   std::vector<std::string> type_prefixes_;

@@ -133,8 +133,8 @@ absl::StatusOr<AppendCommand> Service::Admit(const grpc::ServerContextBase& cont
 
 void Service::Read(platform::UnaryCall* call, const v1::ReadRequest* request,
                    v1::ReadResponse* response) {
-  platform::HandleUnary(call, read_, [&](const platform::Caller&, platform::Reply reply) {
-    auto admitted = Admit(*request);
+  platform::HandleUnary(call, read_, [&](const platform::Caller& caller, platform::Reply reply) {
+    auto admitted = Admit(*request, ReaderOf(*call, caller));
     if (!admitted.ok()) return reply(admitted.status());
     parts_.hub.Read(
         *std::move(admitted), *response,
@@ -142,7 +142,15 @@ void Service::Read(platform::UnaryCall* call, const v1::ReadRequest* request,
   });
 }
 
-absl::StatusOr<SubscriptionHub::ReadRequest> Service::Admit(const v1::ReadRequest& request) const {
+// One that shows a service identity asks on behalf of others, as in Inputs.
+EventReader Service::ReaderOf(const grpc::ServerContextBase& context,
+                              const platform::Caller& caller) const {
+  const absl::Time now = parts_.clock.Read().wall;
+  return {caller, platform::CallingService(context, parts_.mac_keys, now).ok()};
+}
+
+absl::StatusOr<SubscriptionHub::ReadRequest> Service::Admit(const v1::ReadRequest& request,
+                                                            const EventReader& reader) const {
   KANTOKU_RETURN_IF_ERROR(CheckOpen());
   if (request.limit() > kMaxReadLimit) {
     return Invalid("INVALID_LIMIT", absl::StrCat("limit: ", request.limit(),
@@ -150,18 +158,14 @@ absl::StatusOr<SubscriptionHub::ReadRequest> Service::Admit(const v1::ReadReques
   }
   SubscriptionHub::ReadRequest admitted;
   KANTOKU_ASSIGN_OR_RETURN(admitted.from, Resolve(request.after(), v1::START_AT_OLDEST));
-  KANTOKU_ASSIGN_OR_RETURN(admitted.filter, EventFilter::Make(request.filter()));
+  KANTOKU_ASSIGN_OR_RETURN(admitted.filter, EventFilter::Make(request.filter(), reader));
   admitted.limit = request.limit() == 0 ? kDefaultReadLimit : request.limit();
   return admitted;
 }
 
 void Service::Subscribe(SubscribeCall* call, const v1::SubscribeRequest* request) {
   auto admitted = Admit(*call, *request);
-  if (!admitted.ok()) {
-    subscribe_.StreamOpened();
-    subscribe_.StreamEnded(admitted.status());
-    return call->Refuse(admitted.status());
-  }
+  if (!admitted.ok()) return call->Refuse(subscribe_, admitted.status());
   auto* stream = new SubscribeStream(*call, subscribe_, parts_.hub, admitted->from,
                                      std::move(admitted->filter));
   if (const absl::Status added = parts_.hub.Add(*stream); !added.ok()) stream->End(added);
@@ -170,9 +174,10 @@ void Service::Subscribe(SubscribeCall* call, const v1::SubscribeRequest* request
 absl::StatusOr<Service::Subscription> Service::Admit(const grpc::ServerContextBase& context,
                                                      const v1::SubscribeRequest& request) const {
   KANTOKU_RETURN_IF_ERROR(CheckOpen());
-  KANTOKU_RETURN_IF_ERROR(platform::AdmitCall(context).status());
+  KANTOKU_ASSIGN_OR_RETURN(const platform::Caller caller, platform::AdmitCall(context));
   KANTOKU_ASSIGN_OR_RETURN(const Position from, Resolve(request.after(), request.start()));
-  KANTOKU_ASSIGN_OR_RETURN(EventFilter filter, EventFilter::Make(request.filter()));
+  KANTOKU_ASSIGN_OR_RETURN(EventFilter filter,
+                           EventFilter::Make(request.filter(), ReaderOf(context, caller)));
   return Subscription{from, std::move(filter)};
 }
 

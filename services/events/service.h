@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kantoku/events/v1/events.grpc.pb.h"
+#include "services/events/event_filter.h"
 #include "services/events/log.h"
 #include "services/events/metrics.h"
 #include "services/events/position.h"
@@ -50,7 +51,10 @@ class Service final : public platform::Service {
   absl::StatusOr<AppendCommand> Admit(const grpc::ServerContextBase& context,
                                       const v1::AppendRequest& request) const;
   void Count(size_t batches, const AppendResult& result);
-  absl::StatusOr<SubscriptionHub::ReadRequest> Admit(const v1::ReadRequest& request) const;
+  EventReader ReaderOf(const grpc::ServerContextBase& context,
+                       const platform::Caller& caller) const;
+  absl::StatusOr<SubscriptionHub::ReadRequest> Admit(const v1::ReadRequest& request,
+                                                     const EventReader& reader) const;
   struct Subscription {
     Position from;
     EventFilter filter;

@@ -75,7 +75,7 @@ absl::Status Core::Run() {
     uint32_t max_held = all_inline ? kInlineMaxHeld : 2 * options_.concurrency;
     if (options_.max_held > 0) max_held = options_.max_held;
     ledger_.emplace(max_held);
-    puts_.emplace(*ledger_, options_.random);
+    puts_.emplace(*ledger_, options_.session, options_.random);
   }
   for (size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { Work(); });
   while (Step()) {

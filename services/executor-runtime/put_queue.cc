@@ -39,8 +39,12 @@ bool IsWanted(const HeldTask& task) { return !task.dropped && task.phase == Phas
 
 }  // namespace
 
-PutQueue::PutQueue(Ledger& ledger, std::function<uint64_t()> random)
-    : ledger_(ledger), random_(std::move(random)), backoff_(kFirstPause, kLongestPause) {}
+PutQueue::PutQueue(Ledger& ledger, const platform::SessionId& session,
+                   std::function<uint64_t()> random)
+    : ledger_(ledger),
+      session_(session),
+      random_(std::move(random)),
+      backoff_(kFirstPause, kLongestPause) {}
 
 void PutQueue::Add(HeldTaskPtr task, Result result) {
   waiting_.push_back({std::move(task), std::move(result)});
@@ -52,6 +56,7 @@ absl::Duration PutQueue::next_time() const {
 
 bool PutQueue::Fill(outputspb::PutRequest& request) {
   request.Clear();
+  request.set_session_id(session_.bytes().data(), session_.bytes().size());
   sent_bytes_ = 0;
   while (!waiting_.empty() && request.items_size() < (alone_ > 0 ? 1 : kMaxPutItems)) {
     auto& [task, result] = waiting_.front();

@@ -13,6 +13,7 @@
 #include "services/executor-runtime/backoff.h"
 #include "services/executor-runtime/held_task.h"
 #include "services/executor-runtime/ledger.h"
+#include "services/platform/ids.h"
 
 namespace kantoku::executor {
 
@@ -23,7 +24,7 @@ namespace kantoku::executor {
 // Thread-compatible. Confirmations and refusals go to `ledger`, which outlives the queue.
 class PutQueue {
  public:
-  PutQueue(Ledger& ledger, std::function<uint64_t()> random);
+  PutQueue(Ledger& ledger, const platform::SessionId& session, std::function<uint64_t()> random);
 
   // `task` is in phase kPutting.
   void Add(HeldTaskPtr task, Result result);
@@ -58,6 +59,7 @@ class PutQueue {
   void TakeBack(std::vector<size_t> indexes, outputs::v1::PutRequest& request);
 
   Ledger& ledger_;
+  const platform::SessionId session_;
   const std::function<uint64_t()> random_;
   std::deque<Waiting> waiting_;
   std::vector<HeldTaskPtr> sent_;

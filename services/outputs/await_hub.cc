@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "services/outputs/access.h"
@@ -18,12 +19,25 @@ constexpr size_t kNotWorthCompacting = 1024;
 
 }  // namespace
 
-AnswerBatch& Deliveries::For(const std::shared_ptr<AwaitSink>& sink) { return batches_[sink]; }
+AnswerBatch& Deliveries::For(const std::shared_ptr<AwaitSink>& sink) {
+  if (records_ == nullptr) records_ = std::make_shared<std::string>();
+  return batches_.try_emplace(sink, records_).first->second;
+}
 
-bool Deliveries::Send() {
+AnswerBatch::Record Deliveries::Keep(std::string_view record) {
+  if (records_ == nullptr) records_ = std::make_shared<std::string>();
+  const AnswerBatch::Record kept = {records_->size(), record.size()};
+  records_->append(record);
+  return kept;
+}
+
+bool Deliveries::Send(const AwaitSink* asking) {
   bool room = true;
-  for (const auto& [sink, answers] : batches_) room = sink->Deliver(answers) && room;
+  for (const auto& [sink, answers] : batches_) {
+    if (!sink->Deliver(answers) && sink.get() == asking) room = false;
+  }
   batches_.clear();
+  records_ = nullptr;
   return room;
 }
 
@@ -56,9 +70,9 @@ absl::Status AwaitHub::Add(StreamId stream, std::span<const TaskId> tasks,
                            absl::StrCat("task_ids: ", into.waiting, " wait and ", tasks.size(),
                                         " were added; a stream may have ", limits_.per_stream));
   }
-  if (waiting_ + tasks.size() > limits_.in_all) {
+  if (const size_t here = waiting_ + deferred(); here + tasks.size() > limits_.in_all) {
     return platform::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_AWAITS",
-                           absl::StrCat("the server has ", waiting_, " waiting futures, of ",
+                           absl::StrCat("the server has ", here, " waiting futures, of ",
                                         limits_.in_all, " that it takes"));
   }
   for (const TaskId& task : tasks) {
@@ -87,18 +101,31 @@ void AwaitHub::EndWhenIdle(StreamId stream) {
   const auto found = streams_.find(stream);
   if (found == streams_.end()) return;
   found->second.ends_when_idle = true;
-  NoteIdle(found->second);
+  NoteIdle(stream, found->second);
 }
 
-void AwaitHub::NoteIdle(Stream& stream) {
-  if (stream.ends_when_idle && stream.waiting == 0) idle_.push_back(stream.sink);
+void AwaitHub::NoteIdle(StreamId id, const Stream& stream) {
+  if (stream.ends_when_idle && stream.waiting == 0) idle_.push_back(id);
+}
+
+std::vector<std::shared_ptr<AwaitSink>> AwaitHub::TakeIdle() {
+  std::vector<std::shared_ptr<AwaitSink>> idle;
+  for (const StreamId id : std::exchange(idle_, {})) {
+    const auto found = streams_.find(id);
+    if (found != streams_.end() && found->second.waiting == 0) idle.push_back(found->second.sink);
+  }
+  return idle;
 }
 
 void AwaitHub::Resolve(const StoredResult& result, AnswerBatch::Kind kind, std::string_view record,
                        Deliveries& deliveries) {
+  std::optional<AnswerBatch::Record> kept;
   Release(result.task, [&](const std::shared_ptr<AwaitSink>& sink) {
     AnswerBatch& answers = deliveries.For(sink);
-    if (MayRead(sink->caller(), result)) return answers.Add(result.task, kind, record);
+    if (MayRead(sink->caller(), result)) {
+      if (!kept.has_value()) kept = deliveries.Keep(record);
+      return answers.Add(result.task, kind, *kept);
+    }
     answers.Add(result.task, AnswerBatch::Kind::kUnknown);
   });
 }
@@ -149,7 +176,7 @@ void AwaitHub::Drop(const TaskId& task, StreamId stream) {
 void AwaitHub::Answered(StreamId id, Stream& stream) {
   --stream.waiting;
   --waiting_;
-  NoteIdle(stream);
+  NoteIdle(id, stream);
   if (stream.tasks.size() < 2 * stream.waiting + kNotWorthCompacting) return;
   // A task that was answered and asked for again is in the list twice.
   std::ranges::sort(stream.tasks, {}, [](const TaskId& task) { return task.bytes(); });

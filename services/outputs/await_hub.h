@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_OUTPUTS_AWAIT_HUB_H_
 #define KANTOKU_SERVICES_OUTPUTS_AWAIT_HUB_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -19,7 +20,7 @@
 
 namespace kantoku::outputs {
 
-// Answers for one stream, in one piece of memory.
+// Answers for one stream. Their records lie together in one piece of memory, once for all streams.
 //
 // Thread-compatible.
 class AnswerBatch {
@@ -37,20 +38,27 @@ class AnswerBatch {
     size_t size;
   };
 
-  void Add(const platform::TaskId& task, Kind kind, std::string_view record = {}) {
-    answers_.push_back({task, kind, records_.size(), record.size()});
-    records_.append(record);
+  // Where a record lies.
+  struct Record {
+    size_t offset;
+    size_t size;
+  };
+
+  explicit AnswerBatch(std::shared_ptr<const std::string> records) : records_(std::move(records)) {}
+
+  void Add(const platform::TaskId& task, Kind kind, Record record = {}) {
+    answers_.push_back({task, kind, record.offset, record.size});
   }
 
   const std::vector<Answer>& answers() const { return answers_; }
   // The encoded result; empty unless kResult.
   std::string_view record(const Answer& answer) const {
-    return std::string_view(records_).substr(answer.offset, answer.size);
+    return std::string_view(*records_).substr(answer.offset, answer.size);
   }
 
  private:
   std::vector<Answer> answers_;
-  std::string records_;
+  std::shared_ptr<const std::string> records_;
 };
 
 // Where the answers of one stream go.
@@ -78,11 +86,15 @@ class AwaitSink {
 class Deliveries {
  public:
   AnswerBatch& For(const std::shared_ptr<AwaitSink>& sink);
+  // Keeps a copy of a record for the answers to come.
+  AnswerBatch::Record Keep(std::string_view record);
   bool empty() const { return batches_.empty(); }
-  // Hands everything out. False when some sink had no room.
-  bool Send();
+  // Hands everything out. False when `asking` had no room for its part; what others have no room
+  // for is theirs to ask for again.
+  bool Send(const AwaitSink* asking = nullptr);
 
  private:
+  std::shared_ptr<std::string> records_;  // Null while there is none.
   absl::flat_hash_map<std::shared_ptr<AwaitSink>, AnswerBatch> batches_;
 };
 
@@ -92,13 +104,13 @@ class Deliveries {
 // stream that is closed gets none, and its tasks are dropped bit by bit, so that a stream with a
 // million of them holds nobody up.
 //
-// Confined to the apply thread.
+// Confined to the apply thread, but for CountDeferred.
 class AwaitHub {
  public:
   using StreamId = uint64_t;
   struct Limits {
     size_t per_stream = 1'000'000;
-    size_t in_all = 10'000'000;
+    size_t in_all = 10'000'000;  // Waiting or deferred.
   };
 
   explicit AwaitHub(Limits limits) : limits_(limits) {}
@@ -115,8 +127,12 @@ class AwaitHub {
   void Forget(StreamId stream, std::span<const platform::TaskId> tasks);
   // The stream will not ask for more: its sink is to be finished whenever it waits for nothing.
   void EndWhenIdle(StreamId stream);
-  // Those that became so since the last call.
-  std::vector<std::shared_ptr<AwaitSink>> TakeIdle() { return std::exchange(idle_, {}); }
+  // Those that became so since the last call, and still are.
+  std::vector<std::shared_ptr<AwaitSink>> TakeIdle();
+
+  // Thread-safe. So many more, or fewer, awaits are deferred by sinks: they count as waiting.
+  void CountDeferred(int64_t change) { deferred_ += change; }
+  size_t deferred() const { return static_cast<size_t>(deferred_.load()); }
 
   bool IsAwaited(const platform::TaskId& task) const { return waiters_.contains(task); }
 
@@ -144,17 +160,18 @@ class AwaitHub {
   bool Waits(const platform::TaskId& task, StreamId stream) const;
   void Drop(const platform::TaskId& task, StreamId stream);
   void Answered(StreamId id, Stream& stream);
-  void NoteIdle(Stream& stream);
+  void NoteIdle(StreamId id, const Stream& stream);
   template <typename Answer>
   void Release(const platform::TaskId& task, Answer answer);
 
   const Limits limits_;
   StreamId next_stream_ = 1;
   size_t waiting_ = 0;  // Pairs of task and open stream.
+  std::atomic<int64_t> deferred_ = 0;
   absl::flat_hash_map<platform::TaskId, Waiters> waiters_;
   absl::flat_hash_map<StreamId, Stream> streams_;
   std::deque<std::pair<StreamId, std::vector<platform::TaskId>>> closed_;
-  std::vector<std::shared_ptr<AwaitSink>> idle_;
+  std::vector<StreamId> idle_;
 };
 
 }  // namespace kantoku::outputs

@@ -1,5 +1,6 @@
 #include "services/outputs/await_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -14,19 +15,20 @@ using platform::MutexLock;
 using platform::TaskId;
 using platform::Transaction;
 
-constexpr platform::BidiStreamOptions kStreamOptions = {.max_pending_bytes = size_t{64} << 20,
-                                                        .max_message_bytes = size_t{1} << 20};
 constexpr int kMaxIdsPerRequest = 10'000;
+// So that little is looked up in vain when there is room for little.
+constexpr size_t kLookedUpAtOnce = 1024;
 constexpr size_t kBytesAtOnce = size_t{256} << 10;
 // What an answer takes beside its record: ids, times, tags.
 constexpr size_t kAnswerOverhead = 64;
 
 }  // namespace
 
-AwaitStream::AwaitStream(Call* call, platform::CallMonitor::Method& method, platform::Caller caller,
+AwaitStream::AwaitStream(Call* call, platform::CallMonitor::Method& method,
+                         const platform::BidiStreamOptions& options, platform::Caller caller,
                          OutputsPartition& partition, Metrics& metrics,
                          std::function<void(AwaitStream*)> on_ended)
-    : CoalescingStream(call, method, kStreamOptions),
+    : CoalescingStream(call, method, options),
       caller_(std::move(caller)),
       partition_(partition),
       metrics_(metrics),
@@ -54,7 +56,9 @@ void AwaitStream::OnRequest(Request& request) {
   if (!forgotten.empty()) {
     const absl::flat_hash_set<TaskId> ids(forgotten.begin(), forgotten.end());
     MutexLock lock(mutex_);
-    std::erase_if(deferred_, [&](const TaskId& id) { return ids.contains(id); });
+    const auto erased =
+        std::erase_if(deferred_, [&](const TaskId& id) { return ids.contains(id); });
+    partition_.CountDeferred(-static_cast<int64_t>(erased));
   }
   PauseReading();
   PostOrClose([self = self(), added = std::move(added), forgotten = std::move(forgotten)](
@@ -62,17 +66,28 @@ void AwaitStream::OnRequest(Request& request) {
     const AwaitHub::StreamId stream = self->Opened(partition);
     partition.Forget(stream, forgotten);
     partition.Await(stream, added, transaction);
-    self->ResumeReading();
+    {
+      MutexLock lock(self->mutex_);
+      self->held_back_ = true;
+    }
+    self->GoOn();
   });
 }
 
 void AwaitStream::OnHalfClosed() {
   PostOrClose([self = self()](OutputsPartition& partition, Transaction&) {
+    self->half_closed_ = true;
     partition.EndStreamWhenIdle(self->Opened(partition));
   });
 }
 
 void AwaitStream::OnEnded(const absl::Status& /*status*/) {
+  {
+    MutexLock lock(mutex_);
+    ended_ = true;
+    partition_.CountDeferred(-static_cast<int64_t>(deferred_.size()));
+    deferred_.clear();
+  }
   // Refused only when the partition has ended as well.
   static_cast<void>(
       partition_.Post([self = self()](OutputsPartition& partition,
@@ -142,7 +157,9 @@ void AwaitStream::Defer(std::span<const TaskId> tasks) {
   bool room = false;
   {
     MutexLock lock(mutex_);
+    if (ended_) return;
     deferred_.insert(deferred_.end(), tasks.begin(), tasks.end());
+    partition_.CountDeferred(static_cast<int64_t>(tasks.size()));
     room = writable_ != full_at_;
   }
   if (room) LookUpDeferred();
@@ -160,19 +177,57 @@ void AwaitStream::LookUpDeferred() {
   std::vector<TaskId> tasks;
   {
     MutexLock lock(mutex_);
-    tasks.swap(deferred_);
+    if (deferred_.empty()) return;
+    const auto end = deferred_.begin() + std::min(deferred_.size(), kLookedUpAtOnce);
+    tasks.assign(deferred_.begin(), end);
+    deferred_.erase(deferred_.begin(), end);
+    ++looking_up_;
+    ++unsettled_;
   }
-  if (tasks.empty()) return;
   PostOrClose([self = self(), tasks = std::move(tasks)](OutputsPartition& partition,
-                                                        Transaction& transaction) {
-    partition.Await(self->stream_, tasks, transaction);
+                                                        Transaction& transaction) mutable {
+    self->LookUp(std::move(tasks), partition, transaction);
   });
+}
+
+void AwaitStream::LookUp(std::vector<TaskId> tasks, OutputsPartition& partition,
+                         Transaction& transaction) {
+  partition.CountDeferred(-static_cast<int64_t>(tasks.size()));
+  partition.Await(stream_, tasks, transaction);
+  {
+    MutexLock lock(mutex_);
+    --looking_up_;
+  }
+  GoOn();
+  // A Finish of an earlier group does not know of these tasks. The one that is asked for here comes
+  // after this one's release.
+  transaction.OnDurable([self = self()] {
+    MutexLock lock(self->mutex_);
+    --self->unsettled_;
+  });
+  if (half_closed_) partition.EndStreamWhenIdle(stream_);
+}
+
+void AwaitStream::GoOn() {
+  bool look_up = false;
+  {
+    MutexLock lock(mutex_);
+    if (looking_up_ > 0) return;
+    look_up = !deferred_.empty();
+    if (look_up ? writable_ == full_at_ : !held_back_) return;
+    if (!look_up) held_back_ = false;
+  }
+  if (look_up) {
+    LookUpDeferred();
+  } else {
+    ResumeReading();
+  }
 }
 
 void AwaitStream::Finish() {
   {
     MutexLock lock(mutex_);
-    if (!deferred_.empty()) return;
+    if (!deferred_.empty() || unsettled_ > 0) return;
   }
   Close(absl::OkStatus());
 }

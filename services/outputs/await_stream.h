@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_OUTPUTS_AWAIT_STREAM_H_
 #define KANTOKU_SERVICES_OUTPUTS_AWAIT_STREAM_H_
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -14,8 +15,9 @@
 
 namespace kantoku::outputs {
 
-// One Await call. It reads a request only when the one before was applied. What a client that reads
-// slowly has no room for is not kept: its ids are, and are looked up again when there is room.
+// One Await call. What a client that reads slowly has no room for is not kept: its ids are
+// deferred, and looked up again when there is room. It reads a request only when the one before was
+// applied and nothing is deferred, so that what a client can make it keep is bounded.
 //
 // Thread-safe. Owned as CoalescingStream says, and by the hub while it is open.
 class AwaitStream final
@@ -25,7 +27,8 @@ class AwaitStream final
   using Call = platform::BidiCall<outputs::v1::AwaitRequest, outputs::v1::AwaitResponse>;
 
   // `on_ended` is called last.
-  AwaitStream(Call* call, platform::CallMonitor::Method& method, platform::Caller caller,
+  AwaitStream(Call* call, platform::CallMonitor::Method& method,
+              const platform::BidiStreamOptions& options, platform::Caller caller,
               OutputsPartition& partition, Metrics& metrics,
               std::function<void(AwaitStream*)> on_ended);
 
@@ -37,6 +40,7 @@ class AwaitStream final
 
  private:
   using Request = outputs::v1::AwaitRequest;
+  static constexpr auto kNever = static_cast<uint64_t>(-1);
 
   void OnRequest(Request& request) override;
   void OnHalfClosed() override;
@@ -53,20 +57,31 @@ class AwaitStream final
   absl::StatusOr<size_t> PostSome(const AnswerBatch& answers, size_t begin);
   absl::Status AnswerMalformed(const std::string& id, const absl::Status& why);
   void LookUpDeferred();
+  void LookUp(std::vector<platform::TaskId> tasks, OutputsPartition& partition,
+              platform::Transaction& transaction);
+  // Looks up more of what is deferred, if there is room; if nothing is, reads the next request.
+  void GoOn();
 
   const platform::Caller caller_;
   OutputsPartition& partition_;
   Metrics& metrics_;
   const std::function<void(AwaitStream*)> on_ended_;
 
-  AwaitHub::StreamId stream_ = 0;  // Of the apply thread; 0 until it is open.
+  // Of the apply thread.
+  AwaitHub::StreamId stream_ = 0;  // 0 until it is open.
+  bool half_closed_ = false;
 
   platform::Mutex mutex_;
-  std::vector<platform::TaskId> deferred_ ABSL_GUARDED_BY(mutex_);
+  std::deque<platform::TaskId> deferred_ ABSL_GUARDED_BY(mutex_);
   // How often there was room again, in all and when room was last missing. When they differ, nobody
   // will say so once more.
   uint64_t writable_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t full_at_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t full_at_ ABSL_GUARDED_BY(mutex_) = kNever;
+  bool held_back_ ABSL_GUARDED_BY(mutex_) = false;  // The next request is to be read.
+  // Look-ups of what was deferred: not applied yet, and not durable yet.
+  int looking_up_ ABSL_GUARDED_BY(mutex_) = 0;
+  int unsettled_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace kantoku::outputs

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/outputs/access.h"
 #include "services/outputs/wire.h"
+#include "services/platform/ids.h"
 #include "services/platform/status.h"
 
 namespace kantoku::outputs {
@@ -45,13 +46,18 @@ PutCall::PutCall(const v1::PutRequest& request, v1::PutResponse& response, platf
                  Metrics& metrics)
     : Call(std::move(reply)), request_(request), response_(response), metrics_(metrics) {}
 
-absl::Status PutCall::Read(const platform::MacKeys& keys, const platform::Caller& caller,
-                           absl::Time now, const Limits& limits) {
+absl::Status PutCall::CheckWhole() const {
   KANTOKU_RETURN_IF_ERROR(CheckCount("items", request_.items_size()));
+  KANTOKU_RETURN_IF_ERROR(
+      platform::Annotate(platform::Uuid::FromBytes(request_.session_id()).status(), "session_id"));
   size_t bytes = 0;
   for (const v1::PutItem& item : request_.items()) bytes += item.data().size();
   if (bytes > kMaxMessageBytes) return TooLarge("items", bytes, kMaxMessageBytes);
+  return absl::OkStatus();
+}
 
+absl::Status PutCall::Read(const Terms& terms) {
+  KANTOKU_RETURN_IF_ERROR(CheckWhole());
   const int count = request_.items_size();
   response_.mutable_results()->Reserve(count);
   leases_.reserve(count);  // Offers point into it.
@@ -59,7 +65,7 @@ absl::Status PutCall::Read(const platform::MacKeys& keys, const platform::Caller
   items_.reserve(count);
   for (int i = 0; i < count; ++i) {
     v1::PutResult& result = *response_.add_results();
-    const absl::Status read = ReadItem(request_.items(i), keys, caller, now, limits);
+    const absl::Status read = ReadItem(request_.items(i), terms);
     if (!read.ok()) {
       EncodeStatus(read, *result.mutable_status());
       (absl::IsPermissionDenied(read) ? metrics_.invalid_lease : metrics_.invalid)->Increment();
@@ -68,22 +74,24 @@ absl::Status PutCall::Read(const platform::MacKeys& keys, const platform::Caller
     items_.push_back(i);
     // Made here, where threads are many; taken back if it turns out not to be deserved.
     const platform::Lease& lease = leases_.back();
-    result.set_receipt(
-        platform::SealReceipt(keys, {.task = lease.task,
-                                     .dispatch = lease.dispatch,
-                                     .status = static_cast<uint8_t>(ResultStatus::kSucceeded)}));
+    result.set_receipt(platform::SealReceipt(
+        terms.keys, {.task = lease.task,
+                     .dispatch = lease.dispatch,
+                     .status = static_cast<uint8_t>(ResultStatus::kSucceeded)}));
   }
   return absl::OkStatus();
 }
 
-absl::Status PutCall::ReadItem(const v1::PutItem& item, const platform::MacKeys& keys,
-                               const platform::Caller& caller, absl::Time now,
-                               const Limits& limits) {
+absl::Status PutCall::ReadItem(const v1::PutItem& item, const Terms& terms) {
   KANTOKU_ASSIGN_OR_RETURN(platform::Lease lease,
-                           platform::OpenLease(keys, item.lease_token(), now));
-  if (lease.holder != caller) return InvalidLease("lease_token was minted for another caller");
-  if (item.data().size() > limits.max_result_bytes) {
-    return TooLarge("data", item.data().size(), limits.max_result_bytes);
+                           platform::OpenLease(terms.keys, item.lease_token(), terms.now));
+  if (lease.holder != terms.caller)
+    return InvalidLease("lease_token was minted for another caller");
+  if (lease.session.bytes() != request_.session_id()) {
+    return InvalidLease("lease_token was minted for another session");
+  }
+  if (item.data().size() > terms.max_result_bytes) {
+    return TooLarge("data", item.data().size(), terms.max_result_bytes);
   }
   KANTOKU_RETURN_IF_ERROR(CheckContentType(item.content_type()));
   leases_.push_back(std::move(lease));

@@ -39,19 +39,22 @@ class PutCall : public Call {
   PutCall(const outputs::v1::PutRequest& request, outputs::v1::PutResponse& response,
           platform::Reply reply, Metrics& metrics);
 
-  struct Limits {
+  // What all items of the call are checked against.
+  struct Terms {
+    const platform::MacKeys& keys;
+    const platform::Caller& caller;
+    absl::Time now;
     size_t max_result_bytes;
   };
   // INVALID_ARGUMENT when the request as a whole is refused.
-  absl::Status Read(const platform::MacKeys& keys, const platform::Caller& caller, absl::Time now,
-                    const Limits& limits);
+  absl::Status Read(const Terms& terms);
   bool nothing_to_do() const { return offers_.empty(); }
   // On the apply thread.
   absl::Status Apply(OutputsPartition& partition, platform::Transaction& transaction);
 
  private:
-  absl::Status ReadItem(const outputs::v1::PutItem& item, const platform::MacKeys& keys,
-                        const platform::Caller& caller, absl::Time now, const Limits& limits);
+  absl::Status CheckWhole() const;
+  absl::Status ReadItem(const outputs::v1::PutItem& item, const Terms& terms);
   void Count(const ResultBook::Decision& decision);
 
   const outputs::v1::PutRequest& request_;

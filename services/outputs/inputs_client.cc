@@ -40,7 +40,8 @@ absl::StatusOr<std::vector<TaskLife>> Decode(const inputs::v1::GetTasksResponse&
     } else if (code == absl::StatusCode::kNotFound) {
       lives.push_back(TaskLife::kUnknown);
     } else {
-      return platform::Error(code, result.status().reason(), result.status().message());
+      // Something is wrong with this one, a damaged record for instance. The others are sound.
+      lives.push_back(TaskLife::kUnsaid);
     }
   }
   return lives;

@@ -26,9 +26,11 @@ void InputsLookup::Add(const TaskId& task, absl::Duration now) {
 std::vector<TaskId> InputsLookup::Take(absl::Duration now, IsAwaited is_awaited) {
   std::vector<TaskId> tasks;
   if (asking_ || now < not_before_) return tasks;
-  while (!waiting_.empty() && waiting_.front().due <= now && tasks.size() < options_.max_tasks) {
-    if (is_awaited(waiting_.front().task)) tasks.push_back(waiting_.front().task);
-    waiting_.pop_front();
+  for (std::deque<Waiting>* const from : {&waiting_, &later_}) {
+    while (!from->empty() && from->front().due <= now && tasks.size() < options_.max_tasks) {
+      if (is_awaited(from->front().task)) tasks.push_back(from->front().task);
+      from->pop_front();
+    }
   }
   asking_ = !tasks.empty();
   return tasks;
@@ -48,17 +50,27 @@ void InputsLookup::Failed(std::vector<TaskId> tasks, absl::Duration now, uint64_
   }
 }
 
+void InputsLookup::AskLater(const TaskId& task, absl::Duration now) {
+  later_.push_back({task, now + options_.max_pause});
+}
+
 absl::Duration InputsLookup::NextDue() const {
-  if (asking_ || waiting_.empty()) return absl::InfiniteDuration();
-  return std::max(waiting_.front().due, not_before_);
+  absl::Duration due = absl::InfiniteDuration();
+  if (asking_) return due;
+  for (const std::deque<Waiting>* const from : {&waiting_, &later_}) {
+    if (!from->empty()) due = std::min(due, from->front().due);
+  }
+  return std::max(due, not_before_);
 }
 
 void InputsLookup::Trim(size_t awaited, IsAwaited is_awaited) {
-  if (waiting_.size() < 2 * awaited + kNotWorthTrimming) return;
+  if (size() < 2 * awaited + kNotWorthTrimming) return;
   absl::flat_hash_set<TaskId> seen;
-  std::erase_if(waiting_, [&](const Waiting& waiting) {
-    return !is_awaited(waiting.task) || !seen.insert(waiting.task).second;
-  });
+  for (std::deque<Waiting>* const from : {&waiting_, &later_}) {
+    std::erase_if(*from, [&](const Waiting& waiting) {
+      return !is_awaited(waiting.task) || !seen.insert(waiting.task).second;
+    });
+  }
 }
 
 }  // namespace kantoku::outputs

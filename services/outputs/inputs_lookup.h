@@ -19,6 +19,7 @@ enum class TaskLife : uint8_t {
   kLives,  // Its end is yet to come, or on its way here.
   kEnded,
   kUnknown,
+  kUnsaid,  // Inputs cannot say of this one; to be asked again.
 };
 
 // Asks Inputs about tasks.
@@ -34,7 +35,8 @@ class TaskLives {
 
 // When to ask Inputs about which awaited tasks that have no result here. Most results come before
 // it is time to ask, and then nobody does. One question is under way at a time, with as many tasks
-// as fit; a failed one is repeated for as long as somebody waits, with growing pauses.
+// as fit; a failed one is repeated for as long as somebody waits, with growing pauses. A task of
+// which Inputs alone cannot say anything is asked again apart from that, and holds up no other.
 //
 // Confined to the apply thread. Times are steady.
 class InputsLookup {
@@ -61,6 +63,10 @@ class InputsLookup {
   // It was not: `tasks` come again, after a pause that `random` shortens a little.
   void Failed(std::vector<platform::TaskId> tasks, absl::Duration now, uint64_t random);
 
+  // Inputs answered, but could not say anything of this one: it comes again after the longest
+  // pause.
+  void AskLater(const platform::TaskId& task, absl::Duration now);
+
   // Whether the last question failed.
   bool failing() const { return pause_ > absl::ZeroDuration(); }
 
@@ -69,7 +75,7 @@ class InputsLookup {
 
   // Forgets tasks for which nobody waits, when they could be the most of those remembered.
   void Trim(size_t awaited, IsAwaited is_awaited);
-  size_t size() const { return waiting_.size(); }
+  size_t size() const { return waiting_.size() + later_.size(); }
 
  private:
   struct Waiting {
@@ -78,7 +84,9 @@ class InputsLookup {
   };
 
   const Options options_;
-  std::deque<Waiting> waiting_;  // In the order of their times.
+  // Both in the order of their times.
+  std::deque<Waiting> waiting_;
+  std::deque<Waiting> later_;
   bool asking_ = false;
   absl::Duration pause_ = absl::ZeroDuration();
   absl::Duration not_before_ = absl::ZeroDuration();

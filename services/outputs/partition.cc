@@ -30,6 +30,8 @@ class ReadSize {
   size_t next_ = 16;
 };
 
+bool WaitsOn(TaskLife life) { return life == TaskLife::kLives || life == TaskLife::kUnsaid; }
+
 // Wall time may jump, so that a long wait for one of its instants is looked at again.
 constexpr absl::Duration kLongestSleep = absl::Minutes(10);
 
@@ -113,7 +115,7 @@ void OutputsPartition::Await(AwaitHub::StreamId stream, std::span<const TaskId> 
     return sink->Fail(added);
   }
   std::vector<TaskId> absent;
-  const auto looked_up = LookUp(fresh, WhenFull::kStop, transaction, absent);
+  const auto looked_up = LookUp(fresh, sink, transaction, absent);
   if (!looked_up.ok()) return sink->Fail(looked_up.status());
   for (const TaskId& task : absent) lookup_.Add(task, transaction.now().steady);
   if (*looked_up < fresh.size()) {
@@ -123,13 +125,13 @@ void OutputsPartition::Await(AwaitHub::StreamId stream, std::span<const TaskId> 
   }
 }
 
-absl::StatusOr<size_t> OutputsPartition::LookUp(std::span<const TaskId> tasks, WhenFull when_full,
-                                                Transaction& transaction,
+absl::StatusOr<size_t> OutputsPartition::LookUp(std::span<const TaskId> tasks,
+                                                const AwaitSink* asking, Transaction& transaction,
                                                 std::vector<TaskId>& absent) {
   ReadSize size;
   std::vector<TaskId> in_flight;
   size_t done = 0;
-  for (bool room = true; done < tasks.size() && (room || when_full == WhenFull::kGoOn);) {
+  for (bool room = true; room && done < tasks.size();) {
     const auto chunk = tasks.subspan(done, std::min(size.next(), tasks.size() - done));
     size_t bytes = 0;
     Deliveries deliveries;
@@ -151,7 +153,7 @@ absl::StatusOr<size_t> OutputsPartition::LookUp(std::span<const TaskId> tasks, W
     };
     const absl::Status found = book_->Find(chunk, transaction.now().wall, visit);
     // What was read is durable, whatever becomes of the running group.
-    room = deliveries.Send();
+    room = deliveries.Send(asking);
     KANTOKU_RETURN_IF_ERROR(found);
     size.Saw(bytes);
     done += chunk.size();
@@ -193,6 +195,7 @@ void OutputsPartition::OnAnswer(std::vector<TaskId> asked,
                                 Transaction& transaction) {
   if (lives.ok() && lives->size() == asked.size()) {
     lookup_.Succeeded();
+    AskLater(asked, *lives, transaction.now().steady);
     return OnLives(asked, *lives, transaction);
   }
   if (!lookup_.failing()) {
@@ -203,18 +206,32 @@ void OutputsPartition::OnAnswer(std::vector<TaskId> asked,
   lookup_.Failed(std::move(asked), transaction.now().steady, random_());
 }
 
+void OutputsPartition::AskLater(std::span<const TaskId> asked, std::span<const TaskLife> lives,
+                                absl::Duration now) {
+  size_t unsaid = 0;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (lives[i] != TaskLife::kUnsaid) continue;
+    lookup_.AskLater(asked[i], now);
+    ++unsaid;
+  }
+  if (unsaid == 0) return;
+  platform::Log(platform::LogLevel::kWarn,
+                "outputs: Inputs cannot say whether awaited tasks live; they wait",
+                {{"tasks", unsaid}});
+}
+
 void OutputsPartition::OnLives(std::span<const TaskId> tasks, std::span<const TaskLife> lives,
                                Transaction& transaction) {
   // A result may have come since the store was read.
   absl::flat_hash_map<TaskId, Kind> verdicts;
   std::vector<TaskId> ended;
   for (size_t i = 0; i < tasks.size(); ++i) {
-    if (lives[i] == TaskLife::kLives || !hub_.IsAwaited(tasks[i])) continue;
+    if (WaitsOn(lives[i]) || !hub_.IsAwaited(tasks[i])) continue;
     verdicts[tasks[i]] = lives[i] == TaskLife::kEnded ? Kind::kGone : Kind::kUnknown;
     ended.push_back(tasks[i]);
   }
   std::vector<TaskId> absent;
-  const auto looked_up = LookUp(ended, WhenFull::kGoOn, transaction, absent);
+  const auto looked_up = LookUp(ended, nullptr, transaction, absent);
   if (!looked_up.ok()) {
     for (const TaskId& task : ended) lookup_.Add(task, transaction.now().steady);
     return;

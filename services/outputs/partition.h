@@ -76,6 +76,9 @@ class OutputsPartition final : private platform::PartitionMachine {
   void Forget(AwaitHub::StreamId stream, std::span<const platform::TaskId> tasks) {
     hub_.Forget(stream, tasks);
   }
+  // Thread-safe. As AwaitHub's.
+  void CountDeferred(int64_t change) { hub_.CountDeferred(change); }
+  size_t deferred() const { return hub_.deferred(); }
   // Finishes the stream once it waits for nothing.
   void EndStreamWhenIdle(AwaitHub::StreamId stream) { hub_.EndWhenIdle(stream); }
 
@@ -86,11 +89,10 @@ class OutputsPartition final : private platform::PartitionMachine {
   void FinishGroup(platform::Transaction& transaction) override;
   absl::Duration NextWake() const override { return next_wake_; }
 
-  enum class WhenFull { kStop, kGoOn };
   // Answers what the store can answer about awaited tasks. Those that it does not know become
   // `absent`; those that it does not show yet are looked up again once it does. Returns how many
-  // tasks were dealt with: all, unless a sink had no room and we were to stop.
-  absl::StatusOr<size_t> LookUp(std::span<const platform::TaskId> tasks, WhenFull when_full,
+  // tasks were dealt with: all, unless `asking` had no room for more.
+  absl::StatusOr<size_t> LookUp(std::span<const platform::TaskId> tasks, const AwaitSink* asking,
                                 platform::Transaction& transaction,
                                 std::vector<platform::TaskId>& absent);
   void LookUpOnceDurable(std::vector<platform::TaskId> tasks, platform::Transaction& transaction);
@@ -98,6 +100,9 @@ class OutputsPartition final : private platform::PartitionMachine {
   void OnAnswer(std::vector<platform::TaskId> asked,
                 const absl::StatusOr<std::vector<TaskLife>>& lives,
                 platform::Transaction& transaction);
+  // Those of which Inputs could not say anything.
+  void AskLater(std::span<const platform::TaskId> asked, std::span<const TaskLife> lives,
+                absl::Duration now);
   // Answers those who wait for what does not live, after a last look into the store.
   void OnLives(std::span<const platform::TaskId> tasks, std::span<const TaskLife> lives,
                platform::Transaction& transaction);

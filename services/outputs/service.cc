@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "services/outputs/calls.h"
 #include "services/platform/rpc/caller.h"
 #include "services/platform/rpc/unary.h"
@@ -48,7 +49,8 @@ OutputsServiceImpl::OutputsServiceImpl(Options options, const platform::MacKeys&
       put_(calls.MethodOf("OutputsService/Put")),
       get_(calls.MethodOf("OutputsService/Get")),
       fence_(calls.MethodOf("OutputsService/Fence")),
-      await_(calls.MethodOf("OutputsService/Await")) {
+      await_(calls.MethodOf("OutputsService/Await")),
+      answers_(options.max_answer_bytes) {
   Handle("Put", &OutputsServiceImpl::Put);
   Handle("Get", &OutputsServiceImpl::Get);
   Handle("Fence", &OutputsServiceImpl::Fence);
@@ -67,8 +69,10 @@ void OutputsServiceImpl::Put(platform::UnaryCall* call, const v1::PutRequest* re
     const auto partition = this->partition();
     if (!partition.ok()) return reply(partition.status());
     auto call = std::make_shared<PutCall>(*request, *response, std::move(reply), metrics_);
-    const absl::Status read = call->Read(keys_, caller, clock_.Read().wall,
-                                         {.max_result_bytes = options_.max_result_bytes});
+    const absl::Status read = call->Read({.keys = keys_,
+                                          .caller = caller,
+                                          .now = clock_.Read().wall,
+                                          .max_result_bytes = options_.max_result_bytes});
     if (!read.ok() || call->nothing_to_do()) return call->Answer(read);
     PostWrite(**partition, std::move(call));
   });
@@ -113,22 +117,30 @@ void OutputsServiceImpl::Get(platform::UnaryCall* call, const v1::GetRequest* re
 
 absl::StatusOr<std::shared_ptr<AwaitStream>> OutputsServiceImpl::MakeStream(
     AwaitStream::Call* call) {
-  KANTOKU_ASSIGN_OR_RETURN(platform::Caller caller, platform::CallerOf(*call));
+  KANTOKU_ASSIGN_OR_RETURN(platform::Caller caller, platform::AdmitCall(*call));
   KANTOKU_ASSIGN_OR_RETURN(OutputsPartition* const partition, this->partition());
-  auto stream = std::make_shared<AwaitStream>(call, await_, std::move(caller), *partition, metrics_,
-                                              [this](AwaitStream* ended) {
-                                                MutexLock lock(mutex_);
-                                                streams_.erase(ended);
-                                              });
+  auto stream = std::make_shared<AwaitStream>(
+      call, await_,
+      platform::BidiStreamOptions{.max_pending_bytes = options_.max_answer_bytes_per_stream,
+                                  .budget = &answers_},
+      std::move(caller), *partition, metrics_, [this](AwaitStream* ended) {
+        MutexLock lock(mutex_);
+        streams_.erase(ended);
+      });
   MutexLock lock(mutex_);
   if (ending_) return Stopping();
+  if (streams_.size() >= options_.max_await_streams) {
+    return Error(
+        absl::StatusCode::kResourceExhausted, "TOO_MANY_STREAMS",
+        absl::StrCat(options_.max_await_streams, " Await calls are open, which is the limit"));
+  }
   streams_.emplace(stream.get(), stream);
   return stream;
 }
 
 void OutputsServiceImpl::Await(AwaitStream::Call* call) {
   const auto stream = MakeStream(call);
-  if (!stream.ok()) return call->Refuse(stream.status());
+  if (!stream.ok()) return call->Refuse(await_, stream.status());
   (*stream)->Start();
 }
 

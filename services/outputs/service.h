@@ -16,6 +16,7 @@
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
 #include "services/platform/mutex.h"
+#include "services/platform/rpc/byte_budget.h"
 #include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/service.h"
 
@@ -28,6 +29,10 @@ class OutputsServiceImpl final : public platform::Service {
  public:
   struct Options {
     size_t max_result_bytes = size_t{4} << 20;
+    size_t max_await_streams = 1000;
+    // Answers on their way out; beyond it a stream has one message at a time.
+    size_t max_answer_bytes = size_t{256} << 20;
+    size_t max_answer_bytes_per_stream = size_t{64} << 20;
   };
 
   OutputsServiceImpl(Options options, const platform::MacKeys& keys, platform::Clock& clock,
@@ -62,6 +67,7 @@ class OutputsServiceImpl final : public platform::Service {
   platform::CallMonitor::Method& fence_;
   platform::CallMonitor::Method& await_;
 
+  platform::ByteBudget answers_;
   std::atomic<OutputsPartition*> partition_ = nullptr;
 
   platform::Mutex mutex_;

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "services/platform/check.h"
 #include "services/platform/mutex.h"
+#include "services/platform/rpc/byte_budget.h"
 #include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/stream_call.h"
 #include "services/platform/status.h"
@@ -19,6 +20,9 @@ namespace kantoku::platform {
 struct BidiStreamOptions {
   size_t max_pending_bytes = size_t{16} << 20;  // Post refuses while this much waits.
   size_t max_message_bytes = size_t{1} << 20;   // What waits is cut into messages of this size.
+  // Of what waits or is on its way in several streams; outlives them. While it is full Post refuses
+  // in streams that have something under way: each still gets one thing after the other out.
+  ByteBudget* budget = nullptr;
 };
 
 // The server's side of a bidirectional stream that gathers what is to be said: whatever was posted
@@ -58,8 +62,9 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   // Calls `merge(Response&)` with the message that leaves next, to which it appends; `bytes` is
   // about what it appends. It runs at once, under the stream's lock: it only appends.
   //
-  // RESOURCE_EXHAUSTED, STREAM_FULL: too much is waiting, nothing was appended; OnWritable will be
-  // called. UNAVAILABLE, STREAM_CLOSED: the stream is closing or has ended.
+  // RESOURCE_EXHAUSTED, STREAM_FULL: too much is waiting, here or in all streams of the budget;
+  // nothing was appended; OnWritable will be called. UNAVAILABLE, STREAM_CLOSED: the stream is
+  // closing or has ended.
   template <typename Merge>
   absl::Status Post(size_t bytes, Merge&& merge) {
     {
@@ -67,7 +72,7 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
       if (closing_.has_value()) {
         return Error(absl::StatusCode::kUnavailable, "STREAM_CLOSED", "the stream is closed");
       }
-      if (pending_bytes_ >= options_.max_pending_bytes) {
+      if (pending_bytes_ >= options_.max_pending_bytes || BudgetIsFull()) {
         refused_ = true;
         return Error(absl::StatusCode::kResourceExhausted, "STREAM_FULL",
                      "the client reads more slowly than there is to say");
@@ -128,7 +133,8 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   virtual void OnRequest(Request& request) = 0;
   // The client will send no more, or its connection broke (then OnEnded follows by itself).
   virtual void OnHalfClosed() { Close(absl::OkStatus()); }
-  // After Post has refused: half of the room is free again.
+  // After Post has refused: half of the room is free again, and the budget has some or nothing of
+  // this stream is under way.
   virtual void OnWritable() {}
   // The stream is over and nothing of it is called any more; `status` is what it finished with.
   virtual void OnEnded(const absl::Status& status) { static_cast<void>(status); }
@@ -165,9 +171,10 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
     {
       MutexLock lock(mutex_);
       writing_ = false;
+      GiveBack(written_bytes_);
       if (!ok) CloseAndDrop(Left());
-      writable =
-          refused_ && !closing_.has_value() && pending_bytes_ <= options_.max_pending_bytes / 2;
+      writable = refused_ && !closing_.has_value() &&
+                 pending_bytes_ <= options_.max_pending_bytes / 2 && !BudgetIsFull();
       if (writable) refused_ = false;
     }
     Advance();
@@ -201,7 +208,15 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   void CloseAndDrop(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!closing_.has_value()) closing_ = status;
     pending_.clear();
+    GiveBack(pending_bytes_);
     pending_bytes_ = 0;
+  }
+
+  bool BudgetIsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return options_.budget != nullptr && options_.budget->full() && (writing_ || !pending_.empty());
+  }
+  void GiveBack(size_t bytes) {
+    if (options_.budget != nullptr) options_.budget->GiveBack(bytes);
   }
 
   Response& RoomFor(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -210,6 +225,7 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
     }
     pending_.back().bytes += bytes;
     pending_bytes_ += bytes;
+    if (options_.budget != nullptr) options_.budget->Take(bytes);
     return pending_.back().response;
   }
 
@@ -248,6 +264,7 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   bool TakeWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!started_ || writing_ || pending_.empty()) return false;
     written_ = std::move(pending_.front().response);
+    written_bytes_ = pending_.front().bytes;
     pending_bytes_ -= pending_.front().bytes;
     pending_.pop_front();
     writing_ = true;
@@ -278,6 +295,7 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   std::shared_ptr<CoalescingStream> self_ ABSL_GUARDED_BY(mutex_);  // From Start to OnDone.
   std::deque<Message> pending_ ABSL_GUARDED_BY(mutex_);
   size_t pending_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t written_bytes_ ABSL_GUARDED_BY(mutex_) = 0;             // Of the message on its way.
   std::optional<absl::Status> closing_ ABSL_GUARDED_BY(mutex_);  // Set once.
   int operations_ ABSL_GUARDED_BY(mutex_) = 0;                   // That are just being started.
   bool started_ ABSL_GUARDED_BY(mutex_) = false;

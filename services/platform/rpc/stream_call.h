@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "absl/status/status.h"
+#include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/call_queue.h"
 #include "services/platform/rpc/grpc_status.h"
 
@@ -34,8 +35,12 @@ class StreamCall : public grpc::ServerContext {
   };
 
   void Accept(Handler& handler) { handler_ = &handler; }
-  // Instead of Accept and all else.
-  void Refuse(const absl::Status& status) { Finish(status); }
+  // Instead of Accept and all else. It is counted as one that was open.
+  void Refuse(CallMonitor::Method& method, const absl::Status& status) {
+    method.StreamOpened();
+    method.StreamEnded(status);
+    Finish(status);
+  }
 
   void Finish(const absl::Status& status) { DoFinish(ToGrpc(status), finished_.tag()); }
 

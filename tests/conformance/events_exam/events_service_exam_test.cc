@@ -52,12 +52,31 @@ TEST_CASE("A batch that was appended before is answered and changes nothing") {
   CHECK(TypesOf(exam.Read().events()) == Types{"one", "other"});
 }
 
+TEST_CASE("Readers see the tasks of their own, and what is about no task; services see all") {
+  FOR_EVERY_SERVICE(entry);
+  Exam exam(entry);
+  v1::EventRun foreign = Run("task.finished", {1});
+  foreign.set_owner("somebody else");
+  (*foreign.mutable_details())["message"] = "secret";
+  exam.Append({Run("task.created", {2}), foreign, Run("executor.lost")});
+  const Types visible = {"task.created", "executor.lost"};
+  CHECK(TypesOf(exam.Read().events()) == visible);
+  CHECK(exam.Subscribe().Take(2) == visible);
+  // Neither does asking for the task by its id help.
+  v1::ReadRequest by_id;
+  by_id.mutable_filter()->add_task_ids(TaskBytes(1));
+  CHECK(exam.Read(by_id).events().empty());
+  const auto all = exam.TryRead({}, true);
+  REQUIRE(all.ok());
+  CHECK(TypesOf(all->events()) == Types{"task.created", "task.finished", "executor.lost"});
+}
+
 TEST_CASE("Runs are unfolded into events, each with a position of its own") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);
   v1::EventRun started = Run("task.started", {1, 2, 3});
   for (const uint32_t dispatch : {7, 8, 9}) started.add_dispatches(dispatch);
-  started.set_owner("ann");
+  started.set_owner("local");
   started.set_task_type("sum");
   started.set_session_id(std::string(16, 's'));
   (*started.mutable_details())["state"] = "RUNNING";
@@ -72,7 +91,7 @@ TEST_CASE("Runs are unfolded into events, each with a position of its own") {
     CHECK(event.task_id() == TaskBytes(static_cast<uint64_t>(i) + 1));
     CHECK(event.dispatch() == static_cast<uint32_t>(i) + 7);
     CHECK(event.namespace_() == "default");
-    CHECK(event.owner() == "ann");
+    CHECK(event.owner() == "local");
     CHECK(event.task_type() == "sum");
     CHECK(event.session_id() == std::string(16, 's'));
     CHECK(event.details().at("state") == "RUNNING");

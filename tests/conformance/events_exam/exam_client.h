@@ -30,6 +30,7 @@ inline v1::EventRun Run(const std::string& type, const std::vector<uint64_t>& ta
   run.set_type(type);
   run.set_namespace_("default");
   run.mutable_at()->set_seconds(1'700'000'000);
+  if (!tasks.empty()) run.set_owner("local");  // Who the exam is to the service.
   for (const uint64_t task : tasks) run.mutable_task_ids()->append(TaskBytes(task));
   return run;
 }
@@ -130,9 +131,11 @@ class Exam {
   }
   void Append(const std::string& type) { Append({Run(type)}); }
 
-  absl::StatusOr<v1::ReadResponse> TryRead(const v1::ReadRequest& request) {
+  absl::StatusOr<v1::ReadResponse> TryRead(const v1::ReadRequest& request,
+                                           bool as_service = false) {
     grpc::ClientContext context;
     SetDeadline(context);
+    if (as_service) platform::PresentAsService(context, subject_->keys(), "inputs", absl::Now());
     v1::ReadResponse response;
     const auto status = platform::FromGrpc(stub_->Read(&context, request, &response));
     if (!status.ok()) return status;

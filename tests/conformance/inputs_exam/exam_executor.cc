@@ -82,6 +82,7 @@ void ExamExecutor::Ack(const v1::Dispatch& task, const std::string& receipt) {
 std::string ExamExecutor::Put(const v1::Dispatch& task, const std::string& result) {
   grpc::ClientContext context;
   outputs::v1::PutRequest request;
+  request.set_session_id(session_id_);
   auto& item = *request.add_items();
   item.set_lease_token(task.lease_token());
   item.set_data(result);

@@ -28,7 +28,10 @@ class ExamExecutor {
   static v1::PullRequest HelloOf(uint8_t session, uint32_t credit = 10,
                                  const std::vector<v1::Held>& held = {});
 
-  void Say(const v1::PullRequest& request) { (void)stream_->Write(request); }
+  void Say(const v1::PullRequest& request) {
+    if (request.has_hello()) session_id_ = request.hello().session_id();
+    (void)stream_->Write(request);
+  }
   // Reads until `enough` is true of everything that was heard; false when the stream ends before.
   bool Hear(const std::function<bool(const v1::PullResponse&)>& enough);
   const v1::PullResponse& heard() const { return heard_; }
@@ -48,6 +51,7 @@ class ExamExecutor {
   const std::unique_ptr<outputs::v1::OutputsService::Stub> outputs_;
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReaderWriter<v1::PullRequest, v1::PullResponse>> stream_;
+  std::string session_id_;  // Of the last hello.
   v1::PullResponse heard_;  // All frames in one.
   bool ended_ = false;
 };

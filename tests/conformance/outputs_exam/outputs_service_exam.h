@@ -30,6 +30,8 @@ class ServiceSubject {
 
   // What Inputs says of a task from now on; it knows no others.
   virtual void SetTask(const std::string& id, task::v1::TaskState state) = 0;
+  // From now on Inputs cannot say anything of a task, whose record is damaged.
+  virtual void DamageTask(const std::string& id) = 0;
   // Whether Inputs answers at all. True at first.
   virtual void SetInputsThere(bool there) = 0;
   // Blocks until Inputs was asked so often in all, in vain or not.

@@ -37,9 +37,12 @@ TaskId Task(uint64_t sequence, uint64_t random = 5) {
 std::string Id(TaskId task) { return std::string(task.bytes()); }
 std::string Id(uint64_t sequence) { return Id(Task(sequence)); }
 
+const platform::SessionId kSession(platform::Uuid::FromBytes("0123456789abcdef").value());
+
 platform::Lease LeaseOf(TaskId task, uint32_t dispatch) {
   return {.task = task,
           .dispatch = dispatch,
+          .session = kSession,
           .holder = {.subject = "local", .client_id = "local"},
           .name_space = "default",
           .owner = "local",
@@ -127,6 +130,7 @@ class Exam {
   }
   std::vector<v1::PutResult> Put(const std::vector<v1::PutItem>& items) {
     v1::PutRequest request;
+    request.set_session_id(std::string(kSession.bytes()));
     for (const v1::PutItem& item : items) *request.add_items() = item;
     const auto response = TryPut(request);
     REQUIRE(response.ok());
@@ -292,6 +296,35 @@ TEST_CASE("A result needs a genuine lease of its caller, and bad items stop no g
   }
 }
 
+TEST_CASE("A lease is good in its own session only, which every Put names") {
+  for (const ServiceEntry& entry : AllServices()) {
+    DYNAMIC_SECTION(entry.name) {
+      Exam exam(entry);
+      platform::Lease of_another = LeaseOf(Task(1), 1);
+      of_another.session =
+          platform::SessionId(platform::Uuid::FromBytes("fedcba9876543210").value());
+      const auto results = exam.Put({exam.Item(of_another, "forged"), exam.Item(2, 1)});
+      CheckStatus(results[0].status(), kPermissionDenied, "INVALID_LEASE");
+      CHECK(results[0].receipt().empty());
+      CheckStatus(results[1].status(), kOk, "");
+      CheckStatus(exam.Get(Id(1)).status(), kNotFound, "UNKNOWN_TASK");
+      // The door stays open for the session that holds the dispatch.
+      CheckStatus(exam.Put(exam.Item(1, 1, "genuine")).status(), kOk, "");
+      CHECK(exam.Get(Id(1)).result().data() == "genuine");
+
+      v1::PutRequest request;
+      *request.add_items() = exam.Item(3, 1);
+      for (const char* const bad : {"", "short"}) {
+        request.set_session_id(bad);
+        const absl::Status refused = exam.TryPut(request).status();
+        CHECK(refused.code() == absl::StatusCode::kInvalidArgument);
+        CHECK(platform::ReasonOf(refused) == "INVALID_ID");
+        CHECK(std::string(refused.message()).starts_with("session_id: "));
+      }
+    }
+  }
+}
+
 TEST_CASE("What is too large or too many is refused with value and limit") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {
@@ -308,6 +341,7 @@ TEST_CASE("What is too large or too many is refused with value and limit") {
       CheckStatus(exam.Put(long_type).status(), kInvalidArgument, "TEXT_TOO_LONG");
 
       v1::PutRequest request;
+      request.set_session_id(std::string(kSession.bytes()));
       CHECK(exam.TryPut(request).status().code() == absl::StatusCode::kInvalidArgument);
       for (int i = 0; i < 10'001; ++i) request.add_items();
       CHECK(exam.TryPut(request).status().code() == absl::StatusCode::kInvalidArgument);
@@ -508,6 +542,22 @@ TEST_CASE("While Inputs is away futures wait") {
   }
 }
 
+TEST_CASE("A task of which Inputs cannot say anything waits, and the others do not wait with it") {
+  for (const ServiceEntry& entry : AllServices()) {
+    DYNAMIC_SECTION(entry.name) {
+      Exam exam(entry);
+      exam.subject().DamageTask(Id(1));
+      Futures futures = exam.Await();
+      futures.Add({Id(1), Id(2)});
+      CHECK(futures.Next().task_id() == Id(2));
+      futures.Add({Id(3)});
+      CheckStatus(futures.Next().status(), kNotFound, "UNKNOWN_TASK");
+      exam.Put(exam.Item(1, 1, "came anyway"));
+      CHECK(futures.Next().result().data() == "came anyway");
+    }
+  }
+}
+
 TEST_CASE("What was forgotten is not answered") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {
@@ -642,6 +692,7 @@ TEST_CASE("Of many who put at once one wins each task, and every waiter hears of
       std::vector<std::map<std::string, std::string>> heard(2);
       std::vector<std::map<uint64_t, int>> won(kExecutors);
       std::vector<std::thread> threads;
+      threads.reserve(heard.size() + kExecutors);
       // Catch2 checks on one thread only.
       std::atomic<int> odd = 0;
       for (auto& mine : heard) {
@@ -663,6 +714,7 @@ TEST_CASE("Of many who put at once one wins each task, and every waiter hears of
         threads.emplace_back([&, executor] {
           for (uint64_t begin = 0; begin < kTasks; begin += 50) {
             v1::PutRequest request;
+            request.set_session_id(std::string(kSession.bytes()));
             for (uint64_t i = begin; i < begin + 50; ++i) {
               const uint64_t task = executor % 2 == 0 ? i : kTasks - 1 - i;
               *request.add_items() = exam.Item(task, executor + 1, std::to_string(executor));

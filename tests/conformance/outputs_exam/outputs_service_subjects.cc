@@ -1,4 +1,6 @@
 #include <map>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -30,7 +32,9 @@ class TableOfTasks final : public inputs::v1::InputsService::Service {
     if (!there_) return {grpc::StatusCode::UNAVAILABLE, "away"};
     for (const std::string& id : request->task_ids()) {
       inputs::v1::GetTaskResult& result = *response->add_results();
-      if (const auto state = states_.find(id); state != states_.end()) {
+      if (damaged_.contains(id)) {
+        result.mutable_status()->set_code(static_cast<int>(grpc::StatusCode::DATA_LOSS));
+      } else if (const auto state = states_.find(id); state != states_.end()) {
         result.mutable_info()->set_state(state->second);
       } else {
         result.mutable_status()->set_code(static_cast<int>(grpc::StatusCode::NOT_FOUND));
@@ -47,6 +51,10 @@ class TableOfTasks final : public inputs::v1::InputsService::Service {
     MutexLock lock(mutex_);
     states_[id] = state;
   }
+  void DamageTask(const std::string& id) {
+    MutexLock lock(mutex_);
+    damaged_.insert(id);
+  }
   void SetThere(bool there) {
     MutexLock lock(mutex_);
     there_ = there;
@@ -61,6 +69,7 @@ class TableOfTasks final : public inputs::v1::InputsService::Service {
   platform::CondVar changed_;
   const platform::MacKeys* keys_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::map<std::string, task::v1::TaskState> states_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> damaged_ ABSL_GUARDED_BY(mutex_);
   bool there_ ABSL_GUARDED_BY(mutex_) = true;
   int questions_ ABSL_GUARDED_BY(mutex_) = 0;
 };
@@ -118,6 +127,7 @@ class ModuleSubject final : public ServiceSubject {
   void SetTask(const std::string& id, task::v1::TaskState state) override {
     table_.SetTask(id, state);
   }
+  void DamageTask(const std::string& id) override { table_.DamageTask(id); }
   void SetInputsThere(bool there) override { table_.SetThere(there); }
   void AwaitQuestions(int count) override { table_.AwaitQuestions(count); }
 

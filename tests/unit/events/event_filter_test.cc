@@ -14,16 +14,19 @@ std::string TaskBytes(uint64_t sequence) {
       platform::TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 0, sequence, 0).bytes());
 }
 
+const EventReader kAnn = {.caller = {"ann", "app"}};
+
 v1::EventRun Run(const std::string& type, const std::string& name_space = "default") {
   v1::EventRun run;
   run.set_type(type);
   run.set_namespace_(name_space);
+  run.set_owner("ann");
   run.set_task_ids(TaskBytes(1));
   return run;
 }
 
 TEST_CASE("An empty filter matches everything in the default namespace, and nothing else") {
-  const auto filter = EventFilter::Make({});
+  const auto filter = EventFilter::Make({}, kAnn);
   REQUIRE(filter.ok());
   CHECK(filter->MatchesRun(Run("task.created")));
   CHECK_FALSE(filter->MatchesRun(Run("task.created", "lab")));
@@ -34,7 +37,7 @@ TEST_CASE("Types match whole, or by prefix") {
   v1::EventFilter wanted;
   wanted.add_types("task.created");
   wanted.add_types("executor.*");
-  const auto filter = EventFilter::Make(wanted);
+  const auto filter = EventFilter::Make(wanted, kAnn);
   REQUIRE(filter.ok());
   CHECK(filter->MatchesRun(Run("task.created")));
   CHECK(filter->MatchesRun(Run("executor.lost")));
@@ -47,7 +50,7 @@ TEST_CASE("Every field that is set must match") {
   wanted.set_namespace_("lab");
   wanted.add_types("task.*");
   wanted.add_task_ids(TaskBytes(1));
-  const auto filter = EventFilter::Make(wanted);
+  const auto filter = EventFilter::Make(wanted, kAnn);
   REQUIRE(filter.ok());
   CHECK(filter->MatchesRun(Run("task.created", "lab")));
   CHECK_FALSE(filter->MatchesRun(Run("task.created")));
@@ -61,24 +64,45 @@ TEST_CASE("Every field that is set must match") {
   CHECK_FALSE(filter->MatchesRun(without_task));
 }
 
+TEST_CASE("A reader sees the tasks of its own, and what is about no task; a service sees all") {
+  const v1::EventRun of_ann = Run("task.created");
+  v1::EventRun of_nobody = Run("task.created");
+  of_nobody.clear_owner();
+  v1::EventRun about_no_task = Run("executor.lost");
+  about_no_task.clear_owner();
+  about_no_task.clear_task_ids();
+
+  const auto ann = EventFilter::Make({}, kAnn);
+  const auto ben = EventFilter::Make({}, {.caller = {"ben", "app"}});
+  const auto nobody = EventFilter::Make({}, {.caller = {"", "app"}});
+  const auto service = EventFilter::Make({}, {.caller = {"ben", "app"}, .is_service = true});
+  REQUIRE((ann.ok() && ben.ok() && nobody.ok() && service.ok()));
+  CHECK(ann->MatchesRun(of_ann));
+  CHECK_FALSE(ben->MatchesRun(of_ann));
+  CHECK_FALSE(nobody->MatchesRun(of_ann));
+  CHECK(service->MatchesRun(of_ann));
+  CHECK_FALSE(ben->MatchesRun(of_nobody));
+  for (const auto& filter : {ann, ben, service}) CHECK(filter->MatchesRun(about_no_task));
+}
+
 TEST_CASE("A bad filter is INVALID_ARGUMENT and names the entry") {
   v1::EventFilter empty_type;
   empty_type.add_types("task.*");
   empty_type.add_types("");
-  const auto type = EventFilter::Make(empty_type).status();
+  const auto type = EventFilter::Make(empty_type, kAnn).status();
   CHECK(type.code() == absl::StatusCode::kInvalidArgument);
   CHECK(std::string(type.message()).find("filter.types[1]") != std::string::npos);
 
   v1::EventFilter short_id;
   short_id.add_task_ids("short");
-  const auto id = EventFilter::Make(short_id).status();
+  const auto id = EventFilter::Make(short_id, kAnn).status();
   CHECK(id.code() == absl::StatusCode::kInvalidArgument);
   CHECK(platform::ReasonOf(id) == "INVALID_ID");
   CHECK(std::string(id.message()).find("filter.task_ids[0]") != std::string::npos);
 
   v1::EventFilter too_many;
   for (int i = 0; i <= EventFilter::kMaxTypes; ++i) too_many.add_types("t");
-  CHECK(platform::ReasonOf(EventFilter::Make(too_many).status()) == "FILTER_TOO_LARGE");
+  CHECK(platform::ReasonOf(EventFilter::Make(too_many, kAnn).status()) == "FILTER_TOO_LARGE");
 }
 
 }  // namespace

@@ -24,7 +24,10 @@ std::string Encode(const std::string& type, int events = 1) {
   v1::EventRun& run = *batch.add_runs();
   run.set_type(type);
   run.set_namespace_("default");
-  if (events > 1) run.set_task_ids(std::string(16 * static_cast<size_t>(events), 't'));
+  if (events > 1) {
+    run.set_owner("local");
+    run.set_task_ids(std::string(16 * static_cast<size_t>(events), 't'));
+  }
   return batch.SerializeAsString();
 }
 
@@ -59,7 +62,7 @@ class TestLog {
 EventFilter Wanting(const std::vector<std::string>& types) {
   v1::EventFilter filter;
   for (const std::string& type : types) filter.add_types(type);
-  return *EventFilter::Make(filter);
+  return *EventFilter::Make(filter, {.caller = {"local", "local"}});
 }
 
 // Takes messages at the pace of a test: each Send waits for a Take. What the hub's thread finds

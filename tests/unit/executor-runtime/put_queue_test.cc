@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "services/executor-runtime/result_limits.h"
+#include "services/platform/ids.h"
 #include "services/platform/status.h"
 #include "tests/support/dispatches.h"
 
@@ -20,10 +21,12 @@ using outputs::v1::PutResponse;
 const Registration kPooled{.handler = nullptr, .run_inline = false};
 constexpr absl::Duration kNow = absl::Seconds(100);
 
+const platform::SessionId kSession(platform::Uuid::FromBytes("0123456789abcdef").value());
+
 // A queue with its ledger, and the call that is under way.
 struct Desk {
   Ledger ledger{20'000};
-  PutQueue queue{ledger, [] { return uint64_t{0}; }};
+  PutQueue queue{ledger, kSession, [] { return uint64_t{0}; }};
   PutRequest request;
   PutResponse response;
 
@@ -82,6 +85,7 @@ TEST_CASE("Results that gather leave together, and their receipts become acks") 
   desk.Answer(0);
   REQUIRE(desk.Fill());
   REQUIRE(desk.request.items_size() == 2);
+  CHECK(desk.request.session_id() == kSession.bytes());
   CHECK(desk.request.items(0).lease_token() == "lease 2");
   CHECK(desk.request.items(0).data() == "data");
   CHECK(desk.request.items(0).content_type() == "text/plain");
@@ -230,6 +234,7 @@ TEST_CASE("A revoked dispatch is not put, nor tried again") {
     REQUIRE(desk.Fill());
     CHECK(desk.request.items_size() == 1);
   }
+  CHECK(desk.request.session_id() == kSession.bytes());
   CHECK(desk.request.items(0).lease_token() == "lease 2");
 }
 

@@ -25,6 +25,7 @@ class Listener final : public AwaitSink {
     for (const auto& answer : answers.answers()) {
       heard.emplace_back(answer.task, answer.kind);
       records.emplace_back(answers.record(answer));
+      where = answers.record(answer).data();
     }
     return room;
   }
@@ -35,6 +36,7 @@ class Listener final : public AwaitSink {
   bool room = true;
   std::vector<std::pair<TaskId, Kind>> heard;
   std::vector<std::string> records;
+  const void* where = nullptr;  // The last record was, in memory.
 
  private:
   platform::Caller caller_;
@@ -75,6 +77,15 @@ TEST_CASE("Everybody who waits for a task gets its result, once") {
   CHECK(room.b->heard.size() == 1);
   CHECK(room.hub.waiters() == 1);
   CHECK_FALSE(room.hub.IsAwaited(Task(1)));
+}
+
+TEST_CASE("However many wait, a result is in memory once until it is sent") {
+  Room room;
+  room.Add(room.stream_a, {Task(1)});
+  room.Add(room.stream_b, {Task(1)});
+  room.Resolve(Task(1), std::string(1000, 'x'));
+  CHECK(room.b->records == room.a->records);
+  CHECK(room.b->where == room.a->where);
 }
 
 TEST_CASE("A task can be awaited again after its answer") {
@@ -159,6 +170,28 @@ TEST_CASE("A stream that asks for no more is idle once it waits for nothing") {
   CHECK(room.hub.TakeIdle().size() == 1);
 }
 
+TEST_CASE("What sinks have deferred counts as waiting") {
+  Room room({.per_stream = 10, .in_all = 4});
+  room.Add(room.stream_a, {Task(1)});
+  room.hub.CountDeferred(2);
+  std::vector<TaskId> fresh;
+  const std::vector<TaskId> two = {Task(2), Task(3)};
+  CHECK(room.hub.Add(room.stream_b, two, fresh).code() == absl::StatusCode::kResourceExhausted);
+  room.hub.CountDeferred(-1);
+  CHECK(room.hub.Add(room.stream_b, two, fresh).ok());
+}
+
+TEST_CASE("A stream that began to wait again is not idle") {
+  Room room;
+  room.Add(room.stream_a, {Task(1)});
+  room.hub.EndWhenIdle(room.stream_a);
+  room.Resolve(Task(1));
+  room.Add(room.stream_a, {Task(2)});
+  CHECK(room.hub.TakeIdle().empty());
+  room.Resolve(Task(2));
+  CHECK(room.hub.TakeIdle() == std::vector<std::shared_ptr<AwaitSink>>{room.a});
+}
+
 TEST_CASE("A stream that lives long keeps only what it waits for") {
   Room room;
   for (uint64_t i = 0; i < 10'000; ++i) {
@@ -171,15 +204,20 @@ TEST_CASE("A stream that lives long keeps only what it waits for") {
   CHECK_FALSE(room.hub.IsAwaited(Task(100)));
 }
 
-TEST_CASE("Whether there was room for all answers is told") {
+TEST_CASE("Whether the one who asks had room for all answers is told") {
   Room room;
   room.Add(room.stream_a, {Task(1)});
   room.Add(room.stream_b, {Task(1)});
   room.a->room = false;
   Deliveries deliveries;
   room.hub.Resolve(Task(1), Kind::kGone, deliveries);
-  CHECK_FALSE(deliveries.Send());
+  CHECK_FALSE(deliveries.Send(room.a.get()));
   CHECK(deliveries.empty());
+
+  room.Add(room.stream_a, {Task(1)});
+  room.Add(room.stream_b, {Task(1)});
+  room.hub.Resolve(Task(1), Kind::kGone, deliveries);
+  CHECK(deliveries.Send(room.b.get()));
 }
 
 }  // namespace

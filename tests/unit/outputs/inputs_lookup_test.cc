@@ -82,6 +82,27 @@ TEST_CASE("Pauses are shortened at random, by a quarter at most") {
   }
 }
 
+TEST_CASE("A task of which Inputs cannot say anything comes again late, and holds up no other") {
+  InputsLookup lookup({.delay = absl::Milliseconds(100), .max_pause = absl::Seconds(5)});
+  lookup.Add(Task(1), kStart);
+  absl::Duration now = lookup.NextDue();
+  REQUIRE(lookup.Take(now, All).size() == 1);
+  lookup.Succeeded();
+  lookup.AskLater(Task(1), now);
+  const absl::Duration again = lookup.NextDue();
+  CHECK(again == now + absl::Seconds(5));
+
+  lookup.Add(Task(2), now);
+  CHECK(lookup.size() == 2);
+  now = lookup.NextDue();
+  CHECK(now < again);
+  CHECK(lookup.Take(now, All) == std::vector<TaskId>{Task(2)});
+  lookup.Succeeded();
+  CHECK(lookup.NextDue() == again);
+  CHECK(lookup.Take(again, All) == std::vector<TaskId>{Task(1)});
+  CHECK(lookup.size() == 0);
+}
+
 TEST_CASE("What was awaited and forgotten over and over does not pile up") {
   InputsLookup lookup({});
   for (int i = 0; i < 50'000; ++i) {

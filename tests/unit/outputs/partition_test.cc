@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "services/outputs/store.h"
+#include "services/platform/check.h"
 #include "services/platform/mutex.h"
 #include "services/platform/store/memory/memory_record_store.h"
 #include "tests/support/fake_clock.h"
@@ -146,15 +147,14 @@ class House {
   void Run(OutputsPartition::Command command) {
     // Shared, because the other thread may not be done with it when this one goes on.
     const auto applied = std::make_shared<std::promise<void>>();
-    REQUIRE(partition_
-                ->Post(
-                    [applied, command = std::move(command)](OutputsPartition& partition,
-                                                            Transaction& transaction) mutable {
-                      command(partition, transaction);
-                      applied->set_value();
-                    },
-                    OutputsPartition::Urgency::kUrgent)
-                .ok());
+    const absl::Status posted = partition_->Post(
+        [applied, command = std::move(command)](OutputsPartition& partition,
+                                                Transaction& transaction) mutable {
+          command(partition, transaction);
+          applied->set_value();
+        },
+        OutputsPartition::Urgency::kUrgent);
+    REQUIRE(posted.ok());
     applied->get_future().wait();
   }
   Outcome Put(TaskId task, uint32_t dispatch = 1, std::string_view data = "data") {
@@ -283,6 +283,7 @@ TEST_CASE("While Inputs is away a waiter waits, and Inputs is asked again") {
   for (size_t i = 1; i <= 5; ++i) {
     CHECK(house.inputs.asked.AwaitCount(i).size() == i);
     house.inputs.Answer(absl::UnavailableError("away"));
+    house.Await({});  // By then the answer was applied, at this time and no later one.
     house.PassTo(absl::Seconds(5));
   }
   house.inputs.asked.AwaitCount(6);
@@ -304,6 +305,36 @@ TEST_CASE("What a stream has no room for is deferred, unread") {
   house.listener->set_room(1000);
   house.Await(house.listener->deferred.all());
   CHECK(house.listener->heard.AwaitCount(100).size() == 100);
+}
+
+TEST_CASE("A stream that is full does not keep another from its answers") {
+  House house;
+  for (uint64_t i = 1; i <= 100; ++i) house.PutDurably(Task(i));
+  // Both wait for one result, which is on its way.
+  house.faults.CloseGate();
+  const int commits = house.faults.commits();
+  house.Put(Task(1000));
+  house.faults.AwaitCommits(commits + 1);
+  house.listener->set_room(0);
+  house.Await({Task(1000)});
+  // The apply thread is held up until it is durable; then, at once, the other one asks.
+  const auto other = std::make_shared<Listener>();
+  std::vector<TaskId> tasks = {Task(1000)};
+  for (uint64_t i = 1; i <= 100; ++i) tasks.push_back(Task(i));
+  house.Run([&](OutputsPartition& partition, Transaction& transaction) {
+    house.faults.OpenGate();
+    bool durable = false;
+    const auto look = [&](size_t, ResultBook::Presence presence, const StoredResult*) {
+      durable = presence == ResultBook::Presence::kHeld;
+      return true;
+    };
+    while (!durable) {
+      KANTOKU_CHECK(partition.Get(std::span(tasks).first(1), transaction.now().wall, look).ok());
+    }
+    partition.Await(partition.OpenStream(other), tasks, transaction);
+  });
+  CHECK(other->heard.AwaitCount(101).size() == 101);
+  CHECK(other->deferred.all().empty());
 }
 
 TEST_CASE("A store that cannot be read ends the stream with its error") {

@@ -1,5 +1,7 @@
 #include "services/platform/rpc/bidi_stream.h"
 
+#include <prometheus/text_serializer.h>
+
 #include <atomic>
 #include <functional>
 #include <thread>
@@ -24,6 +26,7 @@ struct Script {
   std::function<void(Stream&)> on_half_closed;  // Default: as the base does.
   std::function<void(Stream&)> on_writable = [](Stream&) {};
   BidiStreamOptions options;
+  absl::Status refusal;  // Instead of all that.
 
   Awaited<std::vector<std::shared_ptr<Stream>>> streams;
   Awaited<std::vector<absl::Status>> ends;
@@ -67,6 +70,7 @@ class ScriptedService final : public Service {
   }
 
   void Await(BidiCall<Request, Response>* call) {
+    if (!script_.refusal.ok()) return call->Refuse(method_, script_.refusal);
     auto stream = std::make_shared<Stream>(call, method_, script_);
     script_.streams.Update([&](auto& streams) { streams.push_back(stream); });
     script_.on_start(*stream);
@@ -120,6 +124,7 @@ std::string Id(int i) { return "id-" + std::to_string(i); }
 
 std::vector<std::string> Ids(int count) {
   std::vector<std::string> ids;
+  ids.reserve(count);
   for (int i = 0; i < count; ++i) ids.push_back(Id(i));
   return ids;
 }
@@ -178,6 +183,7 @@ TEST_CASE("Threads may post at once while the client reads") {
   const auto client = f.stub->Await(&context);
   const auto stream = f.OnlyStream();
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&stream, t] {
       for (int i = 0; i < kEach; ++i) {
@@ -313,6 +319,48 @@ TEST_CASE("What waits is bounded, and the stream says when there is room again")
   CHECK(f.client->Finish().ok());
 }
 
+TEST_CASE("Streams share a budget, and each still gets one thing after the other out") {
+  ByteBudget budget(1);
+  Fixture f;
+  f.script.options.budget = &budget;
+  const std::string large(2 << 20, 'x');
+  // What a client does not read stays on the server, whatever the connection could carry.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  const auto stub = outputspb::OutputsService::NewStub(f.server.Connect(arguments));
+  const auto open = [&](grpc::ClientContext& context, size_t number) {
+    auto client = stub->Await(&context);
+    REQUIRE(f.script.streams.Becomes([&](auto& streams) { return streams.size() == number; }));
+    return std::pair(std::move(client), f.script.streams.Get()[number - 1]);
+  };
+  grpc::ClientContext reading_context;
+  grpc::ClientContext idle_context;
+  const auto [idle, idle_stream] = open(idle_context, 1);
+  const auto [reading, reading_stream] = open(reading_context, 2);
+  for (const auto& stream : {idle_stream, reading_stream}) {
+    CHECK(stream->Say(large).ok());
+    CHECK(ReasonOf(stream->Say(large)) == "STREAM_FULL");
+  }
+  CHECK(budget.used() == 2 * large.size());
+
+  // One who reads goes on, though another holds the budget.
+  Awaited<bool> writable;
+  f.script.on_writable = [&](Stream&) { writable.Set(true); };
+  Response response;
+  CHECK(reading->Read(&response));
+  CHECK(writable.Becomes([](bool there) { return there; }));
+  CHECK(reading_stream->Say("more").ok());
+  CHECK(reading->Read(&response));
+  CHECK(response.results(0).task_id() == "more");
+  reading_stream->Close(absl::OkStatus());
+  CHECK(reading->Finish().ok());
+
+  idle_context.TryCancel();
+  CHECK_FALSE(idle->Finish().ok());
+  CHECK(f.script.ends.Becomes([](auto& ends) { return ends.size() == 2; }));
+  CHECK(budget.used() == 0);
+}
+
 TEST_CASE("A server that finishes while a write is on its way still delivers it") {
   Unread f;
   f.stream->Close(Error(absl::StatusCode::kUnavailable, "DRAINING", "draining"));
@@ -384,6 +432,19 @@ TEST_CASE("Open streams are counted until they have ended") {
   stream->Close(absl::OkStatus());
   CHECK(client->Finish().ok());
   CHECK(f.calls.AwaitNoStreams(absl::Seconds(30)));
+}
+
+TEST_CASE("A stream that is refused says why, and is counted with its code") {
+  Fixture f;
+  f.script.refusal = Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_STREAMS", "no more");
+  grpc::ClientContext context;
+  const absl::Status status = FromGrpc(f.stub->Await(&context)->Finish());
+  CHECK(status.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(ReasonOf(status) == "TOO_MANY_STREAMS");
+  CHECK(f.calls.AwaitNoStreams(absl::Seconds(30)));
+  CHECK_THAT(
+      prometheus::TextSerializer().Serialize(f.registry.Collect()),
+      Catch::Contains(R"(calls_total{code="RESOURCE_EXHAUSTED",method="OutputsService/Await"} 1)"));
 }
 
 TEST_CASE("A server that shuts down ends its streams") {
