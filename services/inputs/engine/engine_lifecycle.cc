@@ -318,6 +318,9 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (task.has_state_record) effects.states.push_back({task.key(), std::nullopt});
   if (succeeded) effects.erased_specs.push_back(task.key());
   if (task.has_failure) failures_.erase(task.key());
+  matcher_.Leave(task.lane);
+  names_.Leave(task.owner);
+  policies_.Leave(task.policy);
   tasks_.Erase(index);
 }
 
@@ -428,6 +431,12 @@ void Engine::FinishGroup(const Now& now, Effects& effects) {
   close_row(ended_, history_, effects.history);
   close_row(died_, dead_, effects.dead);
   Forget(now, effects);
+}
+
+void Engine::FreeUnused() {
+  matcher_.FreeUnused(options_.idle_names);
+  names_.FreeUnused(options_.idle_names);
+  policies_.FreeUnused(options_.idle_names);
 }
 
 absl::Duration Engine::NextWake(const Now& now) const {

@@ -37,6 +37,7 @@ void Engine::RecoverSession(SessionNumber number, const SessionRecord& record) {
   Session& session = sessions_.Add(number, record.id);
   session.caller = record.caller;
   session.name_space = names_.Intern(record.name_space);
+  names_.Use(session.name_space);
 }
 
 void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::string_view owner,

@@ -124,6 +124,11 @@ class Partition final : public platform::PartitionMachine {
 
  private:
   using Frames = absl::flat_hash_map<ConnectionId, v1::PullResponse>;
+  struct Unsent {
+    ConnectionId connection;
+    TaskId task;
+    uint32_t dispatch;
+  };
   struct RecentRow {
     RecordKind kind;
     uint64_t number;
@@ -170,7 +175,7 @@ class Partition final : public platform::PartitionMachine {
   v1::Dispatch Compose(const DispatchMessage& message, absl::Time wall) const;
   std::string SealLeaseFor(const DispatchMessage& message, absl::Time wall) const;
   // Of tasks whose payload is only in the store, once their dispatch is durable.
-  void FetchAndSend(const std::vector<DispatchMessage>& messages, absl::Time wall);
+  void FetchAndSend(const std::vector<Unsent>& dispatches, absl::Time wall);
   v1::PullResponse& FrameFor(ConnectionId connection) { return frames_[connection]; }
 
   const PartitionOptions options_;

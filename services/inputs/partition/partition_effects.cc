@@ -60,6 +60,7 @@ void Partition::FinishGroup(Transaction& transaction) {
   TrimOutbox(transaction.batch());
   Deliver(transaction);
   effects_.Clear();
+  engine_.FreeUnused();
 }
 
 absl::Duration Partition::NextWake() const {
@@ -170,11 +171,11 @@ v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall)
 }
 
 void Partition::Deliver(Transaction& transaction) {
-  std::vector<DispatchMessage> without_payload;
+  std::vector<Unsent> without_payload;
   for (const DispatchMessage& message : effects_.dispatches) {
     const auto payload = payloads_.Take(message.task.key());
     if (!payload.has_value()) {
-      without_payload.push_back(message);
+      without_payload.push_back({message.connection, message.task, message.dispatch});
       continue;
     }
     v1::Dispatch& dispatch = *FrameFor(message.connection).add_tasks();
@@ -219,31 +220,31 @@ void Partition::Deliver(Transaction& transaction) {
   }
   if (!without_payload.empty()) {
     transaction.OnDurable(
-        [this, messages = std::move(without_payload), wall = now_.wall]() mutable {
-          (void)PostUrgent([this, messages = std::move(messages), wall](Transaction&) {
-            FetchAndSend(messages, wall);
+        [this, dispatches = std::move(without_payload), wall = now_.wall]() mutable {
+          (void)PostUrgent([this, dispatches = std::move(dispatches), wall](Transaction&) {
+            FetchAndSend(dispatches, wall);
           });
         });
   }
 }
 
-void Partition::FetchAndSend(const std::vector<DispatchMessage>& messages, absl::Time wall) {
-  absl::flat_hash_map<TaskKey, const DispatchMessage*> wanted;
+void Partition::FetchAndSend(const std::vector<Unsent>& dispatches, absl::Time wall) {
+  absl::flat_hash_map<TaskKey, DispatchMessage> wanted;
   std::vector<TaskKey> keys;
-  for (const DispatchMessage& message : messages) {
+  for (const Unsent& unsent : dispatches) {
     // Meanwhile the executor may have gone, or the task been taken from it.
-    const auto lease = engine_.LeaseOf(message.task);
-    if (!lease.has_value() || lease->dispatch != message.dispatch ||
-        lease->connection != message.connection) {
+    auto lease = engine_.LeaseOf(unsent.task);
+    if (!lease.has_value() || lease->dispatch != unsent.dispatch ||
+        lease->connection != unsent.connection) {
       continue;
     }
-    keys.push_back(message.task.key());
-    wanted[message.task.key()] = &message;
+    keys.push_back(unsent.task.key());
+    wanted[unsent.task.key()] = *std::move(lease);
   }
   const absl::Status status =
       store_->Read({ToKind(RecordKind::kSpec), keys}, [&](TaskKey key, std::string_view bytes) {
         const auto record = DecodeSpec(bytes);
-        const DispatchMessage& message = *wanted.at(key);
+        const DispatchMessage& message = wanted.at(key);
         if (!record.ok() || record->id != message.task) return;
         v1::PullResponse& frame = FrameFor(message.connection);
         v1::Dispatch& dispatch = *frame.add_tasks();

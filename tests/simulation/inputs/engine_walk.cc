@@ -21,6 +21,7 @@ EngineOptions Options(uint64_t seed) {
   EngineOptions options;
   options.slot_count = 2;
   options.max_pending = 120;
+  options.idle_names = 1;
   options.max_session_credit = 5;
   options.max_dispatches = 6;
   options.max_history = 40;
@@ -118,6 +119,7 @@ void EngineWalk::EndGroup() {
   engine_->FinishGroup(now_, open_.effects);
   CheckGroup(open_.effects);
   committing_.push_back(std::exchange(open_, {}));
+  engine_->FreeUnused();  // Names in effects are not looked at again.
 }
 
 void EngineWalk::Commit() {

@@ -68,6 +68,30 @@ TEST_CASE("The oldest requests are forgotten when there are too many") {
   CHECK_FALSE(world.Spawn({Spec()}, 1)->repeated);
 }
 
+TEST_CASE("Types beyond the limit are refused, known ones go on, and the limit is of what lives") {
+  EngineWorld world({.max_types = 2});
+  const TaskId first = world.DoSpawn(Spec("a"));
+  const auto refused = world.Spawn({Spec("b"), Spec("b"), Spec("a"), Spec("c")});
+  CHECK(refused.status().code() == absl::StatusCode::kResourceExhausted);
+  CHECK(Reason(refused) == "TYPE_LIMIT");
+  CHECK(refused.status().message() ==
+        "specs.type: 1 types are in use, 2 more exceed the limit of 2");
+  CHECK(world.engine->pending() == 1);
+  const std::vector<TaskSpec> known = {Spec("b"), Spec("b"), Spec("a"), Spec("a")};
+  REQUIRE(world.Spawn(known).ok());
+  REQUIRE(world.Spawn(known).ok());
+  CHECK(Reason(world.Spawn({Spec("c")})) == "TYPE_LIMIT");
+  world.engine->Finished(first, 0, world.now, world.effects);
+  CHECK(Reason(world.Spawn({Spec("c")})) == "TYPE_LIMIT");
+  std::optional<TaskKey> from;
+  for (const auto& view :
+       world.engine->List({.name_space = "default", .type = "a"}, 10, 100, from)) {
+    world.engine->Finished(view.id, 0, world.now, world.effects);
+  }
+  world.EndGroup();
+  CHECK(world.Spawn({Spec("c")}).ok());
+}
+
 TEST_CASE("A batch that exceeds the pending limit is refused whole") {
   EngineWorld world({.max_pending = 3});
   REQUIRE(world.Spawn({Spec(), Spec()}).ok());
