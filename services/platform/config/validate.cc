@@ -10,6 +10,7 @@
 #include "services/platform/config/address.h"
 #include "services/platform/config/fields.h"
 #include "services/platform/config/quantities.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
