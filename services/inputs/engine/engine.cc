@@ -141,7 +141,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   sequences_[slot].first = sequence;
   SpawnOutcome outcome = Repeat(record);
   outcome.repeated = false;
-  const uint64_t number = requests_.Add(record);
+  const uint64_t number = requests_.Add(record, AgeTime(now));
   effects.requests.push_back({number, std::move(record)});
   return outcome;
 }

@@ -154,6 +154,8 @@ class Engine {
   absl::StatusOr<std::vector<HeldVerdict>> OpenSession(const OpenSessionCommand& command,
                                                        const platform::Now& now, Effects& effects);
   void SetCredit(ConnectionId connection, uint32_t max_held);
+  // Whether the session is to get nothing new, whatever its credit; ends with the connection.
+  void SetPaused(ConnectionId connection, bool paused);
   // The connection ended: grace begins, or the session ends when it holds nothing.
   void CloseConnection(ConnectionId connection, const platform::Now& now, Effects& effects);
   absl::Status Started(ConnectionId connection, const TaskId& task, uint32_t dispatch,
@@ -274,6 +276,9 @@ class Engine {
   void TaskDue(TaskIndex index, const platform::Now& now, Effects& effects);
   void RenewLeases(const platform::Now& now, Effects& effects);
   void Forget(const platform::Now& now, Effects& effects);
+  // What ages are measured by: wall time as it was at the start, moved on by steady time, so that a
+  // clock that is set forgets nothing early.
+  absl::Time AgeTime(const platform::Now& now) const { return started_ + now.steady; }
   void SetAlarm(TaskIndex index, absl::Duration steady);
   void ClearAlarm(TaskIndex index);
 
@@ -308,6 +313,7 @@ class Engine {
   std::vector<uint32_t> free_groups_;
   uint64_t next_group_ = 1;
   absl::Duration next_renewal_ = absl::ZeroDuration();
+  absl::Time started_;  // Wall time of steady zero, when recovery ended.
   uint64_t jitter_state_;
   // Tasks that ended in this group; one row each at its end.
   std::vector<TaskView> ended_;

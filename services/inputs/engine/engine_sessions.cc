@@ -33,6 +33,7 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
   }
   if (session->wake_position != 0) session_alarms_.Remove(session->number);
   sessions_.Connect(*session, command.connection);
+  session->paused = false;
   session->name = command.name;
   session->types.assign(command.types.begin(), command.types.end());
   session->connected_at = now.wall;
@@ -94,6 +95,13 @@ void Engine::SetCredit(ConnectionId connection, uint32_t max_held) {
   Session* session = sessions_.FindConnection(connection);
   if (session == nullptr) return;
   session->max_held = std::min(max_held, options_.max_session_credit);
+  matcher_.SetRoom(session->number, session->room());
+}
+
+void Engine::SetPaused(ConnectionId connection, bool paused) {
+  Session* session = sessions_.FindConnection(connection);
+  if (session == nullptr) return;
+  session->paused = paused;
   matcher_.SetRoom(session->number, session->room());
 }
 

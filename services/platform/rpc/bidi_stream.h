@@ -27,8 +27,8 @@ struct BidiStreamOptions {
 //
 // Guarantees: messages leave in the order of Post. The stream finishes once, with the first status
 // that Close or Abort was given (CANCELLED when the client left before). The On… functions run on
-// gRPC's threads with no lock held: OnRequest one at a time and in order; OnWritable possibly
-// beside it; OnEnded last. They must not block.
+// gRPC's threads with no lock held: OnRequest one at a time and in order; OnWritable and OnWritten
+// possibly beside it; OnEnded last. They must not block.
 //
 // Thread-safe. Owns itself from Start until after OnEnded; others hold it by shared_ptr (or a
 // weak_ptr that they lock for a call), so that a call on a stream that has ended is harmless.
@@ -130,6 +130,8 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   virtual void OnHalfClosed() { Close(absl::OkStatus()); }
   // After Post has refused: half of the room is free again.
   virtual void OnWritable() {}
+  // A message has left, with as many bytes as Post was told of.
+  virtual void OnWritten(size_t bytes) { static_cast<void>(bytes); }
   // The stream is over and nothing of it is called any more; `status` is what it finished with.
   virtual void OnEnded(const absl::Status& status) { static_cast<void>(status); }
 
@@ -161,6 +163,8 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   }
 
   void OnWriteDone(bool ok) final {
+    // Before anybody may finish the stream.
+    if (ok) OnWritten(written_bytes_);
     bool writable = false;
     {
       MutexLock lock(mutex_);
@@ -248,6 +252,7 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   bool TakeWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!started_ || writing_ || pending_.empty()) return false;
     written_ = std::move(pending_.front().response);
+    written_bytes_ = pending_.front().bytes;
     pending_bytes_ -= pending_.front().bytes;
     pending_.pop_front();
     writing_ = true;
@@ -273,6 +278,7 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   // Belong to gRPC while reading_ or writing_.
   Request request_;
   Response written_;
+  size_t written_bytes_ = 0;
 
   Mutex mutex_;
   std::shared_ptr<CoalescingStream> self_ ABSL_GUARDED_BY(mutex_);  // From Start to OnDone.

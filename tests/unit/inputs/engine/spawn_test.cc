@@ -58,6 +58,36 @@ TEST_CASE("A request is remembered for ten minutes, and its record goes with it"
   CHECK(again->items[0].id != first->items[0].id);
 }
 
+TEST_CASE("A wall clock that is set ahead or back makes nobody forget early") {
+  EngineWorld world({.history = Hours(1), .dead_retention = Hours(24)});
+  const absl::Duration step = GENERATE(Hours(48), -Hours(48));
+  const TaskId done = world.DoSpawn();
+  const TaskId gone = world.DoSpawn();
+  REQUIRE(world.Spawn({Spec()}, 7).ok());
+  world.engine->Finished(done, 0, world.now, world.effects);
+  (void)world.engine->Cancel(gone, world.now, world.effects);
+  world.AnswerFence(gone, 0, TaskState::kCancelled);
+  world.EndGroup();
+  world.now.wall += step;
+  world.EndGroup();
+  CHECK(world.Spawn({Spec()}, 7)->repeated);
+  world.Pass(Minutes(10));
+  world.EndGroup();
+  CHECK(world.Spawn({Spec()}, 7)->repeated);
+  CHECK(world.engine->FindHistory(done.key()).has_value());
+  world.Pass(Seconds(1));
+  world.EndGroup();
+  CHECK_FALSE(world.Spawn({Spec()}, 7)->repeated);
+  world.Pass(Minutes(51));
+  CHECK(world.engine->NextWake(world.now) <= world.now.steady + absl::Milliseconds(1));
+  world.EndGroup();
+  CHECK_FALSE(world.engine->FindHistory(done.key()).has_value());
+  CHECK(world.engine->FindDead(gone.key()).has_value());
+  world.Pass(Hours(23));
+  world.EndGroup();
+  CHECK_FALSE(world.engine->FindDead(gone.key()).has_value());
+}
+
 TEST_CASE("The oldest requests are forgotten when there are too many") {
   EngineWorld world({.max_requests = 2});
   for (const uint64_t request : {1, 2, 3}) REQUIRE(world.Spawn({Spec()}, request).ok());
