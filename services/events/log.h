@@ -23,6 +23,7 @@ struct LogRow {
   RowNumber row = 0;
   absl::Time time;  // When it was appended, by the log's wall clock, to the millisecond.
   std::string batch;
+  bool gap = false;  // Its source had more before it, which is lost.
 };
 using LogRowPtr = std::shared_ptr<const LogRow>;
 
@@ -31,6 +32,7 @@ struct AppendCommand {
   struct Batch {
     uint64_t number = 0;
     std::string bytes;
+    uint64_t previous = 0;  // Of the batch before it, which may be lost; 0: none is.
   };
   std::string source;
   std::vector<Batch> batches;
@@ -77,7 +79,8 @@ struct Retention {
 // An append-only log of numbered batches of bytes from any number of sources.
 //
 // Guarantees: batches of one source stand in the order of their numbers, each once: a number at or
-// below the highest that the log holds of its source is a repeat and changes nothing. An append is
+// below the highest that the log holds of its source is a repeat and changes nothing; one whose
+// `previous` is above that follows a gap, which its row tells readers of. An append is
 // answered when it is durable, and readers see a row only then. Rows leave from the oldest end
 // only, as the log's Retention says; a reader learns of it by `LogPage::gap`.
 //

@@ -48,8 +48,9 @@ void LogMachine::Append(platform::Transaction& transaction, AppendCommand comman
   const size_t batches = command.batches.size();
   for (AppendCommand::Batch& batch : command.batches) {
     if (batch.number <= number) continue;
+    const bool gap = batch.previous > number;
     number = batch.number;
-    rows.push_back(AddRow(transaction.batch(), std::move(batch.bytes), now));
+    rows.push_back(AddRow(transaction.batch(), std::move(batch.bytes), gap, now));
   }
   const size_t repeats = batches - rows.size();
   if (!rows.empty()) {
@@ -92,12 +93,15 @@ bool LogMachine::ForgetSilentSource(platform::WriteBatch& batch, absl::Time now)
   return true;
 }
 
-LogRowPtr LogMachine::AddRow(platform::WriteBatch& batch, std::string bytes, absl::Time now) {
+LogRowPtr LogMachine::AddRow(platform::WriteBatch& batch, std::string bytes, bool gap,
+                             absl::Time now) {
   auto row = std::make_shared<LogRow>();
   row->row = end_++;
+  row->gap = gap;
   row->time = now;
   row->batch = std::move(bytes);
   batch.Put(kRowKind, row->row, EncodeRow(now, row->batch));
+  if (gap) batch.Put(kGapKind, row->row, {});
   if (auto closed = segments_.Add(row->row, row->batch.size(), now)) {
     batch.Put(kSegmentKind, closed->first, EncodeSegment(*closed));
   }
@@ -115,6 +119,7 @@ void LogMachine::FinishGroup(platform::Transaction& transaction) {
     const auto expired = segments_.TakeExpired(last_seen_.wall);
     if (!expired) break;
     transaction.batch().EraseRange(kRowKind, expired->first, expired->last);
+    transaction.batch().EraseRange(kGapKind, expired->first, expired->last);
     transaction.batch().Erase(kSegmentKind, expired->first);
     first = expired->last + 1;
   }

@@ -54,7 +54,7 @@ class LogMachine final : public platform::PartitionMachine {
 
   absl::StatusOr<Source*> FindSource(platform::Transaction& transaction, const std::string& name);
   bool ForgetSilentSource(platform::WriteBatch& batch, absl::Time now);
-  LogRowPtr AddRow(platform::WriteBatch& batch, std::string bytes, absl::Time now);
+  LogRowPtr AddRow(platform::WriteBatch& batch, std::string bytes, bool gap, absl::Time now);
 
   const Retention retention_;
   const uint32_t id_;

@@ -20,11 +20,12 @@ absl::Status Damaged(std::string_view what, uint64_t key) {
 
 platform::StoreSchema EventsSchema() {
   return {.component = "events",
-          .format = 1,
+          .format = 2,
           .kinds = {{kRowKind, "rows"},
                     {kMarkKind, "marks"},
                     {kSegmentKind, "segments"},
-                    {kHeadKind, "head"}}};
+                    {kHeadKind, "head"},
+                    {kGapKind, "gaps"}}};
 }
 
 std::string EncodeRow(absl::Time time, std::string_view batch) {

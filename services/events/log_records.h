@@ -17,6 +17,7 @@ inline constexpr platform::RecordKind kRowKind = 1;      // By row number.
 inline constexpr platform::RecordKind kMarkKind = 2;     // By source, numbered as they appeared.
 inline constexpr platform::RecordKind kSegmentKind = 3;  // By the segment's first row.
 inline constexpr platform::RecordKind kHeadKind = 4;     // One record, under key 0.
+inline constexpr platform::RecordKind kGapKind = 5;      // By the row that follows the gap; empty.
 
 platform::StoreSchema EventsSchema();
 

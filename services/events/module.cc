@@ -10,6 +10,7 @@
 #include "services/events/service.h"
 #include "services/events/subscription_hub.h"
 #include "services/platform/config/quantities.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 #include "services/platform/stores/stores.h"
 

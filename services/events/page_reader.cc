@@ -28,6 +28,11 @@ absl::StatusOr<PageEnd> PageReader::Read(Position from, const EventFilter& filte
   for (const LogRowPtr& row : rows.rows) {
     if (page.full()) break;
     if (row->row != page.result.next.row) page.result.next = {.row = row->row, .index = 0};
+    if (row->gap && page.result.next.index == 0) {
+      // What is before a gap is a page of its own.
+      if (page.result.events > 0) return page.result;
+      page.result.gap = true;
+    }
     KANTOKU_ASSIGN_OR_RETURN(const DecodedRowPtr decoded, Decode(*row));
     AddRow(row->row, *decoded, page);
     ++page.result.rows;

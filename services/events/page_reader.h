@@ -28,7 +28,7 @@ struct PageLimits {
 
 struct PageEnd {
   Position next;     // Where to go on.
-  bool gap = false;  // Events before the page were dropped by retention.
+  bool gap = false;  // Events before the page are missing: retention or their source dropped them.
   bool end = false;  // Nothing more was there.
   size_t events = 0;
   size_t bytes = 0;  // Of the events, about.

@@ -51,7 +51,22 @@ absl::Status RecoverHead(RecordStore& store, uint32_t new_id, RecoveredLog& log)
   return store.Commit(batch);
 }
 
+using Rows = std::vector<std::shared_ptr<LogRow>>;
+
+// Sets `gap` of those that follow one; they stand in the order of their numbers.
+absl::Status MarkGaps(RecordStore& store, const Rows& rows) {
+  if (rows.empty()) return absl::OkStatus();
+  return store.Scan({.kind = kGapKind, .first = rows.front()->row, .last = rows.back()->row},
+                    [&](RecordKey key, std::string_view) {
+                      const auto row = std::ranges::lower_bound(
+                          rows, key, {},
+                          [](const std::shared_ptr<LogRow>& candidate) { return candidate->row; });
+                      if (row != rows.end() && (*row)->row == key) (*row)->gap = true;
+                    });
+}
+
 absl::Status RecoverRows(RecordStore& store, RecoveredLog& log) {
+  Rows rows;
   RowNumber expected = log.segments.empty() ? log.head.first : log.segments.back().last + 1;
   const platform::RecordRange range = {.kind = kRowKind, .first = expected};
   KANTOKU_RETURN_IF_ERROR(ScanWhileOk(store, range, [&](RecordKey key, std::string_view value) {
@@ -61,9 +76,11 @@ absl::Status RecoverRows(RecordStore& store, RecoveredLog& log) {
     }
     auto row = DecodeRow(key, value);
     if (!row.ok()) return row.status();
-    log.rows.push_back(std::make_shared<LogRow>(*std::move(row)));
+    rows.push_back(std::make_shared<LogRow>(*std::move(row)));
     return absl::OkStatus();
   }));
+  KANTOKU_RETURN_IF_ERROR(MarkGaps(store, rows));
+  log.rows.assign(rows.begin(), rows.end());
   log.end = expected;
   return absl::OkStatus();
 }
@@ -192,13 +209,13 @@ class RecordEventLog final : public EventLog {
     size_t step = kFirstScanRows;
     while (page.next <= last && page.rows.size() < range.max_rows && bytes < range.max_bytes) {
       const size_t limit = std::min(step, range.max_rows - page.rows.size());
-      std::vector<LogRowPtr> rows;
+      Rows rows;
       KANTOKU_ASSIGN_OR_RETURN(rows, ScanRows({page.next, last}, limit));
       const bool hole = rows.empty() || rows.front()->row != page.next;
       if (hole && !page.rows.empty()) break;
       page.gap |= hole;
       page.next = rows.empty() ? last + 1 : rows.back()->row + 1;
-      for (LogRowPtr& row : rows) {
+      for (auto& row : rows) {
         bytes += row->batch.size();
         page.rows.push_back(std::move(row));
       }
@@ -214,8 +231,8 @@ class RecordEventLog final : public EventLog {
     RowNumber first;
     RowNumber last;  // Inclusive.
   };
-  absl::StatusOr<std::vector<LogRowPtr>> ScanRows(RowSpan span, size_t limit) {
-    std::vector<LogRowPtr> rows;
+  absl::StatusOr<Rows> ScanRows(RowSpan span, size_t limit) {
+    Rows rows;
     const platform::RecordRange range = {
         .kind = kRowKind, .first = span.first, .last = span.last, .limit = limit};
     KANTOKU_RETURN_IF_ERROR(ScanWhileOk(*store_, range, [&](RecordKey key, std::string_view value) {
@@ -224,6 +241,7 @@ class RecordEventLog final : public EventLog {
       rows.push_back(std::make_shared<LogRow>(*std::move(row)));
       return absl::OkStatus();
     }));
+    KANTOKU_RETURN_IF_ERROR(MarkGaps(*store_, rows));
     return rows;
   }
 

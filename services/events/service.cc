@@ -44,7 +44,7 @@ absl::StatusOr<AppendCommand> DecodeAppend(const v1::AppendRequest& request) {
     auto* parsed = google::protobuf::Arena::CreateMessage<v1::EventBatch>(&arena);
     KANTOKU_RETURN_IF_ERROR(platform::Annotate(ParseEventBatch(batch.batch(), *parsed),
                                                absl::StrCat("batches[", i, "]")));
-    command.batches.push_back({batch.number(), batch.batch()});
+    command.batches.push_back({batch.number(), batch.batch(), parsed->previous()});
   }
   return command;
 }

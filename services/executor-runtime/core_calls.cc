@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/executor-runtime/core.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 
@@ -15,10 +16,6 @@ namespace {
 constexpr size_t kInlineBatch = 256;
 // Progress waits this long for a message that leaves anyway.
 constexpr absl::Duration kProgressDelay = absl::Milliseconds(100);
-
-absl::Duration ToDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
 
 // Whether trying again is no use.
 bool IsFinalAnswer(absl::StatusCode code, bool ever_welcomed) {
@@ -98,8 +95,8 @@ bool Core::ReadWelcome(inputs::v1::PullResponse& frame, Actions& actions) {
   lost_ = false;
   inputs_failed_ = false;
   welcome_by_ = absl::InfiniteDuration();
-  liveness_.OnWelcome(ToDuration(frame.welcome().ping_interval()),
-                      ToDuration(frame.welcome().grace()));
+  liveness_.OnWelcome(platform::FromProto(frame.welcome().ping_interval()),
+                      platform::FromProto(frame.welcome().grace()));
   actions.lines.emplace_back(LogLevel::kInfo,
                              absl::StrCat("connected as session ", options_.session.ToString()));
   return true;

@@ -7,6 +7,7 @@
 #include "services/executor-runtime/result_limits.h"
 #include "services/executor-runtime/text.h"
 #include "services/platform/check.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {
@@ -22,10 +23,6 @@ constexpr int kMaxProgress = 1'000;
 
 constexpr size_t kMaxReason = 63;
 constexpr size_t kMaxMessage = 4096;
-
-absl::Duration ToDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
 
 template <typename Report>
 void Name(const DispatchKey& key, Report& report) {
@@ -96,7 +93,7 @@ HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* re
   task->payload.swap(*dispatch.mutable_payload());
   task->content_type.swap(*dispatch.mutable_content_type());
   task->lease_token.swap(*dispatch.mutable_lease_token());
-  const absl::Duration timeout = ToDuration(dispatch.timeout());
+  const absl::Duration timeout = platform::FromProto(dispatch.timeout());
   if (timeout > absl::ZeroDuration()) task->timeout = timeout;
 
   const bool exceeds = working_ >= max_held_ || tasks_.size() >= size_t{max_held_} * 8 + 1024;

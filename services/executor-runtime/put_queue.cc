@@ -1,11 +1,13 @@
 #include "services/executor-runtime/put_queue.h"
 
+#include <algorithm>
 #include <numeric>
 #include <string>
 #include <utility>
 
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "services/executor-runtime/result_limits.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {
@@ -16,6 +18,7 @@ namespace outputspb = ::kantoku::outputs::v1;
 
 constexpr absl::Duration kFirstPause = absl::Milliseconds(20);
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
+constexpr absl::Duration kLongestHint = absl::Seconds(30);  // That a server may give.
 
 enum class Verdict { kRetry, kBad, kNotOurs };
 
@@ -81,10 +84,13 @@ void PutQueue::OnAnswer(const absl::Status& status, outputspb::PutRequest& reque
                         outputspb::PutResponse& response, absl::Duration now) {
   in_flight_ = false;
   std::vector<size_t> again;
+  absl::Duration hint = absl::ZeroDuration();
   const bool answered = status.ok() && response.results_size() == request.items_size();
   if (answered) {
     for (int i = 0; i < request.items_size(); ++i) {
-      if (OnItem(sent_[i], request.items(i), *response.mutable_results(i))) again.push_back(i);
+      if (!OnItem(sent_[i], request.items(i), *response.mutable_results(i))) continue;
+      again.push_back(i);
+      hint = std::max(hint, platform::FromProto(response.results(i).status().retry_after()));
     }
   } else if (Judge(status.code()) == Verdict::kBad && sent_.size() == 1) {
     ledger_.ReturnPut(sent_[0], {inputspb::NACK_KIND_FAILED_FINALLY, platform::ReasonOf(status),
@@ -99,7 +105,8 @@ void PutQueue::OnAnswer(const absl::Status& status, outputspb::PutRequest& reque
     backoff_.Reset();
     retry_at_ = absl::ZeroDuration();
   } else {
-    retry_at_ = now + backoff_.Next(random_());
+    const absl::Duration pause = backoff_.Next(random_());
+    retry_at_ = now + std::max(pause, std::min(hint, kLongestHint));
   }
   TakeBack(std::move(again), request);
 }

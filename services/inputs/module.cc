@@ -9,19 +9,19 @@
 #include "services/inputs/pull_stream.h"
 #include "services/inputs/service.h"
 #include "services/inputs/store.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 #include "services/platform/stores/stores.h"
 
 namespace kantoku::inputs {
 namespace {
 
-absl::Duration FromProto(const google::protobuf::Duration& proto) {
-  return absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
-}
+using platform::FromProto;
 
 PartitionOptions ToPartitionOptions(const config::v1::InputsConfig& config, uint64_t seed) {
   PartitionOptions options;
   options.engine.max_pending = config.max_pending_tasks();
+  options.engine.max_types = config.max_task_types();
   options.engine.max_session_credit = config.max_session_credit();
   options.engine.grace = FromProto(config.grace());
   options.engine.start_timeout = FromProto(config.start_timeout());

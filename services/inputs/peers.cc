@@ -56,14 +56,20 @@ absl::Status OutputsPeer::Send(const std::vector<outputs::v1::FenceItem>& items)
   const absl::Status status = platform::FromGrpc(stub_->Fence(&context, request, &response));
   if (!status.ok()) return status;
   std::vector<FenceAnswer> answers;
+  absl::Status again;
   for (int i = 0; i < response.results_size() && i < request.items_size(); ++i) {
     const auto task = TaskId::FromBytes(request.items(i).task_id());
-    if (!task.ok() || response.results(i).status().code() != 0) continue;
+    const auto& refusal = response.results(i).status();
+    // A task that got no answer stays as it is: so all are asked for again, which is harmless.
+    if (static_cast<absl::StatusCode>(refusal.code()) == absl::StatusCode::kResourceExhausted) {
+      again = absl::ResourceExhaustedError(refusal.message());
+    }
+    if (!task.ok() || refusal.code() != 0) continue;
     answers.push_back(
         {*task, request.items(i).dispatch(), StateOf(response.results(i).terminal())});
   }
   partition_.AnswerFences(std::move(answers));
-  return absl::OkStatus();
+  return again;
 }
 
 EventsPeer::EventsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,

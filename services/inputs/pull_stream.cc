@@ -24,6 +24,12 @@ PullStream::PullStream(Call* call, platform::CallMonitor::Method& method, platfo
       keys_(keys),
       namespaces_(namespaces) {}
 
+template <typename Merge>
+void PullStream::Say(size_t bytes, Merge&& merge) {
+  unsent_ += bytes;
+  (void)Post(bytes, std::forward<Merge>(merge));
+}
+
 void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
   const bool first = connection_ == 0;
   unanswered_ = 0;
@@ -42,7 +48,7 @@ void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
   }
   if (request.message.has_ping()) {
     const uint64_t number = request.message.ping().number();
-    (void)Post(16, [number](v1::PullResponse& frame) { frame.mutable_pong()->set_number(number); });
+    Say(16, [number](v1::PullResponse& frame) { frame.mutable_pong()->set_number(number); });
   }
   const absl::Status taken = partition_.Receive(connection_, *std::move(frame));
   if (!taken.ok()) Close(taken);
@@ -56,17 +62,38 @@ void PullStream::Send(v1::PullResponse frame) {
   google::protobuf::RepeatedPtrField<v1::Dispatch> tasks;
   tasks.Swap(frame.mutable_tasks());
   if (const size_t bytes = frame.ByteSizeLong(); bytes > 0) {
-    (void)Post(bytes, [&](v1::PullResponse& pending) { pending.MergeFrom(frame); });
+    Say(bytes, [&](v1::PullResponse& pending) { pending.MergeFrom(frame); });
   }
   for (int begin = 0, end = 0; begin < tasks.size(); begin = end) {
     size_t bytes = 0;
     while (end < tasks.size() && (end == begin || bytes < kPortionBytes)) {
-      bytes += tasks[end++].ByteSizeLong();
+      bytes += WeightOf(tasks[end++]);
     }
+    // Counted when they were expected.
     (void)Post(bytes, [&](v1::PullResponse& pending) {
       for (int i = begin; i < end; ++i) pending.mutable_tasks()->Add(std::move(tasks[i]));
     });
   }
+}
+
+void PullStream::NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) {
+  {
+    platform::MutexLock lock(drain_mutex_);
+    drain_bytes_ = bytes;
+    drained_ = std::move(drained);
+  }
+  OnWritten(0);
+}
+
+void PullStream::OnWritten(size_t bytes) {
+  unsent_ -= bytes;
+  absl::AnyInvocable<void()> drained;
+  {
+    platform::MutexLock lock(drain_mutex_);
+    if (drained_ == nullptr || unsent_ > drain_bytes_) return;
+    drained = std::exchange(drained_, nullptr);
+  }
+  drained();
 }
 
 void PullStream::Close(const absl::Status& status) { CoalescingStream::Close(status); }
@@ -77,7 +104,7 @@ void PullStream::Ping() {
                                  "three pings went unanswered"));
   }
   const uint64_t number = ++pings_;
-  (void)Post(16, [number](v1::PullResponse& frame) { frame.mutable_ping()->set_number(number); });
+  Say(16, [number](v1::PullResponse& frame) { frame.mutable_ping()->set_number(number); });
 }
 
 PullStreams::PullStreams(platform::Clock& clock, absl::Duration interval)

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "services/inputs/partition/partition.h"
 #include "services/platform/auth/mac.h"
@@ -22,7 +23,7 @@ namespace kantoku::inputs {
 
 // The server's side of one Pull: frames in, frames out, pings both ways.
 //
-// Thread-safe. What waits to be written is bounded by the session's credit.
+// Thread-safe. What waits to be written is bounded by the partition, which looks at unsent_bytes.
 class PullStream final
     : public platform::CoalescingStream<platform::Received<v1::PullRequest>, v1::PullResponse>,
       public SessionChannel {
@@ -34,6 +35,9 @@ class PullStream final
              const std::set<std::string>& namespaces);
 
   // SessionChannel.
+  void Expect(size_t bytes) override { unsent_ += bytes; }
+  size_t unsent_bytes() const override { return unsent_; }
+  void NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) override;
   void Send(v1::PullResponse frame) override;
   void Close(const absl::Status& status) override;
 
@@ -41,7 +45,11 @@ class PullStream final
   void Ping();
 
  private:
+  // Posts it as unsent.
+  template <typename Merge>
+  void Say(size_t bytes, Merge&& merge);
   void OnRequest(platform::Received<v1::PullRequest>& request) override;
+  void OnWritten(size_t bytes) override;
   void OnEnded(const absl::Status& status) override;
 
   const platform::Caller caller_;
@@ -51,6 +59,10 @@ class PullStream final
   ConnectionId connection_ = 0;  // From the first request on; confined to OnRequest and OnEnded.
   std::atomic<uint64_t> pings_{0};
   std::atomic<int> unanswered_{0};
+  std::atomic<size_t> unsent_{0};  // Of everything that is said.
+  platform::Mutex drain_mutex_;
+  size_t drain_bytes_ ABSL_GUARDED_BY(drain_mutex_) = 0;
+  absl::AnyInvocable<void()> drained_ ABSL_GUARDED_BY(drain_mutex_);
 };
 
 // The open streams. Pings each once in an interval, on one thread.

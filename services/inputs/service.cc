@@ -29,6 +29,19 @@ absl::Status CheckCount(std::string_view field, int count, int limit) {
                absl::StrCat(platform::ToAbsl(field), ": ", count, " are not 1 to ", limit));
 }
 
+// Services name whom they ask for, others do not.
+absl::Status CheckSubjects(const v1::GetTasksRequest& request, bool service) {
+  if (!service) {
+    if (request.subjects().empty()) return absl::OkStatus();
+    return Error(absl::StatusCode::kPermissionDenied, "NOT_A_SERVICE",
+                 "subjects: only a service asks for others");
+  }
+  if (request.subjects_size() == request.task_ids_size()) return absl::OkStatus();
+  return Error(absl::StatusCode::kInvalidArgument, "BAD_BATCH_SIZE",
+               absl::StrCat("subjects: ", request.subjects_size(), " are not one for each of ",
+                            request.task_ids_size(), " ids"));
+}
+
 template <typename Request>
 std::string NamespaceOf(const Request& request) {
   return request.namespace_().empty() ? "default" : request.namespace_();
@@ -149,15 +162,21 @@ void InputsServiceImpl::Control(platform::UnaryCall* call, const v1::ControlRequ
 
 void InputsServiceImpl::GetTasks(platform::UnaryCall* call, const v1::GetTasksRequest* request,
                                  v1::GetTasksResponse* response) {
-  // Outputs asks on behalf of those who wait, and checks ownership itself.
+  // Outputs asks on behalf of those who wait.
   const bool service = platform::CallingService(*call, keys_, clock_.Read().wall).ok();
   HandleUnary(call, get_tasks_, [&](const Caller& caller, Reply reply) {
-    const absl::Status sound = CheckCount("task_ids", request->task_ids_size(), kMaxIds);
+    absl::Status sound = CheckCount("task_ids", request->task_ids_size(), kMaxIds);
+    if (sound.ok()) sound = CheckSubjects(*request, service);
     if (!sound.ok()) return reply(sound);
     Ids ids = ReadIds(request->task_ids());
+    std::vector<std::string> owners;
+    if (!service) owners.push_back(caller.subject);
+    for (int i = 0; service && i < request->subjects_size(); ++i) {
+      if (ids.statuses[i].ok()) owners.push_back(request->subjects(i));
+    }
     using Views = std::vector<absl::StatusOr<TaskView>>;
     partition_.GetTasks(
-        std::move(ids.good), service ? std::string() : caller.subject,
+        std::move(ids.good), std::move(owners),
         [response, states_only = request->states_only(), statuses = std::move(ids.statuses),
          reply = std::move(reply)](absl::StatusOr<Views> views) mutable {
           if (views.ok()) {

@@ -10,6 +10,7 @@
 #include "services/inputs/digest.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/platform/byte_io.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
@@ -46,8 +47,7 @@ absl::Status CheckReference(std::string_view reference) {
 // A proto duration in milliseconds, within [least, most].
 absl::Status ReadMillis(std::string_view field, const google::protobuf::Duration& duration,
                         absl::Duration least, absl::Duration most, uint32_t& millis) {
-  const absl::Duration value =
-      absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+  const absl::Duration value = platform::FromProto(duration);
   const bool sound = std::abs(int64_t{duration.nanos()}) < 1'000'000'000;
   if (!sound || value < least || value > most) {
     return Bad("OUT_OF_RANGE",
@@ -96,8 +96,7 @@ absl::Status ReadRetry(const task::v1::RetryPolicy& proto, RetryPolicy& retry) {
 absl::Status ReadTimes(const task::v1::TaskSpec& proto, absl::Time now, TaskSpec& spec) {
   if (proto.has_not_before()) {
     const auto& field = proto.not_before();
-    const absl::Time time =
-        absl::FromUnixSeconds(field.seconds()) + absl::Nanoseconds(field.nanos());
+    const absl::Time time = platform::FromProto(field);
     if (time > now + kMaxDelay || field.nanos() < 0 || field.nanos() >= 1'000'000'000) {
       return Bad("OUT_OF_RANGE", absl::StrCat("not_before: ", absl::FormatTime(time),
                                               " is more than a year ahead or malformed"));

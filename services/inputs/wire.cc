@@ -1,21 +1,10 @@
 #include "services/inputs/wire.h"
 
 #include "absl/strings/str_cat.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
-namespace {
-
-google::protobuf::Timestamp ToProto(absl::Time time) {
-  google::protobuf::Timestamp proto;
-  const int64_t nanos = absl::ToUnixNanos(time);
-  proto.set_seconds(nanos / 1'000'000'000);
-  proto.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
-  return proto;
-}
-
-}  // namespace
-
 void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto) {
   proto.set_code(status.raw_code());
   proto.set_reason(platform::ReasonOf(status));
@@ -60,8 +49,8 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
   proto.set_failed_attempts(view.failed_attempts);
   proto.set_dispatch(view.dispatch);
   if (!view.session.empty()) proto.set_session_id(std::string(view.session.bytes()));
-  *proto.mutable_created_at() = ToProto(view.id.time());
-  if (view.ended_at.has_value()) *proto.mutable_ended_at() = ToProto(*view.ended_at);
+  *proto.mutable_created_at() = platform::ToProto(view.id.time());
+  if (view.ended_at.has_value()) *proto.mutable_ended_at() = platform::ToProto(*view.ended_at);
   if (!view.last_failure.empty()) {
     proto.mutable_last_error()->set_reason(view.last_failure.reason);
     proto.mutable_last_error()->set_message(view.last_failure.message);
@@ -78,7 +67,7 @@ void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto) {
   proto.set_connected(view.connected);
   proto.set_max_held(view.max_held);
   proto.set_held(view.held);
-  *proto.mutable_connected_at() = ToProto(view.connected_at);
+  *proto.mutable_connected_at() = platform::ToProto(view.connected_at);
 }
 
 // The engine's numbers are the wire's: both are recorded and never change.

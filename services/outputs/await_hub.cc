@@ -91,7 +91,7 @@ void AwaitHub::Forget(StreamId stream, std::span<const TaskId> tasks) {
   const auto found = streams_.find(stream);
   if (found == streams_.end()) return;
   for (const TaskId& task : tasks) {
-    if (!Waits(task, stream)) continue;
+    if (!IsNoted(task, stream)) continue;
     Drop(task, stream);
     Answered(stream, found->second);
   }
@@ -135,6 +135,15 @@ void AwaitHub::Resolve(const TaskId& task, AnswerBatch::Kind kind, Deliveries& d
           [&](const std::shared_ptr<AwaitSink>& sink) { deliveries.For(sink).Add(task, kind); });
 }
 
+void AwaitHub::Resolve(const TaskId& task, StreamId stream, AnswerBatch::Kind kind,
+                       Deliveries& deliveries) {
+  if (!Waits(task, stream)) return;
+  Stream& waiting = streams_.at(stream);
+  Drop(task, stream);
+  deliveries.For(waiting.sink).Add(task, kind);
+  Answered(stream, waiting);
+}
+
 template <typename Answer>
 void AwaitHub::Release(const TaskId& task, Answer answer) {
   const auto found = waiters_.find(task);
@@ -153,17 +162,23 @@ bool AwaitHub::CleanUp() {
   for (size_t left = kCleanedUpAtOnce; left > 0 && !closed_.empty();) {
     auto& [stream, tasks] = closed_.front();
     for (; left > 0 && !tasks.empty(); --left, tasks.pop_back()) {
-      if (Waits(tasks.back(), stream)) Drop(tasks.back(), stream);
+      if (IsNoted(tasks.back(), stream)) Drop(tasks.back(), stream);
     }
     if (tasks.empty()) closed_.pop_front();
   }
   return !closed_.empty();
 }
 
-bool AwaitHub::Waits(const TaskId& task, StreamId stream) const {
+bool AwaitHub::IsNoted(const TaskId& task, StreamId stream) const {
   const auto found = waiters_.find(task);
   return found != waiters_.end() &&
          std::find(found->second.begin(), found->second.end(), stream) != found->second.end();
+}
+
+std::span<const AwaitHub::StreamId> AwaitHub::WaitersFor(const TaskId& task) const {
+  const auto found = waiters_.find(task);
+  if (found == waiters_.end()) return {};
+  return found->second;
 }
 
 void AwaitHub::Drop(const TaskId& task, StreamId stream) {
@@ -181,7 +196,7 @@ void AwaitHub::Answered(StreamId id, Stream& stream) {
   // A task that was answered and asked for again is in the list twice.
   std::ranges::sort(stream.tasks, {}, [](const TaskId& task) { return task.bytes(); });
   stream.tasks.erase(std::unique(stream.tasks.begin(), stream.tasks.end()), stream.tasks.end());
-  std::erase_if(stream.tasks, [&](const TaskId& task) { return !Waits(task, id); });
+  std::erase_if(stream.tasks, [&](const TaskId& task) { return !IsNoted(task, id); });
   KANTOKU_CHECK(stream.tasks.size() == stream.waiting);
 }
 

@@ -134,13 +134,21 @@ class AwaitHub {
   void CountDeferred(int64_t change) { deferred_ += change; }
   size_t deferred() const { return static_cast<size_t>(deferred_.load()); }
 
-  bool IsAwaited(const platform::TaskId& task) const { return waiters_.contains(task); }
+  // Those who wait for the task; some may be closed. Good until the next call.
+  std::span<const StreamId> WaitersFor(const platform::TaskId& task) const;
+  // Whether an open stream waits for the task.
+  bool Waits(const platform::TaskId& task, StreamId stream) const {
+    return streams_.contains(stream) && IsNoted(task, stream);
+  }
 
   // Puts answers for all who wait for the task into `deliveries`; they wait no longer. Of a result
   // those who may not see it hear kUnknown; `record` is its encoded form, used with kResult.
   void Resolve(const StoredResult& result, AnswerBatch::Kind kind, std::string_view record,
                Deliveries& deliveries);
   void Resolve(const platform::TaskId& task, AnswerBatch::Kind kind, Deliveries& deliveries);
+  // The same for one of those who wait.
+  void Resolve(const platform::TaskId& task, StreamId stream, AnswerBatch::Kind kind,
+               Deliveries& deliveries);
 
   // Drops a part of what closed streams left. False when nothing is left.
   bool CleanUp();
@@ -157,7 +165,7 @@ class AwaitHub {
   };
   using Waiters = absl::InlinedVector<StreamId, 2>;
 
-  bool Waits(const platform::TaskId& task, StreamId stream) const;
+  bool IsNoted(const platform::TaskId& task, StreamId stream) const;
   void Drop(const platform::TaskId& task, StreamId stream);
   void Answered(StreamId id, Stream& stream);
   void NoteIdle(StreamId id, const Stream& stream);

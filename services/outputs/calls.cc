@@ -116,6 +116,10 @@ absl::Status PutCall::Apply(OutputsPartition& partition, platform::Transaction& 
     if (status.ok()) continue;
     v1::PutResult& result = *response_.mutable_results(items_[i]);
     result.clear_receipt();
+    if (decision.outcome == ResultBook::Outcome::kFull) {
+      EncodeFull(partition.room(transaction.now().wall), *result.mutable_status());
+      continue;
+    }
     EncodeStatus(status, *result.mutable_status());
     if (decision.outcome == ResultBook::Outcome::kTaken) {
       result.set_winner(static_cast<v1::ResultStatus>(decision.winner));
@@ -134,6 +138,8 @@ void PutCall::Count(const ResultBook::Decision& decision) {
       return metrics_.taken->Increment();
     case ResultBook::Outcome::kFenced:
       return metrics_.fenced->Increment();
+    case ResultBook::Outcome::kFull:
+      return metrics_.full->Increment();
     case ResultBook::Outcome::kDamaged:
       return metrics_.invalid->Increment();
   }
@@ -165,7 +171,11 @@ absl::Status FenceCall::Apply(OutputsPartition& partition, platform::Transaction
   for (size_t i = 0; i < decisions.size(); ++i) {
     v1::FenceResult& result = *response_.mutable_results(items_[i]);
     const absl::Status status = StatusOf(decisions[i].outcome, closings_[i].task);
-    if (!status.ok()) EncodeStatus(status, *result.mutable_status());
+    if (decisions[i].outcome == ResultBook::ClosingOutcome::kFull) {
+      EncodeFull(partition.room(transaction.now().wall), *result.mutable_status());
+    } else if (!status.ok()) {
+      EncodeStatus(status, *result.mutable_status());
+    }
     result.set_terminal(static_cast<v1::ResultStatus>(decisions[i].terminal));
     if (decisions[i].outcome == ResultBook::ClosingOutcome::kClosed) metrics_.closed->Increment();
     if (decisions[i].outcome == ResultBook::ClosingOutcome::kEnded) metrics_.settled->Increment();

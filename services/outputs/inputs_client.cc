@@ -49,7 +49,7 @@ absl::StatusOr<std::vector<TaskLife>> Decode(const inputs::v1::GetTasksResponse&
 
 }  // namespace
 
-struct InputsClient::Question {
+struct InputsClient::Call {
   grpc::ClientContext context;
   inputs::v1::GetTasksRequest request;
   inputs::v1::GetTasksResponse response;
@@ -67,48 +67,48 @@ inputs::v1::InputsService::Stub& InputsClient::stub() {
   return *stub_;
 }
 
-void InputsClient::Ask(std::vector<platform::TaskId> tasks, Done done) {
-  auto question = std::make_shared<Question>();
-  question->request.set_states_only(true);
-  for (const platform::TaskId& task : tasks) {
-    question->request.add_task_ids(task.bytes().data(), platform::TaskId::kSize);
+void InputsClient::Ask(std::vector<Question> questions, Done done) {
+  auto call = std::make_shared<Call>();
+  call->request.set_states_only(true);
+  for (Question& question : questions) {
+    call->request.add_task_ids(question.task.bytes().data(), platform::TaskId::kSize);
+    call->request.add_subjects(std::move(question.subject));
   }
-  question->done = std::move(done);
-  platform::PresentAsService(question->context, keys_, "outputs", clock_.Read().wall);
-  question->context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  call->done = std::move(done);
+  platform::PresentAsService(call->context, keys_, "outputs", clock_.Read().wall);
+  call->context.set_deadline(std::chrono::system_clock::now() + kPatience);
   inputs::v1::InputsService::Stub* stub = nullptr;
   {
     MutexLock lock(mutex_);
     if (!stopped_) {
       stub = &this->stub();
-      questions_.insert(question);
+      calls_.insert(call);
     }
   }
-  if (stub == nullptr) return question->done(absl::CancelledError("Outputs is stopping"));
-  stub->async()->GetTasks(
-      &question->context, &question->request, &question->response,
-      [this, question](const grpc::Status& status) {
-        if (status.ok()) {
-          question->done(Decode(question->response, question->request.task_ids_size()));
-        } else {
-          question->done(platform::FromGrpc(status));
-        }
-        MutexLock lock(mutex_);
-        questions_.erase(question);
-        ended_.SignalAll();
-      });
+  if (stub == nullptr) return call->done(absl::CancelledError("Outputs is stopping"));
+  stub->async()->GetTasks(&call->context, &call->request, &call->response,
+                          [this, call](const grpc::Status& status) {
+                            if (status.ok()) {
+                              call->done(Decode(call->response, call->request.task_ids_size()));
+                            } else {
+                              call->done(platform::FromGrpc(status));
+                            }
+                            MutexLock lock(mutex_);
+                            calls_.erase(call);
+                            ended_.SignalAll();
+                          });
 }
 
 void InputsClient::Stop() {
-  absl::flat_hash_set<std::shared_ptr<Question>> questions;
+  absl::flat_hash_set<std::shared_ptr<Call>> calls;
   {
     MutexLock lock(mutex_);
     stopped_ = true;
-    questions = questions_;
+    calls = calls_;
   }
-  for (const auto& question : questions) question->context.TryCancel();
+  for (const auto& call : calls) call->context.TryCancel();
   MutexLock lock(mutex_);
-  while (!questions_.empty()) ended_.Wait(mutex_);
+  while (!calls_.empty()) ended_.Wait(mutex_);
 }
 
 }  // namespace kantoku::outputs

@@ -27,13 +27,13 @@ class InputsClient final : public TaskLives {
                const platform::MacKeys& keys, platform::Clock& clock);
   ~InputsClient() override;
 
-  void Ask(std::vector<platform::TaskId> tasks, Done done) override;
+  void Ask(std::vector<Question> questions, Done done) override;
   // Cancels what is under way and waits for the end of it; later questions fail at once.
   // Idempotent.
   void Stop();
 
  private:
-  struct Question;
+  struct Call;
 
   inputs::v1::InputsService::Stub& stub() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -45,7 +45,7 @@ class InputsClient final : public TaskLives {
   platform::CondVar ended_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<inputs::v1::InputsService::Stub> stub_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_set<std::shared_ptr<Question>> questions_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_set<std::shared_ptr<Call>> calls_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace kantoku::outputs

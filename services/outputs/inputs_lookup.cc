@@ -7,8 +7,6 @@
 namespace kantoku::outputs {
 namespace {
 
-using platform::TaskId;
-
 constexpr size_t kNotWorthTrimming = 10'000;
 // Up to a quarter of a pause is drawn at random.
 constexpr uint64_t kJitterSteps = 1000;
@@ -19,21 +17,21 @@ absl::Duration Shortened(absl::Duration pause, uint64_t random) {
 
 }  // namespace
 
-void InputsLookup::Add(const TaskId& task, absl::Duration now) {
-  waiting_.push_back({task, absl::Ceil(now + options_.delay, options_.tick)});
+void InputsLookup::Add(const Awaited& awaited, absl::Duration now) {
+  waiting_.push_back({awaited, absl::Ceil(now + options_.delay, options_.tick)});
 }
 
-std::vector<TaskId> InputsLookup::Take(absl::Duration now, IsAwaited is_awaited) {
-  std::vector<TaskId> tasks;
-  if (asking_ || now < not_before_) return tasks;
+std::vector<Awaited> InputsLookup::Take(absl::Duration now, IsAwaited is_awaited) {
+  std::vector<Awaited> asked;
+  if (asking_ || now < not_before_) return asked;
   for (std::deque<Waiting>* const from : {&waiting_, &later_}) {
-    while (!from->empty() && from->front().due <= now && tasks.size() < options_.max_tasks) {
-      if (is_awaited(from->front().task)) tasks.push_back(from->front().task);
+    while (!from->empty() && from->front().due <= now && asked.size() < options_.max_tasks) {
+      if (is_awaited(from->front().awaited)) asked.push_back(from->front().awaited);
       from->pop_front();
     }
   }
-  asking_ = !tasks.empty();
-  return tasks;
+  asking_ = !asked.empty();
+  return asked;
 }
 
 void InputsLookup::Succeeded() {
@@ -41,17 +39,17 @@ void InputsLookup::Succeeded() {
   pause_ = absl::ZeroDuration();
 }
 
-void InputsLookup::Failed(std::vector<TaskId> tasks, absl::Duration now, uint64_t random) {
+void InputsLookup::Failed(std::vector<Awaited> asked, absl::Duration now, uint64_t random) {
   asking_ = false;
   pause_ = std::clamp(2 * pause_, options_.first_pause, options_.max_pause);
   not_before_ = now + Shortened(pause_, random);
-  for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
-    waiting_.push_front({*task, not_before_});
+  for (auto awaited = asked.rbegin(); awaited != asked.rend(); ++awaited) {
+    waiting_.push_front({*awaited, not_before_});
   }
 }
 
-void InputsLookup::AskLater(const TaskId& task, absl::Duration now) {
-  later_.push_back({task, now + options_.max_pause});
+void InputsLookup::AskLater(const Awaited& awaited, absl::Duration now) {
+  later_.push_back({awaited, now + options_.max_pause});
 }
 
 absl::Duration InputsLookup::NextDue() const {
@@ -65,10 +63,10 @@ absl::Duration InputsLookup::NextDue() const {
 
 void InputsLookup::Trim(size_t awaited, IsAwaited is_awaited) {
   if (size() < 2 * awaited + kNotWorthTrimming) return;
-  absl::flat_hash_set<TaskId> seen;
+  absl::flat_hash_set<Awaited> seen;
   for (std::deque<Waiting>* const from : {&waiting_, &later_}) {
     std::erase_if(*from, [&](const Waiting& waiting) {
-      return !is_awaited(waiting.task) || !seen.insert(waiting.task).second;
+      return !is_awaited(waiting.awaited) || !seen.insert(waiting.awaited).second;
     });
   }
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -25,12 +26,29 @@ enum class TaskLife : uint8_t {
 // Asks Inputs about tasks.
 class TaskLives {
  public:
+  struct Question {
+    platform::TaskId task;
+    std::string subject;  // Who waits for it. What this subject does not own is unknown to it.
+    bool operator==(const Question&) const = default;
+  };
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::vector<TaskLife>>)>;
 
   virtual ~TaskLives() = default;
-  // Calls `done` once, on any thread, with as many answers as `tasks`, or with why there are none.
-  // `done` must not block. At most 10,000 tasks.
-  virtual void Ask(std::vector<platform::TaskId> tasks, Done done) = 0;
+  // Calls `done` once, on any thread, with as many answers as questions, or with why there are
+  // none. `done` must not block. At most 10,000 questions.
+  virtual void Ask(std::vector<Question> questions, Done done) = 0;
+};
+
+// A task, and the stream that waits for it.
+struct Awaited {
+  platform::TaskId task;
+  uint64_t stream = 0;
+  bool operator==(const Awaited&) const = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const Awaited& awaited) {
+    return H::combine(std::move(h), awaited.task, awaited.stream);
+  }
 };
 
 // When to ask Inputs about which awaited tasks that have no result here. Most results come before
@@ -48,24 +66,24 @@ class InputsLookup {
     absl::Duration first_pause = absl::Milliseconds(100);
     absl::Duration max_pause = absl::Seconds(5);
   };
-  using IsAwaited = absl::FunctionRef<bool(const platform::TaskId&)>;
+  using IsAwaited = absl::FunctionRef<bool(const Awaited&)>;
 
   explicit InputsLookup(Options options) : options_(options) {}
 
-  // Remembers a task that somebody began to wait for.
-  void Add(const platform::TaskId& task, absl::Duration now);
+  // Remembers that somebody began to wait for a task.
+  void Add(const Awaited& awaited, absl::Duration now);
 
-  // What to ask now; empty when it is not time, or a question is under way. Tasks for which nobody
-  // waits any more are left out.
-  std::vector<platform::TaskId> Take(absl::Duration now, IsAwaited is_awaited);
+  // What to ask now; empty when it is not time, or a question is under way. What nobody waits for
+  // any more is left out.
+  std::vector<Awaited> Take(absl::Duration now, IsAwaited is_awaited);
   // The question was answered.
   void Succeeded();
-  // It was not: `tasks` come again, after a pause that `random` shortens a little.
-  void Failed(std::vector<platform::TaskId> tasks, absl::Duration now, uint64_t random);
+  // It was not: `asked` comes again, after a pause that `random` shortens a little.
+  void Failed(std::vector<Awaited> asked, absl::Duration now, uint64_t random);
 
   // Inputs answered, but could not say anything of this one: it comes again after the longest
   // pause.
-  void AskLater(const platform::TaskId& task, absl::Duration now);
+  void AskLater(const Awaited& awaited, absl::Duration now);
 
   // Whether the last question failed.
   bool failing() const { return pause_ > absl::ZeroDuration(); }
@@ -73,13 +91,13 @@ class InputsLookup {
   // When to call Take; absl::InfiniteDuration() while there is no need to.
   absl::Duration NextDue() const;
 
-  // Forgets tasks for which nobody waits, when they could be the most of those remembered.
+  // Forgets what nobody waits for, when that could be the most of what is remembered.
   void Trim(size_t awaited, IsAwaited is_awaited);
   size_t size() const { return waiting_.size() + later_.size(); }
 
  private:
   struct Waiting {
-    platform::TaskId task;
+    Awaited awaited;
     absl::Duration due;
   };
 

@@ -28,6 +28,7 @@ Metrics::Metrics(prometheus::Registry& registry) {
   invalid = &puts.Add({{"outcome", "invalid"}});
   invalid_lease = &puts.Add({{"outcome", "invalid_lease"}});
   fenced = &puts.Add({{"outcome", "fenced"}});
+  full = &puts.Add({{"outcome", "full"}});
   taken = &puts.Add({{"outcome", "taken"}});
   auto& fencings = Counters(registry, "kantoku_outputs_fencings_total",
                             "Dispatches that Inputs closed and tasks that it settled.");
@@ -38,6 +39,7 @@ Metrics::Metrics(prometheus::Registry& registry) {
   waiters = Gauge(registry, "kantoku_outputs_waiters", "Futures that wait.");
   results = Gauge(registry, "kantoku_outputs_results", "Ends of tasks that are held.");
   fences = Gauge(registry, "kantoku_outputs_fences", "Fences that are held.");
+  bytes = Gauge(registry, "kantoku_outputs_bytes", "Records of results and fences that are held.");
 }
 
 }  // namespace kantoku::outputs

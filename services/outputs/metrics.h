@@ -19,6 +19,7 @@ struct Metrics {
   prometheus::Counter* invalid;
   prometheus::Counter* invalid_lease;
   prometheus::Counter* fenced;
+  prometheus::Counter* full;
   prometheus::Counter* taken;
 
   prometheus::Counter* closed;    // Dispatches.
@@ -28,6 +29,7 @@ struct Metrics {
   prometheus::Gauge* waiters;
   prometheus::Gauge* results;
   prometheus::Gauge* fences;
+  prometheus::Gauge* bytes;
 };
 
 }  // namespace kantoku::outputs

@@ -43,6 +43,7 @@ class OutputsModule final : public platform::Module {
 
   absl::Status Open() {
     OutputsPartition::Options options;
+    options.book.max_bytes = config_.max_bytes();
     options.awaits.per_stream = config_.max_awaits_per_stream();
     options.runner.name = "outputs/0";
     options.runner.on_health = LogHealth;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "services/platform/log/log.h"
 #include "services/platform/status.h"
 
@@ -117,7 +117,7 @@ void OutputsPartition::Await(AwaitHub::StreamId stream, std::span<const TaskId> 
   std::vector<TaskId> absent;
   const auto looked_up = LookUp(fresh, sink, transaction, absent);
   if (!looked_up.ok()) return sink->Fail(looked_up.status());
-  for (const TaskId& task : absent) lookup_.Add(task, transaction.now().steady);
+  for (const TaskId& task : absent) lookup_.Add({task, stream}, transaction.now().steady);
   if (*looked_up < fresh.size()) {
     const auto rest = std::span<const TaskId>(fresh).subspan(*looked_up);
     hub_.Forget(stream, rest);
@@ -164,22 +164,43 @@ absl::StatusOr<size_t> OutputsPartition::LookUp(std::span<const TaskId> tasks,
 
 void OutputsPartition::LookUpOnceDurable(std::vector<TaskId> tasks, Transaction& transaction) {
   transaction.OnDurable([this, tasks = std::move(tasks)]() mutable {
-    // As if Inputs had said that they ended. Refused only when all of this ends.
-    std::vector<TaskLife> lives(tasks.size(), TaskLife::kEnded);
+    // Refused only when all of this ends.
     static_cast<void>(
-        Post([tasks = std::move(tasks), lives = std::move(lives)](
-                 OutputsPartition& self, Transaction& later) { self.OnLives(tasks, lives, later); },
+        Post([tasks = std::move(tasks)](OutputsPartition& self,
+                                        Transaction& later) { self.OnDurable(tasks, later); },
              Urgency::kUrgent));
   });
 }
 
+void OutputsPartition::OnDurable(std::span<const TaskId> tasks, Transaction& transaction) {
+  std::vector<TaskId> absent;
+  if (!LookUp(tasks, nullptr, transaction, absent).ok()) {
+    // Inputs will say that they ended, and then it is tried again.
+    for (const TaskId& task : tasks) {
+      for (const AwaitHub::StreamId stream : hub_.WaitersFor(task)) {
+        lookup_.Add({task, stream}, transaction.now().steady);
+      }
+    }
+    return;
+  }
+  Deliveries deliveries;
+  for (const TaskId& task : absent) hub_.Resolve(task, Kind::kGone, deliveries);
+  deliveries.Send();
+}
+
 void OutputsPartition::AskInputs(absl::Duration now) {
-  const auto is_awaited = [this](const TaskId& task) { return hub_.IsAwaited(task); };
+  const auto is_awaited = [this](const Awaited& awaited) {
+    return hub_.Waits(awaited.task, awaited.stream);
+  };
   lookup_.Trim(hub_.waiters(), is_awaited);
-  std::vector<TaskId> tasks = lookup_.Take(now, is_awaited);
-  if (tasks.empty()) return;
-  auto asked = tasks;
-  lives_.Ask(std::move(tasks),
+  std::vector<Awaited> asked = lookup_.Take(now, is_awaited);
+  if (asked.empty()) return;
+  std::vector<TaskLives::Question> questions;
+  questions.reserve(asked.size());
+  for (const Awaited& awaited : asked) {
+    questions.push_back({awaited.task, hub_.Find(awaited.stream)->caller().subject});
+  }
+  lives_.Ask(std::move(questions),
              [this, asked = std::move(asked)](absl::StatusOr<std::vector<TaskLife>> lives) mutable {
                static_cast<void>(Post(
                    [asked = std::move(asked), lives = std::move(lives)](
@@ -190,7 +211,7 @@ void OutputsPartition::AskInputs(absl::Duration now) {
              });
 }
 
-void OutputsPartition::OnAnswer(std::vector<TaskId> asked,
+void OutputsPartition::OnAnswer(std::vector<Awaited> asked,
                                 const absl::StatusOr<std::vector<TaskLife>>& lives,
                                 Transaction& transaction) {
   if (lives.ok() && lives->size() == asked.size()) {
@@ -206,7 +227,7 @@ void OutputsPartition::OnAnswer(std::vector<TaskId> asked,
   lookup_.Failed(std::move(asked), transaction.now().steady, random_());
 }
 
-void OutputsPartition::AskLater(std::span<const TaskId> asked, std::span<const TaskLife> lives,
+void OutputsPartition::AskLater(std::span<const Awaited> asked, std::span<const TaskLife> lives,
                                 absl::Duration now) {
   size_t unsaid = 0;
   for (size_t i = 0; i < asked.size(); ++i) {
@@ -220,24 +241,27 @@ void OutputsPartition::AskLater(std::span<const TaskId> asked, std::span<const T
                 {{"tasks", unsaid}});
 }
 
-void OutputsPartition::OnLives(std::span<const TaskId> tasks, std::span<const TaskLife> lives,
+void OutputsPartition::OnLives(std::span<const Awaited> asked, std::span<const TaskLife> lives,
                                Transaction& transaction) {
-  // A result may have come since the store was read.
-  absl::flat_hash_map<TaskId, Kind> verdicts;
   std::vector<TaskId> ended;
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    if (WaitsOn(lives[i]) || !hub_.IsAwaited(tasks[i])) continue;
-    verdicts[tasks[i]] = lives[i] == TaskLife::kEnded ? Kind::kGone : Kind::kUnknown;
-    ended.push_back(tasks[i]);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (!WaitsOn(lives[i])) ended.push_back(asked[i].task);
   }
+  // A result may have come since the store was read.
   std::vector<TaskId> absent;
-  const auto looked_up = LookUp(ended, nullptr, transaction, absent);
-  if (!looked_up.ok()) {
-    for (const TaskId& task : ended) lookup_.Add(task, transaction.now().steady);
+  if (!LookUp(ended, nullptr, transaction, absent).ok()) {
+    for (size_t i = 0; i < asked.size(); ++i) {
+      if (!WaitsOn(lives[i])) lookup_.Add(asked[i], transaction.now().steady);
+    }
     return;
   }
+  const absl::flat_hash_set<TaskId> without_result(absent.begin(), absent.end());
   Deliveries deliveries;
-  for (const TaskId& task : absent) hub_.Resolve(task, verdicts[task], deliveries);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (WaitsOn(lives[i]) || !without_result.contains(asked[i].task)) continue;
+    hub_.Resolve(asked[i].task, asked[i].stream,
+                 lives[i] == TaskLife::kEnded ? Kind::kGone : Kind::kUnknown, deliveries);
+  }
   deliveries.Send();
 }
 
@@ -258,6 +282,7 @@ void OutputsPartition::FinishGroup(Transaction& transaction) {
   metrics_.waiters->Set(static_cast<double>(hub_.waiters()));
   metrics_.results->Set(static_cast<double>(book_->result_count()));
   metrics_.fences->Set(static_cast<double>(book_->fence_count()));
+  metrics_.bytes->Set(static_cast<double>(book_->bytes()));
 
   next_wake_ = lookup_.NextDue();
   if (more) next_wake_ = now.steady;

@@ -61,6 +61,8 @@ class OutputsPartition final : private platform::PartitionMachine {
       uint64_t epoch, std::span<const ResultBook::Closing> closings,
       platform::Transaction& transaction);
 
+  ResultBook::Room room(absl::Time now) const { return book_->room(now); }
+
   // Visits tasks until `visit` says false, which means that it took nothing of the last one.
   using GetVisitor = absl::FunctionRef<bool(size_t index, ResultBook::Presence presence,
                                             const StoredResult* result)>;
@@ -97,15 +99,16 @@ class OutputsPartition final : private platform::PartitionMachine {
                                 std::vector<platform::TaskId>& absent);
   void LookUpOnceDurable(std::vector<platform::TaskId> tasks, platform::Transaction& transaction);
   void AskInputs(absl::Duration now);
-  void OnAnswer(std::vector<platform::TaskId> asked,
-                const absl::StatusOr<std::vector<TaskLife>>& lives,
+  void OnAnswer(std::vector<Awaited> asked, const absl::StatusOr<std::vector<TaskLife>>& lives,
                 platform::Transaction& transaction);
   // Those of which Inputs could not say anything.
-  void AskLater(std::span<const platform::TaskId> asked, std::span<const TaskLife> lives,
+  void AskLater(std::span<const Awaited> asked, std::span<const TaskLife> lives,
                 absl::Duration now);
   // Answers those who wait for what does not live, after a last look into the store.
-  void OnLives(std::span<const platform::TaskId> tasks, std::span<const TaskLife> lives,
+  void OnLives(std::span<const Awaited> asked, std::span<const TaskLife> lives,
                platform::Transaction& transaction);
+  // The store shows now what became of tasks that were on their way there.
+  void OnDurable(std::span<const platform::TaskId> tasks, platform::Transaction& transaction);
 
   absl::AnyInvocable<uint64_t()> random_;
   TaskLives& lives_;

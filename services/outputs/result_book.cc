@@ -16,6 +16,9 @@ using platform::TaskId;
 using platform::Transaction;
 
 constexpr absl::Duration kMaxRetention = absl::Hours(24 * 366);
+// What a fence takes in the store, about.
+constexpr uint64_t kFenceBytes = 64;
+constexpr uint64_t kMaxReserve = uint64_t{1} << 30;
 
 absl::Time WholeMilliseconds(absl::Time time) {
   return absl::FromUnixMillis(absl::ToUnixMillis(time));
@@ -73,6 +76,7 @@ ResultBook::Decision ResultBook::Decide(const Offer& offer, Transaction& transac
     return {repeated ? Outcome::kRepeated : Outcome::kTaken, end->status};
   }
   if (IsFenced(result.task, result.dispatch)) return {Outcome::kFenced};
+  if (bytes() >= options_.max_bytes) return {Outcome::kFull};
   Store(offer, transaction, stored);
   return {Outcome::kStored, result.status};
 }
@@ -101,17 +105,25 @@ ResultBook::ClosingDecision ResultBook::DecideClosing(const Closing& closing,
     return {ClosingOutcome::kEnded, end->status};
   }
   if (closing.settlement.has_value()) {
+    if (!HasReserve()) return {ClosingOutcome::kFull};
     Store(*closing.settlement, transaction, stored);
     return {ClosingOutcome::kEnded, closing.settlement->result.status};
   }
   return {AddFence(closing, transaction) ? ClosingOutcome::kClosed : ClosingOutcome::kFull};
 }
 
+uint64_t ResultBook::bytes() const { return result_bytes_ + kFenceBytes * fences_.size(); }
+
+// For fences and settlements: without them tasks could neither end nor be given elsewhere.
+bool ResultBook::HasReserve() const {
+  return bytes() < options_.max_bytes + std::min(options_.max_bytes / 16, kMaxReserve);
+}
+
 bool ResultBook::AddFence(const Closing& closing, Transaction& transaction) {
   const RecordKey key = closing.task.key();
   auto found = fences_.find(key);
   if (found == fences_.end()) {
-    if (fences_.size() >= options_.max_fences) return false;
+    if (fences_.size() >= options_.max_fences || !HasReserve()) return false;
     found = fences_.emplace(key, Fenced{.task = closing.task}).first;
   } else if (found->second.task == closing.task && found->second.dispatch >= closing.dispatch) {
     return true;

@@ -42,6 +42,15 @@ class ResultBook {
  public:
   struct Options {
     size_t max_fences = 10'000'000;  // They are in memory, about 60 bytes each.
+    // Records of results and fences. Beyond it results of handlers are refused; fences and
+    // settlements have a sixteenth more, at most 1 GiB.
+    uint64_t max_bytes = uint64_t{64} << 30;
+  };
+
+  struct Room {
+    uint64_t bytes = 0;  // As bytes().
+    uint64_t max_bytes = 0;
+    absl::Duration until_more;  // Then something leaves.
   };
 
   // An end that is offered for a task. The book sets its times; texts must live during the call.
@@ -54,6 +63,7 @@ class ResultBook {
     kRepeated,  // This dispatch has put its result before.
     kTaken,     // The task has another end: `winner`.
     kFenced,
+    kFull,     // As many bytes as may be.
     kDamaged,  // What the store has under this task cannot be read.
   };
   struct Decision {
@@ -70,7 +80,7 @@ class ResultBook {
   enum class ClosingOutcome : uint8_t {
     kClosed,
     kEnded,  // The task has an end, perhaps the settlement: `terminal`.
-    kFull,   // As many fences as may be.
+    kFull,   // As many bytes or fences as may be.
     kDamaged,
   };
   struct ClosingDecision {
@@ -121,6 +131,9 @@ class ResultBook {
   size_t fence_count() const { return fences_.size(); }
   // Ends that are held, with data or without.
   uint64_t result_count() const { return results_; }
+  // Of records that are held. Those of results are let go by the minute, a commit's at once.
+  uint64_t bytes() const;
+  Room room(absl::Time now) const { return {bytes(), options_.max_bytes, next_due_ - now}; }
 
  private:
   struct Known {
@@ -145,6 +158,10 @@ class ResultBook {
     uint64_t number;
     std::vector<platform::RecordKey> keys;
   };
+  struct Expiry {
+    std::vector<platform::RecordKey> keys;
+    uint64_t bytes = 0;
+  };
   struct SweepBudget {
     size_t keys;
     size_t bytes;
@@ -167,6 +184,7 @@ class ResultBook {
   Decision Decide(const Offer& offer, platform::Transaction& transaction, StoredVisitor stored);
   ClosingDecision DecideClosing(const Closing& closing, platform::Transaction& transaction,
                                 StoredVisitor stored);
+  bool HasReserve() const;
   bool AddFence(const Closing& closing, platform::Transaction& transaction);
   absl::Status CheckEpoch(uint64_t epoch, std::span<const Closing> closings) const;
   void RaiseEpoch(uint64_t epoch, std::span<const Closing> closings,
@@ -177,6 +195,7 @@ class ResultBook {
   void SetNextDue();
   // Sees to it that a stored result is looked at again when its time is over.
   void ForgetInTime(const StoredResult& result);
+  // Of the result whose record was encoded last.
   void ExpireAt(platform::RecordKey key, absl::Time time);
   void FlushExpiries(platform::Transaction& transaction);
   void ForgetFences(platform::Transaction& transaction);
@@ -207,7 +226,8 @@ class ResultBook {
   absl::flat_hash_map<uint32_t, uint64_t> epochs_;
 
   std::map<int64_t, Minute> minutes_;
-  std::map<int64_t, std::vector<platform::RecordKey>> new_expiries_;
+  std::map<int64_t, Expiry> new_expiries_;
+  uint64_t result_bytes_ = 0;
   uint64_t results_ = 0;
   absl::Time next_due_ = absl::InfiniteFuture();
 

@@ -54,9 +54,10 @@ absl::Status ResultBook::LoadExpiries() {
   absl::Status damage;
   KANTOKU_RETURN_IF_ERROR(
       store_.Scan({.kind = kExpiryKind}, [&](RecordKey key, std::string_view value) {
-        const auto size = DecodeExpirySize(value);
-        if (!size.ok()) return damage.Update(size.status());
-        results_ += *size;
+        const auto totals = DecodeExpiryTotals(value);
+        if (!totals.ok()) return damage.Update(totals.status());
+        results_ += totals->keys;
+        result_bytes_ += totals->bytes;
         minutes_[static_cast<int64_t>(key >> kExpiryCounterBits)].next_counter =
             static_cast<uint32_t>(key & kMaxCounter) + 1;
       }));
@@ -97,18 +98,24 @@ void ResultBook::ForgetInTime(const StoredResult& result) {
 }
 
 void ResultBook::ExpireAt(RecordKey key, absl::Time time) {
-  new_expiries_[MinuteNotBefore(time)].push_back(key);
+  Expiry& expiry = new_expiries_[MinuteNotBefore(time)];
+  expiry.keys.push_back(key);
+  expiry.bytes += record_.size();
+  result_bytes_ += record_.size();
 }
 
 void ResultBook::FlushExpiries(Transaction& transaction) {
-  for (auto& [minute, keys] : new_expiries_) {
+  for (auto& [minute, expiry] : new_expiries_) {
+    std::vector<RecordKey>& keys = expiry.keys;
     std::sort(keys.begin(), keys.end());
     keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
     for (size_t begin = 0; begin < keys.size(); begin += kMaxKeysPerExpiry) {
       Minute& into = minutes_[minute];
       KANTOKU_CHECK(into.next_counter < kMaxCounter);
       const size_t size = std::min(kMaxKeysPerExpiry, keys.size() - begin);
-      EncodeExpiry(std::span(keys).subspan(begin, size), record_);
+      // All bytes go with the last of the records, so that none is let go early.
+      const bool last = begin + size == keys.size();
+      EncodeExpiry(std::span(keys).subspan(begin, size), last ? expiry.bytes : 0, record_);
       transaction.batch().Put(kExpiryKind, ExpiryKey(minute, into.next_counter++), record_);
       into.last_group = current_.number;
       current_writes_ = true;
@@ -141,6 +148,7 @@ absl::StatusOr<bool> ResultBook::SweepStep(Transaction& transaction, SweepBudget
 
   std::optional<RecordKey> found;
   absl::StatusOr<std::vector<RecordKey>> keys;
+  uint64_t bytes = 0;
   KANTOKU_RETURN_IF_ERROR(store_.Scan({.kind = kExpiryKind,
                                        .first = ExpiryKey(number, minute.swept_counter),
                                        .last = ExpiryKey(number, kMaxCounter),
@@ -148,6 +156,7 @@ absl::StatusOr<bool> ResultBook::SweepStep(Transaction& transaction, SweepBudget
                                       [&](RecordKey key, std::string_view value) {
                                         found = key;
                                         keys = DecodeExpiry(value);
+                                        if (keys.ok()) bytes = DecodeExpiryTotals(value)->bytes;
                                       }));
   if (!found.has_value()) {
     minutes_.erase(minutes_.begin());
@@ -157,6 +166,7 @@ absl::StatusOr<bool> ResultBook::SweepStep(Transaction& transaction, SweepBudget
     KANTOKU_RETURN_IF_ERROR(SweepKeys(*keys, transaction, budget, minute.swept_keys));
     if (minute.swept_keys < keys->size()) return true;
     transaction.batch().Erase(kExpiryKind, *found);
+    result_bytes_ -= bytes;
   }
   // A damaged record stays where it is, for whoever comes to look.
   minute.swept_counter = static_cast<uint32_t>(*found & kMaxCounter) + 1;

@@ -14,6 +14,7 @@ using platform::TaskId;
 using platform::ToAbsl;
 
 constexpr uint64_t kFormat = 1;
+constexpr uint64_t kExpiryFormat = 2;
 // Result statuses are two bits, then comes whether the result was emptied.
 constexpr uint8_t kStatusMask = 3;
 constexpr uint8_t kEmptiedFlag = 4;
@@ -25,17 +26,35 @@ ByteWriter Begin(std::string& record) {
   return writer;
 }
 
+absl::Status UnknownFormat(std::string_view what, uint64_t format, uint64_t known) {
+  return absl::DataLossError(
+      absl::StrCat(ToAbsl(what), " record has format ", format, "; known is ", known));
+}
+
 // OK when the record has a format that we know.
 absl::Status CheckFormat(std::string_view what, ByteReader& reader) {
   const uint64_t format = reader.Unsigned();
   if (reader.good() && format == kFormat) return absl::OkStatus();
-  return absl::DataLossError(
-      absl::StrCat(ToAbsl(what), " record has format ", format, "; known is ", kFormat));
+  return UnknownFormat(what, format, kFormat);
 }
 
 absl::Status CheckComplete(std::string_view what, bool complete) {
   if (complete) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(ToAbsl(what), " record is damaged"));
+}
+
+absl::StatusOr<ExpiryTotals> ReadExpiryTotals(ByteReader& reader) {
+  const uint64_t format = reader.Unsigned();
+  if (!reader.good() || format == 0 || format > kExpiryFormat) {
+    return UnknownFormat("expiry", format, kExpiryFormat);
+  }
+  ExpiryTotals totals;
+  if (format > 1) totals.bytes = reader.Unsigned();
+  totals.keys = reader.Unsigned();
+  // A key takes a byte at least, so a number beyond that is not worth memory.
+  KANTOKU_RETURN_IF_ERROR(
+      CheckComplete("expiry", reader.good() && totals.keys <= reader.rest().size()));
+  return totals;
 }
 
 }  // namespace
@@ -106,8 +125,11 @@ absl::StatusOr<uint64_t> DecodeEpoch(std::string_view record) {
   return epoch;
 }
 
-void EncodeExpiry(std::span<const RecordKey> keys, std::string& record) {
-  ByteWriter writer = Begin(record);
+void EncodeExpiry(std::span<const RecordKey> keys, uint64_t bytes, std::string& record) {
+  record.clear();
+  ByteWriter writer(record);
+  writer.Unsigned(kExpiryFormat);
+  writer.Unsigned(bytes);
   writer.Unsigned(keys.size());
   RecordKey previous = 0;
   for (const RecordKey key : keys) {
@@ -118,14 +140,12 @@ void EncodeExpiry(std::span<const RecordKey> keys, std::string& record) {
 
 absl::StatusOr<std::vector<RecordKey>> DecodeExpiry(std::string_view record) {
   ByteReader reader(record);
-  KANTOKU_RETURN_IF_ERROR(CheckFormat("expiry", reader));
-  const uint64_t size = reader.Unsigned();
-  // A key takes a byte at least, so a size beyond that is not worth memory.
-  bool sound = size <= reader.rest().size();
+  KANTOKU_ASSIGN_OR_RETURN(const ExpiryTotals totals, ReadExpiryTotals(reader));
+  bool sound = true;
   std::vector<RecordKey> keys;
-  if (sound) keys.reserve(size);
+  keys.reserve(totals.keys);
   RecordKey key = 0;
-  for (uint64_t i = 0; sound && i < size; ++i) {
+  for (uint64_t i = 0; sound && i < totals.keys; ++i) {
     const uint64_t step = reader.Unsigned();
     sound = (step > 0 || i == 0) && step <= platform::kMaxRecordKey - key;
     key += step;
@@ -135,12 +155,9 @@ absl::StatusOr<std::vector<RecordKey>> DecodeExpiry(std::string_view record) {
   return keys;
 }
 
-absl::StatusOr<uint64_t> DecodeExpirySize(std::string_view record) {
+absl::StatusOr<ExpiryTotals> DecodeExpiryTotals(std::string_view record) {
   ByteReader reader(record);
-  KANTOKU_RETURN_IF_ERROR(CheckFormat("expiry", reader));
-  const uint64_t size = reader.Unsigned();
-  KANTOKU_RETURN_IF_ERROR(CheckComplete("expiry", size <= reader.rest().size()));
-  return size;
+  return ReadExpiryTotals(reader);
 }
 
 }  // namespace kantoku::outputs

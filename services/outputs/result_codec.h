@@ -57,12 +57,18 @@ absl::StatusOr<StoredFence> DecodeFence(std::string_view record);
 void EncodeEpoch(uint64_t epoch, std::string& record);
 absl::StatusOr<uint64_t> DecodeEpoch(std::string_view record);
 
-// How many keys, then the step from each to the next. `keys` ascend, none twice; neighbours take a
-// byte each.
-void EncodeExpiry(std::span<const platform::RecordKey> keys, std::string& record);
+// Results that come of age together.
+struct ExpiryTotals {
+  uint64_t keys = 0;
+  uint64_t bytes = 0;  // Of their records; 0 when the record is of format 1, which did not say.
+};
+
+// The bytes and the number of keys, then the step from each key to the next. `keys` ascend, none
+// twice; neighbours take a byte each. Its format is 2.
+void EncodeExpiry(std::span<const platform::RecordKey> keys, uint64_t bytes, std::string& record);
 absl::StatusOr<std::vector<platform::RecordKey>> DecodeExpiry(std::string_view record);
-// How many keys are in it, without looking at them.
-absl::StatusOr<uint64_t> DecodeExpirySize(std::string_view record);
+// Without looking at the keys.
+absl::StatusOr<ExpiryTotals> DecodeExpiryTotals(std::string_view record);
 
 }  // namespace kantoku::outputs
 

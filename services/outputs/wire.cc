@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 namespace kantoku::outputs {
@@ -20,6 +21,9 @@ constexpr size_t kMaxMessageBytes = 4096;
 constexpr absl::Duration kDefaultRetention = absl::Hours(24);
 constexpr absl::Duration kMinRetention = absl::Seconds(1);
 constexpr absl::Duration kMaxRetention = absl::Hours(24 * 30);
+// Of what is full. Room comes when retention is over, which may be a long time, or by an operator.
+constexpr absl::Duration kFirstRetry = absl::Seconds(1);
+constexpr absl::Duration kLastRetry = absl::Seconds(10);
 
 static_assert(static_cast<int>(ResultStatus::kNone) == v1::RESULT_STATUS_UNSPECIFIED &&
               static_cast<int>(ResultStatus::kSucceeded) == v1::RESULT_STATUS_SUCCEEDED &&
@@ -75,8 +79,7 @@ std::string_view Cut(std::string_view text) {
 
 absl::StatusOr<absl::Duration> DecodeRetention(const v1::Settlement& settlement) {
   if (!settlement.has_retention()) return kDefaultRetention;
-  const absl::Duration retention = absl::Seconds(settlement.retention().seconds()) +
-                                   absl::Nanoseconds(settlement.retention().nanos());
+  const absl::Duration retention = platform::FromProto(settlement.retention());
   if (retention >= kMinRetention && retention <= kMaxRetention) return retention;
   return Invalid("INVALID_RETENTION",
                  absl::StrCat("settlement.retention is ", absl::FormatDuration(retention),
@@ -91,6 +94,15 @@ void EncodeStatus(const absl::Status& status, task::v1::ItemStatus& message) {
   message.set_message(std::string(status.message()));
 }
 
+void EncodeFull(const ResultBook::Room& room, task::v1::ItemStatus& message) {
+  EncodeStatus(Error(absl::StatusCode::kResourceExhausted, "OUTPUTS_FULL",
+                     absl::StrCat("results and fences hold ", room.bytes,
+                                  " bytes; outputs.max_bytes is ", room.max_bytes)),
+               message);
+  *message.mutable_retry_after() =
+      platform::ToProto(std::clamp(room.until_more, kFirstRetry, kLastRetry));
+}
+
 void EncodeResult(const StoredResult& result, v1::Result& message) {
   message.set_task_id(result.task.bytes().data(), TaskId::kSize);
   message.set_status(static_cast<v1::ResultStatus>(result.status));
@@ -101,9 +113,7 @@ void EncodeResult(const StoredResult& result, v1::Result& message) {
     message.mutable_error()->set_message(result.message.data(), result.message.size());
   }
   message.set_dispatch(result.dispatch);
-  const int64_t milliseconds = absl::ToUnixMillis(result.ended_at);
-  message.mutable_ended_at()->set_seconds(milliseconds / 1000);
-  message.mutable_ended_at()->set_nanos(static_cast<int32_t>(milliseconds % 1000 * 1'000'000));
+  *message.mutable_ended_at() = platform::ToProto(result.ended_at);
 }
 
 void EncodeAnswer(const AnswerBatch& answers, const AnswerBatch::Answer& answer,
@@ -137,6 +147,8 @@ absl::Status StatusOf(const ResultBook::Decision& decision, const TaskId& task, 
       return Error(absl::StatusCode::kFailedPrecondition, "FENCED",
                    absl::StrCat("dispatch ", dispatch, " of task ", task.ToString(),
                                 " is closed: the task was given elsewhere"));
+    case ResultBook::Outcome::kFull:
+      return absl::ResourceExhaustedError("full");
     case ResultBook::Outcome::kDamaged:
       break;
   }
@@ -149,8 +161,7 @@ absl::Status StatusOf(ResultBook::ClosingOutcome outcome, const TaskId& task) {
     case ResultBook::ClosingOutcome::kEnded:
       return absl::OkStatus();
     case ResultBook::ClosingOutcome::kFull:
-      return Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_FENCES",
-                   "there are as many fences as may be; they leave in time");
+      return absl::ResourceExhaustedError("full");
     case ResultBook::ClosingOutcome::kDamaged:
       break;
   }

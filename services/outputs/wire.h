@@ -18,10 +18,12 @@ void EncodeResult(const StoredResult& result, outputs::v1::Result& message);
 void EncodeAnswer(const AnswerBatch& answers, const AnswerBatch::Answer& answer,
                   outputs::v1::AwaitResult& message);
 
-// What an item of a batch is told.
+// What an item of a batch is told. kFull is Full's.
 absl::Status StatusOf(const ResultBook::Decision& decision, const platform::TaskId& task,
                       uint32_t dispatch);
 absl::Status StatusOf(ResultBook::ClosingOutcome outcome, const platform::TaskId& task);
+// Of an item that found no room: RESOURCE_EXHAUSTED, OUTPUTS_FULL, and when to try again.
+void EncodeFull(const ResultBook::Room& room, task::v1::ItemStatus& message);
 absl::Status StatusOf(ResultBook::Presence presence, const platform::TaskId& task);
 
 // INVALID_ARGUMENT names field, value and limit. Texts point into `item`.

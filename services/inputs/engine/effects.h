@@ -89,7 +89,7 @@ struct DispatchMessage {
   uint32_t attempt;
   SessionId session;
   Caller holder;
-  std::string_view name_space;  // These three live as long as the engine.
+  std::string_view name_space;  // Of the engine; see Engine::FreeUnused.
   std::string_view owner;
   std::string_view type;
   uint32_t timeout_ms;
@@ -115,7 +115,7 @@ struct FenceMessage {
   };
   TaskId task;
   uint32_t dispatch;
-  std::string_view name_space;  // Both live as long as the engine.
+  std::string_view name_space;  // Of the engine; see Engine::FreeUnused.
   std::string_view owner;
   std::optional<Settlement> settlement;
 };
@@ -142,7 +142,7 @@ enum class EventType : uint8_t {
 struct EventMessage {
   EventType type;
   TaskId task;                  // Empty when it is about none.
-  std::string_view name_space;  // These three live as long as the engine.
+  std::string_view name_space;  // Of the engine; see Engine::FreeUnused.
   std::string_view owner;
   std::string_view task_type;
   uint32_t dispatch = 0;

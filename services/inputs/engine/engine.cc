@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "services/inputs/engine/splitmix.h"
 #include "services/platform/status.h"
@@ -107,6 +108,8 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
         absl::StrCat("specs: ", tasks_.size(), " tasks are pending, ", command.specs.size(),
                      " more exceed the limit of ", options_.max_pending));
   }
+  const auto type = [&](size_t i) -> std::string_view { return command.specs[i].type; };
+  KANTOKU_RETURN_IF_ERROR(CheckTypes(command.name_space, command.specs.size(), type, "specs.type"));
   const uint32_t slot = SlotOf(command.name_space);
   RequestRecord record{.request = command.request,
                        .content = command.content,
@@ -138,7 +141,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   sequences_[slot].first = sequence;
   SpawnOutcome outcome = Repeat(record);
   outcome.repeated = false;
-  const uint64_t number = requests_.Add(record);
+  const uint64_t number = requests_.Add(record, AgeTime(now));
   effects.requests.push_back({number, std::move(record)});
   return outcome;
 }
@@ -148,8 +151,11 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
   const TaskIndex index = tasks_.Insert(id);
   Task& task = tasks_.at(index);
   task.lane = matcher_.LaneFor(name_space, spec.type);
+  matcher_.Use(task.lane);
   task.owner = owner;
+  names_.Use(owner);
   task.policy = policies_.Intern(spec.retry);
+  policies_.Use(task.policy);
   task.priority = static_cast<int16_t>(spec.priority);
   task.timeout_ms = spec.timeout_ms;
   task.retention_s = spec.retention_s;
@@ -157,6 +163,22 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
   task.wake = spec.not_before.has_value() ? absl::ToUnixNanos(*spec.not_before) : 0;
   task.state = TaskState::kScheduled;
   return index;
+}
+
+absl::Status Engine::CheckTypes(std::string_view name_space, size_t count,
+                                absl::FunctionRef<std::string_view(size_t)> type,
+                                std::string_view field) const {
+  const size_t used = matcher_.used();
+  if (used + count <= options_.max_types) return absl::OkStatus();
+  absl::flat_hash_set<std::string_view> fresh;
+  for (size_t i = 0; i < count; ++i) {
+    const LaneIndex lane = matcher_.FindLane(name_space, type(i));
+    if (lane == kNoLane || !matcher_.IsUsed(lane)) fresh.insert(type(i));
+  }
+  if (fresh.empty() || used + fresh.size() <= options_.max_types) return absl::OkStatus();
+  return Error(absl::StatusCode::kResourceExhausted, "TYPE_LIMIT",
+               absl::StrCat(platform::ToAbsl(field), ": ", used, " types are in use, ",
+                            fresh.size(), " more exceed the limit of ", options_.max_types));
 }
 
 // Of a task that waits for nothing but its time, its fence and its turn.

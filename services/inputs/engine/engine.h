@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/node_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -30,6 +31,8 @@ namespace kantoku::inputs {
 struct EngineOptions {
   uint32_t slot_count = 256;
   size_t max_pending = 10'000'000;
+  size_t max_types = 100'000;  // That living tasks and sessions name.
+  size_t idle_names = 1'000;  // Types, owners and policies that are kept although nobody uses them.
   uint32_t max_session_credit = 1'000;
   uint32_t max_dispatches = 100;
   absl::Duration grace = absl::Seconds(20);
@@ -137,8 +140,8 @@ class Engine {
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
   // ---- Users ----
-  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT; INVALID_ARGUMENT,
-  // REQUEST_ID_REUSED when the request id came with other content before.
+  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT or TYPE_LIMIT;
+  // INVALID_ARGUMENT, REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
   // The state after the request. NOT_FOUND, NO_SUCH_TASK when it is not living: it may have ended.
@@ -146,10 +149,13 @@ class Engine {
 
   // ---- Executors ----
   // A verdict for each held dispatch. A session that is connected elsewhere loses that connection.
-  // PERMISSION_DENIED, FOREIGN_SESSION when it belongs to another caller or namespace.
+  // PERMISSION_DENIED, FOREIGN_SESSION when it belongs to another caller or namespace;
+  // RESOURCE_EXHAUSTED, TYPE_LIMIT.
   absl::StatusOr<std::vector<HeldVerdict>> OpenSession(const OpenSessionCommand& command,
                                                        const platform::Now& now, Effects& effects);
   void SetCredit(ConnectionId connection, uint32_t max_held);
+  // Whether the session is to get nothing new, whatever its credit; ends with the connection.
+  void SetPaused(ConnectionId connection, bool paused);
   // The connection ended: grace begins, or the session ends when it holds nothing.
   void CloseConnection(ConnectionId connection, const platform::Now& now, Effects& effects);
   absl::Status Started(ConnectionId connection, const TaskId& task, uint32_t dispatch,
@@ -171,6 +177,9 @@ class Engine {
   void FinishGroup(const platform::Now& now, Effects& effects);
   // Whether FinishGroup may have something to dispatch already.
   bool MayDispatch() const { return matcher_.MayMatch(); }
+  // The effects of every finished group have been used up: names of theirs that nobody uses any
+  // more go. Between FinishGroup and the next command.
+  void FreeUnused();
   // Steady time of the next thing that is due without a command.
   absl::Duration NextWake(const platform::Now& now) const;
 
@@ -185,7 +194,8 @@ class Engine {
   std::optional<uint64_t> FindDead(TaskKey task) const { return dead_.Find(task); }
   const History& history() const { return history_; }
   const History& dead() const { return dead_; }
-  // The dispatch that is held of a task, as it was sent; nullopt when none is.
+  // The dispatch that is held of a task, as it was sent; nullopt when none is. Good until the next
+  // command.
   std::optional<DispatchMessage> LeaseOf(const TaskId& task) const;
   // Living tasks in spawn order from `from` on, at most `limit`; looks at no more than `budget`
   // tasks and sets `from` to where to go on, nullopt at the end.
@@ -221,6 +231,10 @@ class Engine {
   TaskIndex Admit(const TaskId& id, std::string_view name_space, uint32_t owner,
                   const TaskSpec& spec);
   void Enqueue(TaskIndex index, const platform::Now& now);
+  // RESOURCE_EXHAUSTED when so many types more would be too many; `field` is what named them.
+  absl::Status CheckTypes(std::string_view name_space, size_t count,
+                          absl::FunctionRef<std::string_view(size_t)> type,
+                          std::string_view field) const;
 
   // Dispatch.
   void DispatchReady(const platform::Now& now, Effects& effects);
@@ -262,6 +276,9 @@ class Engine {
   void TaskDue(TaskIndex index, const platform::Now& now, Effects& effects);
   void RenewLeases(const platform::Now& now, Effects& effects);
   void Forget(const platform::Now& now, Effects& effects);
+  // What ages are measured by: wall time as it was at the start, moved on by steady time, so that a
+  // clock that is set forgets nothing early.
+  absl::Time AgeTime(const platform::Now& now) const { return started_ + now.steady; }
   void SetAlarm(TaskIndex index, absl::Duration steady);
   void ClearAlarm(TaskIndex index);
 
@@ -296,6 +313,7 @@ class Engine {
   std::vector<uint32_t> free_groups_;
   uint64_t next_group_ = 1;
   absl::Duration next_renewal_ = absl::ZeroDuration();
+  absl::Time started_;  // Wall time of steady zero, when recovery ended.
   uint64_t jitter_state_;
   // Tasks that ended in this group; one row each at its end.
   std::vector<TaskView> ended_;

@@ -318,6 +318,9 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (task.has_state_record) effects.states.push_back({task.key(), std::nullopt});
   if (succeeded) effects.erased_specs.push_back(task.key());
   if (task.has_failure) failures_.erase(task.key());
+  matcher_.Leave(task.lane);
+  names_.Leave(task.owner);
+  policies_.Leave(task.policy);
   tasks_.Erase(index);
 }
 
@@ -401,11 +404,12 @@ void Engine::Forget(const Now& now, Effects& effects) {
     reference_keys_.erase(key);
     effects.references.push_back({task, std::nullopt});
   };
-  while (auto row = history_.TakeExpired(now.wall - options_.history, options_.max_history)) {
+  const absl::Time age = AgeTime(now);
+  while (auto row = history_.TakeExpired(age - options_.history, options_.max_history)) {
     effects.history.push_back({row->number, std::nullopt});
     for (const TaskKey task : row->tasks) drop_reference(task);
   }
-  while (auto row = dead_.TakeExpired(now.wall - options_.dead_retention, options_.max_dead)) {
+  while (auto row = dead_.TakeExpired(age - options_.dead_retention, options_.max_dead)) {
     effects.dead.push_back({row->number, std::nullopt});
     for (const TaskKey task : row->tasks) {
       drop_reference(task);
@@ -413,7 +417,7 @@ void Engine::Forget(const Now& now, Effects& effects) {
     }
   }
   while (const auto number =
-             requests_.ForgetExpired(now.wall - options_.request_memory, options_.max_requests)) {
+             requests_.ForgetExpired(age - options_.request_memory, options_.max_requests)) {
     effects.requests.push_back({*number, std::nullopt});
   }
 }
@@ -422,12 +426,18 @@ void Engine::FinishGroup(const Now& now, Effects& effects) {
   Tick(now, effects);
   DispatchReady(now, effects);
   const auto close_row = [&](std::vector<TaskView>& ended, History& history, auto& changes) {
-    const auto number = history.Close(now.wall);
+    const auto number = history.Close(AgeTime(now));
     if (number.has_value()) changes.push_back({*number, std::exchange(ended, {})});
   };
   close_row(ended_, history_, effects.history);
   close_row(died_, dead_, effects.dead);
   Forget(now, effects);
+}
+
+void Engine::FreeUnused() {
+  matcher_.FreeUnused(options_.idle_names);
+  names_.FreeUnused(options_.idle_names);
+  policies_.FreeUnused(options_.idle_names);
 }
 
 absl::Duration Engine::NextWake(const Now& now) const {
@@ -439,14 +449,19 @@ absl::Duration Engine::NextWake(const Now& now) const {
     const absl::Duration wait = std::clamp(wall - now.wall, absl::Milliseconds(1), kWallRecheck);
     wake = std::min(wake, now.steady + wait);
   };
+  const auto at_age = [&](absl::Time time) {
+    if (time == absl::InfiniteFuture()) return;
+    const absl::Duration wait = std::max(time - AgeTime(now), absl::Milliseconds(1));
+    wake = std::min(wake, now.steady + wait);
+  };
   if (!wall_alarms_.empty()) at_wall(absl::FromUnixNanos(wall_alarms_.top_time()));
   if (!steady_alarms_.empty()) wake = std::min(wake, absl::Nanoseconds(steady_alarms_.top_time()));
   if (!session_alarms_.empty()) {
     wake = std::min(wake, absl::Nanoseconds(session_alarms_.top_time()));
   }
-  at_wall(history_.oldest() + options_.history);
-  at_wall(dead_.oldest() + options_.dead_retention);
-  at_wall(requests_.oldest() + options_.request_memory);
+  at_age(history_.oldest() + options_.history);
+  at_age(dead_.oldest() + options_.dead_retention);
+  at_age(requests_.oldest() + options_.request_memory);
   return wake;
 }
 

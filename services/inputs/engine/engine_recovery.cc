@@ -37,6 +37,7 @@ void Engine::RecoverSession(SessionNumber number, const SessionRecord& record) {
   Session& session = sessions_.Add(number, record.id);
   session.caller = record.caller;
   session.name_space = names_.Intern(record.name_space);
+  names_.Use(session.name_space);
 }
 
 void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::string_view owner,
@@ -92,6 +93,7 @@ void Engine::RecoverRequest(uint64_t number, RequestRecord record) {
 
 void Engine::FinishRecovery(const Now& now, Effects& effects) {
   next_renewal_ = now.steady + options_.renew_interval;
+  started_ = now.wall - now.steady;
   for (uint32_t group = 0; group < groups_.size(); ++group) {
     if (groups_[group].open > 0) continue;
     effects.groups.push_back({groups_[group].number, std::nullopt});

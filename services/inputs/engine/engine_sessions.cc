@@ -12,12 +12,16 @@ using platform::Now;
 
 absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCommand& command,
                                                              const Now& now, Effects& effects) {
+  const auto type = [&](size_t i) -> std::string_view { return command.types[i]; };
+  KANTOKU_RETURN_IF_ERROR(
+      CheckTypes(command.name_space, command.types.size(), type, "hello.types"));
   const uint32_t name_space = names_.Intern(std::string(command.name_space));
   Session* session = sessions_.Find(command.session);
   if (session == nullptr) {
     session = &sessions_.Add(command.session);
     session->caller = command.caller;
     session->name_space = name_space;
+    names_.Use(name_space);
     effects.sessions.push_back({session->number, SessionRecord{command.session, command.caller,
                                                                std::string(command.name_space)}});
   } else if (session->caller != command.caller || session->name_space != name_space) {
@@ -29,6 +33,7 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
   }
   if (session->wake_position != 0) session_alarms_.Remove(session->number);
   sessions_.Connect(*session, command.connection);
+  session->paused = false;
   session->name = command.name;
   session->types.assign(command.types.begin(), command.types.end());
   session->connected_at = now.wall;
@@ -93,6 +98,13 @@ void Engine::SetCredit(ConnectionId connection, uint32_t max_held) {
   matcher_.SetRoom(session->number, session->room());
 }
 
+void Engine::SetPaused(ConnectionId connection, bool paused) {
+  Session* session = sessions_.FindConnection(connection);
+  if (session == nullptr) return;
+  session->paused = paused;
+  matcher_.SetRoom(session->number, session->room());
+}
+
 void Engine::CloseConnection(ConnectionId connection, const Now& now, Effects& effects) {
   Session* session = sessions_.FindConnection(connection);
   if (session == nullptr) return;
@@ -111,6 +123,7 @@ void Engine::EndSession(SessionNumber number, bool lost, const Now& now, Effects
   if (session.wake_position != 0) session_alarms_.Remove(number);
   if (lost) SaySession(EventType::kExecutorLost, session, effects);
   while (session.first_held != kNoTask) TakeBack(session.first_held, lost, now, effects);
+  names_.Leave(session.name_space);
   sessions_.Erase(number);
   effects.sessions.push_back({number, std::nullopt});
 }

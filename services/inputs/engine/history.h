@@ -26,7 +26,8 @@ class History {
 
   // A task ended: it belongs to the row that the next Close makes, and is found there from now on.
   void Append(TaskKey task);
-  // Ends the open row; its number, or nullopt when nothing was appended.
+  // Ends the open row; its number, or nullopt when nothing was appended. Its age counts from
+  // `ended`.
   std::optional<uint64_t> Close(absl::Time ended);
   // A row from the store. Numbers are larger than every earlier one.
   void Recover(Row row);

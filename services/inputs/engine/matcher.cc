@@ -9,8 +9,9 @@ namespace kantoku::inputs {
 LaneIndex Matcher::LaneFor(std::string_view name_space, std::string_view type) {
   const LaneIndex known = FindLane(name_space, type);
   if (known != kNoLane) return known;
-  const auto lane = static_cast<LaneIndex>(lanes_.size());
-  Lane& entry = lanes_.emplace_back();
+  const LaneIndex lane = uses_.Add();
+  if (lane == lanes_.size()) lanes_.emplace_back();
+  Lane& entry = lanes_[lane].emplace();
   entry.name_space = name_space;
   entry.type = type;
   lane_of_.emplace(std::pair(std::string_view(entry.name_space), std::string_view(entry.type)),
@@ -19,12 +20,21 @@ LaneIndex Matcher::LaneFor(std::string_view name_space, std::string_view type) {
 }
 
 LaneIndex Matcher::FindLane(std::string_view name_space, std::string_view type) const {
-  if (last_lane_ != kNoLane && lanes_[last_lane_].type == type &&
-      lanes_[last_lane_].name_space == name_space) {
+  if (last_lane_ != kNoLane && lanes_[last_lane_]->type == type &&
+      lanes_[last_lane_]->name_space == name_space) {
     return last_lane_;
   }
   const auto found = lane_of_.find(std::pair(name_space, type));
   return found == lane_of_.end() ? kNoLane : last_lane_ = found->second;
+}
+
+void Matcher::FreeUnused(size_t keep) {
+  KANTOKU_CHECK(active_.empty());
+  uses_.FreeUnused(keep, [this](LaneIndex lane) {
+    lane_of_.erase(std::pair(std::string_view(name_space(lane)), std::string_view(type(lane))));
+    lanes_[lane].reset();
+    if (lane == last_lane_) last_lane_ = kNoLane;
+  });
 }
 
 bool Matcher::IsWaiting(TaskIndex task, TaskKey key) const {
@@ -34,16 +44,17 @@ bool Matcher::IsWaiting(TaskIndex task, TaskKey key) const {
 
 void Matcher::Push(LaneIndex lane, TaskIndex task) {
   const Task& entry = tasks_.at(task);
-  lanes_[lane].ready.Push(task, entry.key(), entry.priority);
+  lanes_[lane]->ready.Push(task, entry.key(), entry.priority);
   Activate(lane);
 }
 
 void Matcher::Gone(LaneIndex lane) {
-  lanes_[lane].ready.NoteGone([this](TaskIndex task, TaskKey key) { return IsWaiting(task, key); });
+  lanes_[lane]->ready.NoteGone(
+      [this](TaskIndex task, TaskKey key) { return IsWaiting(task, key); });
 }
 
 void Matcher::Activate(LaneIndex lane) {
-  Lane& entry = lanes_[lane];
+  Lane& entry = *lanes_[lane];
   if (entry.active || entry.ready.empty() || entry.ring.empty()) return;
   entry.active = true;
   active_.push_back(lane);
@@ -55,14 +66,18 @@ void Matcher::Attach(SessionNumber session, std::vector<LaneIndex> lanes) {
   entry.opening = next_opening_++;
   for (const LaneIndex lane : lanes) {
     entry.lanes.push_back({.lane = lane});
-    ++lanes_[lane].implementers;
+    ++lanes_[lane]->implementers;
+    Use(lane);
   }
 }
 
 void Matcher::Detach(SessionNumber session) {
   const auto found = sessions_.find(session);
   if (found == sessions_.end()) return;
-  for (const auto& membership : found->second.lanes) --lanes_[membership.lane].implementers;
+  for (const auto& membership : found->second.lanes) {
+    --lanes_[membership.lane]->implementers;
+    Leave(membership.lane);
+  }
   sessions_.erase(found);
 }
 
@@ -84,7 +99,7 @@ void Matcher::SetRoom(SessionNumber session, uint32_t room) {
 // Void seats go when they come up, which in an idle lane is never: here they are kept from piling
 // up behind sessions that come and go.
 void Matcher::TakeSeat(LaneIndex lane, const Seat& seat) {
-  Lane& entry = lanes_[lane];
+  Lane& entry = *lanes_[lane];
   if (entry.ring.size() > 2 * size_t{entry.implementers} + 16) {
     std::erase_if(entry.ring, [this](const Seat& old) { return SessionAt(old) == nullptr; });
   }
@@ -98,7 +113,7 @@ Matcher::Session* Matcher::SessionAt(const Seat& seat) {
 }
 
 std::optional<Matcher::Match> Matcher::MatchIn(LaneIndex lane) {
-  Lane& entry = lanes_[lane];
+  Lane& entry = *lanes_[lane];
   while (!entry.ring.empty() && !entry.ready.empty()) {
     const Seat seat = entry.ring.front();
     entry.ring.pop_front();
@@ -130,7 +145,7 @@ std::optional<Matcher::Match> Matcher::Next() {
     if (match.has_value() && --quantum_left_ > 0) return match;
     quantum_left_ = kQuantum;
     active_.pop_front();
-    lanes_[lane].active = false;
+    lanes_[lane]->active = false;
     Activate(lane);
     if (match.has_value()) return match;
   }
@@ -138,7 +153,7 @@ std::optional<Matcher::Match> Matcher::Next() {
 }
 
 WaitCause Matcher::CauseOf(LaneIndex lane) const {
-  return lanes_[lane].implementers == 0 ? WaitCause::kNoImplementation : WaitCause::kNoCredit;
+  return lanes_[lane]->implementers == 0 ? WaitCause::kNoImplementation : WaitCause::kNoCredit;
 }
 
 }  // namespace kantoku::inputs

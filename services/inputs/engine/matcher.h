@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "services/inputs/engine/ready_queue.h"
 #include "services/inputs/engine/types.h"
+#include "services/inputs/engine/use_counts.h"
 
 namespace kantoku::inputs {
 
@@ -34,12 +35,21 @@ class Matcher {
   // `tasks` outlives it.
   explicit Matcher(const TaskTable& tasks) : tasks_(tasks) {}
 
+  // Good until FreeUnused, and while it is used: by living tasks, and by sessions that take its
+  // tasks. The same holds for its names.
   LaneIndex LaneFor(std::string_view name_space, std::string_view type);
+  void Use(LaneIndex lane) { uses_.Use(lane); }
+  void Leave(LaneIndex lane) { uses_.Leave(lane); }
+  bool IsUsed(LaneIndex lane) const { return uses_.IsUsed(lane); }
+  // How many lanes are used.
+  size_t used() const { return uses_.used(); }
+  // Of what nobody uses, all but the latest `keep`; after a Next that found nothing.
+  void FreeUnused(size_t keep);
   // kNoLane when there is none yet.
   LaneIndex FindLane(std::string_view name_space, std::string_view type) const;
-  size_t lanes() const { return lanes_.size(); }
-  const std::string& name_space(LaneIndex lane) const { return lanes_[lane].name_space; }
-  const std::string& type(LaneIndex lane) const { return lanes_[lane].type; }
+  size_t lanes() const { return lane_of_.size(); }
+  const std::string& name_space(LaneIndex lane) const { return lanes_[lane]->name_space; }
+  const std::string& type(LaneIndex lane) const { return lanes_[lane]->type; }
 
   // A task of the lane became READY.
   void Push(LaneIndex lane, TaskIndex task);
@@ -60,7 +70,7 @@ class Matcher {
 
   // Why a READY task of the lane is not dispatched.
   WaitCause CauseOf(LaneIndex lane) const;
-  size_t ready(LaneIndex lane) const { return lanes_[lane].ready.size(); }
+  size_t ready(LaneIndex lane) const { return lanes_[lane]->ready.size(); }
 
  private:
   // Tasks that a lane may hand out before the next lane's turn.
@@ -95,7 +105,8 @@ class Matcher {
   Session* SessionAt(const Seat& seat);
 
   const TaskTable& tasks_;
-  std::deque<Lane> lanes_;  // Names are lent out: lanes never move.
+  std::deque<std::optional<Lane>> lanes_;  // Names are lent out: lanes never move.
+  UseCounts uses_;
   // Keys are views of the lanes' own names.
   absl::flat_hash_map<std::pair<std::string_view, std::string_view>, LaneIndex> lane_of_;
   mutable LaneIndex last_lane_ = kNoLane;  // The lane asked for last: most batches name one type.

@@ -20,8 +20,8 @@ class RequestBook {
   // nullptr when it is not remembered.
   const RequestRecord* Find(const Digest& request) const;
 
-  // Returns the number under which the record is to be kept.
-  uint64_t Add(RequestRecord record);
+  // Returns the number under which the record is to be kept. Its age counts from `made`.
+  uint64_t Add(RequestRecord record, absl::Time made);
   // Numbers ascend by one: records leave in the order in which they came.
   void Recover(uint64_t number, RequestRecord record);
 
@@ -32,7 +32,14 @@ class RequestBook {
   absl::Time oldest() const;
 
  private:
-  std::deque<RequestRecord> by_age_;  // Numbered without gaps up to next_number_.
+  struct Entry {
+    RequestRecord record;
+    absl::Time made;
+  };
+
+  void Keep(uint64_t number, RequestRecord record, absl::Time made);
+
+  std::deque<Entry> by_age_;  // Numbered without gaps up to next_number_.
   absl::flat_hash_map<Digest, uint64_t> numbers_;
   uint64_t next_number_ = 1;
 };

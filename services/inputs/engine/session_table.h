@@ -24,11 +24,12 @@ struct Session {
   ConnectionId connection = 0;  // 0: not connected.
   uint32_t max_held = 0;
   uint32_t held = 0;
+  bool paused = false;  // Takes nothing new for now.
   TaskIndex first_held = kNoTask;
   absl::Time connected_at;
   uint32_t wake_position = 0;  // In the heap of graces.
 
-  uint32_t room() const { return held < max_held ? max_held - held : 0; }
+  uint32_t room() const { return !paused && held < max_held ? max_held - held : 0; }
 };
 
 // Sessions by number, id and connection. References stay valid until the session is erased.

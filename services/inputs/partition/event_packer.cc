@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/check.h"
+#include "services/platform/proto_time.h"
 
 namespace kantoku::inputs {
 
@@ -95,9 +96,7 @@ void EventPacker::Begin(const EventMessage& event, absl::Time at) {
   last_at_ = at;
   EventRun& run = *batch_.add_runs();
   run.set_type(std::string(NameOf(event.type)));
-  const int64_t nanos = absl::ToUnixNanos(at);
-  run.mutable_at()->set_seconds(nanos / 1'000'000'000);
-  run.mutable_at()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+  *run.mutable_at() = platform::ToProto(at);
   run.set_namespace_(std::string(event.name_space));
   run.set_owner(std::string(event.owner));
   run.set_task_type(std::string(event.task_type));
@@ -109,7 +108,8 @@ void EventPacker::Begin(const EventMessage& event, absl::Time at) {
   if (event.progress >= 0) details["progress"] = absl::StrCat(event.progress);
 }
 
-std::string EventPacker::TakeBytes() {
+std::string EventPacker::TakeBytes(uint64_t previous) {
+  batch_.set_previous(previous);
   std::string bytes = batch_.SerializeAsString();
   batch_.Clear();
   return bytes;

@@ -24,8 +24,9 @@ class EventPacker {
   bool empty() const { return batch_.runs().empty(); }
   // Events that may wait for others: they commit with them, or after a while.
   static bool MayWait(EventType type);
-  // An encoded EventBatch of everything since the last call.
-  std::string TakeBytes();
+  // An encoded EventBatch of everything since the last call. `previous` is the number of the line
+  // before it, 0 when Events surely holds that.
+  std::string TakeBytes(uint64_t previous);
 
  private:
   bool Continues(const events::v1::EventRun& run, const EventMessage& event, absl::Time at) const;

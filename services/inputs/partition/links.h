@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
@@ -12,12 +13,25 @@
 // Where a partition's messages go once they are durable.
 namespace kantoku::inputs {
 
+// What a dispatch takes in memory, about.
+inline size_t WeightOf(const inputs::v1::Dispatch& dispatch) {
+  return dispatch.payload().size() + 512;
+}
+
 // The connection of one executor session.
 //
-// Thread-safe. Never blocks and never calls back.
+// Thread-safe. Never blocks.
 class SessionChannel {
  public:
   virtual ~SessionChannel() = default;
+
+  // Dispatches of this WeightOf will be sent: they are unsent from now on.
+  virtual void Expect(size_t bytes) = 0;
+  // Of dispatches that were expected, and have not left yet.
+  virtual size_t unsent_bytes() const = 0;
+  // Calls `drained` once, on any thread and perhaps before it returns, when at most so many bytes
+  // are unsent; a channel that ends before drops it. One at a time.
+  virtual void NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) = 0;
 
   // Frames arrive in the order of the calls; parts of waiting frames may be merged. After Close, or
   // when the executor is gone, nothing happens.

@@ -7,6 +7,7 @@
 #include "services/inputs/partition/record_codec.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/check.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 // Commands. Recovery is in partition_recovery.cc; records and messages in partition_effects.cc;
@@ -170,14 +171,16 @@ void Partition::Cancel(std::vector<TaskId> tasks, std::string owner,
               });
 }
 
-void Partition::GetTasks(std::vector<TaskId> tasks, std::string owner,
+void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners,
                          Done<std::vector<absl::StatusOr<TaskView>>> done) {
   using Views = std::vector<absl::StatusOr<TaskView>>;
   Ask<Views>(std::move(done),
-             [this, tasks = std::move(tasks), owner = std::move(owner)](Transaction&) {
+             [this, tasks = std::move(tasks), owners = std::move(owners)](Transaction&) {
                Views views;
                views.reserve(tasks.size());
-               for (const TaskId& task : tasks) views.push_back(Look(task, owner));
+               for (size_t i = 0; i < tasks.size(); ++i) {
+                 views.push_back(Look(tasks[i], owners[owners.size() == 1 ? 0 : i]));
+               }
                return absl::StatusOr<Views>(std::move(views));
              });
 }
@@ -217,6 +220,7 @@ absl::Status Partition::Receive(ConnectionId connection, SessionFrame frame) {
 void Partition::Disconnect(ConnectionId connection) {
   (void)PostUrgent([this, connection](Transaction& transaction) {
     channels_.erase(connection);
+    deferred_.erase(connection);
     engine_.CloseConnection(connection, transaction.now(), effects_);
   });
 }
@@ -224,10 +228,7 @@ void Partition::Disconnect(ConnectionId connection) {
 void Partition::Drain(absl::Duration within) {
   (void)PostUrgent([this, within](Transaction&) {
     for (const auto& [connection, channel] : channels_) {
-      const int64_t nanos = absl::ToInt64Nanoseconds(within);
-      auto& drain = *FrameFor(connection).mutable_drain();
-      drain.mutable_within()->set_seconds(nanos / 1'000'000'000);
-      drain.mutable_within()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+      *FrameFor(connection).mutable_drain()->mutable_within() = platform::ToProto(within);
     }
   });
 }
@@ -294,12 +295,8 @@ void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& h
   }
   v1::Welcome& welcome = *FrameFor(connection).mutable_welcome();
   welcome.set_max_credit(options_.engine.max_session_credit);
-  const auto set = [](google::protobuf::Duration& field, absl::Duration value) {
-    field.set_seconds(absl::ToInt64Seconds(value));
-    field.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(value) % 1'000'000'000));
-  };
-  set(*welcome.mutable_ping_interval(), options_.ping_interval);
-  set(*welcome.mutable_grace(), options_.engine.grace);
+  *welcome.mutable_ping_interval() = platform::ToProto(options_.ping_interval);
+  *welcome.mutable_grace() = platform::ToProto(options_.engine.grace);
   for (size_t i = 0; i < verdicts->size(); ++i) {
     v1::HeldStatus& status = *welcome.add_held();
     const HeldDispatch& held = hello.held[i];

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,7 @@ struct PartitionOptions {
   size_t payload_cache_bytes = size_t{256} << 20;
   bool events = true;
   size_t max_event_backlog_bytes = size_t{1} << 30;
+  size_t max_unsent_bytes = size_t{32} << 20;  // Dispatches to one session, about.
   absl::Duration ping_interval = absl::Seconds(2);
   absl::Duration lease_lifetime = absl::Hours(1);
   // How long acks and the like wait for a commit that others need; below what anybody notices.
@@ -97,8 +99,9 @@ class Partition final : public platform::PartitionMachine {
   // One answer per id; ids of other owners are NOT_FOUND.
   void Cancel(std::vector<TaskId> tasks, std::string owner,
               Done<std::vector<absl::StatusOr<TaskState>>> done);
-  // One answer per id. An empty owner sees all.
-  void GetTasks(std::vector<TaskId> tasks, std::string owner,
+  // One answer per id. Each is asked for by the owner at its place, or all by the only one; to
+  // anybody else it is NOT_FOUND.
+  void GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners,
                 Done<std::vector<absl::StatusOr<TaskView>>> done);
   void ListTasks(ListCommand command, Done<TaskPage> done);
   void ListExecutors(std::string name_space, Done<std::vector<SessionView>> done);
@@ -124,6 +127,11 @@ class Partition final : public platform::PartitionMachine {
 
  private:
   using Frames = absl::flat_hash_map<ConnectionId, v1::PullResponse>;
+  struct Unsent {
+    ConnectionId connection;
+    TaskId task;
+    uint32_t dispatch;
+  };
   struct RecentRow {
     RecordKind kind;
     uint64_t number;
@@ -169,8 +177,18 @@ class Partition final : public platform::PartitionMachine {
   void Deliver(platform::Transaction& transaction);
   v1::Dispatch Compose(const DispatchMessage& message, absl::Time wall) const;
   std::string SealLeaseFor(const DispatchMessage& message, absl::Time wall) const;
-  // Of tasks whose payload is only in the store, once their dispatch is durable.
-  void FetchAndSend(const std::vector<DispatchMessage>& messages, absl::Time wall);
+  // Puts a dispatch into its frame; its bytes are unsent from now on.
+  void AddTask(const DispatchMessage& message, std::string_view content_type,
+               std::string_view payload, absl::Time wall);
+  // Of tasks whose payload is only in the store, once their dispatch is durable. What there is no
+  // room for is deferred.
+  void FetchAndSend(std::span<const Unsent> dispatches, absl::Time wall);
+  void FetchSome(std::span<const Unsent> dispatches, absl::Time wall);
+  // Whether the executor reads as fast as it is told.
+  bool HasRoom(ConnectionId connection) const;
+  // Keeps the dispatch until its connection has drained, and gives the session no others.
+  void Defer(const Unsent& unsent);
+  void SendDeferred(ConnectionId connection, absl::Time wall);
   v1::PullResponse& FrameFor(ConnectionId connection) { return frames_[connection]; }
 
   const PartitionOptions options_;
@@ -190,9 +208,11 @@ class Partition final : public platform::PartitionMachine {
   Frames frames_;  // Of this group.
   PayloadCache payloads_;
   absl::flat_hash_map<ConnectionId, std::shared_ptr<SessionChannel>> channels_;
+  absl::flat_hash_map<ConnectionId, std::vector<Unsent>> deferred_;  // None is empty.
   EventPacker packer_;
   absl::Duration oldest_event_ = absl::InfiniteDuration();  // Steady time of what the packer holds.
   uint64_t next_outbox_ = 1;
+  uint64_t last_outbox_ = 0;  // The latest line; 0 when all before the restart were confirmed.
   std::deque<std::pair<uint64_t, size_t>> outbox_;  // Number and size of unconfirmed lines.
   size_t outbox_bytes_ = 0;
   uint64_t confirmed_outbox_ = 0;  // Lines up to here may go, with the next commit.

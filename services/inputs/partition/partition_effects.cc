@@ -4,6 +4,7 @@
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/platform/auth/tokens.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 // What the engine wants done: records into the batch, messages to where they go.
@@ -15,14 +16,6 @@ namespace {
 
 // Lines that wait for others are committed after this long at the latest.
 constexpr absl::Duration kEventPatience = absl::Milliseconds(50);
-
-google::protobuf::Duration ToProto(absl::Duration value) {
-  google::protobuf::Duration proto;
-  const int64_t nanos = absl::ToInt64Nanoseconds(value);
-  proto.set_seconds(nanos / 1'000'000'000);
-  proto.set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
-  return proto;
-}
 
 outputs::v1::FenceItem ToProto(const FenceMessage& message) {
   outputs::v1::FenceItem item;
@@ -60,6 +53,7 @@ void Partition::FinishGroup(Transaction& transaction) {
   TrimOutbox(transaction.batch());
   Deliver(transaction);
   effects_.Clear();
+  engine_.FreeUnused();
 }
 
 absl::Duration Partition::NextWake() const {
@@ -123,7 +117,7 @@ void Partition::WriteEvents(Transaction& transaction) {
 
   oldest_event_ = absl::InfiniteDuration();
   const uint64_t number = next_outbox_++;
-  std::string bytes = packer_.TakeBytes();
+  std::string bytes = packer_.TakeBytes(std::exchange(last_outbox_, number));
   transaction.batch().Put(ToKind(RecordKind::kOutbox), number, bytes);
   outbox_.emplace_back(number, bytes.size());
   outbox_bytes_ += bytes.size();
@@ -164,23 +158,20 @@ v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall)
   dispatch.set_dispatch(message.dispatch);
   dispatch.set_attempt(message.attempt);
   dispatch.set_type(std::string(message.type));
-  *dispatch.mutable_timeout() = ToProto(absl::Milliseconds(message.timeout_ms));
+  *dispatch.mutable_timeout() = platform::ToProto(absl::Milliseconds(message.timeout_ms));
   dispatch.set_lease_token(SealLeaseFor(message, wall));
   return dispatch;
 }
 
 void Partition::Deliver(Transaction& transaction) {
-  std::vector<DispatchMessage> without_payload;
+  std::vector<Unsent> without_payload;
   for (const DispatchMessage& message : effects_.dispatches) {
     const auto payload = payloads_.Take(message.task.key());
-    if (!payload.has_value()) {
-      without_payload.push_back(message);
+    if (!payload.has_value() || !HasRoom(message.connection)) {
+      without_payload.push_back({message.connection, message.task, message.dispatch});
       continue;
     }
-    v1::Dispatch& dispatch = *FrameFor(message.connection).add_tasks();
-    dispatch = Compose(message, now_.wall);
-    dispatch.set_content_type(std::string(payload->content_type));
-    dispatch.set_payload(std::string(payload->payload));
+    AddTask(message, payload->content_type, payload->payload, now_.wall);
   }
   for (const DispatchMessage& message : effects_.renewals) {
     v1::LeaseRenewal& renewal = *FrameFor(message.connection).add_renewals();
@@ -219,42 +210,95 @@ void Partition::Deliver(Transaction& transaction) {
   }
   if (!without_payload.empty()) {
     transaction.OnDurable(
-        [this, messages = std::move(without_payload), wall = now_.wall]() mutable {
-          (void)PostUrgent([this, messages = std::move(messages), wall](Transaction&) {
-            FetchAndSend(messages, wall);
+        [this, dispatches = std::move(without_payload), wall = now_.wall]() mutable {
+          (void)PostUrgent([this, dispatches = std::move(dispatches), wall](Transaction&) {
+            FetchAndSend(dispatches, wall);
           });
         });
   }
 }
 
-void Partition::FetchAndSend(const std::vector<DispatchMessage>& messages, absl::Time wall) {
-  absl::flat_hash_map<TaskKey, const DispatchMessage*> wanted;
+void Partition::AddTask(const DispatchMessage& message, std::string_view content_type,
+                        std::string_view payload, absl::Time wall) {
+  v1::Dispatch& dispatch = *FrameFor(message.connection).add_tasks();
+  dispatch = Compose(message, wall);
+  dispatch.set_content_type(std::string(content_type));
+  dispatch.set_payload(std::string(payload));
+  const auto channel = channels_.find(message.connection);
+  if (channel != channels_.end()) channel->second->Expect(WeightOf(dispatch));
+}
+
+bool Partition::HasRoom(ConnectionId connection) const {
+  const auto channel = channels_.find(connection);
+  return channel == channels_.end() ||
+         (!deferred_.contains(connection) &&
+          channel->second->unsent_bytes() < options_.max_unsent_bytes);
+}
+
+void Partition::Defer(const Unsent& unsent) {
+  std::vector<Unsent>& deferred = deferred_[unsent.connection];
+  deferred.push_back(unsent);
+  if (deferred.size() > 1) return;
+  engine_.SetPaused(unsent.connection, true);
+  // Not here: the channel may be drained by now, and call at once.
+  channels_.at(unsent.connection)
+      ->NotifyDrained(options_.max_unsent_bytes / 2, [this, connection = unsent.connection] {
+        (void)PostUrgent([this, connection](Transaction& transaction) {
+          SendDeferred(connection, transaction.now().wall);
+        });
+      });
+}
+
+void Partition::SendDeferred(ConnectionId connection, absl::Time wall) {
+  const auto found = deferred_.find(connection);
+  if (found == deferred_.end()) return;
+  const std::vector<Unsent> dispatches = std::move(found->second);
+  deferred_.erase(found);
+  FetchAndSend(dispatches, wall);
+  if (!deferred_.contains(connection)) engine_.SetPaused(connection, false);
+}
+
+void Partition::FetchAndSend(std::span<const Unsent> dispatches, absl::Time wall) {
+  // Few at a time: nobody knows how large they are.
+  constexpr size_t kMostRead = 64;
+  while (!dispatches.empty()) {
+    const size_t count = std::min(kMostRead, dispatches.size());
+    FetchSome(dispatches.first(count), wall);
+    dispatches = dispatches.subspan(count);
+  }
+}
+
+void Partition::FetchSome(std::span<const Unsent> dispatches, absl::Time wall) {
+  absl::flat_hash_map<TaskKey, DispatchMessage> wanted;
   std::vector<TaskKey> keys;
-  for (const DispatchMessage& message : messages) {
+  for (const Unsent& unsent : dispatches) {
     // Meanwhile the executor may have gone, or the task been taken from it.
-    const auto lease = engine_.LeaseOf(message.task);
-    if (!lease.has_value() || lease->dispatch != message.dispatch ||
-        lease->connection != message.connection) {
+    auto lease = engine_.LeaseOf(unsent.task);
+    if (!lease.has_value() || lease->dispatch != unsent.dispatch ||
+        lease->connection != unsent.connection) {
       continue;
     }
-    keys.push_back(message.task.key());
-    wanted[message.task.key()] = &message;
+    if (!HasRoom(unsent.connection)) {
+      Defer(unsent);
+      continue;
+    }
+    keys.push_back(unsent.task.key());
+    wanted[unsent.task.key()] = *std::move(lease);
   }
   const absl::Status status =
       store_->Read({ToKind(RecordKind::kSpec), keys}, [&](TaskKey key, std::string_view bytes) {
         const auto record = DecodeSpec(bytes);
-        const DispatchMessage& message = *wanted.at(key);
+        const DispatchMessage& message = wanted.at(key);
         if (!record.ok() || record->id != message.task) return;
-        v1::PullResponse& frame = FrameFor(message.connection);
-        v1::Dispatch& dispatch = *frame.add_tasks();
-        dispatch = Compose(message, wall);
-        dispatch.set_content_type(std::string(record->content_type));
-        dispatch.set_payload(std::string(record->payload));
+        if (!HasRoom(message.connection)) {
+          return Defer({message.connection, message.task, message.dispatch});
+        }
+        AddTask(message, record->content_type, record->payload, wall);
         // What was said of it meanwhile came before the executor knew it.
         if (engine_.Find(message.task)->state == TaskState::kCancelling) {
           SetControl({message.connection, message.task, message.dispatch, HandlerAction::kCancel,
                       "CANCELLED"},
-                     *frame.add_controls());
+                     *FrameFor(message.connection).add_controls());
         }
       });
   // A dispatch that could not be read is not sent; it is taken back when its start is overdue.

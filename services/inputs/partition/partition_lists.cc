@@ -88,9 +88,7 @@ absl::StatusOr<std::vector<TaskView>> Partition::ReadRow(RecordKind kind, uint64
 }
 
 absl::StatusOr<TaskView> Partition::Look(const TaskId& task, std::string_view owner) {
-  const auto visible = [owner](const TaskView& view) {
-    return owner.empty() || view.owner == owner;
-  };
+  const auto visible = [owner](const TaskView& view) { return view.owner == owner; };
   if (auto view = engine_.Find(task); view.has_value() && visible(*view)) return *std::move(view);
   if (auto view = engine_.FindJustEnded(task); view.has_value() && visible(*view)) {
     return *std::move(view);

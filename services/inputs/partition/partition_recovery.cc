@@ -94,6 +94,7 @@ absl::Status Partition::RecoverOutbox() {
                       [&](uint64_t number, std::string_view bytes) {
                         outbox_.emplace_back(number, bytes.size());
                         outbox_bytes_ += bytes.size();
+                        last_outbox_ = number;
                         recovered_outbox_.emplace_back(number, std::string(bytes));
                       });
 }

@@ -57,6 +57,7 @@ void FillDefaults(configpb::InputsConfig& config) {
   if (config.namespaces().empty()) config.add_namespaces()->set_name("default");
   KANTOKU_DEFAULT(config, max_payload_bytes, 4 * kMiB);
   KANTOKU_DEFAULT(config, max_pending_tasks, 10'000'000);
+  KANTOKU_DEFAULT(config, max_task_types, 100'000);
   KANTOKU_DEFAULT(config, max_session_credit, 1'000);
   KANTOKU_DEFAULT_SECONDS(config, ping_interval, 2);
   KANTOKU_DEFAULT_SECONDS(config, grace, 20);
@@ -74,6 +75,7 @@ void FillDefaults(configpb::OutputsConfig& config) {
   FillStore(*config.mutable_store());
   KANTOKU_DEFAULT(config, max_result_bytes, 4 * kMiB);
   KANTOKU_DEFAULT(config, max_awaits_per_stream, 1'000'000);
+  KANTOKU_DEFAULT(config, max_bytes, 64 * kGiB);
 }
 
 void FillDefaults(configpb::EventsConfig& config) {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "services/platform/check.h"
 #include "services/platform/config/quantities.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {

@@ -46,17 +46,6 @@ std::optional<std::pair<double, const Unit*>> TakePart(std::string_view& text) {
 
 }  // namespace
 
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
-}
-
-google::protobuf::Duration ToProto(absl::Duration duration) {
-  google::protobuf::Duration proto;
-  proto.set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
-  proto.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
-  return proto;
-}
-
 std::optional<absl::Duration> ParseConfigDuration(std::string_view text) {
   if (text == "0") return absl::ZeroDuration();
   if (text.empty()) return {};

@@ -1,8 +1,6 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_CONFIG_QUANTITIES_H_
 #define KANTOKU_SERVICES_PLATFORM_CONFIG_QUANTITIES_H_
 
-#include <google/protobuf/duration.pb.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,9 +9,6 @@
 #include "absl/time/time.h"
 
 namespace kantoku::platform {
-
-absl::Duration FromProto(const google::protobuf::Duration& duration);
-google::protobuf::Duration ToProto(absl::Duration duration);
 
 // "500ms", "1.5s", "2m", "1h", "7d", or several of them, largest first: "1h30m". Nothing when it is
 // something else; a number without a unit is.

@@ -10,6 +10,7 @@
 #include "services/platform/config/address.h"
 #include "services/platform/config/fields.h"
 #include "services/platform/config/quantities.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
@@ -18,6 +19,7 @@ namespace {
 namespace configpb = ::kantoku::config::v1;
 
 constexpr uint64_t kMaxItemBytes = uint64_t{31} << 20;
+constexpr uint64_t kMinKeptBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxCredit = 100'000;
 constexpr size_t kMaxNamespaceSize = 255;
 // Sums of times stay far from the ends of every time type.
@@ -77,6 +79,8 @@ absl::Status CheckInputs(const configpb::InputsConfig& config) {
 }
 
 absl::Status CheckOutputs(const configpb::OutputsConfig& config) {
+  KANTOKU_RETURN_IF_ERROR(
+      CheckNumber("outputs.max_bytes", config.max_bytes(), kMinKeptBytes, UINT64_MAX / 2));
   return CheckNumber("outputs.max_result_bytes", config.max_result_bytes(), 1, kMaxItemBytes);
 }
 

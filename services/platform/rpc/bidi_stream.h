@@ -31,8 +31,8 @@ struct BidiStreamOptions {
 //
 // Guarantees: messages leave in the order of Post. The stream finishes once, with the first status
 // that Close or Abort was given (CANCELLED when the client left before). The On… functions run on
-// gRPC's threads with no lock held: OnRequest one at a time and in order; OnWritable possibly
-// beside it; OnEnded last. They must not block.
+// gRPC's threads with no lock held: OnRequest one at a time and in order; OnWritable and OnWritten
+// possibly beside it; OnEnded last. They must not block.
 //
 // Thread-safe. Owns itself from Start until after OnEnded; others hold it by shared_ptr (or a
 // weak_ptr that they lock for a call), so that a call on a stream that has ended is harmless.
@@ -136,6 +136,8 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   // After Post has refused: half of the room is free again, and the budget has some or nothing of
   // this stream is under way.
   virtual void OnWritable() {}
+  // A message has left, with as many bytes as Post was told of.
+  virtual void OnWritten(size_t bytes) { static_cast<void>(bytes); }
   // The stream is over and nothing of it is called any more; `status` is what it finished with.
   virtual void OnEnded(const absl::Status& status) { static_cast<void>(status); }
 
@@ -167,6 +169,8 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   }
 
   void OnWriteDone(bool ok) final {
+    // Before anybody may finish the stream.
+    if (ok) OnWritten(written_bytes_);
     bool writable = false;
     {
       MutexLock lock(mutex_);
@@ -290,6 +294,7 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   // Belong to gRPC while reading_ or writing_.
   Request request_;
   Response written_;
+  size_t written_bytes_ = 0;
 
   Mutex mutex_;
   std::shared_ptr<CoalescingStream> self_ ABSL_GUARDED_BY(mutex_);  // From Start to OnDone.

@@ -11,6 +11,7 @@
 #include "services/platform/config/quantities.h"
 #include "services/platform/config/validate.h"
 #include "services/platform/log/log.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/server/data_dir.h"
 #include "services/platform/server/metrics_server.h"
 #include "services/platform/server/program_environment.h"

@@ -19,6 +19,7 @@ constexpr uint32_t kId = 77;
 struct Held {
   uint64_t number;
   std::string bytes;
+  uint64_t previous = 0;
   bool operator==(const Held&) const = default;
 };
 
@@ -40,7 +41,9 @@ class Exam {
   absl::StatusOr<AppendResult> TryAppend(const std::string& source,
                                          const std::vector<Held>& batches) {
     AppendCommand command = {.source = source, .batches = {}};
-    for (const Held& held : batches) command.batches.push_back({held.number, held.bytes});
+    for (const Held& held : batches) {
+      command.batches.push_back({held.number, held.bytes, held.previous});
+    }
     test::Notification done;
     absl::StatusOr<AppendResult> result;
     log_->Append(std::move(command), [&](absl::StatusOr<AppendResult> answer) {
@@ -175,6 +178,26 @@ TEST_CASE("Numbers may be left out") {
   CHECK(log.Append("a", {{5, "five"}, {9, "nine"}}) == 9);
   CHECK(log.Append("a", {{7, "seven"}}) == 9);
   CHECK(log.Texts() == Texts{"five", "nine"});
+}
+
+TEST_CASE("A batch whose predecessor was lost tells of it, for as long as it is there") {
+  FOR_EVERY_LOG(entry);
+  Exam log(entry);
+  log.Append("a", {{1, "first"}, {2, "next", 1}, {5, "after a gap", 4}, {6, "next", 5}});
+  log.Append("a", {{5, "after a gap", 4}, {9, "numbers left out", 6}});
+  log.Append("b", {{7, "the log was lost", 6}, {8, "next", 7}});
+  const auto gaps = [&] {
+    std::vector<bool> gaps;
+    for (const LogRowPtr& row : log.ReadAll()) gaps.push_back(row->gap);
+    return gaps;
+  };
+  const std::vector<bool> expected = {false, false, true, false, false, true, false};
+  CHECK(gaps() == expected);
+  if (!log->traits().durable) return;
+  log.Reopen();
+  CHECK(gaps() == expected);
+  log.Append("a", {{10, "next", 9}, {12, "another gap", 11}});
+  CHECK(gaps() == std::vector<bool>{false, false, true, false, false, true, false, false, true});
 }
 
 TEST_CASE("Every source has numbers of its own") {

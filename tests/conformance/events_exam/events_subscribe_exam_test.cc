@@ -144,6 +144,50 @@ TEST_CASE("Readers that come after retention are told of the gap") {
   CHECK_FALSE(exam.Read(read).gap());
 }
 
+TEST_CASE(
+    "Readers are told of events that their source has dropped, between those that are there") {
+  FOR_EVERY_SERVICE(entry);
+  Exam exam(entry);
+  const auto append = [&](uint64_t number, uint64_t previous, const std::string& type) {
+    REQUIRE(exam.TryAppend(Request("a", number, Encode({Run(type)}, previous))).ok());
+  };
+  append(1, 0, "one");
+  append(2, 1, "two");
+  auto follower = exam.Subscribe();
+  CHECK(follower.Take(2) == Types{"one", "two"});
+  append(5, 4, "five");
+  const auto told = follower.Next();
+  CHECK(told.gap());
+  CHECK(TypesOf(told.events()) == Types{"five"});
+  append(6, 5, "six");
+  CHECK(follower.Take(1) == Types{"six"});
+  if (entry.durable) exam.Restart();
+
+  // Whoever comes later is told at the same place, also when nothing there matches.
+  auto late = exam.Subscribe();
+  CHECK(late.Take(2) == Types{"one", "two"});
+  const auto told_late = late.Next();
+  CHECK(told_late.gap());
+  CHECK(TypesOf(told_late.events()) == Types{"five", "six"});
+  v1::SubscribeRequest only;
+  only.mutable_filter()->add_types("one");
+  auto filtered = exam.Subscribe(only);
+  CHECK(filtered.Take(1) == Types{"one"});
+  const auto told_nothing = filtered.Next();
+  CHECK(told_nothing.gap());
+  CHECK(told_nothing.events().empty());
+
+  v1::ReadRequest read;
+  read.set_limit(2);
+  const auto before = exam.Read(read);
+  CHECK_FALSE(before.gap());
+  read.set_after(before.next());
+  const auto after = exam.Read(read);
+  CHECK(after.gap());
+  CHECK(TypesOf(after.events()) == Types{"five", "six"});
+  CHECK(exam.Read().gap());
+}
+
 TEST_CASE("A service that stops ends its streams, and says what to do") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);

@@ -35,8 +35,9 @@ inline v1::EventRun Run(const std::string& type, const std::vector<uint64_t>& ta
   return run;
 }
 
-inline std::string Encode(const std::vector<v1::EventRun>& runs) {
+inline std::string Encode(const std::vector<v1::EventRun>& runs, uint64_t previous = 0) {
   v1::EventBatch batch;
+  batch.set_previous(previous);
   for (const v1::EventRun& run : runs) *batch.add_runs() = run;
   return batch.SerializeAsString();
 }

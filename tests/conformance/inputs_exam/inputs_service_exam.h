@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "services/platform/auth/mac.h"
+
 namespace kantoku::inputs {
 
 // A running InputsService that sits the exam, empty, with an OutputsService behind the same
@@ -20,6 +22,8 @@ class ServiceSubject {
   virtual ~ServiceSubject() = default;
 
   virtual std::shared_ptr<grpc::Channel> channel() = 0;
+  // The keys under which services prove themselves.
+  virtual const platform::MacKeys& keys() = 0;
   // Stops it as an operator does, and starts it on what was left behind.
   virtual void Restart() = 0;
 };

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "services/platform/rpc/caller.h"
 #include "services/platform/status.h"
@@ -186,6 +187,33 @@ TEST_CASE("Calls that are not sound are refused as a whole, with the reason") {
     v1::GetTasksRequest get;
     for (int i = 0; i < 10'001; ++i) get.add_task_ids("no id");
     CheckRefused(user.Get(get).status(), kInvalid, "BAD_BATCH_SIZE");
+  });
+}
+
+TEST_CASE("A service asks for others by name, and hears nothing of what is not theirs") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    const std::string id = user.SpawnOne("r");
+    const auto stub = v1::InputsService::NewStub(subject.channel());
+    const auto ask = [&](const v1::GetTasksRequest& request) {
+      grpc::ClientContext context;
+      context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+      platform::PresentAsService(context, subject.keys(), "outputs", absl::Now());
+      v1::GetTasksResponse response;
+      const absl::Status status = platform::FromGrpc(stub->GetTasks(&context, request, &response));
+      return status.ok() ? absl::StatusOr<v1::GetTasksResponse>(response) : status;
+    };
+    v1::GetTasksRequest request;
+    for (const std::string& task : {id, std::string("no id"), id}) request.add_task_ids(task);
+    CheckRefused(ask(request).status(), absl::StatusCode::kInvalidArgument, "BAD_BATCH_SIZE");
+    for (const char* name : {"stranger", "local", "local"}) request.add_subjects(name);
+    const auto answer = ask(request);
+    REQUIRE(answer.ok());
+    CHECK(answer->results(0).status().code() == 5);
+    CHECK(answer->results(1).status().code() == 3);
+    CHECK(answer->results(2).status().code() == 0);
+    CHECK(answer->results(2).info().owner() == "local");
+    CheckRefused(user.Get(request).status(), absl::StatusCode::kPermissionDenied, "NOT_A_SERVICE");
   });
 }
 

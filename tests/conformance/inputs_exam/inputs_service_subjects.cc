@@ -34,6 +34,7 @@ class ModuleSubject final : public ServiceSubject {
   }
 
   std::shared_ptr<grpc::Channel> channel() override { return program_->environment().Connect(""); }
+  const platform::MacKeys& keys() override { return program_->environment().mac_keys(); }
 
   void Restart() override {
     program_->Stop();

@@ -27,6 +27,8 @@ class ServiceSubject {
   virtual void Stop() = 0;
   // Starts it again on what was left behind.
   virtual void Start() = 0;
+  // From the next start on it keeps so many bytes, and no more; else more than any test puts.
+  virtual void SetMaxBytes(uint64_t bytes) = 0;
 
   // What Inputs says of a task from now on; it knows no others.
   virtual void SetTask(const std::string& id, task::v1::TaskState state) = 0;

@@ -447,6 +447,38 @@ TEST_CASE("A settlement becomes the result of a task that has none") {
   }
 }
 
+TEST_CASE("Without room Put is refused with a hint; fences and settlements go on, nothing leaves") {
+  for (const ServiceEntry& entry : AllServices()) {
+    DYNAMIC_SECTION(entry.name) {
+      Exam exam(entry);
+      exam.subject().SetMaxBytes(2'000'000);
+      exam.Restart();
+      const std::string data(1'000'000, 'x');
+      const auto puts = exam.Put({exam.Item(1, 1, data), exam.Item(2, 1, data), exam.Item(3, 1)});
+      CheckStatus(puts[0].status(), kOk, "");
+      CheckStatus(puts[1].status(), kOk, "");
+      CheckStatus(puts[2].status(), kResourceExhausted, "OUTPUTS_FULL");
+      CHECK(puts[2].receipt().empty());
+      CHECK(puts[2].status().retry_after().seconds() >= 1);
+      CHECK(exam.Put(exam.Item(1, 1, data)).receipt() == puts[0].receipt());
+
+      CheckStatus(exam.Fence(Exam::Closing(3, 1)).status(), kOk, "");
+      CHECK(exam.Fence(Exam::Settling(4, v1::RESULT_STATUS_FAILED)).terminal() ==
+            v1::RESULT_STATUS_FAILED);
+      if (entry.durable) {
+        exam.Restart();
+        CheckStatus(exam.Put(exam.Item(5, 1)).status(), kResourceExhausted, "OUTPUTS_FULL");
+        CHECK(exam.Get(Id(1)).result().data() == data);
+        exam.subject().SetMaxBytes(4'000'000);
+        exam.Restart();
+      } else {
+        exam.Restart();
+      }
+      CheckStatus(exam.Put(exam.Item(5, 1)).status(), kOk, "");
+    }
+  }
+}
+
 TEST_CASE("An epoch that is over cannot fence") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {

@@ -30,6 +30,8 @@ class TableOfTasks final : public inputs::v1::InputsService::Service {
     ++questions_;
     changed_.SignalAll();
     if (!there_) return {grpc::StatusCode::UNAVAILABLE, "away"};
+    KANTOKU_CHECK(request->subjects_size() == request->task_ids_size());
+    for (const std::string& subject : request->subjects()) KANTOKU_CHECK(subject == "local");
     for (const std::string& id : request->task_ids()) {
       inputs::v1::GetTaskResult& result = *response->add_results();
       if (damaged_.contains(id)) {
@@ -101,6 +103,7 @@ class ModuleSubject final : public ServiceSubject {
     *options_.config.mutable_outputs()->mutable_store() = store;
     options_.config.mutable_outputs()->set_max_result_bytes(4 << 20);
     options_.config.mutable_outputs()->set_max_awaits_per_stream(20'000);
+    options_.config.mutable_outputs()->set_max_bytes(uint64_t{1} << 40);
     Start();
   }
 
@@ -122,6 +125,10 @@ class ModuleSubject final : public ServiceSubject {
     auto program = platform::Program::Start(options_, std::move(modules));
     KANTOKU_CHECK(program.ok());
     program_ = *std::move(program);
+  }
+
+  void SetMaxBytes(uint64_t bytes) override {
+    options_.config.mutable_outputs()->set_max_bytes(bytes);
   }
 
   void SetTask(const std::string& id, task::v1::TaskState state) override {

@@ -21,6 +21,7 @@ EngineOptions Options(uint64_t seed) {
   EngineOptions options;
   options.slot_count = 2;
   options.max_pending = 120;
+  options.idle_names = 1;
   options.max_session_credit = 5;
   options.max_dispatches = 6;
   options.max_history = 40;
@@ -118,6 +119,7 @@ void EngineWalk::EndGroup() {
   engine_->FinishGroup(now_, open_.effects);
   CheckGroup(open_.effects);
   committing_.push_back(std::exchange(open_, {}));
+  engine_->FreeUnused();  // Names in effects are not looked at again.
 }
 
 void EngineWalk::Commit() {
@@ -317,6 +319,7 @@ void EngineWalk::Connect(Executor& executor) {
   if (exists) ++counts_["resumed"];
   executor.connection = command.connection;
   executor.max_held = command.max_held;
+  executor.paused = false;
   const auto verdicts = engine_->OpenSession(command, now_, open_.effects);
   Expect(verdicts.ok() && verdicts->size() == held.size(), "hello is answered item by item");
   CheckHello(executor, held, *verdicts);
@@ -366,6 +369,10 @@ void EngineWalk::Disconnect(Executor& executor) {
 }
 
 void EngineWalk::ChangeCredit(Executor& executor) {
+  if (Chance(30)) {
+    executor.paused = !executor.paused && executor.connection != 0;
+    return engine_->SetPaused(executor.connection, executor.paused);
+  }
   executor.max_held = static_cast<uint32_t>(Pick(8));
   if (executor.connection != 0) engine_->SetCredit(executor.connection, executor.max_held);
 }
@@ -524,7 +531,9 @@ void EngineWalk::CheckGroup(const Effects& effects) {
   std::set<SessionId> fed;
   for (const auto& message : effects.dispatches) {
     fed.insert(message.session);
-    Expect(Connected(message.connection) != nullptr, "dispatches go to connected sessions");
+    const Executor* const executor = Connected(message.connection);
+    Expect(executor != nullptr, "dispatches go to connected sessions");
+    Expect(!executor->paused, "a paused session gets nothing");
   }
   for (const auto& message : effects.controls) Expect(message.connection != 0, "controls reach");
   for (const std::string_view name_space : {"even", "odd"}) {
@@ -625,6 +634,7 @@ void EngineWalk::Drain() {
     executor.handlers.clear();
     executor.session = SessionOf(next_session_++);
     executor.connection = next_connection_++;
+    executor.paused = false;
     (void)engine_->OpenSession({.session = executor.session,
                                 .caller = executor.caller,
                                 .name_space = executor.name_space,
@@ -659,7 +669,7 @@ void EngineWalk::Drain() {
   for (Executor& executor : executors_) Disconnect(executor);
   EndGroup();
   CommitAll();
-  now_.steady += Hours(1);
+  now_.steady += Hours(24 * 10);
   now_.wall += Hours(24 * 10);
   EndGroup();
   CommitAll();

@@ -65,6 +65,7 @@ class EngineWalk {
     std::string name_space;
     ConnectionId connection = 0;
     uint32_t max_held = 0;
+    bool paused = false;
     std::map<TaskId, Handler> handlers;
   };
   struct Group {

@@ -39,8 +39,8 @@ class FaultyFactory final : public platform::RecordStoreFactory {
 // An append whose answer may be long in coming.
 class PendingAppend {
  public:
-  PendingAppend(EventLog& log, uint64_t number, std::string bytes) {
-    AppendCommand command = {.source = "a", .batches = {{number, std::move(bytes)}}};
+  PendingAppend(EventLog& log, uint64_t number, std::string bytes, uint64_t previous = 0) {
+    AppendCommand command = {.source = "a", .batches = {{number, std::move(bytes), previous}}};
     log.Append(std::move(command), [this](absl::StatusOr<AppendResult> result) {
       result_ = std::move(result);
       done_.Notify();
@@ -70,8 +70,8 @@ struct Fixture {
     log = *std::move(opened);
     return absl::OkStatus();
   }
-  uint64_t Append(uint64_t number, const std::string& bytes) {
-    const auto result = PendingAppend(*log, number, bytes).Await();
+  uint64_t Append(uint64_t number, const std::string& bytes, uint64_t previous = 0) {
+    const auto result = PendingAppend(*log, number, bytes, previous).Await();
     REQUIRE(result.ok());
     return result->durable_number;
   }
@@ -130,6 +130,29 @@ TEST_CASE("Old rows leave although nothing is appended") {
   f.faults.AwaitCommits(before + 1);
   f.Append(2, "two");
   CHECK(f.Texts() == std::vector<std::string>{"two"});
+}
+
+TEST_CASE("A gap is told from the store as well, and its record leaves with the row") {
+  Fixture f;
+  REQUIRE(f.Open({.retention = {.age = absl::Hours(1)}, .in_memory = {.max_rows = 1}}).ok());
+  f.Append(1, "one");
+  f.Append(4, "after two that are lost", 3);
+  f.Append(5, "next", 4);
+  const auto page = f.log->Read({});
+  REQUIRE(page.ok());
+  std::vector<bool> gaps;
+  for (const LogRowPtr& row : page->rows) gaps.push_back(row->gap);
+  CHECK(gaps == std::vector<bool>{false, true, false});
+
+  const int before = f.faults.commits();
+  REQUIRE(f.clock.AwaitWaiter(absl::Hours(1)));
+  f.clock.Advance(absl::Hours(1));
+  f.faults.AwaitCommits(before + 1);
+  f.log.reset();
+  size_t records = 0;
+  const auto count = [&](platform::RecordKey, std::string_view) { ++records; };
+  REQUIRE((*f.stores.Open(0))->Scan({.kind = kGapKind}, count).ok());
+  CHECK(records == 0);
 }
 
 TEST_CASE("A log that another owner took over is lost, and says so") {

@@ -170,6 +170,23 @@ TEST_CASE("A single result that is refused for now is tried again, the others ar
   CHECK(desk.request.items(0).lease_token() == "lease 1");
 }
 
+TEST_CASE("A result that found no room is kept, and tried again when Outputs says") {
+  Desk desk;
+  desk.Add(1, "one");
+  desk.Fill();
+  task::v1::ItemStatus& full = *desk.response.add_results()->mutable_status();
+  full.set_code(8);  // RESOURCE_EXHAUSTED
+  full.set_reason("OUTPUTS_FULL");
+  full.mutable_retry_after()->set_seconds(7);
+  desk.queue.OnAnswer(absl::OkStatus(), desk.request, desk.response, kNow);
+  CHECK(desk.queue.next_time() == kNow + absl::Seconds(7));
+  REQUIRE(desk.Fill());
+  CHECK(desk.request.items(0).data() == "one");
+  full.mutable_retry_after()->set_seconds(86'400);
+  desk.queue.OnAnswer(absl::OkStatus(), desk.request, desk.response, kNow);
+  CHECK(desk.queue.next_time() == kNow + absl::Seconds(30));
+}
+
 TEST_CASE("A fenced result is handed back and costs no attempt") {
   Desk desk;
   desk.Add(1);

@@ -6,13 +6,11 @@
 namespace kantoku::outputs {
 namespace {
 
-using platform::TaskId;
-
-TaskId Task(uint64_t sequence) {
-  return TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 3, sequence, 5);
+Awaited Task(uint64_t sequence) {
+  return {platform::TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 3, sequence, 5), 1};
 }
-bool All(const TaskId&) { return true; }
-bool None(const TaskId&) { return false; }
+bool All(const Awaited&) { return true; }
+bool None(const Awaited&) { return false; }
 
 constexpr absl::Duration kStart = absl::Hours(1);
 
@@ -23,8 +21,8 @@ TEST_CASE("Inputs is asked a while after somebody began to wait, if somebody sti
   lookup.Add(Task(2), kStart);
   CHECK(lookup.NextDue() == kStart + absl::Milliseconds(100));
   CHECK(lookup.Take(kStart + absl::Milliseconds(99), All).empty());
-  const auto only_two = [](const TaskId& task) { return task == Task(2); };
-  CHECK(lookup.Take(lookup.NextDue(), only_two) == std::vector<TaskId>{Task(2)});
+  const auto only_two = [](const Awaited& awaited) { return awaited == Task(2); };
+  CHECK(lookup.Take(lookup.NextDue(), only_two) == std::vector<Awaited>{Task(2)});
   CHECK(lookup.size() == 0);
 }
 
@@ -33,19 +31,19 @@ TEST_CASE("When nobody waits any more nothing is under way") {
   lookup.Add(Task(1), kStart);
   CHECK(lookup.Take(lookup.NextDue(), None).empty());
   lookup.Add(Task(2), kStart);
-  CHECK(lookup.Take(lookup.NextDue(), All) == std::vector<TaskId>{Task(2)});
+  CHECK(lookup.Take(lookup.NextDue(), All) == std::vector<Awaited>{Task(2)});
 }
 
 TEST_CASE("One question is under way at a time, with a bounded number of tasks") {
   InputsLookup lookup({.max_tasks = 2});
   for (uint64_t i = 1; i <= 3; ++i) lookup.Add(Task(i), kStart);
   const absl::Duration now = kStart + absl::Seconds(1);
-  CHECK(lookup.Take(now, All) == std::vector<TaskId>{Task(1), Task(2)});
+  CHECK(lookup.Take(now, All) == std::vector<Awaited>{Task(1), Task(2)});
   CHECK(lookup.Take(now, All).empty());
   CHECK(lookup.NextDue() == absl::InfiniteDuration());
   lookup.Succeeded();
   CHECK(lookup.NextDue() <= now);
-  CHECK(lookup.Take(now, All) == std::vector<TaskId>{Task(3)});
+  CHECK(lookup.Take(now, All) == std::vector<Awaited>{Task(3)});
 }
 
 TEST_CASE("A question that failed is repeated for ever, with growing pauses up to a bound") {
@@ -57,7 +55,7 @@ TEST_CASE("A question that failed is repeated for ever, with growing pauses up t
   std::vector<absl::Duration> pauses;
   for (int i = 0; i < 8; ++i) {
     auto tasks = lookup.Take(now, All);
-    REQUIRE(tasks == std::vector<TaskId>{Task(1)});
+    REQUIRE(tasks == std::vector<Awaited>{Task(1)});
     lookup.Failed(std::move(tasks), now, 0);
     CHECK(lookup.failing());
     pauses.push_back(lookup.NextDue() - now);

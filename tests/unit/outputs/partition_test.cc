@@ -7,8 +7,10 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "services/outputs/store.h"
 #include "services/platform/check.h"
 #include "services/platform/mutex.h"
@@ -68,6 +70,8 @@ class Notes {
 // A stream with room for so many answers.
 class Listener final : public AwaitSink {
  public:
+  explicit Listener(std::string subject = "local") : caller_{std::move(subject), "local"} {}
+
   struct Heard {
     TaskId task;
     Kind kind;
@@ -99,16 +103,23 @@ class Listener final : public AwaitSink {
   Notes<absl::Status> failed;
 
  private:
-  const platform::Caller caller_{"local", "local"};
+  const platform::Caller caller_;
   std::atomic<int> room_ = 1'000'000;
 };
 
 // An Inputs whose answers a test gives.
 class ScriptedInputs final : public TaskLives {
  public:
-  void Ask(std::vector<TaskId> tasks, Done done) override {
+  void Ask(std::vector<Question> questions, Done done) override {
+    std::vector<TaskId> tasks;
+    std::vector<std::string> names;
+    for (const Question& question : questions) {
+      tasks.push_back(question.task);
+      names.push_back(question.subject);
+    }
     MutexLock lock(mutex_);
     done_.push_back(std::move(done));
+    subjects.Add(std::move(names));
     asked.Add(std::move(tasks));
   }
   void Answer(absl::StatusOr<std::vector<TaskLife>> lives) {
@@ -123,6 +134,7 @@ class ScriptedInputs final : public TaskLives {
   }
 
   Notes<std::vector<TaskId>> asked;
+  Notes<std::vector<std::string>> subjects;  // That were named.
 
  private:
   platform::Mutex mutex_;
@@ -193,6 +205,7 @@ class House {
   std::shared_ptr<Listener> listener = std::make_shared<Listener>();
   AwaitHub::StreamId stream = 0;
 
+  OutputsPartition& partition() { return *partition_; }
   platform::FakeClock& clock() { return clock_; }
   // Until the partition has nothing to do before so long from now.
   void PassTo(absl::Duration time) {
@@ -246,6 +259,21 @@ TEST_CASE("A durable result is there at once, also while the store takes no more
   CHECK(house.listener->heard.AwaitCount(2)[1].task == Task(2));
 }
 
+TEST_CASE("While the store takes no commits new calls are refused with its error, and then taken") {
+  House house;
+  const auto call = [&] { return house.partition().Post([](OutputsPartition&, Transaction&) {}); };
+  const absl::Time give_up = absl::Now() + absl::Seconds(30);
+  house.faults.FailAllCommits(absl::ResourceExhaustedError("disk is full"));
+  house.Put(Task(1));
+  while (call().ok() && absl::Now() < give_up) std::this_thread::yield();
+  CHECK(call().code() == absl::StatusCode::kResourceExhausted);
+  house.faults.FailAllCommits(absl::OkStatus());
+  while (!call().ok() && absl::Now() < give_up) std::this_thread::yield();
+  CHECK(call().ok());
+  house.Await({Task(1)});
+  CHECK(house.listener->heard.AwaitCount(1)[0].kind == Kind::kResult);
+}
+
 TEST_CASE("A task that nobody knows is answered after Inputs was asked") {
   House house;
   house.Await({Task(1), Task(2), Task(3)});
@@ -261,6 +289,24 @@ TEST_CASE("A task that nobody knows is answered after Inputs was asked") {
   heard = house.listener->heard.AwaitCount(3);
   CHECK(heard[2] == Listener::Heard{Task(3), Kind::kResult, "late"});
   CHECK(house.inputs.asked.all().size() == 1);
+}
+
+TEST_CASE("Inputs is asked for each who waits, and each hears what Inputs says to them") {
+  House house;
+  const auto stranger = std::make_shared<Listener>("stranger");
+  house.Await({Task(1)});
+  house.Run([&](OutputsPartition& partition, Transaction& transaction) {
+    const TaskId tasks[] = {Task(1)};
+    partition.Await(partition.OpenStream(stranger), tasks, transaction);
+  });
+  house.PassTo(absl::Milliseconds(100));
+  CHECK(house.inputs.asked.AwaitCount(1)[0] == std::vector<TaskId>{Task(1), Task(1)});
+  CHECK(house.inputs.subjects.all()[0] == std::vector<std::string>{"local", "stranger"});
+  house.inputs.Answer(std::vector<TaskLife>{TaskLife::kLives, TaskLife::kUnknown});
+  CHECK(stranger->heard.AwaitCount(1)[0] == Listener::Heard{Task(1), Kind::kUnknown, ""});
+  house.Put(Task(1), 1, "for its owner");
+  CHECK(house.listener->heard.AwaitCount(1)[0].data == "for its owner");
+  CHECK(stranger->heard.all().size() == 1);
 }
 
 TEST_CASE("A result that came while Inputs was asked wins over what Inputs said") {

@@ -38,14 +38,14 @@ class CountingStore final : public platform::ForwardingRecordStore {
 // A book on a memory store, whose groups are committed when a test says so.
 class Desk {
  public:
-  Desk() { Open(); }
+  explicit Desk(uint64_t max_bytes = uint64_t{1} << 30) : max_bytes_(max_bytes) { Open(); }
 
   void Open() {
     groups_.clear();
     book_.reset();
     store_ = std::make_unique<CountingStore>(*factory_->Open(0), reads_);
     next_batch_ = *store_->LastBatch() + 1;
-    auto book = ResultBook::Recover({.max_fences = 100}, *store_);
+    auto book = ResultBook::Recover({.max_fences = 100, .max_bytes = max_bytes_}, *store_);
     REQUIRE(book.ok());
     book_ = *std::move(book);
     Begin();
@@ -153,6 +153,7 @@ class Desk {
     groups_.back()->set_now(now_);
   }
 
+  const uint64_t max_bytes_;
   std::unique_ptr<platform::RecordStoreFactory> factory_ =
       platform::MakeMemoryRecordStoreFactory(OutputsSchema());
   int reads_ = 0;
@@ -325,6 +326,66 @@ TEST_CASE("There is a bound on fences, and settlements need none") {
   CHECK(desk.Fence({.task = Desk::Task(1), .dispatch = 2}).outcome == ClosingOutcome::kClosed);
   CHECK(desk.Fence(Desk::Settle(Desk::Task(102), ResultStatus::kFailed)).outcome ==
         ClosingOutcome::kEnded);
+}
+
+TEST_CASE("Without room results are refused, while fences and settlements have a reserve") {
+  Desk desk(16'000);  // And a thousand.
+  const std::string data(1'000, 'x');
+  uint64_t stored = 0;
+  while (desk.Put({Desk::Offer(Desk::Task(stored + 1), 1, data)})[0].outcome == Outcome::kStored) {
+    if (++stored % 4 == 0) desk.Commit();
+  }
+  CHECK(stored == 16);
+  CHECK(desk.Put(Desk::Task(100), 1).outcome == Outcome::kFull);
+  CHECK(desk.Put(Desk::Task(1), 1).outcome == Outcome::kRepeated);
+  CHECK(desk.Put(Desk::Task(1), 2).outcome == Outcome::kTaken);
+  const uint64_t bytes = desk.book().bytes();
+  CHECK(bytes >= 16'000);
+  CHECK(bytes < 17'000);
+
+  CHECK(desk.Fence({.task = Desk::Task(100), .dispatch = 1}).outcome == ClosingOutcome::kClosed);
+  CHECK(desk.Fence(Desk::Settle(Desk::Task(101), ResultStatus::kFailed)).outcome ==
+        ClosingOutcome::kEnded);
+  uint64_t next = 200;
+  while (desk.Fence(Desk::Settle(Desk::Task(next), ResultStatus::kFailed)).outcome ==
+         ClosingOutcome::kEnded) {
+    ++next;
+  }
+  CHECK(desk.book().bytes() >= 17'000);
+  CHECK(desk.Fence({.task = Desk::Task(300), .dispatch = 1}).outcome == ClosingOutcome::kFull);
+  CHECK(desk.Fence({.task = Desk::Task(100), .dispatch = 2}).outcome == ClosingOutcome::kClosed);
+  CHECK(desk.Fence({.task = Desk::Task(1), .dispatch = 1}).outcome == ClosingOutcome::kEnded);
+  desk.Commit();
+
+  SECTION("until their time is over") {}
+  SECTION("also after a restart") {
+    const uint64_t before = desk.book().bytes();
+    desk.Open();
+    CHECK(desk.book().bytes() == before);
+    CHECK(desk.Put(Desk::Task(400), 1).outcome == Outcome::kFull);
+  }
+  desk.Pass(kDay - absl::Minutes(2));
+  CHECK(desk.Put(Desk::Task(400), 1).outcome == Outcome::kFull);
+  CHECK(desk.Find(Desk::Task(1)) == Presence::kHeld);
+  desk.Pass(absl::Hours(2));
+  CHECK(desk.book().bytes() == 0);
+  CHECK(desk.Put(Desk::Task(400), 1).outcome == Outcome::kStored);
+}
+
+TEST_CASE("What an emptied result still takes is counted") {
+  Desk desk;
+  desk.Put({Desk::Offer(Desk::Task(1), 1, std::string(1'000, 'x'), absl::Minutes(1))});
+  desk.Commit();
+  CHECK(desk.book().bytes() > 1'000);
+  desk.Pass(absl::Minutes(3));
+  desk.Commit();
+  const uint64_t emptied = desk.book().bytes();
+  CHECK(emptied > 0);
+  CHECK(emptied < 100);
+  desk.Open();
+  CHECK(desk.book().bytes() == emptied);
+  desk.Pass(kMarkerTime + absl::Minutes(2));
+  CHECK(desk.book().bytes() == 0);
 }
 
 TEST_CASE("Fences are forgotten a day after their last token, not earlier") {

@@ -34,9 +34,10 @@ void CheckStrict(const std::string& record, Decode decode) {
   }
   CHECK(decode(record + '\0').status().code() == absl::StatusCode::kDataLoss);
   std::string newer = record;
-  newer[0] = 2;
-  CHECK(std::string(decode(newer).status().message()).find("format 2; known is 1") !=
-        std::string::npos);
+  ++newer[0];
+  const std::string said =
+      "format " + std::to_string(newer[0]) + "; known is " + std::to_string(record[0]);
+  CHECK(std::string(decode(newer).status().message()).find(said) != std::string::npos);
 }
 
 TEST_CASE("A result is read back as it was written") {
@@ -97,22 +98,32 @@ TEST_CASE("Fences and epochs are read back as they were written") {
 TEST_CASE("An expiry record holds keys, neighbours in a byte each") {
   const std::vector<RecordKey> keys = {0, 5, 6, 7, uint64_t{7} << 44, platform::kMaxRecordKey};
   std::string record;
-  EncodeExpiry(keys, record);
+  EncodeExpiry(keys, 12'345, record);
   CHECK(*DecodeExpiry(record) == keys);
-  CHECK(*DecodeExpirySize(record) == keys.size());
+  CHECK(DecodeExpiryTotals(record)->keys == keys.size());
+  CHECK(DecodeExpiryTotals(record)->bytes == 12'345);
   CheckStrict(record, DecodeExpiry);
 
   std::vector<RecordKey> neighbours(1000);
   for (size_t i = 0; i < neighbours.size(); ++i) neighbours[i] = (uint64_t{7} << 44) + i;
-  EncodeExpiry(neighbours, record);
-  CHECK(record.size() < 1012);
+  EncodeExpiry(neighbours, 1, record);
+  CHECK(record.size() < 1013);
+}
+
+TEST_CASE("An expiry record of format 1 has keys and no bytes") {
+  using namespace std::string_literals;
+  const std::string record = "\x01\x02\x05\x01"s;
+  CHECK(*DecodeExpiry(record) == std::vector<RecordKey>{5, 6});
+  CHECK(DecodeExpiryTotals(record)->keys == 2);
+  CHECK(DecodeExpiryTotals(record)->bytes == 0);
 }
 
 TEST_CASE("An expiry record with keys out of order, out of range or too many is damaged") {
   using namespace std::string_literals;
-  for (const std::string& record : {"\x01\x02\x05\x00"s,  // Twice 5.
-                                    "\x01\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s,  // 2^64-1.
-                                    "\x01\xff\xff\xff\xff\x7f\x01"s}) {
+  for (const std::string& record :
+       {"\x02\x00\x02\x05\x00"s,                                  // Twice 5.
+        "\x02\x00\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"s,  // 2^64-1.
+        "\x02\x00\xff\xff\xff\xff\x7f\x01"s, "\x03\x00\x00"s}) {
     CHECK(DecodeExpiry(record).status().code() == absl::StatusCode::kDataLoss);
   }
 }

@@ -42,7 +42,7 @@ struct EventPage {
   std::vector<Event> events;  // In order.
   std::string next;           // Where to go on, also when nothing matched.
   bool end = false;           // Nothing more was there.
-  bool gap = false;           // Events before these were dropped by retention.
+  bool gap = false;           // Events right before these are missing.
 };
 
 struct EventSubscription {

@@ -30,6 +30,7 @@ const Effects& EngineWorld::EndGroup() {
   engine->FinishGroup(now, effects);
   records.Apply(effects);
   last = std::exchange(effects, {});
+  engine->FreeUnused();
   return last;
 }
 

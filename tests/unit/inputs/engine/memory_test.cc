@@ -40,10 +40,11 @@ class Bare {
  public:
   Bare() { engine.FinishRecovery(now, effects); }
 
-  std::vector<TaskId> Spawn(const std::vector<TaskSpec>& specs) {
+  std::vector<TaskId> Spawn(const std::vector<TaskSpec>& specs,
+                            const std::string& owner = "local") {
     const auto outcome = engine.Spawn(
-        {.name_space = "default", .owner = "local", .request = {++request_, 0}, .specs = specs},
-        now, effects);
+        {.name_space = "default", .owner = owner, .request = {++request_, 0}, .specs = specs}, now,
+        effects);
     REQUIRE(outcome.ok());
     std::vector<TaskId> ids;
     for (const auto& item : outcome->items) ids.push_back(item.id);
@@ -52,6 +53,7 @@ class Bare {
   void EndGroup() {
     engine.FinishGroup(now, effects);
     effects = {};
+    engine.FreeUnused();
   }
   ConnectionId Open(uint8_t session, uint32_t credit, const std::vector<std::string>& types) {
     REQUIRE(engine
@@ -124,6 +126,29 @@ TEST_CASE("Nothing stays of tasks, sessions and requests that are over") {
   for (int i = 0; i < 2'000; ++i) round();
   CAPTURE(before, bytes_in_use);
   CHECK(bytes_in_use <= before + 10'000);
+}
+
+TEST_CASE("Types, owners and policies that nobody uses any more leave nothing") {
+  Bare bare;
+  int number = 0;
+  const auto round = [&] {
+    const std::string name = " whose name needs memory of its own " + std::to_string(number++);
+    TaskSpec spec = Spec("a type" + name);
+    spec.retry.initial_backoff_ms = number;
+    const TaskId id = bare.Spawn({spec}, "an owner" + name).front();
+    const ConnectionId connection = bare.Open(1, 10, {"another type" + name});
+    bare.EndGroup();
+    bare.engine.Finished(id, 0, bare.now, bare.effects);
+    bare.engine.CloseConnection(connection, bare.now, bare.effects);
+    bare.EndGroup();
+    bare.Pass(absl::Hours(2));  // History and requests are over.
+    bare.EndGroup();
+  };
+  for (int i = 0; i < 2'000; ++i) round();
+  const size_t before = bytes_in_use;
+  for (int i = 0; i < 5'000; ++i) round();
+  CAPTURE(before, bytes_in_use);
+  CHECK(bytes_in_use <= before + 20'000);
 }
 
 TEST_CASE("Sessions that come and go leave nothing in lanes without tasks") {

@@ -5,6 +5,7 @@
 
 #include "services/inputs/engine/history.h"
 #include "services/inputs/engine/indexed_heap.h"
+#include "services/inputs/engine/interner.h"
 #include "services/inputs/engine/ready_queue.h"
 #include "services/inputs/engine/task_table.h"
 #include "tests/unit/inputs/engine/engine_world.h"
@@ -107,6 +108,34 @@ TEST_CASE("The task table agrees with a sorted map and finds only whole ids") {
     const TaskKey from = TaskId::Make(wall, random() % 4, random() % 1'100, 0).key();
     const auto bound = model.lower_bound(from);
     REQUIRE(table.LowerBound(from) == (bound == model.end() ? kNoTask : bound->second.second));
+  }
+}
+
+TEST_CASE("An interner agrees with a map, keeps what is used, and little of what is not") {
+  std::mt19937_64 random(4);
+  constexpr size_t kKeep = 5;
+  Interner<std::string> interner;
+  std::map<std::string, std::pair<uint32_t, int>> model;  // Number and users.
+  for (int i = 0; i < 50'000; ++i) {
+    const std::string value = "a value with memory of its own: " + std::to_string(random() % 100);
+    const auto used = model.find(value);
+    const uint32_t number = interner.Intern(value);
+    if (used != model.end()) REQUIRE(number == used->second.first);
+    REQUIRE(interner.at(number) == value);
+    if (used != model.end() && random() % 2 == 0) {
+      interner.Leave(number);
+      if (--used->second.second == 0) model.erase(used);
+    } else if (model.size() < 40 || used != model.end()) {
+      interner.Use(number);
+      auto& [known, users] = model.try_emplace(value, number, 0).first->second;
+      ++users;
+    }
+    if (random() % 4 == 0) {
+      interner.FreeUnused(kKeep);
+      REQUIRE(interner.size() <= model.size() + kKeep);
+    }
+    const auto& [any, entry] = *model.begin();
+    REQUIRE(interner.at(entry.first) == any);
   }
 }
 

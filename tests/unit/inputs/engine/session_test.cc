@@ -184,5 +184,37 @@ TEST_CASE("Types may change when a session comes back") {
   CHECK(world.SessionViewOf(1)->types == std::vector<std::string>{"b"});
 }
 
+TEST_CASE("A session that names too many types is refused") {
+  EngineWorld world({.max_types = 2});
+  world.DoSpawn(Spec("a"));
+  const std::vector<std::string> types = {"a", "b", "c"};
+  const auto open = [&] {
+    return world.engine->OpenSession({.session = SessionOf(1),
+                                      .name_space = "default",
+                                      .types = types,
+                                      .max_held = 1,
+                                      .connection = 77},
+                                     world.now, world.effects);
+  };
+  const auto refused = open();
+  CHECK(refused.status().code() == absl::StatusCode::kResourceExhausted);
+  CHECK(Reason(refused) == "TYPE_LIMIT");
+  CHECK_FALSE(world.SessionViewOf(1).has_value());
+}
+
+TEST_CASE("A type stays as long as a session takes its tasks, and comes back when it is wanted") {
+  EngineWorld world({.idle_names = 0});
+  world.Open(1, 1, {}, {"a type that is only implemented"});
+  for (int i = 0; i < 3; ++i) world.EndGroup();
+  const TaskId task = world.DoSpawn(Spec("a type that is only implemented"));
+  CHECK(world.StateOf(task) == TaskState::kLeased);
+  world.engine->Finished(task, 1, world.now, world.effects);
+  world.engine->CloseConnection(world.connection, world.now, world.effects);
+  for (int i = 0; i < 3; ++i) world.EndGroup();
+  const TaskId again = world.DoSpawn(Spec("a type that is only implemented"));
+  CHECK(world.View(again).cause == WaitCause::kNoImplementation);
+  CHECK(world.View(again).type == "a type that is only implemented");
+}
+
 }  // namespace
 }  // namespace kantoku::inputs::testing

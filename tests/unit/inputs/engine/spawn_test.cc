@@ -58,6 +58,36 @@ TEST_CASE("A request is remembered for ten minutes, and its record goes with it"
   CHECK(again->items[0].id != first->items[0].id);
 }
 
+TEST_CASE("A wall clock that is set ahead or back makes nobody forget early") {
+  EngineWorld world({.history = Hours(1), .dead_retention = Hours(24)});
+  const absl::Duration step = GENERATE(Hours(48), -Hours(48));
+  const TaskId done = world.DoSpawn();
+  const TaskId gone = world.DoSpawn();
+  REQUIRE(world.Spawn({Spec()}, 7).ok());
+  world.engine->Finished(done, 0, world.now, world.effects);
+  (void)world.engine->Cancel(gone, world.now, world.effects);
+  world.AnswerFence(gone, 0, TaskState::kCancelled);
+  world.EndGroup();
+  world.now.wall += step;
+  world.EndGroup();
+  CHECK(world.Spawn({Spec()}, 7)->repeated);
+  world.Pass(Minutes(10));
+  world.EndGroup();
+  CHECK(world.Spawn({Spec()}, 7)->repeated);
+  CHECK(world.engine->FindHistory(done.key()).has_value());
+  world.Pass(Seconds(1));
+  world.EndGroup();
+  CHECK_FALSE(world.Spawn({Spec()}, 7)->repeated);
+  world.Pass(Minutes(51));
+  CHECK(world.engine->NextWake(world.now) <= world.now.steady + absl::Milliseconds(1));
+  world.EndGroup();
+  CHECK_FALSE(world.engine->FindHistory(done.key()).has_value());
+  CHECK(world.engine->FindDead(gone.key()).has_value());
+  world.Pass(Hours(23));
+  world.EndGroup();
+  CHECK_FALSE(world.engine->FindDead(gone.key()).has_value());
+}
+
 TEST_CASE("The oldest requests are forgotten when there are too many") {
   EngineWorld world({.max_requests = 2});
   for (const uint64_t request : {1, 2, 3}) REQUIRE(world.Spawn({Spec()}, request).ok());
@@ -66,6 +96,30 @@ TEST_CASE("The oldest requests are forgotten when there are too many") {
   CHECK(world.Spawn({Spec()}, 3)->repeated);
   CHECK(world.Spawn({Spec()}, 2)->repeated);
   CHECK_FALSE(world.Spawn({Spec()}, 1)->repeated);
+}
+
+TEST_CASE("Types beyond the limit are refused, known ones go on, and the limit is of what lives") {
+  EngineWorld world({.max_types = 2});
+  const TaskId first = world.DoSpawn(Spec("a"));
+  const auto refused = world.Spawn({Spec("b"), Spec("b"), Spec("a"), Spec("c")});
+  CHECK(refused.status().code() == absl::StatusCode::kResourceExhausted);
+  CHECK(Reason(refused) == "TYPE_LIMIT");
+  CHECK(refused.status().message() ==
+        "specs.type: 1 types are in use, 2 more exceed the limit of 2");
+  CHECK(world.engine->pending() == 1);
+  const std::vector<TaskSpec> known = {Spec("b"), Spec("b"), Spec("a"), Spec("a")};
+  REQUIRE(world.Spawn(known).ok());
+  REQUIRE(world.Spawn(known).ok());
+  CHECK(Reason(world.Spawn({Spec("c")})) == "TYPE_LIMIT");
+  world.engine->Finished(first, 0, world.now, world.effects);
+  CHECK(Reason(world.Spawn({Spec("c")})) == "TYPE_LIMIT");
+  std::optional<TaskKey> from;
+  for (const auto& view :
+       world.engine->List({.name_space = "default", .type = "a"}, 10, 100, from)) {
+    world.engine->Finished(view.id, 0, world.now, world.effects);
+  }
+  world.EndGroup();
+  CHECK(world.Spawn({Spec("c")}).ok());
 }
 
 TEST_CASE("A batch that exceeds the pending limit is refused whole") {

@@ -33,7 +33,7 @@ eventspb::EventBatch Pack(const std::vector<EventMessage>& events) {
   EventPacker packer;
   packer.Add(events, kTime);
   eventspb::EventBatch batch;
-  REQUIRE(batch.ParseFromString(packer.TakeBytes()));
+  REQUIRE(batch.ParseFromString(packer.TakeBytes(0)));
   CHECK(packer.empty());
   return batch;
 }
@@ -74,7 +74,7 @@ TEST_CASE("Another time begins a run") {
   packer.Add(std::vector{Event(2)}, kTime);
   packer.Add(std::vector{Event(3)}, kTime + absl::Seconds(1));
   eventspb::EventBatch batch;
-  REQUIRE(batch.ParseFromString(packer.TakeBytes()));
+  REQUIRE(batch.ParseFromString(packer.TakeBytes(0)));
   CHECK(batch.runs_size() == 2);
 }
 

@@ -65,6 +65,57 @@ SessionId MakeSession(uint8_t number) {
   return SessionId(platform::Uuid(bytes));
 }
 
+// ---- FakeChannel ----
+
+void FakeChannel::Send(v1::PullResponse frame) {
+  size_t bytes = 0;
+  for (const v1::Dispatch& task : frame.tasks()) bytes += WeightOf(task);
+  heard_.Update([&](Heard& heard) { heard.all.MergeFrom(frame); });
+  {
+    platform::MutexLock lock(mutex_);
+    if (!reading_) {
+      held_back_ += bytes;
+      return;
+    }
+  }
+  Left(bytes);
+}
+
+void FakeChannel::NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) {
+  {
+    platform::MutexLock lock(mutex_);
+    drain_bytes_ = bytes;
+    drained_ = std::move(drained);
+  }
+  Left(0);
+}
+
+void FakeChannel::StopReading() {
+  platform::MutexLock lock(mutex_);
+  reading_ = false;
+}
+
+void FakeChannel::Read() {
+  size_t bytes = 0;
+  {
+    platform::MutexLock lock(mutex_);
+    reading_ = true;
+    std::swap(bytes, held_back_);
+  }
+  Left(bytes);
+}
+
+void FakeChannel::Left(size_t bytes) {
+  unsent_ -= bytes;
+  absl::AnyInvocable<void()> drained;
+  {
+    platform::MutexLock lock(mutex_);
+    if (drained_ == nullptr || unsent_ > drain_bytes_) return;
+    drained = std::exchange(drained_, nullptr);
+  }
+  drained();
+}
+
 // ---- PartitionFixture ----
 
 PartitionFixture::PartitionFixture() : PartitionFixture(PartitionOptions()) {}
@@ -148,7 +199,7 @@ absl::StatusOr<TaskState> PartitionFixture::Cancel(const TaskId& task) {
 
 absl::StatusOr<TaskView> PartitionFixture::Get(const TaskId& task, const std::string& owner) {
   return Only(Sync<std::vector<absl::StatusOr<TaskView>>>(
-      [&](auto done) { partition_->GetTasks({task}, owner, std::move(done)); }));
+      [&](auto done) { partition_->GetTasks({task}, {owner}, std::move(done)); }));
 }
 
 absl::StatusOr<TaskPage> PartitionFixture::List(ListCommand command) {

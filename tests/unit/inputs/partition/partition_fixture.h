@@ -1,6 +1,8 @@
 #ifndef KANTOKU_TESTS_UNIT_INPUTS_PARTITION_PARTITION_FIXTURE_H_
 #define KANTOKU_TESTS_UNIT_INPUTS_PARTITION_PARTITION_FIXTURE_H_
 
+#include <algorithm>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -8,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "kantoku/events/v1/events.pb.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
@@ -103,9 +106,13 @@ class FakeChannel final : public SessionChannel {
     std::optional<absl::Status> closed;
   };
 
-  void Send(v1::PullResponse frame) override {
-    heard_.Update([&](Heard& heard) { heard.all.MergeFrom(frame); });
+  void Expect(size_t bytes) override {
+    const size_t unsent = unsent_ += bytes;
+    most_unsent_ = std::max(most_unsent_.load(), unsent);
   }
+  size_t unsent_bytes() const override { return unsent_; }
+  void NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) override;
+  void Send(v1::PullResponse frame) override;
   void Close(const absl::Status& status) override {
     heard_.Update([&](Heard& heard) { heard.closed = status; });
   }
@@ -114,8 +121,22 @@ class FakeChannel final : public SessionChannel {
   }
   Heard heard() const { return heard_.Get(); }
 
+  // What it is sent stays unsent, until it reads again.
+  void StopReading();
+  void Read();
+  size_t most_unsent() const { return most_unsent_; }
+
  private:
+  void Left(size_t bytes);
+
   Watched<Heard> heard_;
+  std::atomic<size_t> unsent_{0};
+  std::atomic<size_t> most_unsent_{0};
+  platform::Mutex mutex_;
+  bool reading_ ABSL_GUARDED_BY(mutex_) = true;
+  size_t held_back_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t drain_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::AnyInvocable<void()> drained_ ABSL_GUARDED_BY(mutex_);
 };
 
 SessionId MakeSession(uint8_t number);

@@ -267,6 +267,12 @@ TEST_CASE("With an empty outbox a restart still numbers upwards") {
   CHECK(fixture.events->sent().back().first > newest);
 }
 
+uint64_t PreviousOf(const std::string& line) {
+  events::v1::EventBatch batch;
+  REQUIRE(batch.ParseFromString(line));
+  return batch.previous();
+}
+
 TEST_CASE("While Events is away its lines are kept up to a bound, then the oldest leave") {
   PartitionOptions options;
   options.max_event_backlog_bytes = 1'000;
@@ -281,6 +287,16 @@ TEST_CASE("While Events is away its lines are kept up to a bound, then the oldes
   CHECK(kept.back() == all.back());
   size_t bytes = 0;
   for (const auto& line : kept) bytes += line.second.size();
+  // Every line names the one before it: so Events notices what has left.
+  uint64_t previous = 0;
+  for (const auto& [number, line] : all) {
+    CHECK(PreviousOf(line) == previous);
+    previous = number;
+  }
+  CHECK(PreviousOf(kept.front().second) > 0);
+  (void)fixture.SpawnOne();
+  fixture.Settle();
+  CHECK(PreviousOf(fixture.events->sent().back().second) == previous);
   CHECK(bytes <= 1'200);  // A trim goes with a commit: the last line may be over.
 }
 

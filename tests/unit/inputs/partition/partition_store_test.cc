@@ -1,4 +1,6 @@
 #include <catch2/catch.hpp>
+#include <map>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -175,6 +177,76 @@ TEST_CASE("A payload that cannot be read now is sent with a later dispatch") {
   fixture.clock.Advance(absl::Minutes(1));
   fixture.Answer(fixture.outputs->Asked(1));
   CHECK(executor.Task(1).dispatch() == 2);
+}
+
+// ---- Executors that read slowly ----
+
+TEST_CASE("An executor that does not read is sent no more than the bound, and then the rest") {
+  PartitionOptions options;
+  options.max_unsent_bytes = 20'000;
+  options.payload_cache_bytes = GENERATE(size_t{0}, size_t{1} << 20);
+  PartitionFixture fixture(options);
+  TestExecutor executor(fixture, 1, /*credit=*/50);
+  executor.Connect();
+  executor.channel->StopReading();
+  std::map<TaskId, std::string> payloads;
+  TaskId last;
+  for (int i = 0; i < 50; ++i) {
+    const std::string payload(4'000, static_cast<char>('a' + i % 26));
+    last = fixture.SpawnOne(payload);
+    payloads[last] = payload;
+  }
+  fixture.Settle();
+  CHECK(executor.tasks() == 5);
+  CHECK(executor.channel->most_unsent() < 30'000);
+  // What waits for it is not tied to it.
+  CHECK(fixture.Get(last)->state == TaskState::kReady);
+
+  executor.channel->Read();
+  REQUIRE(executor.channel->Await([](const auto& heard) { return heard.all.tasks_size() == 50; }));
+  CHECK(executor.channel->most_unsent() < 30'000);
+  for (int i = 1; i <= 50; ++i) {
+    const v1::Dispatch task = executor.Task(i);
+    REQUIRE(payloads.contains(IdOf(task)));
+    CHECK((task.payload() == payloads[IdOf(task)]));
+    payloads.erase(IdOf(task));
+  }
+}
+
+TEST_CASE("Dispatches of one group that are too much for their executor wait in the store") {
+  PartitionOptions options;
+  options.max_unsent_bytes = 20'000;
+  PartitionFixture fixture(options);
+  v1::SpawnRequest request;
+  for (int i = 0; i < 200; ++i) {
+    request.add_specs()->set_type("x");
+    request.mutable_specs(i)->set_payload(std::string(4'000, 'x'));
+  }
+  request.set_request_id("r");
+  REQUIRE(fixture.Spawn(request).ok());
+  TestExecutor executor(fixture, 1, /*credit=*/0);
+  executor.Connect();
+  executor.channel->StopReading();
+  v1::PullRequest credit;
+  credit.mutable_credit()->set_max_held(200);
+  executor.Say(credit);
+  REQUIRE(executor.channel->Await([](const auto& heard) { return heard.all.tasks_size() == 5; }));
+  fixture.Settle();
+  CHECK(executor.tasks() == 5);
+
+  const bool leaves = GENERATE(false, true);
+  if (leaves) executor.Disconnect();
+  executor.channel->Read();
+  if (leaves) {
+    fixture.Settle();
+    CHECK(executor.tasks() == 5);
+    return;
+  }
+  REQUIRE(executor.channel->Await([](const auto& heard) { return heard.all.tasks_size() == 200; }));
+  CHECK(executor.channel->most_unsent() < 30'000);
+  std::set<std::string> seen;
+  for (int i = 1; i <= executor.tasks(); ++i) seen.insert(executor.Task(i).task_id());
+  CHECK(seen.size() == 200);
 }
 
 }  // namespace

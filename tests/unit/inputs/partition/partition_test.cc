@@ -237,7 +237,7 @@ TEST_CASE("A task that ended is found by a question of the same group") {
   fixture.faults.AwaitCommits(commits + 1);
   executor.Ack(task);
   Watched<std::optional<TaskState>> state;
-  fixture.partition().GetTasks({id}, "alice", [&](const auto& views) {
+  fixture.partition().GetTasks({id}, {"alice"}, [&](const auto& views) {
     state.Update([&](auto& s) {
       s = views.ok() && (*views)[0].ok() ? (*views)[0]->state : TaskState::kReady;
     });
@@ -247,11 +247,19 @@ TEST_CASE("A task that ended is found by a question of the same group") {
   CHECK(state.Get() == TaskState::kSucceeded);
 }
 
-TEST_CASE("Tasks of others are not there for a user, and the services see all") {
+TEST_CASE("Tasks of others are not there, whoever asks for them") {
   PartitionFixture fixture;
   const TaskId id = fixture.SpawnOne();
   CHECK(ReasonOf(fixture.Get(id, "bob").status()) == "NO_SUCH_TASK");
-  CHECK(fixture.Get(id, "").ok());
+  CHECK(ReasonOf(fixture.Get(id, "").status()) == "NO_SUCH_TASK");
+  Watched<std::vector<std::string>> answers;
+  fixture.partition().GetTasks({id, id}, {"bob", "alice"}, [&](const auto& views) {
+    answers.Update([&](std::vector<std::string>& all) {
+      for (const auto& view : *views) all.push_back(ReasonOf(view.status()));
+    });
+  });
+  REQUIRE(answers.Becomes([](const auto& all) { return all.size() == 2; }));
+  CHECK(answers.Get() == std::vector<std::string>{"NO_SUCH_TASK", ""});
   // The same place, another id: ids cannot be guessed.
   const TaskId guess = TaskId::Make(id.time(), id.slot(), id.sequence(), 12'345);
   CHECK(ReasonOf(fixture.Get(guess).status()) == "NO_SUCH_TASK");

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "services/platform/config/quantities.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {

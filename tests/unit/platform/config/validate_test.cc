@@ -5,6 +5,7 @@
 #include "services/platform/config/defaults.h"
 #include "services/platform/config/load.h"
 #include "services/platform/config/quantities.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {

@@ -28,6 +28,7 @@ struct Script {
   BidiStreamOptions options;
   absl::Status refusal;  // Instead of all that.
 
+  Awaited<size_t> written_bytes;
   Awaited<std::vector<std::shared_ptr<Stream>>> streams;
   Awaited<std::vector<absl::Status>> ends;
   std::atomic<int> alive = 0;
@@ -53,6 +54,9 @@ class Stream final : public CoalescingStream<Request, Response> {
     CoalescingStream::OnHalfClosed();
   }
   void OnWritable() override { script_.on_writable(*this); }
+  void OnWritten(size_t bytes) override {
+    script_.written_bytes.Update([&](size_t& sum) { sum += bytes; });
+  }
   void OnEnded(const absl::Status& status) override {
     script_.ends.Update([&](auto& ends) { ends.push_back(status); });
   }
@@ -361,6 +365,24 @@ TEST_CASE("Streams share a budget, and each still gets one thing after the other
   CHECK(budget.used() == 0);
 }
 
+TEST_CASE("What has left is told, with the bytes that were posted") {
+  Fixture f;
+  f.script.options.max_message_bytes = 100;
+  grpc::ClientContext context;
+  const auto client = f.stub->Await(&context);
+  const auto stream = f.OnlyStream();
+  size_t bytes = 0;
+  for (const auto& id : Ids(1000)) {
+    REQUIRE(stream->Say(id).ok());
+    bytes += id.size();
+  }
+  Response response;
+  for (int read = 0; read < 1000; read += response.results_size()) REQUIRE(client->Read(&response));
+  CHECK(f.script.written_bytes.Becomes([&](size_t sum) { return sum == bytes; }));
+  stream->Close(absl::OkStatus());
+  CHECK(client->Finish().ok());
+}
+
 TEST_CASE("A server that finishes while a write is on its way still delivers it") {
   Unread f;
   f.stream->Close(Error(absl::StatusCode::kUnavailable, "DRAINING", "draining"));
@@ -424,8 +446,12 @@ TEST_CASE("A stream may go on talking after the client's end") {
 TEST_CASE("Open streams are counted until they have ended") {
   Fixture f;
   CHECK(f.calls.AwaitNoStreams(absl::ZeroDuration()));
+  f.script.on_request = [](Stream& stream, Request&) { KANTOKU_CHECK(stream.Say("here").ok()); };
   grpc::ClientContext context;
   const auto client = f.stub->Await(&context);
+  REQUIRE(client->Write(Ask("there?")));
+  Response response;
+  REQUIRE(client->Read(&response));  // It is there before it is counted.
   const auto stream = f.OnlyStream();
   CHECK(f.calls.open_streams() == 1);
   CHECK_FALSE(f.calls.AwaitNoStreams(absl::ZeroDuration()));
