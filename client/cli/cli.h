@@ -4,7 +4,12 @@
 #include <functional>
 #include <iosfwd>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "kantoku/client.h"
 
 namespace CLI {
 class App;
@@ -12,16 +17,25 @@ class App;
 
 namespace kantoku::cli {
 
-// What a command ends with, for scripts. Part of the interface: numbers never change.
+// What a command ends with, for scripts. Part of the interface: numbers never change. ExitCodes()
+// says what each means.
 enum class ExitCode : int {
   kOk = 0,
-  kFailed = 1,       // The server refused, or something of this machine failed.
-  kUsage = 2,        // The command line is wrong.
-  kNotFound = 3,     // No such task.
-  kDeadline = 4,     // It took longer than --timeout.
-  kTaskFailed = 5,   // The task ended, but did not succeed.
-  kUnreachable = 6,  // The server cannot be reached.
+  kFailed = 1,
+  kUsage = 2,
+  kNotFound = 3,
+  kDeadline = 4,
+  kTaskFailed = 5,
+  kUnreachable = 6,
+  kInterrupted = 130,  // What a shell says of a program that SIGINT ended.
 };
+
+// The table of `kantoku --help`, which client/cli/README.md repeats.
+struct ExitCodeMeaning {
+  ExitCode code;
+  std::string_view meaning;
+};
+const std::vector<ExitCodeMeaning>& ExitCodes();
 
 // A command that the program adds to those of this library.
 struct ExtraCommand {
@@ -41,9 +55,18 @@ struct Streams {
   bool err_is_terminal = false;
 };
 
+// What surrounds the commands.
+struct Surroundings {
+  Streams streams;
+  std::vector<ExtraCommand> extras;
+  // Makes the client. Empty: Client::Connect.
+  std::function<absl::StatusOr<Client>(const std::string& address, ClientOptions options)> connect;
+  // The wall clock, from which ages are counted. Empty: the machine's.
+  std::function<absl::Time()> now;
+};
+
 // The program `kantoku`: parses the command line, runs one command, returns its exit code.
-int RunCli(int argc, const char* const* argv, const Streams& streams,
-           const std::vector<ExtraCommand>& extras);
+int RunCli(int argc, const char* const* argv, const Surroundings& surroundings);
 
 }  // namespace kantoku::cli
 

@@ -1,9 +1,8 @@
 #ifndef KANTOKU_CLIENT_CLI_COMMANDS_H_
 #define KANTOKU_CLIENT_CLI_COMMANDS_H_
 
-#include <functional>
+#include <memory>
 #include <string>
-#include <vector>
 
 #include "client/cli/context.h"
 
@@ -17,6 +16,8 @@ class Command {
   virtual ~Command() = default;
   virtual std::string name() const = 0;
   virtual std::string description() const = 0;
+  // Whether it has the options of commands that talk to a server.
+  virtual bool needs_server() const { return true; }
   virtual void AddTo(CLI::App& app) = 0;
   virtual ExitCode Run(const Context& context) = 0;
 };
@@ -29,8 +30,9 @@ std::unique_ptr<Command> MakeCancelCommand();
 std::unique_ptr<Command> MakeExecutorsCommand();
 std::unique_ptr<Command> MakeEventsCommand();
 std::unique_ptr<Command> MakeMapCommand();
-// `commands` are the names and options to complete, read when it runs.
-std::unique_ptr<Command> MakeCompletionCommand(std::function<const CLI::App&()> app);
+std::unique_ptr<Command> MakeVersionCommand();
+// `app` has the names and options to complete; read when the command runs.
+std::unique_ptr<Command> MakeCompletionCommand(const CLI::App& app);
 
 }  // namespace kantoku::cli
 

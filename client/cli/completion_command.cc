@@ -16,7 +16,8 @@ struct Completion {
 
 std::vector<Completion> CompletionsOf(const CLI::App& app) {
   std::vector<Completion> completions;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+  const auto is_for_people = [](const CLI::App* command) { return !command->get_group().empty(); };
+  for (const CLI::App* command : app.get_subcommands(is_for_people)) {
     Completion completion{command->get_name(), {}};
     for (const CLI::Option* option : command->get_options()) {
       for (const std::string& name : option->get_lnames()) {
@@ -66,33 +67,39 @@ std::string ForFish(const std::vector<Completion>& completions) {
 
 class CompletionCommand final : public Command {
  public:
-  explicit CompletionCommand(std::function<const CLI::App&()> app) : app_(std::move(app)) {}
+  explicit CompletionCommand(const CLI::App& app) : app_(app) {}
   std::string name() const override { return "completion"; }
   std::string description() const override {
     return "Prints a script for the shell: source <(kantoku completion bash)";
   }
+  bool needs_server() const override { return false; }
   void AddTo(CLI::App& app) override {
     app.add_option("shell", shell_, "bash, zsh or fish")
         ->required()
         ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   }
   ExitCode Run(const Context& context) override {
-    const auto completions = CompletionsOf(app_());
-    context.streams().out << (shell_ == "bash"  ? ForBash(completions)
-                              : shell_ == "zsh" ? ForZsh(completions)
-                                                : ForFish(completions));
+    const auto completions = CompletionsOf(app_);
+    const std::string script = shell_ == "bash"  ? ForBash(completions)
+                               : shell_ == "zsh" ? ForZsh(completions)
+                                                 : ForFish(completions);
+    if (context.json()) {
+      context.Print({{"shell", shell_}, {"script", script}});
+    } else {
+      context.streams().out << script << std::flush;
+    }
     return ExitCode::kOk;
   }
 
  private:
-  std::function<const CLI::App&()> app_;
+  const CLI::App& app_;
   std::string shell_;
 };
 
 }  // namespace
 
-std::unique_ptr<Command> MakeCompletionCommand(std::function<const CLI::App&()> app) {
-  return std::make_unique<CompletionCommand>(std::move(app));
+std::unique_ptr<Command> MakeCompletionCommand(const CLI::App& app) {
+  return std::make_unique<CompletionCommand>(app);
 }
 
 }  // namespace kantoku::cli

@@ -2,88 +2,182 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <sstream>
 
-#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "client/cli/text.h"
 #include "kantoku/status.h"
+#include "services/platform/clock.h"
+#include "services/platform/status.h"
 
 namespace kantoku::cli {
+namespace {
 
-void Context::AddCommonOptions(CLI::App& app) {
-  app.add_option("--server", server_, "Address of the server, host:port")
-      ->envname("KANTOKU_SERVER")
-      ->capture_default_str();
-  app.add_option("--namespace", namespace_, "Namespace of the tasks")
-      ->envname("KANTOKU_NAMESPACE")
-      ->capture_default_str();
-  app.add_option("--timeout", timeout_seconds_, "Give up after so many seconds; 0: never")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  app.add_flag("--json", json_, "One JSON object a line instead of text for people");
+// A server that was started a moment ago, as in `kantoku up & kantoku spawn …`, gets so long.
+constexpr absl::Duration kPatience = absl::Seconds(5);
+// A server that is away for a while, as for a restart, is waited for so long.
+constexpr absl::Duration kRetryFor = absl::Seconds(30);
+// Waiting is not worth a word before.
+constexpr absl::Duration kSilence = absl::Milliseconds(200);
+
+constexpr char kServerVariable[] = "KANTOKU_SERVER";
+constexpr char kDefaultServer[] = "localhost:6330";
+constexpr char kNamespaceVariable[] = "KANTOKU_NAMESPACE";
+constexpr char kDefaultNamespace[] = "default";
+
+absl::Duration SteadyNow() { return platform::Clock::Real().Read().steady; }
+
+// "90" (seconds) or "1m30s"; empty and 0 mean without end.
+std::optional<absl::Duration> ParseTimeout(const std::string& text) {
+  double seconds = 0;
+  absl::Duration timeout;
+  if (text.empty()) return absl::InfiniteDuration();
+  if (absl::SimpleAtod(text, &seconds)) {
+    if (!(seconds >= 0)) return std::nullopt;  // Nor what is no number at all.
+    timeout = absl::Seconds(seconds);
+  } else if (!absl::ParseDuration(text, &timeout)) {
+    return std::nullopt;
+  }
+  if (timeout < absl::ZeroDuration()) return std::nullopt;
+  return timeout == absl::ZeroDuration() ? absl::InfiniteDuration() : timeout;
+}
+
+std::string CheckTimeout(const std::string& text) {
+  if (ParseTimeout(text).has_value()) return "";
+  return absl::StrCat("\"", text, "\" is no time such as 30, 500ms or 1m30s");
+}
+
+// What the command line says, or else the environment.
+std::string Given(const std::string& flag, const char* variable, const char* otherwise) {
+  if (!flag.empty()) return flag;
+  const char* const value = std::getenv(variable);
+  return value != nullptr && *value != '\0' ? value : otherwise;
+}
+
+std::string Dump(const Json& object) {
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+Context::Context(const Surroundings& surroundings)
+    : surroundings_(surroundings), begin_(SteadyNow()) {}
+
+void Context::AddOptions(CLI::App& app, bool needs_server) {
+  app.add_flag("--json", json_, "JSON, one object a line, instead of text for people");
+  if (!needs_server) return;
+  // Not CLI11's envname: it would read the variable once more for each command that was not chosen,
+  // and so over what the command line says.
+  app.add_option("--server", server_,
+                 absl::StrCat("Address of the server (default $", kServerVariable, ", or else ",
+                              kDefaultServer, ")"))
+      ->type_name("HOST:PORT");
+  app.add_option("--namespace", namespace_,
+                 absl::StrCat("Namespace of the tasks (default $", kNamespaceVariable, ", or else ",
+                              kDefaultNamespace, ")"))
+      ->type_name("NAME");
+  app.add_option("--timeout", timeout_, "Give up after so long, such as 30 (seconds) or 1m30s")
+      ->type_name("TIME")
+      ->check(CLI::Validator(CheckTimeout, ""));
 }
 
 absl::StatusOr<Client> Context::Connect() const {
   ClientOptions options;
-  options.namespace_name = namespace_;
-  options.retry_for = absl::Seconds(30);
-  return Client::Connect(server_, options);
+  options.namespace_name = Given(namespace_, kNamespaceVariable, kDefaultNamespace);
+  const std::string server = Given(server_, kServerVariable, kDefaultServer);
+  options.retry_for = kRetryFor;
+  auto client = surroundings_.connect == nullptr ? Client::Connect(server, options)
+                                                 : surroundings_.connect(server, options);
+  if (!client.ok()) return platform::Annotate(client.status(), "--server");
+  const absl::Duration patience = std::min(kPatience, call_options().timeout);
+  absl::Status reached = client->WaitUntilReachable(std::min(kSilence, patience));
+  if (!reached.ok() && patience > kSilence) {
+    ShowProgress(absl::StrCat("waiting for a server at ", server));
+    reached = client->WaitUntilReachable(patience - kSilence);
+    ShowProgress("");
+  }
+  if (reached.ok()) return client;
+  return platform::Error(
+      absl::StatusCode::kUnavailable, "UNREACHABLE",
+      absl::StrCat("no server answers at ", server,
+                   "; start one with `kantoku up`, or name another with --server"));
 }
 
 CallOptions Context::call_options() const {
-  if (timeout_seconds_ == 0) return {};
-  return {.timeout = absl::Seconds(timeout_seconds_)};
+  const absl::Duration timeout = *ParseTimeout(timeout_);
+  if (timeout == absl::InfiniteDuration()) return {};
+  const absl::Duration left = absl::Trunc(begin_ + timeout - SteadyNow(), absl::Milliseconds(1));
+  return {.timeout = std::max(absl::ZeroDuration(), left)};
 }
 
-void Context::Print(const Json& object) const {
-  streams_.out << object.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+absl::Time Context::now() const {
+  return surroundings_.now == nullptr ? platform::Clock::Real().Read().wall : surroundings_.now();
 }
 
-void Context::PrintLine(std::string_view line) const { streams_.out << line << std::endl; }
+void Context::Print(const Json& object) const { PrintLine(Dump(object)); }
+
+void Context::PrintLine(std::string_view line) const { streams().out << line << std::endl; }
 
 void Context::PrintTable(const std::vector<std::string>& header,
                          const std::vector<std::vector<std::string>>& rows) const {
   std::vector<size_t> widths;
-  for (const std::string& name : header) widths.push_back(name.size());
+  for (const std::string& name : header) widths.push_back(WidthOf(name));
   for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], WidthOf(row[i]));
   }
   const auto print = [&](const std::vector<std::string>& row) {
     std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      line.append(row[i]);
-      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
-    }
-    PrintLine(line);
+    for (size_t i = 0; i + 1 < row.size(); ++i) line.append(Padded(row[i], widths[i] + 2));
+    streams().out << line << row.back() << "\n";
   };
   print(header);
   for (const auto& row : rows) print(row);
+  streams().out.flush();
 }
 
-ExitCode Context::Fail(const absl::Status& status) const {
+void Context::Note(std::string_view line) const {
+  if (!json_) streams().err << line << std::endl;
+}
+
+ExitCode Context::Fail(const absl::Status& status, std::string_view about) const {
   ShowProgress("");
-  const std::string message(status.message().data(), status.message().size());
-  const std::string code = absl::StatusCodeToString(status.code());
+  std::string message(about);
+  if (!message.empty()) message.append(": ");
+  message.append(status.message().data(), status.message().size());
+  std::string line;  // In one piece: a terminal may be shared.
   if (json_) {
-    const Json error = {{"error", code}, {"reason", ReasonOf(status)}, {"message", message}};
-    streams_.err << error.dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+    Json error = ToJson(status);
+    error["message"] = message;
+    line = Dump(error);
   } else {
-    streams_.err << "kantoku: " << message << " (" << code << ")" << std::endl;
+    const std::string reason = ReasonOf(status);
+    line =
+        absl::StrCat("kantoku: ", OneLine(message), " (", absl::StatusCodeToString(status.code()),
+                     reason.empty() ? "" : ", ", OneLine(reason), ")");
   }
+  streams().err << line + "\n" << std::flush;
   return CodeOf(status);
 }
 
 void Context::ShowProgress(std::string_view line) const {
-  if (!streams_.err_is_terminal || json_) return;
-  streams_.err << "\r\x1b[K" << line << std::flush;
+  if (!streams().err_is_terminal || json_) return;
+  streams().err << "\r\x1b[K" << line << std::flush;
 }
 
 ExitCode CodeOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return ExitCode::kOk;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+      return ExitCode::kUsage;
     case absl::StatusCode::kNotFound:
       return ExitCode::kNotFound;
     case absl::StatusCode::kDeadlineExceeded:
@@ -95,11 +189,15 @@ ExitCode CodeOf(const absl::Status& status) {
   }
 }
 
+void Merge(ExitCode& all, ExitCode one) {
+  if (all == ExitCode::kOk) all = one;
+}
+
 absl::StatusOr<std::vector<TaskId>> ParseIds(const std::vector<std::string>& texts) {
   std::vector<TaskId> ids;
   for (const std::string& text : texts) {
     const auto id = TaskId::Parse(text);
-    if (!id.ok()) return id.status();
+    if (!id.ok()) return platform::Annotate(id.status(), absl::StrCat("task \"", text, "\""));
     ids.push_back(*id);
   }
   return ids;
@@ -108,99 +206,20 @@ absl::StatusOr<std::vector<TaskId>> ParseIds(const std::vector<std::string>& tex
 absl::StatusOr<absl::Duration> ParseDuration(std::string_view option, const std::string& text) {
   absl::Duration duration;
   if (absl::ParseDuration(text, &duration)) return duration;
-  return absl::InvalidArgumentError(absl::StrCat(std::string(option), ": \"", text,
-                                                 "\" is no duration such as 500ms, 30s, 1h30m"));
+  return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_DURATION",
+                         absl::StrCat(std::string(option), ": \"", text,
+                                      "\" is no duration such as 500ms, 30s, 1h30m"));
 }
 
 absl::StatusOr<std::string> ReadAll(const std::string& path, std::istream& in) {
   if (path == "-") return std::string(std::istreambuf_iterator<char>(in), {});
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  std::string bytes(std::istreambuf_iterator<char>(file), {});
-  if (file.is_open() && !file.bad()) return bytes;
-  return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read"));
-}
-
-std::string TimeText(absl::Time time) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
-}
-
-std::string TextOf(const std::string& bytes, bool& is_base64) {
-  try {
-    (void)nlohmann::json(bytes).dump();
-    is_base64 = false;
-    return bytes;
-  } catch (const nlohmann::json::type_error&) {  // Not UTF-8.
-    is_base64 = true;
-    return absl::Base64Escape(bytes);
-  }
-}
-
-namespace {
-
-std::string Word(std::string_view word) { return std::string(word); }
-
-Json ToJson(const TaskError& error) {
-  return {{"reason", error.reason}, {"message", error.message}};
-}
-
-}  // namespace
-
-Json ToJson(const TaskInfo& info) {
-  Json json = {{"task_id", info.id.ToString()},
-               {"namespace", info.namespace_name},
-               {"type", info.type},
-               {"state", Word(ToString(info.state))},
-               {"priority", info.priority},
-               {"failed_attempts", info.failed_attempts},
-               {"dispatch", info.dispatch},
-               {"owner", info.owner},
-               {"created_at", TimeText(info.created_at)}};
-  if (info.wait_cause != WaitCause::kNone) json["wait_cause"] = Word(ToString(info.wait_cause));
-  if (!info.reference.empty()) json["reference"] = info.reference;
-  if (!info.session_id.empty()) json["session_id"] = info.session_id;
-  if (info.ended_at.has_value()) json["ended_at"] = TimeText(*info.ended_at);
-  if (info.last_error.has_value()) json["last_error"] = ToJson(*info.last_error);
-  if (info.progress.has_value()) json["progress"] = *info.progress;
-  return json;
-}
-
-Json ToJson(const Output& output) {
-  Json json = {{"task_id", output.id.ToString()},
-               {"status", Word(ToString(output.status))},
-               {"dispatch", output.dispatch},
-               {"ended_at", TimeText(output.ended_at)}};
-  if (!output.succeeded()) {
-    json["error"] = ToJson(output.error);
-    return json;
-  }
-  bool is_base64 = false;
-  std::string text = TextOf(output.data, is_base64);
-  json[is_base64 ? "data_base64" : "data"] = std::move(text);
-  if (!output.content_type.empty()) json["content_type"] = output.content_type;
-  return json;
-}
-
-Json ToJson(const ExecutorInfo& executor) {
-  return {{"session_id", executor.session_id},
-          {"name", executor.name},
-          {"executor_owner", executor.executor_owner},
-          {"client_id", executor.client_id},
-          {"types", executor.types},
-          {"connected", executor.connected},
-          {"max_held", executor.max_held},
-          {"held", executor.held},
-          {"connected_at", TimeText(executor.connected_at)}};
-}
-
-Json ToJson(const Event& event) {
-  Json json = {{"position", event.position}, {"type", event.type}, {"at", TimeText(event.at)}};
-  if (!event.task_id.empty()) json["task_id"] = event.task_id.ToString();
-  json["namespace"] = event.namespace_name;
-  if (!event.task_type.empty()) json["task_type"] = event.task_type;
-  if (event.dispatch != 0) json["dispatch"] = event.dispatch;
-  if (!event.session_id.empty()) json["session_id"] = event.session_id;
-  if (!event.details.empty()) json["details"] = event.details;
-  return json;
+  std::ostringstream bytes;
+  if (file.is_open() && file.peek() != std::ifstream::traits_type::eof()) bytes << file.rdbuf();
+  if (file.is_open() && errno == 0) return std::move(bytes).str();
+  return platform::Error(absl::StatusCode::kInvalidArgument, "UNREADABLE_FILE",
+                         absl::StrCat(path, ": ", std::strerror(errno)));
 }
 
 }  // namespace kantoku::cli

@@ -1,7 +1,6 @@
 #ifndef KANTOKU_CLIENT_CLI_CONTEXT_H_
 #define KANTOKU_CLIENT_CLI_CONTEXT_H_
 
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/cli/cli.h"
+#include "client/cli/json.h"
 #include "kantoku/client.h"
 
 namespace CLI {
@@ -19,22 +19,24 @@ class App;
 
 namespace kantoku::cli {
 
-using Json = nlohmann::ordered_json;
-
 // What every command shares: the common options, the connection, and how things are said.
 //
-// Confined to the main thread.
+// Confined to the main thread, but for Fail.
 class Context {
  public:
-  explicit Context(const Streams& streams) : streams_(streams) {}
+  explicit Context(const Surroundings& surroundings);
 
-  // --server, --namespace, --timeout, --json.
-  void AddCommonOptions(CLI::App& app);
+  // --json, and for commands that talk to a server --server, --namespace and --timeout.
+  void AddOptions(CLI::App& app, bool needs_server);
 
+  // A client of a server that answers. UNAVAILABLE, UNREACHABLE when there is none; a server that
+  // is just starting is waited for.
   absl::StatusOr<Client> Connect() const;
+  // With what is left of --timeout, which counts from the start of the program.
   CallOptions call_options() const;
   bool json() const { return json_; }
-  const Streams& streams() const { return streams_; }
+  const Streams& streams() const { return surroundings_.streams; }
+  absl::Time now() const;
 
   // One JSON object on a line of its own.
   void Print(const Json& object) const;
@@ -42,36 +44,34 @@ class Context {
   // Columns as wide as their widest cell.
   void PrintTable(const std::vector<std::string>& header,
                   const std::vector<std::vector<std::string>>& rows) const;
-  // Says what went wrong, on standard error (as an object with --json), and which exit code that
-  // is.
-  ExitCode Fail(const absl::Status& status) const;
+  // A line for people on standard error; nothing with --json.
+  void Note(std::string_view line) const;
+  // Says what went wrong in one line on standard error (an object with --json), and which exit code
+  // that is. `about` stands before the message. Thread-safe.
+  ExitCode Fail(const absl::Status& status, std::string_view about = {}) const;
   // A line on a terminal that the next call replaces; nothing elsewhere. Empty: removes it.
   void ShowProgress(std::string_view line) const;
 
  private:
-  const Streams streams_;
-  std::string server_ = "localhost:6330";
-  std::string namespace_ = "default";
-  double timeout_seconds_ = 0;  // 0: none.
+  const Surroundings& surroundings_;
+  const absl::Duration begin_;  // Steady time.
+  std::string server_;          // Empty: not given.
+  std::string namespace_;       // The same.
+  std::string timeout_;         // Empty: none.
   bool json_ = false;
 };
 
 ExitCode CodeOf(const absl::Status& status);
+// The code for several tasks: that of the first that did not end well.
+void Merge(ExitCode& all, ExitCode one);
 
 // Ids as given on the command line, or the first that is none.
 absl::StatusOr<std::vector<TaskId>> ParseIds(const std::vector<std::string>& texts);
 // "30s", "1h30m"; INVALID_ARGUMENT names `option`.
 absl::StatusOr<absl::Duration> ParseDuration(std::string_view option, const std::string& text);
-// Everything that a stream, or the file of that name, holds; "-" is the stream.
+// Everything that a stream, or the file of that name, holds; "-" is the stream. INVALID_ARGUMENT
+// says why the file cannot be read.
 absl::StatusOr<std::string> ReadAll(const std::string& path, std::istream& in);
-
-Json ToJson(const TaskInfo& info);
-Json ToJson(const Output& output);
-Json ToJson(const ExecutorInfo& executor);
-Json ToJson(const Event& event);
-std::string TimeText(absl::Time time);
-// Bytes as text: as they are when they are UTF-8; `is_base64` says which.
-std::string TextOf(const std::string& bytes, bool& is_base64);
 
 }  // namespace kantoku::cli
 

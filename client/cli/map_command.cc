@@ -1,45 +1,74 @@
 #include <CLI/CLI.hpp>
 #include <istream>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/results.h"
+#include "services/platform/mutex.h"
 
 namespace kantoku::cli {
 namespace {
 
-// One task per file, or per line of standard input; results in the order of the arguments.
+// What came of the items, in whatever order it came.
+//
+// Thread-safe.
+class Board {
+ public:
+  explicit Board(size_t size) : outputs_(size) {}
+
+  void Put(size_t index, absl::StatusOr<Output> output) {
+    platform::MutexLock lock(mutex_);
+    ++done_;
+    if (!output.ok() || !output->succeeded()) ++failed_;
+    outputs_[index] = std::move(output);
+    changed_.SignalAll();
+  }
+
+  // Waits for the item; says how far all are, now and whenever that changes.
+  absl::StatusOr<Output> Take(const Context& context, size_t index) {
+    platform::MutexLock lock(mutex_);
+    for (;;) {
+      context.ShowProgress(absl::StrCat(done_, " of ", outputs_.size(), " done",
+                                        failed_ == 0 ? "" : absl::StrCat(", ", failed_, " failed"),
+                                        " "));
+      if (outputs_[index].has_value()) break;
+      changed_.Wait(mutex_);
+    }
+    return *std::exchange(outputs_[index], std::nullopt);
+  }
+
+ private:
+  platform::Mutex mutex_;
+  platform::CondVar changed_;
+  std::vector<std::optional<absl::StatusOr<Output>>> outputs_ ABSL_GUARDED_BY(mutex_);
+  size_t done_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t failed_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
 class MapCommand final : public Command {
  public:
   std::string name() const override { return "map"; }
   std::string description() const override {
-    return "Runs one task per file, or per line of standard input, and prints results in order";
+    return "Runs a task for each file, or each line of standard input; results come in that order";
   }
   void AddTo(CLI::App& app) override {
     app.add_option("--type", type_, "What is to be run on each")->required();
-    app.add_option("--attempts", attempts_, "How often each may fail, 1 to 1000");
+    app.add_option("--attempts", attempts_, "How often each may run, 1 to 1000 (default 3)")
+        ->check(CLI::Range(1, 1'000).description(""));
     app.add_option("files", files_, "Files; none: lines of standard input");
   }
 
   ExitCode Run(const Context& context) override {
+    std::vector<Item> items;
+    if (const absl::Status read = ReadItems(context, items); !read.ok()) return context.Fail(read);
+    InterruptNote interrupt(context);
     auto client = context.Connect();
     if (!client.ok()) return context.Fail(client.status());
-    std::vector<Item> items;
-    if (const absl::Status read = ReadItems(context, items); !read.ok()) {
-      context.Fail(read);
-      return ExitCode::kUsage;
-    }
-    std::vector<Task> tasks;
-    tasks.reserve(items.size());
-    for (Item& item : items) {
-      tasks.emplace_back(type_, std::move(item.payload));
-      if (attempts_ == 0) continue;
-      RetryPolicy retry;
-      retry.max_attempts = attempts_;
-      tasks.back().With(Retry(retry));
-    }
     context.ShowProgress(absl::StrCat("spawning ", items.size(), " tasks"));
-    const auto spawned = client->SpawnBatch(std::move(tasks), context.call_options());
-    return Collect(context, *client, items, spawned);
+    const auto spawned = client->SpawnBatch(Tasks(items), context.call_options());
+    return Collect(context, *client, items, spawned, interrupt);
   }
 
  private:
@@ -61,48 +90,43 @@ class MapCommand final : public Command {
     return absl::OkStatus();
   }
 
-  static ExitCode Collect(const Context& context, Client& client, const std::vector<Item>& items,
-                          const std::vector<absl::StatusOr<SpawnedTask>>& spawned) {
-    // All are awaited at once; they are printed in order, each as soon as those before it are.
-    std::vector<std::future<absl::StatusOr<Output>>> outputs(items.size());
-    for (size_t i = 0; i < items.size(); ++i) {
-      if (spawned[i].ok()) outputs[i] = client.AwaitAsync(spawned[i]->id, context.call_options());
+  // Takes the payloads.
+  std::vector<Task> Tasks(std::vector<Item>& items) const {
+    std::vector<Task> tasks;
+    tasks.reserve(items.size());
+    for (Item& item : items) {
+      tasks.emplace_back(type_, std::move(item.payload));
+      if (attempts_.has_value()) tasks.back().With(Retry(RetryPolicy{.max_attempts = attempts_}));
     }
-    ExitCode worst = ExitCode::kOk;
-    for (size_t i = 0; i < items.size(); ++i) {
-      context.ShowProgress(absl::StrCat(i, " of ", items.size(), " done"));
-      const absl::StatusOr<Output> output =
-          spawned[i].ok() ? outputs[i].get() : absl::StatusOr<Output>(spawned[i].status());
-      context.ShowProgress("");
-      const ExitCode code = PrintItem(context, items[i].name, output);
-      if (worst == ExitCode::kOk) worst = code;
-    }
-    return worst;
+    return tasks;
   }
 
-  static ExitCode PrintItem(const Context& context, const std::string& name,
-                            const absl::StatusOr<Output>& output) {
-    if (!output.ok()) {
-      const std::string message(output.status().message().data(), output.status().message().size());
-      return context.Fail(absl::Status(output.status().code(), absl::StrCat(name, ": ", message)));
+  // All are awaited at once; they are printed in order, each as soon as those before it are.
+  static ExitCode Collect(const Context& context, Client& client, const std::vector<Item>& items,
+                          const std::vector<absl::StatusOr<SpawnedTask>>& spawned,
+                          InterruptNote& interrupt) {
+    const auto board = std::make_shared<Board>(items.size());
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (!spawned[i].ok()) {
+        board->Put(i, spawned[i].status());
+        continue;
+      }
+      client.AwaitAsync(spawned[i]->id, context.call_options(),
+                        [board, i](auto output) { board->Put(i, std::move(output)); });
     }
-    if (context.json()) {
-      Json json = {{"item", name}};
-      json.update(ToJson(*output));
-      context.Print(json);
-    } else if (output->succeeded()) {
-      std::string text = output->data;
-      while (text.ends_with('\n')) text.pop_back();
-      context.PrintLine(absl::StrCat(name, "\t", text));
-    } else {
-      context.streams().err << "kantoku: " << name << ": " << output->error.reason << ": "
-                            << output->error.message << std::endl;
+    ExitCode code = ExitCode::kOk;
+    for (size_t i = 0; i < items.size(); ++i) {
+      interrupt.Set(absl::StrCat("the results of ", i, " of ", items.size(),
+                                 " tasks are printed; the others go on: kantoku list"));
+      const absl::StatusOr<Output> output = board->Take(context, i);
+      context.ShowProgress("");
+      Merge(code, PrintItem(context, items[i].name, output));
     }
-    return output->succeeded() ? ExitCode::kOk : ExitCode::kTaskFailed;
+    return code;
   }
 
   std::string type_;
-  uint32_t attempts_ = 0;
+  std::optional<uint32_t> attempts_;
   std::vector<std::string> files_;
 };
 

@@ -1,7 +1,11 @@
 #include <CLI/CLI.hpp>
 #include <istream>
+#include <optional>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
+#include "client/cli/interrupt.h"
+#include "client/cli/results.h"
 
 namespace kantoku::cli {
 namespace {
@@ -9,41 +13,49 @@ namespace {
 class SpawnCommand final : public Command {
  public:
   std::string name() const override { return "spawn"; }
-  std::string description() const override { return "Spawns a task and prints its id"; }
+  std::string description() const override {
+    return "Spawns a task and prints its id, or with --await its result";
+  }
 
   void AddTo(CLI::App& app) override {
     app.add_option("type", type_, "What is to be run")->required();
-    app.add_option("payload", payload_, "Its argument; - reads standard input");
-    app.add_option("--file", file_, "Read the argument from a file; - is standard input");
+    auto* payload = app.add_option("payload", payload_, "Its argument; - reads standard input");
+    app.add_option("--file", file_, "Read the argument from a file; - is standard input")
+        ->type_name("FILE")
+        ->excludes(payload);
     app.add_option("--content-type", content_type_, "Media type of the argument");
-    app.add_option("--reference", reference_, "A name of one's own: a repeat spawns nothing new");
-    app.add_option("--priority", priority_, "Higher goes first, -1000 to 1000");
-    app.add_option("--delay", delay_, "Not before so long from now, such as 30s");
-    app.add_option("--attempt-timeout", timeout_, "How long an attempt may run, such as 10m");
-    app.add_option("--attempts", attempts_, "How often it may fail, 1 to 1000");
-    app.add_flag("--await", await_, "Wait for the result and print it");
+    app.add_option("--reference", reference_, "A name of your own: a repeat spawns nothing new");
+    app.add_option("--priority", priority_, "Higher goes first, -1000 to 1000 (default 0)");
+    app.add_option("--delay", delay_, "Do not run it before so long from now, such as 30s")
+        ->type_name("TIME");
+    app.add_option("--attempt-timeout", timeout_,
+                   "How long an attempt may run, such as 10m (default 1h)")
+        ->type_name("TIME");
+    app.add_option("--attempts", attempts_, "How often it may run, 1 to 1000 (default 3)")
+        ->check(CLI::Range(1, 1'000).description(""));
+    app.add_flag("--await", await_, "Wait for the result and print it, as `kantoku await` does");
   }
 
   ExitCode Run(const Context& context) override {
     const auto task = Build(context);
-    if (!task.ok()) {
-      context.Fail(task.status());
-      return ExitCode::kUsage;
-    }
+    if (!task.ok()) return context.Fail(task.status());
+    InterruptNote interrupt(context);
     auto client = context.Connect();
     if (!client.ok()) return context.Fail(client.status());
     const auto spawned = client->Spawn(*task, context.call_options());
     if (!spawned.ok()) return context.Fail(spawned.status());
-    if (await_) return PrintResult(context, client->Await(spawned->id, context.call_options()));
+    const std::string id = spawned->id.ToString();
+    if (await_) {
+      interrupt.Set(absl::StrCat("the task goes on; its result: kantoku await ", id));
+      return PrintResult(context, client->Await(spawned->id, context.call_options()), true);
+    }
     if (context.json()) {
-      context.Print({{"task_id", spawned->id.ToString()}, {"created", spawned->created}});
+      context.Print(ToJson(*spawned));
     } else {
-      context.PrintLine(spawned->id.ToString());
+      context.PrintLine(id);
     }
     return ExitCode::kOk;
   }
-
-  static ExitCode PrintResult(const Context& context, const absl::StatusOr<Output>& output);
 
  private:
   absl::StatusOr<Task> Build(const Context& context) const {
@@ -67,11 +79,7 @@ class SpawnCommand final : public Command {
       if (!timeout.ok()) return timeout.status();
       task.With(Timeout(*timeout));
     }
-    if (attempts_ != 0) {
-      RetryPolicy retry;
-      retry.max_attempts = attempts_;
-      task.With(Retry(retry));
-    }
+    if (attempts_.has_value()) task.With(Retry(RetryPolicy{.max_attempts = attempts_}));
     return task;
   }
 
@@ -83,7 +91,7 @@ class SpawnCommand final : public Command {
   int priority_ = 0;
   std::string delay_;
   std::string timeout_;
-  uint32_t attempts_ = 0;
+  std::optional<uint32_t> attempts_;
   bool await_ = false;
 };
 
@@ -91,48 +99,30 @@ class AwaitCommand final : public Command {
  public:
   std::string name() const override { return "await"; }
   std::string description() const override {
-    return "Waits for tasks and prints their results, in the order given";
+    return "Waits for tasks and prints their results, byte for byte, in the order given";
   }
   void AddTo(CLI::App& app) override { app.add_option("ids", ids_, "The tasks")->required(); }
   ExitCode Run(const Context& context) override {
     const auto ids = ParseIds(ids_);
-    if (!ids.ok()) {
-      context.Fail(ids.status());
-      return ExitCode::kUsage;
-    }
+    if (!ids.ok()) return context.Fail(ids.status());
+    InterruptNote interrupt(context);
+    interrupt.Set("what was waited for goes on");
     auto client = context.Connect();
     if (!client.ok()) return context.Fail(client.status());
-    ExitCode worst = ExitCode::kOk;
-    for (const auto& output : client->AwaitAll(*ids, context.call_options())) {
-      const ExitCode code = SpawnCommand::PrintResult(context, output);
-      if (worst == ExitCode::kOk) worst = code;
+    std::vector<std::future<absl::StatusOr<Output>>> outputs;
+    for (const TaskId& id : *ids) {
+      outputs.push_back(client->AwaitAsync(id, context.call_options()));
     }
-    return worst;
+    ExitCode code = ExitCode::kOk;
+    for (auto& output : outputs) {
+      Merge(code, PrintResult(context, output.get(), outputs.size() == 1));
+    }
+    return code;
   }
 
  private:
   std::vector<std::string> ids_;
 };
-
-// A result goes to standard output as it is; why there is none goes to standard error.
-ExitCode SpawnCommand::PrintResult(const Context& context, const absl::StatusOr<Output>& output) {
-  if (!output.ok()) return context.Fail(output.status());
-  if (context.json()) {
-    context.Print(ToJson(*output));
-  } else if (output->succeeded()) {
-    context.streams().out << output->data;
-    if (context.streams().out_is_terminal || !output->data.ends_with('\n')) {
-      context.streams().out << '\n';
-    }
-    context.streams().out.flush();
-  } else {
-    context.streams().err << "kantoku: task " << output->id.ToString() << " "
-                          << ToString(output->status) << ": " << output->error.reason
-                          << (output->error.message.empty() ? "" : ": ") << output->error.message
-                          << std::endl;
-  }
-  return output->succeeded() ? ExitCode::kOk : ExitCode::kTaskFailed;
-}
 
 }  // namespace
 

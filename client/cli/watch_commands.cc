@@ -1,8 +1,10 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/cli/commands.h"
+#include "client/cli/text.h"
 
 // Who works, and what happens.
 namespace kantoku::cli {
@@ -11,7 +13,7 @@ namespace {
 class ExecutorsCommand final : public Command {
  public:
   std::string name() const override { return "executors"; }
-  std::string description() const override { return "Lists executors"; }
+  std::string description() const override { return "Lists executors, and what they can run"; }
   void AddTo(CLI::App&) override {}
   ExitCode Run(const Context& context) override {
     auto client = context.Connect();
@@ -20,16 +22,19 @@ class ExecutorsCommand final : public Command {
     if (!executors.ok()) return context.Fail(executors.status());
     std::vector<std::vector<std::string>> rows;
     for (const ExecutorInfo& executor : *executors) {
-      if (context.json()) {
-        context.Print(ToJson(executor));
-        continue;
-      }
-      rows.push_back({executor.session_id, executor.name,
-                      executor.connected ? "connected" : "in grace",
+      if (context.json()) context.Print(ToJson(executor));
+      rows.push_back({executor.session_id, OneLine(executor.name),
+                      executor.connected ? "connected" : "lost, in its grace",
                       absl::StrCat(executor.held, "/", executor.max_held),
-                      absl::StrJoin(executor.types, ",")});
+                      AgeText(context.now() - executor.connected_at),
+                      OneLine(absl::StrJoin(executor.types, ", "))});
     }
-    if (!context.json()) context.PrintTable({"SESSION", "NAME", "STATE", "HELD", "TYPES"}, rows);
+    if (context.json()) return ExitCode::kOk;
+    if (rows.empty()) {
+      context.Note("no executors");
+    } else {
+      context.PrintTable({"SESSION", "NAME", "STATE", "HOLDS", "SINCE", "TYPES"}, rows);
+    }
     return ExitCode::kOk;
   }
 };
@@ -37,72 +42,104 @@ class ExecutorsCommand final : public Command {
 class EventsCommand final : public Command {
  public:
   std::string name() const override { return "events"; }
-  std::string description() const override { return "Prints what happened"; }
+  std::string description() const override {
+    return "Prints what happened, oldest first, or with --follow what happens";
+  }
   void AddTo(CLI::App& app) override {
-    app.add_flag("--follow,-f", follow_, "Go on with what happens, until interrupted");
-    app.add_option("--after", after_, "Go on after this position");
-    app.add_option("--type", types_, "Only these types; task.* matches a prefix");
-    app.add_option("--task", tasks_, "Only about these tasks");
+    app.add_flag("--follow,-f", follow_, "Print what happens from now on, until interrupted");
+    app.add_option("--after", after_, "Go on after this position, a field of --json");
+    app.add_option("--type", types_, "Only these types; task.* matches a prefix")->delimiter(',');
+    app.add_option("--task", tasks_, "Only about these tasks")->delimiter(',');
+    app.add_option("--limit", limit_, "At most so many; 0: all")->capture_default_str();
   }
   ExitCode Run(const Context& context) override {
     const auto ids = ParseIds(tasks_);
-    if (!ids.ok()) {
-      context.Fail(ids.status());
-      return ExitCode::kUsage;
-    }
+    if (!ids.ok()) return context.Fail(ids.status());
     auto client = context.Connect();
     if (!client.ok()) return context.Fail(client.status());
+    left_ = limit_ == 0 ? UINT64_MAX : limit_;
     const EventFilter filter{.types = types_, .task_ids = *ids};
     return follow_ ? Follow(context, *client, filter) : Read(context, *client, filter);
   }
 
  private:
-  ExitCode Read(const Context& context, Client& client, const EventFilter& filter) const {
-    EventQuery query{.after = after_, .filter = filter, .limit = 1'000};
-    for (;;) {
+  ExitCode Read(const Context& context, Client& client, const EventFilter& filter) {
+    EventQuery query{.after = after_, .filter = filter};
+    while (left_ > 0) {
+      query.limit = static_cast<uint32_t>(std::min<uint64_t>(left_, 1'000));
       const auto page = client.ReadEvents(query, context.call_options());
       if (!page.ok()) return context.Fail(page.status());
       PrintPage(context, *page);
-      if (page->end) return ExitCode::kOk;
+      if (page->end) break;
       query.after = page->next;
     }
+    return ExitCode::kOk;
   }
 
-  ExitCode Follow(const Context& context, Client& client, const EventFilter& filter) const {
+  ExitCode Follow(const Context& context, Client& client, const EventFilter& filter) {
     const auto stream = client.Subscribe({.after = after_, .from_oldest = false, .filter = filter});
-    for (;;) {
+    while (left_ > 0) {
       const auto page = stream->Next(context.call_options().timeout);
       if (!page.ok()) return context.Fail(page.status());
       PrintPage(context, *page);
     }
+    return ExitCode::kOk;
   }
 
-  static void PrintPage(const Context& context, const EventPage& page) {
-    if (page.gap) context.streams().err << "kantoku: events are missing here" << std::endl;
+  void PrintPage(const Context& context, const EventPage& page) {
+    if (page.gap) context.Note("kantoku: older events are no longer kept: some are missing here");
     for (const Event& event : page.events) {
+      if (left_ == 0) return;
+      --left_;
       if (context.json()) {
         context.Print(ToJson(event));
-        continue;
+      } else {
+        context.PrintLine(LineOf(event));
       }
-      std::string line = absl::StrCat(TimeText(event.at), "  ", event.type);
-      if (!event.task_id.empty()) {
-        absl::StrAppend(&line, "  ", event.task_id.ToString(), "  ", event.task_type);
-      }
-      for (const auto& [name, value] : event.details)
-        absl::StrAppend(&line, "  ", name, "=", value);
-      context.PrintLine(line);
     }
+  }
+
+  static std::string LineOf(const Event& event) {
+    std::string line = absl::StrCat(TimeText(event.at), "  ", Padded(event.type, 22));
+    if (!event.task_id.empty()) {
+      absl::StrAppend(&line, "  ", event.task_id.ToString(), "  ", OneLine(event.task_type));
+    }
+    if (!event.session_id.empty()) absl::StrAppend(&line, "  executor=", event.session_id);
+    for (const auto& [name, value] : event.details) {
+      absl::StrAppend(&line, "  ", name, "=", OneLine(value));
+    }
+    while (line.ends_with(' ')) line.pop_back();
+    return line;
   }
 
   bool follow_ = false;
   std::string after_;
   std::vector<std::string> types_;
   std::vector<std::string> tasks_;
+  uint64_t limit_ = 0;
+  uint64_t left_ = 0;
+};
+
+class VersionCommand final : public Command {
+ public:
+  std::string name() const override { return "version"; }
+  std::string description() const override { return "Prints the version"; }
+  bool needs_server() const override { return false; }
+  void AddTo(CLI::App&) override {}
+  ExitCode Run(const Context& context) override {
+    if (context.json()) {
+      context.Print({{"version", KANTOKU_VERSION}});
+    } else {
+      context.PrintLine("kantoku " KANTOKU_VERSION);
+    }
+    return ExitCode::kOk;
+  }
 };
 
 }  // namespace
 
 std::unique_ptr<Command> MakeExecutorsCommand() { return std::make_unique<ExecutorsCommand>(); }
 std::unique_ptr<Command> MakeEventsCommand() { return std::make_unique<EventsCommand>(); }
+std::unique_ptr<Command> MakeVersionCommand() { return std::make_unique<VersionCommand>(); }
 
 }  // namespace kantoku::cli

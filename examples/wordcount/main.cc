@@ -5,8 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "examples/wordcount/count.h"
-#include "services/executor-runtime/executor.h"
-#include "services/executor-runtime/program.h"
+#include "kantoku/executor.h"
 
 namespace {
 

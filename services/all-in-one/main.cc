@@ -33,7 +33,9 @@ kantoku::cli::ExtraCommand MakeExecutorCommand() {
 int main(int argc, char** argv) {
   const kantoku::cli::Streams streams{std::cin, std::cout, std::cerr, isatty(STDOUT_FILENO) == 1,
                                       isatty(STDERR_FILENO) == 1};
-  return kantoku::cli::RunCli(argc, argv, streams,
-                              {kantoku::MakeUpCommand(), MakeExecutorCommand(),
-                               kantoku::MakeBenchCommand(), kantoku::MakeBenchExecutorCommand()});
+  return kantoku::cli::RunCli(
+      argc, argv,
+      {.streams = streams,
+       .extras = {kantoku::MakeUpCommand(), MakeExecutorCommand(), kantoku::MakeBenchCommand(),
+                  kantoku::MakeBenchExecutorCommand()}});
 }

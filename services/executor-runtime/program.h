@@ -1,13 +1,11 @@
 #ifndef KANTOKU_SERVICES_EXECUTOR_RUNTIME_PROGRAM_H_
 #define KANTOKU_SERVICES_EXECUTOR_RUNTIME_PROGRAM_H_
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "services/executor-runtime/executor.h"
+#include "services/executor-runtime/run_until_signal.h"
 
 namespace kantoku::executor {
 
@@ -19,11 +17,6 @@ namespace kantoku::executor {
 // start or Inputs will not have it, 2 when the arguments or the configuration are wrong. The last
 // two write one line to standard error. To be called before the process has threads.
 int RunExecutorProgram(std::string_view name, std::vector<std::string> arguments);
-
-// The part of it that a program with handlers of its own needs: makes the executor, lets
-// `register_handlers` give it handlers, and runs it with the same signals and exit codes.
-int RunUntilSignal(std::string_view name, const ExecutorOptions& options,
-                   const std::function<absl::Status(Executor&)>& register_handlers);
 
 }  // namespace kantoku::executor
 

@@ -8,7 +8,7 @@
 #include "services/platform/store/memory/memory_record_store.h"
 #include "services/platform/store/sqlite/sqlite_record_store.h"
 #include "tests/conformance/record_store_exam.h"
-#include "tests/support/temporary_directory.h"
+#include "tests/support/temp_dir.h"
 
 namespace kantoku::platform {
 namespace {
@@ -64,7 +64,7 @@ class SqliteExaminee final : public RecordStoreExaminee {
 
   const StoreSchema schema_;
   const Decorate decorate_;
-  std::deque<TemporaryDirectory> directories_;
+  std::deque<test::TempDir> directories_;
   std::deque<std::unique_ptr<RecordStoreFactory>> factories_;
 };
 

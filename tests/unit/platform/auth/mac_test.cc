@@ -1,7 +1,6 @@
 #include "services/platform/auth/mac.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -9,6 +8,7 @@
 #include <thread>
 
 #include "services/platform/status.h"
+#include "tests/support/temp_dir.h"
 
 namespace kantoku::platform {
 namespace {
@@ -21,22 +21,10 @@ std::unique_ptr<MacKeys> Keys(std::vector<MacKeys::Key> keys) {
   return MacKeys::Make(std::move(keys)).value();
 }
 
-// A directory that is there for one test.
-class Directory {
- public:
-  Directory() {
-    std::string path = (std::filesystem::temp_directory_path() / "kantoku-mac-XXXXXX").string();
-    path_ = ::mkdtemp(path.data());
-  }
-  ~Directory() { std::filesystem::remove_all(path_); }
-  std::string File(const std::string& name) const { return path_ + "/" + name; }
-  size_t size() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
-  }
-
- private:
-  std::string path_;
-};
+size_t CountIn(const test::TempDir& directory) {
+  const std::filesystem::directory_iterator files(directory.path());
+  return static_cast<size_t>(std::distance(files, {}));
+}
 
 void Write(const std::string& path, const std::string& content, mode_t mode = 0600) {
   std::ofstream(path) << content;
@@ -117,28 +105,28 @@ TEST_CASE("No key, short secrets and repeated ids are refused") {
 }
 
 TEST_CASE("A key file is made once, for its owner alone, and read back") {
-  const Directory directory;
+  const test::TempDir directory;
   const std::string path = directory.File("mac.keys");
   const auto first = MacKeys::LoadOrCreate(path);
   REQUIRE(first.ok());
   struct stat info;
   REQUIRE(::stat(path.c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
-  CHECK(directory.size() == 1);
+  CHECK(CountIn(directory) == 1);
   const auto second = MacKeys::LoadOrCreate(path);
   REQUIRE(second.ok());
   CHECK((*second)->Verify(Purpose::kLease, "m", (*first)->Sign(Purpose::kLease, "m")));
 }
 
 TEST_CASE("A missing key file is NOT_FOUND and is not made by Load") {
-  const Directory directory;
+  const test::TempDir directory;
   const auto keys = MacKeys::Load(directory.File("mac.keys"));
   CHECK(keys.status().code() == absl::StatusCode::kNotFound);
-  CHECK(directory.size() == 0);
+  CHECK(CountIn(directory) == 0);
 }
 
 TEST_CASE("A key file that others can read is refused") {
-  const Directory directory;
+  const test::TempDir directory;
   const std::string path = directory.File("mac.keys");
   Write(path, "1:" + std::string(64, 'a') + "\n", 0640);
   const auto keys = MacKeys::LoadOrCreate(path);
@@ -147,7 +135,7 @@ TEST_CASE("A key file that others can read is refused") {
 }
 
 TEST_CASE("A key file holds one key a line, comments and empty lines") {
-  const Directory directory;
+  const test::TempDir directory;
   const std::string path = directory.File("mac.keys");
   Write(path, "# the new one\n 2:" + std::string(64, 'b') + "\n\n1:" + std::string(66, 'a'));
   const auto keys = MacKeys::Load(path);
@@ -156,7 +144,7 @@ TEST_CASE("A key file holds one key a line, comments and empty lines") {
 }
 
 TEST_CASE("A bad line of a key file is named") {
-  const Directory directory;
+  const test::TempDir directory;
   const std::string path = directory.File("mac.keys");
   const std::string good = "1:" + std::string(64, 'a') + "\n";
   const auto* const line = GENERATE("256:00", "x:00", "00", ":00", "2:0", "2:0g", "-1:00");
@@ -167,7 +155,7 @@ TEST_CASE("A bad line of a key file is named") {
 }
 
 TEST_CASE("A key file with a short secret or none is refused with its name") {
-  const Directory directory;
+  const test::TempDir directory;
   const std::string path = directory.File("mac.keys");
   Write(path, GENERATE("", "1:00\n", "# nothing\n"));
   const auto keys = MacKeys::LoadOrCreate(path);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "services/platform/check.h"
+#include "tests/support/temp_dir.h"
 
 namespace kantoku::platform {
 namespace {
@@ -27,24 +28,10 @@ std::string Read(const std::string& path) {
   return content.str();
 }
 
-// A directory, and the programs that run in it.
-class Sandbox {
- public:
-  Sandbox() {
-    std::string path = (fs::temp_directory_path() / "kantoku-process-XXXXXX").string();
-    path_ = ::mkdtemp(path.data());
-  }
-  ~Sandbox() { fs::remove_all(path_); }
-  std::string File(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
 // The program under test; killed at the end if it still runs.
 class Process {
  public:
-  Process(const Sandbox& sandbox, std::vector<std::string> arguments,
+  Process(const test::TempDir& sandbox, std::vector<std::string> arguments,
           std::vector<std::string> variables = {})
       : out_(sandbox.File("out")), errors_(sandbox.File("errors")) {
     const char* const directory = std::getenv("KANTOKU_BIN_DIR");
@@ -91,12 +78,12 @@ class Process {
   pid_t pid_ = 0;
 };
 
-std::vector<std::string> Serving(const Sandbox& sandbox) {
+std::vector<std::string> Serving(const test::TempDir& sandbox) {
   return {"--data",      sandbox.File("data"), "--listen",
           "127.0.0.1:0", "--port-file",        sandbox.File("port")};
 }
 
-int AwaitPort(const Sandbox& sandbox) {
+int AwaitPort(const test::TempDir& sandbox) {
   while (!fs::exists(sandbox.File("port"))) std::this_thread::yield();
   return std::stoi(Read(sandbox.File("port")));
 }
@@ -107,7 +94,7 @@ size_t LinesOf(const std::string& text) {
 
 TEST_CASE("A program stops with 0 on SIGTERM and SIGINT, and says where it was") {
   const int signal = GENERATE(SIGTERM, SIGINT);
-  const Sandbox sandbox;
+  const test::TempDir sandbox;
   Process process(sandbox, Serving(sandbox));
   const int port = AwaitPort(sandbox);
   process.Signal(signal);
@@ -119,7 +106,7 @@ TEST_CASE("A program stops with 0 on SIGTERM and SIGINT, and says where it was")
 }
 
 TEST_CASE("A broken pipe does not end a program") {
-  const Sandbox sandbox;
+  const test::TempDir sandbox;
   Process process(sandbox, Serving(sandbox));
   AwaitPort(sandbox);
   process.Signal(SIGPIPE);
@@ -128,10 +115,10 @@ TEST_CASE("A broken pipe does not end a program") {
 }
 
 TEST_CASE("A taken port is one line and exit code 1") {
-  const Sandbox sandbox;
+  const test::TempDir sandbox;
   Process first(sandbox, Serving(sandbox));
   const std::string address = "127.0.0.1:" + std::to_string(AwaitPort(sandbox));
-  const Sandbox other;
+  const test::TempDir other;
   fs::create_directory(other.File("data"));
   Process second(other, {"--data", other.File("data"), "--listen", address});
   CHECK(second.Wait() == 1);
@@ -140,7 +127,7 @@ TEST_CASE("A taken port is one line and exit code 1") {
 }
 
 TEST_CASE("A directory that cannot be made is one line and exit code 1") {
-  const Sandbox sandbox;
+  const test::TempDir sandbox;
   std::ofstream(sandbox.File("file")) << "x";
   Process process(sandbox, {"--data", sandbox.File("file/data"), "--listen", "127.0.0.1:0"});
   CHECK(process.Wait() == 1);
@@ -150,7 +137,7 @@ TEST_CASE("A directory that cannot be made is one line and exit code 1") {
 }
 
 TEST_CASE("An exposed or damaged key file is one line and exit code 1") {
-  const Sandbox sandbox;
+  const test::TempDir sandbox;
   fs::create_directory(sandbox.File("data"));
   std::ofstream(sandbox.File("data/mac.keys")) << "1:xyz\n";
   const bool exposed = GENERATE(true, false);
@@ -163,7 +150,7 @@ TEST_CASE("An exposed or damaged key file is one line and exit code 1") {
 }
 
 TEST_CASE("Wrong configuration or usage is one line and exit code 2") {
-  const Sandbox sandbox;
+  const test::TempDir sandbox;
   std::ofstream(sandbox.File("k.yaml")) << "inputs:\n  grce: 1s\n";
   const auto arguments = GENERATE_REF(
       as<std::vector<std::string>>(), std::vector<std::string>{"--config", sandbox.File("k.yaml")},
@@ -179,7 +166,7 @@ TEST_CASE("Wrong configuration or usage is one line and exit code 2") {
 }
 
 TEST_CASE("The environment is part of the configuration that is printed") {
-  const Sandbox sandbox;
+  const test::TempDir sandbox;
   Process process(sandbox, {"--print-config"}, {"KANTOKU_INPUTS__GRACE=5s"});
   CHECK(process.Wait() == 0);
   CHECK_THAT(process.out(), Catch::Contains("  grace: 5s\n") &&
@@ -189,7 +176,7 @@ TEST_CASE("The environment is part of the configuration that is printed") {
 }
 
 TEST_CASE("Printed configuration is a configuration") {
-  const Sandbox sandbox;
+  const test::TempDir sandbox;
   Process first(
       sandbox, {"--print-config", "--set", "outputs.store=memory", "--set", "inputs.store=memory"});
   REQUIRE(first.Wait() == 0);
@@ -201,7 +188,7 @@ TEST_CASE("Printed configuration is a configuration") {
 }
 
 TEST_CASE("Help and version go to standard output") {
-  const Sandbox sandbox;
+  const test::TempDir sandbox;
   Process help(sandbox, {"--help"});
   CHECK(help.Wait() == 0);
   CHECK_THAT(help.out(), Catch::Contains("--print-config") && Catch::Contains("KANTOKU_INPUTS"));

@@ -20,25 +20,13 @@
 #include "services/platform/rpc/service.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
+#include "tests/support/temp_dir.h"
 
 namespace kantoku::platform {
 namespace {
 
 namespace outputspb = ::kantoku::outputs::v1;  // Stands for any service.
 namespace fs = std::filesystem;
-
-class Directory {
- public:
-  Directory() {
-    std::string path = (fs::temp_directory_path() / "kantoku-server-XXXXXX").string();
-    path_ = ::mkdtemp(path.data());
-  }
-  ~Directory() { fs::remove_all(path_); }
-  std::string File(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 std::string Read(const std::string& path) {
   std::ostringstream content;
@@ -134,7 +122,7 @@ std::vector<ModuleMaker> List(Makers... makers) {
   return list;
 }
 
-ProgramOptions Options(const Directory& directory) {
+ProgramOptions Options(const test::TempDir& directory) {
   ProgramOptions options;
   options.name = "kantoku-test";
   options.create_mac_keys = true;
@@ -190,7 +178,7 @@ std::string Health(Program& program, const std::string& service) {
 }
 
 TEST_CASE("Modules are opened, started, drained and stopped in order, the last first") {
-  const Directory directory;
+  const test::TempDir directory;
   Log log;
   {
     auto program = Program::Start(Options(directory), List(Maker("a", log), Maker("b", log)));
@@ -204,7 +192,7 @@ TEST_CASE("Modules are opened, started, drained and stopped in order, the last f
 }
 
 TEST_CASE("Calls reach the services of a module") {
-  const Directory directory;
+  const test::TempDir directory;
   Log log;
   const auto program = Program::Start(Options(directory), List(Maker("a", log, true)));
   REQUIRE(program.ok());
@@ -214,7 +202,7 @@ TEST_CASE("Calls reach the services of a module") {
 }
 
 TEST_CASE("The data directory is made for its owner alone, and keys with it") {
-  const Directory directory;
+  const test::TempDir directory;
   auto options = Options(directory);
   options.config.mutable_server()->set_data_dir(directory.File("deep/er/data"));
   REQUIRE(Program::Start(options, {}).ok());
@@ -226,7 +214,7 @@ TEST_CASE("The data directory is made for its owner alone, and keys with it") {
 }
 
 TEST_CASE("A program that makes no keys needs some") {
-  const Directory directory;
+  const test::TempDir directory;
   auto options = Options(directory);
   options.create_mac_keys = false;
   const auto program = Program::Start(options, {});
@@ -235,7 +223,7 @@ TEST_CASE("A program that makes no keys needs some") {
 }
 
 TEST_CASE("Addresses that are not loopback are refused with the reason") {
-  const Directory directory;
+  const test::TempDir directory;
   auto options = Options(directory);
   options.config.mutable_server()->set_listen(GENERATE("0.0.0.0:0", "192.168.1.1:0", "[::]:0"));
   const auto program = Program::Start(options, {});
@@ -246,7 +234,7 @@ TEST_CASE("Addresses that are not loopback are refused with the reason") {
 }
 
 TEST_CASE("A taken port is one clear error, for calls and for metrics") {
-  const Directory directory;
+  const test::TempDir directory;
   const auto first = Program::Start(Options(directory), {});
   REQUIRE(first.ok());
   auto options = Options(directory);
@@ -262,7 +250,7 @@ TEST_CASE("A taken port is one clear error, for calls and for metrics") {
 }
 
 TEST_CASE("A data directory that cannot be is one clear error") {
-  const Directory directory;
+  const test::TempDir directory;
   std::ofstream(directory.File("file")) << "x";
   auto options = Options(directory);
   options.config.mutable_server()->set_data_dir(directory.File(GENERATE("file", "file/below")));
@@ -272,7 +260,7 @@ TEST_CASE("A data directory that cannot be is one clear error") {
 }
 
 TEST_CASE("A module that cannot start stops the others") {
-  const Directory directory;
+  const test::TempDir directory;
   Log log;
   log.start = Error(absl::StatusCode::kUnavailable, "NO", "no");
   const auto program = Program::Start(Options(directory), List(Maker("a", log), Maker("b", log)));
@@ -281,7 +269,7 @@ TEST_CASE("A module that cannot start stops the others") {
 }
 
 TEST_CASE("The port file holds the port") {
-  const Directory directory;
+  const test::TempDir directory;
   auto options = Options(directory);
   options.port_file = directory.File("port");
   const auto program = Program::Start(options, {});
@@ -290,7 +278,7 @@ TEST_CASE("The port file holds the port") {
 }
 
 TEST_CASE("Metrics and health are served over HTTP") {
-  const Directory directory;
+  const test::TempDir directory;
   Log log;
   const auto program = Program::Start(Options(directory), List(Maker("a", log)));
   REQUIRE(program.ok());
@@ -309,7 +297,7 @@ TEST_CASE("Metrics and health are served over HTTP") {
 }
 
 TEST_CASE("Metrics can be switched off") {
-  const Directory directory;
+  const test::TempDir directory;
   auto options = Options(directory);
   options.config.mutable_server()->set_metrics_listen("none");
   const auto program = Program::Start(options, {});
@@ -318,7 +306,7 @@ TEST_CASE("Metrics can be switched off") {
 }
 
 TEST_CASE("The standard health service says what the modules say") {
-  const Directory directory;
+  const test::TempDir directory;
   Log well;
   Log ill;
   const auto program =
@@ -333,7 +321,7 @@ TEST_CASE("The standard health service says what the modules say") {
 }
 
 TEST_CASE("Streams end with the drain, before the server shuts down") {
-  const Directory directory;
+  const test::TempDir directory;
   Log log;
   const auto program = Program::Start(Options(directory), List(Maker("a", log, true)));
   REQUIRE(program.ok());
@@ -346,7 +334,7 @@ TEST_CASE("Streams end with the drain, before the server shuts down") {
 }
 
 TEST_CASE("A call that a module cannot answer does not hold up the stop") {
-  const Directory directory;
+  const test::TempDir directory;
   Log log;
   auto options = Options(directory);
   options.config.mutable_server()->mutable_drain_timeout()->set_nanos(50'000'000);

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "services/platform/status.h"
-#include "tests/support/temporary_directory.h"
+#include "tests/support/temp_dir.h"
 
 namespace kantoku::platform {
 namespace {
@@ -20,8 +20,8 @@ SqliteDatabase OpenOrFail(const std::string& path) {
 }
 
 TEST_CASE("A statement is run again and again with other values") {
-  TemporaryDirectory directory;
-  SqliteDatabase database = OpenOrFail(directory.path("a.sqlite"));
+  test::TempDir directory;
+  SqliteDatabase database = OpenOrFail(directory.File("a.sqlite"));
   REQUIRE(database.Execute("CREATE TABLE t (key INTEGER PRIMARY KEY, value BLOB NOT NULL)").ok());
   SqliteStatement insert = *database.Prepare("INSERT INTO t VALUES (?, ?)");
   for (uint64_t key = 0; key < 3; ++key) {
@@ -39,8 +39,8 @@ TEST_CASE("A statement is run again and again with other values") {
 }
 
 TEST_CASE("A failed step says why and leaves the statement usable") {
-  TemporaryDirectory directory;
-  SqliteDatabase database = OpenOrFail(directory.path("a.sqlite"));
+  test::TempDir directory;
+  SqliteDatabase database = OpenOrFail(directory.File("a.sqlite"));
   REQUIRE(database.Execute("CREATE TABLE t (key INTEGER PRIMARY KEY)").ok());
   SqliteStatement insert = *database.Prepare("INSERT INTO t VALUES (?)");
   insert.BindInteger(1, 7);
@@ -53,8 +53,8 @@ TEST_CASE("A failed step says why and leaves the statement usable") {
 }
 
 TEST_CASE("A fault of binding comes out of the next step") {
-  TemporaryDirectory directory;
-  SqliteDatabase database = OpenOrFail(directory.path("a.sqlite"));
+  test::TempDir directory;
+  SqliteDatabase database = OpenOrFail(directory.File("a.sqlite"));
   SqliteStatement select = *database.Prepare("SELECT ?");
   select.BindInteger(2, 7);
   CHECK_FALSE(select.Step().ok());
@@ -63,8 +63,8 @@ TEST_CASE("A fault of binding comes out of the next step") {
 }
 
 TEST_CASE("A missing file is not made") {
-  TemporaryDirectory directory;
-  const std::string path = directory.path("missing.sqlite");
+  test::TempDir directory;
+  const std::string path = directory.File("missing.sqlite");
   for (const auto mode : {SqliteDatabase::Mode::kReadWrite, SqliteDatabase::Mode::kImmutable}) {
     CHECK(ReasonOf(SqliteDatabase::Open(path, mode).status()) == "STORE_FAILING");
   }
@@ -72,15 +72,15 @@ TEST_CASE("A missing file is not made") {
 }
 
 TEST_CASE("A path means itself, whatever its characters mean in a URI") {
-  TemporaryDirectory directory;
-  const std::string path = directory.path("a?mode=memory#b%41 ü.sqlite");
+  test::TempDir directory;
+  const std::string path = directory.File("a?mode=memory#b%41 ü.sqlite");
   REQUIRE(OpenOrFail(path).Execute("CREATE TABLE t (key INTEGER)").ok());
   CHECK(std::filesystem::file_size(path) > 0);
 }
 
 TEST_CASE("An immutable database is read without a trace and cannot be written") {
-  TemporaryDirectory directory;
-  const std::string path = directory.path("a.sqlite");
+  test::TempDir directory;
+  const std::string path = directory.File("a.sqlite");
   {
     SqliteDatabase writer = OpenOrFail(path);
     REQUIRE(writer.Execute("PRAGMA journal_mode=WAL; CREATE TABLE t AS SELECT 42 AS v").ok());

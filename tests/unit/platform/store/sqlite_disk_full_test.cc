@@ -10,7 +10,7 @@
 
 #include "services/platform/status.h"
 #include "services/platform/store/sqlite/sqlite_record_store.h"
-#include "tests/support/temporary_directory.h"
+#include "tests/support/temp_dir.h"
 
 namespace kantoku::platform {
 namespace {
@@ -67,26 +67,26 @@ void FillUpAndGoOn(const std::string& directory, MakeRoom make_room) {
 }
 
 TEST_CASE("A full disk fails commits until there is room again") {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   if (::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=3m") != 0) {
     WARN("no tmpfs may be mounted here (" << std::strerror(errno)
                                           << "); only the limit of a file's size is tested");
     return;
   }
-  FillUpAndGoOn(directory.path("store"), [&] {
+  FillUpAndGoOn(directory.File("store"), [&] {
     REQUIRE(::mount("tmpfs", directory.path().c_str(), "tmpfs", MS_REMOUNT, "size=30m") == 0);
   });
   CHECK(::umount2(directory.path().c_str(), MNT_DETACH) == 0);
 }
 
 TEST_CASE("A file at the limit of its size fails commits until it may grow again") {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
   const rlimit small{.rlim_cur = rlim_t{3} << 20, .rlim_max = before.rlim_max};
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-  FillUpAndGoOn(directory.path("store"), [&] { REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0); });
+  FillUpAndGoOn(directory.File("store"), [&] { REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0); });
   ::setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, old_handler);
 }

@@ -14,7 +14,7 @@
 
 #include "services/platform/sqlite/sqlite_database.h"
 #include "services/platform/status.h"
-#include "tests/support/temporary_directory.h"
+#include "tests/support/temp_dir.h"
 
 namespace kantoku::platform {
 namespace {
@@ -46,7 +46,7 @@ absl::StatusOr<uint64_t> Count(RecordStore& store, RecordKind kind = kThing) {
 class Place {
  public:
   const std::string& directory() const { return directory_.path(); }
-  std::string path() const { return directory_.path("test-0.sqlite"); }
+  std::string path() const { return directory_.File("test-0.sqlite"); }
 
   absl::StatusOr<std::unique_ptr<RecordStore>> TryOpen(const StoreSchema& schema = Schema(),
                                                        size_t wal_bytes = 1 << 20) const {
@@ -102,7 +102,7 @@ class Place {
   }
 
  private:
-  TemporaryDirectory directory_;
+  test::TempDir directory_;
 };
 
 // ---- Files that are not served ----
@@ -220,8 +220,8 @@ TEST_CASE("An older store gets the kinds that it lacks, and is closed to older p
 // ---- Files ----
 
 TEST_CASE("Only their owner may read the files, and the directories that were missing") {
-  TemporaryDirectory top;
-  const std::string directory = top.path("a/b/c");
+  test::TempDir top;
+  const std::string directory = top.File("a/b/c");
   const mode_t umask_before = ::umask(0);
   auto store = MakeSqliteRecordStoreFactory(Schema(), {.directory = directory})->Open(0);
   ::umask(umask_before);

@@ -12,7 +12,7 @@
 
 #include "services/platform/status.h"
 #include "services/platform/store/sqlite/sqlite_record_store.h"
-#include "tests/support/temporary_directory.h"
+#include "tests/support/temp_dir.h"
 
 namespace {
 
@@ -57,9 +57,9 @@ WriteBatch BatchOf(uint64_t number) {
 }
 
 TEST_CASE("A commit is synced when it returns") {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   auto store = OpenIn(directory.path());
-  const std::string wal = directory.path("test-0.sqlite-wal");
+  const std::string wal = directory.File("test-0.sqlite-wal");
   for (uint64_t number = 1; number <= 5; ++number) {
     const int before = syncs[wal];
     REQUIRE(store->Commit(BatchOf(number)).ok());
@@ -68,8 +68,8 @@ TEST_CASE("A commit is synced when it returns") {
 }
 
 TEST_CASE("A new store's file, its name and its directory are synced when it is open") {
-  TemporaryDirectory top;
-  const std::string directory = top.path("new");
+  test::TempDir top;
+  const std::string directory = top.File("new");
   syncs.clear();
   OpenIn(directory);
   CHECK(syncs[directory + "/test-0.sqlite.new"] > 0);
@@ -78,7 +78,7 @@ TEST_CASE("A new store's file, its name and its directory are synced when it is 
 }
 
 TEST_CASE("A commit that could not be synced fails, and succeeds when repeated") {
-  TemporaryDirectory directory;
+  test::TempDir directory;
   auto store = OpenIn(directory.path());
   REQUIRE(store->Commit(BatchOf(1)).ok());
   fail_with = EIO;

@@ -1,0 +1,100 @@
+#include "client/cli/json.h"
+
+#include <string>
+#include <string_view>
+
+#include "absl/strings/escaping.h"
+#include "client/cli/text.h"
+#include "kantoku/status.h"
+
+namespace kantoku::cli {
+namespace {
+
+Json Word(std::string_view word) { return std::string(word); }
+
+Json TextOrNull(std::string_view text) { return text.empty() ? Json() : Word(text); }
+
+Json IdOrNull(const TaskId& id) { return id.empty() ? Json() : Json(id.ToString()); }
+
+Json ErrorJson(const TaskError& error) {
+  return {{"reason", error.reason}, {"message", error.message}};
+}
+
+}  // namespace
+
+Json ToJson(const SpawnedTask& task) {
+  return {{"task_id", task.id.ToString()},
+          {"created", task.created},
+          {"created_at", TimeText(task.created_at)}};
+}
+
+Json ToJson(const TaskInfo& info) {
+  return {{"task_id", info.id.ToString()},
+          {"namespace", info.namespace_name},
+          {"type", info.type},
+          {"state", Word(ToString(info.state))},
+          {"wait_cause", TextOrNull(ToString(info.wait_cause))},
+          {"reference", TextOrNull(info.reference)},
+          {"priority", info.priority},
+          {"owner", info.owner},
+          {"failed_attempts", info.failed_attempts},
+          {"dispatch", info.dispatch},
+          {"session_id", TextOrNull(info.session_id)},
+          {"progress", info.progress.has_value() ? Json(*info.progress) : Json()},
+          {"created_at", TimeText(info.created_at)},
+          {"ended_at", info.ended_at.has_value() ? Json(TimeText(*info.ended_at)) : Json()},
+          {"last_error", info.last_error.has_value() ? ErrorJson(*info.last_error) : Json()}};
+}
+
+Json ToJson(const Output& output) {
+  Json json = {{"task_id", output.id.ToString()},
+               {"status", Word(ToString(output.status))},
+               {"dispatch", output.dispatch},
+               {"ended_at", TimeText(output.ended_at)},
+               {"data", nullptr},
+               {"data_base64", nullptr},
+               {"content_type", TextOrNull(output.content_type)},
+               {"error", nullptr}};
+  if (!output.succeeded()) {
+    json["error"] = ErrorJson(output.error);
+  } else if (IsUtf8(output.data)) {
+    json["data"] = output.data;
+  } else {
+    json["data_base64"] = absl::Base64Escape(output.data);
+  }
+  return json;
+}
+
+Json ToJson(const ExecutorInfo& executor) {
+  return {{"session_id", executor.session_id},
+          {"name", executor.name},
+          {"executor_owner", executor.executor_owner},
+          {"client_id", executor.client_id},
+          {"types", executor.types},
+          {"connected", executor.connected},
+          {"max_held", executor.max_held},
+          {"held", executor.held},
+          {"connected_at", TimeText(executor.connected_at)}};
+}
+
+Json ToJson(const Event& event) {
+  return {{"position", event.position},
+          {"type", event.type},
+          {"at", TimeText(event.at)},
+          {"namespace", event.namespace_name},
+          {"task_id", IdOrNull(event.task_id)},
+          {"task_type", TextOrNull(event.task_type)},
+          {"owner", TextOrNull(event.owner)},
+          {"dispatch", event.dispatch == 0 ? Json() : Json(event.dispatch)},
+          {"session_id", TextOrNull(event.session_id)},
+          {"details", event.details.empty() ? Json::object() : Json(event.details)}};
+}
+
+Json ToJson(const absl::Status& error) {
+  const std::string message(error.message().data(), error.message().size());
+  return {{"error", absl::StatusCodeToString(error.code())},
+          {"reason", TextOrNull(ReasonOf(error))},
+          {"message", message}};
+}
+
+}  // namespace kantoku::cli

@@ -1,0 +1,27 @@
+#ifndef KANTOKU_CLIENT_CLI_JSON_H_
+#define KANTOKU_CLIENT_CLI_JSON_H_
+
+#include <nlohmann/json.hpp>
+
+#include "absl/status/status.h"
+#include "kantoku/event.h"
+#include "kantoku/output.h"
+#include "kantoku/task.h"
+#include "kantoku/task_info.h"
+
+// What --json prints. Part of the interface, as client/cli/README.md describes it: an object always
+// has all its fields, null where there is nothing to say; versions may add fields.
+namespace kantoku::cli {
+
+using Json = nlohmann::ordered_json;
+
+Json ToJson(const SpawnedTask& task);
+Json ToJson(const TaskInfo& info);
+Json ToJson(const Output& output);
+Json ToJson(const ExecutorInfo& executor);
+Json ToJson(const Event& event);
+Json ToJson(const absl::Status& error);
+
+}  // namespace kantoku::cli
+
+#endif  // KANTOKU_CLIENT_CLI_JSON_H_

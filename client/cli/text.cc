@@ -1,0 +1,144 @@
+#include "client/cli/text.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace kantoku::cli {
+namespace {
+
+// The length of the UTF-8 sequence at the beginning of `bytes`, which is not empty; 0: none.
+size_t SequenceLength(std::string_view bytes) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
+  const uint8_t first = byte(0);
+  if (first < 0x80) return 1;
+  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4 || bytes.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  // Overlong forms, surrogates, and what lies beyond Unicode.
+  const bool bad = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) >= 0xa0) ||
+                   (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) >= 0x90);
+  return bad ? 0 : length;
+}
+
+// ASCII's control characters, and those that UTF-8 writes as C2 80 to C2 9F.
+bool IsControl(std::string_view sequence) {
+  const auto first = static_cast<uint8_t>(sequence[0]);
+  if (sequence.size() == 1) return first < 0x20 || first == 0x7f;
+  return sequence.size() == 2 && first == 0xc2 && static_cast<uint8_t>(sequence[1]) < 0xa0;
+}
+
+}  // namespace
+
+std::string OneLine(std::string_view text) {
+  std::string line;
+  while (!text.empty()) {
+    const size_t length = SequenceLength(text);
+    const std::string_view sequence = text.substr(0, std::max<size_t>(length, 1));
+    if (length == 0) {
+      line.push_back('?');
+    } else if (sequence != " " && !IsControl(sequence)) {
+      line.append(sequence);
+    } else if (!line.empty() && line.back() != ' ') {
+      line.push_back(' ');
+    }
+    text.remove_prefix(sequence.size());
+  }
+  if (line.ends_with(' ')) line.pop_back();
+  return line;
+}
+
+bool IsUtf8(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t length = SequenceLength(bytes);
+    if (length == 0) return false;
+    bytes.remove_prefix(length);
+  }
+  return true;
+}
+
+bool IsShowable(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t length = SequenceLength(bytes);
+    if (length == 0) return false;
+    const std::string_view sequence = bytes.substr(0, length);
+    if (IsControl(sequence) && sequence != "\n" && sequence != "\t" && sequence != "\r") {
+      return false;
+    }
+    bytes.remove_prefix(length);
+  }
+  return true;
+}
+
+size_t WidthOf(std::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string Padded(std::string_view text, size_t width) {
+  std::string padded(text);
+  padded.append(width - std::min(width, WidthOf(text)), ' ');
+  return padded;
+}
+
+std::string TimeText(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
+}
+
+std::string AgeText(absl::Duration age) {
+  age = std::max(age, absl::ZeroDuration());
+  if (age < absl::Minutes(1)) return absl::StrCat(absl::ToInt64Seconds(age), "s");
+  if (age < absl::Hours(1)) return absl::StrCat(absl::ToInt64Minutes(age), "m");
+  if (age < absl::Hours(48)) return absl::StrCat(absl::ToInt64Hours(age), "h");
+  return absl::StrCat(absl::ToInt64Hours(age) / 24, "d");
+}
+
+std::string TookText(absl::Duration took) {
+  took = std::max(took, absl::ZeroDuration());
+  if (took < absl::Milliseconds(10)) {
+    return absl::StrFormat("%.1fms", absl::ToDoubleMilliseconds(took));
+  }
+  if (took < absl::Seconds(1)) return absl::StrCat(absl::ToInt64Milliseconds(took), "ms");
+  if (took < absl::Minutes(1)) return absl::StrFormat("%.2fs", absl::ToDoubleSeconds(took));
+  const int64_t seconds = absl::ToInt64Seconds(took);
+  if (took < absl::Hours(1)) return absl::StrFormat("%dm%02ds", seconds / 60, seconds % 60);
+  return absl::StrFormat("%dh%02dm", seconds / 3600, seconds / 60 % 60);
+}
+
+std::string SizeText(size_t bytes) {
+  if (bytes < 1024) return absl::StrCat(bytes, " bytes");
+  const double kib = static_cast<double>(bytes) / 1024;
+  return kib < 1024 ? absl::StrFormat("%.1f KiB", kib) : absl::StrFormat("%.1f MiB", kib / 1024);
+}
+
+std::string_view WaitText(WaitCause cause) {
+  switch (cause) {
+    case WaitCause::kNone:
+      return "";
+    case WaitCause::kDelay:
+      return "its time";
+    case WaitCause::kBackoff:
+      return "its next attempt";
+    case WaitCause::kFence:
+      return "its last run to be closed";
+    case WaitCause::kNoImplementation:
+      return "an executor of its type";
+    case WaitCause::kNoCredit:
+      return "a free executor";
+    case WaitCause::kExecutorQueue:
+      return "its turn in the executor";
+  }
+  return "";
+}
+
+std::string ErrorText(const TaskError& error) {
+  if (error.message.empty()) return OneLine(error.reason);
+  if (error.reason.empty()) return OneLine(error.message);
+  return absl::StrCat(OneLine(error.reason), ": ", OneLine(error.message));
+}
+
+}  // namespace kantoku::cli

@@ -1,0 +1,44 @@
+#ifndef KANTOKU_CLIENT_CLI_TEXT_H_
+#define KANTOKU_CLIENT_CLI_TEXT_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "kantoku/output.h"
+#include "kantoku/task_info.h"
+
+// How things look to people. What executors and other users wrote may hold anything, also what
+// would steer a terminal, so it passes OneLine on its way there.
+namespace kantoku::cli {
+
+// White space and control characters become single spaces, none at the ends.
+std::string OneLine(std::string_view text);
+// Whether it can be shown on a terminal as it is: UTF-8 without control characters, but for tabs
+// and ends of lines.
+bool IsShowable(std::string_view bytes);
+bool IsUtf8(std::string_view bytes);
+// How many columns it takes, as far as a code point is one.
+size_t WidthOf(std::string_view text);
+// Filled up with spaces.
+std::string Padded(std::string_view text, size_t width);
+
+// 2026-11-28T08:15:00.123Z
+std::string TimeText(absl::Time time);
+// The largest unit alone, as in 0s, 59s, 3m, 5h, 12d.
+std::string AgeText(absl::Duration age);
+// For durations that differ by orders of magnitude: 0.4ms, 12ms, 1.20s, 3m10s, 2h05m.
+std::string TookText(absl::Duration took);
+
+// "3.4 MiB"
+std::string SizeText(size_t bytes);
+
+// What a task waits for: "an executor of its type"; empty when it does not wait.
+std::string_view WaitText(WaitCause cause);
+// "REASON: message", or what there is of it.
+std::string ErrorText(const TaskError& error);
+
+}  // namespace kantoku::cli
+
+#endif  // KANTOKU_CLIENT_CLI_TEXT_H_

@@ -1,0 +1,159 @@
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/unit/client/cli/cli_world.h"
+
+// get, list and cancel, over the fake.
+namespace kantoku::cli::testing {
+namespace {
+
+constexpr char kUnknownId[] = "01900000-0000-7000-8000-000000000001";
+constexpr char kInfoFields[] =
+    "task_id namespace type state wait_cause reference priority owner failed_attempts dispatch "
+    "session_id progress created_at ended_at last_error";
+
+TEST_CASE("get shows all that is known, a field a line, and nothing that is not there") {
+  CliWorld world;
+  const std::string id = world.Spawn({"t", "--reference", "mine", "--priority", "5"});
+  world.later = absl::Minutes(3);
+  const Said said = world.Run({"get", id});
+  CHECK(said.code == 0);
+  CHECK(said.out == absl::StrCat("task       ", id,
+                                 "\n"
+                                 "type       t\n"
+                                 "state      ready, waits for an executor of its type\n"
+                                 "reference  mine\n"
+                                 "priority   5\n"
+                                 "namespace  default\n"
+                                 "owner      local\n"
+                                 "created    2026-01-01T00:00:00.000Z, 3m ago\n"));
+}
+
+TEST_CASE("get tells when and why a task failed") {
+  CliWorld world;
+  const std::string id = world.Spawn({"fail"});
+  world.fake.AdvanceTime(absl::Seconds(2));
+  world.fake.Handle("fail", [](const TaskSpec&) -> absl::StatusOr<std::string> {
+    return absl::InvalidArgumentError("bad\ninput");
+  });
+  const Said said = world.Run({"get", id});
+  CHECK(said.code == 0);
+  CHECK(said.out.find("state      failed\nerror      HANDLER_FAILED: bad input\n") !=
+        std::string::npos);
+  CHECK(said.out.find("attempts   1 failed\n") != std::string::npos);
+  CHECK(said.out.find("ended      2026-01-01T00:00:02.000Z, after 2.00s\n") != std::string::npos);
+}
+
+TEST_CASE("get shows the tasks that there are, and exits with 3 for one that is not") {
+  CliWorld world;
+  const std::string first = world.Spawn({"a"});
+  const std::string second = world.Spawn({"b"});
+  const Said said = world.Run({"get", first, kUnknownId, second});
+  CHECK(said.code == 3);
+  CHECK(said.out.find(first) != std::string::npos);
+  CHECK(said.out.find("\n\ntask       " + second) != std::string::npos);
+  CHECK(said.err ==
+        absl::StrCat("kantoku: task ", kUnknownId, " is unknown (NOT_FOUND, UNKNOWN_TASK)\n"));
+}
+
+TEST_CASE("get --json prints all fields of a task, null where there is nothing to say") {
+  CliWorld world;
+  const std::string id = world.Spawn({"t"});
+  const Said said = world.Run({"get", id, "--json"});
+  CHECK(said.out_fields() == kInfoFields);
+  const auto json = nlohmann::json::parse(said.out);
+  CHECK(json["state"] == "ready");
+  CHECK(json["wait_cause"] == "no_implementation");
+  CHECK(json["ended_at"].is_null());
+  CHECK(json["last_error"].is_null());
+  CHECK(json["reference"].is_null());
+}
+
+TEST_CASE("list is a table that says what each task waits for") {
+  CliWorld world;
+  world.fake.Handle("done", [](const TaskSpec& spec) { return spec.payload; });
+  const std::string done = world.Spawn({"done"});
+  world.fake.Pause();
+  const std::string delayed = world.Spawn({"a.long.type", "--delay", "1h"});
+  const std::string full = world.Spawn({"done"});
+  const std::string lonely = world.Spawn({"t"});
+  world.later = absl::Hours(2);
+  const Said said = world.Run({"list"});
+  CHECK(said.code == 0);
+  const std::string gap(32, ' ');
+  CHECK(said.out_lines() ==
+        std::vector<std::string>{
+            "TASK" + gap + "  TYPE         STATE      WAITS FOR                FAILED  AGE  TOOK",
+            delayed + "  a.long.type  scheduled  its time                 0       2h   -",
+            full + "  done         ready      a free executor          0       2h   -",
+            lonely + "  t            ready      an executor of its type  0       2h   -",
+            done + "  done         succeeded  -                        0       2h   0.0ms"});
+}
+
+TEST_CASE("list --json prints an object a line") {
+  CliWorld world;
+  world.Spawn({"a"});
+  CHECK(world.Run({"list", "--json"}).out_fields() == kInfoFields);
+  world.Spawn({"b"});
+  CHECK(world.Run({"list", "--json"}).out_lines().size() == 2);
+}
+
+TEST_CASE("list stops at its limit and says so; --limit 0 goes through all pages") {
+  CliWorld world;
+  std::vector<Task> tasks(1'203, Task("t"));
+  REQUIRE(world.fake.Connect().SpawnBatch(std::move(tasks)).size() == 1'203);
+  const Said first = world.Run({"list"});
+  CHECK(first.out_lines().size() == 101);
+  CHECK(first.err == "these are the first 100; --limit 0 lists all\n");
+  CHECK(world.Run({"list", "--limit", "1100"}).out_lines().size() == 1'101);
+  const Said all = world.Run({"list", "--limit", "0"});
+  CHECK(all.out_lines().size() == 1'204);
+  CHECK(all.err == "");
+  const Said json = world.Run({"list", "--limit", "1200", "--json"});
+  CHECK(json.out_lines().size() == 1'200);
+  CHECK(json.err == "");
+}
+
+TEST_CASE("list filters by type and by states, and knows which states there are") {
+  CliWorld world;
+  world.fake.Handle("done", [](const TaskSpec& spec) { return spec.payload; });
+  world.Spawn({"done"});
+  world.Spawn({"a"});
+  world.Spawn({"b", "--delay", "1h"});
+  CHECK(world.Run({"list", "--type", "a"}).out_lines().size() == 2);
+  CHECK(world.Run({"list", "--state", "ready,scheduled"}).out_lines().size() == 3);
+  CHECK(world.Run({"list", "--state", "ready", "--state", "succeeded"}).out_lines().size() == 3);
+  const Said none = world.Run({"list", "--state", "running"});
+  CHECK(none.code == 0);
+  CHECK(none.out == "");
+  CHECK(none.err == "no tasks\n");
+  const Said wrong = world.Run({"list", "--state", "tired"});
+  CHECK(wrong.code == 2);
+  CHECK(wrong.err ==
+        "kantoku: --state: \"tired\" is no state of a task; there are scheduled, ready, leased, "
+        "running, cancelling, settling, succeeded, failed, cancelled "
+        "(INVALID_ARGUMENT, INVALID_STATE)\n");
+}
+
+TEST_CASE("cancel prints the state of each task, and exits with 1 for one that has ended") {
+  CliWorld world;
+  const std::string first = world.Spawn({"t"});
+  const std::string second = world.Spawn({"t"});
+  const Said said = world.Run({"cancel", first});
+  CHECK(said.code == 0);
+  CHECK(said.out == first + "  cancelled\n");
+  const Said again = world.Run({"cancel", first, second, "--json"});
+  CHECK(again.code == 1);
+  CHECK(again.out_fields() == "task_id state");
+  CHECK(nlohmann::json::parse(again.out)["task_id"] == second);
+  const auto error = nlohmann::json::parse(again.err);
+  CHECK(error["error"] == "FAILED_PRECONDITION");
+  CHECK(error["reason"] == "TASK_ENDED");
+  CHECK(world.Run({"cancel", kUnknownId}).code == 3);
+}
+
+}  // namespace
+}  // namespace kantoku::cli::testing
