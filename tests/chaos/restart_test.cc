@@ -24,7 +24,7 @@ void RestartThrice(Service service, int signal) {
 
   for (size_t restart = 0; restart < kRestarts; ++restart) {
     const size_t before = journals.finished();
-    REQUIRE(journals.Await([&] { return journals.finished() >= before + kTasks / 10; }));
+    REQUIRE(journals.Await([&] { return journals.finished() >= before + kTasks / 20; }));
     ChildProcess& child = suite.service(service);
     child.Freeze();
     journals.Update();

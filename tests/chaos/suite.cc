@@ -61,10 +61,6 @@ std::string Suite::address(Service service) const {
   return ports_[static_cast<size_t>(service)].address();
 }
 
-std::string Suite::log(Service service) const {
-  return directory_.File(absl::StrCat(kServiceNames[static_cast<size_t>(service)], ".log"));
-}
-
 void Suite::Start(Service service) {
   const std::string name = kServiceNames[static_cast<size_t>(service)];
   const std::string port_file = directory_.File(name + ".port");
@@ -93,7 +89,7 @@ void Suite::Start(Service service) {
                            "inputs.grace=" + absl::FormatDuration(options_.grace),
                            "--set",
                            "server.drain_timeout=" + absl::FormatDuration(options_.drain_timeout)},
-                  .output_file = log(service)});
+                  .output_file = directory_.File(name + ".log")});
   const auto port = child->AwaitFile(port_file);
   INFO(port.status().ToString());
   REQUIRE(port.ok());

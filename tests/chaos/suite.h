@@ -50,7 +50,6 @@ class Suite {
   void Start(Service service);
   ChildProcess& service(Service service) { return *services_[static_cast<size_t>(service)]; }
   std::string address(Service service) const;
-  std::string log(Service service) const;
 
   // Starts a further executor, or a killed one again under another journal.
   void StartExecutor(size_t executor);
