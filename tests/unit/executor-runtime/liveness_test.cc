@@ -63,7 +63,6 @@ TEST_CASE("However short the grace, a connection is silent before handlers have 
     liveness.OnHelloSent(At(0));
     liveness.OnWelcome(kInterval, grace);
     const absl::Duration due = liveness.next_ping();
-    CHECK(due <= grace / 6);
     REQUIRE(liveness.PingDue(due));
     liveness.OnPingSent(due);
     CHECK(liveness.silent_at() < liveness.stop_at());
