@@ -171,6 +171,8 @@ void Core::OnTime(absl::Duration now, Actions& actions) {
   if (!lost_ && now >= liveness_.stop_at()) {
     lost_ = true;
     ledger_->OnLost();
+    // Inputs may think that all is well; the next hello tells it what was dropped.
+    if (stream_ != nullptr) GiveUpConnection(actions);
   }
   if (now >= progress_at_) {
     progress_at_ = absl::InfiniteDuration();

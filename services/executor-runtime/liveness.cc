@@ -7,6 +7,9 @@ namespace {
 
 constexpr int kPingsUntilSilent = 3;
 constexpr absl::Duration kShortestInterval = absl::Milliseconds(10);
+// At least so often in a grace: a connection on which a ping goes unanswered is given up, four
+// intervals after the last one that was answered, before handlers are to stop.
+constexpr double kPingsInGrace = 6;
 
 }  // namespace
 
@@ -16,8 +19,8 @@ void Liveness::OnHelloSent(absl::Duration now) {
 }
 
 void Liveness::OnWelcome(absl::Duration ping_interval, absl::Duration grace) {
-  interval_ = std::max(ping_interval, kShortestInterval);
   grace_ = grace > absl::ZeroDuration() ? grace : absl::InfiniteDuration();
+  interval_ = std::max(std::min(ping_interval, grace_ / kPingsInGrace), kShortestInterval);
   last_proof_ = hello_sent_;
   next_ping_ = hello_sent_ + interval_;
   connected_ = true;

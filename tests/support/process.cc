@@ -285,6 +285,15 @@ void ChildProcess::Signal(int signal) { ::kill(pid_, signal); }
 
 void ChildProcess::SignalGroup(int signal) { ::kill(-pid_, signal); }
 
+void ChildProcess::Freeze() {
+  Signal(SIGSTOP);
+  siginfo_t info = {};
+  KANTOKU_CHECK(
+      ::waitid(P_PIDFD, static_cast<id_t>(pid_fd_), &info, WSTOPPED | WEXITED | WNOWAIT) == 0);
+}
+
+void ChildProcess::Thaw() { Signal(SIGCONT); }
+
 absl::StatusOr<ChildExit> ChildProcess::AwaitExit(absl::Duration limit) const {
   const Deadline deadline(limit);
   {

@@ -74,6 +74,11 @@ class ChildProcess {
   void Signal(int signal);
   void SignalGroup(int signal);
 
+  // SIGSTOP, and waits until all of its threads stand still: what it has not done by then it does
+  // not do before Thaw. Returns at once when it has ended.
+  void Freeze();
+  void Thaw();
+
   // Waits for the end; the output is complete then. DEADLINE_EXCEEDED shows its end.
   absl::StatusOr<ChildExit> AwaitExit(absl::Duration limit = kPatience) const;
   // Whether it has not ended yet.

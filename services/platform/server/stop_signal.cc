@@ -21,6 +21,7 @@ StopSignal::StopSignal() {
   const sigset_t signals = StopSignals();
   KANTOKU_CHECK(::pthread_sigmask(SIG_BLOCK, &signals, nullptr) == 0);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // A file that may not grow is an error of the write, as a full disk.
 }
 
 std::optional<std::string_view> StopSignal::Wait(absl::Duration limit) {

@@ -9,7 +9,8 @@
 namespace kantoku::platform {
 
 // SIGTERM and SIGINT as something to wait for: they are blocked in every thread, so that no handler
-// ever runs. To be made before the program has threads. SIGPIPE is ignored from then on.
+// ever runs. To be made before the program has threads. SIGPIPE and SIGXFSZ are ignored
+// from then on.
 //
 // Confined to the program's main thread.
 class StopSignal {

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,9 +13,13 @@
 namespace kantoku::platform {
 namespace {
 
-absl::Status ErrorOf(sqlite3* database, int code) {
+absl::Status ErrorOf(sqlite3* database, int code, int system_errno) {
   if (code == SQLITE_OK) return absl::OkStatus();
-  return SqliteStatus(code, sqlite3_system_errno(database), sqlite3_errmsg(database));
+  return SqliteStatus(code, system_errno, sqlite3_errmsg(database));
+}
+
+absl::Status ErrorOf(sqlite3* database, int code) {
+  return ErrorOf(database, code, sqlite3_system_errno(database));
 }
 
 // A file name as a URI's path; SQLite takes '?', '#' and '%' in it for its own.
@@ -61,10 +66,14 @@ absl::StatusOr<bool> SqliteStatement::Step() {
   if (const int code = std::exchange(bind_code_, SQLITE_OK); code != SQLITE_OK) {
     return ErrorOf(database, code);
   }
+  errno = 0;
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
+  // Not from SQLite, which forgets what the system said when a COMMIT fails.
+  const int system_errno = errno;
   // Before Reset, which may change what the connection says of the error.
-  absl::Status status = code == SQLITE_DONE ? absl::OkStatus() : ErrorOf(database, code);
+  absl::Status status =
+      code == SQLITE_DONE ? absl::OkStatus() : ErrorOf(database, code, system_errno);
   Reset();
   if (!status.ok()) return status;
   return false;

@@ -57,6 +57,18 @@ TEST_CASE("A connection is silent three intervals after the first ping without a
   CHECK(liveness.silent_at() == At(8));
 }
 
+TEST_CASE("However short the grace, a connection is silent before handlers have to stop") {
+  for (const absl::Duration grace : {At(1), At(3), At(5), kGrace}) {
+    Liveness liveness;
+    liveness.OnHelloSent(At(0));
+    liveness.OnWelcome(kInterval, grace);
+    const absl::Duration due = liveness.next_ping();
+    REQUIRE(liveness.PingDue(due));
+    liveness.OnPingSent(due);
+    CHECK(liveness.silent_at() < liveness.stop_at());
+  }
+}
+
 TEST_CASE("A ping that could not even be sent makes a connection silent") {
   Liveness liveness;
   liveness.OnHelloSent(At(0));

@@ -1,0 +1,193 @@
+// kill -9 of every kind of process, each at a moment when it demonstrably holds unfinished work.
+#include <signal.h>
+
+#include <catch2/catch.hpp>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/chaos/suite.h"
+#include "tests/chaos/verdict.h"
+
+namespace kantoku::test {
+namespace {
+
+constexpr int kTasks = 10'000;
+constexpr int kClients = 2;
+constexpr int kOfClient = kTasks / kClients;
+constexpr int kWindow = 600;
+constexpr int kExecutors = 2;
+constexpr int kRounds = 3;
+
+// Kills processes. A frozen one finishes nothing, so what it has not done when the journals are
+// read afterwards, it has not done when it is killed.
+class Killer {
+ public:
+  explicit Killer(Suite& suite) : suite_(suite), journals_(suite.journals()) {}
+
+  // Tasks were accepted of which no handler has returned: Inputs has them all to do.
+  void Inputs() {
+    ChildProcess& inputs = suite_.service(Service::kInputs);
+    inputs.Freeze();
+    journals_.Update();
+    REQUIRE(journals_.unfinished() > 0);
+    KillService(Service::kInputs);
+  }
+
+  // And a client has asked for more and has not heard the answer.
+  void InputsInSpawn(size_t client) {
+    FreezeInputsInSpawn(client);
+    REQUIRE(journals_.unfinished() > 0);
+    KillService(Service::kInputs);
+  }
+
+  // Handlers return while Outputs stands still, so their results are on the way to it; and clients
+  // wait for theirs.
+  void Outputs() {
+    suite_.service(Service::kOutputs).Freeze();
+    AwaitEnd();
+    REQUIRE(journals_.awaited(0) + journals_.awaited(1) > 0);
+    KillService(Service::kOutputs);
+  }
+
+  // Handlers return while Events stands still, so what it is to hear of that is on the way.
+  void Events() {
+    suite_.service(Service::kEvents).Freeze();
+    AwaitEnd();
+    KillService(Service::kEvents);
+  }
+
+  // Its handlers have begun and not returned.
+  void Executor(size_t executor) {
+    const auto works = [&] {
+      suite_.executor(executor).Freeze();
+      journals_.Update();
+      if (!journals_.running(suite_.process(executor)).empty()) return true;
+      suite_.executor(executor).Thaw();
+      return false;
+    };
+    REQUIRE(journals_.Await(works));
+    KillExecutor(executor);
+  }
+
+  // Its handlers have returned, and it has no receipt: Outputs stands still.
+  void ExecutorInPut(size_t executor) {
+    ChildProcess& outputs = suite_.service(Service::kOutputs);
+    outputs.Freeze();
+    const int process = suite_.process(executor);
+    journals_.Update();
+    const size_t before = journals_.ends(process);
+    REQUIRE(journals_.Await([&] { return journals_.ends(process) > before; }));
+    KillExecutor(executor);
+    outputs.Thaw();
+  }
+
+  // It waits for ends.
+  void Client(size_t client) {
+    suite_.client(client).Freeze();
+    journals_.Update();
+    REQUIRE(journals_.awaited(client) > 0);
+    KillClient(client);
+  }
+
+  // It has asked for tasks and has no answer: Inputs stands still.
+  void ClientInSpawn(size_t client) {
+    FreezeInputsInSpawn(client);
+    KillClient(client);
+    suite_.service(Service::kInputs).Thaw();
+  }
+
+  size_t kills() const { return kills_; }
+  // Numbers of the journals of executors that were killed.
+  const std::set<int>& executors() const { return executors_; }
+
+ private:
+  // Tries at every step that somebody writes down.
+  void FreezeInputsInSpawn(size_t client) {
+    ChildProcess& inputs = suite_.service(Service::kInputs);
+    REQUIRE(journals_.Await([&] {
+      inputs.Freeze();
+      journals_.Update();
+      if (!journals_.clients()[client].spawning().empty()) return true;
+      inputs.Thaw();
+      return false;
+    }));
+  }
+
+  void AwaitEnd() {
+    journals_.Update();
+    const size_t before = journals_.ends();
+    REQUIRE(journals_.Await([&] { return journals_.ends() > before; }));
+  }
+
+  void Kill(ChildProcess& child) {
+    REQUIRE(child.running());
+    CHECK(child.Kill().signal == SIGKILL);
+    ++kills_;
+  }
+  void KillService(Service service) {
+    Kill(suite_.service(service));
+    suite_.Start(service);
+  }
+  void KillExecutor(size_t executor) {
+    Kill(suite_.executor(executor));
+    executors_.insert(suite_.process(executor));
+    suite_.StartExecutor(executor);
+  }
+  void KillClient(size_t client) {
+    Kill(suite_.client(client));
+    suite_.StartClient(client, static_cast<int>(client) * kOfClient, kOfClient, kWindow);
+  }
+
+  Suite& suite_;
+  Journals& journals_;
+  size_t kills_ = 0;
+  std::set<int> executors_;
+};
+
+TEST_CASE("Kills of everything lose nothing, and every task ends exactly once") {
+  // A killed executor's tasks wait for the end of its grace; the others go on meanwhile.
+  Suite suite({.grace = absl::Seconds(10), .concurrency = 16, .max_held = 150});
+  Killer killer(suite);
+  for (size_t i = 0; i < kExecutors; ++i) suite.StartExecutor(i);
+  for (size_t i = 0; i < kClients; ++i) {
+    suite.StartClient(i, static_cast<int>(i) * kOfClient, kOfClient, kWindow);
+  }
+
+  std::vector<std::function<void()>> kills;
+  for (size_t round = 0; round < kRounds; ++round) {
+    const size_t one = round % 2;
+    const size_t other = 1 - one;
+    kills.insert(kills.end(), {[&] { killer.Inputs(); },                     //
+                               [&, one] { killer.Executor(one); },           //
+                               [&] { killer.Outputs(); },                    //
+                               [&, one] { killer.Client(one); },             //
+                               [&] { killer.Events(); },                     //
+                               [&, other] { killer.InputsInSpawn(other); },  //
+                               [&, other] { killer.ExecutorInPut(other); },  //
+                               [&, other] { killer.ClientInSpawn(other); }});
+  }
+  // The last one early enough that each client still has tasks to spawn.
+  const size_t step = kTasks * 7 / 10 / kills.size();
+  for (size_t i = 0; i < kills.size(); ++i) {
+    INFO("kill " << i);
+    REQUIRE(suite.journals().Await([&] { return suite.journals().finished() >= (i + 1) * step; }));
+    kills[i]();
+  }
+  CHECK(killer.kills() >= 20);
+
+  for (size_t i = 0; i < kClients; ++i) {
+    const auto exit = suite.client(i).AwaitExit();
+    INFO(exit.status().ToString());
+    REQUIRE(exit.ok());
+    CHECK(exit->code == 0);
+  }
+  CheckEachEndedOnce(suite, kTasks);
+  const size_t twice = CheckOnlyTheKilledRanTwice(suite.journals(), killer.executors());
+  WARN(kTasks << " tasks, " << killer.kills() << " processes killed, " << twice
+              << " tasks run again, 0 lost");
+}
+
+}  // namespace
+}  // namespace kantoku::test

@@ -1,0 +1,132 @@
+#include "tests/chaos/suite.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/platform/auth/mac.h"
+#include "services/platform/check.h"
+
+namespace kantoku::test {
+namespace {
+
+constexpr std::array<const char*, 3> kServiceNames = {"inputs", "outputs", "events"};
+
+std::string JournalDirectory(const TempDir& directory) {
+  std::filesystem::create_directory(directory.File("journals"));
+  return directory.File("journals");
+}
+
+std::unique_ptr<ChildProcess> StartChild(const ChildOptions& options) {
+  auto child = ChildProcess::Start(options);
+  INFO(child.status().ToString());
+  REQUIRE(child.ok());
+  return *std::move(child);
+}
+
+}  // namespace
+
+// Two sockets may be bound to one port if both say SO_REUSEADDR and only one listens.
+ReservedPort::ReservedPort() {
+  fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  KANTOKU_CHECK(::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  KANTOKU_CHECK(::bind(fd_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  KANTOKU_CHECK(::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  port_ = ntohs(address.sin_port);
+}
+
+ReservedPort::~ReservedPort() { ::close(fd_); }
+
+std::string ReservedPort::address() const { return absl::StrCat("127.0.0.1:", port_); }
+
+Suite::Suite(const Options& options) : options_(options), journals_(JournalDirectory(directory_)) {
+  KANTOKU_CHECK(platform::MacKeys::LoadOrCreate(directory_.File("mac.keys")).ok());
+  for (const Service service : {Service::kEvents, Service::kOutputs, Service::kInputs}) {
+    Start(service);
+  }
+}
+
+std::string Suite::address(Service service) const {
+  return ports_[static_cast<size_t>(service)].address();
+}
+
+void Suite::Start(Service service) {
+  const std::string name = kServiceNames[static_cast<size_t>(service)];
+  const std::string port_file = directory_.File(name + ".port");
+  std::filesystem::remove(port_file);
+  auto& child = services_[static_cast<size_t>(service)];
+  child.reset();
+  child =
+      StartChild({.argv = {Binary("kantoku-" + name),
+                           "--data",
+                           directory_.File(name),
+                           "--listen",
+                           address(service),
+                           "--port-file",
+                           port_file,
+                           "--set",
+                           "server.metrics_listen=none",
+                           "--set",
+                           "server.mac_key_file=" + directory_.File("mac.keys"),
+                           "--set",
+                           "inputs.outputs_address=" + address(Service::kOutputs),
+                           "--set",
+                           "inputs.events_address=" + address(Service::kEvents),
+                           "--set",
+                           "outputs.inputs_address=" + address(Service::kInputs),
+                           "--set",
+                           "inputs.grace=" + absl::FormatDuration(options_.grace),
+                           "--set",
+                           "server.drain_timeout=" + absl::FormatDuration(options_.drain_timeout)},
+                  .output_file = directory_.File(name + ".log")});
+  const auto port = child->AwaitFile(port_file);
+  INFO(port.status().ToString());
+  REQUIRE(port.ok());
+}
+
+void Suite::StartExecutor(size_t executor) {
+  executors_.resize(std::max(executors_.size(), executor + 1));
+  processes_.resize(executors_.size());
+  processes_[executor] = journals_.executors();
+  executors_[executor] =
+      StartChild({.argv = {Binary("kantoku-chaos-executor"), "--inputs", address(Service::kInputs),
+                           "--outputs", address(Service::kOutputs), "--name",
+                           absl::StrCat("executor-", executor), "--concurrency",
+                           absl::StrCat(options_.concurrency), "--max-held",
+                           absl::StrCat(options_.max_held), "--journal", journals_.AddExecutor()},
+                  .output_file = directory_.File(absl::StrCat("executor-", executor, ".log"))});
+}
+
+void Suite::StartClient(size_t client, int first, int count, int window) {
+  if (client == clients_.size()) {
+    clients_.emplace_back();
+    client_journals_.push_back(journals_.AddClient());
+  }
+  clients_[client] = StartChild(
+      {.argv = {Binary("kantoku-chaos-client"), "--inputs", address(Service::kInputs), "--outputs",
+                address(Service::kOutputs), "--journal", client_journals_[client], "--run", "chaos",
+                "--first", absl::StrCat(first), "--count", absl::StrCat(count), "--window",
+                absl::StrCat(window)},
+       .output_file = directory_.File(absl::StrCat("client-", client, ".log"))});
+}
+
+Client Suite::Connect() const {
+  auto client = Client::Connect(
+      address(Service::kInputs),
+      {.outputs_address = address(Service::kOutputs), .events_address = address(Service::kEvents)});
+  KANTOKU_CHECK(client.ok());
+  return *std::move(client);
+}
+
+}  // namespace kantoku::test

@@ -1,0 +1,83 @@
+#ifndef KANTOKU_TESTS_CHAOS_SUITE_H_
+#define KANTOKU_TESTS_CHAOS_SUITE_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kantoku/client.h"
+#include "tests/chaos/journals.h"
+#include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
+
+namespace kantoku::test {
+
+enum class Service { kInputs, kOutputs, kEvents };
+
+// A port of this machine that stays ours: nobody is given it while the program that listens on it
+// is away, and that program may always have it.
+class ReservedPort {
+ public:
+  ReservedPort();
+  ~ReservedPort();
+  ReservedPort(const ReservedPort&) = delete;
+  ReservedPort& operator=(const ReservedPort&) = delete;
+  std::string address() const;
+
+ private:
+  int fd_ = -1;
+  uint16_t port_ = 0;
+};
+
+// Kantoku as separate programs with executors and clients, all of which a test may kill and start
+// again on the same directory and ports.
+//
+// Thread-compatible.
+class Suite {
+ public:
+  struct Options {
+    absl::Duration grace = absl::Seconds(20);
+    absl::Duration drain_timeout = absl::Seconds(10);
+    int concurrency = 16;  // Of an executor.
+    int max_held = 32;     // By an executor.
+  };
+
+  explicit Suite(const Options& options);
+
+  // Starts a service that does not run, and returns when it serves.
+  void Start(Service service);
+  ChildProcess& service(Service service) { return *services_[static_cast<size_t>(service)]; }
+  std::string address(Service service) const;
+
+  // Starts a further executor, or a killed one again under another journal.
+  void StartExecutor(size_t executor);
+  ChildProcess& executor(size_t executor) { return *executors_[executor]; }
+  // The number of the journal of its present process.
+  int process(size_t executor) const { return processes_[executor]; }
+
+  // Starts a client that spawns and awaits the tasks of some indexes, or a killed one again.
+  void StartClient(size_t client, int first, int count, int window);
+  ChildProcess& client(size_t client) { return *clients_[client]; }
+
+  Journals& journals() { return journals_; }
+
+  // A client in this process.
+  Client Connect() const;
+
+ private:
+  TempDir directory_;
+  const Options options_;
+  const std::array<ReservedPort, 3> ports_;
+  Journals journals_;
+  std::array<std::unique_ptr<ChildProcess>, 3> services_;
+  std::vector<std::unique_ptr<ChildProcess>> executors_;
+  std::vector<int> processes_;
+  std::vector<std::unique_ptr<ChildProcess>> clients_;
+  std::vector<std::string> client_journals_;
+};
+
+}  // namespace kantoku::test
+
+#endif  // KANTOKU_TESTS_CHAOS_SUITE_H_

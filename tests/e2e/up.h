@@ -1,0 +1,57 @@
+#ifndef KANTOKU_TESTS_E2E_UP_H_
+#define KANTOKU_TESTS_E2E_UP_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kantoku/client.h"
+#include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
+
+namespace kantoku::test {
+
+struct UpOptions {
+  std::vector<std::string> settings;  // As --set takes them.
+  std::string data;                   // The data directory; empty: one of its own.
+  std::vector<std::string> launcher;  // A command that becomes the one which follows its words.
+  std::string listen = "127.0.0.1:0";
+};
+
+// A running `kantoku up`.
+//
+// Thread-compatible.
+class Up {
+ public:
+  explicit Up(UpOptions options = {});
+
+  // Starts it again after its end, on the same port and data.
+  void Restart();
+
+  const std::string& address() const { return options_.listen; }
+  const std::string& data() const { return options_.data; }
+  ChildProcess& process() { return *process_; }
+  Client Connect() const;
+
+  // Starts an executor that runs the tasks of tests/chaos/work.h as it should.
+  std::unique_ptr<ChildProcess> StartHonestExecutor() const;
+  // Spawns tasks for it: payload i is PayloadOf(i). Returns when they are accepted.
+  std::vector<TaskId> Spawn(int count) const;
+  // Checks that every one of them has the result that an honest executor gives.
+  void CheckHonestResults(const std::vector<TaskId>& tasks) const;
+
+ private:
+  void Start();
+
+  TempDir directory_;
+  UpOptions options_;
+  std::unique_ptr<ChildProcess> process_;
+};
+
+// Asks until it is so; false when it does not become so in time.
+bool Becomes(const std::function<bool()>& condition);
+
+}  // namespace kantoku::test
+
+#endif  // KANTOKU_TESTS_E2E_UP_H_
