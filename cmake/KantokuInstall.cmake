@@ -13,6 +13,7 @@ set(_libraries
     kantoku_platform_channel
     kantoku_platform_grpc_status
     kantoku_platform_log
+    kantoku_platform_proto_time
     kantoku_platform_stop_signal
     kantoku_protos)
 # What kantoku/executor.h includes; kept apart, so that nobody's include path has a folder `services`.

@@ -128,6 +128,7 @@ void Context::PrintLine(std::string_view line) const { streams().out << line << 
 void Context::PrintTable(const std::vector<std::string>& header,
                          const std::vector<std::vector<std::string>>& rows) const {
   std::vector<size_t> widths;
+  widths.reserve(header.size());
   for (const std::string& name : header) widths.push_back(WidthOf(name));
   for (const auto& row : rows) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], WidthOf(row[i]));

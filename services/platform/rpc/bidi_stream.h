@@ -300,7 +300,6 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   std::shared_ptr<CoalescingStream> self_ ABSL_GUARDED_BY(mutex_);  // From Start to OnDone.
   std::deque<Message> pending_ ABSL_GUARDED_BY(mutex_);
   size_t pending_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t written_bytes_ ABSL_GUARDED_BY(mutex_) = 0;             // Of the message on its way.
   std::optional<absl::Status> closing_ ABSL_GUARDED_BY(mutex_);  // Set once.
   int operations_ ABSL_GUARDED_BY(mutex_) = 0;                   // That are just being started.
   bool started_ ABSL_GUARDED_BY(mutex_) = false;

@@ -87,8 +87,8 @@ TEST_CASE("Bytes go through as they are") {
   System system;
   system.StartExecutor({"--run", "cat=cat"});
   system.Ask("head -c 300000 /dev/urandom > bytes");
-  CHECK(system.Ask("kantoku spawn cat --file bytes --await | cmp - bytes") == "");
-  CHECK(system.Ask("kantoku spawn cat - --await < bytes | cmp - bytes") == "");
+  CHECK(system.Ask("kantoku spawn cat --file bytes --await | cmp - bytes").empty());
+  CHECK(system.Ask("kantoku spawn cat - --await < bytes | cmp - bytes").empty());
   CHECK(Has(system.Ask("script -qec 'kantoku spawn cat --file bytes --await' /dev/null"),
             "its result is no text (293.0 KiB)"));
 }
@@ -98,14 +98,14 @@ TEST_CASE("A task that fails says why in one line, and exits with 5") {
   system.StartExecutor({"--shell", "fail=echo the disk is on fire >&2; exit 3"});
   const Said said = system.Sh("kantoku spawn fail --attempts 1 --await");
   CHECK(said.code == 5);
-  CHECK(said.out == "");
+  CHECK(said.out.empty());
   CHECK(said.err.starts_with("kantoku: task "));
   CHECK(Has(said.err, " failed: "));
   CHECK(Has(said.err, "the disk is on fire"));
   CHECK(said.err.find('\n') == said.err.size() - 1);
   const Said json = system.Sh("kantoku spawn fail --attempts 1 --await --json");
   CHECK(json.code == 5);
-  CHECK(json.err == "");
+  CHECK(json.err.empty());
   CHECK(Json::parse(json.out)["status"] == "failed");
   const Said map = system.Sh("echo line | kantoku map --type fail --attempts 1");
   CHECK(map.code == 5);

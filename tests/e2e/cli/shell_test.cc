@@ -48,7 +48,7 @@ TEST_CASE("A reader that goes away ends the program without a word") {
   CHECK(pipe->AwaitExit()->code == 0);
   CHECK(Has(pipe->output(), "  task.created  "));
   CHECK(pipe->output().find('\n') == pipe->output().size() - 1);
-  CHECK(system.Sh("kantoku list --limit 0 | true; exit ${PIPESTATUS[1]}").err == "");
+  CHECK(system.Sh("kantoku list --limit 0 | true; exit ${PIPESTATUS[1]}").err.empty());
 }
 
 TEST_CASE("Without a server a command says in one line where it looked, and exits with 6") {
@@ -56,7 +56,7 @@ TEST_CASE("Without a server a command says in one line where it looked, and exit
   // Nobody has a reserved port.
   const Said said = system.Sh("kantoku list --server 127.0.0.1:1 --timeout 0.3");
   CHECK(said.code == 6);
-  CHECK(said.out == "");
+  CHECK(said.out.empty());
   CHECK(said.err ==
         "kantoku: no server answers at 127.0.0.1:1; start one with `kantoku up`, or name another "
         "with --server (UNAVAILABLE, UNREACHABLE)\n");

@@ -45,7 +45,7 @@ Said System::Sh(const std::string& line) const {
 std::string System::Ask(const std::string& line) const {
   Said said = Sh(line);
   INFO(line);
-  CHECK(said.err == "");
+  CHECK(said.err.empty());
   REQUIRE(said.code == 0);
   if (said.out.ends_with('\n')) said.out.pop_back();
   return said.out;

@@ -61,7 +61,7 @@ TEST_CASE("Without a command there is help on standard error, and exit code 2") 
   CliWorld world;
   const Said said = world.Run({});
   CHECK(said.code == 2);
-  CHECK(said.out == "");
+  CHECK(said.out.empty());
   CHECK(said.err.find("kantoku up") != std::string::npos);
 }
 
@@ -95,7 +95,7 @@ TEST_CASE("A server that cannot be reached is one line with its address, and exi
     const Said said = world.Run(With(command, {"--server", "nowhere:1"}));
     INFO(command[0]);
     CHECK(said.code == 6);
-    CHECK(said.out == "");
+    CHECK(said.out.empty());
     CHECK(said.err ==
           "kantoku: no server answers at nowhere:1; start one with `kantoku up`, or name another "
           "with --server (UNAVAILABLE, UNREACHABLE)\n");
@@ -116,7 +116,7 @@ TEST_CASE("What a server refuses is one line and the exit code of its status, fo
       const Said said = world.Run(command);
       INFO(command[0] << " " << said.err);
       CHECK(said.code == exit_code);
-      CHECK(said.out == "");
+      CHECK(said.out.empty());
       const std::string about = command[0] == "map" ? "line 1: " : "";
       CHECK(said.err == absl::StrCat("kantoku: ", about, "it said no (",
                                      absl::StatusCodeToString(code), ")\n"));

@@ -39,7 +39,7 @@ std::string Said::out_fields() const {
   return names;
 }
 
-Said CliWorld::Run(std::vector<std::string> arguments) {
+Said CliWorld::Run(const std::vector<std::string>& arguments) {
   std::vector<const char*> argv = {"kantoku"};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   std::istringstream in_stream(in);
@@ -63,7 +63,7 @@ Said CliWorld::Run(std::vector<std::string> arguments) {
 
 std::string CliWorld::Spawn(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "spawn");
-  const Said said = Run(std::move(arguments));
+  const Said said = Run(arguments);
   REQUIRE(said.code == 0);
   return said.out_lines().at(0);
 }

@@ -30,7 +30,7 @@ struct Said {
 class CliWorld {
  public:
   // Runs `kantoku` with these arguments.
-  Said Run(std::vector<std::string> arguments);
+  Said Run(const std::vector<std::string>& arguments);
   // Spawns and returns the id that was printed.
   std::string Spawn(std::vector<std::string> arguments);
 

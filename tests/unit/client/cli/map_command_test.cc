@@ -23,7 +23,7 @@ TEST_CASE("map runs a task for each line, and prints results in their order") {
   const Said said = world.Run({"map", "--type", "shout"});
   CHECK(said.code == 0);
   CHECK(said.out == "line 1\tone!\nline 2\ttwo!\nline 3\t!\nline 4\tlast without end!\n");
-  CHECK(said.err == "");
+  CHECK(said.err.empty());
 }
 
 TEST_CASE("map runs a task for each file") {
@@ -68,7 +68,7 @@ TEST_CASE("map --json prints an object for each item, also for one that failed")
   world.in = "bad\none\n";
   const Said said = world.Run({"map", "--type", "shout", "--json"});
   CHECK(said.code == 5);
-  CHECK(said.err == "");
+  CHECK(said.err.empty());
   const auto lines = said.out_lines();
   REQUIRE(lines.size() == 2);
   CHECK(Said{.out = lines[0]}.out_fields() ==
@@ -97,17 +97,17 @@ TEST_CASE("map shows its progress on a terminal, and neither in a pipe nor with 
   CHECK(said.err.find("2 of 2 done, 1 failed") != std::string::npos);
   // The last of it is wiped away.
   CHECK(said.err.find("\r\x1b[K", said.err.rfind("done")) != std::string::npos);
-  CHECK(world.Run({"map", "--type", "shout", "--json"}).err == "");
+  CHECK(world.Run({"map", "--type", "shout", "--json"}).err.empty());
   world.err_is_terminal = false;
   world.in = "one\n";
-  CHECK(world.Run({"map", "--type", "shout"}).err == "");
+  CHECK(world.Run({"map", "--type", "shout"}).err.empty());
 }
 
 TEST_CASE("map of nothing does nothing") {
   CliWorld world;
   const Said said = world.Run({"map", "--type", "shout"});
   CHECK(said.code == 0);
-  CHECK(said.out == "");
+  CHECK(said.out.empty());
   CHECK(world.fake.spawned().empty());
 }
 

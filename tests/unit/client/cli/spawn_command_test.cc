@@ -27,7 +27,7 @@ TEST_CASE("spawn prints the id of a task that is what the options say") {
                  "--priority", "-7", "--delay", "30s", "--attempt-timeout", "1m30s", "--attempts",
                  "4", "--server", "far:1", "--namespace", "lab"});
   CHECK(said.code == 0);
-  CHECK(said.err == "");
+  CHECK(said.err.empty());
   REQUIRE(world.fake.spawned().size() == 1);
   const TaskSpec spec = world.fake.spawned()[0];
   CHECK(spec.type == "resize");
@@ -60,7 +60,7 @@ TEST_CASE(
   const auto specs = world.fake.spawned();
   REQUIRE(specs.size() == 5);
   for (int i = 0; i < 3; ++i) CHECK(specs[i].payload == kBinary);
-  for (int i = 3; i < 5; ++i) CHECK(specs[i].payload == "");
+  for (int i = 3; i < 5; ++i) CHECK(specs[i].payload.empty());
 }
 
 TEST_CASE("spawn --json prints one object with the fields that are promised") {
@@ -92,7 +92,7 @@ TEST_CASE("A result that is no text is kept off a terminal, and says so") {
   world.in = kBinary;
   const Said said = world.Run({"spawn", "echo", "-", "--await"});
   CHECK(said.code == 0);
-  CHECK(said.out == "");
+  CHECK(said.out.empty());
   CHECK(said.err.ends_with(
       "its result is no text (7 bytes); redirect the output into a file to get it\n"));
 }
@@ -102,7 +102,7 @@ TEST_CASE("A task that failed is one line on standard error and exit code 5") {
   world.fake.Handle("fail", FailFinally);
   const Said said = world.Run({"spawn", "fail", "two\nlines \x1b[31m", "--await"});
   CHECK(said.code == 5);
-  CHECK(said.out == "");
+  CHECK(said.out.empty());
   CHECK(said.err.starts_with("kantoku: task "));
   CHECK(said.err.ends_with(" failed: HANDLER_FAILED: two lines [31m\n"));
 }
@@ -132,7 +132,7 @@ TEST_CASE("As JSON every end is told with the same fields") {
   CHECK(bad.out_fields() == fields);
   CHECK(nlohmann::json::parse(bad.out)["error"] ==
         nlohmann::json({{"reason", "HANDLER_FAILED"}, {"message", "why"}}));
-  CHECK(bad.err == "");
+  CHECK(bad.err.empty());
 }
 
 TEST_CASE("What is wrong with a spawn is one line that names it, and exit code 2") {
@@ -164,7 +164,7 @@ TEST_CASE("What is wrong with a spawn is one line that names it, and exit code 2
     const Said said = world.Run(arguments);
     INFO(line << " but said " << said.err);
     CHECK(said.code == 2);
-    CHECK(said.out == "");
+    CHECK(said.out.empty());
     CHECK(said.err.starts_with(line));
     CHECK(said.err.find('\n') == said.err.size() - 1);
   }

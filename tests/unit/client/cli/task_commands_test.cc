@@ -103,18 +103,18 @@ TEST_CASE("list --json prints an object a line") {
 
 TEST_CASE("list stops at its limit and says so; --limit 0 goes through all pages") {
   CliWorld world;
-  std::vector<Task> tasks(1'203, Task("t"));
-  REQUIRE(world.fake.Connect().SpawnBatch(std::move(tasks)).size() == 1'203);
+  const std::vector<Task> tasks(1'203, Task("t"));
+  REQUIRE(world.fake.Connect().SpawnBatch(tasks).size() == 1'203);
   const Said first = world.Run({"list"});
   CHECK(first.out_lines().size() == 101);
   CHECK(first.err == "these are the first 100; --limit 0 lists all\n");
   CHECK(world.Run({"list", "--limit", "1100"}).out_lines().size() == 1'101);
   const Said all = world.Run({"list", "--limit", "0"});
   CHECK(all.out_lines().size() == 1'204);
-  CHECK(all.err == "");
+  CHECK(all.err.empty());
   const Said json = world.Run({"list", "--limit", "1200", "--json"});
   CHECK(json.out_lines().size() == 1'200);
-  CHECK(json.err == "");
+  CHECK(json.err.empty());
 }
 
 TEST_CASE("list filters by type and by states, and knows which states there are") {
@@ -128,7 +128,7 @@ TEST_CASE("list filters by type and by states, and knows which states there are"
   CHECK(world.Run({"list", "--state", "ready", "--state", "succeeded"}).out_lines().size() == 3);
   const Said none = world.Run({"list", "--state", "running"});
   CHECK(none.code == 0);
-  CHECK(none.out == "");
+  CHECK(none.out.empty());
   CHECK(none.err == "no tasks\n");
   const Said wrong = world.Run({"list", "--state", "tired"});
   CHECK(wrong.code == 2);

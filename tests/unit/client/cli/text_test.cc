@@ -13,7 +13,7 @@ TEST_CASE("What would steer a terminal or break a line becomes a space") {
   CHECK(OneLine("a \t b") == "a b");
   CHECK(OneLine("\xc2\x9b"
                 "31m") == "31m");
-  CHECK(OneLine("\x7f") == "");
+  CHECK(OneLine("\x7f").empty());
   CHECK(OneLine("h\xc3\xa9 \xe2\x82\xac") == "h\xc3\xa9 \xe2\x82\xac");
   CHECK(OneLine("bad \xff byte") == "bad ? byte");
 }

@@ -13,7 +13,7 @@ TEST_CASE("executors is a table, and says when there are none") {
   CliWorld world;
   const Said none = world.Run({"executors"});
   CHECK(none.code == 0);
-  CHECK(none.out == "");
+  CHECK(none.out.empty());
   CHECK(none.err == "no executors\n");
   world.fake.Handle("b", [](const TaskSpec& spec) { return spec.payload; });
   world.fake.Handle("a", [](const TaskSpec& spec) { return spec.payload; });
@@ -27,7 +27,7 @@ TEST_CASE("executors is a table, and says when there are none") {
 
 TEST_CASE("executors --json prints an object for each") {
   CliWorld world;
-  CHECK(world.Run({"executors", "--json"}).out == "");
+  CHECK(world.Run({"executors", "--json"}).out.empty());
   world.fake.Handle("a", [](const TaskSpec& spec) { return spec.payload; });
   const Said said = world.Run({"executors", "--json"});
   CHECK(said.code == 0);
@@ -81,8 +81,8 @@ TEST_CASE("events --json gives positions to go on from, in pages and in a stream
 
 TEST_CASE("events reads more than one page") {
   CliWorld world;
-  std::vector<Task> tasks(2'100, Task("t"));
-  REQUIRE(world.fake.Connect().SpawnBatch(std::move(tasks)).size() == 2'100);
+  const std::vector<Task> tasks(2'100, Task("t"));
+  REQUIRE(world.fake.Connect().SpawnBatch(tasks).size() == 2'100);
   CHECK(world.Run({"events"}).out_lines().size() == 2'100);
 }
 

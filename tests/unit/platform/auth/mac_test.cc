@@ -91,6 +91,7 @@ TEST_CASE("Threads sign alike") {
   const std::string code = keys->Sign(Purpose::kLease, "message");
   std::vector<std::string> codes(4);
   std::vector<std::thread> threads;
+  threads.reserve(codes.size());
   for (auto& mine : codes) {
     threads.emplace_back([&] { mine = keys->Sign(Purpose::kLease, "message"); });
   }

@@ -109,7 +109,7 @@ class FakeModule final : public Module, public Service {
   std::unique_ptr<Reply> waiting_;
 };
 
-ModuleMaker Maker(std::string name, Log& log, bool serves = false) {
+ModuleMaker Maker(const std::string& name, Log& log, bool serves = false) {
   return [name, &log, serves](Environment& environment) {
     return std::make_unique<FakeModule>(name, environment, log, serves);
   };
