@@ -94,10 +94,10 @@ TEST_CASE("A task of which Inputs cannot say anything comes again late, and hold
   CHECK(lookup.size() == 2);
   now = lookup.NextDue();
   CHECK(now < again);
-  CHECK(lookup.Take(now, All) == std::vector<TaskId>{Task(2)});
+  CHECK(lookup.Take(now, All) == std::vector<Awaited>{Task(2)});
   lookup.Succeeded();
   CHECK(lookup.NextDue() == again);
-  CHECK(lookup.Take(again, All) == std::vector<TaskId>{Task(1)});
+  CHECK(lookup.Take(again, All) == std::vector<Awaited>{Task(1)});
   CHECK(lookup.size() == 0);
 }
 
