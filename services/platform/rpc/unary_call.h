@@ -20,7 +20,7 @@ class UnaryCall : public grpc::ServerContext {
   virtual void Finish(const absl::Status& status) = 0;
 
  protected:
-  ~UnaryCall() = default;
+  ~UnaryCall() override = default;
 };
 
 // Waits for a call, gives it to its method, and is gone when that has finished it.
@@ -54,7 +54,7 @@ class UnaryCallOf final : public UnaryCall, private Completion {
 
  private:
   UnaryCallOf(const Method& method, CallQueue& queue) : method_(method), queue_(queue) {}
-  ~UnaryCallOf() = default;
+  ~UnaryCallOf() override = default;
 
   void OnCompleted(bool ok) override {
     if (came_) {

@@ -37,10 +37,12 @@ void CheckFence(std::string_view bytes) {
 void CheckExpiry(std::string_view bytes) {
   const auto keys = outputs::DecodeExpiry(bytes);
   if (!keys.ok()) return;
-  KANTOKU_CHECK(outputs::DecodeExpirySize(bytes).value() == keys->size());
+  const auto totals = outputs::DecodeExpiryTotals(bytes);
+  KANTOKU_CHECK(totals.ok() && totals->keys == keys->size());
   std::string record;
-  outputs::EncodeExpiry(*keys, record);
+  outputs::EncodeExpiry(*keys, totals->bytes, record);
   KANTOKU_CHECK(outputs::DecodeExpiry(record).value() == *keys);
+  KANTOKU_CHECK(outputs::DecodeExpiryTotals(record)->bytes == totals->bytes);
 }
 
 }  // namespace

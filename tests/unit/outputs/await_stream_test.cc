@@ -35,7 +35,7 @@ TaskId Task(uint64_t sequence) {
 // An Inputs that never answers: whoever waits for it waits on.
 class SilentInputs final : public TaskLives {
  public:
-  void Ask(std::vector<TaskId>, Done) override {}
+  void Ask(std::vector<Question>, Done) override {}
 };
 
 class Client {
