@@ -12,7 +12,7 @@ namespace kantoku::cli::testing {
 namespace {
 
 absl::StatusOr<std::string> Shout(const TaskSpec& spec) {
-  if (spec.payload == "bad") return absl::InvalidArgumentError("no\nway");
+  if (spec.payload == "bad") return FakeKantoku::FailFinally("HANDLER_FAILED", "no\nway");
   return spec.payload + "!\n";
 }
 

@@ -17,7 +17,7 @@ constexpr char kUnknownId[] = "01900000-0000-7000-8000-000000000001";
 absl::StatusOr<std::string> Echo(const TaskSpec& spec) { return spec.payload; }
 
 absl::StatusOr<std::string> FailFinally(const TaskSpec& spec) {
-  return absl::InvalidArgumentError(spec.payload);
+  return FakeKantoku::FailFinally("HANDLER_FAILED", spec.payload);
 }
 
 TEST_CASE("spawn prints the id of a task that is what the options say") {

@@ -37,7 +37,7 @@ TEST_CASE("get tells when and why a task failed") {
   const std::string id = world.Spawn({"fail"});
   world.fake.AdvanceTime(absl::Seconds(2));
   world.fake.Handle("fail", [](const TaskSpec&) -> absl::StatusOr<std::string> {
-    return absl::InvalidArgumentError("bad\ninput");
+    return FakeKantoku::FailFinally("HANDLER_FAILED", "bad\ninput");
   });
   const Said said = world.Run({"get", id});
   CHECK(said.code == 0);
