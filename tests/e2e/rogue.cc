@@ -118,6 +118,7 @@ absl::StatusOr<outputs::v1::PutResult> Rogue::Put(const std::string& token,
   grpc::ClientContext context;
   context.set_deadline(Deadline());
   outputs::v1::PutRequest request;
+  request.set_session_id(session_);
   outputs::v1::PutItem& item = *request.add_items();
   item.set_lease_token(token);
   item.set_data(data);

@@ -35,7 +35,10 @@ class Rogue {
   static std::string NoTask();
   static inputs::v1::Held HeldOf(const std::string& task, uint32_t dispatch);
 
-  void Say(const inputs::v1::PullRequest& request) { (void)stream_->Write(request); }
+  void Say(const inputs::v1::PullRequest& request) {
+    if (request.has_hello()) session_ = request.hello().session_id();
+    (void)stream_->Write(request);
+  }
   void Ack(const std::string& task, uint32_t dispatch, const std::string& receipt);
   void Nack(const std::string& task, uint32_t dispatch, inputs::v1::NackKind kind);
 
@@ -48,6 +51,9 @@ class Rogue {
   std::vector<inputs::v1::Refused> Refusals();
   absl::Status AwaitEnd();
 
+  // The session of the last hello, unless another is claimed; results are put in its name.
+  const std::string& session() const { return session_; }
+  void Claim(const std::string& session) { session_ = session; }
   // What Outputs says to a result.
   absl::StatusOr<outputs::v1::PutResult> Put(const std::string& token, const std::string& data);
   outputs::v1::OutputsService::Stub& outputs() { return *outputs_; }
@@ -58,6 +64,7 @@ class Rogue {
   grpc::ClientContext context_;
   std::unique_ptr<grpc::ClientReaderWriter<inputs::v1::PullRequest, inputs::v1::PullResponse>>
       stream_;
+  std::string session_;
   inputs::v1::PullResponse heard_;  // All frames in one.
   int refusals_taken_ = 0;
   uint32_t questions_ = 0;

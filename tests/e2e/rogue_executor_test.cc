@@ -151,6 +151,8 @@ TEST_CASE("A result counts only with a genuine lease that goes on") {
   REQUIRE(lease.ok());
   platform::Lease of_another = *lease;
   of_another.holder = {.subject = "somebody", .client_id = "else"};
+  platform::Lease of_another_session = *lease;
+  of_another_session.session = platform::SessionId(*platform::Uuid::FromBytes(Rogue::Session('o')));
   platform::Lease over = *lease;
   over.expires = absl::Now() - absl::Seconds(1);
   std::vector<std::string> wrong = {"",
@@ -160,6 +162,7 @@ TEST_CASE("A result counts only with a genuine lease that goes on") {
                                     ReceiptOf(*rogue, rogue->Task(2)),
                                     platform::SealServiceIdentity(*keys, "inputs", lease->expires),
                                     platform::SealLease(*keys, of_another),
+                                    platform::SealLease(*keys, of_another_session),
                                     platform::SealLease(*keys, over)};
   for (size_t at = 0; at < token.size(); at += 11) wrong.push_back(Spoilt(token, at));
   for (const std::string& one : wrong) {
@@ -196,9 +199,11 @@ TEST_CASE("A dispatch that is over can put nothing any more") {
 
   // A session that vanishes with its tokens, until its grace is over and others have done the work.
   std::vector<Dispatch> held(rogue->heard().tasks().begin(), rogue->heard().tasks().end());
+  const std::string session = rogue->session();
   rogue = nullptr;
   scene.CheckNothingIsLost();
   Rogue returned(scene.address());
+  returned.Claim(session);
   for (const Dispatch& task : held) {
     const auto late = returned.Put(task.lease_token(), "a lie");
     REQUIRE(late.ok());
@@ -465,6 +470,7 @@ TEST_CASE("Floods hold nobody up") {
   }
   grpc::ClientContext context;
   outputs::v1::PutRequest put;
+  put.set_session_id(Rogue::Session('f'));
   for (int i = 0; i < 10'000; ++i) put.add_items()->set_lease_token("forged");
   outputs::v1::PutResponse answers;
   REQUIRE(rogue->outputs().Put(&context, put, &answers).ok());
