@@ -1,5 +1,8 @@
 // An executor that lies, steals and floods, in raw gRPC against a real `kantoku up`, beside an
 // honest one: it is refused with the reason, and every task ends with the honest result.
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
