@@ -22,8 +22,8 @@ class Completion {
 
 // A completion queue of a server and the one thread that runs what comes out of it. One, because
 // then a message is handled by the thread that gRPC read it on; where several share a queue, as
-// behind gRPC's callback API, every event wakes another of them, which costs more than a small
-// message does (DECISIONS.md).
+// behind gRPC's callback API, every event wakes another of them, which costs as much as a small
+// message itself (DECISIONS.md).
 //
 // Thread-safe.
 class CallQueue {

@@ -12,10 +12,6 @@ namespace kantoku::platform {
 // The largest message, both ways, that any of our ends takes or sends: 32 MiB.
 inline constexpr int kMaxMessageBytes = 32 << 20;
 
-// How much a peer may send on one stream before we have read it, both ways. A constant instead of
-// gRPC's probing: that sends a ping for most messages, which costs more than the messages do.
-inline constexpr int kStreamWindowBytes = 1 << 20;
-
 // A connection to a service, made when it is first used. A service that comes back is found within
 // a second; a connection that went silent is noticed within 15 s and made anew; a connection
 // attempt has gRPC's 20 s, for links that are slow. No retries: callers know what is safe to

@@ -21,24 +21,16 @@
 
 namespace kantoku::platform {
 
-// Takes its calls from queues.
-class QueueService {
- public:
-  // Begins to take calls from `queue`; once for each queue, before its thread starts.
-  virtual void Serve(CallQueue& queue) = 0;
-
- protected:
-  ~QueueService() = default;
-};
-
-// Base of a service; each of its methods is named once in the constructor. Calls of different
-// queues run at the same time. What is not named answers UNIMPLEMENTED.
-class Service : public grpc::Service, public QueueService {
+// Base of a service that takes its calls from queues; each of its methods is named once in the
+// constructor. Calls of different queues run at the same time. What is not named answers
+// UNIMPLEMENTED.
+class Service : public grpc::Service {
  public:
   // "kantoku.outputs.v1.OutputsService".
   explicit Service(std::string full_name) : full_name_(std::move(full_name)) {}
 
-  void Serve(CallQueue& queue) override {
+  // Begins to take calls from `queue`; once for each queue, before its thread starts.
+  void Serve(CallQueue& queue) {
     for (const auto& expect : methods_) expect(queue);
   }
 

@@ -84,8 +84,6 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
   for (grpc::Service* const service : services) builder.RegisterService(service);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   // Else a second program would get the same port, and half of the connections, without a word.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
@@ -107,7 +105,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
   bound.port = static_cast<uint16_t>(port);
   for (const auto& queue : queues) {
     for (grpc::Service* const service : services) {
-      if (auto* served = dynamic_cast<QueueService*>(service)) served->Serve(*queue);
+      if (auto* served = dynamic_cast<Service*>(service)) served->Serve(*queue);
     }
     queue->Start();
   }
