@@ -228,9 +228,11 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     ApplyCommands();
     if (!turn.health.ok()) open_->Answer(turn.health);
     std::unique_ptr<Group> closed;
-    if (turn.close && IsTimeToClose(machine_.NextWake(), open_->now().steady))
+    absl::Duration wake = machine_.NextWake();
+    if (turn.close && IsTimeToClose(wake, open_->now().steady)) {
       closed = CloseGroup();
-    const absl::Duration wake = machine_.NextWake();
+      wake = machine_.NextWake();
+    }
 
     MutexLock lock(mu_);
     taken_ = commands_.size() - next_command_;
@@ -317,8 +319,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   }
 
   // Makes an outcome known before anybody is told of it, so that who repeats at once is judged by
-  // it. A free store lets
-  // the other thread close the next group while this one's releases run.
+  // it. A free store lets the other thread close the next group while this one's releases run.
   void Note(const absl::Status& outcome) {
     bool changed = false;
     {
