@@ -1,7 +1,10 @@
 // An executor whose handlers take 1 to 50 ms, for tests that kill it and what it talks to.
 #include <CLI/CLI.hpp>
+#include <condition_variable>
+#include <mutex>
+#include <stop_token>
 
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "services/executor-runtime/executor.h"
 #include "services/executor-runtime/program.h"
 #include "tests/chaos/work.h"
@@ -14,7 +17,13 @@ using kantoku::executor::ExecutorOptions;
 using kantoku::executor::Result;
 
 absl::StatusOr<Result> Work(Context& task) {
-  absl::SleepFor(kantoku::test::WorkOf(task.payload()));  // This is the work.
+  // The work is to be busy for so long, unless it is asked to stop.
+  std::mutex mutex;
+  std::unique_lock<std::mutex> lock(mutex);
+  std::condition_variable_any stopped;
+  const auto work = absl::ToChronoMicroseconds(kantoku::test::WorkOf(task.payload()));
+  stopped.wait_for(lock, task.stop_token(), work, [] { return false; });
+  if (task.stop_token().stop_requested()) return absl::CancelledError("was asked to stop");
   return Result{.data = kantoku::test::ResultOf(task.payload()), .content_type = "text/plain"};
 }
 
