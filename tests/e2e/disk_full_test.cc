@@ -1,6 +1,5 @@
 // `kantoku up` on a disk that fills up while tasks run, and has room again.
 #include <grpcpp/create_channel.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 #include <sys/resource.h>
 
@@ -17,6 +16,7 @@
 #include "tests/chaos/work.h"
 #include "tests/e2e/small_disk.h"
 #include "tests/e2e/up.h"
+#include "tests/support/health_check.h"
 
 namespace kantoku::test {
 namespace {
@@ -28,28 +28,8 @@ std::shared_ptr<grpc::Channel> Channel(const Up& up) {
   return grpc::CreateChannel(up.address(), grpc::InsecureChannelCredentials());
 }
 
-// Whether the standard health service says SERVING of a service; "" is the whole server.
 bool Serves(const Up& up, const std::string& service) {
-  grpc::GenericStub stub(Channel(up));
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoSeconds(kPatience));
-  grpc::CompletionQueue queue;
-  const std::string request =
-      service.empty() ? "" : std::string("\n") + static_cast<char>(service.size()) + service;
-  grpc::Slice slice(request);
-  auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check",
-                                    grpc::ByteBuffer(&slice, 1), &queue);
-  call->StartCall();
-  grpc::ByteBuffer response;
-  grpc::Status status;
-  call->Finish(&response, &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  queue.Next(&tag, &ok);
-  if (!status.ok()) return false;  // A channel that has not noticed the restart yet.
-  grpc::Slice bytes;
-  REQUIRE(response.DumpToSingleSlice(&bytes).ok());
-  return bytes.size() == 2 && bytes.begin()[1] == 1;
+  return HealthOf(Channel(up), service) == "SERVING";
 }
 
 // A user who spawns in plain gRPC, where nothing is repeated by itself.

@@ -1,7 +1,6 @@
 #include "services/platform/server/program.h"
 
 #include <arpa/inet.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <netinet/in.h>
 #include <prometheus/counter.h>
 #include <sys/socket.h>
@@ -20,6 +19,7 @@
 #include "services/platform/rpc/service.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
+#include "tests/support/health_check.h"
 #include "tests/support/temp_dir.h"
 
 namespace kantoku::platform {
@@ -153,28 +153,8 @@ std::string HttpGet(const std::string& address, const std::string& path) {
   return answer;
 }
 
-// What the standard health service says of `service`: SERVING is 1, NOT_SERVING 2.
 std::string Health(Program& program, const std::string& service) {
-  grpc::GenericStub stub(program.environment().Connect(""));
-  grpc::ClientContext context;
-  grpc::CompletionQueue queue;
-  const std::string request =
-      service.empty() ? "" : std::string("\n") + static_cast<char>(service.size()) + service;
-  grpc::Slice slice(request);
-  auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check",
-                                    grpc::ByteBuffer(&slice, 1), &queue);
-  call->StartCall();
-  grpc::ByteBuffer response;
-  grpc::Status status;
-  call->Finish(&response, &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  queue.Next(&tag, &ok);
-  if (!status.ok()) return status.error_message();
-  grpc::Slice bytes;
-  REQUIRE(response.DumpToSingleSlice(&bytes).ok());
-  const std::string text(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
-  return text == "\x08\x01" ? "SERVING" : text == "\x08\x02" ? "NOT_SERVING" : text;
+  return test::HealthOf(program.environment().Connect(""), service);
 }
 
 TEST_CASE("Modules are opened, started, drained and stopped in order, the last first") {
