@@ -1,0 +1,219 @@
+#ifndef KANTOKU_TESTS_CONFORMANCE_OUTPUTS_EXAM_EXAM_CLIENT_H_
+#define KANTOKU_TESTS_CONFORMANCE_OUTPUTS_EXAM_EXAM_CLIENT_H_
+
+#include <grpcpp/client_context.h>
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "kantoku/outputs/v1/outputs.grpc.pb.h"
+#include "services/platform/auth/tokens.h"
+#include "services/platform/ids.h"
+#include "services/platform/rpc/caller.h"
+#include "services/platform/status.h"
+#include "tests/conformance/outputs_exam/outputs_service_exam.h"
+
+// How the exam of OutputsService asks.
+namespace kantoku::outputs {
+
+using platform::TaskId;
+
+inline constexpr int kOk = static_cast<int>(absl::StatusCode::kOk);
+inline constexpr int kInvalidArgument = static_cast<int>(absl::StatusCode::kInvalidArgument);
+inline constexpr int kNotFound = static_cast<int>(absl::StatusCode::kNotFound);
+inline constexpr int kAlreadyExists = static_cast<int>(absl::StatusCode::kAlreadyExists);
+inline constexpr int kPermissionDenied = static_cast<int>(absl::StatusCode::kPermissionDenied);
+inline constexpr int kFailedPrecondition = static_cast<int>(absl::StatusCode::kFailedPrecondition);
+inline constexpr int kResourceExhausted = static_cast<int>(absl::StatusCode::kResourceExhausted);
+
+inline TaskId Task(uint64_t sequence, uint64_t random = 5) {
+  return TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 3, sequence, random);
+}
+inline std::string Id(TaskId task) { return std::string(task.bytes()); }
+inline std::string Id(uint64_t sequence) { return Id(Task(sequence)); }
+
+inline const platform::SessionId kSession(platform::Uuid::FromBytes("0123456789abcdef").value());
+
+inline platform::Lease LeaseOf(TaskId task, uint32_t dispatch) {
+  return {.task = task,
+          .dispatch = dispatch,
+          .session = kSession,
+          .holder = {.subject = "local", .client_id = "local"},
+          .name_space = "default",
+          .owner = "local",
+          .expires = absl::Now() + absl::Hours(1),
+          .retention = absl::Hours(24)};
+}
+
+inline void SetDeadline(grpc::ClientContext& context) {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+  context.set_wait_for_ready(true);
+}
+
+// An Await call that a test reads answer by answer.
+class Futures {
+ public:
+  explicit Futures(v1::OutputsService::Stub& stub) {
+    SetDeadline(context_);
+    stream_ = stub.Await(&context_);
+  }
+  ~Futures() {
+    context_.TryCancel();
+    if (!finished_) static_cast<void>(Finish());
+  }
+
+  void Add(const std::vector<std::string>& ids, const std::vector<std::string>& forget = {}) {
+    v1::AwaitRequest request;
+    for (const std::string& id : ids) request.add_task_ids(id);
+    for (const std::string& id : forget) request.add_forget(id);
+    REQUIRE(stream_->Write(request));
+  }
+  void HalfClose() { stream_->WritesDone(); }
+
+  // The next answer; false when the stream has ended.
+  bool Next(v1::AwaitResult& result) {
+    while (next_ == response_.results_size()) {
+      next_ = 0;
+      response_.Clear();
+      if (!stream_->Read(&response_)) return false;
+    }
+    result = response_.results(next_++);
+    return true;
+  }
+  v1::AwaitResult Next() {
+    v1::AwaitResult result;
+    REQUIRE(Next(result));
+    return result;
+  }
+  absl::Status Finish() {
+    finished_ = true;
+    v1::AwaitResponse ignored;
+    while (stream_->Read(&ignored)) {
+    }
+    return platform::FromGrpc(stream_->Finish());
+  }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::AwaitRequest, v1::AwaitResponse>> stream_;
+  v1::AwaitResponse response_;
+  int next_ = 0;
+  bool finished_ = false;
+};
+
+class Exam {
+ public:
+  explicit Exam(const ServiceEntry& entry) : subject_(entry.make()) { Connect(); }
+
+  v1::PutItem Item(const platform::Lease& lease, const std::string& data = "data") {
+    v1::PutItem item;
+    item.set_lease_token(platform::SealLease(subject_->keys(), lease));
+    item.set_data(data);
+    item.set_content_type("text/plain");
+    return item;
+  }
+  v1::PutItem Item(uint64_t task, uint32_t dispatch, const std::string& data = "data") {
+    return Item(LeaseOf(Task(task), dispatch), data);
+  }
+  absl::StatusOr<v1::PutResponse> TryPut(const v1::PutRequest& request) {
+    grpc::ClientContext context;
+    SetDeadline(context);
+    v1::PutResponse response;
+    const auto status = platform::FromGrpc(stub_->Put(&context, request, &response));
+    if (!status.ok()) return status;
+    return response;
+  }
+  std::vector<v1::PutResult> Put(const std::vector<v1::PutItem>& items) {
+    v1::PutRequest request;
+    request.set_session_id(std::string(kSession.bytes()));
+    for (const v1::PutItem& item : items) *request.add_items() = item;
+    const auto response = TryPut(request);
+    REQUIRE(response.ok());
+    REQUIRE(response->results_size() == request.items_size());
+    return {response->results().begin(), response->results().end()};
+  }
+  v1::PutResult Put(const v1::PutItem& item) { return Put(std::vector<v1::PutItem>{item})[0]; }
+
+  absl::StatusOr<v1::GetResponse> TryGet(const std::vector<std::string>& ids) {
+    v1::GetRequest request;
+    for (const std::string& id : ids) request.add_task_ids(id);
+    grpc::ClientContext context;
+    SetDeadline(context);
+    v1::GetResponse response;
+    const auto status = platform::FromGrpc(stub_->Get(&context, request, &response));
+    if (!status.ok()) return status;
+    return response;
+  }
+  v1::GetResult Get(const std::string& id) {
+    const auto response = TryGet({id});
+    REQUIRE(response.ok());
+    return response->results(0);
+  }
+
+  static v1::FenceItem Closing(uint64_t task, uint32_t dispatch) {
+    v1::FenceItem item;
+    item.set_task_id(Id(task));
+    item.set_dispatch(dispatch);
+    return item;
+  }
+  static v1::FenceItem Settling(uint64_t task, v1::ResultStatus status) {
+    v1::FenceItem item = Closing(task, 1);
+    item.set_namespace_("default");
+    item.set_owner("local");
+    item.mutable_settlement()->set_status(status);
+    item.mutable_settlement()->mutable_error()->set_reason("TIMEOUT");
+    item.mutable_settlement()->mutable_error()->set_message("took too long");
+    return item;
+  }
+  absl::StatusOr<v1::FenceResponse> TryFence(const std::vector<v1::FenceItem>& items,
+                                             uint64_t epoch = 1,
+                                             const std::string& service = "inputs") {
+    v1::FenceRequest request;
+    request.set_epoch(epoch);
+    for (const v1::FenceItem& item : items) *request.add_items() = item;
+    grpc::ClientContext context;
+    SetDeadline(context);
+    if (!service.empty()) {
+      platform::PresentAsService(context, subject_->keys(), service, absl::Now());
+    }
+    v1::FenceResponse response;
+    const auto status = platform::FromGrpc(stub_->Fence(&context, request, &response));
+    if (!status.ok()) return status;
+    return response;
+  }
+  v1::FenceResult Fence(const v1::FenceItem& item, uint64_t epoch = 1) {
+    const auto response = TryFence({item}, epoch);
+    REQUIRE(response.ok());
+    REQUIRE(response->results_size() == 1);
+    return response->results(0);
+  }
+
+  Futures Await() { return Futures(*stub_); }
+
+  void Restart() {
+    subject_->Stop();
+    subject_->Start();
+    Connect();
+  }
+  ServiceSubject& subject() { return *subject_; }
+
+ private:
+  void Connect() { stub_ = v1::OutputsService::NewStub(subject_->channel()); }
+
+  std::unique_ptr<ServiceSubject> subject_;
+  std::unique_ptr<v1::OutputsService::Stub> stub_;
+};
+
+inline void CheckStatus(const task::v1::ItemStatus& status, int code, const std::string& reason) {
+  CHECK(status.code() == code);
+  CHECK(status.reason() == reason);
+  CHECK(status.message().empty() == (code == kOk));
+}
+
+}  // namespace kantoku::outputs
+
+#endif  // KANTOKU_TESTS_CONFORMANCE_OUTPUTS_EXAM_EXAM_CLIENT_H_
