@@ -170,7 +170,7 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
 
   void OnWriteDone(bool ok) final {
     // Before anybody may finish the stream.
-    if (ok) OnWritten(written_bytes_);
+    if (ok) OnWritten(written_bytes());
     bool writable = false;
     {
       MutexLock lock(mutex_);
@@ -282,6 +282,11 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
     return take;
   }
 
+  size_t written_bytes() {
+    MutexLock lock(mutex_);
+    return written_bytes_;
+  }
+
   absl::Status final_status() {
     MutexLock lock(mutex_);
     return *closing_;
@@ -294,12 +299,12 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   // Belong to gRPC while reading_ or writing_.
   Request request_;
   Response written_;
-  size_t written_bytes_ = 0;
 
   Mutex mutex_;
   std::shared_ptr<CoalescingStream> self_ ABSL_GUARDED_BY(mutex_);  // From Start to OnDone.
   std::deque<Message> pending_ ABSL_GUARDED_BY(mutex_);
   size_t pending_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t written_bytes_ ABSL_GUARDED_BY(mutex_) = 0;             // Of the message on its way.
   std::optional<absl::Status> closing_ ABSL_GUARDED_BY(mutex_);  // Set once.
   int operations_ ABSL_GUARDED_BY(mutex_) = 0;                   // That are just being started.
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
