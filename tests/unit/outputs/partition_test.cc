@@ -181,7 +181,7 @@ class House {
     const auto replied = std::make_shared<std::promise<absl::Status>>();
     Run([&](OutputsPartition& partition, Transaction& transaction) {
       const ResultBook::Offer offers[] = {Offer(task, 1, data)};
-      REQUIRE(partition.Put(offers, transaction).ok());
+      KANTOKU_CHECK(partition.Put(offers, transaction).ok());
       transaction.Reply([replied](const absl::Status& status) { replied->set_value(status); });
     });
     REQUIRE(replied->get_future().get().ok());
