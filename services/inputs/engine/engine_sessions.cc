@@ -46,7 +46,7 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
     lanes.push_back(matcher_.LaneFor(command.name_space, type));
   }
   std::ranges::sort(lanes);
-  lanes.erase(std::ranges::unique(lanes).begin(), lanes.end());
+  lanes.erase(std::unique(lanes.begin(), lanes.end()), lanes.end());
   matcher_.Attach(session->number, std::move(lanes));
   SetCredit(command.connection, command.max_held);
   return verdicts;
