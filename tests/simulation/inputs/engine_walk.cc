@@ -324,7 +324,7 @@ void EngineWalk::Connect(Executor& executor) {
   Expect(verdicts.ok() && verdicts->size() == held.size(), "hello is answered item by item");
   CheckHello(executor, held, *verdicts);
   open_.on_commit.push_back(
-      [this, &executor, held, verdicts = *verdicts, connection = command.connection] {
+      [&executor, held, verdicts = *verdicts, connection = command.connection] {
         if (executor.connection != connection) return;
         for (size_t i = 0; i < held.size(); ++i) {
           const auto handler = executor.handlers.find(held[i].task);
