@@ -48,7 +48,9 @@ class ThreadedPartitionRunner final : public PartitionRunner {
 
   absl::Status StartThreads() {
     try {
-      for (std::thread& thread : threads_) thread = std::thread([this] { Work(); });
+      for (size_t i = 0; i < threads_.size(); ++i) {
+        threads_[i] = std::thread([this, i] { Work(idles_[i]); });
+      }
     } catch (const std::system_error& error) {
       return Error(absl::StatusCode::kResourceExhausted, "NO_THREAD",
                    absl::StrCat(options_.name, ": cannot start a thread: ", error.what()));
@@ -57,10 +59,15 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   }
 
   absl::Status Post(Command command, Urgency urgency) override {
-    MutexLock lock(mu_);
-    KANTOKU_RETURN_IF_ERROR(Accepts(urgency));
-    inbox_.push_back({std::move(command), urgency == Urgency::kPatient});
-    if (!applying_) CallOne();  // Who applies looks again by itself.
+    Idle* called = nullptr;
+    {
+      MutexLock lock(mu_);
+      KANTOKU_RETURN_IF_ERROR(Accepts(urgency));
+      inbox_.push_back({std::move(command), urgency == Urgency::kPatient});
+      if (!applying_) called = ToCall();  // Who applies looks again by itself.
+    }
+    // Without the lock, which it would only wait for.
+    if (called != nullptr) called->call.Signal();
     return absl::OkStatus();
   }
 
@@ -87,10 +94,10 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     Command command;
     bool patient;
   };
-  // A thread without a task.
+  // What a thread without a task waits for.
   struct Idle {
     absl::Duration deadline;
-    CondVar called;
+    CondVar call;
   };
   enum class Task : uint8_t { kApply, kEndApplying, kStore, kLeave };
   // What a thread is to do next.
@@ -120,10 +127,10 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     return absl::OkStatus();
   }
 
-  void Work() {
+  void Work(Idle& idle) {
     NameThisThread(options_.name);
     for (;;) {
-      Turn turn = NextTurn();
+      Turn turn = NextTurn(idle);
       switch (turn.task) {
         case Task::kApply:
           Apply(turn);
@@ -141,7 +148,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   }
 
   // Waits until there is something to do that the other thread is not doing.
-  Turn NextTurn() {
+  Turn NextTurn(Idle& idle) {
     MutexLock lock(mu_);
     for (;;) {
       calling_ = false;
@@ -160,28 +167,32 @@ class ThreadedPartitionRunner final : public PartitionRunner {
         CallAll();  // The other one may wait for this, too.
         return {.task = Task::kLeave};
       }
-      WaitForCall();
+      WaitForCall(idle);
     }
   }
 
   // The thread that knows best when the open group is due is called first and watches the time, so
   // that nobody does so by what is out of date.
-  void WaitForCall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    Idle idle{.deadline = applying_ ? absl::InfiniteDuration() : CloseDue()};
+  void WaitForCall(Idle& idle) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    idle.deadline = applying_ ? absl::InfiniteDuration() : CloseDue();
     const bool watched = !idle_.empty() && idle_.back()->deadline == idle.deadline;
     if (watched) idle.deadline = absl::InfiniteDuration();
     idle_.insert(watched ? idle_.begin() : idle_.end(), &idle);
-    clock_.Wait(mu_, idle.called, idle.deadline);
+    clock_.Wait(mu_, idle.call, idle.deadline);
     std::erase(idle_, &idle);
   }
 
-  void CallOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (calling_ || idle_.empty()) return;
+  // Whom to call, unless nobody is idle or somebody comes already.
+  Idle* ToCall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (calling_ || idle_.empty()) return nullptr;
     calling_ = true;
-    idle_.back()->called.Signal();
+    return idle_.back();
+  }
+  void CallOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (Idle* const called = ToCall()) called->call.Signal();
   }
   void CallAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    for (Idle* idle : idle_) idle->called.Signal();
+    for (Idle* idle : idle_) idle->call.Signal();
   }
 
   // ---- Applying ----
@@ -366,6 +377,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
 
   Mutex stop_mu_;  // Held over the whole of Stop.
   std::array<std::thread, 2> threads_;
+  std::array<Idle, 2> idles_;  // One of each thread.
 
   // Of who applies: touched with `applying_` set by this thread, or under mu_ while it is not set.
   std::unique_ptr<Group> open_;
