@@ -294,28 +294,30 @@ TEST_CASE("A stream lives until it has ended and not longer") {
 
 // A client that does not read: its windows fill up, and a write stays on its way.
 struct Unread : Fixture {
-  Unread() {
+  // Something may still leave after the refusal, and the stream be writable again.
+  explicit Unread(std::function<void(Stream&)> on_writable = [](Stream&) {}) {
+    script.on_writable = std::move(on_writable);
     script.options.max_pending_bytes = size_t{1} << 20;
     client = stub->Await(&context);
     stream = OnlyStream();
-    while (stream->Say(std::string(10'000, 'x')).ok()) ++posted;
+    while ((refusal = stream->Say(std::string(10'000, 'x'))).ok()) ++posted;
   }
   grpc::ClientContext context;
   std::unique_ptr<grpc::ClientReaderWriter<Request, Response>> client;
   std::shared_ptr<Stream> stream;
   size_t posted = 0;
+  absl::Status refusal;
 };
 
 TEST_CASE("What waits is bounded, and the stream says when there is room again") {
-  Unread f;
-  CHECK(f.posted < 10'000);
-  CHECK(ReasonOf(f.stream->Say("x")) == "STREAM_FULL");
   Awaited<bool> writable;
-  f.script.on_writable = [&](Stream& stream) {
+  Unread f([&](Stream& stream) {
     if (!stream.Say("more").ok()) return;
     writable.Set(true);
     stream.Close(absl::OkStatus());
-  };
+  });
+  CHECK(f.posted < 10'000);
+  CHECK(ReasonOf(f.refusal) == "STREAM_FULL");
   const auto ids = ReadAll(*f.client);
   CHECK(writable.Get());
   CHECK(ids.size() == f.posted + 1);
