@@ -4,7 +4,7 @@ find_package(Threads REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)  # OpenSSL::SSL OpenSSL::Crypto
 find_package(Protobuf 3.21 REQUIRED)  # protobuf::libprotobuf protobuf::protoc (CMake's own module: Debian ships no config)
 find_package(absl CONFIG REQUIRED)  # absl::status absl::flat_hash_map …
-find_package(gRPC CONFIG REQUIRED)  # gRPC::grpc++ gRPC::grpc++_reflection gRPC::grpc_cpp_plugin
+find_package(gRPC CONFIG REQUIRED)  # gRPC::grpc++ gRPC::grpc_cpp_plugin
 find_package(spdlog CONFIG REQUIRED)  # spdlog::spdlog
 find_package(yaml-cpp CONFIG REQUIRED)  # yaml-cpp
 find_package(CLI11 CONFIG REQUIRED)  # CLI11::CLI11

@@ -10,7 +10,7 @@ set(_libraries
     kantoku_client
     kantoku_executor_runtime
     kantoku_platform_base
-    kantoku_platform_channel
+    kantoku_platform_client_rpc
     kantoku_platform_grpc_status
     kantoku_platform_log
     kantoku_platform_proto_time

@@ -32,7 +32,9 @@ Core::Core(ExecutorOptions options, std::unique_ptr<Journal> journal,
       journal_(std::move(journal)),
       inputs_(inputs::v1::InputsService::NewStub(inputs)),
       outputs_(outputs::v1::OutputsService::NewStub(outputs)),
-      reconnect_(kFirstReconnect, kLongestReconnect) {}
+      reconnect_(kFirstReconnect, kLongestReconnect) {
+  queue_.Start();
+}
 
 Core::~Core() {
   Stop();
@@ -222,7 +224,7 @@ absl::Duration Core::NextTime() const {
 }
 
 void Core::Connect(absl::Duration now, Actions& actions) {
-  stream_ = PullStream::Make(*inputs_, *this);
+  stream_ = PullStream::Make(*inputs_, queue_, *this);
   ++calls_;
   connected_ = true;
   writing_ = true;
@@ -308,8 +310,9 @@ void Core::Perform(const Actions& actions) {
       platform::MutexLock lock(mu_);
       context = put_context_;
     }
-    outputs_->async()->Put(context.get(), &put_request_, &put_response_,
-                           [this](const grpc::Status& status) { OnPutDone(status); });
+    platform::ReceiveAnswer(queue_, outputs_->AsyncPut(context.get(), put_request_, queue_.get()),
+                            &put_response_,
+                            [this](const absl::Status& status) { OnPutDone(status); });
   }
   if (actions.write != nullptr) actions.write->Write();
   if (actions.cancel != nullptr) actions.cancel->Cancel();

@@ -31,7 +31,7 @@ namespace kantoku::executor {
 
 // The executor: joins the pure parts (Ledger, PutQueue, Liveness) with threads, clock and gRPC.
 //
-// One mutex guards the pure parts. Whoever changes them, a thread of gRPC with a frame, a worker
+// One mutex guards the pure parts. Whoever changes them, the queue's thread with a frame, a worker
 // with a result or the caller of Run with the clock, takes it once, and collects into Actions what
 // follows: calls to make, threads to wake, handlers to stop. Those are carried out without it.
 //
@@ -75,12 +75,12 @@ class Core final : public Executor, private PullStream::Listener {
 
   absl::Status Register(std::string_view type, Handler handler, bool run_inline);
 
-  // From gRPC's threads.
+  // From the thread of the queue.
   void OnFrame(PullStream& stream, inputs::v1::PullResponse& frame) override;
   void OnWritten(PullStream& stream) override;
   void OnBroken(PullStream& stream) override;
   void OnClosed(PullStream& stream, const absl::Status& status) override;
-  void OnPutDone(const grpc::Status& status);
+  void OnPutDone(const absl::Status& status);
 
   // A worker's thread.
   void Work();
@@ -121,6 +121,7 @@ class Core final : public Executor, private PullStream::Listener {
   const std::unique_ptr<Journal> journal_;
   const std::unique_ptr<inputs::v1::InputsService::Stub> inputs_;
   const std::unique_ptr<outputs::v1::OutputsService::Stub> outputs_;
+  platform::CallQueue queue_;
   // Constant once Run has begun.
   std::map<std::string, Registration, std::less<>> handlers_;
   std::vector<std::thread> workers_;

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "services/executor-runtime/core.h"
 #include "services/platform/proto_time.h"
-#include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {
@@ -168,6 +167,8 @@ void Core::OnClosed(PullStream&, const absl::Status& status) {
     if (IsFinalAnswer(status.code(), ever_welcomed_)) {
       verdict_ = platform::Annotate(status, "inputs at " + options_.inputs_address);
     }
+    run_wakes_at_ = -absl::InfiniteDuration();
+    run_wakes_.SignalAll();
   }
   if (status.code() != absl::StatusCode::kCancelled && !status.ok()) {
     options_.log(level, absl::StrCat("connection to inputs at ", options_.inputs_address, ": ",
@@ -176,19 +177,19 @@ void Core::OnClosed(PullStream&, const absl::Status& status) {
   CallEnded();
 }
 
-void Core::OnPutDone(const grpc::Status& status) {
+void Core::OnPutDone(const absl::Status& status) {
   Actions actions;
   const absl::Duration now = Steady();
   {
     platform::MutexLock lock(mu_);
     put_context_ = nullptr;
-    puts_->OnAnswer(platform::FromGrpc(status), put_request_, put_response_, now);
+    puts_->OnAnswer(status, put_request_, put_response_, now);
     if (!stopping_ && !status.ok()) {
       const bool again = std::exchange(outputs_failed_, true);
       actions.lines.emplace_back(
           again ? LogLevel::kDebug : LogLevel::kWarn,
           absl::StrCat("outputs at ", options_.outputs_address, " did not take ",
-                       put_request_.items_size(), " results yet: ", status.error_message()));
+                       put_request_.items_size(), " results yet: ", status.message()));
     } else if (std::exchange(outputs_failed_, false)) {
       actions.lines.emplace_back(LogLevel::kInfo, "outputs takes results again");
     }
@@ -201,10 +202,7 @@ void Core::OnPutDone(const grpc::Status& status) {
 // The last thing a call does here: afterwards we may be gone.
 void Core::CallEnded() {
   platform::MutexLock lock(mu_);
-  --calls_;
-  run_wakes_at_ = -absl::InfiniteDuration();
-  run_wakes_.SignalAll();
-  calls_end_.SignalAll();
+  if (--calls_ == 0) calls_end_.SignalAll();
 }
 
 void Core::Work() {

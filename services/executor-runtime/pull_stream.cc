@@ -2,43 +2,25 @@
 
 #include <utility>
 
-#include "services/platform/rpc/grpc_status.h"
-
 namespace kantoku::executor {
 
 std::shared_ptr<PullStream> PullStream::Make(inputs::v1::InputsService::StubInterface& stub,
-                                             Listener& listener) {
-  std::shared_ptr<PullStream> stream(new PullStream(listener));
+                                             platform::CallQueue& queue, Listener& listener) {
+  std::shared_ptr<PullStream> stream(new PullStream(stub, queue, listener));
   stream->self_ = stream;
-  stub.async()->Pull(&stream->context_, stream.get());
-  // Given back in OnReadDone, when the listener knows that no write may be claimed any more.
-  stream->AddHold();
   return stream;
 }
 
 void PullStream::Open() {
-  StartRead(&response_);
-  StartCall();
-}
-
-void PullStream::Write() {
-  StartWrite(&request_);
-  RemoveHold();
-}
-
-void PullStream::HangUp() {
-  StartWritesDone();
-  RemoveHold();
+  stream_.Open(
+      [this](auto* context, auto* queue) { return stub_.PrepareAsyncPull(context, queue); });
+  stream_.StartRead(&response_);
 }
 
 void PullStream::OnReadDone(bool ok) {
-  if (ok) {
-    listener_.OnFrame(*this, response_);
-    StartRead(&response_);
-    return;
-  }
-  listener_.OnBroken(*this);
-  RemoveHold();
+  if (!ok) return listener_.OnBroken(*this);
+  listener_.OnFrame(*this, response_);
+  stream_.StartRead(&response_);
 }
 
 void PullStream::OnWriteDone(bool ok) {
@@ -46,9 +28,9 @@ void PullStream::OnWriteDone(bool ok) {
   if (ok) listener_.OnWritten(*this);
 }
 
-void PullStream::OnDone(const grpc::Status& status) {
+void PullStream::OnDone(const absl::Status& status) {
   const std::shared_ptr<PullStream> self = std::move(self_);
-  listener_.OnClosed(*this, platform::FromGrpc(status));
+  listener_.OnClosed(*this, status);
 }
 
 }  // namespace kantoku::executor

@@ -1,13 +1,11 @@
 #ifndef KANTOKU_SERVICES_EXECUTOR_RUNTIME_PULL_STREAM_H_
 #define KANTOKU_SERVICES_EXECUTOR_RUNTIME_PULL_STREAM_H_
 
-#include <grpcpp/client_context.h>
-#include <grpcpp/support/client_callback.h>
-
 #include <memory>
 
 #include "absl/status/status.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
+#include "services/platform/rpc/client_call.h"
 
 namespace kantoku::executor {
 
@@ -16,10 +14,8 @@ namespace kantoku::executor {
 // Whoever has something to say claims the write (Claim, under a lock of the listener's own, so that
 // there is one at a time and none after OnBroken), fills `request`, and calls Write outside of it.
 //
-// The listener hears OnFrame, OnWritten and OnBroken from gRPC's threads, OnFrame one after the
-// other, and last of all OnClosed.
-class PullStream final
-    : public grpc::ClientBidiReactor<inputs::v1::PullRequest, inputs::v1::PullResponse> {
+// The listener hears everything on the queue's thread, OnClosed last of all.
+class PullStream final : private platform::ClientStream::Handler {
  public:
   class Listener {
    public:
@@ -34,30 +30,33 @@ class PullStream final
     virtual void OnClosed(PullStream& stream, const absl::Status& status) = 0;
   };
 
-  // To be opened in any case. Lives at least until OnClosed; both arguments outlive it.
+  // To be opened in any case. Lives at least until OnClosed; all arguments outlive it.
   static std::shared_ptr<PullStream> Make(inputs::v1::InputsService::StubInterface& stub,
-                                          Listener& listener);
+                                          platform::CallQueue& queue, Listener& listener);
 
-  // Begins to connect. The first write may be claimed before, and made afterwards.
+  // Begins to connect, with the first write, which is claimed before and made right afterwards.
   void Open();
   // Ends the connection soon, by OnBroken and OnClosed.
-  void Cancel() { context_.TryCancel(); }
+  void Cancel() { stream_.Cancel(); }
 
   inputs::v1::PullRequest& request() { return request_; }
-  void Claim() { AddHold(); }
-  void Write();
-  // Instead of Write: gives the claim back and tells Inputs that nothing more will come.
-  void HangUp();
+  void Claim() { stream_.Claim(); }
+  void Write() { stream_.StartWrite(request_); }
+  // Instead of Write: tells Inputs that nothing more will come.
+  void HangUp() { stream_.StartWritesDone(); }
 
  private:
-  explicit PullStream(Listener& listener) : listener_(listener) {}
+  PullStream(inputs::v1::InputsService::StubInterface& stub, platform::CallQueue& queue,
+             Listener& listener)
+      : stub_(stub), listener_(listener), stream_(queue, *this) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
-  void OnDone(const grpc::Status& status) override;
+  void OnDone(const absl::Status& status) override;
 
+  inputs::v1::InputsService::StubInterface& stub_;
   Listener& listener_;
-  grpc::ClientContext context_;
+  platform::ClientBidiStream<inputs::v1::PullRequest, inputs::v1::PullResponse> stream_;
   inputs::v1::PullRequest request_;
   inputs::v1::PullResponse response_;
   std::shared_ptr<PullStream> self_;  // Until OnDone.

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 
 namespace kantoku::outputs {
@@ -47,68 +48,72 @@ absl::StatusOr<std::vector<TaskLife>> Decode(const inputs::v1::GetTasksResponse&
   return lives;
 }
 
-}  // namespace
+absl::Status Stopping() { return absl::CancelledError("Outputs is stopping"); }
 
-struct InputsClient::Call {
-  grpc::ClientContext context;
-  inputs::v1::GetTasksRequest request;
-  inputs::v1::GetTasksResponse response;
-  Done done;
-};
+}  // namespace
 
 InputsClient::InputsClient(std::function<std::shared_ptr<grpc::Channel>()> connect,
                            const platform::MacKeys& keys, platform::Clock& clock)
-    : connect_(std::move(connect)), keys_(keys), clock_(clock) {}
+    : connect_(std::move(connect)), keys_(keys), clock_(clock), thread_([this] { Run(); }) {}
 
 InputsClient::~InputsClient() { Stop(); }
 
-inputs::v1::InputsService::Stub& InputsClient::stub() {
-  if (stub_ == nullptr) stub_ = inputs::v1::InputsService::NewStub(connect_());
-  return *stub_;
-}
-
 void InputsClient::Ask(std::vector<Question> questions, Done done) {
-  auto call = std::make_shared<Call>();
-  call->request.set_states_only(true);
-  for (Question& question : questions) {
-    call->request.add_task_ids(question.task.bytes().data(), platform::TaskId::kSize);
-    call->request.add_subjects(std::move(question.subject));
-  }
-  call->done = std::move(done);
-  platform::PresentAsService(call->context, keys_, "outputs", clock_.Read().wall);
-  call->context.set_deadline(std::chrono::system_clock::now() + kPatience);
-  inputs::v1::InputsService::Stub* stub = nullptr;
   {
     MutexLock lock(mutex_);
     if (!stopped_) {
-      stub = &this->stub();
-      calls_.insert(call);
+      waiting_.push_back({std::move(questions), std::move(done)});
+      changed_.Signal();
+      return;
     }
   }
-  if (stub == nullptr) return call->done(absl::CancelledError("Outputs is stopping"));
-  stub->async()->GetTasks(&call->context, &call->request, &call->response,
-                          [this, call](const grpc::Status& status) {
-                            if (status.ok()) {
-                              call->done(Decode(call->response, call->request.task_ids_size()));
-                            } else {
-                              call->done(platform::FromGrpc(status));
-                            }
-                            MutexLock lock(mutex_);
-                            calls_.erase(call);
-                            ended_.SignalAll();
-                          });
+  done(Stopping());
 }
 
 void InputsClient::Stop() {
-  absl::flat_hash_set<std::shared_ptr<Call>> calls;
   {
     MutexLock lock(mutex_);
     stopped_ = true;
-    calls = calls_;
+    if (under_way_ != nullptr) under_way_->TryCancel();
+    changed_.Signal();
   }
-  for (const auto& call : calls) call->context.TryCancel();
-  MutexLock lock(mutex_);
-  while (!calls_.empty()) ended_.Wait(mutex_);
+  if (thread_.joinable()) thread_.join();
+}
+
+void InputsClient::Run() {
+  while (true) {
+    Asked asked;
+    grpc::ClientContext context;
+    bool stopped = false;
+    {
+      MutexLock lock(mutex_);
+      while (!stopped_ && waiting_.empty()) changed_.Wait(mutex_);
+      if (waiting_.empty()) return;
+      stopped = stopped_;
+      asked = std::move(waiting_.front());
+      waiting_.pop_front();
+      under_way_ = &context;
+    }
+    asked.done(stopped ? Stopping() : Answer(context, std::move(asked.questions)));
+    MutexLock lock(mutex_);
+    under_way_ = nullptr;
+  }
+}
+
+absl::StatusOr<std::vector<TaskLife>> InputsClient::Answer(grpc::ClientContext& context,
+                                                           std::vector<Question> questions) {
+  if (stub_ == nullptr) stub_ = inputs::v1::InputsService::NewStub(connect_());
+  inputs::v1::GetTasksRequest request;
+  request.set_states_only(true);
+  for (Question& question : questions) {
+    request.add_task_ids(question.task.bytes().data(), platform::TaskId::kSize);
+    request.add_subjects(std::move(question.subject));
+  }
+  platform::PresentAsService(context, keys_, "outputs", clock_.Read().wall);
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  inputs::v1::GetTasksResponse response;
+  KANTOKU_RETURN_IF_ERROR(platform::FromGrpc(stub_->GetTasks(&context, request, &response)));
+  return Decode(response, request.task_ids_size());
 }
 
 }  // namespace kantoku::outputs

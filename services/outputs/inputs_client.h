@@ -2,12 +2,14 @@
 #define KANTOKU_SERVICES_OUTPUTS_INPUTS_CLIENT_H_
 
 #include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
+#include <thread>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "services/outputs/inputs_lookup.h"
 #include "services/platform/auth/mac.h"
@@ -16,8 +18,8 @@
 
 namespace kantoku::outputs {
 
-// Asks Inputs over gRPC, as the service `outputs`. A question takes ten seconds at most; one that
-// failed is not repeated here.
+// Asks Inputs over gRPC, as the service `outputs`, one question after the other on a thread of its
+// own. A question takes ten seconds at most; one that failed is not repeated here.
 //
 // Thread-safe. Keys and clock outlive it.
 class InputsClient final : public TaskLives {
@@ -28,24 +30,31 @@ class InputsClient final : public TaskLives {
   ~InputsClient() override;
 
   void Ask(std::vector<Question> questions, Done done) override;
-  // Cancels what is under way and waits for the end of it; later questions fail at once.
+  // Cancels what is under way or waits, and waits for the end of it; later questions fail at once.
   // Idempotent.
   void Stop();
 
  private:
-  struct Call;
+  struct Asked {
+    std::vector<Question> questions;
+    Done done;
+  };
 
-  inputs::v1::InputsService::Stub& stub() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Run();
+  absl::StatusOr<std::vector<TaskLife>> Answer(grpc::ClientContext& context,
+                                               std::vector<Question> questions);
 
   const std::function<std::shared_ptr<grpc::Channel>()> connect_;
   const platform::MacKeys& keys_;
   platform::Clock& clock_;
+  std::unique_ptr<inputs::v1::InputsService::Stub> stub_;  // The thread's.
 
   platform::Mutex mutex_;
-  platform::CondVar ended_;
+  platform::CondVar changed_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  std::unique_ptr<inputs::v1::InputsService::Stub> stub_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_set<std::shared_ptr<Call>> calls_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Asked> waiting_ ABSL_GUARDED_BY(mutex_);
+  grpc::ClientContext* under_way_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::thread thread_;
 };
 
 }  // namespace kantoku::outputs

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/convert.h"
-#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/rpc/client_call.h"
 #include "services/platform/status.h"
 
 namespace kantoku::internal {
@@ -22,29 +22,24 @@ absl::Status Closed() {
 }  // namespace
 
 // One connection of the hub. Owned by it and by the call set, by this until OnDone.
-class AwaitHub::Stream final : public grpc::ClientBidiReactor<pb::AwaitRequest, pb::AwaitResponse>,
-                               public Cancellable {
+class AwaitHub::Stream final : private platform::ClientStream::Handler, public Cancellable {
  public:
-  explicit Stream(AwaitHub& hub) : hub_(hub) {}
+  explicit Stream(AwaitHub& hub) : hub_(hub), stream_(hub.runtime_.queue, *this) {}
 
-  // Writes `request` as the first one.
+  // With the first write, which is claimed.
   void Open() {
-    hub_.stub_.async()->Await(&context_, this);
-    // One hold for writes that start outside of reactions; it ends with the reads.
-    AddHold();
-    StartRead(&response_);
-    StartWrite(&request);
-    StartCall();
+    stream_.Open([this](auto* context, auto* queue) {
+      return hub_.stub_.PrepareAsyncAwait(context, queue);
+    });
+    stream_.StartRead(&response_);
+    stream_.StartWrite(request);
   }
 
-  // Begins to write `request`. Between the two the stream must be held.
-  void Hold() { AddHold(); }
-  void WriteAndRelease() {
-    StartWrite(&request);
-    RemoveHold();
-  }
+  // Under the hub's mutex, while the stream is not broken; then, without it, Open or Write.
+  void Claim() { stream_.Claim(); }
+  void Write() { stream_.StartWrite(request); }
 
-  void Cancel() override { context_.TryCancel(); }
+  void Cancel() override { stream_.Cancel(); }
 
   pb::AwaitRequest request;  // Belongs to gRPC while `writing`.
   // Guarded by the hub's mutex.
@@ -54,26 +49,22 @@ class AwaitHub::Stream final : public grpc::ClientBidiReactor<pb::AwaitRequest, 
  private:
   void OnReadDone(bool ok) override {
     const LibraryThreadScope scope;
-    if (!ok) {
-      hub_.OnReadsEnded(*this);
-      RemoveHold();
-      return;
-    }
+    if (!ok) return hub_.OnReadsEnded(*this);
     hub_.OnResults(response_);
-    StartRead(&response_);
+    stream_.StartRead(&response_);
   }
   void OnWriteDone(bool ok) override {
     const LibraryThreadScope scope;
     hub_.OnWritten(*this, ok);
   }
-  void OnDone(const grpc::Status& status) override {
+  void OnDone(const absl::Status& status) override {
     const LibraryThreadScope scope;
-    hub_.OnEnded(*this, platform::FromGrpc(status));
+    hub_.OnEnded(*this, status);
     hub_.runtime_.calls.Remove(this);  // May destroy this.
   }
 
   AwaitHub& hub_;
-  grpc::ClientContext context_;
+  platform::ClientBidiStream<pb::AwaitRequest, pb::AwaitResponse> stream_;
   pb::AwaitResponse response_;
 };
 
@@ -114,15 +105,16 @@ void AwaitHub::Advance() {
     if (stream_ == nullptr) {
       auto stream = std::make_shared<Stream>(*this);
       if (!TakeRequest(stream->request) || !runtime_.calls.Add(stream)) return;
+      stream->Claim();
       stream_ = opened = std::move(stream);
     } else if (!stream_->writing && !stream_->broken && TakeRequest(stream_->request)) {
       stream_->writing = true;
-      stream_->Hold();
+      stream_->Claim();
       written = stream_;
     }
   }
   if (opened != nullptr) opened->Open();
-  if (written != nullptr) written->WriteAndRelease();
+  if (written != nullptr) written->Write();
 }
 
 bool AwaitHub::TakeRequest(pb::AwaitRequest& request) {

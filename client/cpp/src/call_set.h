@@ -18,10 +18,6 @@ class Cancellable {
 
 // Everything that is under way on a connection, so that the connection can end.
 //
-// A channel must not lose its last holder on a thread of gRPC, which would wait for its own end,
-// and every ClientContext holds its channel. So a call drops its context before it is removed, or
-// owns it and is owned by nobody else but this set.
-//
 // Thread-safe.
 class CallSet {
  public:

@@ -63,37 +63,40 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
       outputs_(outputspb::OutputsService::NewStub(options_.outputs)),
       events_(eventspb::EventsService::NewStub(options_.events)),
       timer_(std::make_unique<Timer>(options_.environment.clock)),
-      runtime_{options_.environment, *timer_, calls_},
+      runtime_{options_.environment, *timer_, calls_, queue_},
       awaits_(runtime_, *outputs_, options_.retry_for, options_.max_open_awaits),
       cancels_(MakeByIds<inputspb::ControlRequest, inputspb::ControlResponse, TaskState>(
-          [this](auto* context, auto* request, auto* response, auto done) {
-            inputs_->async()->Control(context, request, response, std::move(done));
+          [this](auto* context, const auto& request, auto* queue) {
+            return inputs_->AsyncControl(context, request, queue);
           },
           [](TaskId, inputspb::ControlResult& result) -> absl::StatusOr<TaskState> {
             KANTOKU_RETURN_IF_ERROR(ToStatus(result.status()));
             return ToState(result.state());
           })),
       gets_(MakeByIds<inputspb::GetTasksRequest, inputspb::GetTasksResponse, TaskInfo>(
-          [this](auto* context, auto* request, auto* response, auto done) {
-            inputs_->async()->GetTasks(context, request, response, std::move(done));
+          [this](auto* context, const auto& request, auto* queue) {
+            return inputs_->AsyncGetTasks(context, request, queue);
           },
           [](TaskId, inputspb::GetTaskResult& result) -> absl::StatusOr<TaskInfo> {
             KANTOKU_RETURN_IF_ERROR(ToStatus(result.status()));
             return ToInfo(result.info());
           })),
       outputs_now_(MakeByIds<outputspb::GetRequest, outputspb::GetResponse, Output>(
-          [this](auto* context, auto* request, auto* response, auto done) {
-            outputs_->async()->Get(context, request, response, std::move(done));
+          [this](auto* context, const auto& request, auto* queue) {
+            return outputs_->AsyncGet(context, request, queue);
           },
           [](TaskId id, outputspb::GetResult& result) {
             return ToOutput(id, result.status(), std::move(*result.mutable_result()));
           },
-          DidNotFit)) {}
+          DidNotFit)) {
+  queue_.Start();
+}
 
 GrpcConnection::~GrpcConnection() {
   awaits_.Close();
   calls_.CloseAndWait();
   timer_ = nullptr;
+  queue_.Stop();
 }
 
 template <typename Request, typename Response, typename Result, typename Rpc, typename Convert>
@@ -138,8 +141,8 @@ std::unique_ptr<GrpcConnection::Spawner> GrpcConnection::MakeSpawner(
     limits.retry_for = std::min(limits.retry_for, kLongestSpawnRetry);
     return RetryingCall<inputspb::SpawnRequest, inputspb::SpawnResponse>::Start(
         runtime_, limits,
-        [this](auto* context, auto* sent, auto* response, auto answered) {
-          inputs_->async()->Spawn(context, sent, response, std::move(answered));
+        [this](auto* context, const auto& sent, auto* queue) {
+          return inputs_->AsyncSpawn(context, sent, queue);
         },
         std::move(request),
         [done = std::move(done)](absl::StatusOr<inputspb::SpawnResponse> response) mutable {
@@ -210,13 +213,13 @@ absl::StatusOr<TaskPage> GrpcConnection::List(ListRequest request) {
   for (const TaskState state : request.query.states) proto.add_states(ToProto(state));
   proto.set_page_size(request.query.page_size);
   proto.set_page_token(std::move(request.query.page_token));
-  KANTOKU_ASSIGN_OR_RETURN(
-      auto response, (Block<inputspb::ListTasksRequest, inputspb::ListTasksResponse>(
-                         runtime_, Limits(request.timeout),
-                         [this](auto* context, auto* sent, auto* answer, auto done) {
-                           inputs_->async()->ListTasks(context, sent, answer, std::move(done));
-                         },
-                         std::move(proto))));
+  KANTOKU_ASSIGN_OR_RETURN(auto response,
+                           (Block<inputspb::ListTasksRequest, inputspb::ListTasksResponse>(
+                               runtime_, Limits(request.timeout),
+                               [this](auto* context, const auto& sent, auto* queue) {
+                                 return inputs_->AsyncListTasks(context, sent, queue);
+                               },
+                               std::move(proto))));
   TaskPage page;
   for (const taskpb::TaskInfo& info : response.tasks()) {
     KANTOKU_ASSIGN_OR_RETURN(TaskInfo task, ToInfo(info));
@@ -231,13 +234,13 @@ absl::StatusOr<std::vector<ExecutorInfo>> GrpcConnection::ListExecutors(
   KANTOKU_RETURN_IF_ERROR(CheckText("namespace", request.namespace_name));
   inputspb::ListExecutorsRequest proto;
   proto.set_namespace_(std::move(request.namespace_name));
-  KANTOKU_ASSIGN_OR_RETURN(
-      auto response, (Block<inputspb::ListExecutorsRequest, inputspb::ListExecutorsResponse>(
-                         runtime_, Limits(request.timeout),
-                         [this](auto* context, auto* sent, auto* answer, auto done) {
-                           inputs_->async()->ListExecutors(context, sent, answer, std::move(done));
-                         },
-                         std::move(proto))));
+  KANTOKU_ASSIGN_OR_RETURN(auto response,
+                           (Block<inputspb::ListExecutorsRequest, inputspb::ListExecutorsResponse>(
+                               runtime_, Limits(request.timeout),
+                               [this](auto* context, const auto& sent, auto* queue) {
+                                 return inputs_->AsyncListExecutors(context, sent, queue);
+                               },
+                               std::move(proto))));
   std::vector<ExecutorInfo> executors;
   for (auto& executor : *response.mutable_executors()) {
     executors.push_back(ToExecutor(std::move(executor)));
@@ -252,13 +255,12 @@ absl::StatusOr<EventPage> GrpcConnection::ReadEvents(ReadEventsRequest request) 
       ToProto(request.query.filter, request.namespace_name, *proto.mutable_filter()));
   proto.set_after(std::move(request.query.after));
   proto.set_limit(request.query.limit);
-  KANTOKU_ASSIGN_OR_RETURN(auto response,
-                           (Block<eventspb::ReadRequest, eventspb::ReadResponse>(
-                               runtime_, Limits(request.timeout),
-                               [this](auto* context, auto* sent, auto* answer, auto done) {
-                                 events_->async()->Read(context, sent, answer, std::move(done));
-                               },
-                               std::move(proto))));
+  KANTOKU_ASSIGN_OR_RETURN(auto response, (Block<eventspb::ReadRequest, eventspb::ReadResponse>(
+                                              runtime_, Limits(request.timeout),
+                                              [this](auto* context, const auto& sent, auto* queue) {
+                                                return events_->AsyncRead(context, sent, queue);
+                                              },
+                                              std::move(proto))));
   EventPage page{.next = response.next(), .end = response.end(), .gap = response.gap()};
   for (auto& event : *response.mutable_events()) page.events.push_back(ToEvent(std::move(event)));
   return page;

@@ -72,6 +72,7 @@ class GrpcConnection final : public Connection,
   // The destructor ends these in its own order.
   CallSet calls_;
   std::unique_ptr<Timer> timer_;
+  platform::CallQueue queue_;
   const CallRuntime runtime_;
   AwaitHub awaits_;
   std::unique_ptr<ByIds<TaskState>> cancels_;

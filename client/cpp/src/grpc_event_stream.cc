@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/convert.h"
 #include "services/platform/check.h"
-#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/rpc/client_call.h"
 #include "services/platform/status.h"
 
 namespace kantoku::internal {
@@ -28,18 +28,16 @@ absl::Status TimedOut(absl::Duration timeout) {
 }  // namespace
 
 // One connection of a subscription. Owned by the call set until OnDone.
-class GrpcEventStream::Reader final : public grpc::ClientReadReactor<pb::SubscribeResponse>,
-                                      public Cancellable {
+class GrpcEventStream::Reader final : private platform::ClientStream::Handler, public Cancellable {
  public:
-  Reader(const CallRuntime& runtime, pb::SubscribeRequest request)
-      : clock_(runtime.environment.clock), calls_(runtime.calls), request_(std::move(request)) {}
+  explicit Reader(const CallRuntime& runtime)
+      : clock_(runtime.environment.clock), calls_(runtime.calls), stream_(runtime.queue, *this) {}
 
-  void Open(pb::EventsService::Stub& stub) {
-    stub.async()->Subscribe(&context_, &request_, this);
-    // For reads that start outside of reactions; it ends with the first read that fails.
-    AddHold();
-    StartRead(&response_);
-    StartCall();
+  void Open(pb::EventsService::Stub& stub, const pb::SubscribeRequest& request) {
+    stream_.Open([&](auto* context, auto* queue) {
+      return stub.PrepareAsyncSubscribe(context, request, queue);
+    });
+    stream_.StartRead(&response_);
   }
 
   void Cancel() override {
@@ -50,8 +48,8 @@ class GrpcEventStream::Reader final : public grpc::ClientReadReactor<pb::Subscri
       read = std::exchange(has_response_, false);
       changed_.SignalAll();
     }
-    context_.TryCancel();
-    if (read) StartRead(&response_);  // The stream ends with a read that fails.
+    stream_.Cancel();
+    if (read) stream_.StartRead(&response_);  // The stream ends with a read that fails.
   }
 
   // Waits for a message and begins to read the next one. Absent: none came in time, or the stream
@@ -72,25 +70,25 @@ class GrpcEventStream::Reader final : public grpc::ClientReadReactor<pb::Subscri
       has_response_ = false;
       taken = std::move(response_);
     }
-    StartRead(&response_);
+    stream_.StartRead(&response_);
     return taken;
   }
 
  private:
   void OnReadDone(bool ok) override {
-    if (!ok) return RemoveHold();
+    if (!ok) return;
     {
       platform::MutexLock lock(mutex_);
       has_response_ = !cancelled_;
       changed_.SignalAll();
       if (has_response_) return;
     }
-    StartRead(&response_);
+    stream_.StartRead(&response_);
   }
-  void OnDone(const grpc::Status& status) override {
+  void OnDone(const absl::Status& status) override {
     {
       platform::MutexLock lock(mutex_);
-      end_ = platform::FromGrpc(status);
+      end_ = status;
       changed_.SignalAll();
     }
     calls_.Remove(this);  // May destroy this.
@@ -98,8 +96,7 @@ class GrpcEventStream::Reader final : public grpc::ClientReadReactor<pb::Subscri
 
   platform::Clock& clock_;
   CallSet& calls_;
-  const pb::SubscribeRequest request_;
-  grpc::ClientContext context_;
+  platform::ClientReadStream<pb::SubscribeResponse> stream_;
   pb::SubscribeResponse response_;  // Belongs to gRPC unless has_response_.
 
   platform::Mutex mutex_;
@@ -167,11 +164,11 @@ std::shared_ptr<GrpcEventStream::Reader> GrpcEventStream::CurrentReader() {
     platform::MutexLock lock(mutex_);
     if (!end_.ok()) return nullptr;
     if (reader_ != nullptr) return reader_;
-    reader = reader_ = std::make_shared<Reader>(runtime_, request_);
+    reader = reader_ = std::make_shared<Reader>(runtime_);
     // The owner keeps the set open.
     KANTOKU_CHECK(runtime_.calls.Add(reader));
   }
-  reader->Open(stub_);
+  reader->Open(stub_, request_);
   return reader;
 }
 

@@ -8,6 +8,7 @@
 #include "client/cpp/src/call_set.h"
 #include "client/cpp/src/environment.h"
 #include "client/cpp/src/timer.h"
+#include "services/platform/rpc/call_queue.h"
 
 namespace kantoku::internal {
 
@@ -16,6 +17,7 @@ struct CallRuntime {
   const Environment& environment;
   Timer& timer;
   CallSet& calls;
+  platform::CallQueue& queue;
 };
 
 // How long a call goes on.

@@ -1,9 +1,6 @@
 #ifndef KANTOKU_CLIENT_CPP_SRC_RETRYING_CALL_H_
 #define KANTOKU_CLIENT_CPP_SRC_RETRYING_CALL_H_
 
-#include <grpcpp/client_context.h>
-#include <grpcpp/support/status.h>
-
 #include <algorithm>
 #include <functional>
 #include <memory>
@@ -14,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "client/cpp/src/retry.h"
-#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/rpc/client_call.h"
 #include "services/platform/status.h"
 
 namespace kantoku::internal {
@@ -30,9 +27,9 @@ template <typename Request, typename Response>
 class RetryingCall final : public Cancellable,
                            public std::enable_shared_from_this<RetryingCall<Request, Response>> {
  public:
-  // Starts a try; the function is called with how it ended.
-  using Rpc = std::function<void(grpc::ClientContext*, const Request*, Response*,
-                                 std::function<void(grpc::Status)>)>;
+  // Begins a try: the stub's Async… of the method.
+  using Rpc = std::function<std::unique_ptr<grpc::ClientAsyncResponseReader<Response>>(
+      grpc::ClientContext*, const Request&, grpc::CompletionQueue*)>;
   using Done = absl::AnyInvocable<void(absl::StatusOr<Response>)>;
 
   static std::shared_ptr<RetryingCall> Start(const CallRuntime& runtime, const RetryLimits& limits,
@@ -91,15 +88,15 @@ class RetryingCall final : public Cancellable,
     }
     if (was_cancelled()) return Finish(Cancelled());
     response_.Clear();
-    rpc_(context.get(), &request_, &response_,
-         [self = this->shared_from_this()](const grpc::Status& status) {
-           const LibraryThreadScope scope;
-           self->DropContext();
-           self->OnAnswer(platform::FromGrpc(status));
-         });
+    platform::ReceiveAnswer(runtime_.queue, rpc_(context.get(), request_, runtime_.queue.get()),
+                            &response_,
+                            [self = this->shared_from_this()](const absl::Status& status) {
+                              const LibraryThreadScope scope;
+                              self->DropContext();
+                              self->OnAnswer(status);
+                            });
   }
 
-  // See CallSet: what gRPC's thread still holds of this call must not hold the context.
   void DropContext() {
     std::shared_ptr<grpc::ClientContext> dropped;
     platform::MutexLock lock(mutex_);

@@ -14,7 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/client_call.h"
 #include "services/platform/sqlite/sqlite_database.h"
 #include "services/platform/status.h"
 
@@ -102,22 +102,26 @@ absl::StatusOr<double> MeasureSqlite(const std::string& directory) {
 
 absl::StatusOr<Latencies> MeasureRpc(const std::string& address) {
   grpc::GenericStub stub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  platform::CallQueue queue;
+  queue.Start();
   std::vector<absl::Duration> times;
   for (int i = 0; i < kRounds; ++i) {
     grpc::ClientContext context;
     const grpc::ByteBuffer request(nullptr, 0);
     grpc::ByteBuffer response;
-    grpc::Status status;
+    absl::Status status;
     absl::Notification done;
     const absl::Time begin = absl::Now();
-    stub.UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &request, &response,
-                   [&](grpc::Status answer) {
-                     status = std::move(answer);
-                     done.Notify();
-                   });
+    auto call =
+        stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, queue.get());
+    call->StartCall();
+    platform::ReceiveAnswer(queue, std::move(call), &response, [&](const absl::Status& answer) {
+      status = answer;
+      done.Notify();
+    });
     done.WaitForNotification();
     times.push_back(absl::Now() - begin);
-    if (!status.ok()) return platform::FromGrpc(status);
+    KANTOKU_RETURN_IF_ERROR(status);
   }
   return Summarize(std::move(times));
 }

@@ -5,53 +5,70 @@
 
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "services/platform/mutex.h"
 
 namespace kantoku::platform {
 
-// What comes out of a queue: the tag of an operation of gRPC.
+// What comes out of a queue: the end of one operation of gRPC.
 class Completion {
  public:
   virtual void OnCompleted(bool ok) = 0;
-  void* tag() { return this; }
+  // To be given to gRPC at once: OnCompleted sees all that was written before. (Said to the thread
+  // sanitizer, which does not see into gRPC.)
+  void* tag();
 
  protected:
   ~Completion() = default;
 };
 
-// A completion queue of a server and the one thread that runs what comes out of it. One, because
-// then a message is handled by the thread that gRPC read it on; where several share a queue, as
-// behind gRPC's callback API, every event wakes another of them, which costs as much as a small
-// message itself (DECISIONS.md).
+// A completion queue and the one thread that runs what comes out of it. One, because then a message
+// is handled by the thread that gRPC read it on; where several share a queue, as behind gRPC's
+// callback API, every event wakes another of them, which costs as much as a small message itself
+// (DECISIONS.md).
 //
 // Thread-safe.
 class CallQueue {
  public:
-  explicit CallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue);
+  CallQueue() : CallQueue(std::make_unique<grpc::CompletionQueue>()) {}
   ~CallQueue() { Stop(); }
   CallQueue(const CallQueue&) = delete;
   CallQueue& operator=(const CallQueue&) = delete;
 
-  grpc::ServerCompletionQueue* get() { return queue_.get(); }
+  grpc::CompletionQueue* get() { return queue_.get(); }
 
   void Start();
-  // After the server was shut down: waits until the last call has ended, then ends the thread.
-  // Idempotent.
+  // Waits until the last call has ended, then ends the thread; no call may begin any more.
+  // Idempotent. Not from the queue's own thread.
   void Stop();
 
-  // Each call that came says when it begins, and when it starts no operation any more.
+  // Each call says when it begins, and when it starts no operation any more.
   void CallBegan();
   void CallEnded();
+
+ protected:
+  explicit CallQueue(std::unique_ptr<grpc::CompletionQueue> queue) : queue_(std::move(queue)) {}
 
  private:
   void Run();
 
-  const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  const std::unique_ptr<grpc::CompletionQueue> queue_;
   std::thread thread_;
   Mutex mutex_;
   CondVar calls_end_;
   size_t calls_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// The same for a server, on which calls come in; to be stopped after the server was shut down.
+class ServerCallQueue final : public CallQueue {
+ public:
+  explicit ServerCallQueue(std::unique_ptr<grpc::ServerCompletionQueue> queue)
+      : CallQueue(std::move(queue)) {}
+
+  grpc::ServerCompletionQueue* get() {
+    return static_cast<grpc::ServerCompletionQueue*>(CallQueue::get());
+  }
 };
 
 }  // namespace kantoku::platform

@@ -29,8 +29,10 @@ class Service : public grpc::Service {
   // "kantoku.outputs.v1.OutputsService".
   explicit Service(std::string full_name) : full_name_(std::move(full_name)) {}
 
+  const std::string& full_name() const { return full_name_; }
+
   // Begins to take calls from `queue`; once for each queue, before its thread starts.
-  void Serve(CallQueue& queue) {
+  void Serve(ServerCallQueue& queue) {
     for (const auto& expect : methods_) expect(queue);
   }
 
@@ -66,7 +68,7 @@ class Service : public grpc::Service {
     using Call = BidiCall<Request, Response>;
     const int index = Add(method, grpc::internal::RpcMethod::BIDI_STREAMING);
     Expect<Call>({.ask =
-                      [this, index](Call& call, CallQueue& queue) {
+                      [this, index](Call& call, ServerCallQueue& queue) {
                         RequestAsyncBidiStreaming(index, &call, &call.stream, queue.get(),
                                                   queue.get(), call.came_tag());
                       },
@@ -80,7 +82,7 @@ class Service : public grpc::Service {
     using Call = ServerStreamCall<Request, Response>;
     const int index = Add(method, grpc::internal::RpcMethod::SERVER_STREAMING);
     Expect<Call>({.ask =
-                      [this, index](Call& call, CallQueue& queue) {
+                      [this, index](Call& call, ServerCallQueue& queue) {
                         RequestAsyncServerStreaming(index, &call, &call.request, &call.stream,
                                                     queue.get(), queue.get(), call.came_tag());
                       },
@@ -96,7 +98,7 @@ class Service : public grpc::Service {
     using Call = UnaryCallOf<Request, Response>;
     const int index = Add(method, grpc::internal::RpcMethod::NORMAL_RPC);
     Expect<Call>({.ask =
-                      [this, index](Call& call, CallQueue& queue) {
+                      [this, index](Call& call, ServerCallQueue& queue) {
                         RequestAsyncUnary(index, &call, &call.request, &call.writer, queue.get(),
                                           queue.get(), call.tag());
                       },
@@ -106,7 +108,7 @@ class Service : public grpc::Service {
   template <typename Call>
   void Expect(typename Call::Method method) {
     methods_.push_back([method = std::make_unique<typename Call::Method>(std::move(method))](
-                           CallQueue& queue) { Call::Expect(*method, queue); });
+                           ServerCallQueue& queue) { Call::Expect(*method, queue); });
   }
 
   // Returns the number under which gRPC knows the method.
@@ -121,7 +123,7 @@ class Service : public grpc::Service {
 
   const std::string full_name_;
   std::deque<std::string> paths_;  // Lent to gRPC: they never move.
-  std::vector<absl::AnyInvocable<void(CallQueue&) const>> methods_;
+  std::vector<absl::AnyInvocable<void(ServerCallQueue&) const>> methods_;
 };
 
 }  // namespace kantoku::platform

@@ -45,7 +45,7 @@ class StreamCall : public grpc::ServerContext {
   void Finish(const absl::Status& status) { DoFinish(ToGrpc(status), finished_.tag()); }
 
  protected:
-  explicit StreamCall(CallQueue& queue) : queue_(queue) { AsyncNotifyWhenDone(over_.tag()); }
+  explicit StreamCall(ServerCallQueue& queue) : queue_(queue) { AsyncNotifyWhenDone(over_.tag()); }
   ~StreamCall() override = default;
 
   // Gives it to its method.
@@ -56,7 +56,7 @@ class StreamCall : public grpc::ServerContext {
   void* BeginWrite() { return Begin(written_); }
   void* came_tag() { return came_.tag(); }
 
-  CallQueue& queue_;
+  ServerCallQueue& queue_;
 
  private:
   // One kind of operation.
@@ -100,7 +100,7 @@ class StreamCall : public grpc::ServerContext {
   void End() {
     if (open_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
     Handler* const handler = handler_;
-    CallQueue& queue = queue_;
+    ServerCallQueue& queue = queue_;
     if (handler != nullptr) handler->OnDone();
     delete this;
     queue.CallEnded();
@@ -121,11 +121,11 @@ template <typename Request, typename Response>
 class BidiCall final : public StreamCall {
  public:
   struct Method {
-    std::function<void(BidiCall&, CallQueue&)> ask;
+    std::function<void(BidiCall&, ServerCallQueue&)> ask;
     std::function<void(BidiCall*)> handle;
   };
 
-  static void Expect(const Method& method, CallQueue& queue) {
+  static void Expect(const Method& method, ServerCallQueue& queue) {
     auto* const call = new BidiCall(method, queue);
     method.ask(*call, queue);
   }
@@ -137,7 +137,7 @@ class BidiCall final : public StreamCall {
   using StreamCall::came_tag;
 
  private:
-  BidiCall(const Method& method, CallQueue& queue) : StreamCall(queue), method_(method) {}
+  BidiCall(const Method& method, ServerCallQueue& queue) : StreamCall(queue), method_(method) {}
   ~BidiCall() override = default;
 
   void OnCame() override {
@@ -154,11 +154,11 @@ template <typename Request, typename Response>
 class ServerStreamCall final : public StreamCall {
  public:
   struct Method {
-    std::function<void(ServerStreamCall&, CallQueue&)> ask;
+    std::function<void(ServerStreamCall&, ServerCallQueue&)> ask;
     std::function<void(ServerStreamCall*, const Request*)> handle;
   };
 
-  static void Expect(const Method& method, CallQueue& queue) {
+  static void Expect(const Method& method, ServerCallQueue& queue) {
     auto* const call = new ServerStreamCall(method, queue);
     method.ask(*call, queue);
   }
@@ -170,7 +170,8 @@ class ServerStreamCall final : public StreamCall {
   using StreamCall::came_tag;
 
  private:
-  ServerStreamCall(const Method& method, CallQueue& queue) : StreamCall(queue), method_(method) {}
+  ServerStreamCall(const Method& method, ServerCallQueue& queue)
+      : StreamCall(queue), method_(method) {}
   ~ServerStreamCall() override = default;
 
   void OnCame() override {

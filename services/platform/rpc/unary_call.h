@@ -30,11 +30,11 @@ class UnaryCallOf final : public UnaryCall, private Completion {
   // What all calls of one method share; outlives them.
   struct Method {
     // Asks gRPC for a call of the method.
-    std::function<void(UnaryCallOf&, CallQueue&)> ask;
+    std::function<void(UnaryCallOf&, ServerCallQueue&)> ask;
     std::function<void(UnaryCall*, const Request*, Response*)> handle;
   };
 
-  static void Expect(const Method& method, CallQueue& queue) {
+  static void Expect(const Method& method, ServerCallQueue& queue) {
     auto* const call = new UnaryCallOf(method, queue);
     method.ask(*call, queue);
   }
@@ -53,12 +53,12 @@ class UnaryCallOf final : public UnaryCall, private Completion {
   using Completion::tag;
 
  private:
-  UnaryCallOf(const Method& method, CallQueue& queue) : method_(method), queue_(queue) {}
+  UnaryCallOf(const Method& method, ServerCallQueue& queue) : method_(method), queue_(queue) {}
   ~UnaryCallOf() override = default;
 
   void OnCompleted(bool ok) override {
     if (came_) {
-      CallQueue& queue = queue_;
+      ServerCallQueue& queue = queue_;
       delete this;
       return queue.CallEnded();
     }
@@ -73,7 +73,7 @@ class UnaryCallOf final : public UnaryCall, private Completion {
   }
 
   const Method& method_;
-  CallQueue& queue_;
+  ServerCallQueue& queue_;
   bool came_ = false;
 };
 

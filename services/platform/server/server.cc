@@ -1,7 +1,7 @@
 #include "services/platform/server/server.h"
 
 #include <grpc/support/log.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
@@ -20,6 +20,9 @@
 #include "services/platform/log/log.h"
 #include "services/platform/rpc/channel.h"
 #include "services/platform/rpc/service.h"
+#include "services/platform/rpc/unknown_calls.h"
+#include "services/platform/server/health_service.h"
+#include "services/platform/server/reflection_service.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
@@ -42,8 +45,7 @@ void SetUpGrpc() {
   static std::once_flag once;
   std::call_once(once, [] {
     gpr_set_log_function(LogOfGrpc);
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::EnableDefaultHealthCheckService(false);
   });
 }
 
@@ -73,7 +75,28 @@ std::string WhyNotListening(const ListenAddress& address) {
   return error != 0 ? std::strerror(error) : "gRPC cannot say why";
 }
 
+std::vector<std::string> NamesOf(const std::vector<grpc::Service*>& services) {
+  std::vector<std::string> names;
+  for (grpc::Service* const service : services) {
+    if (auto* served = dynamic_cast<Service*>(service)) names.push_back(served->full_name());
+  }
+  return names;
+}
+
 }  // namespace
+
+struct Server::Standard {
+  std::vector<std::string> WithHealth(std::vector<std::string> names) const {
+    names.push_back(health.full_name());
+    return names;
+  }
+
+  explicit Standard(std::vector<std::string> names) : reflection(WithHealth(std::move(names))) {}
+
+  HealthService health;
+  ReflectionService reflection;
+  grpc::AsyncGenericService unknown;
+};
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
     const ListenAddress& address, const std::vector<grpc::Service*>& services) {
@@ -81,7 +104,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(address.ToString(), grpc::InsecureServerCredentials(), &port);
+  auto standard = std::make_unique<Standard>(NamesOf(services));
   for (grpc::Service* const service : services) builder.RegisterService(service);
+  builder.RegisterService(&standard->health);
+  builder.RegisterService(&standard->reflection);
+  builder.RegisterAsyncGenericService(&standard->unknown);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
   // Else a second program would get the same port, and half of the connections, without a word.
@@ -91,9 +118,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kShortestPingMilliseconds);
-  std::vector<std::unique_ptr<CallQueue>> queues;
+  std::vector<std::unique_ptr<ServerCallQueue>> queues;
   for (unsigned i = 0; i < QueueCount(); ++i) {
-    queues.push_back(std::make_unique<CallQueue>(builder.AddCompletionQueue()));
+    queues.push_back(std::make_unique<ServerCallQueue>(builder.AddCompletionQueue()));
   }
   auto server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
@@ -107,25 +134,32 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
     for (grpc::Service* const service : services) {
       if (auto* served = dynamic_cast<Service*>(service)) served->Serve(*queue);
     }
+    standard->health.Serve(*queue);
+    standard->reflection.Serve(*queue);
+    RefuseUnknownCalls(standard->unknown, *queue);
     queue->Start();
   }
   return std::unique_ptr<Server>(
-      new Server(std::move(bound), std::move(queues), std::move(server)));
+      new Server(std::move(bound), std::move(standard), std::move(queues), std::move(server)));
 }
 
-Server::Server(ListenAddress address, std::vector<std::unique_ptr<CallQueue>> queues,
+Server::Server(ListenAddress address, std::unique_ptr<Standard> standard,
+               std::vector<std::unique_ptr<ServerCallQueue>> queues,
                std::unique_ptr<grpc::Server> server)
-    : address_(std::move(address)), queues_(std::move(queues)), server_(std::move(server)) {
+    : address_(std::move(address)),
+      standard_(std::move(standard)),
+      queues_(std::move(queues)),
+      server_(std::move(server)) {
   SetServing("", false);
 }
 
 Server::~Server() { Shutdown(absl::ZeroDuration()); }
 
 void Server::SetServing(const std::string& service, bool serving) {
-  server_->GetHealthCheckService()->SetServingStatus(service, serving);
+  standard_->health.SetServing(service, serving);
 }
 
-void Server::StopServing() { server_->GetHealthCheckService()->Shutdown(); }
+void Server::StopServing() { standard_->health.Stop(); }
 
 void Server::Shutdown(absl::Duration limit) {
   server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(limit));

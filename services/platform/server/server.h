@@ -18,7 +18,7 @@ namespace kantoku::platform {
 
 // A gRPC server as all our programs open it: messages up to 32 MiB both ways, pings of clients
 // welcome, standard health and reflection. A platform::Service gets its calls on queues of the
-// server's own, other services as gRPC does it.
+// server's own, other services as gRPC does it, which starts threads that cost the rest.
 //
 // Thread-safe. The services outlive it.
 class Server {
@@ -42,11 +42,16 @@ class Server {
   void Shutdown(absl::Duration limit);
 
  private:
-  Server(ListenAddress address, std::vector<std::unique_ptr<CallQueue>> queues,
+  // What every server answers by itself.
+  struct Standard;
+
+  Server(ListenAddress address, std::unique_ptr<Standard> standard,
+         std::vector<std::unique_ptr<ServerCallQueue>> queues,
          std::unique_ptr<grpc::Server> server);
 
   const ListenAddress address_;
-  const std::vector<std::unique_ptr<CallQueue>> queues_;  // Outlive the server.
+  const std::unique_ptr<Standard> standard_;                    // Outlives the queues.
+  const std::vector<std::unique_ptr<ServerCallQueue>> queues_;  // Outlive the server.
   const std::unique_ptr<grpc::Server> server_;
 };
 

@@ -61,7 +61,7 @@ class TestServer {
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&service);
-    queue_ = std::make_unique<CallQueue>(builder.AddCompletionQueue());
+    queue_ = std::make_unique<ServerCallQueue>(builder.AddCompletionQueue());
     server_ = builder.BuildAndStart();
     REQUIRE(server_ != nullptr);
     service.Serve(*queue_);
@@ -80,7 +80,7 @@ class TestServer {
   }
 
  private:
-  std::unique_ptr<CallQueue> queue_;
+  std::unique_ptr<ServerCallQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };
