@@ -7,6 +7,7 @@
 #include "services/all-in-one/bench/bench_command.h"
 #include "services/all-in-one/up_command.h"
 #include "services/executor-runtime/program.h"
+#include "services/platform/process.h"
 
 namespace {
 
@@ -31,6 +32,7 @@ kantoku::cli::ExtraCommand MakeExecutorCommand() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  kantoku::platform::SetUpProcess();
   const kantoku::cli::Streams streams{std::cin, std::cout, std::cerr, isatty(STDOUT_FILENO) == 1,
                                       isatty(STDERR_FILENO) == 1};
   return kantoku::cli::RunCli(

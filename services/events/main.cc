@@ -3,9 +3,11 @@
 
 #include "services/events/module.h"
 #include "services/platform/config/command_line.h"
+#include "services/platform/process.h"
 #include "services/platform/server/program.h"
 
 int main(int argc, char** argv) {
+  kantoku::platform::SetUpProcess();
   using kantoku::platform::Environment;
   using kantoku::platform::Program;
 

@@ -141,8 +141,8 @@ class BidiCall final : public StreamCall {
   ~BidiCall() override = default;
 
   void OnCame() override {
-    Expect(method_, queue_);
     method_.handle(this);
+    Expect(method_, queue_);
   }
   void DoFinish(const grpc::Status& status, void* tag) override { stream.Finish(status, tag); }
 
@@ -175,8 +175,8 @@ class ServerStreamCall final : public StreamCall {
   ~ServerStreamCall() override = default;
 
   void OnCame() override {
-    Expect(method_, queue_);
     method_.handle(this, &request);
+    Expect(method_, queue_);
   }
   void DoFinish(const grpc::Status& status, void* tag) override { stream.Finish(status, tag); }
 

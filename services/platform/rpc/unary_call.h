@@ -68,8 +68,8 @@ class UnaryCallOf final : public UnaryCall, private Completion {
     }
     came_ = true;
     queue_.CallBegan();
-    Expect(method_, queue_);
     method_.handle(this, &request, &response);
+    Expect(method_, queue_);  // Afterwards: this one shall not wait for it.
   }
 
   const Method& method_;
