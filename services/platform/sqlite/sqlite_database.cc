@@ -151,6 +151,11 @@ uint64_t SqliteDatabase::changes() const {
   return static_cast<uint64_t>(sqlite3_changes64(database_.get()));
 }
 
+void SqliteDatabase::KeepLog() {
+  KANTOKU_CHECK(sqlite3_db_config(database_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr) ==
+                SQLITE_OK);
+}
+
 bool SqliteDatabase::in_transaction() const { return sqlite3_get_autocommit(database_.get()) == 0; }
 
 }  // namespace kantoku::platform

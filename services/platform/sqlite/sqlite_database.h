@@ -70,6 +70,9 @@ class SqliteDatabase {
   uint64_t changes() const;
   bool in_transaction() const;
 
+  // Leaves the log as it is when this connection closes, also when no other one is left.
+  void KeepLog();
+
  private:
   struct Close {
     void operator()(sqlite3* database) const;

@@ -68,8 +68,14 @@ class Writer {
     KANTOKU_ASSIGN_OR_RETURN(SqliteDatabase database, Connect(path, options));
     Writer writer(std::move(database));
     SqliteDatabase& db = writer.database_;
+    KANTOKU_RETURN_IF_ERROR(db.Execute("BEGIN IMMEDIATE;"));
+    const auto format = CheckStoreFormat(db, schema);
+    if (!format.ok()) {
+      db.KeepLog();  // It is the newer program's to move, not ours.
+      return format.status();
+    }
     KANTOKU_RETURN_IF_ERROR(
-        db.Execute(absl::StrCat("BEGIN IMMEDIATE;", UpgradeSql(schema),
+        db.Execute(absl::StrCat(UpgradeSql(schema, *format),
                                 "UPDATE partition_state SET epoch = epoch + 1 WHERE id = 1;")));
     KANTOKU_ASSIGN_OR_RETURN(writer.epoch_, db.QueryInteger("SELECT epoch FROM partition_state"));
     KANTOKU_RETURN_IF_ERROR(db.Execute("COMMIT;"));

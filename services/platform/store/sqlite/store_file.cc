@@ -91,13 +91,7 @@ bool HasWal(const std::string& path) {
   return ::stat(WalOf(path).c_str(), &info) == 0 && info.st_size > 0;
 }
 
-// Everything that can be told from the first hundred bytes.
-absl::Status CheckHeader(std::string_view header, uint64_t file_size, bool has_wal,
-                         const StoreSchema& schema) {
-  if (header.size() < kHeaderSize || !header.starts_with(kMagic)) {
-    return Foreign("not an SQLite database, and not touched");
-  }
-  const uint32_t application = LoadBigEndian(header, kApplicationIdAt, 4);
+absl::Status CheckIdentity(uint32_t application, uint32_t version, const StoreSchema& schema) {
   if (application >> 16 != kApplication >> 16) {
     return Foreign(absl::StrCat("an SQLite database of another program (application_id ",
                                 application, "), and not touched"));
@@ -106,13 +100,23 @@ absl::Status CheckHeader(std::string_view header, uint64_t file_size, bool has_w
     return Foreign(absl::StrCat("not a store of ", ToAbsl(schema.component),
                                 " but of another component, and not touched"));
   }
-  const uint32_t version = LoadBigEndian(header, kUserVersionAt, 4);
   if (version > UserVersion(schema)) {
     return Error(absl::StatusCode::kFailedPrecondition, kStoreTooNew,
                  absl::StrCat("has format ", version >> 16, ".", version & UINT16_MAX,
                               ", and this program knows none above ", kLayout, ".", schema.format,
                               "; run a newer one"));
   }
+  return absl::OkStatus();
+}
+
+// Everything that can be told from the first hundred bytes.
+absl::Status CheckHeader(std::string_view header, uint64_t file_size, bool has_wal,
+                         const StoreSchema& schema) {
+  if (header.size() < kHeaderSize || !header.starts_with(kMagic)) {
+    return Foreign("not an SQLite database, and not touched");
+  }
+  KANTOKU_RETURN_IF_ERROR(CheckIdentity(LoadBigEndian(header, kApplicationIdAt, 4),
+                                        LoadBigEndian(header, kUserVersionAt, 4), schema));
   const uint32_t coded_page_size = LoadBigEndian(header, kPageSizeAt, 2);
   const uint64_t page_size = coded_page_size == 1 ? 65536 : coded_page_size;
   if (page_size < 512 || (page_size & (page_size - 1)) != 0) return Damaged("page size");
@@ -138,7 +142,7 @@ std::string CreateSql(const StoreSchema& schema) {
       "CREATE TABLE partition_state (id INTEGER PRIMARY KEY CHECK (id = 1), component TEXT NOT "
       "NULL, epoch INTEGER NOT NULL, batch INTEGER NOT NULL);",
       "INSERT INTO partition_state VALUES (1, '", ToAbsl(schema.component), "', 0, 0);",
-      UpgradeSql(schema), "COMMIT;");
+      UpgradeSql(schema, 0), "COMMIT;");
 }
 
 }  // namespace
@@ -205,13 +209,24 @@ std::string TableOf(const StoreSchema::Kind& kind) {
   return absl::StrCat("records_", ToAbsl(kind.name));
 }
 
-std::string UpgradeSql(const StoreSchema& schema) {
+absl::StatusOr<uint32_t> CheckStoreFormat(SqliteDatabase& database, const StoreSchema& schema) {
+  KANTOKU_ASSIGN_OR_RETURN(const uint64_t application,
+                           database.QueryInteger("PRAGMA application_id"));
+  KANTOKU_ASSIGN_OR_RETURN(const uint64_t version, database.QueryInteger("PRAGMA user_version"));
+  const auto format = static_cast<uint32_t>(version);
+  KANTOKU_RETURN_IF_ERROR(CheckIdentity(static_cast<uint32_t>(application), format, schema));
+  return format;
+}
+
+std::string UpgradeSql(const StoreSchema& schema, uint32_t format) {
   std::string sql;
   for (const StoreSchema::Kind& kind : schema.kinds) {
     absl::StrAppend(&sql, "CREATE TABLE IF NOT EXISTS ", TableOf(kind),
                     " (key INTEGER PRIMARY KEY, value BLOB NOT NULL);");
   }
-  absl::StrAppend(&sql, "PRAGMA user_version=", UserVersion(schema), ";");
+  if (format < UserVersion(schema)) {
+    absl::StrAppend(&sql, "PRAGMA user_version=", UserVersion(schema), ";");
+  }
   return sql;
 }
 

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/platform/sqlite/sqlite_database.h"
 #include "services/platform/store/record_store.h"
 
 namespace kantoku::platform {
@@ -26,10 +28,18 @@ absl::Status CreateStoreFile(const std::string& path, const StoreSchema& schema)
 // Looks whether the file is a store of this schema that this program can serve, and leaves it and
 // its directory as they are. Costs the same for a large file. FAILED_PRECONDITION (STORE_FOREIGN,
 // STORE_FORMAT_TOO_NEW) or DATA_LOSS (STORE_DAMAGED) with a line for people.
+//
+// Sees the file alone: what a log beside it says is for CheckStoreFormat.
 absl::Status CheckStoreFile(const std::string& path, const StoreSchema& schema);
 
-// SQL that makes a table for each kind that has none, and says that the format is the schema's.
-std::string UpgradeSql(const StoreSchema& schema);
+// The same question with the log's answer, which may be all that a newer program left before it was
+// killed: FAILED_PRECONDITION as above, or the format that the store has. To be asked within the
+// transaction that goes on with it.
+absl::StatusOr<uint32_t> CheckStoreFormat(SqliteDatabase& database, const StoreSchema& schema);
+
+// SQL that makes a table for each kind that has none and, if the store's `format` is a lower one,
+// says that it is the schema's.
+std::string UpgradeSql(const StoreSchema& schema, uint32_t format);
 std::string TableOf(const StoreSchema::Kind& kind);
 
 }  // namespace kantoku::platform

@@ -165,6 +165,31 @@ TEST_CASE("A store of a newer format with a log beside it is left as it was") {
   crashed.CheckRefused(absl::StatusCode::kFailedPrecondition, "STORE_FORMAT_TOO_NEW", "1.4");
 }
 
+TEST_CASE("A store whose newer format only its log knows is refused and left as it was") {
+  Place place;
+  Place killed;
+  StoreSchema newer = Schema();
+  newer.format = 4;
+  place.Fill();
+  {
+    auto store = place.Open(newer);  // Not checkpointed: the file itself still has format 3.
+    REQUIRE(store->Commit(BatchOf(51)).ok());
+    for (const char* suffix : {"", "-wal"}) {
+      fs::copy(place.path() + suffix, killed.path() + suffix);
+    }
+  }
+  const auto before = killed.Files();
+  REQUIRE(before.at("test-0.sqlite").substr(60, 4) == std::string("\0\1\0\3", 4));
+  for (int i = 0; i < 2; ++i) {
+    const absl::Status status = killed.TryOpen().status();
+    CAPTURE(status.ToString());
+    CHECK(ReasonOf(status) == "STORE_FORMAT_TOO_NEW");
+    CHECK_THAT(std::string(status.message()), Catch::Contains("has format 1.4"));
+  }
+  for (const auto& [name, content] : before) CHECK((killed.Files().at(name) == content));
+  CHECK(*killed.Open(newer)->LastBatch() == 51);
+}
+
 TEST_CASE("A store that was cut off is refused and left as it was") {
   Place place;
   place.Fill();
