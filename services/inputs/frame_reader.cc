@@ -50,6 +50,8 @@ absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
                                               const platform::Caller& caller,
                                               const platform::MacKeys& keys) {
   SessionFrame::Hello hello;
+  KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
+  KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto.credit()));
   const auto session = platform::Uuid::FromBytes(proto.session_id());
   if (!session.ok() || session->empty()) {
     return BadHello(absl::StrCat("hello.session_id: ", proto.session_id().size(),
@@ -72,6 +74,7 @@ absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
   hello.types.assign(proto.types().begin(), proto.types().end());
   hello.max_held = proto.credit().max_held();
   for (const v1::Held& held : proto.held()) {
+    KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(held));
     const auto task = TaskId::FromBytes(held.task_id());
     if (!task.ok()) {
       return BadHello(absl::StrCat("hello.held.task_id: ",

@@ -61,6 +61,7 @@ absl::Status ReadMillis(std::string_view field, const google::protobuf::Duration
 
 absl::Status ReadRetry(const task::v1::RetryPolicy& proto, RetryPolicy& retry) {
   constexpr absl::Duration kMost = absl::Hours(24);
+  KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
   if (proto.max_attempts() > 1'000) {
     return Bad("OUT_OF_RANGE", absl::StrCat("retry.max_attempts: ", proto.max_attempts(),
                                             " is not from 1 to 1000"));
@@ -135,6 +136,7 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
 
 absl::Status ReadSpec(const task::v1::TaskSpec& proto, const SpecLimits& limits, absl::Time now,
                       TaskSpec& spec) {
+  KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
   KANTOKU_RETURN_IF_ERROR(CheckType("type", proto.type()));
   KANTOKU_RETURN_IF_ERROR(CheckReference(proto.reference()));
   if (proto.payload().size() > limits.max_payload_bytes) {
@@ -183,6 +185,7 @@ absl::Status CheckCall(const platform::Received<v1::SpawnRequest>& received,
   for (const platform::InvalidText& text : received.invalid_texts) {
     if (text.root != kSpecs) return text.ToStatus();
   }
+  KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(request));
   if (request.request_id().empty() || request.request_id().size() > 64) {
     return Bad("BAD_REQUEST_ID",
                absl::StrCat("request_id: ", request.request_id().size(), " bytes are not 1 to 64"));

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <google/protobuf/wire_format_lite.h>
 
 #include <map>
@@ -103,6 +104,14 @@ absl::Status CheckReceived(const google::protobuf::Message& message,
                  absl::StrCat("the request is no ", message.GetDescriptor()->full_name()));
   }
   return invalid_texts.empty() ? absl::OkStatus() : invalid_texts.front().ToStatus();
+}
+
+absl::Status CheckAllKnown(const google::protobuf::Message& message) {
+  const auto& unknown = message.GetReflection()->GetUnknownFields(message);
+  if (unknown.empty()) return absl::OkStatus();
+  return Error(absl::StatusCode::kInvalidArgument, "UNKNOWN_FIELD",
+               absl::StrCat(message.GetDescriptor()->name(), ": field ", unknown.field(0).number(),
+                            " is none that this server knows"));
 }
 
 bool ParseWithInvalidTexts(const grpc::ByteBuffer& buffer, google::protobuf::Message& message,

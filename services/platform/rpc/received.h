@@ -47,6 +47,11 @@ absl::Status CheckReceived(const Received<Message>& received) {
   return CheckReceived(received.message, received.invalid_texts, received.malformed);
 }
 
+// Looks at the message's own fields, not at those of messages within it. INVALID_ARGUMENT,
+// UNKNOWN_FIELD names the number of the first one that this program does not know: whoever sent it
+// counts on something that would be dropped in silence.
+absl::Status CheckAllKnown(const google::protobuf::Message& message);
+
 // Parses what protobuf has refused. False when it is malformed in another way as well.
 bool ParseWithInvalidTexts(const grpc::ByteBuffer& buffer, google::protobuf::Message& message,
                            std::vector<InvalidText>& invalid_texts);

@@ -47,14 +47,16 @@ class Service : public grpc::Service {
         });
   }
 
-  // The same, of which requests that are not sound (received.h) are refused before it is called.
+  // The same, of which requests that are not sound, or ask for more than this program knows
+  // (received.h), are refused before it is called.
   template <typename Impl, typename Request, typename Response>
   void HandleSound(const std::string& method, CallMonitor::Method& monitor,
                    void (Impl::*handle)(UnaryCall*, const Request*, Response*)) {
     HandleUnaryWith<Received<Request>, Response>(
         method, [this, &monitor, handle](UnaryCall* call, const Received<Request>* request,
                                          Response* response) {
-          const absl::Status sound = CheckReceived(*request);
+          absl::Status sound = CheckReceived(*request);
+          if (sound.ok()) sound = CheckAllKnown(request->message);
           if (sound.ok()) {
             return (static_cast<Impl*>(this)->*handle)(call, &request->message, response);
           }

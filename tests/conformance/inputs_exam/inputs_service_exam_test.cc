@@ -217,6 +217,34 @@ TEST_CASE("A service asks for others by name, and hears nothing of what is not t
   });
 }
 
+TEST_CASE("What asks for more than the server knows is refused instead of half done") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+    const auto from_tomorrow = [](auto request) {
+      request.GetReflection()->MutableUnknownFields(&request)->AddVarint(50, 1);
+      return request;
+    };
+    User user(subject);
+    CheckRefused(user.Spawn(from_tomorrow(Request("r"))).status(), kInvalid, "UNKNOWN_FIELD");
+    v1::ControlRequest control;
+    control.set_verb(v1::CONTROL_VERB_CANCEL);
+    control.add_task_ids(user.SpawnOne("one"));
+    CheckRefused(user.Control(from_tomorrow(control)).status(), kInvalid, "UNKNOWN_FIELD");
+    v1::GetTasksRequest get;
+    get.add_task_ids(control.task_ids(0));
+    CheckRefused(user.Get(from_tomorrow(get)).status(), kInvalid, "UNKNOWN_FIELD");
+    CheckRefused(user.List(from_tomorrow(v1::ListTasksRequest())).status(), kInvalid,
+                 "UNKNOWN_FIELD");
+
+    auto batch = Request("batch", 2);
+    *batch.mutable_specs(0) = from_tomorrow(batch.specs(0));
+    const auto spawned = user.Spawn(batch);
+    REQUIRE(spawned.ok());
+    CHECK(spawned->results(0).status().reason() == "UNKNOWN_FIELD");
+    CHECK(spawned->results(1).status().code() == 0);
+  });
+}
+
 TEST_CASE("Malformed and unknown ids have a status each") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);

@@ -106,6 +106,24 @@ TEST_CASE("A hello that is not sound is refused with field, value and limit") {
   CHECK(ReasonOf(Read(request, true).status()) == "BAD_HELLO");
 }
 
+TEST_CASE("A hello with a field that this server does not know is refused") {
+  const auto check = [](const auto& inner, const std::string& message) {
+    v1::PullRequest request = Hello();
+    google::protobuf::Message& place = inner(*request.mutable_hello());
+    place.GetReflection()->MutableUnknownFields(&place)->AddVarint(30, 1);
+    const absl::Status status = ReadOverTheWire(request, true).status();
+    CHECK(ReasonOf(status) == "UNKNOWN_FIELD");
+    CHECK(std::string(status.message()) == message);
+  };
+  using Inner = google::protobuf::Message&;
+  check([](v1::Hello& hello) -> Inner { return hello; },
+        "Hello: field 30 is none that this server knows");
+  check([](v1::Hello& hello) -> Inner { return *hello.mutable_credit(); },
+        "Credit: field 30 is none that this server knows");
+  check([](v1::Hello& hello) -> Inner { return *hello.add_held(); },
+        "Held: field 30 is none that this server knows");
+}
+
 TEST_CASE("A hello whose text is no UTF-8 is refused, and the field is named") {
   v1::PullRequest request = Hello();
   request.mutable_hello()->set_name("caf\xE9");

@@ -186,6 +186,32 @@ TEST_CASE("Times that cannot be are refused") {
         "OUT_OF_RANGE");
 }
 
+// A field of tomorrow, as a newer client sends it.
+void AddUnknown(google::protobuf::Message& message, int number) {
+  message.GetReflection()->MutableUnknownFields(&message)->AddVarint(number, 1);
+}
+
+TEST_CASE("A spec with a field that this server does not know is refused alone") {
+  auto request = Request(3).message;
+  AddUnknown(*request.mutable_specs(0), 21);
+  AddUnknown(*request.mutable_specs(1)->mutable_retry(), 7);
+  const auto checked = Read(OverTheWire(request));
+  REQUIRE(checked.ok());
+  CheckRefused(checked->statuses[0], "UNKNOWN_FIELD",
+               "TaskSpec: field 21 is none that this server knows");
+  CheckRefused(checked->statuses[1], "UNKNOWN_FIELD",
+               "RetryPolicy: field 7 is none that this server knows");
+  CHECK(checked->statuses[2].ok());
+  CHECK(checked->batch->specs.size() == 1);
+}
+
+TEST_CASE("A call with a field that this server does not know is refused as a whole") {
+  auto request = Request().message;
+  AddUnknown(request, 9);
+  CheckRefused(Read(OverTheWire(request)).status(), "UNKNOWN_FIELD",
+               "SpawnRequest: field 9 is none that this server knows");
+}
+
 TEST_CASE("The longest and the largest that is allowed is taken") {
   CHECK(StatusOf([](auto& spec) {
           spec.set_type(std::string(255, 'a'));
