@@ -46,8 +46,8 @@ std::string_view FieldName(std::string_view name) {
 }  // namespace
 
 bool TaskFilter::Matches(const TaskView& view) const {
-  return view.name_space == name_space && (type.empty() || view.type == type) &&
-         (owner.empty() || view.owner == owner) &&
+  return view.name_space == name_space && (type.empty() || view.type == type) && !owner.empty() &&
+         view.owner == owner &&
          (states.empty() || std::ranges::find(states, view.state) != states.end());
 }
 

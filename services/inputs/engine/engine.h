@@ -103,7 +103,7 @@ struct TaskFilter {
   std::string_view name_space;
   std::string_view type;          // Empty: all.
   std::vector<TaskState> states;  // Empty: all.
-  std::string_view owner;         // Empty: all.
+  std::string_view owner;         // Whose tasks; nobody's when empty.
   bool Matches(const TaskView& view) const;
 };
 

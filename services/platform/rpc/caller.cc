@@ -10,8 +10,21 @@ constexpr absl::Duration kIdentityLifetime = absl::Minutes(5);
 
 }  // namespace
 
+absl::Status CheckCaller(const Caller& caller) {
+  constexpr auto kUnauthenticated = absl::StatusCode::kUnauthenticated;
+  if (caller.subject.empty()) {
+    return Error(kUnauthenticated, "NO_SUBJECT", "the call's identity names no subject");
+  }
+  if (caller.client_id.empty()) {
+    return Error(kUnauthenticated, "NO_CLIENT_ID", "the call's identity names no client id");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Caller> CallerOf(const grpc::ServerContextBase& /*context*/) {
-  return Caller{.subject = "local", .client_id = "local"};
+  Caller caller{.subject = "local", .client_id = "local"};
+  KANTOKU_RETURN_IF_ERROR(CheckCaller(caller));
+  return caller;
 }
 
 absl::StatusOr<std::string> CallingService(const grpc::ServerContextBase& context,

@@ -15,8 +15,12 @@
 
 namespace kantoku::platform {
 
-// Who makes this call. Until callers authenticate it is a fixed local identity, which is why
-// servers bind to loopback only.
+// OK when it says both who calls and through which app; UNAUTHENTICATED (NO_SUBJECT, NO_CLIENT_ID)
+// otherwise. Whatever a caller's rights hang on must not be empty.
+absl::Status CheckCaller(const Caller& caller);
+
+// Who makes this call, checked as above. Until callers authenticate it is a fixed local identity,
+// which is why servers bind to loopback only.
 absl::StatusOr<Caller> CallerOf(const grpc::ServerContextBase& context);
 
 // The name of the calling service ("inputs"). PERMISSION_DENIED, NOT_A_SERVICE when the call shows

@@ -96,14 +96,16 @@ TEST_CASE("A session never holds more than its credit") {
     const TaskId held = world.last.dispatches.empty() ? TaskId() : world.last.dispatches[0].task;
     CHECK(held.empty());
     std::optional<TaskKey> from;
-    const auto leased = world.engine->List({"default", "", {TaskState::kLeased}}, 1, 100, from);
+    const auto leased =
+        world.engine->List({"default", "", {TaskState::kLeased}, "local"}, 1, 100, from);
     world.engine->Finished(leased[0].id, 1, world.now, world.effects);
     CHECK(world.EndGroup().dispatches.size() == 1);
   }
   SECTION("less credit takes nothing away and gives nothing until there is room") {
     world.engine->SetCredit(world.connection, 1);
     std::optional<TaskKey> from;
-    const auto leased = world.engine->List({"default", "", {TaskState::kLeased}}, 9, 100, from);
+    const auto leased =
+        world.engine->List({"default", "", {TaskState::kLeased}, "local"}, 9, 100, from);
     REQUIRE(leased.size() == 2);
     world.engine->Finished(leased[0].id, 1, world.now, world.effects);
     CHECK(world.EndGroup().dispatches.empty());

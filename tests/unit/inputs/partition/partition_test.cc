@@ -250,8 +250,10 @@ TEST_CASE("A task that ended is found by a question of the same group") {
 TEST_CASE("Tasks of others are not there, whoever asks for them") {
   PartitionFixture fixture;
   const TaskId id = fixture.SpawnOne();
-  CHECK(ReasonOf(fixture.Get(id, "bob").status()) == "NO_SUCH_TASK");
-  CHECK(ReasonOf(fixture.Get(id, "").status()) == "NO_SUCH_TASK");
+  for (const char* stranger : {"bob", ""}) {
+    CHECK(ReasonOf(fixture.Get(id, stranger).status()) == "NO_SUCH_TASK");
+    CHECK(fixture.List({.name_space = "default", .owner = stranger})->tasks.empty());
+  }
   Watched<std::vector<std::string>> answers;
   fixture.partition().GetTasks({id, id}, {"bob", "alice"}, [&](const auto& views) {
     answers.Update([&](std::vector<std::string>& all) {

@@ -42,6 +42,14 @@ TEST_CASE("Malformed or foreign details have no reason and do no harm") {
   CHECK(DecodeReason("\x1a\x05\n\x03url").empty());
 }
 
+TEST_CASE("A caller without subject or client id is refused") {
+  CHECK(CheckCaller({.subject = "alice", .client_id = "laptop"}).ok());
+  const absl::Status nobody = CheckCaller({.subject = "", .client_id = "laptop"});
+  CHECK(nobody.code() == absl::StatusCode::kUnauthenticated);
+  CHECK(ReasonOf(nobody) == "NO_SUBJECT");
+  CHECK(ReasonOf(CheckCaller({.subject = "alice", .client_id = ""})) == "NO_CLIENT_ID");
+}
+
 TEST_CASE("Every code has the same number on both sides") {
   for (int code = 1; code <= 16; ++code) {
     const absl::Status status(static_cast<absl::StatusCode>(code), "x");
