@@ -1,6 +1,5 @@
 #include "services/platform/server/data_dir.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +9,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "services/platform/directories.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
@@ -25,19 +25,13 @@ absl::Status Unusable(const std::string& path, std::string_view why) {
 absl::StatusOr<bool> PrepareDataDir(const std::string& path) {
   const std::filesystem::path directory(path);
   std::error_code error;
-  if (directory.has_parent_path()) {
-    std::filesystem::create_directories(directory.parent_path(), error);
-    if (error) return Unusable(path, absl::StrCat("cannot be made: ", error.message()));
-  }
-  const bool made = ::mkdir(path.c_str(), 0700) == 0;
-  if (!made && errno != EEXIST) {
-    return Unusable(path, absl::StrCat("cannot be made: ", std::strerror(errno)));
-  }
+  const auto made = MakeDirectory(path);
+  if (!made.ok()) return Unusable(path, absl::StrCat("cannot be made: ", made.status().message()));
   if (!std::filesystem::is_directory(directory, error)) return Unusable(path, "is no directory");
   if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) {
     return Unusable(path, absl::StrCat("cannot be written to: ", std::strerror(errno)));
   }
-  return made;
+  return *made;
 }
 
 absl::Status WriteWholeFile(const std::string& path, std::string_view content) {

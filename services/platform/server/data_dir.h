@@ -9,9 +9,9 @@
 
 namespace kantoku::platform {
 
-// Makes the directory of everything durable, with those above it, unless it is there: mode 0700.
-// True when it was made. FAILED_PRECONDITION, DATA_DIR names the directory and what is wrong: it
-// cannot be made, is no directory, or cannot be written to.
+// Makes the directory of everything durable, with those above it, unless it is there: mode 0700,
+// and durable itself. True when it was made. FAILED_PRECONDITION, DATA_DIR names the directory and
+// what is wrong: it cannot be made, is no directory, or cannot be written to.
 absl::StatusOr<bool> PrepareDataDir(const std::string& path);
 
 // Writes `content` so that a reader of `path` sees all of it or no file.

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/check.h"
+#include "services/platform/directories.h"
 #include "services/platform/mutex.h"
 #include "services/platform/sqlite/sqlite_database.h"
 #include "services/platform/status.h"
@@ -325,7 +326,7 @@ class SqliteRecordStoreFactory final : public RecordStoreFactory {
       // First looked at, then locked: beside a file that is not ours nothing is made.
       const bool exists = StoreFileExists(path);
       if (exists) KANTOKU_RETURN_IF_ERROR(CheckStoreFile(path, schema_));
-      if (!exists) KANTOKU_RETURN_IF_ERROR(MakeStoreDirectory(options_.directory));
+      if (!exists) KANTOKU_RETURN_IF_ERROR(MakeDirectory(options_.directory).status());
       KANTOKU_ASSIGN_OR_RETURN(FileLock lock, FileLock::Take(absl::StrCat(path, ".lock")));
       ownership = std::make_shared<Ownership>(std::move(lock));
       if (!exists && !StoreFileExists(path)) {

@@ -7,12 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <filesystem>
 #include <string_view>
-#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/check.h"
+#include "services/platform/directories.h"
 #include "services/platform/sqlite/sqlite_database.h"
 #include "services/platform/status.h"
 #include "services/platform/store/store_errors.h"
@@ -72,17 +71,6 @@ class Descriptor {
  private:
   const int fd_;
 };
-
-absl::Status SyncDirectory(const std::string& path) {
-  const Descriptor directory(path, O_RDONLY | O_DIRECTORY);
-  if (!directory.open() || ::fsync(directory.get()) != 0) return absl::ErrnoToStatus(errno, path);
-  return absl::OkStatus();
-}
-
-std::string ParentOf(const std::string& path) {
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
-}
 
 std::string WalOf(const std::string& path) { return absl::StrCat(path, "-wal"); }
 
@@ -150,17 +138,6 @@ std::string CreateSql(const StoreSchema& schema) {
 bool StoreFileExists(const std::string& path) {
   struct stat info {};
   return ::lstat(path.c_str(), &info) == 0;
-}
-
-absl::Status MakeStoreDirectory(const std::string& directory) {
-  if (::mkdir(directory.c_str(), 0700) == 0) return SyncDirectory(ParentOf(directory));
-  if (errno == EEXIST) return absl::OkStatus();
-  if (errno != ENOENT) return absl::ErrnoToStatus(errno, directory);
-  KANTOKU_RETURN_IF_ERROR(MakeStoreDirectory(ParentOf(directory)));
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return absl::ErrnoToStatus(errno, directory);
-  }
-  return SyncDirectory(ParentOf(directory));
 }
 
 absl::Status CreateStoreFile(const std::string& path, const StoreSchema& schema) {

@@ -19,9 +19,6 @@ namespace kantoku::platform {
 
 bool StoreFileExists(const std::string& path);
 
-// Makes the directory, only for us, with those above it that are missing.
-absl::Status MakeStoreDirectory(const std::string& directory);
-
 // Makes an empty store, only for us; durable when it returns OK.
 absl::Status CreateStoreFile(const std::string& path, const StoreSchema& schema);
 
