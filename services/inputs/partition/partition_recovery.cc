@@ -70,16 +70,30 @@ absl::Status Partition::Recover() {
 }
 
 absl::Status Partition::RecoverIncarnation() {
-  uint64_t incarnation = 0;
+  absl::flat_hash_map<uint64_t, uint64_t> meta;
   KANTOKU_RETURN_IF_ERROR(RecoverKind(RecordKind::kMeta, DecodeNumber,
-                                      [&](uint64_t, uint64_t number) { incarnation = number; }));
-  if (incarnation == 0) {
-    incarnation = random_() | 1;
+                                      [&](uint64_t key, uint64_t number) { meta[key] = number; }));
+  platform::WriteBatch batch;
+  const auto keep = [&](MetaKey key, uint64_t made) {
+    const auto [entry, added] = meta.try_emplace(static_cast<uint64_t>(key), made);
+    if (added) {
+      scratch_.clear();
+      Encode(made, scratch_);
+      batch.Put(ToKind(RecordKind::kMeta), entry->first, scratch_);
+    }
+    return entry->second;
+  };
+  const uint64_t incarnation = keep(MetaKey::kIncarnation, random_() | 1);
+  const uint64_t slots = keep(MetaKey::kSlotCount, options_.engine.slot_count);
+  if (slots != options_.engine.slot_count) {
+    return platform::Error(
+        absl::StatusCode::kFailedPrecondition, "SLOT_COUNT_DIFFERS",
+        absl::StrCat(options_.name, ": was made with ", slots, " slots, and this program has ",
+                     options_.engine.slot_count, "; namespaces would not be found in theirs"));
+  }
+  if (!batch.empty()) {
     KANTOKU_ASSIGN_OR_RETURN(const uint64_t last, store_->LastBatch());
-    platform::WriteBatch batch;
     batch.set_number(last + 1);
-    Encode(incarnation, scratch_);
-    batch.Put(ToKind(RecordKind::kMeta), static_cast<uint64_t>(MetaKey::kIncarnation), scratch_);
     KANTOKU_RETURN_IF_ERROR(store_->Commit(batch));
   }
   event_source_ = absl::StrFormat("%s/%016x", options_.name, incarnation);

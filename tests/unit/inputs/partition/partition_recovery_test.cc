@@ -319,6 +319,18 @@ TEST_CASE("A damaged record is DATA_LOSS, and what is there stays") {
   }
 }
 
+TEST_CASE("A store that was made with another number of slots is not opened") {
+  PartitionFixture fixture;
+  (void)fixture.SpawnOne();
+  fixture.options.engine.slot_count = 64;
+  const absl::Status status = fixture.ReopenAfter(
+      [](platform::WriteBatch& batch) { batch.Erase(ToKind(RecordKind::kState), 1); });
+  CAPTURE(status.ToString());
+  CHECK(status.code() == absl::StatusCode::kFailedPrecondition);
+  CHECK(ReasonOf(status) == "SLOT_COUNT_DIFFERS");
+  CHECK_THAT(std::string(status.message()), Catch::Contains("made with 256 slots"));
+}
+
 TEST_CASE("A spec under the key of another task is damage") {
   PartitionFixture fixture;
   std::string body;
