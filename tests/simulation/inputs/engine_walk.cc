@@ -594,13 +594,15 @@ void EngineWalk::CheckLiving() {
   std::map<SessionId, uint32_t> held;
   size_t living = 0;
   for (const std::string_view name_space : {"even", "odd"}) {
-    std::optional<TaskKey> from;
-    do {
-      for (const auto& view : engine_->List({.name_space = name_space}, 10, 17, from)) {
-        ++living;
-        if (!view.session.empty()) ++held[view.session];
-      }
-    } while (from.has_value());
+    for (const std::string_view owner : {"anna", "bert"}) {
+      std::optional<TaskKey> from;
+      do {
+        for (const auto& view : engine_->List({name_space, "", {}, owner}, 10, 17, from)) {
+          ++living;
+          if (!view.session.empty()) ++held[view.session];
+        }
+      } while (from.has_value());
+    }
     for (const auto& view : engine_->Sessions(name_space)) {
       Expect(view.held == held[view.id], "sessions hold what is held by them");
       held.erase(view.id);
