@@ -194,6 +194,10 @@ void Engine::Enqueue(TaskIndex index, const Now& now) {
   if (task.fenced_dispatch == task.dispatch) matcher_.Push(task.lane, index);
 }
 
+void Engine::Unschedule(TaskIndex index) {
+  (tasks_.at(index).backing_off ? steady_alarms_ : wall_alarms_).Remove(index);
+}
+
 absl::StatusOr<TaskState> Engine::Cancel(const TaskId& id, const Now& now, Effects& effects) {
   const TaskIndex index = tasks_.Find(id);
   if (index == kNoTask) return Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK", "no such task");
@@ -203,7 +207,7 @@ absl::StatusOr<TaskState> Engine::Cancel(const TaskId& id, const Now& now, Effec
   Say(EventType::kTaskCancelling, task, effects);
   if (task.session == 0) {
     const bool queued = task.state == TaskState::kReady && task.fenced_dispatch == task.dispatch;
-    if (task.state == TaskState::kScheduled) wall_alarms_.Remove(index);
+    if (task.state == TaskState::kScheduled) Unschedule(index);
     Settle(index, TaskState::kCancelled, {"CANCELLED", ""}, effects);
     if (queued) matcher_.Gone(task.lane);
     return TaskState::kSettling;

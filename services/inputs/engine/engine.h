@@ -235,6 +235,8 @@ class Engine {
   absl::Status CheckTypes(std::string_view name_space, size_t count,
                           absl::FunctionRef<std::string_view(size_t)> type,
                           std::string_view field) const;
+  // Out of the heap in which it waits for its time.
+  void Unschedule(TaskIndex index);
 
   // Dispatch.
   void DispatchReady(const platform::Now& now, Effects& effects);
@@ -263,13 +265,14 @@ class Engine {
   bool OutOfDispatches(const Task& task) const;
   void FailForDispatches(TaskIndex index, std::string_view last, Effects& effects);
   void TakeBack(TaskIndex index, bool lost, const platform::Now& now, Effects& effects);
-  void Reschedule(TaskIndex index, absl::Time not_before, const platform::Now& now,
+  void Reschedule(TaskIndex index, absl::Duration pause, const platform::Now& now,
                   Effects& effects);
+  void BackOff(TaskIndex index, absl::Duration pause, const platform::Now& now);
   void Settle(TaskIndex index, TaskState end, Failure failure, Effects& effects);
   void AskFence(const Task& task, Effects& effects);
   void Finish(TaskIndex index, TaskState end, const platform::Now& now, Effects& effects);
   void WriteState(Task& task, std::optional<absl::Time> not_before, Effects& effects);
-  absl::Time BackoffEnd(const Task& task, absl::Time wall);
+  absl::Duration BackoffOf(const Task& task);
 
   // Time.
   void Tick(const platform::Now& now, Effects& effects);
@@ -295,7 +298,8 @@ class Engine {
   TaskTable tasks_;
   SessionTable sessions_;
   Matcher matcher_{tasks_};
-  // A task is in at most one: SCHEDULED in the wall heap (ns since epoch), held in the steady heap.
+  // A task is in at most one: before its not_before in the wall heap (ns since epoch), held or
+  // backing off in the steady heap.
   IndexedHeap<PlaceOfTask> wall_alarms_{PlaceOfTask{&tasks_}};
   IndexedHeap<PlaceOfTask> steady_alarms_{PlaceOfTask{&tasks_}};
   IndexedHeap<PlaceOfSession> session_alarms_{PlaceOfSession{&sessions_}};

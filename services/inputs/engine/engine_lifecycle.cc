@@ -190,13 +190,13 @@ absl::Status Engine::Progress(ConnectionId connection, const TaskId& id, uint32_
 
 // ---- Ends and new starts ----
 
-absl::Time Engine::BackoffEnd(const Task& task, absl::Time wall) {
+absl::Duration Engine::BackoffOf(const Task& task) {
   const RetryPolicy& policy = policies_.at(task.policy);
   const double exponent = std::max<int>(task.failed_attempts, 1) - 1;
   // Grows to infinity, and 0 times infinity is no number: bounded before it is multiplied.
   const double factor = std::min(std::pow(static_cast<double>(policy.multiplier), exponent), 1e12);
   const double pause = std::min<double>(policy.max_backoff_ms, policy.initial_backoff_ms * factor);
-  return wall + absl::Milliseconds(pause * (1 - policy.jitter * SplitMixFraction(jitter_state_++)));
+  return absl::Milliseconds(pause * (1 - policy.jitter * SplitMixFraction(jitter_state_++)));
 }
 
 void Engine::AttemptFailed(TaskIndex index, Failure failure, const Now& now, Effects& effects) {
@@ -212,7 +212,7 @@ void Engine::AttemptFailed(TaskIndex index, Failure failure, const Now& now, Eff
   }
   SetFailure(task, std::move(failure));
   Say(EventType::kTaskRetried, task, effects).failure = FailureOf(task);
-  Reschedule(index, BackoffEnd(task, now.wall), now, effects);
+  Reschedule(index, BackoffOf(task), now, effects);
 }
 
 // Whoever asked for more attempts than the limit gets them.
@@ -237,7 +237,7 @@ void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Ef
     return;
   }
   Say(EventType::kTaskReturned, task, effects).failure.reason = reason;
-  Reschedule(index, task.dispatch == 1 ? now.wall : BackoffEnd(task, now.wall), now, effects);
+  Reschedule(index, task.dispatch == 1 ? absl::ZeroDuration() : BackoffOf(task), now, effects);
 }
 
 void Engine::TakeBack(TaskIndex index, bool lost, const Now& now, Effects& effects) {
@@ -254,13 +254,21 @@ void Engine::TakeBack(TaskIndex index, bool lost, const Now& now, Effects& effec
   }
 }
 
-void Engine::Reschedule(TaskIndex index, absl::Time not_before, const Now& now, Effects& effects) {
+void Engine::Reschedule(TaskIndex index, absl::Duration pause, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
-  task.wake = absl::ToUnixNanos(not_before);
-  task.backing_off = true;
-  WriteState(task, not_before, effects);
+  WriteState(task, now.wall + pause, effects);
   AskFence(task, effects);
-  Enqueue(index, now);
+  BackOff(index, pause, now);
+}
+
+// By steady time: a pause takes as long as it says, whatever the wall clock is set to.
+void Engine::BackOff(TaskIndex index, absl::Duration pause, const Now& now) {
+  Task& task = tasks_.at(index);
+  task.wake = 0;
+  task.backing_off = pause > absl::ZeroDuration();
+  if (!task.backing_off) return Enqueue(index, now);
+  task.state = TaskState::kScheduled;
+  SetAlarm(index, now.steady + pause);
 }
 
 // Not dispatched any more; ends when Outputs has taken the end or tells of another.
@@ -302,7 +310,7 @@ void Engine::FenceAnswered(const TaskId& id, uint32_t dispatch, std::optional<Ta
 void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
   const bool queued = task.state == TaskState::kReady && task.fenced_dispatch == task.dispatch;
-  if (task.state == TaskState::kScheduled) wall_alarms_.Remove(index);
+  if (task.state == TaskState::kScheduled) Unschedule(index);
   EventMessage& event = Say(EventType::kTaskFinished, task, effects);
   if (task.session != 0) Release(index, effects);
   task.state = end;
@@ -349,6 +357,7 @@ void Engine::ClearAlarm(TaskIndex index) {
 void Engine::TaskDue(TaskIndex index, const Now& now, Effects& effects) {
   const Task& task = tasks_.at(index);
   const TaskState state = task.state;
+  if (state == TaskState::kScheduled) return Enqueue(index, now);
   const std::string_view reason = state == TaskState::kLeased    ? "START_TIMEOUT"
                                   : state == TaskState::kRunning ? "TIMEOUT"
                                                                  : "CANCELLED";

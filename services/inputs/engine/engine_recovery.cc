@@ -113,7 +113,13 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
       AskFence(task, effects);
     } else {
       if (task.dispatch > 0) AskFence(task, effects);
-      Enqueue(index, now);
+      if (task.backing_off) {
+        // By the wall clock of before, which may have been ahead.
+        const absl::Duration longest = absl::Milliseconds(policies_.at(task.policy).max_backoff_ms);
+        BackOff(index, std::min(absl::FromUnixNanos(task.wake) - now.wall, longest), now);
+      } else {
+        Enqueue(index, now);
+      }
     }
   }
   for (const SessionNumber number : sessions_.Numbers()) {

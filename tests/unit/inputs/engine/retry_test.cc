@@ -62,6 +62,57 @@ TEST_CASE("Backoff grows by its multiplier up to its maximum") {
   }
 }
 
+TEST_CASE("A backoff takes as long as it says when the wall clock is set") {
+  const absl::Duration jump = GENERATE(absl::Hours(2), -absl::Hours(2));
+  EngineWorld world;
+  const TaskId task = world.DoRun(Retried(3, 10'000));
+  world.Nack(task, 1, NackKind::kFailed);
+  world.AnswerFence(task, 1);
+  world.EndGroup();
+  world.now.wall += jump;
+  world.Pass(Milliseconds(9'999));
+  CHECK(world.EndGroup().dispatches.empty());
+  CHECK(world.View(task).cause == WaitCause::kBackoff);
+  CHECK(world.engine->NextWake(world.now) == world.now.steady + Milliseconds(1));
+  world.Pass(Milliseconds(1));
+  CHECK(world.EndGroup().dispatches.size() == 1);
+}
+
+TEST_CASE("A backoff that was recorded by a clock ahead is no longer than the longest") {
+  EngineWorld world;
+  const TaskId task = world.DoRun(Retried(3, 10'000));
+  world.Nack(task, 1, NackKind::kFailed);
+  world.EndGroup();
+  world.now.wall -= absl::Hours(2);
+  world.Crash();
+  world.Open(1, 10);
+  world.AnswerFence(task, 1);
+  world.EndGroup();
+  CHECK(world.View(task).cause == WaitCause::kBackoff);
+  world.Pass(Seconds(59));
+  CHECK(world.EndGroup().dispatches.empty());
+  world.Pass(Seconds(1));
+  CHECK(world.EndGroup().dispatches.size() == 1);
+}
+
+TEST_CASE("A task that backs off ends at once when it is cancelled or its result is found") {
+  EngineWorld world;
+  const TaskId task = world.DoRun(Retried(3, 10'000));
+  world.Nack(task, 1, NackKind::kFailed);
+  world.EndGroup();
+  REQUIRE(world.StateOf(task) == TaskState::kScheduled);
+  if (GENERATE(false, true)) {
+    REQUIRE(world.engine->Cancel(task, world.now, world.effects).ok());
+    world.AnswerFence(task, 1, TaskState::kCancelled);
+  } else {
+    world.AnswerFence(task, 1, TaskState::kSucceeded);
+  }
+  world.EndGroup();
+  CHECK(world.Ended(task).has_value());
+  world.Pass(Seconds(10));
+  CHECK(world.EndGroup().dispatches.empty());
+}
+
 TEST_CASE("No backoff stays none, after any number of failures") {
   EngineWorld world;
   const TaskId task = world.DoRun(Retried(1'000, 0, 100));
