@@ -317,7 +317,8 @@ class Engine {
   std::vector<uint32_t> free_groups_;
   uint64_t next_group_ = 1;
   absl::Duration next_renewal_ = absl::ZeroDuration();
-  absl::Time started_;  // Wall time of steady zero, when recovery ended.
+  absl::Duration renewal_offset_;  // How far wall time was from steady time at the last renewal.
+  absl::Time started_;             // Wall time of steady zero, when recovery ended.
   uint64_t jitter_state_;
   // Tasks that ended in this group; one row each at its end.
   std::vector<TaskView> ended_;

@@ -12,6 +12,16 @@ namespace kantoku::inputs {
 
 using platform::Now;
 
+namespace {
+
+// A wall clock may be set. Lease tokens end by it, so they are renewed when it has moved by more
+// than this, and it is looked at again after this long at the latest.
+constexpr absl::Duration kWallRecheck = absl::Minutes(1);
+
+absl::Duration WallOffset(const Now& now) { return now.wall - absl::UnixEpoch() - now.steady; }
+
+}  // namespace
+
 // ---- Dispatch ----
 
 void Engine::DispatchReady(const Now& now, Effects& effects) {
@@ -391,11 +401,13 @@ void Engine::Tick(const Now& now, Effects& effects) {
   while (!session_alarms_.empty() && session_alarms_.top_time() <= steady) {
     EndSession(session_alarms_.top(), /*lost=*/true, now, effects);
   }
-  if (now.steady >= next_renewal_) RenewLeases(now, effects);
+  const bool wall_was_set = absl::AbsDuration(WallOffset(now) - renewal_offset_) > kWallRecheck;
+  if (now.steady >= next_renewal_ || wall_was_set) RenewLeases(now, effects);
 }
 
 void Engine::RenewLeases(const Now& now, Effects& effects) {
   next_renewal_ = now.steady + options_.renew_interval;
+  renewal_offset_ = WallOffset(now);
   for (const SessionNumber number : sessions_.Numbers()) {
     const Session& session = sessions_.at(number);
     if (session.connection == 0) continue;
@@ -450,9 +462,8 @@ void Engine::FreeUnused() {
 }
 
 absl::Duration Engine::NextWake(const Now& now) const {
-  // A wall clock may jump ahead: what waits for it is looked at again after this long.
-  constexpr absl::Duration kWallRecheck = absl::Minutes(1);
-  absl::Duration wake = sessions_.size() > 0 ? next_renewal_ : absl::InfiniteDuration();
+  absl::Duration wake = sessions_.size() > 0 ? std::min(next_renewal_, now.steady + kWallRecheck)
+                                             : absl::InfiniteDuration();
   const auto at_wall = [&](absl::Time wall) {
     if (wall == absl::InfiniteFuture()) return;
     const absl::Duration wait = std::clamp(wall - now.wall, absl::Milliseconds(1), kWallRecheck);

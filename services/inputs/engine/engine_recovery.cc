@@ -92,7 +92,7 @@ void Engine::RecoverRequest(uint64_t number, RequestRecord record) {
 }
 
 void Engine::FinishRecovery(const Now& now, Effects& effects) {
-  next_renewal_ = now.steady + options_.renew_interval;
+  RenewLeases(now, effects);  // Nobody is connected yet: starts the time until the next one.
   started_ = now.wall - now.steady;
   for (uint32_t group = 0; group < groups_.size(); ++group) {
     if (groups_[group].open > 0) continue;

@@ -203,6 +203,21 @@ TEST_CASE("Held dispatches get new lease tokens every so often") {
   CHECK(world.EndGroup().renewals.size() == 2);
 }
 
+TEST_CASE("Lease tokens, which end by wall time, are renewed at once when the clock was set") {
+  const absl::Duration jump = GENERATE(Hours(24 * 365), -Hours(2));
+  EngineWorld world({.start_timeout = Hours(1)});
+  world.Open(1, 1);
+  world.DoSpawn();
+  world.now.wall += jump;
+  CHECK(world.engine->NextWake(world.now) <= world.now.steady + Minutes(1));
+  CHECK(world.EndGroup().renewals.size() == 1);
+  CHECK(world.EndGroup().renewals.empty());
+  world.now.wall += Seconds(30);  // As a clock that is corrected little by little.
+  CHECK(world.EndGroup().renewals.empty());
+  world.now.wall += Seconds(31);
+  CHECK(world.EndGroup().renewals.size() == 1);
+}
+
 TEST_CASE("Only the holder reports on a dispatch, and only under its number") {
   EngineWorld world;
   const TaskId task = world.DoRun();
