@@ -11,16 +11,50 @@
 
 namespace kantoku::platform {
 
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define KANTOKU_THREAD_SANITIZER 1
+#endif
+#endif
+
 // What comes out of a queue: the end of one operation of gRPC.
 class Completion {
  public:
   virtual void OnCompleted(bool ok) = 0;
-  // To be given to gRPC at once: OnCompleted sees all that was written before. (Said to the thread
-  // sanitizer, which does not see into gRPC.)
-  void* tag();
+
+  // Calls `operation(tag)`, which gives the tag to gRPC. What it and the caller have done before is
+  // seen by OnCompleted.
+  template <typename Operation>
+  void Start(Operation operation) {
+    const Handover handover(*this);
+    operation(static_cast<void*>(this));
+  }
+  // Of the operation that gave `tag` to gRPC; for queues.
+  static void Complete(void* tag, bool ok) {
+    auto* const completion = static_cast<Completion*>(tag);
+    { const Handover handover(*completion); }
+    completion->OnCompleted(ok);
+  }
 
  protected:
   ~Completion() = default;
+
+ private:
+  // Shows the thread sanitizer, which does not see into gRPC, what gRPC orders.
+  class Handover {
+   public:
+#ifdef KANTOKU_THREAD_SANITIZER
+    explicit Handover(Completion& completion) : lock_(completion.handover_) {}
+
+   private:
+    MutexLock lock_;
+#else
+    explicit Handover(Completion&) {}
+#endif
+  };
+#ifdef KANTOKU_THREAD_SANITIZER
+  Mutex handover_;
+#endif
 };
 
 // A completion queue and the one thread that runs what comes out of it. One, because then a message

@@ -31,7 +31,9 @@ void ReceiveAnswer(CallQueue& queue,
         : queue_(queue), reader_(std::move(reader)), done_(std::move(done)) {
       queue_.CallBegan();
     }
-    void Receive(Response* response) { reader_->Finish(response, &status_, tag()); }
+    void Receive(Response* response) {
+      this->Start([&](void* tag) { reader_->Finish(response, &status_, tag); });
+    }
 
    private:
     void OnCompleted(bool) override {
@@ -88,9 +90,19 @@ class ClientStream {
 
   // The stream does not end before the operation that is now to be started has.
   void Claim() { open_.fetch_add(1, std::memory_order_relaxed); }
-  void* read_tag() { return read_.tag(); }
-  void* write_tag() { return written_.tag(); }  // Claimed.
-  void* other_tag() { return other_.tag(); }    // Claimed.
+  // Each calls `operation(tag)`, which starts the operation.
+  template <typename Operation>
+  void Read(Operation operation) {
+    read_.Start(std::move(operation));
+  }
+  template <typename Operation>
+  void Write(Operation operation) {  // Claimed.
+    written_.Start(std::move(operation));
+  }
+  template <typename Operation>
+  void Do(Operation operation) {  // Claimed.
+    other_.Start(std::move(operation));
+  }
 
   CallQueue& queue_;
   grpc::ClientContext context_;
@@ -107,11 +119,11 @@ class ClientStream {
     void (ClientStream::*const run_)(bool);
   };
 
-  void Read(bool ok) {
+  void ReadDone(bool ok) {
     handler_.OnReadDone(ok);
-    if (!ok) StartFinish(&status_, finished_.tag());
+    if (!ok) finished_.Start([this](void* tag) { StartFinish(&status_, tag); });
   }
-  void Written(bool ok) {
+  void WriteDone(bool ok) {
     handler_.OnWriteDone(ok);
     End();
   }
@@ -127,8 +139,8 @@ class ClientStream {
   Handler& handler_;
   grpc::Status status_;
   std::atomic<int> open_ = 1;  // Operations; those that read, with Finish after them, are one.
-  Event read_{*this, &ClientStream::Read};
-  Event written_{*this, &ClientStream::Written};
+  Event read_{*this, &ClientStream::ReadDone};
+  Event written_{*this, &ClientStream::WriteDone};
   Event other_{*this, &ClientStream::Ended};
   Event finished_{*this, &ClientStream::Ended};
 };
@@ -149,13 +161,19 @@ class ClientBidiStream final : public ClientStream {
     stream_ = prepare(&context_, queue_.get());
     stream_->StartCall(nullptr);
   }
-  void StartRead(Response* response) { stream_->Read(response, read_tag()); }
+  void StartRead(Response* response) {
+    Read([&](void* tag) { stream_->Read(response, tag); });
+  }
 
   // Each write is claimed, at a time when the reading is known not to have ended, and then made:
   // by StartWrite, or by StartWritesDone, after which nothing more is written.
   using ClientStream::Claim;
-  void StartWrite(const Request& request) { stream_->Write(request, write_tag()); }
-  void StartWritesDone() { stream_->WritesDone(other_tag()); }
+  void StartWrite(const Request& request) {
+    Write([&](void* tag) { stream_->Write(request, tag); });
+  }
+  void StartWritesDone() {
+    Do([this](void* tag) { stream_->WritesDone(tag); });
+  }
 
  private:
   void StartFinish(grpc::Status* status, void* tag) override { stream_->Finish(status, tag); }
@@ -176,9 +194,11 @@ class ClientReadStream final : public ClientStream {
     queue_.CallBegan();
     stream_ = prepare(&context_, queue_.get());
     Claim();
-    stream_->StartCall(other_tag());
+    Do([this](void* tag) { stream_->StartCall(tag); });
   }
-  void StartRead(Response* response) { stream_->Read(response, read_tag()); }
+  void StartRead(Response* response) {
+    Read([&](void* tag) { stream_->Read(response, tag); });
+  }
 
  private:
   void StartFinish(grpc::Status* status, void* tag) override { stream_->Finish(status, tag); }

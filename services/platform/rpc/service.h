@@ -70,9 +70,9 @@ class Service : public grpc::Service {
     using Call = BidiCall<Request, Response>;
     const int index = Add(method, grpc::internal::RpcMethod::BIDI_STREAMING);
     Expect<Call>({.ask =
-                      [this, index](Call& call, ServerCallQueue& queue) {
+                      [this, index](Call& call, ServerCallQueue& queue, void* tag) {
                         RequestAsyncBidiStreaming(index, &call, &call.stream, queue.get(),
-                                                  queue.get(), call.came_tag());
+                                                  queue.get(), tag);
                       },
                   .handle = [this, open](Call* call) { (static_cast<Impl*>(this)->*open)(call); }});
   }
@@ -84,9 +84,9 @@ class Service : public grpc::Service {
     using Call = ServerStreamCall<Request, Response>;
     const int index = Add(method, grpc::internal::RpcMethod::SERVER_STREAMING);
     Expect<Call>({.ask =
-                      [this, index](Call& call, ServerCallQueue& queue) {
+                      [this, index](Call& call, ServerCallQueue& queue, void* tag) {
                         RequestAsyncServerStreaming(index, &call, &call.request, &call.stream,
-                                                    queue.get(), queue.get(), call.came_tag());
+                                                    queue.get(), queue.get(), tag);
                       },
                   .handle =
                       [this, open](Call* call, const Request* request) {
@@ -100,9 +100,9 @@ class Service : public grpc::Service {
     using Call = UnaryCallOf<Request, Response>;
     const int index = Add(method, grpc::internal::RpcMethod::NORMAL_RPC);
     Expect<Call>({.ask =
-                      [this, index](Call& call, ServerCallQueue& queue) {
+                      [this, index](Call& call, ServerCallQueue& queue, void* tag) {
                         RequestAsyncUnary(index, &call, &call.request, &call.writer, queue.get(),
-                                          queue.get(), call.tag());
+                                          queue.get(), tag);
                       },
                   .handle = std::move(handle)});
   }

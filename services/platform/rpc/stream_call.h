@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <functional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "services/platform/rpc/call_monitor.h"
@@ -42,19 +43,33 @@ class StreamCall : public grpc::ServerContext {
     Finish(status);
   }
 
-  void Finish(const absl::Status& status) { DoFinish(ToGrpc(status), finished_.tag()); }
+  void Finish(const absl::Status& status) {
+    finished_.Start([&](void* tag) { DoFinish(ToGrpc(status), tag); });
+  }
 
  protected:
-  explicit StreamCall(ServerCallQueue& queue) : queue_(queue) { AsyncNotifyWhenDone(over_.tag()); }
+  explicit StreamCall(ServerCallQueue& queue) : queue_(queue) {
+    over_.Start([this](void* tag) { AsyncNotifyWhenDone(tag); });
+  }
   ~StreamCall() override = default;
 
   // Gives it to its method.
   virtual void OnCame() = 0;
   virtual void DoFinish(const grpc::Status& status, void* tag) = 0;
 
-  void* BeginRead() { return Begin(read_); }
-  void* BeginWrite() { return Begin(written_); }
-  void* came_tag() { return came_.tag(); }
+  // Each calls `operation(tag)`, which starts the operation.
+  template <typename Operation>
+  void Come(Operation operation) {
+    came_.Start(std::move(operation));
+  }
+  template <typename Operation>
+  void Read(Operation operation) {
+    Begin(read_, std::move(operation));
+  }
+  template <typename Operation>
+  void Write(Operation operation) {
+    Begin(written_, std::move(operation));
+  }
 
   ServerCallQueue& queue_;
 
@@ -70,9 +85,10 @@ class StreamCall : public grpc::ServerContext {
     void (StreamCall::*const run_)(bool);
   };
 
-  void* Begin(Event& event) {
+  template <typename Operation>
+  void Begin(Event& event, Operation operation) {
     open_.fetch_add(1, std::memory_order_relaxed);
-    return event.tag();
+    event.Start(std::move(operation));
   }
 
   void Came(bool ok) {
@@ -83,11 +99,11 @@ class StreamCall : public grpc::ServerContext {
     queue_.CallBegan();
     OnCame();
   }
-  void Read(bool ok) {
+  void ReadDone(bool ok) {
     handler_->OnReadDone(ok);
     End();
   }
-  void Written(bool ok) {
+  void WriteDone(bool ok) {
     handler_->OnWriteDone(ok);
     End();
   }
@@ -109,8 +125,8 @@ class StreamCall : public grpc::ServerContext {
   Handler* handler_ = nullptr;
   std::atomic<int> open_ = 2;  // Operations that did not come back: at first Over and Finished.
   Event came_{*this, &StreamCall::Came};
-  Event read_{*this, &StreamCall::Read};
-  Event written_{*this, &StreamCall::Written};
+  Event read_{*this, &StreamCall::ReadDone};
+  Event written_{*this, &StreamCall::WriteDone};
   Event over_{*this, &StreamCall::Over};
   Event finished_{*this, &StreamCall::Finished};
 };
@@ -121,20 +137,23 @@ template <typename Request, typename Response>
 class BidiCall final : public StreamCall {
  public:
   struct Method {
-    std::function<void(BidiCall&, ServerCallQueue&)> ask;
+    std::function<void(BidiCall&, ServerCallQueue&, void* tag)> ask;
     std::function<void(BidiCall*)> handle;
   };
 
   static void Expect(const Method& method, ServerCallQueue& queue) {
     auto* const call = new BidiCall(method, queue);
-    method.ask(*call, queue);
+    call->Come([&](void* tag) { method.ask(*call, queue, tag); });
   }
 
-  void StartRead(Request* request) { stream.Read(request, BeginRead()); }
-  void StartWrite(const Response* response) { stream.Write(*response, BeginWrite()); }
+  void StartRead(Request* request) {
+    Read([&](void* tag) { stream.Read(request, tag); });
+  }
+  void StartWrite(const Response* response) {
+    Write([&](void* tag) { stream.Write(*response, tag); });
+  }
 
   grpc::ServerAsyncReaderWriter<Response, Request> stream{this};
-  using StreamCall::came_tag;
 
  private:
   BidiCall(const Method& method, ServerCallQueue& queue) : StreamCall(queue), method_(method) {}
@@ -154,20 +173,21 @@ template <typename Request, typename Response>
 class ServerStreamCall final : public StreamCall {
  public:
   struct Method {
-    std::function<void(ServerStreamCall&, ServerCallQueue&)> ask;
+    std::function<void(ServerStreamCall&, ServerCallQueue&, void* tag)> ask;
     std::function<void(ServerStreamCall*, const Request*)> handle;
   };
 
   static void Expect(const Method& method, ServerCallQueue& queue) {
     auto* const call = new ServerStreamCall(method, queue);
-    method.ask(*call, queue);
+    call->Come([&](void* tag) { method.ask(*call, queue, tag); });
   }
 
-  void StartWrite(const Response* response) { stream.Write(*response, BeginWrite()); }
+  void StartWrite(const Response* response) {
+    Write([&](void* tag) { stream.Write(*response, tag); });
+  }
 
   Request request;
   grpc::ServerAsyncWriter<Response> stream{this};
-  using StreamCall::came_tag;
 
  private:
   ServerStreamCall(const Method& method, ServerCallQueue& queue)

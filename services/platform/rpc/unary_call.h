@@ -30,27 +30,28 @@ class UnaryCallOf final : public UnaryCall, private Completion {
   // What all calls of one method share; outlives them.
   struct Method {
     // Asks gRPC for a call of the method.
-    std::function<void(UnaryCallOf&, ServerCallQueue&)> ask;
+    std::function<void(UnaryCallOf&, ServerCallQueue&, void* tag)> ask;
     std::function<void(UnaryCall*, const Request*, Response*)> handle;
   };
 
   static void Expect(const Method& method, ServerCallQueue& queue) {
     auto* const call = new UnaryCallOf(method, queue);
-    method.ask(*call, queue);
+    call->Start([&](void* tag) { method.ask(*call, queue, tag); });
   }
 
   void Finish(const absl::Status& status) override {
-    if (status.ok()) {
-      writer.Finish(response, grpc::Status::OK, tag());
-    } else {
-      writer.FinishWithError(ToGrpc(status), tag());
-    }
+    this->Start([&](void* tag) {
+      if (status.ok()) {
+        writer.Finish(response, grpc::Status::OK, tag);
+      } else {
+        writer.FinishWithError(ToGrpc(status), tag);
+      }
+    });
   }
 
   Request request;
   Response response;
   grpc::ServerAsyncResponseWriter<Response> writer{this};
-  using Completion::tag;
 
  private:
   UnaryCallOf(const Method& method, ServerCallQueue& queue) : method_(method), queue_(queue) {}

@@ -8,7 +8,9 @@ class UnknownCall final : public Completion {
  public:
   static void Expect(grpc::AsyncGenericService& unknown, ServerCallQueue& queue) {
     auto* const call = new UnknownCall(unknown, queue);
-    unknown.RequestCall(&call->context_, &call->stream_, queue.get(), queue.get(), call->tag());
+    call->Start([&](void* tag) {
+      unknown.RequestCall(&call->context_, &call->stream_, queue.get(), queue.get(), tag);
+    });
   }
 
  private:
@@ -28,8 +30,10 @@ class UnknownCall final : public Completion {
     came_ = true;
     queue_.CallBegan();
     Expect(unknown_, queue_);
-    stream_.Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "there is no such method here"),
-                   tag());
+    Start([this](void* tag) {
+      stream_.Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "there is no such method here"),
+                     tag);
+    });
   }
 
   grpc::AsyncGenericService& unknown_;

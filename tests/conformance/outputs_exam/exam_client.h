@@ -70,7 +70,8 @@ class Futures {
     v1::AwaitRequest request;
     for (const std::string& id : ids) request.add_task_ids(id);
     for (const std::string& id : forget) request.add_forget(id);
-    REQUIRE(stream_->Write(request));
+    // No check: Next finds a stream that has ended, and not every thread may check.
+    stream_->Write(request);
   }
   void HalfClose() { stream_->WritesDone(); }
 

@@ -28,8 +28,9 @@ int main() {
   const auto far = kantoku::Client::Connect("localhost:1");
   const auto executor = kantoku::executor::Executor::Make({.name = "consumer"});
   if (!far.ok() || !executor.ok()) return 1;
-  const auto handler = [](kantoku::executor::Context& context) {
-    return absl::StatusOr<kantoku::executor::Result>({.data = context.payload()});
+  const auto handler =
+      [](kantoku::executor::Context& context) -> absl::StatusOr<kantoku::executor::Result> {
+    return kantoku::executor::Result{.data = context.payload()};
   };
   if (!(*executor)->Handle("echo", handler).ok()) return 1;
   std::printf("the fake says: %s\n", output->data.c_str());

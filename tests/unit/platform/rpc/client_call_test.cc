@@ -20,7 +20,7 @@ class Echo final : public Service, private StreamCall::Handler {
   }
 
   Awaited<UnaryCall*> waiting;  // A Get of nothing.
-  void EndStream() { stream_->Finish(Error(absl::StatusCode::kAborted, "ENOUGH", "enough")); }
+  void EndStream() { stream_.Get()->Finish(Error(absl::StatusCode::kAborted, "ENOUGH", "enough")); }
 
  private:
   void Get(UnaryCall* call, const pb::GetRequest* request, pb::GetResponse* response) {
@@ -31,7 +31,7 @@ class Echo final : public Service, private StreamCall::Handler {
                      : absl::OkStatus());
   }
   void Await(BidiCall<pb::AwaitRequest, pb::AwaitResponse>* call) {
-    stream_ = call;
+    stream_.Set(call);
     call->Accept(*this);
     call->StartRead(&request_);
   }
@@ -39,15 +39,15 @@ class Echo final : public Service, private StreamCall::Handler {
     if (!ok) return;
     response_.Clear();
     for (const std::string& id : request_.task_ids()) response_.add_results()->set_task_id(id);
-    stream_->StartWrite(&response_);
+    stream_.Get()->StartWrite(&response_);
   }
   void OnWriteDone(bool ok) override {
-    if (ok) stream_->StartRead(&request_);
+    if (ok) stream_.Get()->StartRead(&request_);
   }
   void OnCancel() override {}
   void OnDone() override {}
 
-  BidiCall<pb::AwaitRequest, pb::AwaitResponse>* stream_ = nullptr;
+  Awaited<BidiCall<pb::AwaitRequest, pb::AwaitResponse>*> stream_;
   pb::AwaitRequest request_;
   pb::AwaitResponse response_;
 };
