@@ -150,6 +150,7 @@ struct EventMessage {
   std::optional<TaskState> state;
   Failure failure;
   float progress = -1;
+  uint32_t skipped = 0;  // Reports of progress since the last event that this one stands for.
 };
 
 // Everything that commands of one group brought about.

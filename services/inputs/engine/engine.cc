@@ -9,7 +9,8 @@
 #include "services/platform/status.h"
 
 // Spawning, control and questions. What happens between dispatch and end is in
-// engine_lifecycle.cc, sessions in engine_sessions.cc, recovery in engine_recovery.cc.
+// engine_lifecycle.cc, what executors say of it in engine_reports.cc, sessions in
+// engine_sessions.cc, recovery in engine_recovery.cc.
 namespace kantoku::inputs {
 namespace {
 
@@ -253,7 +254,7 @@ TaskView Engine::ViewOf(const Task& task) const {
                 .dispatch = task.dispatch,
                 .last_failure = FailureOf(task)};
   if (task.session != 0) view.session = sessions_.at(task.session).id;
-  if (task.has_progress) view.progress = progress_.at(task.key());
+  if (task.has_progress) view.progress = progress_.at(task.key()).fraction;
   switch (task.state) {
     case TaskState::kScheduled:
       view.cause = task.backing_off ? WaitCause::kBackoff : WaitCause::kDelay;

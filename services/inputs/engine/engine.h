@@ -2,11 +2,13 @@
 #define KANTOKU_SERVICES_INPUTS_ENGINE_ENGINE_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -39,6 +41,7 @@ struct EngineOptions {
   absl::Duration start_timeout = absl::Minutes(1);
   absl::Duration cancel_timeout = absl::Seconds(30);
   absl::Duration renew_interval = absl::Minutes(15);
+  absl::Duration progress_interval = absl::Seconds(1);  // Of a task, between two events.
   absl::Duration history = absl::Hours(1);
   size_t max_history = 1'000'000;
   absl::Duration dead_retention = absl::Hours(24 * 7);
@@ -164,8 +167,11 @@ class Engine {
   void Finished(const TaskId& task, uint32_t dispatch, const platform::Now& now, Effects& effects);
   absl::Status Nack(ConnectionId connection, const NackCommand& command, const platform::Now& now,
                     Effects& effects);
+  // Shown at once; told as an event at once or, when the last one was a moment ago, with what else
+  // comes until the interval is over: the newest of them.
   absl::Status Progress(ConnectionId connection, const TaskId& task, uint32_t dispatch,
-                        double fraction, std::string_view message, Effects& effects);
+                        double fraction, std::string_view message, const platform::Now& now,
+                        Effects& effects);
 
   // ---- Outputs ----
   // Answer to a FenceMessage: the terminal state of the task in Outputs, or nullopt: closed.
@@ -217,6 +223,14 @@ class Engine {
   struct Reference {
     TaskId task;
     SpecHashes hashes;
+  };
+  // Of a held dispatch.
+  struct LatestProgress {
+    float fraction = 0;
+    std::string message;
+    uint32_t skipped = 0;  // Reports that came between the last event and the latest report.
+    absl::Duration quiet_until = -absl::InfiniteDuration();  // Steady; no event before.
+    std::optional<absl::Duration> due;  // When the latest is told; nullopt: it has been.
   };
   struct Group {
     uint64_t number = 0;
@@ -279,6 +293,9 @@ class Engine {
   void TaskDue(TaskIndex index, const platform::Now& now, Effects& effects);
   void RenewLeases(const platform::Now& now, Effects& effects);
   void Forget(const platform::Now& now, Effects& effects);
+  void SayProgress(const Task& task, LatestProgress& progress, const platform::Now& now,
+                   Effects& effects);
+  void TellLateProgress(const platform::Now& now, Effects& effects);
   // What ages are measured by: wall time as it was at the start, moved on by steady time, so that a
   // clock that is set forgets nothing early.
   absl::Time AgeTime(const platform::Now& now) const { return started_ + now.steady; }
@@ -311,7 +328,8 @@ class Engine {
   absl::flat_hash_map<std::string, Reference> references_;  // By namespace, owner, reference.
   absl::flat_hash_map<TaskKey, std::string> reference_keys_;
   absl::flat_hash_map<TaskKey, Failure> failures_;
-  absl::flat_hash_map<TaskKey, float> progress_;
+  absl::flat_hash_map<TaskKey, LatestProgress> progress_;
+  std::deque<std::pair<absl::Duration, TaskKey>> late_progress_;  // Steady times, ascending.
   absl::flat_hash_map<uint32_t, std::pair<uint64_t, uint64_t>> sequences_;  // Slot: next, reserved.
   std::vector<Group> groups_;
   std::vector<uint32_t> free_groups_;

@@ -7,7 +7,8 @@
 #include "services/inputs/engine/splitmix.h"
 #include "services/platform/status.h"
 
-// From dispatch to end: what happens to one task.
+// From dispatch to end: what happens to one task. What executors report of it is in
+// engine_reports.cc.
 namespace kantoku::inputs {
 
 using platform::Now;
@@ -129,73 +130,6 @@ absl::StatusOr<TaskIndex> Engine::FindHeld(ConnectionId connection, const TaskId
                      " is over; this session holds dispatch ", tasks_.at(index).dispatch));
   }
   return index;
-}
-
-// ---- What executors report ----
-
-absl::Status Engine::Started(ConnectionId connection, const TaskId& id, uint32_t dispatch,
-                             const Now& now, Effects& effects) {
-  KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index, FindHeld(connection, id, dispatch));
-  Task& task = tasks_.at(index);
-  if (task.begun) return absl::OkStatus();
-  task.begun = true;
-  Say(EventType::kTaskStarted, task, effects);
-  if (task.state == TaskState::kCancelling) return absl::OkStatus();
-  task.state = TaskState::kRunning;
-  SetAlarm(index, now.steady + absl::Milliseconds(task.timeout_ms));
-  return absl::OkStatus();
-}
-
-void Engine::Finished(const TaskId& id, uint32_t dispatch, const Now& now, Effects& effects) {
-  const TaskIndex index = tasks_.Find(id);
-  if (index == kNoTask) return;
-  const Task& task = tasks_.at(index);
-  if (task.session != 0 && task.dispatch != dispatch) {
-    Tell(task, HandlerAction::kRevoke, "FINISHED", effects);
-  }
-  Finish(index, TaskState::kSucceeded, now, effects);
-}
-
-absl::Status Engine::Nack(ConnectionId connection, const NackCommand& command, const Now& now,
-                          Effects& effects) {
-  KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index,
-                           FindHeld(connection, command.task, command.dispatch));
-  const bool cancelled = tasks_.at(index).cancel_requested;
-  Release(index, effects);
-  if (cancelled) {
-    Settle(index, TaskState::kCancelled, {"CANCELLED", command.failure.message}, effects);
-    return absl::OkStatus();
-  }
-  switch (command.kind) {
-    case NackKind::kFailed:
-      AttemptFailed(index, command.failure, now, effects);
-      break;
-    case NackKind::kFailedFinally:
-      ++tasks_.at(index).failed_attempts;
-      Settle(index, TaskState::kFailed, command.failure, effects);
-      break;
-    case NackKind::kReturned:
-    case NackKind::kCancelled:  // Nobody asked for it: as if it had never begun.
-      Return(index, "RETURNED", now, effects);
-      break;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Engine::Progress(ConnectionId connection, const TaskId& id, uint32_t dispatch,
-                              double fraction, std::string_view message, Effects& effects) {
-  if (!std::isfinite(fraction) || fraction < 0 || fraction > 1) {
-    return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_PROGRESS",
-                           absl::StrCat("fraction: ", fraction, " is not from 0 to 1"));
-  }
-  KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index, FindHeld(connection, id, dispatch));
-  Task& task = tasks_.at(index);
-  task.has_progress = true;
-  progress_[task.key()] = static_cast<float>(fraction);
-  EventMessage& event = Say(EventType::kTaskProgress, task, effects);
-  event.progress = static_cast<float>(fraction);
-  event.failure.message = message;
-  return absl::OkStatus();
 }
 
 // ---- Ends and new starts ----
@@ -401,6 +335,7 @@ void Engine::Tick(const Now& now, Effects& effects) {
   while (!session_alarms_.empty() && session_alarms_.top_time() <= steady) {
     EndSession(session_alarms_.top(), /*lost=*/true, now, effects);
   }
+  TellLateProgress(now, effects);
   const bool wall_was_set = absl::AbsDuration(WallOffset(now) - renewal_offset_) > kWallRecheck;
   if (now.steady >= next_renewal_ || wall_was_set) RenewLeases(now, effects);
 }
@@ -476,6 +411,7 @@ absl::Duration Engine::NextWake(const Now& now) const {
   };
   if (!wall_alarms_.empty()) at_wall(absl::FromUnixNanos(wall_alarms_.top_time()));
   if (!steady_alarms_.empty()) wake = std::min(wake, absl::Nanoseconds(steady_alarms_.top_time()));
+  if (!late_progress_.empty()) wake = std::min(wake, late_progress_.front().first);
   if (!session_alarms_.empty()) {
     wake = std::min(wake, absl::Nanoseconds(session_alarms_.top_time()));
   }

@@ -106,6 +106,7 @@ void EventPacker::Begin(const EventMessage& event, absl::Time at) {
   if (!event.failure.reason.empty()) details["reason"] = event.failure.reason;
   if (!event.failure.message.empty()) details["message"] = event.failure.message;
   if (event.progress >= 0) details["progress"] = absl::StrCat(event.progress);
+  if (event.skipped > 0) details["skipped"] = absl::StrCat(event.skipped);
 }
 
 std::string EventPacker::TakeBytes(uint64_t previous) {

@@ -268,7 +268,7 @@ void Partition::ApplyFrame(ConnectionId connection, const SessionFrame& frame, c
   }
   for (const auto& progress : frame.progress) {
     check(progress.about, engine_.Progress(connection, progress.about.task, progress.about.dispatch,
-                                           progress.fraction, progress.message, effects_));
+                                           progress.fraction, progress.message, now, effects_));
   }
   for (const auto& refusal : frame.refused) {
     AddRefusal(FrameFor(connection), refusal.task, refusal.dispatch, refusal.status);

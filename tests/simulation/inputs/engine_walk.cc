@@ -402,7 +402,7 @@ void EngineWalk::Work(Executor& executor) {
   const uint64_t kind = Pick(100);
   if (kind < 10) {
     if (connected) {
-      (void)engine_->Progress(executor.connection, task, handler.dispatch, 0.5, "half",
+      (void)engine_->Progress(executor.connection, task, handler.dispatch, 0.5, "half", now_,
                               open_.effects);
     }
   } else if (kind < 65) {
@@ -451,7 +451,7 @@ void EngineWalk::Lie(Executor& executor) {
   const auto nack = engine_->Nack(executor.connection, {*task, dispatch, NackKind::kFailedFinally},
                                   now_, open_.effects);
   const auto progress =
-      engine_->Progress(executor.connection, *task, dispatch, 1, "", open_.effects);
+      engine_->Progress(executor.connection, *task, dispatch, 1, "", now_, open_.effects);
   Expect(!started.ok() && !nack.ok() && !progress.ok(), "a liar is refused");
   const auto after = engine_->Find(*task);
   Expect(

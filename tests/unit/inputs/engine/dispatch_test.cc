@@ -6,6 +6,7 @@ namespace kantoku::inputs::testing {
 namespace {
 
 using absl::Hours;
+using absl::Milliseconds;
 using absl::Minutes;
 using absl::Seconds;
 
@@ -230,18 +231,77 @@ TEST_CASE("Only the holder reports on a dispatch, and only under its number") {
   CHECK(Reason(engine.Started(holder, task, 2, world.now, world.effects)) == "STALE_DISPATCH");
   const NackCommand nack{task, 1, NackKind::kFailedFinally, {"X", ""}};
   CHECK(Reason(engine.Nack(other, nack, world.now, world.effects)) == "NOT_HELD");
-  CHECK(Reason(engine.Progress(other, task, 1, 0.5, "", world.effects)) == "NOT_HELD");
+  CHECK(Reason(engine.Progress(other, task, 1, 0.5, "", world.now, world.effects)) == "NOT_HELD");
   CHECK(world.StateOf(task) == TaskState::kRunning);
+}
+
+void Report(EngineWorld& world, const TaskId& task, double fraction, const std::string& message) {
+  const uint32_t dispatch = world.View(task).dispatch;
+  const auto status = world.engine->Progress(world.connection, task, dispatch, fraction, message,
+                                             world.now, world.effects);
+  REQUIRE(Reason(status) == "OK");
+}
+
+TEST_CASE("A handler that reports all the time is told once a second, with the newest") {
+  EngineWorld world;
+  const TaskId task = world.DoRun();
+  size_t events = 0;
+  size_t told = 0;
+  for (int i = 0; i < 1'000; ++i) {  // Ten seconds.
+    Report(world, task, i / 1'000.0, std::string(4'096, 'm'));
+    Report(world, task, i / 1'000.0, "newest");
+    CHECK(world.View(task).progress == static_cast<float>(i / 1'000.0));
+    world.Pass(Milliseconds(10));
+    for (const EventMessage& event : world.EndGroup().events) {
+      REQUIRE(event.type == EventType::kTaskProgress);
+      ++events;
+      told += 1 + event.skipped;
+      if (events > 1) CHECK(event.failure.message == "newest");
+    }
+  }
+  CHECK(events >= 10);
+  CHECK(events <= 11);
+  Report(world, task, 1, "done");
+  CHECK(world.engine->NextWake(world.now) <= world.now.steady + Seconds(1));
+  world.Pass(Seconds(1));
+  world.EndGroup();
+  REQUIRE(world.Events(EventType::kTaskProgress) == 1);
+  CHECK(world.last.events[0].progress == 1);
+  told += 1 + world.last.events[0].skipped;
+  CHECK(told == 2'001);  // Every report is an event or counted in one.
+  world.Pass(Seconds(1));
+  CHECK(world.EndGroup().events.empty());
+}
+
+TEST_CASE("Progress that waits to be told ends with its dispatch") {
+  EngineWorld world;
+  const TaskId task = world.DoRun();
+  Report(world, task, 0.1, "");
+  Report(world, task, 0.2, "of the first");
+  world.Nack(task, 1, NackKind::kReturned);
+  world.AnswerFence(task, 1);
+  world.EndGroup();
+  REQUIRE(world.StateOf(task) == TaskState::kLeased);
+  Report(world, task, 0.3, "");
+  world.Pass(Milliseconds(500));
+  Report(world, task, 0.4, "of the second");
+  world.EndGroup();
+  world.Pass(Milliseconds(500));
+  CHECK(world.EndGroup().events.empty());
+  world.Pass(Milliseconds(500));
+  world.EndGroup();
+  REQUIRE(world.Events(EventType::kTaskProgress) == 1);
+  CHECK(world.last.events[0].failure.message == "of the second");
 }
 
 TEST_CASE("Progress is a fraction; it is shown while the dispatch is held") {
   EngineWorld world;
   const TaskId task = world.DoRun();
-  for (const double bad : {-0.1, 1.1, std::numeric_limits<double>::quiet_NaN()}) {
-    CHECK(Reason(world.engine->Progress(world.connection, task, 1, bad, "", world.effects)) ==
-          "BAD_PROGRESS");
+  for (const double bad : {-0.1, -0.0, 1.1, std::numeric_limits<double>::quiet_NaN()}) {
+    CHECK(Reason(world.engine->Progress(world.connection, task, 1, bad, "", world.now,
+                                        world.effects)) == "BAD_PROGRESS");
   }
-  CHECK(world.engine->Progress(world.connection, task, 1, 0.5, "half", world.effects).ok());
+  Report(world, task, 0.5, "half");
   world.EndGroup();
   CHECK(world.View(task).progress == 0.5F);
   CHECK(world.Events(EventType::kTaskProgress) == 1);

@@ -109,7 +109,7 @@ TEST_CASE("Nothing stays of tasks, sessions and requests that are over") {
     bare.EndGroup();
     bare.engine.Finished(ids[0], 1, bare.now, bare.effects);
     for (const TaskId& id : ids) {
-      (void)bare.engine.Progress(connection, id, 1, 0.5, "", bare.effects);
+      (void)bare.engine.Progress(connection, id, 1, 0.5, "", bare.now, bare.effects);
       (void)bare.engine.Nack(connection, {id, 1, NackKind::kFailedFinally, {"REASON", "x"}},
                              bare.now, bare.effects);
       bare.engine.FenceAnswered(id, 1, TaskState::kFailed, bare.now, bare.effects);

@@ -96,9 +96,11 @@ TEST_CASE("Ends of the same kind share a run, and a failure has one to itself") 
 TEST_CASE("An event without details does not join a run that has some") {
   std::vector<EventMessage> events(2, Event(1, EventType::kTaskProgress));
   events[0].progress = 0.5F;
+  events[0].skipped = 3;
   const auto batch = Pack(events);
   REQUIRE(batch.runs_size() == 2);
   CHECK(batch.runs(0).details().at("progress") == "0.5");
+  CHECK(batch.runs(0).details().at("skipped") == "3");
   CHECK(batch.runs(1).details().empty());
 }
 

@@ -1,0 +1,106 @@
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/inputs/engine/engine.h"
+#include "services/platform/status.h"
+
+// What executors report of the dispatches that they hold.
+namespace kantoku::inputs {
+
+using platform::Now;
+
+absl::Status Engine::Started(ConnectionId connection, const TaskId& id, uint32_t dispatch,
+                             const Now& now, Effects& effects) {
+  KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index, FindHeld(connection, id, dispatch));
+  Task& task = tasks_.at(index);
+  if (task.begun) return absl::OkStatus();
+  task.begun = true;
+  Say(EventType::kTaskStarted, task, effects);
+  if (task.state == TaskState::kCancelling) return absl::OkStatus();
+  task.state = TaskState::kRunning;
+  SetAlarm(index, now.steady + absl::Milliseconds(task.timeout_ms));
+  return absl::OkStatus();
+}
+
+void Engine::Finished(const TaskId& id, uint32_t dispatch, const Now& now, Effects& effects) {
+  const TaskIndex index = tasks_.Find(id);
+  if (index == kNoTask) return;
+  const Task& task = tasks_.at(index);
+  if (task.session != 0 && task.dispatch != dispatch) {
+    Tell(task, HandlerAction::kRevoke, "FINISHED", effects);
+  }
+  Finish(index, TaskState::kSucceeded, now, effects);
+}
+
+absl::Status Engine::Nack(ConnectionId connection, const NackCommand& command, const Now& now,
+                          Effects& effects) {
+  KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index,
+                           FindHeld(connection, command.task, command.dispatch));
+  const bool cancelled = tasks_.at(index).cancel_requested;
+  Release(index, effects);
+  if (cancelled) {
+    Settle(index, TaskState::kCancelled, {"CANCELLED", command.failure.message}, effects);
+    return absl::OkStatus();
+  }
+  switch (command.kind) {
+    case NackKind::kFailed:
+      AttemptFailed(index, command.failure, now, effects);
+      break;
+    case NackKind::kFailedFinally:
+      ++tasks_.at(index).failed_attempts;
+      Settle(index, TaskState::kFailed, command.failure, effects);
+      break;
+    case NackKind::kReturned:
+    case NackKind::kCancelled:  // Nobody asked for it: as if it had never begun.
+      Return(index, "RETURNED", now, effects);
+      break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Progress(ConnectionId connection, const TaskId& id, uint32_t dispatch,
+                              double fraction, std::string_view message, const Now& now,
+                              Effects& effects) {
+  if (!std::isfinite(fraction) || std::signbit(fraction) || fraction > 1) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_PROGRESS",
+                           absl::StrCat("fraction: ", fraction, " is not from 0 to 1"));
+  }
+  KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index, FindHeld(connection, id, dispatch));
+  Task& task = tasks_.at(index);
+  task.has_progress = true;
+  LatestProgress& progress = progress_[task.key()];
+  if (progress.due.has_value()) ++progress.skipped;
+  progress.fraction = static_cast<float>(fraction);
+  progress.message = message;
+  if (now.steady >= progress.quiet_until) {
+    SayProgress(task, progress, now, effects);
+  } else if (!progress.due.has_value()) {
+    progress.due = now.steady + options_.progress_interval;
+    late_progress_.emplace_back(*progress.due, task.key());
+  }
+  return absl::OkStatus();
+}
+
+void Engine::SayProgress(const Task& task, LatestProgress& progress, const Now& now,
+                         Effects& effects) {
+  EventMessage& event = Say(EventType::kTaskProgress, task, effects);
+  event.progress = progress.fraction;
+  event.failure.message = std::exchange(progress.message, {});
+  event.skipped = std::exchange(progress.skipped, 0);
+  progress.due.reset();
+  progress.quiet_until = now.steady + options_.progress_interval;
+}
+
+void Engine::TellLateProgress(const Now& now, Effects& effects) {
+  while (!late_progress_.empty() && late_progress_.front().first <= now.steady) {
+    const auto [due, key] = late_progress_.front();
+    late_progress_.pop_front();
+    // The dispatch may be over, and another one have begun.
+    const auto progress = progress_.find(key);
+    if (progress == progress_.end() || progress->second.due != due) continue;
+    SayProgress(tasks_.at(tasks_.FindKey(key)), progress->second, now, effects);
+  }
+}
+
+}  // namespace kantoku::inputs
