@@ -34,7 +34,23 @@ enum class TaskState : uint8_t {
   kFailed,
   kCancelled,
 };
-constexpr bool IsFinal(TaskState state) { return state >= TaskState::kSucceeded; }
+// Says it of each by name: states are numbered as they come, living ones behind final ones too.
+constexpr bool IsFinal(TaskState state) {
+  switch (state) {
+    case TaskState::kScheduled:
+    case TaskState::kReady:
+    case TaskState::kLeased:
+    case TaskState::kRunning:
+    case TaskState::kCancelling:
+    case TaskState::kSettling:
+      return false;
+    case TaskState::kSucceeded:
+    case TaskState::kFailed:
+    case TaskState::kCancelled:
+      return true;
+  }
+  return false;
+}
 
 enum class WaitCause : uint8_t {
   kNone = 0,

@@ -64,11 +64,11 @@ Digest ReadDigest(ByteReader& reader) {
   return digest;
 }
 
-// A state from `least` on, or 0 for none; of another, the record is damaged.
-std::optional<TaskState> ReadState(ByteReader& reader, TaskState least) {
+// A final state, or 0 for none; of another, the record is damaged.
+std::optional<TaskState> ReadEnd(ByteReader& reader) {
   const auto state = static_cast<TaskState>(reader.Small<uint8_t>());
   if (state == TaskState{}) return std::nullopt;
-  if (state < least || state > TaskState::kCancelled) reader.Fail();
+  if (!IsFinal(state)) reader.Fail();
   return state;
 }
 
@@ -167,7 +167,7 @@ absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
     record.closed_dispatch = reader.Small<uint32_t>();
     record.failed_attempts = reader.Small<uint32_t>();
     record.cancel_requested = reader.Unsigned() != 0;
-    record.intended_end = ReadState(reader, TaskState::kSucceeded);
+    record.intended_end = ReadEnd(reader);
     record.not_before = ReadTime(reader);
     record.last_failure = ReadFailure(reader);
   });
@@ -308,7 +308,7 @@ absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes) {
           task.type = names.Read();
           task.reference = reader.Text();
           task.priority = static_cast<int32_t>(reader.Signed());
-          const auto state = ReadState(reader, TaskState::kSucceeded);
+          const auto state = ReadEnd(reader);
           if (!state.has_value()) reader.Fail();
           task.state = state.value_or(TaskState::kFailed);
           task.failed_attempts = reader.Small<uint32_t>();

@@ -3,6 +3,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/wire_format_lite.h>
+#include <grpcpp/support/status_code_enum.h>
 
 #include <functional>
 
@@ -23,8 +24,11 @@ constexpr int kAnyTypeUrl = 1;
 constexpr int kAnyValue = 2;
 constexpr int kErrorInfoReason = 1;
 constexpr int kErrorInfoDomain = 2;
+constexpr int kRetryInfoDelay = 1;
+constexpr int kDurationSeconds = 1;
 
 constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
+constexpr char kRetryInfoUrl[] = "type.googleapis.com/google.rpc.RetryInfo";
 constexpr char kDomain[] = "kantoku";
 
 std::string Encoded(const std::function<void(CodedOutputStream&)>& write) {
@@ -41,6 +45,26 @@ void WriteBytes(int field, std::string_view value, CodedOutputStream& out) {
   out.WriteTag(WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED));
   out.WriteVarint32(static_cast<uint32_t>(value.size()));
   out.WriteRaw(value.data(), static_cast<int>(value.size()));
+}
+
+void WriteNumber(int field, int value, CodedOutputStream& out) {
+  out.WriteTag(WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_VARINT));
+  out.WriteVarint32(static_cast<uint32_t>(value));
+}
+
+std::string EncodeAny(std::string_view url, const std::string& value) {
+  return Encoded([&](CodedOutputStream& out) {
+    WriteBytes(kAnyTypeUrl, url, out);
+    WriteBytes(kAnyValue, value, out);
+  });
+}
+
+std::string EncodeRetryInfo() {
+  const std::string delay = Encoded(
+      [](CodedOutputStream& out) { WriteNumber(kDurationSeconds, kRetryDelaySeconds, out); });
+  return EncodeAny(kRetryInfoUrl, Encoded([&](CodedOutputStream& out) {
+                     WriteBytes(kRetryInfoDelay, delay, out);
+                   }));
 }
 
 // Calls `visit` with each length-delimited field; false when `bytes` are malformed.
@@ -88,15 +112,13 @@ std::string EncodeReason(int code, std::string_view message, std::string_view re
     WriteBytes(kErrorInfoReason, reason, out);
     WriteBytes(kErrorInfoDomain, kDomain, out);
   });
-  const std::string any = Encoded([&](CodedOutputStream& out) {
-    WriteBytes(kAnyTypeUrl, kErrorInfoUrl, out);
-    WriteBytes(kAnyValue, info, out);
-  });
   return Encoded([&](CodedOutputStream& out) {
-    out.WriteTag(WireFormatLite::MakeTag(kStatusCode, WireFormatLite::WIRETYPE_VARINT));
-    out.WriteVarint32(static_cast<uint32_t>(code));
+    WriteNumber(kStatusCode, code, out);
     WriteBytes(kStatusMessage, message, out);
-    WriteBytes(kStatusDetails, any, out);
+    WriteBytes(kStatusDetails, EncodeAny(kErrorInfoUrl, info), out);
+    if (code == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+      WriteBytes(kStatusDetails, EncodeRetryInfo(), out);
+    }
   });
 }
 

@@ -32,6 +32,14 @@ TEST_CASE("Details are a google.rpc.Status with an ErrorInfo") {
   CHECK(DecodeReason(expected) == "NO_TASK");
 }
 
+TEST_CASE("What is full says when to ask again, in a RetryInfo beside the reason") {
+  const std::string details = EncodeReason(8, "full", "DISK_FULL");
+  const std::string expected =
+      "\x1a\x30\n\x28type.googleapis.com/google.rpc.RetryInfo\x12\x04\n\x02\x08\x01";
+  CHECK_THAT(details, Catch::EndsWith(expected));
+  CHECK(DecodeReason(details) == "DISK_FULL");
+}
+
 TEST_CASE("Malformed or foreign details have no reason and do no harm") {
   const std::string good = EncodeReason(5, "gone", "NO_TASK");
   for (size_t size = 0; size < good.size(); ++size) {
