@@ -29,6 +29,7 @@ PartitionOptions ToPartitionOptions(const config::v1::InputsConfig& config, uint
   options.engine.history = FromProto(config.history());
   options.engine.max_history = config.max_history_tasks();
   options.engine.dead_retention = FromProto(config.dead_retention());
+  options.engine.max_dead_bytes = config.max_dead_bytes();
   options.engine.seed = seed;
   options.payload_cache_bytes = config.payload_cache_bytes();
   options.events = config.events();

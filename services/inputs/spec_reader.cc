@@ -168,6 +168,7 @@ void Append(const task::v1::TaskSpec& proto, TaskSpec spec, SpawnBatch& batch) {
                  batch.bytes);
   const auto end = static_cast<uint32_t>(batch.bytes.size());
   slice.body_size = end - slice.body;
+  spec.stored_bytes = slice.body_size + kSpecHeaderBytes;
   slice.payload_size = static_cast<uint32_t>(proto.payload().size());
   slice.payload = end - slice.payload_size;
   slice.content_type_size = static_cast<uint32_t>(proto.content_type().size());

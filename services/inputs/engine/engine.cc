@@ -96,6 +96,25 @@ SpawnOutcome Engine::Repeat(const RequestRecord& record) const {
   return outcome;
 }
 
+absl::Status Engine::CheckRoom(std::span<const TaskSpec> specs) const {
+  if (tasks_.size() + specs.size() > options_.max_pending) {
+    return Error(absl::StatusCode::kResourceExhausted, "PENDING_LIMIT",
+                 absl::StrCat("specs: ", tasks_.size(), " tasks are pending, ", specs.size(),
+                              " more exceed the limit of ", options_.max_pending));
+  }
+  // Answers about references that were taken are remembered one by one. Which of these are taken
+  // shows only later: as if all were.
+  const size_t repeats = requests_.repeats();
+  if (repeats + specs.size() <= options_.max_repeats) return absl::OkStatus();
+  const auto named = static_cast<size_t>(
+      std::ranges::count_if(specs, [](const TaskSpec& spec) { return !spec.reference.empty(); }));
+  if (named == 0 || repeats + named <= options_.max_repeats) return absl::OkStatus();
+  return Error(
+      absl::StatusCode::kResourceExhausted, "REPEAT_LIMIT",
+      absl::StrCat("specs.reference: ", repeats, " repeats are remembered for 10 minutes, ", named,
+                   " more may exceed the limit of ", options_.max_repeats));
+}
+
 absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const Now& now,
                                            Effects& effects) {
   if (const RequestRecord* known = requests_.Find(command.request)) {
@@ -103,12 +122,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
     return Error(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
                  "request_id: was used for another batch within the last 10 minutes");
   }
-  if (tasks_.size() + command.specs.size() > options_.max_pending) {
-    return Error(
-        absl::StatusCode::kResourceExhausted, "PENDING_LIMIT",
-        absl::StrCat("specs: ", tasks_.size(), " tasks are pending, ", command.specs.size(),
-                     " more exceed the limit of ", options_.max_pending));
-  }
+  KANTOKU_RETURN_IF_ERROR(CheckRoom(command.specs));
   const auto type = [&](size_t i) -> std::string_view { return command.specs[i].type; };
   KANTOKU_RETURN_IF_ERROR(CheckTypes(command.name_space, command.specs.size(), type, "specs.type"));
   const uint32_t slot = SlotOf(command.name_space);
@@ -160,6 +174,7 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
   task.priority = static_cast<int16_t>(spec.priority);
   task.timeout_ms = spec.timeout_ms;
   task.retention_s = spec.retention_s;
+  task.stored_bytes = spec.stored_bytes;
   task.has_reference = !spec.reference.empty();
   task.wake = spec.not_before.has_value() ? absl::ToUnixNanos(*spec.not_before) : 0;
   task.state = TaskState::kScheduled;

@@ -46,9 +46,11 @@ struct EngineOptions {
   size_t max_history = 1'000'000;
   absl::Duration dead_retention = absl::Hours(24 * 7);
   size_t max_dead = 1'000'000;
+  uint64_t max_dead_bytes = uint64_t{4} << 30;
   absl::Duration request_memory = absl::Minutes(10);
   size_t max_requests = 1'000'000;
-  uint64_t seed = 0;  // Of the jitter.
+  size_t max_repeats = 2'000'000;  // Of references in calls that are remembered, 56 bytes each.
+  uint64_t seed = 0;               // Of the jitter.
 };
 
 // A batch of validated specs from one caller.
@@ -143,7 +145,7 @@ class Engine {
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
   // ---- Users ----
-  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT or TYPE_LIMIT;
+  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT or REPEAT_LIMIT;
   // INVALID_ARGUMENT, REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
@@ -238,6 +240,7 @@ class Engine {
   };
 
   // Spawning.
+  absl::Status CheckRoom(std::span<const TaskSpec> specs) const;
   SpawnOutcome Repeat(const RequestRecord& record) const;
   uint64_t ReserveSequences(uint32_t slot, uint64_t count, Effects& effects);
   const Reference* FindReference(std::string_view name_space, std::string_view owner,

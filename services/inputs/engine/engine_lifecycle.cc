@@ -265,8 +265,12 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
 
   TaskView view = ViewOf(task);
   view.ended_at = now.wall;
+  if (succeeded) {
+    history_.Append(task.key());
+  } else {
+    dead_.Append(task.key(), task.stored_bytes + BytesOf(view));
+  }
   (succeeded ? ended_ : died_).push_back(std::move(view));
-  (succeeded ? history_ : dead_).Append(task.key());
   if (task.has_state_record) effects.states.push_back({task.key(), std::nullopt});
   if (succeeded) effects.erased_specs.push_back(task.key());
   if (task.has_failure) failures_.erase(task.key());
@@ -365,7 +369,8 @@ void Engine::Forget(const Now& now, Effects& effects) {
     effects.history.push_back({row->number, std::nullopt});
     for (const TaskKey task : row->tasks) drop_reference(task);
   }
-  while (auto row = dead_.TakeExpired(age - options_.dead_retention, options_.max_dead)) {
+  while (auto row = dead_.TakeExpired(age - options_.dead_retention, options_.max_dead,
+                                      options_.max_dead_bytes)) {
     effects.dead.push_back({row->number, std::nullopt});
     for (const TaskKey task : row->tasks) {
       drop_reference(task);

@@ -14,6 +14,7 @@ History::Row RowOf(uint64_t number, const std::vector<TaskView>& tasks) {
   History::Row row{.number = number, .ended = absl::InfinitePast()};
   for (const TaskView& task : tasks) {
     row.tasks.push_back(task.id.key());
+    row.bytes += BytesOf(task);
     row.ended = std::max(row.ended, task.ended_at.value_or(absl::InfinitePast()));
   }
   return row;
@@ -42,7 +43,10 @@ void Engine::RecoverSession(SessionNumber number, const SessionRecord& record) {
 
 void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::string_view owner,
                          const TaskSpec& spec) {
-  if (dead_.Find(id.key()).has_value()) return;  // Kept for restarts, lives no more.
+  if (dead_.Find(id.key()).has_value()) {  // Kept for restarts, lives no more.
+    dead_.AddBytes(id.key(), spec.stored_bytes);
+    return;
+  }
   Admit(id, name_space, names_.Intern(std::string(owner)), spec);
 }
 

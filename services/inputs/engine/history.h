@@ -13,7 +13,7 @@
 namespace kantoku::inputs {
 
 // Which record row holds which ended task. The rows themselves are in the store; here are some 24
-// bytes a task where neighbours end together, bounded by time and number, oldest out first.
+// bytes a task where neighbours end together, bounded by time, number and bytes, oldest out first.
 //
 // Thread-compatible.
 class History {
@@ -22,20 +22,24 @@ class History {
     uint64_t number;
     absl::Time ended;
     std::vector<TaskKey> tasks;
+    uint64_t bytes = 0;  // What it takes in the store, specs that are kept for it included.
   };
 
   // A task ended: it belongs to the row that the next Close makes, and is found there from now on.
-  void Append(TaskKey task);
+  void Append(TaskKey task, uint64_t bytes = 0);
   // Ends the open row; its number, or nullopt when nothing was appended. Its age counts from
   // `ended`.
   std::optional<uint64_t> Close(absl::Time ended);
   // A row from the store. Numbers are larger than every earlier one.
   void Recover(Row row);
+  // More bytes that are kept for a task of a row that was recovered.
+  void AddBytes(TaskKey task, uint64_t bytes);
 
   // The row that holds the task, or will once the group is closed.
   std::optional<uint64_t> Find(TaskKey task) const;
-  // Takes the oldest row, if it ended before `horizon` or the history holds more than `most` tasks.
-  std::optional<Row> TakeExpired(absl::Time horizon, size_t most);
+  // Takes the oldest row, if it ended before `horizon` or the history holds more than `most` tasks
+  // or `most_bytes`.
+  std::optional<Row> TakeExpired(absl::Time horizon, size_t most, uint64_t most_bytes = UINT64_MAX);
   // When the oldest row ended; InfiniteFuture when there is none.
   absl::Time oldest() const;
 
@@ -45,6 +49,8 @@ class History {
  private:
   std::deque<Row> rows_;
   std::vector<TaskKey> open_;
+  uint64_t open_bytes_ = 0;
+  uint64_t bytes_ = 0;  // Of the rows that are closed.
   KeyMap<uint64_t, 0, 3> row_of_;
   uint64_t next_number_ = 1;
 };

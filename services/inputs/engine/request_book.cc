@@ -27,6 +27,7 @@ void RequestBook::Keep(uint64_t number, RequestRecord record, absl::Time made) {
   KANTOKU_CHECK(by_age_.empty() || number == next_number_);
   next_number_ = number + 1;
   numbers_[record.request] = number;
+  repeats_ += record.exceptions.size();
   by_age_.push_back({std::move(record), made});
 }
 
@@ -36,6 +37,7 @@ std::optional<uint64_t> RequestBook::ForgetExpired(absl::Time horizon, size_t mo
   }
   const uint64_t number = next_number_ - by_age_.size();
   numbers_.erase(by_age_.front().record.request);
+  repeats_ -= by_age_.front().record.exceptions.size();
   by_age_.pop_front();
   return number;
 }

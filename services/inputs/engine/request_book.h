@@ -12,7 +12,7 @@
 namespace kantoku::inputs {
 
 // Spawn calls that may be repeated, by request. Bounded by time and number, oldest out first; about
-// 160 bytes a call.
+// 160 bytes a call and 56 for each exception in it.
 //
 // Thread-compatible.
 class RequestBook {
@@ -30,6 +30,8 @@ class RequestBook {
   std::optional<uint64_t> ForgetExpired(absl::Time horizon, size_t most);
   // When the oldest was made; InfiniteFuture when there is none.
   absl::Time oldest() const;
+  // Exceptions of all calls together.
+  size_t repeats() const { return repeats_; }
 
  private:
   struct Entry {
@@ -42,6 +44,7 @@ class RequestBook {
   std::deque<Entry> by_age_;  // Numbered without gaps up to next_number_.
   absl::flat_hash_map<Digest, uint64_t> numbers_;
   uint64_t next_number_ = 1;
+  size_t repeats_ = 0;
 };
 
 }  // namespace kantoku::inputs

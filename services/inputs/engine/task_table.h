@@ -24,6 +24,7 @@ struct Task {
   uint32_t policy = 0;  // Interned.
   uint32_t timeout_ms = 0;
   uint32_t retention_s = 0;
+  uint32_t stored_bytes = 0;      // Of its spec.
   uint32_t dispatch = 0;          // Number of the latest dispatch.
   uint32_t closed_dispatch = 0;   // This and earlier dispatches are over for Inputs.
   uint32_t fenced_dispatch = 0;   // ... and for Outputs.

@@ -100,7 +100,8 @@ struct TaskSpec {
   uint32_t timeout_ms = 3'600'000;
   uint32_t retention_s = 86'400;
   RetryPolicy retry;
-  SpecHashes hashes{};  // Zero unless there is a reference.
+  SpecHashes hashes{};        // Zero unless there is a reference.
+  uint32_t stored_bytes = 0;  // Of its record, payload included.
 };
 
 // A number that two equal inputs share and two different ones practically never do.
@@ -132,6 +133,13 @@ struct TaskView {
   Failure last_failure;
   float progress = -1;  // Below 0: none was reported.
 };
+
+// About what a row of ended tasks takes for this one.
+inline uint64_t BytesOf(const TaskView& view) {
+  constexpr uint64_t kFixed = 64;
+  return kFixed + view.reference.size() + view.last_failure.reason.size() +
+         view.last_failure.message.size();
+}
 
 // What is known of an executor session.
 struct SessionView {

@@ -131,7 +131,8 @@ void EncodeSpecBody(std::string_view name_space, std::string_view owner, const T
 }
 
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
-  return Decode<StoredSpec>("spec", bytes, [](ByteReader& reader, StoredSpec& record) {
+  return Decode<StoredSpec>("spec", bytes, [bytes](ByteReader& reader, StoredSpec& record) {
+    record.spec.stored_bytes = static_cast<uint32_t>(bytes.size());
     record.id = TaskId(reader.Id());
     record.name_space = reader.Text();
     record.owner = reader.Text();

@@ -23,7 +23,8 @@ struct StoredSpec {
   std::string_view payload;
 };
 
-// Everything behind the id: it can be made before the id is known.
+// Everything behind the header, which is format and id: it can be made before the id is known.
+inline constexpr uint32_t kSpecHeaderBytes = 17;
 void EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
                     std::string_view content_type, std::string_view payload, std::string& bytes);
 void EncodeSpec(const TaskId& id, std::string_view body, std::string& bytes);

@@ -66,6 +66,7 @@ void FillDefaults(configpb::InputsConfig& config) {
   KANTOKU_DEFAULT_SECONDS(config, history, kHour);
   KANTOKU_DEFAULT(config, max_history_tasks, 1'000'000);
   KANTOKU_DEFAULT_SECONDS(config, dead_retention, 7 * kDay);
+  KANTOKU_DEFAULT(config, max_dead_bytes, 4 * kGiB);
   KANTOKU_DEFAULT(config, payload_cache_bytes, 256 * kMiB);
   if (!config.has_events()) config.set_events(true);
   KANTOKU_DEFAULT(config, max_event_backlog_bytes, kGiB);

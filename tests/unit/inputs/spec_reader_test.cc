@@ -70,6 +70,10 @@ TEST_CASE("A spec that says nothing gets the documented defaults") {
   CHECK(spec.timeout_ms == 3'600'000);
   CHECK(spec.retention_s == 86'400);
   CHECK(spec.retry == RetryPolicy());
+  std::string record;
+  EncodeSpec(TaskId(), batch.body(0), record);
+  CHECK(spec.stored_bytes == record.size());
+  CHECK(DecodeSpec(record)->spec.stored_bytes == record.size());
   CHECK_FALSE(spec.not_before.has_value());
 }
 

@@ -171,6 +171,38 @@ TEST_CASE("A dead task keeps its payload until its retention is over") {
   CHECK(world.records.dead.empty());
 }
 
+// Spawned and failed for good.
+TaskId Die(EngineWorld& world, uint32_t stored_bytes) {
+  TaskSpec spec = Retried(1);
+  spec.stored_bytes = stored_bytes;
+  const TaskId task = world.DoSpawn(spec);
+  world.Nack(task, 1, NackKind::kFailed);
+  world.AnswerFence(task, 1, TaskState::kFailed);
+  world.EndGroup();
+  return task;
+}
+
+TEST_CASE("Dead tasks take no more bytes than they may, and the oldest leave with their payloads") {
+  EngineWorld world({.max_dead_bytes = 10'000});
+  world.Open(1, 10);
+  const TaskId first = Die(world, 4'000);
+  const TaskId second = Die(world, 4'000);
+  CHECK(world.engine->FindDead(first.key()).has_value());
+  const bool restarted = GENERATE(false, true);
+  if (restarted) {
+    world.Crash();
+    world.Open(1, 10);
+    world.EndGroup();
+    CHECK(world.engine->FindDead(first.key()).has_value());
+  }
+  const TaskId third = Die(world, 4'000);
+  CHECK_FALSE(world.engine->FindDead(first.key()).has_value());
+  CHECK(world.engine->FindDead(second.key()).has_value());
+  CHECK(world.engine->FindDead(third.key()).has_value());
+  CHECK(world.records.specs.size() == 2);
+  CHECK(world.records.dead.size() == 2);
+}
+
 TEST_CASE("A final failure is not tried again") {
   EngineWorld world;
   const TaskId task = world.DoRun(Retried(10));

@@ -195,6 +195,26 @@ TEST_CASE("A reference outlives its task by the history, then it is free") {
   CHECK(world.Spawn({Referenced("nightly")})->items[0].created);
 }
 
+TEST_CASE("Repeats of references are remembered up to a bound, then named tasks are refused") {
+  EngineWorld world({.max_repeats = 5});
+  REQUIRE(world.Spawn({Referenced("nightly")}).ok());
+  const auto repeats = [&](size_t count) {
+    return world.Spawn(std::vector<TaskSpec>(count, Referenced("nightly")));
+  };
+  REQUIRE(repeats(4).ok());
+  world.EndGroup();
+  if (GENERATE(false, true)) world.Crash();
+  const auto refused = repeats(2);
+  CHECK(refused.status().code() == absl::StatusCode::kResourceExhausted);
+  CHECK(Reason(refused) == "REPEAT_LIMIT");
+  CHECK(world.Spawn(std::vector<TaskSpec>(10, Spec())).ok());
+  CHECK(repeats(1).ok());
+  world.EndGroup();
+  world.Pass(Hours(1));
+  world.EndGroup();
+  CHECK(repeats(5).ok());
+}
+
 TEST_CASE("A list goes on where it stopped and looks at no more than its budget") {
   EngineWorld world;
   std::vector<TaskSpec> specs;

@@ -24,6 +24,7 @@ TEST_CASE("Defaults are valid and are what the proto documents") {
   CHECK(config.inputs().namespaces(0).name() == "default");
   CHECK(config.inputs().max_payload_bytes() == 4u << 20);
   CHECK(FromProto(config.inputs().dead_retention()) == absl::Hours(7 * 24));
+  CHECK(config.inputs().max_dead_bytes() == uint64_t{4} << 30);
   CHECK(config.inputs().events());
   CHECK(config.outputs().max_awaits_per_stream() == 1'000'000);
   CHECK(config.events().max_bytes() == uint64_t{10} << 30);
