@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "services/platform/log/log.h"
 #include "services/platform/rpc/caller.h"
 
 namespace kantoku::inputs {
@@ -80,14 +81,29 @@ EventsPeer::EventsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& 
       keys_(keys),
       partition_(partition),
       sender_({.max_bytes = max_backlog_bytes, .interval = kEventInterval}, clock,
-              [this](const auto& lines) { return Append(lines); }) {}
+              [this](const auto& lines) { return Deliver(lines); }) {}
 
 void EventsPeer::Send(uint64_t number, std::string batch) {
   const size_t bytes = batch.size();
   sender_.Add({number, std::move(batch)}, bytes);
 }
 
-absl::Status EventsPeer::Append(const std::vector<Line>& lines) {
+absl::Status EventsPeer::Deliver(std::span<const Line> lines) {
+  absl::Status status = Append(lines);
+  if (!absl::IsInvalidArgument(status)) return status;
+  if (lines.size() == 1) {
+    const uint64_t number = lines[0].first;
+    platform::Log(platform::LogLevel::kError,
+                  "inputs: events refuses a line for good, its events are lost",
+                  {{"line", number}, {"bytes", lines[0].second.size()}, {"why", status}});
+    partition_.ConfirmEvents(number);
+    return absl::OkStatus();
+  }
+  KANTOKU_RETURN_IF_ERROR(Deliver(lines.first(lines.size() / 2)));
+  return Deliver(lines.subspan(lines.size() / 2));
+}
+
+absl::Status EventsPeer::Append(std::span<const Line> lines) {
   grpc::ClientContext context;
   Prepare(context, keys_, clock_);
   events::v1::AppendRequest request;

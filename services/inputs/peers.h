@@ -4,6 +4,7 @@
 #include <grpcpp/channel.h>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,7 +42,8 @@ class OutputsPeer final : public OutputsLink {
   platform::RetryingSender<outputs::v1::FenceItem> sender_;
 };
 
-// Event lines over gRPC, until Events has confirmed.
+// Event lines over gRPC, until Events has confirmed. A line that Events will never take
+// (INVALID_ARGUMENT) is dropped with an error in the log, so that it does not hold up the others.
 //
 // Thread-safe. Owns a thread; clock, keys and partition outlive it.
 class EventsPeer final : public EventsLink {
@@ -54,7 +56,8 @@ class EventsPeer final : public EventsLink {
 
  private:
   using Line = std::pair<uint64_t, std::string>;
-  absl::Status Append(const std::vector<Line>& lines);
+  absl::Status Deliver(std::span<const Line> lines);
+  absl::Status Append(std::span<const Line> lines);
 
   const std::unique_ptr<events::v1::EventsService::Stub> stub_;
   platform::Clock& clock_;

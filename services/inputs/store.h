@@ -23,6 +23,7 @@ enum class RecordKind : platform::RecordKind {
 
 enum class MetaKey : platform::RecordKey {
   kIncarnation = 1,  // Random, made with the store: tells Events its batches from another store's.
+  kNextOutbox = 2,   // Outbox lines below are used or reserved.
   kSlotCount = 3,    // Made with the store: which slot a namespace has follows from it.
 };
 

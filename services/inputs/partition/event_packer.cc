@@ -1,5 +1,7 @@
 #include "services/inputs/partition/event_packer.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "services/platform/check.h"
 #include "services/platform/proto_time.h"
@@ -65,10 +67,13 @@ bool EventPacker::MayWait(EventType type) {
 }
 
 void EventPacker::Add(std::span<const EventMessage> events, absl::Time at) {
+  constexpr size_t kMostOfATask = platform::Uuid::kSize + 5;  // Its id and its dispatch number.
   for (const EventMessage& event : events) {
+    if (bytes_ >= kMaxLineBytes) EndLine();
     const int runs = batch_.runs_size();
     if (runs == 0 || !Continues(batch_.runs(runs - 1), event, at)) Begin(event, at);
     if (event.task.empty()) continue;
+    bytes_ += kMostOfATask;
     EventRun& run = *batch_.mutable_runs(batch_.runs_size() - 1);
     run.mutable_task_ids()->append(event.task.bytes());
     run.add_dispatches(event.dispatch);
@@ -107,13 +112,22 @@ void EventPacker::Begin(const EventMessage& event, absl::Time at) {
   if (!event.failure.message.empty()) details["message"] = event.failure.message;
   if (event.progress >= 0) details["progress"] = absl::StrCat(event.progress);
   if (event.skipped > 0) details["skipped"] = absl::StrCat(event.skipped);
+  constexpr size_t kMostOfFraming = 20;  // Tags and lengths of the run, of its ids and dispatches.
+  bytes_ += run.ByteSizeLong() + kMostOfFraming;
 }
 
-std::string EventPacker::TakeBytes(uint64_t previous) {
-  batch_.set_previous(previous);
-  std::string bytes = batch_.SerializeAsString();
-  batch_.Clear();
-  return bytes;
+void EventPacker::EndLine() {
+  if (batch_.runs().empty()) return;
+  full_.push_back(std::exchange(batch_, {}));
+  bytes_ = 0;
+}
+
+std::string EventPacker::TakeLine(uint64_t previous) {
+  if (full_.empty()) EndLine();
+  full_.front().set_previous(previous);
+  std::string line = full_.front().SerializeAsString();
+  full_.pop_front();
+  return line;
 }
 
 }  // namespace kantoku::inputs

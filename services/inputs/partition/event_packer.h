@@ -1,6 +1,8 @@
 #ifndef KANTOKU_SERVICES_INPUTS_PARTITION_EVENT_PACKER_H_
 #define KANTOKU_SERVICES_INPUTS_PARTITION_EVENT_PACKER_H_
 
+#include <cstddef>
+#include <deque>
 #include <span>
 #include <string>
 
@@ -20,19 +22,26 @@ std::string_view NameOf(TaskState state);
 // Thread-compatible.
 class EventPacker {
  public:
+  // A line ends here, well within what Events takes in one: 8 MiB, and 1,000,000 events of which
+  // each counts 20 bytes at least.
+  static constexpr size_t kMaxLineBytes = size_t{4} << 20;
+
   void Add(std::span<const EventMessage> events, absl::Time at);
-  bool empty() const { return batch_.runs().empty(); }
+  bool empty() const { return batch_.runs().empty() && full_.empty(); }
   // Events that may wait for others: they commit with them, or after a while.
   static bool MayWait(EventType type);
-  // An encoded EventBatch of everything since the last call. `previous` is the number of the line
-  // before it, 0 when Events surely holds that.
-  std::string TakeBytes(uint64_t previous);
+  // The oldest line not taken yet, an encoded EventBatch; not while empty. `previous` is the number
+  // of the line before it, 0 when Events surely holds that.
+  std::string TakeLine(uint64_t previous);
 
  private:
   bool Continues(const events::v1::EventRun& run, const EventMessage& event, absl::Time at) const;
   void Begin(const EventMessage& event, absl::Time at);
+  void EndLine();
 
+  std::deque<events::v1::EventBatch> full_;  // Lines before batch_.
   events::v1::EventBatch batch_;
+  size_t bytes_ = 0;  // At most so many has batch_ when it is encoded.
   EventType last_type_{};
   absl::Time last_at_;
 };

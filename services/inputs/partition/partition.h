@@ -146,7 +146,7 @@ class Partition final : public platform::PartitionMachine {
   absl::Status Recover();
   template <typename Decoder, typename Use>
   absl::Status RecoverKind(RecordKind kind, Decoder decode, Use use);
-  absl::Status RecoverIncarnation();
+  absl::Status RecoverMeta();
   absl::Status RecoverOutbox();
 
   // Runs `command` on the apply thread and answers when its group is durable.
@@ -173,6 +173,7 @@ class Partition final : public platform::PartitionMachine {
                     platform::WriteBatch& batch);
   void RememberRows(RecordKind kind, const std::vector<Change<std::vector<TaskView>>>& changes);
   void WriteEvents(platform::Transaction& transaction);
+  void WriteLine(platform::Transaction& transaction);
   void TrimOutbox(platform::WriteBatch& batch);
   void Deliver(platform::Transaction& transaction);
   v1::Dispatch Compose(const DispatchMessage& message, absl::Time wall) const;
@@ -212,7 +213,8 @@ class Partition final : public platform::PartitionMachine {
   EventPacker packer_;
   absl::Duration oldest_event_ = absl::InfiniteDuration();  // Steady time of what the packer holds.
   uint64_t next_outbox_ = 1;
-  uint64_t last_outbox_ = 0;  // The latest line; 0 when all before the restart were confirmed.
+  uint64_t last_outbox_ = 0;      // The latest line; 0 when all before the restart were confirmed.
+  uint64_t reserved_outbox_ = 0;  // No number from here on was ever used.
   std::deque<std::pair<uint64_t, size_t>> outbox_;  // Number and size of unconfirmed lines.
   size_t outbox_bytes_ = 0;
   uint64_t confirmed_outbox_ = 0;  // Lines up to here may go, with the next commit.

@@ -16,6 +16,8 @@ namespace {
 
 // Lines that wait for others are committed after this long at the latest.
 constexpr absl::Duration kEventPatience = absl::Milliseconds(50);
+// Numbers of lines are reserved ahead in blocks, so that the mark is rarely written.
+constexpr uint64_t kOutboxBlock = 10'000;
 
 outputs::v1::FenceItem ToProto(const FenceMessage& message) {
   outputs::v1::FenceItem item;
@@ -116,14 +118,24 @@ void Partition::WriteEvents(Transaction& transaction) {
   if (!urgent && transaction.batch().empty() && !waited_enough) return;
 
   oldest_event_ = absl::InfiniteDuration();
+  while (!packer_.empty()) WriteLine(transaction);
+}
+
+void Partition::WriteLine(Transaction& transaction) {
   const uint64_t number = next_outbox_++;
-  std::string bytes = packer_.TakeBytes(std::exchange(last_outbox_, number));
-  transaction.batch().Put(ToKind(RecordKind::kOutbox), number, bytes);
-  outbox_.emplace_back(number, bytes.size());
-  outbox_bytes_ += bytes.size();
-  transaction.OnDurable([this, number, bytes = std::move(bytes)]() mutable {
-    events_->Send(number, std::move(bytes));
-  });
+  if (number >= reserved_outbox_) {
+    reserved_outbox_ = number + kOutboxBlock;
+    scratch_.clear();
+    Encode(reserved_outbox_, scratch_);
+    transaction.batch().Put(ToKind(RecordKind::kMeta), static_cast<uint64_t>(MetaKey::kNextOutbox),
+                            scratch_);
+  }
+  std::string line = packer_.TakeLine(std::exchange(last_outbox_, number));
+  transaction.batch().Put(ToKind(RecordKind::kOutbox), number, line);
+  outbox_.emplace_back(number, line.size());
+  outbox_bytes_ += line.size();
+  transaction.OnDurable(
+      [this, number, line = std::move(line)]() mutable { events_->Send(number, std::move(line)); });
 }
 
 // What Events has confirmed goes with the next commit, but is no cause for one. While Events is

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -26,7 +27,7 @@ absl::Status Partition::RecoverKind(RecordKind kind, Decoder decode, Use use) {
 }
 
 absl::Status Partition::Recover() {
-  KANTOKU_RETURN_IF_ERROR(RecoverIncarnation());
+  KANTOKU_RETURN_IF_ERROR(RecoverMeta());
   KANTOKU_RETURN_IF_ERROR(
       RecoverKind(RecordKind::kHighWater, DecodeNumber, [&](uint64_t slot, uint64_t reserved) {
         engine_.RecoverHighWater(static_cast<uint32_t>(slot), reserved);
@@ -69,7 +70,7 @@ absl::Status Partition::Recover() {
   return RecoverOutbox();
 }
 
-absl::Status Partition::RecoverIncarnation() {
+absl::Status Partition::RecoverMeta() {
   absl::flat_hash_map<uint64_t, uint64_t> meta;
   KANTOKU_RETURN_IF_ERROR(RecoverKind(RecordKind::kMeta, DecodeNumber,
                                       [&](uint64_t key, uint64_t number) { meta[key] = number; }));
@@ -83,6 +84,7 @@ absl::Status Partition::RecoverIncarnation() {
     }
     return entry->second;
   };
+  reserved_outbox_ = meta[static_cast<uint64_t>(MetaKey::kNextOutbox)];
   const uint64_t incarnation = keep(MetaKey::kIncarnation, random_() | 1);
   const uint64_t slots = keep(MetaKey::kSlotCount, options_.engine.slot_count);
   if (slots != options_.engine.slot_count) {
@@ -100,10 +102,10 @@ absl::Status Partition::RecoverIncarnation() {
   return absl::OkStatus();
 }
 
-// Lines are numbered no faster than batches, so the last batch bounds every number ever used.
+// Before there was a mark, lines were numbered no faster than batches.
 absl::Status Partition::RecoverOutbox() {
-  KANTOKU_ASSIGN_OR_RETURN(next_outbox_, store_->LastBatch());
-  ++next_outbox_;
+  KANTOKU_ASSIGN_OR_RETURN(const uint64_t last_batch, store_->LastBatch());
+  next_outbox_ = std::max(reserved_outbox_, last_batch + 1);
   return store_->Scan({.kind = ToKind(RecordKind::kOutbox)},
                       [&](uint64_t number, std::string_view bytes) {
                         outbox_.emplace_back(number, bytes.size());

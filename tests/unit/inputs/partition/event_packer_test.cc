@@ -33,7 +33,7 @@ eventspb::EventBatch Pack(const std::vector<EventMessage>& events) {
   EventPacker packer;
   packer.Add(events, kTime);
   eventspb::EventBatch batch;
-  REQUIRE(batch.ParseFromString(packer.TakeBytes(0)));
+  REQUIRE(batch.ParseFromString(packer.TakeLine(0)));
   CHECK(packer.empty());
   return batch;
 }
@@ -74,7 +74,7 @@ TEST_CASE("Another time begins a run") {
   packer.Add(std::vector{Event(2)}, kTime);
   packer.Add(std::vector{Event(3)}, kTime + absl::Seconds(1));
   eventspb::EventBatch batch;
-  REQUIRE(batch.ParseFromString(packer.TakeBytes(0)));
+  REQUIRE(batch.ParseFromString(packer.TakeLine(0)));
   CHECK(batch.runs_size() == 2);
 }
 
@@ -114,6 +114,52 @@ TEST_CASE("Events of sessions are about no task") {
   CHECK(batch.runs(0).type() == "executor.connected");
   CHECK(batch.runs(0).task_ids().empty());
   CHECK(batch.runs(0).dispatches().empty());
+}
+
+// What Events takes in one batch; its own constants are not for Inputs to see.
+constexpr size_t kMaxBatchBytes = size_t{8} << 20;
+constexpr size_t kMaxBatchEvents = 1'000'000;
+
+// Checks each line against the bounds of Events, and returns how many events they hold together.
+size_t CountWithinBounds(const std::vector<std::string>& lines) {
+  size_t all = 0;
+  for (const std::string& line : lines) {
+    CHECK(line.size() <= kMaxBatchBytes);
+    eventspb::EventBatch batch;
+    REQUIRE(batch.ParseFromString(line));
+    size_t events = 0;
+    for (const auto& run : batch.runs()) events += std::max<size_t>(1, run.task_ids().size() / 16);
+    CHECK(events <= kMaxBatchEvents);
+    all += events;
+  }
+  return all;
+}
+
+TEST_CASE("A line ends before it is more than Events takes, and loses nothing") {
+  EventPacker packer;
+  std::vector<EventMessage> events;
+  SECTION("Many runs: no two neighbours are alike") {
+    for (uint64_t i = 0; i < 100'000; ++i) {
+      events.push_back(Event(i, EventType::kTaskCreated));
+      events.back().task_type = i % 2 == 0 ? "a.type.of.20.letters" : "b.type.of.20.letters";
+    }
+  }
+  SECTION("One run of very many tasks") {
+    for (uint64_t i = 0; i < 1'100'000; ++i) events.push_back(Event(i));
+  }
+  SECTION("Long messages") {
+    const std::string message(4'096, 'm');
+    for (uint64_t i = 0; i < 4'000; ++i) {
+      events.push_back(Event(i, EventType::kTaskRetried));
+      events.back().failure = {"HANDLER_FAILED", message};
+    }
+  }
+  packer.Add(events, kTime);
+  std::vector<std::string> lines;
+  while (!packer.empty()) lines.push_back(packer.TakeLine(7));
+  CHECK(lines.size() > 1);
+  CHECK(CountWithinBounds(lines) == events.size());
+  CHECK(packer.empty());
 }
 
 TEST_CASE("Only starts and progress may wait for other events") {

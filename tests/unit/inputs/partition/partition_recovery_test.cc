@@ -273,6 +273,29 @@ uint64_t PreviousOf(const std::string& line) {
   return batch.previous();
 }
 
+TEST_CASE("A spawn may need several lines; numbers stay above them after a restart") {
+  PartitionFixture fixture;
+  v1::SpawnRequest request;
+  request.set_request_id("many");
+  for (int i = 0; i < 100'000; ++i) {
+    request.add_specs()->set_type(i % 2 == 0 ? "a.type.of.20.letters" : "b.type.of.20.letters");
+  }
+  REQUIRE(fixture.Spawn(request).ok());
+  fixture.Settle();
+  const auto lines = fixture.events->sent();
+  REQUIRE(lines.size() > 1);
+  for (size_t i = 1; i < lines.size(); ++i)
+    CHECK(PreviousOf(lines[i].second) == lines[i - 1].first);
+  CHECK(fixture.events->Types() == std::vector<std::string>(100'000, "task.created"));
+  fixture.partition().ConfirmEvents(lines.back().first);
+  (void)fixture.SpawnOne();  // The confirmed ones leave.
+  fixture.Restart();
+  for (const auto& line : fixture.events->sent()) CHECK(line.first > lines.back().first);
+  (void)fixture.SpawnOne();
+  fixture.Settle();
+  CHECK(fixture.events->sent().back().first > lines.back().first + 1);
+}
+
 TEST_CASE("While Events is away its lines are kept up to a bound, then the oldest leave") {
   PartitionOptions options;
   options.max_event_backlog_bytes = 1'000;
