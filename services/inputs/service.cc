@@ -22,6 +22,8 @@ namespace {
 constexpr int kMaxIds = 10'000;
 constexpr uint32_t kMaxPage = 1'000;
 constexpr uint32_t kDefaultPage = 100;
+// Of GetTasks; half of what a message may have.
+constexpr size_t kMaxAnswerBytes = size_t{16} << 20;
 
 absl::Status CheckCount(std::string_view field, int count, int limit) {
   if (count >= 1 && count <= limit) return absl::OkStatus();
@@ -180,9 +182,10 @@ void InputsServiceImpl::GetTasks(platform::UnaryCall* call, const v1::GetTasksRe
         [response, states_only = request->states_only(), statuses = std::move(ids.statuses),
          reply = std::move(reply)](absl::StatusOr<Views> views) mutable {
           if (views.ok()) {
+            size_t room = kMaxAnswerBytes;
             Interleave(statuses, *views, *response,
-                       [states_only](const absl::StatusOr<TaskView>& view, auto& result) {
-                         SetTaskResult(view, states_only, result);
+                       [&](const absl::StatusOr<TaskView>& view, auto& result) {
+                         SetTaskResult(view, states_only, room, result);
                        });
           }
           reply(views.status());

@@ -37,6 +37,21 @@ void SetTaskResult(const absl::StatusOr<TaskView>& view, bool state_only,
   proto.mutable_info()->set_state(ToProto(view->state));
 }
 
+void SetTaskResult(const absl::StatusOr<TaskView>& view, bool state_only, size_t& room,
+                   v1::GetTaskResult& proto) {
+  SetTaskResult(view, state_only, proto);
+  if (!view.ok()) return;
+  const size_t bytes = proto.ByteSizeLong();
+  if (bytes <= room) {
+    room -= bytes;
+    return;
+  }
+  proto.clear_info();
+  SetStatus(platform::Error(absl::StatusCode::kResourceExhausted, "ANSWER_TOO_LARGE",
+                            "task_ids: the answer is full; ask for this task again"),
+            *proto.mutable_status());
+}
+
 void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
   proto.set_task_id(std::string(view.id.bytes()));
   proto.set_namespace_(view.name_space);

@@ -17,6 +17,10 @@ void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto);
 void SetSpawnResult(const SpawnOutcome::Item& item, v1::SpawnResult& proto);
 void SetControlResult(const absl::StatusOr<TaskState>& state, v1::ControlResult& proto);
 void SetTaskResult(const absl::StatusOr<TaskView>& view, bool state_only, v1::GetTaskResult& proto);
+// As above, for one of many tasks: what does not fit into the `room` (bytes) that is left is
+// RESOURCE_EXHAUSTED, ANSWER_TOO_LARGE.
+void SetTaskResult(const absl::StatusOr<TaskView>& view, bool state_only, size_t& room,
+                   v1::GetTaskResult& proto);
 void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto);
 void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto);
 

@@ -243,14 +243,6 @@ std::optional<TaskView> Engine::Find(const TaskId& id) const {
   return ViewOf(tasks_.at(index));
 }
 
-std::optional<TaskView> Engine::FindJustEnded(const TaskId& id) const {
-  for (const auto* ended : {&ended_, &died_}) {
-    const auto found = std::ranges::find(*ended, id, &TaskView::id);
-    if (found != ended->end()) return *found;
-  }
-  return std::nullopt;
-}
-
 std::optional<DispatchMessage> Engine::LeaseOf(const TaskId& id) const {
   const TaskIndex index = tasks_.Find(id);
   if (index == kNoTask || tasks_.at(index).session == 0) return std::nullopt;

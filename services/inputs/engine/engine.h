@@ -194,8 +194,9 @@ class Engine {
   // ---- Questions ----
   // A living task.
   std::optional<TaskView> Find(const TaskId& task) const;
-  // A task that ended since the last FinishGroup.
-  std::optional<TaskView> FindJustEnded(const TaskId& task) const;
+  // Tasks that ended since the last FinishGroup: what its rows will hold.
+  const std::vector<TaskView>& ended() const { return ended_; }
+  const std::vector<TaskView>& died() const { return died_; }
   // The record rows that may hold an ended task; of a task that ended in the open group, the row
   // that FinishGroup will make.
   std::optional<uint64_t> FindHistory(TaskKey task) const { return history_.Find(task); }

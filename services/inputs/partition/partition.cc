@@ -155,33 +155,26 @@ void Partition::Cancel(std::vector<TaskId> tasks, std::string owner,
   Ask<States>(std::move(done),
               [this, tasks = std::move(tasks), owner = std::move(owner)](Transaction& transaction) {
                 States states;
-                for (const TaskId& task : tasks) {
-                  const auto view = Look(task, owner);
-                  if (!view.ok()) {
-                    states.push_back(view.status());
-                  } else if (IsFinal(view->state)) {
-                    states.push_back(Error(absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
-                                           absl::StrCat("task ", task.ToString(), " has ended: ",
-                                                        platform::ToAbsl(NameOf(view->state)))));
-                  } else {
-                    states.push_back(engine_.Cancel(task, transaction.now(), effects_));
-                  }
+                for (const auto& view : Look(tasks, std::span(&owner, 1))) {
+                  states.push_back(!view.ok() ? absl::StatusOr<TaskState>(view.status())
+                                              : ApplyCancel(*view, transaction.now()));
                 }
                 return absl::StatusOr<States>(std::move(states));
               });
 }
 
+absl::StatusOr<TaskState> Partition::ApplyCancel(const TaskView& task, const Now& now) {
+  if (!IsFinal(task.state)) return engine_.Cancel(task.id, now, effects_);
+  return Error(absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
+               absl::StrCat("task ", task.id.ToString(),
+                            " has ended: ", platform::ToAbsl(NameOf(task.state))));
+}
+
 void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners,
                          Done<std::vector<absl::StatusOr<TaskView>>> done) {
-  using Views = std::vector<absl::StatusOr<TaskView>>;
   Ask<Views>(std::move(done),
              [this, tasks = std::move(tasks), owners = std::move(owners)](Transaction&) {
-               Views views;
-               views.reserve(tasks.size());
-               for (size_t i = 0; i < tasks.size(); ++i) {
-                 views.push_back(Look(tasks[i], owners[owners.size() == 1 ? 0 : i]));
-               }
-               return absl::StatusOr<Views>(std::move(views));
+               return absl::StatusOr<Views>(Look(tasks, owners));
              });
 }
 

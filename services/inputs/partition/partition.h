@@ -127,6 +127,8 @@ class Partition final : public platform::PartitionMachine {
 
  private:
   using Frames = absl::flat_hash_map<ConnectionId, v1::PullResponse>;
+  using Views = std::vector<absl::StatusOr<TaskView>>;
+  using Row = std::shared_ptr<const std::vector<TaskView>>;
   struct Unsent {
     ConnectionId connection;
     TaskId task;
@@ -135,7 +137,7 @@ class Partition final : public platform::PartitionMachine {
   struct RecentRow {
     RecordKind kind;
     uint64_t number;
-    std::vector<TaskView> tasks;
+    Row tasks;
   };
 
   Partition(PartitionOptions options, std::unique_ptr<platform::RecordStore> store,
@@ -159,11 +161,16 @@ class Partition final : public platform::PartitionMachine {
   // Commands.
   absl::StatusOr<SpawnOutcome> ApplySpawn(const std::shared_ptr<const SpawnBatch>& batch,
                                           platform::Transaction& transaction);
+  absl::StatusOr<TaskState> ApplyCancel(const TaskView& task, const platform::Now& now);
   void ApplyFrame(ConnectionId connection, const SessionFrame& frame, const platform::Now& now);
   void ApplyHello(ConnectionId connection, const SessionFrame::Hello& hello,
                   const platform::Now& now);
-  absl::StatusOr<TaskView> Look(const TaskId& task, std::string_view owner);
-  absl::StatusOr<std::vector<TaskView>> ReadRow(RecordKind kind, uint64_t number);
+  // One view for each task, asked for by the owner at its place or by the only one.
+  Views Look(std::span<const TaskId> tasks, std::span<const std::string> owners);
+  static void LookInRow(std::span<const TaskView> row, std::span<const TaskId> tasks,
+                        std::span<const std::string> owners, std::vector<size_t>& wanted,
+                        Views& views);
+  absl::StatusOr<Row> ReadRow(RecordKind kind, uint64_t number);
   absl::StatusOr<TaskPage> ApplyList(const ListCommand& command);
 
   // Effects.
@@ -171,7 +178,7 @@ class Partition final : public platform::PartitionMachine {
   template <typename Record>
   void WriteChanges(RecordKind kind, const std::vector<Change<Record>>& changes,
                     platform::WriteBatch& batch);
-  void RememberRows(RecordKind kind, const std::vector<Change<std::vector<TaskView>>>& changes);
+  void RememberRows(RecordKind kind, std::vector<Change<std::vector<TaskView>>>& changes);
   void WriteEvents(platform::Transaction& transaction);
   void WriteLine(platform::Transaction& transaction);
   void TrimOutbox(platform::WriteBatch& batch);

@@ -88,22 +88,24 @@ void Partition::WriteRecords(platform::WriteBatch& batch) {
   WriteChanges(RecordKind::kHighWater, effects_.high_water, batch);
   WriteChanges(RecordKind::kHistory, effects_.history, batch);
   WriteChanges(RecordKind::kDead, effects_.dead, batch);
-  RememberRows(RecordKind::kHistory, effects_.history);
-  RememberRows(RecordKind::kDead, effects_.dead);
   // Tasks that ended without ever having been dispatched.
   for (const auto& row : effects_.dead) {
     if (!row.record.has_value()) continue;
     for (const TaskView& task : *row.record) payloads_.Take(task.id.key());
   }
+  RememberRows(RecordKind::kHistory, effects_.history);
+  RememberRows(RecordKind::kDead, effects_.dead);
 }
 
-// At most two groups are under way, so a row that is no longer among the last few is durable.
-void Partition::RememberRows(RecordKind kind,
-                             const std::vector<Change<std::vector<TaskView>>>& changes) {
+// Takes the rows, which are encoded by now. At most two groups are under way, so a row that is no
+// longer among the last few is durable.
+void Partition::RememberRows(RecordKind kind, std::vector<Change<std::vector<TaskView>>>& changes) {
   constexpr size_t kRecentRows = 8;
-  for (const auto& change : changes) {
+  for (auto& change : changes) {
     if (!change.record.has_value()) continue;
-    recent_rows_.push_back({kind, change.key, *change.record});
+    recent_rows_.push_back({kind, change.key,
+                            std::make_shared<const std::vector<TaskView>>(
+                                *std::exchange(change.record, std::nullopt))});
     if (recent_rows_.size() > kRecentRows) recent_rows_.pop_front();
   }
 }

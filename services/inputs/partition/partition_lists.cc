@@ -1,5 +1,9 @@
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,7 +18,8 @@ using platform::Error;
 
 namespace {
 
-// Tasks that one page may look at before it ends, however few of them match.
+// Tasks that one page may look at before it ends, however few of them match; of ended ones their
+// rows, of which the last is looked at to its end.
 constexpr size_t kPageBudget = 20'000;
 constexpr size_t kPageRows = 200;
 
@@ -74,9 +79,19 @@ uint64_t NewestRow(const History& history) {
   return history.rows().empty() ? 0 : history.rows().back().number;
 }
 
+// Of the task at this position: one for each, or one for all.
+std::string_view OwnerAt(std::span<const std::string> owners, size_t position) {
+  return owners[owners.size() == 1 ? 0 : position];
+}
+
 }  // namespace
 
-absl::StatusOr<std::vector<TaskView>> Partition::ReadRow(RecordKind kind, uint64_t number) {
+// A row is shared rather than copied; that of the open group is only lent.
+absl::StatusOr<Partition::Row> Partition::ReadRow(RecordKind kind, uint64_t number) {
+  const bool succeeded = kind == RecordKind::kHistory;
+  if (number > NewestRow(succeeded ? engine_.history() : engine_.dead())) {
+    return Row(std::shared_ptr<void>(), succeeded ? &engine_.ended() : &engine_.died());
+  }
   for (const RecentRow& row : recent_rows_) {
     if (row.kind == kind && row.number == number) return row.tasks;
   }
@@ -84,27 +99,51 @@ absl::StatusOr<std::vector<TaskView>> Partition::ReadRow(RecordKind kind, uint64
   KANTOKU_RETURN_IF_ERROR(
       store_->Read({ToKind(kind), std::span(&number, 1)},
                    [&](uint64_t, std::string_view bytes) { tasks = DecodeEnded(bytes); }));
-  return tasks;
+  KANTOKU_RETURN_IF_ERROR(tasks.status());
+  return std::make_shared<const std::vector<TaskView>>(*std::move(tasks));
 }
 
-absl::StatusOr<TaskView> Partition::Look(const TaskId& task, std::string_view owner) {
-  const auto visible = [owner](const TaskView& view) { return view.owner == owner; };
-  if (auto view = engine_.Find(task); view.has_value() && visible(*view)) return *std::move(view);
-  if (auto view = engine_.FindJustEnded(task); view.has_value() && visible(*view)) {
-    return *std::move(view);
-  }
-  const auto history = engine_.FindHistory(task.key());
-  const auto dead = engine_.FindDead(task.key());
-  if (history.has_value() || dead.has_value()) {
-    KANTOKU_ASSIGN_OR_RETURN(const auto tasks, history.has_value()
-                                                   ? ReadRow(RecordKind::kHistory, *history)
-                                                   : ReadRow(RecordKind::kDead, *dead));
-    for (const TaskView& view : tasks) {
-      if (view.id == task && visible(view)) return view;
+// Each row is read and decoded once, however many of its tasks are asked for.
+Partition::Views Partition::Look(std::span<const TaskId> tasks,
+                                 std::span<const std::string> owners) {
+  Views views;
+  views.reserve(tasks.size());
+  std::map<std::pair<RecordKind, uint64_t>, std::vector<size_t>> rows;
+  for (const TaskId& task : tasks) {
+    const size_t position = views.size();
+    views.emplace_back(Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK",
+                             absl::StrCat("no task ", task.ToString())));
+    if (auto view = engine_.Find(task)) {
+      if (view->owner == OwnerAt(owners, position)) views[position] = *std::move(view);
+    } else if (const auto history = engine_.FindHistory(task.key())) {
+      rows[{RecordKind::kHistory, *history}].push_back(position);
+    } else if (const auto dead = engine_.FindDead(task.key())) {
+      rows[{RecordKind::kDead, *dead}].push_back(position);
     }
   }
-  return Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK",
-               absl::StrCat("no task ", task.ToString()));
+  for (auto& [row, wanted] : rows) {
+    const auto ended = ReadRow(row.first, row.second);
+    if (ended.ok()) {
+      LookInRow(**ended, tasks, owners, wanted, views);
+    } else {
+      for (const size_t position : wanted) views[position] = ended.status();
+    }
+  }
+  return views;
+}
+
+void Partition::LookInRow(std::span<const TaskView> row, std::span<const TaskId> tasks,
+                          std::span<const std::string> owners, std::vector<size_t>& wanted,
+                          Views& views) {
+  std::ranges::sort(wanted, {}, [&](size_t position) { return tasks[position]; });
+  for (const TaskView& view : row) {
+    auto at =
+        std::lower_bound(wanted.begin(), wanted.end(), view.id,
+                         [&](size_t position, const TaskId& id) { return tasks[position] < id; });
+    for (; at != wanted.end() && tasks[*at] == view.id; ++at) {
+      if (view.owner == OwnerAt(owners, *at)) views[*at] = view;
+    }
+  }
 }
 
 absl::StatusOr<TaskPage> Partition::ApplyList(const ListCommand& command) {
@@ -121,14 +160,16 @@ absl::StatusOr<TaskPage> Partition::ApplyList(const ListCommand& command) {
     cursor.history_row = NewestRow(engine_.history());
     cursor.dead_row = NewestRow(engine_.dead());
   }
-  for (size_t rows = 0; rows < kPageRows; ++rows) {
+  for (size_t rows = 0, looked_at = 0; rows < kPageRows && looked_at < kPageBudget; ++rows) {
     const History::Row* history = RowAtOrBelow(engine_.history(), cursor.history_row);
     const History::Row* dead = RowAtOrBelow(engine_.dead(), cursor.dead_row);
     if (history == nullptr && dead == nullptr) return page;
     const bool from_dead = history == nullptr || (dead != nullptr && dead->ended > history->ended);
     const uint64_t number = from_dead ? dead->number : history->number;
-    KANTOKU_ASSIGN_OR_RETURN(const auto tasks,
+    KANTOKU_ASSIGN_OR_RETURN(const Row shared,
                              ReadRow(from_dead ? RecordKind::kDead : RecordKind::kHistory, number));
+    const std::vector<TaskView>& tasks = *shared;
+    looked_at += tasks.size();
     uint64_t& row = from_dead ? cursor.dead_row : cursor.history_row;
     // The row that the offset belongs to may have been forgotten.
     if (number != row || from_dead != cursor.in_dead_row) cursor.offset = 0;

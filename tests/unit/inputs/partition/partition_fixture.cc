@@ -202,6 +202,36 @@ absl::StatusOr<TaskView> PartitionFixture::Get(const TaskId& task, const std::st
       [&](auto done) { partition_->GetTasks({task}, {owner}, std::move(done)); }));
 }
 
+std::vector<absl::StatusOr<TaskView>> PartitionFixture::GetAll(const std::vector<TaskId>& tasks,
+                                                               const std::string& owner) {
+  auto views = Sync<std::vector<absl::StatusOr<TaskView>>>(
+      [&](auto done) { partition_->GetTasks(tasks, {owner}, std::move(done)); });
+  REQUIRE(views.ok());
+  REQUIRE(views->size() == tasks.size());
+  return *std::move(views);
+}
+
+std::vector<TaskId> PartitionFixture::EndInOneRow(int count) {
+  v1::SpawnRequest request;
+  request.set_request_id("row " + std::to_string(++requests_));
+  for (int i = 0; i < count; ++i) request.add_specs()->set_type("in.a.row");
+  const auto outcome = Spawn(request);
+  REQUIRE(outcome.ok());
+  std::vector<TaskId> tasks;
+  std::vector<FenceAnswer> answers;
+  for (const auto& item : outcome->items) {
+    tasks.push_back(item.id);
+    answers.push_back({item.id, 0, TaskState::kCancelled});
+  }
+  REQUIRE(tasks.size() == static_cast<size_t>(count));
+  REQUIRE(Sync<std::vector<absl::StatusOr<TaskState>>>([&](auto done) {
+            partition_->Cancel(tasks, "alice", std::move(done));
+          }).ok());
+  partition_->AnswerFences(std::move(answers));
+  Settle();
+  return tasks;
+}
+
 absl::StatusOr<TaskPage> PartitionFixture::List(ListCommand command) {
   return Sync<TaskPage>(
       [&](auto done) { partition_->ListTasks(std::move(command), std::move(done)); });

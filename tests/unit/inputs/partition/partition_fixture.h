@@ -162,10 +162,14 @@ class PartitionFixture {
   TaskId SpawnOne(const std::string& payload = "p", const std::string& type = "x");
   absl::StatusOr<TaskState> Cancel(const TaskId& task);
   absl::StatusOr<TaskView> Get(const TaskId& task, const std::string& owner = "alice");
+  std::vector<absl::StatusOr<TaskView>> GetAll(const std::vector<TaskId>& tasks,
+                                               const std::string& owner = "alice");
   absl::StatusOr<TaskPage> List(ListCommand command);
   std::vector<SessionView> Executors();
   // After it, everything that came before has happened and has been sent.
   void Settle() { (void)Executors(); }
+  // Spawns tasks and cancels them: they end together, in one row.
+  std::vector<TaskId> EndInOneRow(int count);
   // True as soon as the task is in this state.
   bool Reaches(const TaskId& task, TaskState state);
 

@@ -260,5 +260,75 @@ TEST_CASE("Ended tasks leave when their time is over") {
   CHECK(fixture.Get(tasks.failed[0]).ok());
 }
 
+// ---- Many at once ----
+
+TEST_CASE("A row is read once, however many of its tasks are asked for") {
+  PartitionFixture fixture;
+  const std::vector<TaskId> row = fixture.EndInOneRow(50);
+  const std::vector<TaskId> others = fixture.EndInOneRow(3);
+  fixture.Restart();                // Rows are only in the store now.
+  std::vector<TaskId> asked = row;  // All of them twice, and others.
+  asked.insert(asked.end(), row.begin(), row.end());
+  asked.push_back(TaskId::Make(fixture.clock.Read().wall, 3, 99, 1));
+  asked.push_back(others[1]);
+  SECTION("so that each has its answer, in the order of the question") {
+    const auto views = fixture.GetAll(asked);
+    for (size_t i = 0; i < asked.size(); ++i) {
+      if (i == 100) {
+        CHECK(platform::ReasonOf(views[i].status()) == "NO_SUCH_TASK");
+        continue;
+      }
+      REQUIRE(views[i].ok());
+      CHECK(views[i]->id == asked[i]);
+      CHECK(views[i]->state == TaskState::kCancelled);
+    }
+    CHECK_FALSE(fixture.GetAll(asked, "mallory")[0].ok());
+  }
+  SECTION("so that one read that fails is the answer for all of them, and for no others") {
+    fixture.faults.FailRead(absl::UnavailableError("as the test says"));
+    const auto views = fixture.GetAll(asked);
+    for (int i = 0; i < 100; ++i) {
+      CHECK(views[i].status().code() == absl::StatusCode::kUnavailable);
+    }
+    CHECK(views[101].ok());
+  }
+}
+
+TEST_CASE("What ended a moment ago is known before its row is written") {
+  PartitionFixture fixture;
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  const std::vector<TaskId> tasks = {fixture.SpawnOne(), fixture.SpawnOne()};
+  (void)executor.Task(2);
+  fixture.Settle();
+  const int commits = fixture.faults.commits();
+  fixture.faults.CloseGate();
+  executor.Ack(executor.Task(1));
+  fixture.faults.AwaitCommits(commits + 1);
+  executor.Ack(executor.Task(2));  // In the group that is open while the other one is committed.
+  Watched<std::vector<TaskState>> states;
+  fixture.partition().GetTasks(tasks, {"alice"}, [&](const auto& views) {
+    states.Update([&](auto& all) {
+      for (const auto& view : *views) all.push_back(view.ok() ? view->state : TaskState::kReady);
+    });
+  });
+  fixture.faults.OpenGate();
+  CHECK(states.Becomes([](const auto& all) {
+    return all == std::vector{TaskState::kSucceeded, TaskState::kSucceeded};
+  }));
+}
+
+TEST_CASE("A page looks at a bounded number of ended tasks, however large their rows are") {
+  PartitionFixture fixture;
+  for (int row = 0; row < 3; ++row) (void)fixture.EndInOneRow(12'000);
+  ListCommand command = Command(10);
+  command.type = "another";
+  const auto first = fixture.List(command);
+  REQUIRE(first.ok());
+  CHECK(first->tasks.empty());
+  CHECK_FALSE(first->next.empty());
+  CHECK(ReadAll(fixture, command).empty());
+}
+
 }  // namespace
 }  // namespace kantoku::inputs::testing
