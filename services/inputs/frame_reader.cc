@@ -15,6 +15,8 @@ using platform::Error;
 namespace {
 
 constexpr int kMaxTypes = 1'000;
+constexpr int kMaxHeld = 100'000;
+constexpr int kMaxReports = 50'000;
 constexpr size_t kMaxName = 255;
 constexpr size_t kMaxReason = 63;
 constexpr size_t kMaxMessage = 4'096;
@@ -59,6 +61,10 @@ absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
   }
   if (proto.types_size() < 1 || proto.types_size() > kMaxTypes) {
     return BadHello(absl::StrCat("hello.types: ", proto.types_size(), " are not 1 to ", kMaxTypes));
+  }
+  if (proto.held_size() > kMaxHeld) {
+    return BadHello(
+        absl::StrCat("hello.held: ", proto.held_size(), " exceed the limit of ", kMaxHeld));
   }
   for (const std::string& type : proto.types()) {
     KANTOKU_RETURN_IF_ERROR(CheckType("hello.types", type));
@@ -112,6 +118,16 @@ NackKind ReadKind(v1::NackKind kind) {
   }
 }
 
+// A small report may cost much: a refused one is answered with a text.
+absl::Status CheckReports(const v1::PullRequest& request) {
+  const int reports =
+      request.started_size() + request.acks_size() + request.nacks_size() + request.progress_size();
+  if (reports <= kMaxReports) return absl::OkStatus();
+  return Error(absl::StatusCode::kInvalidArgument, "FRAME_TOO_LARGE",
+               absl::StrCat("started, acks, nacks and progress: ", reports,
+                            " in a frame exceed the limit of ", kMaxReports));
+}
+
 }  // namespace
 
 absl::StatusOr<SessionFrame> ReadFrame(const platform::Received<v1::PullRequest>& received,
@@ -122,6 +138,7 @@ absl::StatusOr<SessionFrame> ReadFrame(const platform::Received<v1::PullRequest>
     if (text.root == "hello") return text.ToStatus();
   }
   const v1::PullRequest& request = received.message;
+  KANTOKU_RETURN_IF_ERROR(CheckReports(request));
   SessionFrame frame;
   if (first != request.has_hello()) {
     return BadHello(first ? "hello: the first frame has none"
@@ -162,6 +179,8 @@ absl::StatusOr<SessionFrame> ReadFrame(const platform::Received<v1::PullRequest>
     if (!report.has_value()) continue;
     frame.progress.push_back({*report, progress.fraction(), Cut(progress.message(), kMaxMessage)});
   }
+  frame.bytes = sizeof(SessionFrame) + request.ByteSizeLong() +
+                frame.refused.size() * sizeof(SessionFrame::Refusal);
   return frame;
 }
 

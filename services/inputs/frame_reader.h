@@ -13,7 +13,7 @@ namespace kantoku::inputs {
 
 // Checks what an executor sent: ids, names, receipts. A report that does not pass is refused with
 // its reason and stops no other. INVALID_ARGUMENT only for a bad hello, for one where none belongs,
-// and for a frame that cannot be read: then the stream cannot go on.
+// and for a frame that cannot be read or says too much at once: then the stream cannot go on.
 //
 // What a report says for people is taken also when it is no UTF-8, with '?' in it: the report
 // matters more.

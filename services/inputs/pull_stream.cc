@@ -12,6 +12,9 @@ namespace {
 constexpr int kMaxUnanswered = 3;
 // Tasks are handed to the writer in portions, so that its messages stay near their usual size.
 constexpr size_t kPortionBytes = size_t{256} << 10;
+// Dispatches are a third of it at most.
+constexpr size_t kMaxUnsentBytes = size_t{96} << 20;
+constexpr size_t kMaxUnappliedBytes = size_t{1} << 20;
 
 }  // namespace
 
@@ -26,7 +29,10 @@ PullStream::PullStream(Call* call, platform::CallMonitor::Method& method, platfo
 
 template <typename Merge>
 void PullStream::Say(size_t bytes, Merge&& merge) {
-  unsent_ += bytes;
+  if ((unsent_ += bytes) > kMaxUnsentBytes) {
+    return Abort(platform::Error(absl::StatusCode::kResourceExhausted, "EXECUTOR_DOES_NOT_READ",
+                                 "the executor reads more slowly than it asks"));
+  }
   (void)Post(bytes, std::forward<Merge>(merge));
 }
 
@@ -49,6 +55,11 @@ void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
   if (request.message.has_ping()) {
     const uint64_t number = request.message.ping().number();
     Say(16, [number](v1::PullResponse& frame) { frame.mutable_pong()->set_number(number); });
+  }
+  if (unapplied_bytes_.fetch_add(frame->bytes) + frame->bytes > kMaxUnappliedBytes) {
+    // In this order, and before the frame is handed over: whoever applies it finds the mark.
+    PauseReading();
+    paused_ = true;
   }
   const absl::Status taken = partition_.Receive(connection_, *std::move(frame));
   if (!taken.ok()) Close(taken);
@@ -96,9 +107,15 @@ void PullStream::OnWritten(size_t bytes) {
   drained();
 }
 
+void PullStream::OnApplied(size_t bytes) {
+  if (unapplied_bytes_.fetch_sub(bytes) - bytes > kMaxUnappliedBytes) return;
+  if (paused_.exchange(false)) ResumeReading();
+}
+
 void PullStream::Close(const absl::Status& status) { CoalescingStream::Close(status); }
 
 void PullStream::Ping() {
+  if (paused_) return;  // Its pong may be there, unread.
   if (unanswered_.fetch_add(1) >= kMaxUnanswered) {
     return Abort(platform::Error(absl::StatusCode::kUnavailable, "PINGS_UNANSWERED",
                                  "three pings went unanswered"));

@@ -23,7 +23,11 @@ namespace kantoku::inputs {
 
 // The server's side of one Pull: frames in, frames out, pings both ways.
 //
-// Thread-safe. What waits to be written is bounded by the partition, which looks at unsent_bytes.
+// Nothing is read while frames of more than 1 MiB wait to be applied: the executor waits as well.
+// Dispatches that wait to be written are bounded by the partition, which looks at unsent_bytes;
+// when more than 96 MiB wait altogether, the executor does not read, and the stream ends.
+//
+// Thread-safe.
 class PullStream final
     : public platform::CoalescingStream<platform::Received<v1::PullRequest>, v1::PullResponse>,
       public SessionChannel {
@@ -39,6 +43,7 @@ class PullStream final
   size_t unsent_bytes() const override { return unsent_; }
   void NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) override;
   void Send(v1::PullResponse frame) override;
+  void OnApplied(size_t bytes) override;
   void Close(const absl::Status& status) override;
 
   // Sends a ping; ends the stream when the three before it went unanswered.
@@ -63,6 +68,8 @@ class PullStream final
   platform::Mutex drain_mutex_;
   size_t drain_bytes_ ABSL_GUARDED_BY(drain_mutex_) = 0;
   absl::AnyInvocable<void()> drained_ ABSL_GUARDED_BY(drain_mutex_);
+  std::atomic<size_t> unapplied_bytes_{0};
+  std::atomic<bool> paused_{false};  // Until less is unapplied.
 };
 
 // The open streams. Pings each once in an interval, on one thread.

@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_INPUTS_PARTITION_LINKS_H_
 #define KANTOKU_SERVICES_INPUTS_PARTITION_LINKS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -36,6 +37,8 @@ class SessionChannel {
   // Frames arrive in the order of the calls; parts of waiting frames may be merged. After Close, or
   // when the executor is gone, nothing happens.
   virtual void Send(inputs::v1::PullResponse frame) = 0;
+  // A frame of this size, which the partition had received, is applied.
+  virtual void OnApplied(size_t bytes) = 0;
   // Ends the stream after what was sent.
   virtual void Close(const absl::Status& status) = 0;
 };

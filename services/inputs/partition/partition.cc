@@ -266,6 +266,8 @@ void Partition::ApplyFrame(ConnectionId connection, const SessionFrame& frame, c
   for (const auto& refusal : frame.refused) {
     AddRefusal(FrameFor(connection), refusal.task, refusal.dispatch, refusal.status);
   }
+  const auto channel = channels_.find(connection);
+  if (channel != channels_.end()) channel->second->OnApplied(frame.bytes);
 }
 
 void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& hello,

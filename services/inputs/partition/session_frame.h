@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_INPUTS_PARTITION_SESSION_FRAME_H_
 #define KANTOKU_SERVICES_INPUTS_PARTITION_SESSION_FRAME_H_
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,6 +46,7 @@ struct SessionFrame {
   std::vector<NackCommand> nacks;
   std::vector<Progress> progress;
   std::vector<Refusal> refused;  // Reports that did not pass the check.
+  size_t bytes = 0;              // About what it takes in memory.
 
   // Whether it only says what nobody waits for. (An ack may make room for a task that waits; that
   // is the engine's to notice.)

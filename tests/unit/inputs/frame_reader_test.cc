@@ -124,6 +124,23 @@ TEST_CASE("A hello with a field that this server does not know is refused") {
         "Held: field 30 is none that this server knows");
 }
 
+TEST_CASE("A frame that says too much at once ends the stream") {
+  v1::PullRequest request = Hello();
+  for (int i = 0; i <= 100'000; ++i) request.mutable_hello()->add_held()->set_task_id(Bytes(kTask));
+  CheckBadHello(request, "hello.held: 100001 exceed the limit of 100000");
+  request.mutable_hello()->mutable_held()->RemoveLast();
+  CHECK(Read(request, true).ok());
+
+  request.Clear();
+  for (int i = 0; i < 25'000; ++i) request.add_started()->set_task_id(Bytes(kTask));
+  for (int i = 0; i < 25'000; ++i) request.add_progress()->set_task_id(Bytes(kTask));
+  CHECK(Read(request, false).ok());
+  request.add_nacks();
+  const absl::Status status = Read(request, false).status();
+  CHECK(status.code() == absl::StatusCode::kInvalidArgument);
+  CHECK(ReasonOf(status) == "FRAME_TOO_LARGE");
+}
+
 TEST_CASE("A hello whose text is no UTF-8 is refused, and the field is named") {
   v1::PullRequest request = Hello();
   request.mutable_hello()->set_name("caf\xE9");

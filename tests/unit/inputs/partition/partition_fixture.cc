@@ -182,6 +182,13 @@ absl::StatusOr<SpawnOutcome> PartitionFixture::Spawn(const v1::SpawnRequest& req
   return Sync<SpawnOutcome>([&](auto done) { partition_->Spawn(checked->batch, std::move(done)); });
 }
 
+void PartitionFixture::Post(const v1::SpawnRequest& request, Partition::Done<SpawnOutcome> done) {
+  platform::Received<v1::SpawnRequest> received;
+  received.message = request;
+  auto checked = ReadSpawn(received, {"alice", "laptop"}, {}, clock.Read().wall);
+  partition_->Spawn(checked.value().batch, std::move(done));
+}
+
 TaskId PartitionFixture::SpawnOne(const std::string& payload, const std::string& type) {
   v1::SpawnRequest request;
   request.set_request_id("one " + std::to_string(++requests_));

@@ -104,6 +104,7 @@ class FakeChannel final : public SessionChannel {
   struct Heard {
     v1::PullResponse all;
     std::optional<absl::Status> closed;
+    size_t applied_bytes = 0;
   };
 
   void Expect(size_t bytes) override {
@@ -113,6 +114,9 @@ class FakeChannel final : public SessionChannel {
   size_t unsent_bytes() const override { return unsent_; }
   void NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) override;
   void Send(v1::PullResponse frame) override;
+  void OnApplied(size_t bytes) override {
+    heard_.Update([&](Heard& heard) { heard.applied_bytes += bytes; });
+  }
   void Close(const absl::Status& status) override {
     heard_.Update([&](Heard& heard) { heard.closed = status; });
   }
@@ -158,6 +162,8 @@ class PartitionFixture {
 
   // ---- Users; each waits for the answer ----
   absl::StatusOr<SpawnOutcome> Spawn(const v1::SpawnRequest& request);
+  // Does not wait; the request is a sound one.
+  void Post(const v1::SpawnRequest& request, Partition::Done<SpawnOutcome> done);
   // One plain task, and its id.
   TaskId SpawnOne(const std::string& payload = "p", const std::string& type = "x");
   absl::StatusOr<TaskState> Cancel(const TaskId& task);
