@@ -4,6 +4,7 @@
 
 #include "services/platform/log/log.h"
 #include "services/platform/rpc/caller.h"
+#include "services/platform/status.h"
 
 namespace kantoku::inputs {
 namespace {
@@ -28,6 +29,15 @@ std::optional<TaskState> StateOf(outputs::v1::ResultStatus status) {
     default:
       return std::nullopt;
   }
+}
+
+// Whether the i-th item was decided.
+absl::Status StatusOf(const outputs::v1::FenceResponse& response, int i) {
+  if (i >= response.results_size()) return absl::InternalError("there was no answer");
+  const task::v1::ItemStatus& status = response.results(i).status();
+  if (status.code() == 0) return absl::OkStatus();
+  return platform::Error(static_cast<absl::StatusCode>(status.code()), status.reason(),
+                         status.message());
 }
 
 }  // namespace
@@ -57,20 +67,31 @@ absl::Status OutputsPeer::Send(const std::vector<outputs::v1::FenceItem>& items)
   const absl::Status status = platform::FromGrpc(stub_->Fence(&context, request, &response));
   if (!status.ok()) return status;
   std::vector<FenceAnswer> answers;
-  absl::Status again;
-  for (int i = 0; i < response.results_size() && i < request.items_size(); ++i) {
-    const auto task = TaskId::FromBytes(request.items(i).task_id());
-    const auto& refusal = response.results(i).status();
-    // A task that got no answer stays as it is: so all are asked for again, which is harmless.
-    if (static_cast<absl::StatusCode>(refusal.code()) == absl::StatusCode::kResourceExhausted) {
-      again = absl::ResourceExhaustedError(refusal.message());
+  size_t undecided = 0;
+  absl::Status why;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const absl::Status decided = StatusOf(response, static_cast<int>(i));
+    const auto task = TaskId::FromBytes(items[i].task_id());
+    if (decided.ok() && task.ok()) {
+      const auto& result = response.results(static_cast<int>(i));
+      answers.push_back({*task, items[i].dispatch(), StateOf(result.terminal())});
+      continue;
     }
-    if (!task.ok() || refusal.code() != 0) continue;
-    answers.push_back(
-        {*task, request.items(i).dispatch(), StateOf(response.results(i).terminal())});
+    sender_.AddLater(items[i], items[i].ByteSizeLong());
+    if (undecided++ == 0) why = decided;
   }
+  if (undecided > 0) Complain(undecided, why);
   partition_.AnswerFences(std::move(answers));
-  return again;
+  return absl::OkStatus();
+}
+
+void OutputsPeer::Complain(size_t items, const absl::Status& why) {
+  const absl::Duration now = clock_.Read().steady;
+  if (now < next_complaint_) return;
+  next_complaint_ = now + absl::Minutes(1);
+  platform::Log(platform::LogLevel::kWarn,
+                "inputs: outputs cannot decide some fences and is asked again; their tasks wait",
+                {{"fences", items}, {"why", why}});
 }
 
 EventsPeer::EventsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,

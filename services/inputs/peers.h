@@ -21,7 +21,8 @@
 // The services that Inputs speaks to, showing its service identity.
 namespace kantoku::inputs {
 
-// Fences and settlements over gRPC, until Outputs has answered.
+// Fences and settlements over gRPC, until Outputs has answered each of them. One that it cannot
+// decide now is asked again by itself, so that it does not hold up the others.
 //
 // Thread-safe. Owns a thread; clock, keys and partition outlive it.
 class OutputsPeer final : public OutputsLink {
@@ -34,11 +35,14 @@ class OutputsPeer final : public OutputsLink {
 
  private:
   absl::Status Send(const std::vector<outputs::v1::FenceItem>& items);
+  // Says now and then that items are undecided.
+  void Complain(size_t items, const absl::Status& why);
 
   const std::unique_ptr<outputs::v1::OutputsService::Stub> stub_;
   platform::Clock& clock_;
   const platform::MacKeys& keys_;
   Partition& partition_;
+  absl::Duration next_complaint_ = -absl::InfiniteDuration();  // Of the sender's thread.
   platform::RetryingSender<outputs::v1::FenceItem> sender_;
 };
 

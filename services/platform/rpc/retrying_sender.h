@@ -20,7 +20,8 @@ namespace kantoku::platform {
 // until it is taken: while one batch is under way the next gathers.
 //
 // Thread-safe. Owns one thread, on which `send` runs; `clock` outlives it. When more than
-// `max_bytes` wait, the oldest that are not under way leave.
+// `max_bytes` wait, the oldest that are not under way leave; what was added for later does not
+// count until then.
 template <typename Item>
 class RetryingSender {
  public:
@@ -32,6 +33,7 @@ class RetryingSender {
     absl::Duration interval = absl::ZeroDuration();
     absl::Duration first_pause = absl::Milliseconds(20);
     absl::Duration longest_pause = absl::Seconds(2);
+    absl::Duration later = absl::Seconds(2);  // When AddLater's turn comes.
   };
   // OK: taken. Anything else: try again. Blocks no longer than its own deadline.
   using Send = std::function<absl::Status(const std::vector<Item>&)>;
@@ -56,6 +58,16 @@ class RetryingSender {
     if (wake) changed_.Signal();
   }
 
+  // As Add, after a while: for an item of a batch that was taken but for this one, so that it does
+  // not hold up the others.
+  void AddLater(Item item, size_t bytes) {
+    {
+      MutexLock lock(mutex_);
+      later_.push_back({clock_.Read().steady + options_.later, {std::move(item), bytes}});
+    }
+    changed_.Signal();
+  }
+
   // What waits is dropped. Idempotent.
   void Stop() {
     {
@@ -71,6 +83,10 @@ class RetryingSender {
     Item item;
     size_t bytes;
   };
+  struct LaterEntry {
+    absl::Duration due;
+    Entry entry;
+  };
 
   void Run() {
     for (std::vector<Item> batch = Next(); !batch.empty(); batch = Next()) {
@@ -84,7 +100,9 @@ class RetryingSender {
   // Empty when it is time to stop.
   std::vector<Item> Next() {
     MutexLock lock(mutex_);
-    while (!stopping_ && waiting_.empty()) changed_.Wait(mutex_);
+    for (TakeDue(); !stopping_ && waiting_.empty(); TakeDue()) {
+      clock_.Wait(mutex_, changed_, later_.empty() ? absl::InfiniteDuration() : later_.front().due);
+    }
     while (!stopping_ && !IsFull() && clock_.Read().steady < next_batch_) {
       clock_.Wait(mutex_, changed_, next_batch_);
     }
@@ -99,6 +117,14 @@ class RetryingSender {
     }
     waiting_bytes_ -= bytes;
     return batch;
+  }
+
+  void TakeDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    while (!later_.empty() && later_.front().due <= clock_.Read().steady) {
+      waiting_bytes_ += later_.front().entry.bytes;
+      waiting_.push_back(std::move(later_.front().entry));
+      later_.pop_front();
+    }
   }
 
   bool IsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -120,6 +146,7 @@ class RetryingSender {
   Mutex mutex_;
   CondVar changed_;
   std::deque<Entry> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<LaterEntry> later_ ABSL_GUARDED_BY(mutex_);
   size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Duration next_batch_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

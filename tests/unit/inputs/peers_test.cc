@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <catch2/catch.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -85,6 +86,86 @@ TEST_CASE("A line that Events will never take is dropped, and the others arrive"
   REQUIRE(events.AwaitLine("line 20"));
   CHECK(events.taken() == good);
   peer.Stop();
+}
+
+// ---- Outputs ----
+
+// Decides every fence, or answers as the script says.
+class ScriptedOutputs final : public outputs::v1::OutputsService::Service {
+ public:
+  using Script = std::function<grpc::Status(outputs::v1::FenceResponse&)>;
+
+  grpc::Status Fence(grpc::ServerContext*, const outputs::v1::FenceRequest* request,
+                     outputs::v1::FenceResponse* response) override {
+    for (const auto& item : request->items()) {
+      response->add_results()->set_terminal(item.has_settlement()
+                                                ? item.settlement().status()
+                                                : outputs::v1::RESULT_STATUS_UNSPECIFIED);
+    }
+    Script script;
+    asked_.Update([&](std::vector<outputs::v1::FenceRequest>& all) {
+      all.push_back(*request);
+      std::swap(script, script_);
+    });
+    return script ? script(*response) : grpc::Status::OK;
+  }
+  // Of the next call; before it comes.
+  void Next(Script script) { script_ = std::move(script); }
+  // Waits for the n-th call, from 1.
+  outputs::v1::FenceRequest Asked(size_t n) const {
+    REQUIRE(asked_.Becomes([n](const auto& all) { return all.size() >= n; }));
+    return asked_.Get()[n - 1];
+  }
+
+ private:
+  Script script_;  // Touched within asked_.
+  Watched<std::vector<outputs::v1::FenceRequest>> asked_;
+};
+
+// A partition with tasks that want an end, an Outputs of the test's, and the peer between them.
+struct OutputsScene {
+  OutputsScene() : server(outputs) {
+    for (int i = 0; i < 3; ++i) {
+      tasks.push_back(fixture.SpawnOne());
+      REQUIRE(fixture.Cancel(tasks.back()).ok());
+    }
+  }
+  void Ask(OutputsPeer& peer) {
+    std::vector<outputs::v1::FenceItem> items;
+    for (size_t i = 1; i <= tasks.size(); ++i) items.push_back(fixture.outputs->Asked(i));
+    peer.Ask(std::move(items));
+  }
+
+  PartitionFixture fixture;
+  ScriptedOutputs outputs;
+  TestServer server;
+  std::vector<TaskId> tasks;
+};
+
+TEST_CASE("A fence that Outputs cannot decide is asked again later, and holds up no other") {
+  OutputsScene scene;
+  scene.outputs.Next([](outputs::v1::FenceResponse& response) {
+    response.mutable_results(0)->clear_terminal();
+    auto& status = *response.mutable_results(0)->mutable_status();
+    status.set_code(static_cast<int>(absl::StatusCode::kResourceExhausted));
+    status.set_reason("TOO_MANY_FENCES");
+    response.mutable_results()->RemoveLast();  // Nor is there an answer to the last one.
+    return grpc::Status::OK;
+  });
+  OutputsPeer peer(scene.server.Connect(), scene.fixture.clock, *scene.fixture.keys,
+                   scene.fixture.partition());
+  scene.Ask(peer);
+  CHECK(scene.fixture.Reaches(scene.tasks[1], TaskState::kCancelled));
+  CHECK(scene.fixture.Get(scene.tasks[0])->state == TaskState::kSettling);
+  REQUIRE(scene.outputs.Asked(1).items_size() == 3);
+
+  scene.fixture.clock.Advance(absl::Seconds(2));
+  const auto again = scene.outputs.Asked(2);
+  REQUIRE(again.items_size() == 2);
+  CHECK(again.items(0).task_id() == scene.tasks[0].bytes());
+  CHECK(again.items(1).task_id() == scene.tasks[2].bytes());
+  CHECK(scene.fixture.Reaches(scene.tasks[0], TaskState::kCancelled));
+  CHECK(scene.fixture.Reaches(scene.tasks[2], TaskState::kCancelled));
 }
 
 }  // namespace
