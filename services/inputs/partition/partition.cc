@@ -7,6 +7,7 @@
 #include "services/inputs/partition/record_codec.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/check.h"
+#include "services/platform/partition/group.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
@@ -24,6 +25,34 @@ namespace {
 absl::Status NotStarted() {
   return Error(absl::StatusCode::kUnavailable, "NOT_STARTED", "the partition is not started yet");
 }
+
+// What callers are told of a store's error. That this server has lost the partition is no answer to
+// their question: another one has it, or this one after a restart.
+absl::Status ForCaller(const absl::Status& error) {
+  if (platform::Judge(error) != platform::CommitVerdict::kLost) return error;
+  return Error(absl::StatusCode::kUnavailable, "PARTITION_LOST",
+               absl::StrCat("this server has lost the partition: ", error.message()));
+}
+
+// An answer that is owed: commands that wait when a partition is lost are dropped without having
+// run.
+template <typename Result>
+class Owed {
+ public:
+  explicit Owed(Partition::Done<Result> done) : done_(std::move(done)) {}
+  Owed(const Owed&) = delete;
+  Owed& operator=(const Owed&) = delete;
+  ~Owed() {
+    if (done_)
+      Answer(Error(absl::StatusCode::kUnavailable, "PARTITION_LOST",
+                   "this server has lost the partition"));
+  }
+
+  void Answer(absl::StatusOr<Result> result) { std::exchange(done_, nullptr)(std::move(result)); }
+
+ private:
+  Partition::Done<Result> done_;
+};
 
 }  // namespace
 
@@ -86,20 +115,16 @@ absl::Status Partition::Post(PartitionRunner::Command command, PartitionRunner::
 
 template <typename Result, typename Command>
 void Partition::Ask(Done<Result> done, Command command) {
-  auto shared = std::make_shared<Done<Result>>(std::move(done));
+  auto owed = std::make_shared<Owed<Result>>(std::move(done));
   const absl::Status posted = Post(
-      [shared, command = std::move(command)](Transaction& transaction) mutable {
+      [owed, command = std::move(command)](Transaction& transaction) mutable {
         absl::StatusOr<Result> result = command(transaction);
-        transaction.Reply([shared, result = std::move(result)](const absl::Status& status) mutable {
-          if (status.ok()) {
-            (*shared)(std::move(result));
-          } else {
-            (*shared)(status);
-          }
+        transaction.Reply([owed, result = std::move(result)](const absl::Status& status) mutable {
+          owed->Answer(status.ok() ? std::move(result) : absl::StatusOr<Result>(ForCaller(status)));
         });
       },
       PartitionRunner::Urgency::kNormal);
-  if (!posted.ok()) (*shared)(posted);
+  if (!posted.ok()) owed->Answer(ForCaller(posted));
 }
 
 // About what is already accepted: passes a full mailbox.
@@ -111,7 +136,7 @@ absl::Status Partition::PostUrgent(PartitionRunner::Command command) {
 
 void Partition::Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done) {
   // While the store cannot write, new work is refused at once instead of piling up.
-  if (absl::Status state = health(); !state.ok()) return done(std::move(state));
+  if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
   Ask<SpawnOutcome>(std::move(done), [this, batch = std::move(batch)](Transaction& transaction) {
     return ApplySpawn(batch, transaction);
   });

@@ -69,7 +69,8 @@ struct FenceAnswer {
 // durable.
 //
 // Guarantees: a callback with OK means durable. A callback with an error of the store
-// (RESOURCE_EXHAUSTED, UNAVAILABLE) leaves the outcome open: repeat the request as it was.
+// (RESOURCE_EXHAUSTED, UNAVAILABLE) leaves the outcome open: repeat the request as it was. Every
+// callback is called, also when the partition is lost: UNAVAILABLE, PARTITION_LOST.
 //
 // Thread-safe; callbacks run on threads of its own and must not block. Owns store and threads;
 // clock, keys and links outlive it.

@@ -106,11 +106,45 @@ TEST_CASE("A full disk while executors come and go confirms nothing that is not 
 TEST_CASE("Another owner of the store ends this one") {
   PartitionFixture fixture;
   fixture.faults.FailCommit(absl::AbortedError("fenced"));
-  CHECK(fixture.Spawn(Request("r")).status().code() == absl::StatusCode::kAborted);
+  // Who repeats finds the other owner.
+  CHECK(fixture.Spawn(Request("r")).status().code() == absl::StatusCode::kUnavailable);
   CHECK(fixture.partition().health().code() == absl::StatusCode::kAborted);
-  CHECK(fixture.Spawn(Request("r")).status().code() == absl::StatusCode::kAborted);
+  const absl::Status again = fixture.Spawn(Request("r")).status();
+  CHECK(again.code() == absl::StatusCode::kUnavailable);
+  CHECK(ReasonOf(again) == "PARTITION_LOST");
   const auto connection = fixture.partition().Connect(std::make_shared<FakeChannel>());
   CHECK(connection.status().code() == absl::StatusCode::kUnavailable);
+}
+
+TEST_CASE("Whoever waits when the partition is lost is told so, also what was not begun") {
+  PartitionFixture fixture;
+  Watched<std::map<std::string, int>> answers;  // By reason.
+  const auto answer = [&answers](const absl::Status& status) {
+    answers.Update([&](auto& all) { ++all[std::string(ReasonOf(status))]; });
+  };
+  const int commits = fixture.faults.commits();
+  fixture.faults.CloseGate();
+  fixture.faults.FailCommit(Error(absl::StatusCode::kDataLoss, "DAMAGED", "as the test says"));
+  fixture.Post(Request("r"), [answer](const auto& outcome) { answer(outcome.status()); });
+  fixture.faults.AwaitCommits(commits + 1);
+  constexpr int kFillsAGroup = 100'000;
+  for (int i = 0; i < kFillsAGroup; ++i) {
+    fixture.partition().ListExecutors(
+        "default", [answer](const auto& sessions) { answer(sessions.status()); });
+  }
+  // Waits in the mailbox, as soon as that has room.
+  for (bool taken = false; !taken; std::this_thread::yield()) {
+    taken = true;
+    fixture.partition().GetTasks({}, {"alice"}, [&taken, answer](const auto& views) {
+      if (views.status().code() != absl::StatusCode::kResourceExhausted)
+        return answer(views.status());
+      taken = false;  // At once.
+    });
+  }
+  fixture.faults.OpenGate();
+  CHECK(answers.Becomes([](const auto& all) {
+    return all == std::map<std::string, int>{{"PARTITION_LOST", kFillsAGroup + 2}};
+  }));
 }
 
 // ---- Payloads ----
