@@ -1,6 +1,7 @@
 #include "services/inputs/peers.h"
 
 #include <chrono>
+#include <utility>
 
 #include "services/platform/log/log.h"
 #include "services/platform/rpc/caller.h"
@@ -65,6 +66,10 @@ absl::Status OutputsPeer::Send(const std::vector<outputs::v1::FenceItem>& items)
   request.mutable_items()->Assign(items.begin(), items.end());
   outputs::v1::FenceResponse response;
   const absl::Status status = platform::FromGrpc(stub_->Fence(&context, request, &response));
+  if (platform::ReasonOf(status) == "STALE_EPOCH") {
+    OnStaleEpoch(status);
+    return absl::OkStatus();  // Not to be asked again by this owner.
+  }
   if (!status.ok()) return status;
   std::vector<FenceAnswer> answers;
   size_t undecided = 0;
@@ -83,6 +88,16 @@ absl::Status OutputsPeer::Send(const std::vector<outputs::v1::FenceItem>& items)
   if (undecided > 0) Complain(undecided, why);
   partition_.AnswerFences(std::move(answers));
   return absl::OkStatus();
+}
+
+void OutputsPeer::OnStaleEpoch(const absl::Status& why) {
+  if (std::exchange(stale_, true)) return;
+  platform::Log(platform::LogLevel::kError,
+                "inputs: outputs knows a later owner of these tasks, so this server stops taking "
+                "any: another inputs runs, or the data directory is new or was restored",
+                {{"why", why}});
+  partition_.Lose(
+      platform::Error(absl::StatusCode::kAborted, "STALE_EPOCH", platform::ToStd(why.message())));
 }
 
 void OutputsPeer::Complain(size_t items, const absl::Status& why) {

@@ -22,7 +22,8 @@
 namespace kantoku::inputs {
 
 // Fences and settlements over gRPC, until Outputs has answered each of them. One that it cannot
-// decide now is asked again by itself, so that it does not hold up the others.
+// decide now is asked again by itself, so that it does not hold up the others. When it knows a
+// later owner of the tasks, the partition is lost.
 //
 // Thread-safe. Owns a thread; clock, keys and partition outlive it.
 class OutputsPeer final : public OutputsLink {
@@ -35,6 +36,7 @@ class OutputsPeer final : public OutputsLink {
 
  private:
   absl::Status Send(const std::vector<outputs::v1::FenceItem>& items);
+  void OnStaleEpoch(const absl::Status& why);
   // Says now and then that items are undecided.
   void Complain(size_t items, const absl::Status& why);
 
@@ -42,7 +44,9 @@ class OutputsPeer final : public OutputsLink {
   platform::Clock& clock_;
   const platform::MacKeys& keys_;
   Partition& partition_;
-  absl::Duration next_complaint_ = -absl::InfiniteDuration();  // Of the sender's thread.
+  // Of the sender's thread.
+  absl::Duration next_complaint_ = -absl::InfiniteDuration();
+  bool stale_ = false;
   platform::RetryingSender<outputs::v1::FenceItem> sender_;
 };
 

@@ -60,7 +60,7 @@ Partition::Partition(PartitionOptions options, std::unique_ptr<platform::RecordS
                      platform::Clock& clock, const platform::MacKeys& keys,
                      absl::AnyInvocable<uint64_t()> random)
     : options_(std::move(options)),
-      store_(std::move(store)),
+      store_(std::make_unique<RevocableRecordStore>(std::move(store))),
       clock_(clock),
       keys_(keys),
       epoch_(store_->epoch()),
@@ -349,6 +349,13 @@ void Partition::AnswerFences(std::vector<FenceAnswer> answers) {
                             effects_);
     }
   });
+}
+
+void Partition::Lose(const absl::Status& why) {
+  store_->Revoke(why);
+  // So that it is noticed at once: this is never committed.
+  (void)PostUrgent(
+      [](Transaction& transaction) { transaction.batch().Erase(ToKind(RecordKind::kMeta), 0); });
 }
 
 void Partition::ConfirmEvents(uint64_t number) {

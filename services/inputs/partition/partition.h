@@ -19,6 +19,7 @@
 #include "services/inputs/partition/event_packer.h"
 #include "services/inputs/partition/links.h"
 #include "services/inputs/partition/payload_cache.h"
+#include "services/inputs/partition/revocable_record_store.h"
 #include "services/inputs/partition/session_frame.h"
 #include "services/inputs/partition/spawn_batch.h"
 #include "services/inputs/store.h"
@@ -118,6 +119,9 @@ class Partition final : public platform::PartitionMachine {
 
   // ---- Other services ----
   void AnswerFences(std::vector<FenceAnswer> answers);
+  // Another owner of these tasks is known: nothing is committed or said from now on. `why` is
+  // ABORTED.
+  void Lose(const absl::Status& why);
   // Events holds every line up to this number.
   void ConfirmEvents(uint64_t number);
 
@@ -201,7 +205,7 @@ class Partition final : public platform::PartitionMachine {
   v1::PullResponse& FrameFor(ConnectionId connection) { return frames_[connection]; }
 
   const PartitionOptions options_;
-  const std::unique_ptr<platform::RecordStore> store_;
+  const std::unique_ptr<RevocableRecordStore> store_;
   platform::Clock& clock_;
   const platform::MacKeys& keys_;
   const uint64_t epoch_;

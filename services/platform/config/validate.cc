@@ -90,8 +90,13 @@ absl::Status CheckEvents(const configpb::EventsConfig& config) {
 
 // Inputs that forgot its tasks would number new ones like old ones whose results Outputs still has.
 absl::Status CheckStores(const configpb::Config& config) {
-  if (config.inputs().store().has_memory() && config.inputs().outputs_address().empty() &&
-      !config.outputs().store().has_memory()) {
+  if (!config.inputs().store().has_memory()) return absl::OkStatus();
+  if (!config.inputs().outputs_address().empty()) {
+    return InvalidConfig(
+        "inputs.store: memory is refused beside an outputs of another program "
+        "(inputs.outputs_address), which would outlive it");
+  }
+  if (!config.outputs().store().has_memory()) {
     return InvalidConfig(
         "inputs.store: memory is refused beside a durable outputs.store; make both memory");
   }

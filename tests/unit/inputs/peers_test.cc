@@ -3,9 +3,11 @@
 #include <grpcpp/grpcpp.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "services/platform/rpc/grpc_status.h"
@@ -166,6 +168,28 @@ TEST_CASE("A fence that Outputs cannot decide is asked again later, and holds up
   CHECK(again.items(1).task_id() == scene.tasks[2].bytes());
   CHECK(scene.fixture.Reaches(scene.tasks[0], TaskState::kCancelled));
   CHECK(scene.fixture.Reaches(scene.tasks[2], TaskState::kCancelled));
+}
+
+TEST_CASE("An Outputs that knows a later owner ends this one, at once and for good") {
+  OutputsScene scene;
+  scene.outputs.Next([](outputs::v1::FenceResponse&) {
+    return Refuse(absl::StatusCode::kAborted, "STALE_EPOCH");
+  });
+  OutputsPeer peer(scene.server.Connect(), scene.fixture.clock, *scene.fixture.keys,
+                   scene.fixture.partition());
+  scene.Ask(peer);
+  const auto lost = [&] { return scene.fixture.partition().health().code(); };
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (lost() != absl::StatusCode::kAborted && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::yield();
+  }
+  CHECK(lost() == absl::StatusCode::kAborted);
+  v1::SpawnRequest request;
+  request.set_request_id("late");
+  request.add_specs()->set_type("x");
+  const absl::Status refused = scene.fixture.Spawn(request).status();
+  CHECK(refused.code() == absl::StatusCode::kUnavailable);
+  CHECK(platform::ReasonOf(refused) == "PARTITION_LOST");
 }
 
 }  // namespace

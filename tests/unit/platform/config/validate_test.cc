@@ -74,6 +74,15 @@ TEST_CASE("A fault names field, value and limit") {
   CHECK(config.status().message() == message);
 }
 
+TEST_CASE("Memory for inputs is refused beside an outputs of another program, whatever that has") {
+  const auto config = LoadConfig({.overrides = {"inputs.store=memory", "outputs.store=memory",
+                                                "inputs.outputs_address=localhost:1"}});
+  CHECK(ReasonOf(config.status()) == "INVALID_CONFIG");
+  CHECK(config.status().message() ==
+        "--set: inputs.store: memory is refused beside an outputs of another program "
+        "(inputs.outputs_address), which would outlive it");
+}
+
 TEST_CASE("Memory stores together, and metrics off, are fine") {
   CHECK(LoadConfig({.overrides = {"inputs.store=memory", "outputs.store=memory",
                                   "server.metrics_listen=none"}})
