@@ -118,10 +118,10 @@ void Core::ReadReports(inputs::v1::PullResponse& frame, Actions& actions) {
     ledger_->OnSettled(settled.task_id(), settled.dispatch());
   }
   for (const auto& refused : frame.refused()) {
-    if (!ledger_->OnRefused(refused.task_id(), refused.dispatch())) continue;
-    actions.lines.emplace_back(
-        LogLevel::kWarn, absl::StrCat("inputs refused a report: ", refused.status().reason(), ": ",
-                                      refused.status().message()));
+    const std::string& reason = refused.status().reason();
+    if (!ledger_->OnRefused(refused.task_id(), refused.dispatch(), reason)) continue;
+    actions.lines.emplace_back(LogLevel::kWarn, absl::StrCat("inputs refused a report: ", reason,
+                                                             ": ", refused.status().message()));
   }
   for (const auto& control : frame.controls()) ledger_->OnControl(control);
   for (auto& renewal : *frame.mutable_renewals()) ledger_->OnRenewal(renewal);

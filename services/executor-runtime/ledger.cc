@@ -120,10 +120,11 @@ void Ledger::OnSettled(std::string_view task_id, uint32_t dispatch) {
   if (task != nullptr && !IsWork(task->phase)) Drop(task);
 }
 
-bool Ledger::OnRefused(std::string_view task_id, uint32_t dispatch) {
+bool Ledger::OnRefused(std::string_view task_id, uint32_t dispatch, std::string_view reason) {
   const HeldTaskPtr task = Find(task_id, dispatch);
   if (task == nullptr) return false;
-  Drop(task);
+  // With any other reason it is only the report that is not accepted.
+  if (reason == "NOT_HELD" || reason == "STALE_DISPATCH" || reason == "INVALID_RECEIPT") Drop(task);
   return true;
 }
 

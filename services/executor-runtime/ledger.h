@@ -43,7 +43,7 @@ class Ledger {
                       absl::Duration now);
   void OnSettled(std::string_view task_id, uint32_t dispatch);
   // Returns whether the dispatch was held.
-  bool OnRefused(std::string_view task_id, uint32_t dispatch);
+  bool OnRefused(std::string_view task_id, uint32_t dispatch, std::string_view reason);
   void OnControl(const inputs::v1::HandlerControl& control);
   void OnRenewal(inputs::v1::LeaseRenewal& renewal);
   // Hand-backs that were sent before this ping have been read.

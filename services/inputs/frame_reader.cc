@@ -88,7 +88,8 @@ absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
     }
     const bool finished =
         !held.receipt().empty() && CheckReceipt(keys, held.receipt(), *task, held.dispatch()).ok();
-    hello.held.push_back({*task, held.dispatch(), held.started(), finished});
+    const bool disproved = !held.receipt().empty() && !finished;
+    hello.held.push_back({*task, held.dispatch(), held.started(), finished, disproved});
   }
   return hello;
 }
@@ -159,6 +160,7 @@ absl::StatusOr<SessionFrame> ReadFrame(const platform::Received<v1::PullRequest>
     if (status.ok()) {
       frame.finished.push_back(*report);
     } else {
+      frame.disproved.push_back(*report);
       frame.refused.push_back({ack.task_id(), ack.dispatch(), std::move(status)});
     }
   }

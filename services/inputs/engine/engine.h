@@ -78,7 +78,8 @@ struct HeldDispatch {
   TaskId task;
   uint32_t dispatch = 0;
   bool started = false;
-  bool finished = false;  // It came with a genuine receipt.
+  bool finished = false;   // It came with a genuine receipt.
+  bool disproved = false;  // It came with a receipt that is none.
 };
 
 struct OpenSessionCommand {
@@ -92,7 +93,7 @@ struct OpenSessionCommand {
   ConnectionId connection = 0;
 };
 
-enum class HeldVerdict : uint8_t { kKept, kFinished, kNotHeld };
+enum class HeldVerdict : uint8_t { kKept, kFinished, kNotHeld, kDisproved };
 
 enum class NackKind : uint8_t { kFailed = 1, kFailedFinally, kReturned, kCancelled };
 
@@ -167,6 +168,10 @@ class Engine {
                        const platform::Now& now, Effects& effects);
   // A genuine receipt finishes the task whoever shows it; one for a task that is gone is fine.
   void Finished(const TaskId& task, uint32_t dispatch, const platform::Now& now, Effects& effects);
+  // The session says that the task is done and cannot prove it: the dispatch is taken back, and the
+  // fence tells whether there is a result. Nothing happens when the session does not hold it.
+  void Disproved(ConnectionId connection, const TaskId& task, uint32_t dispatch,
+                 const platform::Now& now, Effects& effects);
   absl::Status Nack(ConnectionId connection, const NackCommand& command, const platform::Now& now,
                     Effects& effects);
   // Shown at once; told as an event at once or, when the last one was a moment ago, with what else

@@ -52,7 +52,8 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
   return verdicts;
 }
 
-// What the executor presents goes on; what it omits is taken back at once.
+// What the executor presents goes on; what it omits, or calls done without a proof, is taken back
+// at once.
 std::vector<HeldVerdict> Engine::Resume(Session& session, std::span<const HeldDispatch> held,
                                         const Now& now, Effects& effects) {
   std::vector<HeldVerdict> verdicts;
@@ -64,8 +65,10 @@ std::vector<HeldVerdict> Engine::Resume(Session& session, std::span<const HeldDi
       continue;
     }
     const auto index = FindHeld(session.connection, dispatch.task, dispatch.dispatch);
-    verdicts.push_back(index.ok() ? HeldVerdict::kKept : HeldVerdict::kNotHeld);
-    if (!index.ok()) continue;
+    verdicts.push_back(!index.ok()          ? HeldVerdict::kNotHeld
+                       : dispatch.disproved ? HeldVerdict::kDisproved
+                                            : HeldVerdict::kKept);
+    if (verdicts.back() != HeldVerdict::kKept) continue;
     kept.insert(*index);
     GoOn(*index, dispatch.started, session, now, effects);
   }
@@ -126,6 +129,19 @@ void Engine::EndSession(SessionNumber number, bool lost, const Now& now, Effects
   names_.Leave(session.name_space);
   sessions_.Erase(number);
   effects.sessions.push_back({number, std::nullopt});
+}
+
+void Engine::Disproved(ConnectionId connection, const TaskId& id, uint32_t dispatch, const Now& now,
+                       Effects& effects) {
+  const auto index = FindHeld(connection, id, dispatch);
+  if (!index.ok()) return;
+  const bool cancelled = tasks_.at(*index).cancel_requested;
+  Release(*index, effects);
+  if (cancelled) {
+    Settle(*index, TaskState::kCancelled, {"CANCELLED", "the receipt was not genuine"}, effects);
+  } else {
+    Return(*index, "INVALID_RECEIPT", now, effects);
+  }
 }
 
 }  // namespace kantoku::inputs

@@ -253,14 +253,18 @@ void Partition::Drain(absl::Duration within) {
 
 namespace {
 
+void SetStatus(const absl::Status& status, task::v1::ItemStatus& item) {
+  item.set_code(status.raw_code());
+  item.set_reason(platform::ReasonOf(status));
+  item.set_message(std::string(platform::ToStd(status.message())));
+}
+
 void AddRefusal(v1::PullResponse& frame, std::string_view task, uint32_t dispatch,
                 const absl::Status& status) {
   v1::Refused& refused = *frame.add_refused();
   refused.set_task_id(std::string(task));
   refused.set_dispatch(dispatch);
-  refused.mutable_status()->set_code(status.raw_code());
-  refused.mutable_status()->set_reason(platform::ReasonOf(status));
-  refused.mutable_status()->set_message(std::string(platform::ToStd(status.message())));
+  SetStatus(status, *refused.mutable_status());
 }
 
 }  // namespace
@@ -280,6 +284,9 @@ void Partition::ApplyFrame(ConnectionId connection, const SessionFrame& frame, c
     v1::Settled& settled = *FrameFor(connection).add_confirmed();
     settled.set_task_id(std::string(report.task.bytes()));
     settled.set_dispatch(report.dispatch);
+  }
+  for (const auto& report : frame.disproved) {
+    engine_.Disproved(connection, report.task, report.dispatch, now, effects_);
   }
   for (const auto& nack : frame.nacks) {
     check({nack.task, nack.dispatch}, engine_.Nack(connection, nack, now, effects_));
@@ -325,11 +332,16 @@ void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& h
         status.set_confirmed(true);
         break;
       case HeldVerdict::kNotHeld:
-        status.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kFailedPrecondition));
-        status.mutable_status()->set_reason("NOT_HELD");
-        status.mutable_status()->set_message(absl::StrCat("dispatch ", held.dispatch, " of ",
-                                                          held.task.ToString(),
-                                                          " is no longer this session's"));
+        SetStatus(Error(absl::StatusCode::kFailedPrecondition, "NOT_HELD",
+                        absl::StrCat("dispatch ", held.dispatch, " of ", held.task.ToString(),
+                                     " is no longer this session's")),
+                  *status.mutable_status());
+        break;
+      case HeldVerdict::kDisproved:
+        SetStatus(Error(absl::StatusCode::kPermissionDenied, "INVALID_RECEIPT",
+                        absl::StrCat("hello.held.receipt: does not prove a result of dispatch ",
+                                     held.dispatch, " of ", held.task.ToString())),
+                  *status.mutable_status());
         break;
       case HeldVerdict::kKept:
         if (const auto message = engine_.LeaseOf(held.task)) {

@@ -43,6 +43,7 @@ struct SessionFrame {
   std::optional<uint32_t> credit;
   std::vector<Report> started;
   std::vector<Report> finished;
+  std::vector<Report> disproved;  // Acks whose receipt proves nothing; also among `refused`.
   std::vector<NackCommand> nacks;
   std::vector<Progress> progress;
   std::vector<Refusal> refused;  // Reports that did not pass the check.

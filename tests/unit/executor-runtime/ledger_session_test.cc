@@ -102,12 +102,21 @@ TEST_CASE("A welcome that does not answer the hello is noticed") {
   CHECK_FALSE(desk.ledger.OnWelcome(welcome));
 }
 
-TEST_CASE("A report that Inputs refuses drops its dispatch") {
+TEST_CASE("A report that Inputs refuses drops its dispatch if that is no longer ours") {
+  for (const char* reason : {"NOT_HELD", "STALE_DISPATCH", "INVALID_RECEIPT"}) {
+    Desk desk;
+    desk.Acking(1);
+    CHECK(desk.ledger.OnRefused(IdOf(1), 1, reason));
+    CHECK(desk.ledger.empty());
+    CHECK_FALSE(desk.ledger.OnRefused(IdOf(1), 1, reason));
+  }
+}
+
+TEST_CASE("A report that is refused for itself costs nothing but the report") {
   Desk desk;
-  desk.Acking(1);
-  CHECK(desk.ledger.OnRefused(IdOf(1), 1));
-  CHECK(desk.ledger.empty());
-  CHECK_FALSE(desk.ledger.OnRefused(IdOf(1), 1));
+  desk.Running(1);
+  CHECK(desk.ledger.OnRefused(IdOf(1), 1, "BAD_PROGRESS"));
+  CHECK_FALSE(desk.ledger.empty());
 }
 
 TEST_CASE("A renewal replaces the lease token") {

@@ -94,21 +94,63 @@ TEST_CASE("A dispatch leaves only when it is durable, and a spawn is answered on
   CHECK(fixture.events->AwaitType("task.received"));
 }
 
-TEST_CASE("An ack without a genuine receipt is refused, and the task stays held") {
+TEST_CASE("An ack without a genuine receipt is refused, and the task goes on without it") {
   PartitionFixture fixture;
   TestExecutor executor(fixture, 1);
   executor.Connect();
   const TaskId id = fixture.SpawnOne();
   const v1::Dispatch task = executor.Task(1);
-  executor.AckWith(task, "");
-  executor.AckWith(task, "made up");
-  const v1::Refused refused = executor.Refusal(2);
+  executor.AckWith(task, GENERATE("", "made up"));
+  const v1::Refused refused = executor.Refusal(1);
   CHECK(refused.task_id() == task.task_id());
   CHECK(refused.dispatch() == 1);
   CHECK(refused.status().code() == static_cast<int>(absl::StatusCode::kPermissionDenied));
   CHECK(refused.status().reason() == "INVALID_RECEIPT");
-  CHECK(fixture.Get(id)->state == TaskState::kLeased);
   CHECK(executor.channel->heard().all.confirmed_size() == 0);
+  CHECK(fixture.Executors()[0].held == 0);
+  CHECK(fixture.Get(id)->cause == WaitCause::kFence);
+  CHECK(fixture.Get(id)->failed_attempts == 0);
+
+  const auto fence = fixture.outputs->Asked(1);
+  CHECK(fence.dispatch() == 1);
+  SECTION("to its end, if Outputs has a result all the same") {
+    fixture.Answer(fence, TaskState::kSucceeded);
+    CHECK(fixture.Reaches(id, TaskState::kSucceeded));
+  }
+  SECTION("to another dispatch, if not") {
+    fixture.Answer(fence);
+    CHECK(executor.Task(2).dispatch() == 2);
+  }
+}
+
+TEST_CASE("A hello whose receipt proves nothing is told so, and the task goes on without it") {
+  PartitionFixture fixture;
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  const TaskId id = fixture.SpawnOne();
+  const v1::Dispatch task = executor.Task(1);
+  executor.Disconnect();
+  executor.Connect({HeldOf(task, true, "made up")});
+  const auto welcome = executor.channel->heard().all.welcome();
+  REQUIRE(welcome.held_size() == 1);
+  CHECK(welcome.held(0).status().code() == static_cast<int>(absl::StatusCode::kPermissionDenied));
+  CHECK(welcome.held(0).status().reason() == "INVALID_RECEIPT");
+  CHECK(welcome.held(0).lease_token().empty());
+  CHECK(fixture.outputs->Asked(1).task_id() == id.bytes());
+  CHECK(fixture.Get(id)->cause == WaitCause::kFence);
+}
+
+TEST_CASE("An ack without a genuine receipt of what others hold changes nothing") {
+  PartitionFixture fixture;
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  const TaskId id = fixture.SpawnOne();
+  const v1::Dispatch task = executor.Task(1);
+  TestExecutor rogue(fixture, 2, 1, {"other"});
+  rogue.Connect();
+  rogue.AckWith(task, "made up");
+  CHECK(rogue.Refusal(1).status().reason() == "INVALID_RECEIPT");
+  CHECK(fixture.Get(id)->session == MakeSession(1));
 }
 
 TEST_CASE("A task that comes back goes out again only when Outputs has closed its dispatch") {
