@@ -162,6 +162,10 @@ class Engine {
   void SetCredit(ConnectionId connection, uint32_t max_held);
   // Whether the session is to get nothing new, whatever its credit; ends with the connection.
   void SetPaused(ConnectionId connection, bool paused);
+  // Whether a handler of this connection's session has started and not ended.
+  bool HasBegun(ConnectionId connection) const;
+  // From now on nothing is dispatched.
+  void Drain() { draining_ = true; }
   // The connection ended: grace begins, or the session ends when it holds nothing.
   void CloseConnection(ConnectionId connection, const platform::Now& now, Effects& effects);
   absl::Status Started(ConnectionId connection, const TaskId& task, uint32_t dispatch,
@@ -189,7 +193,7 @@ class Engine {
   // Does what is due and dispatches what can be; to be called once per group, last.
   void FinishGroup(const platform::Now& now, Effects& effects);
   // Whether FinishGroup may have something to dispatch already.
-  bool MayDispatch() const { return matcher_.MayMatch(); }
+  bool MayDispatch() const { return !draining_ && matcher_.MayMatch(); }
   // The effects of every finished group have been used up: names of theirs that nobody uses any
   // more go. Between FinishGroup and the next command.
   void FreeUnused();
@@ -346,6 +350,7 @@ class Engine {
   absl::Duration next_renewal_ = absl::ZeroDuration();
   absl::Duration renewal_offset_;  // How far wall time was from steady time at the last renewal.
   absl::Time started_;             // Wall time of steady zero, when recovery ended.
+  bool draining_ = false;
   uint64_t jitter_state_;
   // Tasks that ended in this group; one row each at its end.
   std::vector<TaskView> ended_;

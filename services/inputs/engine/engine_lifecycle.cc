@@ -26,6 +26,7 @@ absl::Duration WallOffset(const Now& now) { return now.wall - absl::UnixEpoch() 
 // ---- Dispatch ----
 
 void Engine::DispatchReady(const Now& now, Effects& effects) {
+  if (draining_) return;
   DispatchGroupRecord record;
   uint32_t group = 0;
   while (const auto match = matcher_.Next()) {
@@ -101,6 +102,7 @@ void Engine::Release(TaskIndex index, Effects& effects) {
   matcher_.SetRoom(session.number, session.room());
   LeaveGroup(task, effects);
   ClearAlarm(index);
+  if (task.begun) --session.begun;
   task.session = 0;
   task.begun = false;
   task.closed_dispatch = task.dispatch;
@@ -396,6 +398,7 @@ void Engine::FinishGroup(const Now& now, Effects& effects) {
 }
 
 void Engine::FreeUnused() {
+  if (draining_) return;  // Lanes with ready tasks are not matched any more, and the end is near.
   matcher_.FreeUnused(options_.idle_names);
   names_.FreeUnused(options_.idle_names);
   policies_.FreeUnused(options_.idle_names);

@@ -16,6 +16,7 @@ absl::Status Engine::Started(ConnectionId connection, const TaskId& id, uint32_t
   Task& task = tasks_.at(index);
   if (task.begun) return absl::OkStatus();
   task.begun = true;
+  ++sessions_.at(task.session).begun;
   Say(EventType::kTaskStarted, task, effects);
   if (task.state == TaskState::kCancelling) return absl::OkStatus();
   task.state = TaskState::kRunning;

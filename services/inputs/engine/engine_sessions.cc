@@ -108,6 +108,11 @@ void Engine::SetPaused(ConnectionId connection, bool paused) {
   matcher_.SetRoom(session->number, session->room());
 }
 
+bool Engine::HasBegun(ConnectionId connection) const {
+  const Session* session = sessions_.FindConnection(connection);
+  return session != nullptr && session->begun > 0;
+}
+
 void Engine::CloseConnection(ConnectionId connection, const Now& now, Effects& effects) {
   Session* session = sessions_.FindConnection(connection);
   if (session == nullptr) return;

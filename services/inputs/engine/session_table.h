@@ -24,6 +24,7 @@ struct Session {
   ConnectionId connection = 0;  // 0: not connected.
   uint32_t max_held = 0;
   uint32_t held = 0;
+  uint32_t begun = 0;   // Of those, whose handler started.
   bool paused = false;  // Takes nothing new for now.
   TaskIndex first_held = kNoTask;
   absl::Time connected_at;

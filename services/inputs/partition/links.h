@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
+#include "services/platform/status.h"
 
 // Where a partition's messages go once they are durable.
 namespace kantoku::inputs {
@@ -42,6 +43,12 @@ class SessionChannel {
   // Ends the stream after what was sent.
   virtual void Close(const absl::Status& status) = 0;
 };
+
+// What a connection ends with, or is refused with, while the server drains.
+inline absl::Status Draining() {
+  return platform::Error(absl::StatusCode::kUnavailable, "DRAINING",
+                         "the server is about to stop; connect again elsewhere or later");
+}
 
 // Fences and settlements on their way to Outputs.
 //

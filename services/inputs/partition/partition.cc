@@ -218,6 +218,7 @@ void Partition::ListExecutors(std::string name_space, Done<std::vector<SessionVi
 // ---- Executors ----
 
 absl::StatusOr<ConnectionId> Partition::Connect(std::shared_ptr<SessionChannel> channel) {
+  if (draining_) return Draining();
   const ConnectionId connection = next_connection_.fetch_add(1);
   KANTOKU_RETURN_IF_ERROR(
       PostUrgent([this, connection, channel = std::move(channel)](Transaction&) mutable {
@@ -244,7 +245,12 @@ void Partition::Disconnect(ConnectionId connection) {
 }
 
 void Partition::Drain(absl::Duration within) {
-  (void)PostUrgent([this, within](Transaction&) {
+  // The rest is for what executors do next, such as to hand in results.
+  const absl::Duration rest = std::min(absl::Seconds(2), within / 4);
+  draining_ = true;
+  (void)PostUrgent([this, within, rest](Transaction& transaction) {
+    engine_.Drain();
+    drained_by_ = transaction.now().steady + within - rest;
     for (const auto& [connection, channel] : channels_) {
       *FrameFor(connection).mutable_drain()->mutable_within() = platform::ToProto(within);
     }

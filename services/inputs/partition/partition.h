@@ -109,12 +109,14 @@ class Partition final : public platform::PartitionMachine {
   void ListExecutors(std::string name_space, Done<std::vector<SessionView>> done);
 
   // ---- Executors ----
-  // A connection's name for the calls below. Both are UNAVAILABLE before Start and after the end:
-  // then the connection is to be closed.
+  // A connection's name for the calls below. Both are UNAVAILABLE before Start and after the end,
+  // Connect also while the partition drains: then the connection is to be closed.
   absl::StatusOr<ConnectionId> Connect(std::shared_ptr<SessionChannel> channel);
   absl::Status Receive(ConnectionId connection, SessionFrame frame);
   void Disconnect(ConnectionId connection);
-  // Tells every executor that the server will stop.
+  // Nothing is dispatched any more, new connections are UNAVAILABLE, and executors are told. Each
+  // connection is closed when no handler of its session runs, all of them a moment before `within`
+  // is over: the grace keeps what runs.
   void Drain(absl::Duration within);
 
   // ---- Other services ----
@@ -188,6 +190,7 @@ class Partition final : public platform::PartitionMachine {
   void WriteLine(platform::Transaction& transaction);
   void TrimOutbox(platform::WriteBatch& batch);
   void Deliver(platform::Transaction& transaction);
+  void CloseDrained(platform::Transaction& transaction);
   v1::Dispatch Compose(const DispatchMessage& message, absl::Time wall) const;
   std::string SealLeaseFor(const DispatchMessage& message, absl::Time wall) const;
   // Puts a dispatch into its frame; its bytes are unsent from now on.
@@ -213,6 +216,7 @@ class Partition final : public platform::PartitionMachine {
   OutputsLink* outputs_ = nullptr;
   EventsLink* events_ = nullptr;
   std::atomic<ConnectionId> next_connection_{1};
+  std::atomic<bool> draining_{false};
 
   // Confined to the apply thread once started.
   absl::AnyInvocable<uint64_t()> random_;
@@ -222,6 +226,7 @@ class Partition final : public platform::PartitionMachine {
   PayloadCache payloads_;
   absl::flat_hash_map<ConnectionId, std::shared_ptr<SessionChannel>> channels_;
   absl::flat_hash_map<ConnectionId, std::vector<Unsent>> deferred_;  // None is empty.
+  absl::Duration drained_by_ = absl::InfiniteDuration();             // Steady; from Drain on.
   EventPacker packer_;
   absl::Duration oldest_event_ = absl::InfiniteDuration();  // Steady time of what the packer holds.
   uint64_t next_outbox_ = 1;

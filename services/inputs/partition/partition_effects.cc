@@ -54,12 +54,14 @@ void Partition::FinishGroup(Transaction& transaction) {
   WriteEvents(transaction);
   TrimOutbox(transaction.batch());
   Deliver(transaction);
+  CloseDrained(transaction);
   effects_.Clear();
   engine_.FreeUnused();
 }
 
 absl::Duration Partition::NextWake() const {
-  return std::min(engine_.NextWake(now_), oldest_event_ + kEventPatience);
+  const absl::Duration drained = channels_.empty() ? absl::InfiniteDuration() : drained_by_;
+  return std::min({engine_.NextWake(now_), oldest_event_ + kEventPatience, drained});
 }
 
 // ---- Records ----
@@ -230,6 +232,21 @@ void Partition::Deliver(Transaction& transaction) {
           });
         });
   }
+}
+
+void Partition::CloseDrained(Transaction& transaction) {
+  if (!draining_ || drained_by_ == absl::InfiniteDuration()) return;
+  std::vector<std::shared_ptr<SessionChannel>> drained;
+  for (auto entry = channels_.begin(); entry != channels_.end();) {
+    const auto connection = entry++;
+    if (now_.steady < drained_by_ && engine_.HasBegun(connection->first)) continue;
+    drained.push_back(std::move(connection->second));
+    channels_.erase(connection);
+  }
+  if (drained.empty()) return;
+  transaction.OnDurable([drained = std::move(drained)] {
+    for (const auto& channel : drained) channel->Close(Draining());
+  });
 }
 
 void Partition::AddTask(const DispatchMessage& message, std::string_view content_type,

@@ -565,16 +565,6 @@ TEST_CASE("A receipt for a task that is gone is confirmed") {
   CHECK(executor.AwaitConfirmed(1));
 }
 
-TEST_CASE("A drain is told to every executor") {
-  PartitionFixture fixture;
-  TestExecutor executor(fixture, 1);
-  executor.Connect();
-  fixture.partition().Drain(absl::Milliseconds(1'500));
-  REQUIRE(executor.channel->Await([](const auto& heard) { return heard.all.has_drain(); }));
-  CHECK(executor.channel->heard().all.drain().within().seconds() == 1);
-  CHECK(executor.channel->heard().all.drain().within().nanos() == 500'000'000);
-}
-
 TEST_CASE("Lease tokens are renewed while the session holds the task") {
   PartitionFixture fixture;
   TestExecutor executor(fixture, 1);
