@@ -9,6 +9,7 @@
 #include "services/inputs/pull_stream.h"
 #include "services/inputs/service.h"
 #include "services/inputs/store.h"
+#include "services/platform/log/log.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 #include "services/platform/stores/stores.h"
@@ -17,6 +18,15 @@ namespace kantoku::inputs {
 namespace {
 
 using platform::FromProto;
+
+void LogHealth(const absl::Status& health) {
+  if (health.ok()) {
+    platform::Log(platform::LogLevel::kInfo, "inputs: the store takes commits again");
+  } else {
+    platform::Log(platform::LogLevel::kError, "inputs: the store takes no commits",
+                  {{"why", health}});
+  }
+}
 
 PartitionOptions ToPartitionOptions(const config::v1::InputsConfig& config, uint64_t seed) {
   PartitionOptions options;
@@ -35,6 +45,7 @@ PartitionOptions ToPartitionOptions(const config::v1::InputsConfig& config, uint
   options.events = config.events();
   options.max_event_backlog_bytes = config.max_event_backlog_bytes();
   options.ping_interval = FromProto(config.ping_interval());
+  options.on_health = LogHealth;
   return options;
 }
 

@@ -1,6 +1,8 @@
 #include "services/inputs/peers.h"
 
 #include <chrono>
+#include <functional>
+#include <string>
 #include <utility>
 
 #include "services/platform/log/log.h"
@@ -32,6 +34,19 @@ std::optional<TaskState> StateOf(outputs::v1::ResultStatus status) {
   }
 }
 
+// What is said when another service stops to answer, and when it begins again.
+std::function<void(const absl::Status&)> LogState(std::string_view stopped,
+                                                  std::string_view again) {
+  return [stopped, again](const absl::Status& state) {
+    if (state.ok()) {
+      platform::Log(platform::LogLevel::kInfo, std::string("inputs: ").append(again));
+    } else {
+      platform::Log(platform::LogLevel::kWarn, std::string("inputs: ").append(stopped),
+                    {{"why", state}});
+    }
+  };
+}
+
 // Whether the i-th item was decided.
 absl::Status StatusOf(const outputs::v1::FenceResponse& response, int i) {
   if (i >= response.results_size()) return absl::InternalError("there was no answer");
@@ -49,7 +64,9 @@ OutputsPeer::OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock
       clock_(clock),
       keys_(keys),
       partition_(partition),
-      sender_({}, clock, [this](const auto& items) { return Send(items); }) {}
+      sender_({.on_state = LogState("outputs answers no fences; retries, failures and cancels wait",
+                                    "outputs answers fences again")},
+              clock, [this](const auto& items) { return Send(items); }) {}
 
 void OutputsPeer::Ask(std::vector<outputs::v1::FenceItem> items) {
   for (auto& item : items) {
@@ -116,8 +133,11 @@ EventsPeer::EventsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& 
       clock_(clock),
       keys_(keys),
       partition_(partition),
-      sender_({.max_bytes = max_backlog_bytes, .interval = kEventInterval}, clock,
-              [this](const auto& lines) { return Deliver(lines); }) {}
+      sender_(
+          {.max_bytes = max_backlog_bytes,
+           .interval = kEventInterval,
+           .on_state = LogState("events takes no lines; they wait", "events takes lines again")},
+          clock, [this](const auto& lines) { return Deliver(lines); }) {}
 
 void EventsPeer::Send(uint64_t number, std::string batch) {
   const size_t bytes = batch.size();

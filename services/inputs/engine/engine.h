@@ -176,6 +176,9 @@ class Engine {
   // fence tells whether there is a result. Nothing happens when the session does not hold it.
   void Disproved(ConnectionId connection, const TaskId& task, uint32_t dispatch,
                  const platform::Now& now, Effects& effects);
+  // The dispatch, as LeaseOf gave it, could not be sent: it is taken back. Nothing happens when it
+  // is over.
+  void Unsent(const TaskId& task, uint32_t dispatch, const platform::Now& now, Effects& effects);
   absl::Status Nack(ConnectionId connection, const NackCommand& command, const platform::Now& now,
                     Effects& effects);
   // Shown at once; told as an event at once or, when the last one was a moment ago, with what else
@@ -291,6 +294,7 @@ class Engine {
   void Return(TaskIndex index, std::string_view reason, const platform::Now& now, Effects& effects);
   bool OutOfDispatches(const Task& task) const;
   void FailForDispatches(TaskIndex index, std::string_view last, Effects& effects);
+  void GiveUp(TaskIndex index, std::string_view reason, const platform::Now& now, Effects& effects);
   void TakeBack(TaskIndex index, bool lost, const platform::Now& now, Effects& effects);
   void Reschedule(TaskIndex index, absl::Duration pause, const platform::Now& now,
                   Effects& effects);

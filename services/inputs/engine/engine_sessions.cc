@@ -139,13 +139,24 @@ void Engine::EndSession(SessionNumber number, bool lost, const Now& now, Effects
 void Engine::Disproved(ConnectionId connection, const TaskId& id, uint32_t dispatch, const Now& now,
                        Effects& effects) {
   const auto index = FindHeld(connection, id, dispatch);
-  if (!index.ok()) return;
-  const bool cancelled = tasks_.at(*index).cancel_requested;
-  Release(*index, effects);
+  if (index.ok()) GiveUp(*index, "INVALID_RECEIPT", now, effects);
+}
+
+void Engine::Unsent(const TaskId& id, uint32_t dispatch, const Now& now, Effects& effects) {
+  const TaskIndex index = tasks_.Find(id);
+  if (index == kNoTask) return;
+  const Task& task = tasks_.at(index);
+  if (task.session != 0 && task.dispatch == dispatch) GiveUp(index, "UNREADABLE", now, effects);
+}
+
+// A dispatch that leads to nothing, through no fault of the handler's.
+void Engine::GiveUp(TaskIndex index, std::string_view reason, const Now& now, Effects& effects) {
+  const bool cancelled = tasks_.at(index).cancel_requested;
+  Release(index, effects);
   if (cancelled) {
-    Settle(*index, TaskState::kCancelled, {"CANCELLED", "the receipt was not genuine"}, effects);
+    Settle(index, TaskState::kCancelled, {"CANCELLED", ""}, effects);
   } else {
-    Return(*index, "INVALID_RECEIPT", now, effects);
+    Return(index, reason, now, effects);
   }
 }
 

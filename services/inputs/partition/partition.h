@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -41,7 +42,11 @@ struct PartitionOptions {
   absl::Duration lease_lifetime = absl::Hours(1);
   // How long acks and the like wait for a commit that others need; below what anybody notices.
   absl::Duration patience = absl::Milliseconds(1);
+  // Told of each change between OK and an error of the store; as in PartitionRunner::Options.
+  std::function<void(const absl::Status&)> on_health;
 };
+
+struct StoredSpec;
 
 // A page of a list; `next` is empty on the last one.
 struct TaskPage {
@@ -198,13 +203,14 @@ class Partition final : public platform::PartitionMachine {
                std::string_view payload, absl::Time wall);
   // Of tasks whose payload is only in the store, once their dispatch is durable. What there is no
   // room for is deferred.
-  void FetchAndSend(std::span<const Unsent> dispatches, absl::Time wall);
-  void FetchSome(std::span<const Unsent> dispatches, absl::Time wall);
+  void FetchAndSend(std::span<const Unsent> dispatches, const platform::Now& now);
+  void FetchSome(std::span<const Unsent> dispatches, const platform::Now& now);
+  void SendFetched(const DispatchMessage& message, const StoredSpec& spec, absl::Time wall);
   // Whether the executor reads as fast as it is told.
   bool HasRoom(ConnectionId connection) const;
   // Keeps the dispatch until its connection has drained, and gives the session no others.
   void Defer(const Unsent& unsent);
-  void SendDeferred(ConnectionId connection, absl::Time wall);
+  void SendDeferred(ConnectionId connection, const platform::Now& now);
   v1::PullResponse& FrameFor(ConnectionId connection) { return frames_[connection]; }
 
   const PartitionOptions options_;

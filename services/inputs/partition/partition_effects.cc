@@ -1,15 +1,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/platform/auth/tokens.h"
+#include "services/platform/log/log.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 // What the engine wants done: records into the batch, messages to where they go.
 namespace kantoku::inputs {
 
+using platform::Error;
+using platform::Now;
 using platform::Transaction;
 
 namespace {
@@ -201,8 +205,8 @@ void Partition::Deliver(Transaction& transaction) {
   for (const CloseMessage& message : effects_.closes) {
     const auto channel = channels_.find(message.connection);
     if (channel == channels_.end()) continue;
-    channel->second->Close(platform::Error(absl::StatusCode::kAborted, message.reason,
-                                           "the session is connected elsewhere"));
+    channel->second->Close(
+        Error(absl::StatusCode::kAborted, message.reason, "the session is connected elsewhere"));
     channels_.erase(channel);
   }
   if (!effects_.fences.empty()) {
@@ -225,12 +229,11 @@ void Partition::Deliver(Transaction& transaction) {
     });
   }
   if (!without_payload.empty()) {
-    transaction.OnDurable(
-        [this, dispatches = std::move(without_payload), wall = now_.wall]() mutable {
-          (void)PostUrgent([this, dispatches = std::move(dispatches), wall](Transaction&) {
-            FetchAndSend(dispatches, wall);
-          });
-        });
+    transaction.OnDurable([this, dispatches = std::move(without_payload)]() mutable {
+      (void)PostUrgent([this, dispatches = std::move(dispatches)](Transaction& later) {
+        FetchAndSend(dispatches, later.now());
+      });
+    });
   }
 }
 
@@ -275,31 +278,31 @@ void Partition::Defer(const Unsent& unsent) {
   channels_.at(unsent.connection)
       ->NotifyDrained(options_.max_unsent_bytes / 2, [this, connection = unsent.connection] {
         (void)PostUrgent([this, connection](Transaction& transaction) {
-          SendDeferred(connection, transaction.now().wall);
+          SendDeferred(connection, transaction.now());
         });
       });
 }
 
-void Partition::SendDeferred(ConnectionId connection, absl::Time wall) {
+void Partition::SendDeferred(ConnectionId connection, const Now& now) {
   const auto found = deferred_.find(connection);
   if (found == deferred_.end()) return;
   const std::vector<Unsent> dispatches = std::move(found->second);
   deferred_.erase(found);
-  FetchAndSend(dispatches, wall);
+  FetchAndSend(dispatches, now);
   if (!deferred_.contains(connection)) engine_.SetPaused(connection, false);
 }
 
-void Partition::FetchAndSend(std::span<const Unsent> dispatches, absl::Time wall) {
+void Partition::FetchAndSend(std::span<const Unsent> dispatches, const Now& now) {
   // Few at a time: nobody knows how large they are.
   constexpr size_t kMostRead = 64;
   while (!dispatches.empty()) {
     const size_t count = std::min(kMostRead, dispatches.size());
-    FetchSome(dispatches.first(count), wall);
+    FetchSome(dispatches.first(count), now);
     dispatches = dispatches.subspan(count);
   }
 }
 
-void Partition::FetchSome(std::span<const Unsent> dispatches, absl::Time wall) {
+void Partition::FetchSome(std::span<const Unsent> dispatches, const Now& now) {
   absl::flat_hash_map<TaskKey, DispatchMessage> wanted;
   std::vector<TaskKey> keys;
   for (const Unsent& unsent : dispatches) {
@@ -316,24 +319,39 @@ void Partition::FetchSome(std::span<const Unsent> dispatches, absl::Time wall) {
     keys.push_back(unsent.task.key());
     wanted[unsent.task.key()] = *std::move(lease);
   }
-  const absl::Status status =
+  absl::Status status =
       store_->Read({ToKind(RecordKind::kSpec), keys}, [&](TaskKey key, std::string_view bytes) {
         const auto record = DecodeSpec(bytes);
-        const DispatchMessage& message = wanted.at(key);
-        if (!record.ok() || record->id != message.task) return;
-        if (!HasRoom(message.connection)) {
-          return Defer({message.connection, message.task, message.dispatch});
-        }
-        AddTask(message, record->content_type, record->payload, wall);
-        // What was said of it meanwhile came before the executor knew it.
-        if (engine_.Find(message.task)->state == TaskState::kCancelling) {
-          SetControl({message.connection, message.task, message.dispatch, HandlerAction::kCancel,
-                      "CANCELLED"},
-                     *FrameFor(message.connection).add_controls());
-        }
+        const auto found = wanted.find(key);
+        if (!record.ok() || record->id != found->second.task) return;
+        SendFetched(found->second, *record, now.wall);
+        wanted.erase(found);
       });
-  // A dispatch that could not be read is not sent; it is taken back when its start is overdue.
-  (void)status;
+  if (wanted.empty()) return;
+  if (status.ok()) {
+    status = Error(absl::StatusCode::kDataLoss, "DAMAGED_RECORD",
+                   absl::StrCat("no sound record of ", wanted.begin()->second.task.ToString()));
+  }
+  platform::Log(platform::LogLevel::kError,
+                "inputs: cannot read what dispatched tasks are to run; the tasks go back",
+                {{"tasks", wanted.size()}, {"why", status}});
+  for (const auto& [key, message] : wanted) {
+    engine_.Unsent(message.task, message.dispatch, now, effects_);
+  }
+}
+
+void Partition::SendFetched(const DispatchMessage& message, const StoredSpec& spec,
+                            absl::Time wall) {
+  if (!HasRoom(message.connection)) {
+    return Defer({message.connection, message.task, message.dispatch});
+  }
+  AddTask(message, spec.content_type, spec.payload, wall);
+  // What was said of it meanwhile came before the executor knew it.
+  if (engine_.Find(message.task)->state == TaskState::kCancelling) {
+    SetControl(
+        {message.connection, message.task, message.dispatch, HandlerAction::kCancel, "CANCELLED"},
+        *FrameFor(message.connection).add_controls());
+  }
 }
 
 }  // namespace kantoku::inputs

@@ -34,6 +34,8 @@ class RetryingSender {
     absl::Duration first_pause = absl::Milliseconds(20);
     absl::Duration longest_pause = absl::Seconds(2);
     absl::Duration later = absl::Seconds(2);  // When AddLater's turn comes.
+    // Told of each change between OK and an error of `send`; on its thread. Must not block.
+    std::function<void(const absl::Status&)> on_state;
   };
   // OK: taken. Anything else: try again. Blocks no longer than its own deadline.
   using Send = std::function<absl::Status(const std::vector<Item>&)>;
@@ -90,11 +92,19 @@ class RetryingSender {
 
   void Run() {
     for (std::vector<Item> batch = Next(); !batch.empty(); batch = Next()) {
-      for (absl::Duration pause = options_.first_pause; !send_(batch).ok();
+      for (absl::Duration pause = options_.first_pause; !SendNow(batch);
            pause = std::min(2 * pause, options_.longest_pause)) {
         if (!Pause(pause)) return;
       }
     }
+  }
+
+  bool SendNow(const std::vector<Item>& batch) {
+    const absl::Status status = send_(batch);
+    if (std::exchange(sends_, status.ok()) != status.ok() && options_.on_state) {
+      options_.on_state(status);
+    }
+    return status.ok();
   }
 
   // Empty when it is time to stop.
@@ -150,6 +160,7 @@ class RetryingSender {
   size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Duration next_batch_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool sends_ = true;  // Whether it did last time; of the thread.
   std::thread thread_;
 };
 

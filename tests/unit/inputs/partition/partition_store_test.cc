@@ -197,7 +197,8 @@ TEST_CASE("Tasks that are cancelled in the queue make room in the cache") {
   CHECK(executor.Task(1).payload() == payload);
 }
 
-TEST_CASE("A payload that cannot be read now is sent with a later dispatch") {
+TEST_CASE(
+    "A payload that cannot be read now goes back at once, and is sent with a later dispatch") {
   PartitionFixture fixture(TinyCache());
   const TaskId id = fixture.SpawnOne(std::string(100, 'p'));
   fixture.Settle();
@@ -207,10 +208,24 @@ TEST_CASE("A payload that cannot be read now is sent with a later dispatch") {
   fixture.Settle();
   fixture.Settle();
   CHECK(executor.tasks() == 0);
-  CHECK(fixture.Get(id)->state == TaskState::kLeased);
-  fixture.clock.Advance(absl::Minutes(1));
   fixture.Answer(fixture.outputs->Asked(1));
   CHECK(executor.Task(1).dispatch() == 2);
+  CHECK(fixture.Get(id)->failed_attempts == 0);
+}
+
+TEST_CASE("A store that fails and recovers says so, once each") {
+  Watched<std::vector<absl::StatusCode>> said;
+  PartitionOptions options;
+  options.on_health = [&said](const absl::Status& health) {
+    said.Update([&](auto& all) { all.push_back(health.code()); });
+  };
+  PartitionFixture fixture(options);
+  fixture.faults.FailAllCommits(DiskFull());
+  CHECK_FALSE(fixture.Spawn(Request("r")).ok());
+  CHECK_FALSE(fixture.Spawn(Request("r")).ok());
+  Recover(fixture);
+  CHECK(said.Becomes([](const auto& all) { return all.size() >= 2; }));
+  CHECK(said.Get() == std::vector{absl::StatusCode::kResourceExhausted, absl::StatusCode::kOk});
 }
 
 // ---- Executors that read slowly ----
