@@ -154,9 +154,9 @@ class Engine {
   absl::StatusOr<TaskState> Cancel(const TaskId& task, const platform::Now& now, Effects& effects);
 
   // ---- Executors ----
-  // A verdict for each held dispatch. A session that is connected elsewhere loses that connection.
-  // PERMISSION_DENIED, FOREIGN_SESSION when it belongs to another caller or namespace;
-  // RESOURCE_EXHAUSTED, TYPE_LIMIT.
+  // A verdict for each held dispatch; for what is kept, LeaseOf tells what a new token is of. A
+  // session that is connected elsewhere loses that connection. PERMISSION_DENIED, FOREIGN_SESSION
+  // when it belongs to another caller or namespace; RESOURCE_EXHAUSTED, TYPE_LIMIT.
   absl::StatusOr<std::vector<HeldVerdict>> OpenSession(const OpenSessionCommand& command,
                                                        const platform::Now& now, Effects& effects);
   void SetCredit(ConnectionId connection, uint32_t max_held);

@@ -82,7 +82,6 @@ std::vector<HeldVerdict> Engine::Resume(Session& session, std::span<const HeldDi
 void Engine::GoOn(TaskIndex index, bool started, const Session& session, const Now& now,
                   Effects& effects) {
   const Task& task = tasks_.at(index);
-  effects.renewals.push_back(MessageFor(task, session));
   if (task.cancel_requested) {
     Tell(task, HandlerAction::kCancel, "CANCELLED", effects);
     if (task.wake_position == 0) SetAlarm(index, now.steady + options_.cancel_timeout);
