@@ -140,6 +140,7 @@ void PutCall::Count(const ResultBook::Decision& decision) {
       return metrics_.fenced->Increment();
     case ResultBook::Outcome::kFull:
       return metrics_.full->Increment();
+    case ResultBook::Outcome::kForeign:
     case ResultBook::Outcome::kDamaged:
       return metrics_.invalid->Increment();
   }

@@ -75,6 +75,7 @@ ResultBook::Decision ResultBook::Decide(const Offer& offer, Transaction& transac
         end->status == ResultStatus::kSucceeded && end->dispatch == result.dispatch;
     return {repeated ? Outcome::kRepeated : Outcome::kTaken, end->status};
   }
+  if (IsForeign(result.task)) return {Outcome::kForeign};
   if (IsFenced(result.task, result.dispatch)) return {Outcome::kFenced};
   if (bytes() >= options_.max_bytes) return {Outcome::kFull};
   Store(offer, transaction, stored);
@@ -105,6 +106,7 @@ ResultBook::ClosingDecision ResultBook::DecideClosing(const Closing& closing,
     return {ClosingOutcome::kEnded, end->status};
   }
   if (closing.settlement.has_value()) {
+    if (IsForeign(closing.task)) return {ClosingOutcome::kForeign};
     if (!HasReserve()) return {ClosingOutcome::kFull};
     Store(*closing.settlement, transaction, stored);
     return {ClosingOutcome::kEnded, closing.settlement->result.status};
@@ -250,6 +252,17 @@ const ResultBook::Known* ResultBook::FindEnd(const TaskId& task) const {
   const auto known = existing_.find(key);
   if (known == existing_.end()) return nullptr;
   return known->second.damaged || known->second.task == task ? &known->second : nullptr;
+}
+
+// Sequences are never used twice, but for an Inputs that forgot some: what it once acknowledged is
+// not to be replaced.
+bool ResultBook::IsForeign(const TaskId& task) const {
+  const RecordKey key = task.key();
+  if (const auto known = in_flight_.find(key); known != in_flight_.end()) {
+    return known->second.task != task;
+  }
+  const auto known = existing_.find(key);
+  return known != existing_.end() && !known->second.damaged && known->second.task != task;
 }
 
 bool ResultBook::IsFenced(const TaskId& task, uint32_t dispatch) const {

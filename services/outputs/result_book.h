@@ -65,6 +65,7 @@ class ResultBook {
     kFenced,
     kFull,     // As many bytes as may be.
     kDamaged,  // What the store has under this task cannot be read.
+    kForeign,  // Another task with the same key has a result: only one of them is Inputs'.
   };
   struct Decision {
     Outcome outcome;
@@ -82,6 +83,7 @@ class ResultBook {
     kEnded,  // The task has an end, perhaps the settlement: `terminal`.
     kFull,   // As many bytes or fences as may be.
     kDamaged,
+    kForeign,
   };
   struct ClosingDecision {
     ClosingOutcome outcome;
@@ -179,6 +181,8 @@ class ResultBook {
   absl::Status ReadExisting();
   // The end of a task, durable or in flight; null when it has none.
   const Known* FindEnd(const platform::TaskId& task) const;
+  // Whether another task with the same key has an end.
+  bool IsForeign(const platform::TaskId& task) const;
   bool IsFenced(const platform::TaskId& task, uint32_t dispatch) const;
   void Store(const Offer& offer, platform::Transaction& transaction, StoredVisitor stored);
   Decision Decide(const Offer& offer, platform::Transaction& transaction, StoredVisitor stored);

@@ -44,6 +44,13 @@ absl::Status Gone(const TaskId& task) {
                absl::StrCat("task ", task.ToString(), " ended and its result is no longer kept"));
 }
 
+absl::Status Foreign(const TaskId& task) {
+  return Error(absl::StatusCode::kFailedPrecondition, "KEY_TAKEN",
+               absl::StrCat("task ", task.ToString(),
+                            " has the number of another one whose result is held: inputs has "
+                            "forgotten which it used"));
+}
+
 absl::Status Damaged(const TaskId& task) {
   return Error(absl::StatusCode::kDataLoss, "RESULT_DAMAGED",
                absl::StrCat("the result of task ", task.ToString(), " cannot be read"));
@@ -149,6 +156,8 @@ absl::Status StatusOf(const ResultBook::Decision& decision, const TaskId& task, 
                                 " is closed: the task was given elsewhere"));
     case ResultBook::Outcome::kFull:
       return absl::ResourceExhaustedError("full");
+    case ResultBook::Outcome::kForeign:
+      return Foreign(task);
     case ResultBook::Outcome::kDamaged:
       break;
   }
@@ -162,6 +171,8 @@ absl::Status StatusOf(ResultBook::ClosingOutcome outcome, const TaskId& task) {
       return absl::OkStatus();
     case ResultBook::ClosingOutcome::kFull:
       return absl::ResourceExhaustedError("full");
+    case ResultBook::ClosingOutcome::kForeign:
+      return Foreign(task);
     case ResultBook::ClosingOutcome::kDamaged:
       break;
   }

@@ -246,6 +246,22 @@ TEST_CASE("An id that differs in its random bits is another task") {
   CHECK(desk.Find(real) == Presence::kHeld);
 }
 
+TEST_CASE("A result is not replaced by one of another task with the same number") {
+  Desk desk;
+  const TaskId older = Desk::Task(1, 5);
+  const TaskId newer = Desk::Task(1, 6);
+  REQUIRE(older.key() == newer.key());
+  desk.Put(older, 1);
+  const bool durable = GENERATE(false, true);
+  if (durable) desk.Commit();
+  CHECK(desk.Put(newer, 1).outcome == Outcome::kForeign);
+  CHECK(desk.Fence(Desk::Settle(newer, ResultStatus::kFailed)).outcome == ClosingOutcome::kForeign);
+  CHECK(desk.Fence({.task = newer, .dispatch = 1}).outcome == ClosingOutcome::kClosed);
+  desk.Commit();
+  CHECK(desk.Find(older) == Presence::kHeld);
+  CHECK(desk.Find(newer) == Presence::kAbsent);
+}
+
 TEST_CASE("A task that is asked for twice is found twice, among others") {
   Desk desk;
   desk.Put({Desk::Offer(Desk::Task(1), 1), Desk::Offer(Desk::Task(3), 1)});
