@@ -56,6 +56,12 @@ absl::Status StatusOf(const outputs::v1::FenceResponse& response, int i) {
                          status.message());
 }
 
+// Whether Events refuses a line for what it is, so that no repetition helps; not the whole call.
+bool IsOfOneLine(const absl::Status& status) {
+  const std::string reason = platform::ReasonOf(status);
+  return reason == "BATCH_TOO_LARGE" || reason == "INVALID_BATCH";
+}
+
 }  // namespace
 
 OutputsPeer::OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,
@@ -146,7 +152,7 @@ void EventsPeer::Send(uint64_t number, std::string batch) {
 
 absl::Status EventsPeer::Deliver(std::span<const Line> lines) {
   absl::Status status = Append(lines);
-  if (!absl::IsInvalidArgument(status)) return status;
+  if (!IsOfOneLine(status)) return status;
   if (lines.size() == 1) {
     const uint64_t number = lines[0].first;
     platform::Log(platform::LogLevel::kError,
