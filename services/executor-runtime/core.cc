@@ -123,17 +123,22 @@ absl::Status Core::Finish() {
     ledger_->StopHandlers(StopCause::kDraining);
     actions.stops = ledger_->TakeStopped();
     actions.wake_workers = workers_.size();
-    if (stream_ != nullptr && !writing_) {
-      writing_ = true;
-      stream_->Claim();
-      hang_up = stream_;
-    }
   }
   Perform(actions);
-  if (hang_up == nullptr) return verdict;
+  const absl::Duration until = Steady() + kHangUpWithin;
+  {
+    platform::MutexLock lock(mu_);
+    // After the last frame, which may still be on its way.
+    while (stream_ != nullptr && writing_ && Steady() < until) {
+      options_.clock->Wait(mu_, run_wakes_, until);
+    }
+    if (stream_ == nullptr || writing_) return verdict;
+    writing_ = true;
+    stream_->Claim();
+    hang_up = stream_;
+  }
   hang_up->HangUp();
   platform::MutexLock lock(mu_);
-  const absl::Duration until = Steady() + kHangUpWithin;
   while (connected_ && Steady() < until) options_.clock->Wait(mu_, run_wakes_, until);
   return verdict;
 }

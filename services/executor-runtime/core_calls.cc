@@ -140,8 +140,9 @@ void Core::OnWritten(PullStream& stream) {
   const absl::Duration now = Steady();
   {
     platform::MutexLock lock(mu_);
-    if (stream_.get() != &stream || stopping_) return;
+    if (stream_.get() != &stream) return;
     writing_ = false;
+    if (stopping_) return run_wakes_.SignalAll();
     Collect(now, actions);
   }
   Perform(actions);

@@ -88,7 +88,7 @@ absl::Status OutputsPeer::Send(const std::vector<outputs::v1::FenceItem>& items)
   request.set_epoch(partition_.epoch());
   request.mutable_items()->Assign(items.begin(), items.end());
   outputs::v1::FenceResponse response;
-  const absl::Status status = platform::FromGrpc(stub_->Fence(&context, request, &response));
+  absl::Status status = platform::FromGrpc(stub_->Fence(&context, request, &response));
   if (platform::ReasonOf(status) == "STALE_EPOCH") {
     OnStaleEpoch(status);
     return absl::OkStatus();  // Not to be asked again by this owner.
@@ -176,7 +176,7 @@ absl::Status EventsPeer::Append(std::span<const Line> lines) {
     numbered.set_batch(batch);
   }
   events::v1::AppendResponse response;
-  const absl::Status status = platform::FromGrpc(stub_->Append(&context, request, &response));
+  absl::Status status = platform::FromGrpc(stub_->Append(&context, request, &response));
   if (status.ok()) partition_.ConfirmEvents(response.durable_number());
   return status;
 }
