@@ -3,9 +3,17 @@
 #include <utility>
 #include <vector>
 
+#include "services/platform/status.h"
+
 namespace kantoku::internal {
 
 thread_local int LibraryThreadScope::depth_ = 0;
+
+absl::Status LibraryThreadScope::CheckMayWait() {
+  if (!Inside()) return absl::OkStatus();
+  return platform::Error(absl::StatusCode::kFailedPrecondition, "WAITS_IN_CALLBACK",
+                         "a callback of the client may not wait; use the call's Async form");
+}
 
 bool CallSet::Add(std::shared_ptr<Cancellable> call) {
   platform::MutexLock lock(mutex_);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "services/platform/mutex.h"
 
 namespace kantoku::internal {
@@ -46,6 +47,8 @@ class LibraryThreadScope {
   LibraryThreadScope& operator=(const LibraryThreadScope&) = delete;
 
   static bool Inside() { return depth_ > 0; }
+  // What a call that waits answers inside: it would wait for the thread that it is on.
+  static absl::Status CheckMayWait();
 
  private:
   static thread_local int depth_;

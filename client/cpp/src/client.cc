@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/answer.h"
+#include "client/cpp/src/call_set.h"
 #include "client/cpp/src/grpc_connection.h"
 #include "client/cpp/src/spawn_pipeline.h"
 #include "services/platform/mutex.h"
@@ -15,6 +16,7 @@ namespace kantoku {
 namespace {
 
 using internal::Answer;
+using internal::LibraryThreadScope;
 
 absl::Status CheckAddress(const std::string& address) {
   const bool has_space = address.find_first_of(" \t\r\n") != std::string::npos;
@@ -52,6 +54,17 @@ struct SpawnBatchState {
 template <typename T>
 absl::StatusOr<T> Only(std::vector<absl::StatusOr<T>> results) {
   return std::move(results.front());
+}
+
+// Waits for what `start(set)` brings, one answer for each of `count` items.
+template <typename T, typename Start>
+std::vector<absl::StatusOr<T>> WaitForAll(size_t count, Start start) {
+  if (const absl::Status may = LibraryThreadScope::CheckMayWait(); !may.ok()) {
+    return std::vector<absl::StatusOr<T>>(count, may);
+  }
+  Answer<std::vector<absl::StatusOr<T>>> answer;
+  start([&answer](std::vector<absl::StatusOr<T>> results) { answer.Set(std::move(results)); });
+  return answer.Take();
 }
 
 }  // namespace
@@ -108,10 +121,9 @@ void Client::SpawnAsync(Task task, CallOptions options,
 
 std::vector<absl::StatusOr<SpawnedTask>> Client::SpawnBatch(std::vector<Task> tasks,
                                                             CallOptions options) {
-  Answer<std::vector<absl::StatusOr<SpawnedTask>>> answer;
-  SpawnBatchAsync(std::move(tasks), options,
-                  [&answer](auto results) { answer.Set(std::move(results)); });
-  return answer.Take();
+  const size_t count = tasks.size();
+  return WaitForAll<SpawnedTask>(
+      count, [&](auto set) { SpawnBatchAsync(std::move(tasks), options, std::move(set)); });
 }
 
 void Client::SpawnBatchAsync(std::vector<Task> tasks, CallOptions options,
@@ -135,6 +147,7 @@ void Client::SpawnBatchAsync(std::vector<Task> tasks, CallOptions options,
 }
 
 absl::StatusOr<Output> Client::Await(TaskId id, CallOptions options) {
+  KANTOKU_RETURN_IF_ERROR(LibraryThreadScope::CheckMayWait());
   Answer<absl::StatusOr<Output>> answer;
   AwaitAsync(id, options, [&answer](auto output) { answer.Set(std::move(output)); });
   return answer.Take();
@@ -154,6 +167,9 @@ void Client::AwaitAsync(TaskId id, CallOptions options,
 
 std::vector<absl::StatusOr<Output>> Client::AwaitAll(const std::vector<TaskId>& ids,
                                                      CallOptions options) {
+  if (const absl::Status may = LibraryThreadScope::CheckMayWait(); !may.ok()) {
+    return std::vector<absl::StatusOr<Output>>(ids.size(), may);
+  }
   // In a local scope of its own so that the callbacks may still be in Set when Take returns.
   std::vector<std::shared_ptr<Answer<absl::StatusOr<Output>>>> answers;
   answers.reserve(ids.size());
@@ -174,10 +190,9 @@ absl::StatusOr<TaskState> Client::Cancel(TaskId id, CallOptions options) {
 
 std::vector<absl::StatusOr<TaskState>> Client::CancelAll(const std::vector<TaskId>& ids,
                                                          CallOptions options) {
-  Answer<std::vector<absl::StatusOr<TaskState>>> answer;
-  connection_->Cancel({.ids = ids, .timeout = options.timeout},
-                      [&answer](auto results) { answer.Set(std::move(results)); });
-  return answer.Take();
+  return WaitForAll<TaskState>(ids.size(), [&](auto set) {
+    connection_->Cancel({.ids = ids, .timeout = options.timeout}, std::move(set));
+  });
 }
 
 absl::StatusOr<TaskInfo> Client::Get(TaskId id, CallOptions options) {
@@ -186,17 +201,15 @@ absl::StatusOr<TaskInfo> Client::Get(TaskId id, CallOptions options) {
 
 std::vector<absl::StatusOr<TaskInfo>> Client::GetAll(const std::vector<TaskId>& ids,
                                                      CallOptions options) {
-  Answer<std::vector<absl::StatusOr<TaskInfo>>> answer;
-  connection_->Get({.ids = ids, .timeout = options.timeout},
-                   [&answer](auto results) { answer.Set(std::move(results)); });
-  return answer.Take();
+  return WaitForAll<TaskInfo>(ids.size(), [&](auto set) {
+    connection_->Get({.ids = ids, .timeout = options.timeout}, std::move(set));
+  });
 }
 
 absl::StatusOr<Output> Client::GetOutput(TaskId id, CallOptions options) {
-  Answer<std::vector<absl::StatusOr<Output>>> answer;
-  connection_->GetOutputs({.ids = {id}, .timeout = options.timeout},
-                          [&answer](auto results) { answer.Set(std::move(results)); });
-  return Only(answer.Take());
+  return Only(WaitForAll<Output>(1, [&](auto set) {
+    connection_->GetOutputs({.ids = {id}, .timeout = options.timeout}, std::move(set));
+  }));
 }
 
 absl::StatusOr<TaskPage> Client::List(TaskQuery query, CallOptions options) {

@@ -31,6 +31,7 @@ constexpr absl::Duration kLongestSpawnRetry = absl::Minutes(5);
 template <typename Request, typename Response, typename Rpc>
 absl::StatusOr<Response> Block(const CallRuntime& runtime, const RetryLimits& limits, Rpc rpc,
                                Request request) {
+  KANTOKU_RETURN_IF_ERROR(LibraryThreadScope::CheckMayWait());
   Answer<absl::StatusOr<Response>> answer;
   RetryingCall<Request, Response>::Start(
       runtime, limits, std::move(rpc), std::move(request),
@@ -278,6 +279,7 @@ std::unique_ptr<EventStream> GrpcConnection::Subscribe(SubscribeRequest request)
 }
 
 absl::Status GrpcConnection::WaitUntilReachable(absl::Duration timeout) {
+  KANTOKU_RETURN_IF_ERROR(LibraryThreadScope::CheckMayWait());
   const auto deadline =
       timeout == absl::InfiniteDuration()
           ? std::chrono::system_clock::time_point::max()

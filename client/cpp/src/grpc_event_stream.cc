@@ -119,6 +119,7 @@ GrpcEventStream::GrpcEventStream(std::shared_ptr<const void> owner, const CallRu
 GrpcEventStream::~GrpcEventStream() { Cancel(); }
 
 absl::StatusOr<EventPage> GrpcEventStream::Next(absl::Duration timeout) {
+  KANTOKU_RETURN_IF_ERROR(LibraryThreadScope::CheckMayWait());
   const absl::Duration deadline = runtime_.environment.clock.Read().steady + timeout;
   while (true) {
     const std::shared_ptr<Reader> reader = CurrentReader();

@@ -268,6 +268,35 @@ TEST_CASE("The last handle of a client may go away inside a callback") {
   server.Stop();
 }
 
+TEST_CASE("A call that waits is refused inside a callback instead of waiting for itself") {
+  ScriptedServer server;
+  server.on_spawn = [](const SpawnRequest& request, SpawnResponse& response) {
+    return AcceptAll(request, response);
+  };
+  Inbox<std::vector<absl::Status>> done;
+  Client kan = server.Connect();
+  kan.SpawnAsync(Task("t"), {}, [&](const auto& task) {
+    Client here = kan;
+    std::vector<absl::Status> seen = {here.Spawn(Task("t")).status(),
+                                      here.Await(task->id).status(),
+                                      here.AwaitAll({task->id})[0].status(),
+                                      here.Cancel(task->id).status(),
+                                      here.Get(task->id).status(),
+                                      here.GetOutput(task->id).status(),
+                                      here.List().status(),
+                                      here.ListExecutors().status(),
+                                      here.ReadEvents().status(),
+                                      here.Subscribe()->Next(absl::Seconds(1)).status(),
+                                      here.WaitUntilReachable(absl::Seconds(1))};
+    done.Put(std::move(seen));
+  });
+  for (const absl::Status& status : done.Take()) {
+    CHECK(absl::IsFailedPrecondition(status));
+    CHECK(ReasonOf(status) == "WAITS_IN_CALLBACK");
+  }
+  server.Stop();
+}
+
 // Counts what plugins of a client see through it.
 class CountingPlugin final : public Plugin {
  public:

@@ -50,7 +50,7 @@ struct CallOptions {
 // Thread-safe. A handle: copies share a connection, which ends with the last of them. Calls still
 // open then are answered CANCELLED, and the destructor of the last handle returns when their
 // callbacks have run, except inside such a callback. Callbacks run on the library's threads and
-// must not block; no blocking call may be made from them.
+// must not block; a call that waits is FAILED_PRECONDITION, WAITS_IN_CALLBACK there.
 //
 // Errors, beside those of the methods: UNAVAILABLE and RESOURCE_EXHAUSTED, after repeating: try
 // later; RESOURCE_EXHAUSTED, CLIENT_QUEUE_FULL: too much is waiting in this client, nothing was
