@@ -122,7 +122,7 @@ absl::Status Core::Finish() {
     verdict = verdict_;
     ledger_->StopHandlers(StopCause::kDraining);
     actions.stops = ledger_->TakeStopped();
-    actions.wake_workers = workers_.size();
+    actions.wake_workers = options_.concurrency;  // At least as many as there are.
   }
   Perform(actions);
   const absl::Duration until = Steady() + kHangUpWithin;
@@ -165,7 +165,7 @@ void Core::Stop() {
     if (!ledger_.has_value()) return;
     ledger_->StopHandlers(StopCause::kDraining);
     actions.stops = ledger_->TakeStopped();
-    actions.wake_workers = workers_.size();
+    actions.wake_workers = options_.concurrency;  // At least as many as there are.
     actions.wake_run = true;
     actions.cancel_put = put_context_;
     GiveUpConnection(actions);

@@ -75,10 +75,12 @@ OutputsPeer::OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock
               clock, [this](const auto& items) { return Send(items); }) {}
 
 void OutputsPeer::Ask(std::vector<outputs::v1::FenceItem> items) {
-  for (auto& item : items) {
-    const size_t bytes = item.ByteSizeLong();
-    sender_.Add(std::move(item), bytes);
-  }
+  sender_.Add([&](auto add) {
+    for (auto& item : items) {
+      const size_t bytes = item.ByteSizeLong();
+      add(std::move(item), bytes);
+    }
+  });
 }
 
 absl::Status OutputsPeer::Send(const std::vector<outputs::v1::FenceItem>& items) {

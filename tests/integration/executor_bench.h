@@ -12,6 +12,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "services/executor-runtime/executor.h"
+#include "services/platform/mutex.h"
 #include "tests/support/dispatches.h"
 #include "tests/support/fake_services.h"
 
@@ -69,7 +70,11 @@ class Bench {
   }
   void Start() {
     runner_ = std::thread([this] {
-      verdict_ = executor->Run();
+      const absl::Status verdict = executor->Run();
+      {
+        platform::MutexLock lock(mutex_);
+        verdict_ = verdict;
+      }
       over_.Open();
     });
   }
@@ -81,6 +86,7 @@ class Bench {
   }
   absl::Status Verdict() {
     REQUIRE(over_.Await());
+    platform::MutexLock lock(mutex_);
     return verdict_;
   }
 
@@ -89,7 +95,8 @@ class Bench {
 
  private:
   std::thread runner_;
-  absl::Status verdict_;
+  platform::Mutex mutex_;
+  absl::Status verdict_ ABSL_GUARDED_BY(mutex_);
   Gate over_;
 };
 

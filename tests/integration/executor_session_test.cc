@@ -136,7 +136,7 @@ TEST_CASE("A hand-back is repeated on the next connection unless a later ping wa
 TEST_CASE("Pings are answered at once and sent at the interval of welcome") {
   Bench bench;
   auto inputs = bench.Run(Echo);
-  inputs->Welcome(absl::Milliseconds(20));
+  inputs->Welcome(absl::Milliseconds(200));
   inputs::v1::PullResponse ping;
   ping.mutable_ping()->set_number(42);
   inputs->Send(ping);
@@ -168,7 +168,7 @@ TEST_CASE("Handlers are stopped before the grace of a lost session is over") {
     return status;
   });
   inputs->AnswerPings(false);
-  inputs->Welcome(absl::Seconds(2), absl::Milliseconds(100));
+  inputs->Welcome(absl::Seconds(2), absl::Seconds(1));
   inputs->SendTasks({DispatchOf(1)});
   CHECK(stopped.Await());
   CHECK(cause == StopCause::kLost);

@@ -24,17 +24,13 @@ bool CallSet::Add(std::shared_ptr<Cancellable> call) {
 }
 
 void CallSet::Remove(const Cancellable* call) {
+  // Destroyed without the lock, but by then the key is free for another call at the same address.
   std::shared_ptr<Cancellable> removed;
-  {
-    platform::MutexLock lock(mutex_);
-    const auto entry = calls_.find(call);
-    if (entry == calls_.end()) return;
-    removed = std::move(entry->second);
-  }
-  // Without the lock, and before whoever waits goes on.
-  removed = nullptr;
   platform::MutexLock lock(mutex_);
-  calls_.erase(call);
+  const auto entry = calls_.find(call);
+  if (entry == calls_.end()) return;
+  removed = std::move(entry->second);
+  calls_.erase(entry);
   // Under the lock: whoever waits may destroy this set as soon as the lock is free.
   changed_.SignalAll();
 }
@@ -44,9 +40,7 @@ void CallSet::CloseAndWait() {
   {
     platform::MutexLock lock(mutex_);
     closed_ = true;
-    for (const auto& [key, call] : calls_) {
-      if (call != nullptr) calls.push_back(call);
-    }
+    for (const auto& [key, call] : calls_) calls.push_back(call);
   }
   for (const auto& call : calls) call->Cancel();
   calls.clear();

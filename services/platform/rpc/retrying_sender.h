@@ -45,13 +45,22 @@ class RetryingSender {
   ~RetryingSender() { Stop(); }
 
   void Add(Item item, size_t bytes) {
+    Add([&](auto add) { add(std::move(item), bytes); });
+  }
+  // Several that leave together, as far as a batch has room: `fill(add)` calls `add(item, bytes)`
+  // for each, at once and under a lock.
+  template <typename Fill>
+  void Add(Fill fill) {
     bool wake = false;
     {
       MutexLock lock(mutex_);
-      waiting_.push_back({std::move(item), bytes});
-      waiting_bytes_ += bytes;
+      const bool idle = waiting_.empty();
+      fill([this](Item item, size_t bytes) {
+        waiting_.push_back({std::move(item), bytes});
+        waiting_bytes_ += bytes;
+      });
       // While it waits for the interval, there is nothing to wake for but a full batch.
-      wake = waiting_.size() == 1 || IsFull();
+      wake = (idle && !waiting_.empty()) || IsFull();
       while (waiting_bytes_ > options_.max_bytes && waiting_.size() > 1) {
         waiting_bytes_ -= waiting_.front().bytes;
         waiting_.pop_front();

@@ -113,10 +113,13 @@ void HealthService::Stop() {
   MutexLock lock(mutex_);
   stopped_ = true;
   for (auto& [service, status] : statuses_) status = Response::NOT_SERVING;
-  for (const auto& watcher : watchers_) {
-    watcher->Show(StatusOf(watcher->service()));
-    watcher->End(Stopping());
-  }
+  for (const auto& watcher : watchers_) watcher->Show(StatusOf(watcher->service()));
+}
+
+void HealthService::EndWatches() {
+  MutexLock lock(mutex_);
+  ending_ = true;
+  for (const auto& watcher : watchers_) watcher->End(Stopping());
 }
 
 void HealthService::Check(UnaryCall* call, const Request* request, Response* response) {
@@ -139,7 +142,7 @@ void HealthService::Watch(WatchCall* call, const Request* request) {
   MutexLock lock(mutex_);
   watchers_.insert(watcher);
   watcher->Show(StatusOf(watcher->service()));
-  if (stopped_) watcher->End(Stopping());
+  if (ending_) watcher->End(Stopping());
 }
 
 HealthService::Response::ServingStatus HealthService::StatusOf(const std::string& service) const {

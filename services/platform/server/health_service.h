@@ -21,8 +21,11 @@ class HealthService final : public Service {
   HealthService();
 
   void SetServing(const std::string& service, bool serving);
-  // Every service is NOT_SERVING for good, and those who watch are told so and sent away.
+  // Every service is NOT_SERVING for good.
   void Stop();
+  // Ends all watches, also those that still come; before the server is shut down. Not earlier, for
+  // clients watch again at once.
+  void EndWatches();
 
  private:
   using Request = grpc::health::v1::HealthCheckRequest;
@@ -39,6 +42,7 @@ class HealthService final : public Service {
   absl::flat_hash_map<std::string, Response::ServingStatus> statuses_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_set<std::shared_ptr<Watcher>> watchers_ ABSL_GUARDED_BY(mutex_);
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace kantoku::platform

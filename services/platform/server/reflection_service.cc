@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "services/platform/status.h"
 
 namespace kantoku::platform {
 namespace {
@@ -17,6 +18,9 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::FileDescriptor;
 
 constexpr char kName[] = "grpc.reflection.v1alpha.ServerReflection";
+// Names are short. Protobuf looks for a name that it does not find once for each of its dots, and
+// copies the rest each time.
+constexpr size_t kMaxRequest = 4096;
 
 // Files that one stream has had.
 using Sent = absl::flat_hash_set<const FileDescriptor*>;
@@ -89,8 +93,8 @@ void Answer(const pb::ServerReflectionRequest& request, const std::vector<std::s
       break;
   }
   response.mutable_error_response()->set_error_code(
-      static_cast<int>(absl::StatusCode::kInvalidArgument));
-  response.mutable_error_response()->set_error_message("nothing is asked for");
+      static_cast<int>(absl::StatusCode::kUnimplemented));
+  response.mutable_error_response()->set_error_message("nothing that is known here is asked for");
 }
 
 }  // namespace
@@ -112,6 +116,10 @@ class ReflectionService::Stream final : public StreamCall::Handler {
   void OnReadDone(bool ok) override {
     busy_ = false;
     if (!ok || left_) return Finish(absl::OkStatus());
+    if (request_.ByteSizeLong() > kMaxRequest) {
+      return Finish(Error(absl::StatusCode::kInvalidArgument, "TOO_LONG",
+                          absl::StrCat("a request of more than ", kMaxRequest, " bytes")));
+    }
     response_.Clear();
     Answer(request_, services_, sent_, response_);
     busy_ = true;

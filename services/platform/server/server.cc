@@ -162,6 +162,7 @@ void Server::SetServing(const std::string& service, bool serving) {
 void Server::StopServing() { standard_->health.Stop(); }
 
 void Server::Shutdown(absl::Duration limit) {
+  standard_->health.EndWatches();  // They would last until `limit`.
   server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(limit));
   for (const auto& queue : queues_) queue->Stop();
 }

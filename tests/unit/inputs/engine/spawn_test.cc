@@ -218,6 +218,7 @@ TEST_CASE("Repeats of references are remembered up to a bound, then named tasks 
 TEST_CASE("A list goes on where it stopped and looks at no more than its budget") {
   EngineWorld world;
   std::vector<TaskSpec> specs;
+  specs.reserve(10);
   for (int i = 0; i < 10; ++i) specs.push_back(Spec(i % 2 == 0 ? "even" : "odd"));
   const auto spawned = world.Spawn(specs);
   std::optional<TaskKey> from;

@@ -1,6 +1,10 @@
 #include "services/platform/rpc/client_call.h"
 
+#include <algorithm>
 #include <deque>
+#include <memory>
+#include <optional>
+#include <string>
 
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
 #include "services/platform/status.h"

@@ -78,12 +78,14 @@ TEST_CASE("Who watches a service's health is told at once, at each change and at
   fixture.server->StopServing();
   CHECK(unknown.Next() == healthpb::HealthCheckResponse::NOT_SERVING);
   CHECK(whole.Next() == healthpb::HealthCheckResponse::NOT_SERVING);
-  CHECK(unknown.Next() == -1);
-  CHECK(unknown.Finish().error_code() == grpc::StatusCode::UNAVAILABLE);
 
   fixture.server->SetServing("", true);  // For good means for good.
   Watch late(fixture.channel, "");
   CHECK(late.Next() == healthpb::HealthCheckResponse::NOT_SERVING);
+
+  fixture.server->Shutdown(absl::Minutes(10));
+  CHECK(unknown.Next() == -1);
+  CHECK(unknown.Finish().error_code() == grpc::StatusCode::UNAVAILABLE);
   CHECK(late.Next() == -1);
 }
 
@@ -129,6 +131,15 @@ class Reflection {
     REQUIRE(stream_->Read(&response));
     CHECK(response.original_request().SerializeAsString() == request.SerializeAsString());
     return response;
+  }
+  // Whether the conversation ends instead of an answer.
+  template <typename Fill>
+  bool Refuses(Fill fill) {
+    reflectionpb::ServerReflectionRequest request;
+    fill(request);
+    REQUIRE(stream_->Write(request));
+    reflectionpb::ServerReflectionResponse response;
+    return !stream_->Read(&response);
   }
   grpc::Status Finish() {
     stream_->WritesDone();
@@ -193,12 +204,22 @@ TEST_CASE("Reflection says what it does not know") {
           extension.set_containing_type("kantoku.task.v1.TaskSpec");
           extension.set_extension_number(7);
         }) == grpc::StatusCode::NOT_FOUND);
-  CHECK(code_of([](auto&) {}) == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK(code_of([](auto&) {}) == grpc::StatusCode::UNIMPLEMENTED);
   const auto none = reflection.Ask(
       [](auto& request) { request.set_all_extension_numbers_of_type("kantoku.task.v1.TaskSpec"); });
   CHECK(none.all_extension_numbers_response().base_type_name() == "kantoku.task.v1.TaskSpec");
   CHECK(none.all_extension_numbers_response().extension_number_size() == 0);
   CHECK(reflection.Finish().ok());
+}
+
+TEST_CASE("A long name of many dots costs the server nothing") {
+  Fixture fixture;
+  Reflection reflection(fixture.channel);
+  CHECK(reflection.Refuses([](auto& request) {
+    request.set_file_containing_symbol(std::string(size_t{30} << 20, '.'));
+  }));
+  CHECK(reflection.Finish().error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+  fixture.server->Shutdown(absl::ZeroDuration());
 }
 
 TEST_CASE("A method that nobody has is UNIMPLEMENTED, as often as it is called") {
