@@ -75,12 +75,13 @@ OutputsPeer::OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock
               clock, [this](const auto& items) { return Send(items); }) {}
 
 void OutputsPeer::Ask(std::vector<outputs::v1::FenceItem> items) {
-  sender_.Add([&](auto add) {
-    for (auto& item : items) {
-      const size_t bytes = item.ByteSizeLong();
-      add(std::move(item), bytes);
-    }
-  });
+  std::vector<std::pair<outputs::v1::FenceItem, size_t>> sized;
+  sized.reserve(items.size());
+  for (auto& item : items) {
+    const size_t bytes = item.ByteSizeLong();
+    sized.emplace_back(std::move(item), bytes);
+  }
+  sender_.AddAll(std::move(sized));
 }
 
 absl::Status OutputsPeer::Send(const std::vector<outputs::v1::FenceItem>& items) {

@@ -45,20 +45,20 @@ class RetryingSender {
   ~RetryingSender() { Stop(); }
 
   void Add(Item item, size_t bytes) {
-    Add([&](auto add) { add(std::move(item), bytes); });
+    std::vector<std::pair<Item, size_t>> items;
+    items.emplace_back(std::move(item), bytes);
+    AddAll(std::move(items));
   }
-  // Several that leave together, as far as a batch has room: `fill(add)` calls `add(item, bytes)`
-  // for each, at once and under a lock.
-  template <typename Fill>
-  void Add(Fill fill) {
+  // Several, with their bytes, that leave together as far as a batch has room.
+  void AddAll(std::vector<std::pair<Item, size_t>> items) {
     bool wake = false;
     {
       MutexLock lock(mutex_);
       const bool idle = waiting_.empty();
-      fill([this](Item item, size_t bytes) {
+      for (auto& [item, bytes] : items) {
         waiting_.push_back({std::move(item), bytes});
         waiting_bytes_ += bytes;
-      });
+      }
       // While it waits for the interval, there is nothing to wake for but a full batch.
       wake = (idle && !waiting_.empty()) || IsFull();
       while (waiting_bytes_ > options_.max_bytes && waiting_.size() > 1) {
