@@ -149,7 +149,7 @@ TEST_CASE("A connection whose pings are not answered is given up for a new one")
   Bench bench;
   auto inputs = bench.Run(Echo);
   inputs->AnswerPings(false);
-  inputs->Welcome(absl::Milliseconds(20));
+  inputs->Welcome(absl::Milliseconds(100));
   auto again = bench.Next();
   CHECK(inputs->said().pings.size() >= 3);
   again->Welcome();
