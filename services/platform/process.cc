@@ -5,8 +5,8 @@
 namespace kantoku::platform {
 
 void SetUpProcess() {
-  // Debian's Abseil watches gRPC's locks for deadlocks, with a graph under one lock of its own: 3 %
-  // of all instructions of a task (DECISIONS.md).
+  // Debian's Abseil watches gRPC's locks for deadlocks, with a graph under one lock of its own
+  // (DECISIONS.md).
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 }
 
