@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <ctime>
 #include <vector>
@@ -99,8 +100,8 @@ int Main() {
     Bench bench(batch, batches, backlog);
     const size_t groups = 200'000 / (batch * batches);
     bench.Run(groups);
-    std::vector<double> runs;
-    for (int i = 0; i < 7; ++i) runs.push_back(bench.Run(groups));
+    std::array<double, 7> runs;
+    for (double& run : runs) run = bench.Run(groups);
     std::ranges::sort(runs);
     std::printf(R"({"specs_a_request":%zu,"requests_a_group":%zu,"backlog":%zu,)"
                 R"("cpu_ns_a_task":{"median":%.0f,"best":%.0f,"worst":%.0f}})"

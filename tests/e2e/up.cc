@@ -80,6 +80,7 @@ std::unique_ptr<ChildProcess> Up::StartHonestExecutor() const {
 
 std::vector<TaskId> Up::Spawn(int count) const {
   std::vector<Task> tasks;
+  tasks.reserve(count);
   for (int i = 0; i < count; ++i) {
     tasks.push_back(Task(kWorkType, PayloadOf(i))
                         .With(Retry({.max_attempts = 1'000,

@@ -128,7 +128,8 @@ class Place {
     std::vector<std::string> all = texts;
     all.push_back(database.string());
     CheckOneLine(TryUp(data()), all);
-    CHECK(Changes(before, ContentOf(data(), files)) == std::vector<std::string>());
+    CHECK_THAT(Changes(before, ContentOf(data(), files)),
+               Catch::Equals(std::vector<std::string>()));
     Write(database, good);
   }
   void CheckGoodAgain() {
@@ -172,9 +173,8 @@ TEST_CASE("A database that is damaged, foreign or newer is one line, and is left
 
 TEST_CASE("A database of another component is refused") {
   Place place;
-  const std::string of_outputs = Read(place.Database("outputs"));
-  place.CheckRefused("inputs", [&](const std::string&) { return of_outputs; },
-                     {"another component"});
+  const auto outputs = [&](const std::string&) { return Read(place.Database("outputs")); };
+  place.CheckRefused("inputs", outputs, {"another component"});
   place.CheckGoodAgain();
 }
 
@@ -206,7 +206,7 @@ TEST_CASE("A directory that cannot be written to is one line, and is left as it 
                {"server.data_dir: " + place.data() + ": cannot be written to: Permission denied"});
   CheckOneLine(TryUp(place.data() + "/below", "127.0.0.1:0", launcher),
                {"server.data_dir: " + place.data() + "/below: cannot be made: Permission denied"});
-  CHECK(Changes(before, ContentOf(place.data())) == std::vector<std::string>());
+  CHECK_THAT(Changes(before, ContentOf(place.data())), Catch::Equals(std::vector<std::string>()));
   fs::permissions(place.data(), fs::perms(0700));
   CheckOneLine(TryUp(place.data() + "/mac.keys"), {"server.data_dir: ", "is no directory"});
   CheckOneLine(TryUp("/proc/kantoku"), {"server.data_dir: /proc/kantoku: cannot be made: "});

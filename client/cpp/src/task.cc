@@ -30,11 +30,11 @@ Option Option::ForPlugin(std::shared_ptr<Plugin> plugin, OnData change) {
   return option;
 }
 
-Option ContentType(std::string media_type) {
+Option ContentType(const std::string& media_type) {
   return Set([=](TaskSpec& spec) { spec.content_type = media_type; });
 }
 
-Option Reference(std::string reference) {
+Option Reference(const std::string& reference) {
   return Set([=](TaskSpec& spec) { spec.reference = reference; });
 }
 

@@ -47,7 +47,7 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
   }
   std::ranges::sort(lanes);
   lanes.erase(std::unique(lanes.begin(), lanes.end()), lanes.end());
-  matcher_.Attach(session->number, std::move(lanes));
+  matcher_.Attach(session->number, lanes);
   SetCredit(command.connection, command.max_held);
   return verdicts;
 }

@@ -60,7 +60,7 @@ void Matcher::Activate(LaneIndex lane) {
   active_.push_back(lane);
 }
 
-void Matcher::Attach(SessionNumber session, std::vector<LaneIndex> lanes) {
+void Matcher::Attach(SessionNumber session, std::span<const LaneIndex> lanes) {
   Detach(session);
   Session& entry = sessions_[session];
   entry.opening = next_opening_++;

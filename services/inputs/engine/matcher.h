@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,7 +58,7 @@ class Matcher {
   void Gone(LaneIndex lane);
 
   // The session takes tasks of these lanes, each named once; it has no room yet.
-  void Attach(SessionNumber session, std::vector<LaneIndex> lanes);
+  void Attach(SessionNumber session, std::span<const LaneIndex> lanes);
   void Detach(SessionNumber session);
   // How many more tasks the session takes.
   void SetRoom(SessionNumber session, uint32_t room);

@@ -98,8 +98,8 @@ class Task {
 };
 
 // The options that need no plugin; TaskSpec says what each means.
-Option ContentType(std::string media_type);
-Option Reference(std::string reference);
+Option ContentType(const std::string& media_type);
+Option Reference(const std::string& reference);
 Option Priority(int32_t priority);
 Option NotBefore(absl::Time time);
 // Not before `delay` after the spawn, by this machine's clock. INVALID_ARGUMENT, INVALID_DELAY when

@@ -1,3 +1,5 @@
+#include <array>
+
 #include "tests/unit/inputs/engine/engine_world.h"
 
 namespace kantoku::inputs::testing {
@@ -60,8 +62,8 @@ TEST_CASE("A task that waits is cancelled at once, whatever it waits for") {
 
 TEST_CASE("Cancelled tasks leave the queue of their lane to the others") {
   EngineWorld world;
-  std::vector<TaskId> tasks;
-  for (int i = 0; i < 300; ++i) tasks.push_back(world.Spawn({Spec()})->items[0].id);
+  std::array<TaskId, 300> tasks;
+  for (TaskId& task : tasks) task = world.Spawn({Spec()})->items[0].id;
   for (int i = 0; i < 300; ++i) {
     if (i % 3 != 0) CHECK(Cancel(world, tasks[i]).ok());
   }

@@ -12,7 +12,7 @@ namespace {
 namespace inputspb = ::kantoku::inputs::v1;
 
 template <typename Message>
-Received<Message> Receive(std::string bytes) {
+Received<Message> Receive(const std::string& bytes) {
   // In pieces, as they come from a network.
   std::vector<grpc::Slice> slices;
   for (size_t at = 0; at < bytes.size(); at += 7) slices.emplace_back(bytes.substr(at, 7));
