@@ -257,6 +257,7 @@ void Core::GiveUpConnection(Actions& actions) {
 }
 
 void Core::Collect(absl::Duration now, Actions& actions) {
+  puts_->OnTime(now);
   if (stream_ != nullptr && welcomed_ && !writing_ && FillFrame(now)) {
     writing_ = true;
     stream_->Claim();

@@ -53,8 +53,24 @@ void PutQueue::Add(HeldTaskPtr task, Result result) {
   waiting_.push_back({std::move(task), std::move(result)});
 }
 
+void PutQueue::OnTime(absl::Duration now) {
+  std::erase_if(unleased_, [&](Unleased& unleased) {
+    const HeldTaskPtr& task = unleased.waiting.task;
+    if (!IsWanted(*task)) return true;
+    if (task->lease_token != unleased.refused_token) {
+      waiting_.push_front(std::move(unleased.waiting));
+      return true;
+    }
+    if (now < unleased.until) return false;
+    HandBack(task, unleased.answer);
+    return true;
+  });
+}
+
 absl::Duration PutQueue::next_time() const {
-  return in_flight_ || waiting_.empty() ? absl::InfiniteDuration() : retry_at_;
+  const absl::Duration patience =
+      unleased_.empty() ? absl::InfiniteDuration() : unleased_.front().until;
+  return in_flight_ || waiting_.empty() ? patience : std::min(patience, retry_at_);
 }
 
 bool PutQueue::Fill(outputspb::PutRequest& request) {
@@ -88,7 +104,7 @@ void PutQueue::OnAnswer(const absl::Status& status, outputspb::PutRequest& reque
   const bool answered = status.ok() && response.results_size() == request.items_size();
   if (answered) {
     for (int i = 0; i < request.items_size(); ++i) {
-      if (!OnItem(sent_[i], request.items(i), *response.mutable_results(i))) continue;
+      if (!OnItem(sent_[i], *request.mutable_items(i), *response.mutable_results(i), now)) continue;
       again.push_back(i);
       hint = std::max(hint, platform::FromProto(response.results(i).status().retry_after()));
     }
@@ -111,24 +127,40 @@ void PutQueue::OnAnswer(const absl::Status& status, outputspb::PutRequest& reque
   TakeBack(std::move(again), request);
 }
 
-bool PutQueue::OnItem(const HeldTaskPtr& task, const outputspb::PutItem& item,
-                      outputspb::PutResult& result) {
+bool PutQueue::OnItem(const HeldTaskPtr& task, outputspb::PutItem& item,
+                      outputspb::PutResult& result, absl::Duration now) {
   if (!IsWanted(*task)) return false;
   const auto code = static_cast<absl::StatusCode>(result.status().code());
   if (code == absl::StatusCode::kOk) {
     ledger_.OnReceipt(task, std::move(*result.mutable_receipt()));
     return false;
   }
-  // A token that was replaced meanwhile may have ended; its successor has not.
-  if (code == absl::StatusCode::kPermissionDenied && item.lease_token() != task->lease_token) {
-    return true;
+  if (code == absl::StatusCode::kPermissionDenied) {
+    // A token that was replaced meanwhile may have ended; its successor has not.
+    if (item.lease_token() != task->lease_token) return true;
+    unleased_.push_back({.waiting = TakeOut(task, item),
+                         .refused_token = item.lease_token(),
+                         .answer = std::move(result),
+                         .until = now + kRenewalPatience});
+    return false;
   }
-  const Verdict verdict = Judge(code);
-  if (verdict == Verdict::kRetry) return true;
-  ledger_.ReturnPut(task, {verdict == Verdict::kBad ? inputspb::NACK_KIND_FAILED_FINALLY
-                                                    : inputspb::NACK_KIND_RETURNED,
-                           result.status().reason(), result.status().message()});
+  if (Judge(code) == Verdict::kRetry) return true;
+  HandBack(task, result);
   return false;
+}
+
+void PutQueue::HandBack(const HeldTaskPtr& task, const outputspb::PutResult& answer) {
+  const auto code = static_cast<absl::StatusCode>(answer.status().code());
+  ledger_.ReturnPut(task, {Judge(code) == Verdict::kBad ? inputspb::NACK_KIND_FAILED_FINALLY
+                                                        : inputspb::NACK_KIND_RETURNED,
+                           answer.status().reason(), answer.status().message()});
+}
+
+PutQueue::Waiting PutQueue::TakeOut(HeldTaskPtr task, outputspb::PutItem& item) {
+  Waiting waiting{.task = std::move(task)};
+  waiting.result.data.swap(*item.mutable_data());
+  waiting.result.content_type.swap(*item.mutable_content_type());
+  return waiting;
 }
 
 void PutQueue::TakeBack(std::vector<size_t> indexes, outputspb::PutRequest& request) {
@@ -136,10 +168,7 @@ void PutQueue::TakeBack(std::vector<size_t> indexes, outputspb::PutRequest& requ
     const size_t index = indexes.back();
     indexes.pop_back();
     outputspb::PutItem& item = *request.mutable_items(static_cast<int>(index));
-    Waiting& waiting = waiting_.emplace_front();
-    waiting.task = std::move(sent_[index]);
-    waiting.result.data.swap(*item.mutable_data());
-    waiting.result.content_type.swap(*item.mutable_content_type());
+    waiting_.push_front(TakeOut(std::move(sent_[index]), item));
   }
   sent_.clear();
 }

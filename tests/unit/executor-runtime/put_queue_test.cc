@@ -217,18 +217,57 @@ TEST_CASE("A result that Outputs calls invalid fails the task finally") {
   CHECK(reports.nacks(0).error().reason() == "RESULT_TOO_LARGE");
 }
 
-TEST_CASE("A lease that was renewed meanwhile is tried again, another is handed back") {
+TEST_CASE("A lease that was renewed meanwhile is tried again at once") {
   Desk desk;
   const HeldTaskPtr renewed = desk.Add(1);
-  desk.Add(2);
   desk.Fill();
   renewed->lease_token = "renewed";
   desk.Answer(7, "INVALID_LEASE");
-  CHECK(desk.Reports().nacks_size() == 1);
   REQUIRE(desk.Fill());
-  REQUIRE(desk.request.items_size() == 1);
   CHECK(desk.request.items(0).lease_token() == "renewed");
   CHECK(desk.request.items(0).data() == "data");
+}
+
+TEST_CASE("A result whose lease has ended waits for another lease, and holds nothing up") {
+  Desk desk;
+  const HeldTaskPtr waiting = desk.Add(1);
+  desk.Fill();
+  desk.Answer(7, "INVALID_LEASE");
+  CHECK(desk.queue.size() == 1);
+  desk.queue.OnTime(kNow);
+  CHECK_FALSE(desk.queue.Ready(kNow));
+  CHECK(desk.queue.next_time() == kNow + PutQueue::kRenewalPatience);
+
+  desk.Add(2);
+  REQUIRE(desk.queue.Ready(kNow));
+  REQUIRE(desk.Fill());
+  CHECK(desk.request.items_size() == 1);
+  desk.Answer(0);
+
+  SECTION("which comes") {
+    waiting->lease_token = "renewed";
+    desk.queue.OnTime(kNow);
+    REQUIRE(desk.queue.Ready(kNow));
+    REQUIRE(desk.Fill());
+    CHECK(desk.request.items(0).lease_token() == "renewed");
+    CHECK(desk.request.items(0).data() == "data");
+    CHECK(desk.request.items(0).content_type() == "text/plain");
+  }
+  SECTION("which does not come: it is handed back and costs no attempt") {
+    desk.queue.OnTime(kNow + PutQueue::kRenewalPatience - absl::Nanoseconds(1));
+    CHECK(desk.Reports().nacks_size() == 0);
+    desk.queue.OnTime(kNow + PutQueue::kRenewalPatience);
+    const auto reports = desk.Reports();
+    REQUIRE(reports.nacks_size() == 1);
+    CHECK(reports.nacks(0).kind() == inputs::v1::NACK_KIND_RETURNED);
+    CHECK(reports.nacks(0).error().reason() == "INVALID_LEASE");
+    CHECK(desk.queue.size() == 0);
+  }
+  SECTION("and is forgotten when the dispatch is taken away") {
+    desk.ledger.Abandon();
+    desk.queue.OnTime(kNow);
+    CHECK(desk.queue.size() == 0);
+  }
 }
 
 TEST_CASE("A revoked dispatch is not put, nor tried again") {
