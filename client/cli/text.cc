@@ -1,47 +1,23 @@
 #include "client/cli/text.h"
 
 #include <algorithm>
-#include <cstdint>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace kantoku::cli {
-namespace {
 
-// The length of the UTF-8 sequence at the beginning of `bytes`, which is not empty; 0: none.
-size_t SequenceLength(std::string_view bytes) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(bytes[i]); };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || bytes.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, and what lies beyond Unicode.
-  const bool bad = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) >= 0xa0) ||
-                   (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) >= 0x90);
-  return bad ? 0 : length;
-}
-
-// ASCII's control characters, and those that UTF-8 writes as C2 80 to C2 9F.
-bool IsControl(std::string_view sequence) {
-  const auto first = static_cast<uint8_t>(sequence[0]);
-  if (sequence.size() == 1) return first < 0x20 || first == 0x7f;
-  return sequence.size() == 2 && first == 0xc2 && static_cast<uint8_t>(sequence[1]) < 0xa0;
-}
-
-}  // namespace
+using platform::IsControlCharacter;
+using platform::Utf8CharacterBytes;
 
 std::string OneLine(std::string_view text) {
   std::string line;
   while (!text.empty()) {
-    const size_t length = SequenceLength(text);
+    const size_t length = Utf8CharacterBytes(text);
     const std::string_view sequence = text.substr(0, std::max<size_t>(length, 1));
     if (length == 0) {
       line.push_back('?');
-    } else if (sequence != " " && !IsControl(sequence)) {
+    } else if (sequence != " " && !IsControlCharacter(sequence)) {
       line.append(sequence);
     } else if (!line.empty() && line.back() != ' ') {
       line.push_back(' ');
@@ -52,21 +28,12 @@ std::string OneLine(std::string_view text) {
   return line;
 }
 
-bool IsUtf8(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const size_t length = SequenceLength(bytes);
-    if (length == 0) return false;
-    bytes.remove_prefix(length);
-  }
-  return true;
-}
-
 bool IsShowable(std::string_view bytes) {
   while (!bytes.empty()) {
-    const size_t length = SequenceLength(bytes);
+    const size_t length = Utf8CharacterBytes(bytes);
     if (length == 0) return false;
     const std::string_view sequence = bytes.substr(0, length);
-    if (IsControl(sequence) && sequence != "\n" && sequence != "\t" && sequence != "\r") {
+    if (IsControlCharacter(sequence) && sequence != "\n" && sequence != "\t" && sequence != "\r") {
       return false;
     }
     bytes.remove_prefix(length);

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "kantoku/output.h"
 #include "kantoku/task_info.h"
+#include "services/platform/utf8.h"
 
 // How things look to people. What executors and other users wrote may hold anything, also what
 // would steer a terminal, so it passes OneLine on its way there.
@@ -18,7 +19,7 @@ std::string OneLine(std::string_view text);
 // Whether it can be shown on a terminal as it is: UTF-8 without control characters, but for tabs
 // and ends of lines.
 bool IsShowable(std::string_view bytes);
-bool IsUtf8(std::string_view bytes);
+using platform::IsUtf8;
 // How many columns it takes, as far as a code point is one.
 size_t WidthOf(std::string_view text);
 // Filled up with spaces.

@@ -5,11 +5,13 @@
 #include <string>
 #include <string_view>
 
+#include "services/platform/utf8.h"
+
 namespace kantoku::executor {
 
 // One string field that is not UTF-8 makes a whole message unreadable, and with it the reports of
 // other tasks. Whatever a handler says passes through here first.
-bool IsUtf8(std::string_view text);
+using platform::IsUtf8;
 // `text` with every byte that is no part of UTF-8 replaced by '?', cut to `limit` bytes between two
 // characters.
 std::string CutUtf8(std::string_view text, size_t limit);
