@@ -32,6 +32,8 @@ class Rule:
     spared: str = r"(?!)"  # files that see everything
 
 
+# What decides and does nothing else.
+PURE = r"services/inputs/(engine|selector)/"
 COMPOSITION = r"services/[^/]+/(module\.(h|cc)|main\.cc)$|services/all-in-one/"
 
 
@@ -64,32 +66,37 @@ RULES = [
         why="backends keep bytes: no gRPC and no generated Protobuf",
     ),
     Rule(
-        files=r"services/inputs/engine/",
+        files=PURE,
         include=rf"{GRPC}|{PROTOBUF}",
-        why="the engine is a pure state machine: plain structs in and out, no gRPC, no Protobuf",
+        why="engine and selectors are pure: plain structs in and out, no gRPC, no Protobuf",
     ),
     Rule(
-        files=r"services/inputs/engine/",
+        files=PURE,
         include=rf"services/platform/store/|services/inputs/(store\.h|backends/|partition/|decorators/)|{DATABASES}",
-        why="the engine is a pure state machine: it returns mutations and knows no store",
+        why="engine and selectors are pure: they know no store, the engine returns mutations",
     ),
     Rule(
-        files=r"services/inputs/engine/",
+        files=PURE,
         include=rf"{THREADS}|absl/synchronization/",
         use=r"\b(std::this_thread|thread_local|pthread_\w+)\b",
-        why="the engine is a pure state machine on one thread: no threads, no locks",
+        why="engine and selectors are pure: no threads, no locks",
     ),
     Rule(
-        files=r"services/inputs/engine/",
+        files=PURE,
         include=r"absl/time/clock\.h|(ctime|time\.h|sys/time\.h)$",
         use=r"\b(absl::(Now|GetCurrentTimeNanos|SleepFor)|(system|steady|high_resolution)_clock|clock_gettime|gettimeofday)\b",
-        why="the engine has no clock of its own: time is a parameter of Apply",
+        why="engine and selectors have no clock of their own: time is a parameter",
     ),
     Rule(
-        files=r"services/inputs/engine/",
+        files=PURE,
         include=r"(random|iostream|fstream|filesystem|cstdio|stdio\.h|unistd\.h|fcntl\.h)$|sys/|absl/random/",
         use=r"\bstd::(random_device|mt19937(_64)?|rand)\b",
-        why="the engine is deterministic: no I/O, no randomness of its own",
+        why="engine and selectors are deterministic: no I/O, no randomness of their own",
+    ),
+    Rule(
+        files=r"services/inputs/selector/",
+        include=r"services/(?!inputs/selector/|platform/(check|status|utf8)\.h)|absl/time/",
+        why="selectors are texts and labels: they know no task, no executor and no time",
     ),
     Rule(
         files=r"services/(?!platform/(store/)?(sqlite|postgres|kafka)/)|client/|examples/",
@@ -198,6 +205,16 @@ BROKEN = {
         "auto now = std::chrono::steady_clock::now();",
         "auto now = absl::Now();",
     ],
+    "services/inputs/selector/selector.cc": [
+        '#include "services/inputs/engine/types.h"',
+        '#include "services/inputs/store.h"',
+        '#include "services/platform/ids.h"',
+        '#include "absl/time/time.h"',
+        '#include "kantoku/task/v1/task.pb.h"',
+        "#include <mutex>",
+        "#include <iostream>",
+        "std::mt19937 random;",
+    ],
     "client/cpp/src/client.cc": ['#include "services/inputs/service.h"'],
     "client/cpp/include/kantoku/client.h": ['#include "kantoku/task/v1/task.pb.h"', '#include "services/platform/status.h"'],
     "services/executor-runtime/handler.h": ["#include <grpcpp/grpcpp.h>", '#include "services/platform/check.h"'],
@@ -216,8 +233,14 @@ ALLOWED = {
     "services/inputs/engine/engine.cc": [
         '#include "absl/time/time.h"',
         '#include "services/inputs/engine/lane.h"',
+        '#include "services/inputs/selector/selector.h"',
         "// never absl::Now(), nor #include <thread>",
         '/*\n#include <mutex>\n*/ const char* s = "absl::Now";',
+    ],
+    "services/inputs/selector/selector.cc": [
+        '#include "services/inputs/selector/labels.h"',
+        '#include "services/platform/status.h"',
+        '#include "absl/strings/str_cat.h"',
     ],
     "client/cpp/src/client.cc": ['#include "services/platform/status.h"'],
 }
