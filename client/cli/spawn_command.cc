@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <istream>
+#include <map>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,12 @@
 
 namespace kantoku::cli {
 namespace {
+
+const std::map<std::string, EffectClass> kEffects = {
+    {"pure", EffectClass::kPure},
+    {"idempotent", EffectClass::kIdempotent},
+    {"once", EffectClass::kOnce},
+};
 
 class SpawnCommand final : public Command {
  public:
@@ -33,6 +40,13 @@ class SpawnCommand final : public Command {
         ->type_name("TIME");
     app.add_option("--attempts", attempts_, "How often it may run, 1 to 1000 (default 3)")
         ->check(CLI::Range(1, 1'000).description(""));
+    app.add_option("--no-retry", no_retry_,
+                   "Reason of a failure after which it does not run again; may be given repeatedly")
+        ->type_name("REASON");
+    app.add_option("--effect", effect_,
+                   "What a second run would do; once: harm, so the handler begins at most once")
+        ->type_name("pure|idempotent|once")
+        ->transform(CLI::CheckedTransformer(kEffects, CLI::ignore_case).description(""));
     app.add_flag("--await", await_, "Wait for the result and print it, as `kantoku await` does");
   }
 
@@ -79,7 +93,10 @@ class SpawnCommand final : public Command {
       if (!timeout.ok()) return timeout.status();
       task.With(Timeout(*timeout));
     }
-    if (attempts_.has_value()) task.With(Retry(RetryPolicy{.max_attempts = attempts_}));
+    if (attempts_.has_value() || !no_retry_.empty()) {
+      task.With(Retry(RetryPolicy{.max_attempts = attempts_, .non_retryable_reasons = no_retry_}));
+    }
+    if (effect_.has_value()) task.With(Effect(*effect_));
     return task;
   }
 
@@ -92,6 +109,8 @@ class SpawnCommand final : public Command {
   std::string delay_;
   std::string timeout_;
   std::optional<uint32_t> attempts_;
+  std::vector<std::string> no_retry_;
+  std::optional<EffectClass> effect_;
   bool await_ = false;
 };
 

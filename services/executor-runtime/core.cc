@@ -123,6 +123,7 @@ absl::Status Core::Finish() {
     ledger_->StopHandlers(StopCause::kDraining);
     actions.stops = ledger_->TakeStopped();
     actions.wake_workers = options_.concurrency;  // At least as many as there are.
+    actions.wake_starting = true;
   }
   Perform(actions);
   const absl::Duration until = Steady() + kHangUpWithin;
@@ -166,6 +167,7 @@ void Core::Stop() {
     ledger_->StopHandlers(StopCause::kDraining);
     actions.stops = ledger_->TakeStopped();
     actions.wake_workers = options_.concurrency;  // At least as many as there are.
+    actions.wake_starting = true;
     actions.wake_run = true;
     actions.cancel_put = put_context_;
     GiveUpConnection(actions);
@@ -272,6 +274,7 @@ void Core::Collect(absl::Duration now, Actions& actions) {
     actions.put = true;
   }
   for (std::stop_source& stop : ledger_->TakeStopped()) actions.stops.push_back(std::move(stop));
+  actions.wake_starting = ledger_->TakeStartsDecided();
   if (ending_ != Ending::kNo || NextTime() < run_wakes_at_) {
     run_wakes_at_ = -absl::InfiniteDuration();
     actions.wake_run = true;
@@ -309,6 +312,7 @@ bool Core::FillFrame(absl::Duration now) {
 void Core::Perform(const Actions& actions) {
   if (actions.wake_run) run_wakes_.SignalAll();
   for (size_t i = 0; i < actions.wake_workers; ++i) work_waits_.Signal();
+  if (actions.wake_starting) start_waits_.SignalAll();
   if (actions.open != nullptr) actions.open->Open();
   if (actions.put) {
     std::shared_ptr<grpc::ClientContext> context;

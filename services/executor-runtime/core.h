@@ -61,12 +61,13 @@ class Core final : public Executor, private PullStream::Listener {
     std::shared_ptr<grpc::ClientContext> cancel_put;
     bool wake_run = false;
     size_t wake_workers = 0;
+    bool wake_starting = false;
     std::vector<std::stop_source> stops;
     std::vector<std::pair<LogLevel, std::string>> lines;
 
     bool empty() const {
       return open == nullptr && write == nullptr && cancel == nullptr && cancel_put == nullptr &&
-             !put && stops.empty() && lines.empty() && wake_workers == 0;
+             !put && stops.empty() && lines.empty() && wake_workers == 0 && !wake_starting;
     }
   };
 
@@ -84,6 +85,8 @@ class Core final : public Executor, private PullStream::Listener {
 
   // A worker's thread.
   void Work();
+  // Waits while the task is starting; whether its handler is to run.
+  bool AwaitStart(const HeldTask& task);
   void End(const HeldTaskPtr& task, absl::StatusOr<Result> result, absl::Duration now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<Result> RunHandler(const HeldTaskPtr& task);
@@ -102,6 +105,9 @@ class Core final : public Executor, private PullStream::Listener {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::vector<HeldTaskPtr> ReadTasks(inputs::v1::PullResponse& frame, absl::Duration now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Adds what runs inline.
+  void ReadStarts(const inputs::v1::PullResponse& frame, absl::Duration now,
+                  std::vector<HeldTaskPtr>& run_inline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReadReports(inputs::v1::PullResponse& frame, Actions& actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -129,7 +135,8 @@ class Core final : public Executor, private PullStream::Listener {
 
   platform::Mutex mu_;
   platform::CondVar run_wakes_;
-  platform::CondVar work_waits_;
+  platform::CondVar work_waits_;   // Workers that have nothing to do.
+  platform::CondVar start_waits_;  // Workers whose task is starting.
   platform::CondVar calls_end_;
 
   std::optional<Ledger> ledger_ ABSL_GUARDED_BY(mu_);

@@ -71,6 +71,7 @@ void Core::OnFrame(PullStream& stream, inputs::v1::PullResponse& frame) {
       GiveUpConnection(actions);
     } else {
       run_inline = ReadTasks(frame, now);
+      ReadStarts(frame, now, run_inline);
       ReadReports(frame, actions);
       actions.wake_workers = std::min<size_t>(idle_workers_, ledger_->queued());
     }
@@ -111,6 +112,14 @@ std::vector<HeldTaskPtr> Core::ReadTasks(inputs::v1::PullResponse& frame, absl::
     if (task != nullptr) run_inline.push_back(std::move(task));
   }
   return run_inline;
+}
+
+void Core::ReadStarts(const inputs::v1::PullResponse& frame, absl::Duration now,
+                      std::vector<HeldTaskPtr>& run_inline) {
+  for (const auto& start : frame.starts_confirmed()) {
+    HeldTaskPtr task = ledger_->OnStartConfirmed(start.task_id(), start.dispatch(), now);
+    if (task != nullptr) run_inline.push_back(std::move(task));
+  }
 }
 
 void Core::ReadReports(inputs::v1::PullResponse& frame, Actions& actions) {
@@ -226,8 +235,15 @@ void Core::Work() {
       }
     }
     Perform(actions);
+    if (task != nullptr && task->confirm_start && !AwaitStart(*task)) task = nullptr;
     if (task != nullptr) result = RunHandler(task);
   }
+}
+
+bool Core::AwaitStart(const HeldTask& task) {
+  platform::MutexLock lock(mu_);
+  while (!stopping_ && !task.dropped && task.phase == Phase::kStarting) start_waits_.Wait(mu_);
+  return !task.dropped && task.phase == Phase::kRunning;
 }
 
 void Core::End(const HeldTaskPtr& task, absl::StatusOr<Result> result, absl::Duration now) {

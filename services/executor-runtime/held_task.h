@@ -35,6 +35,7 @@ struct Registration {
 
 enum class Phase : uint8_t {
   kQueued,     // Received; the handler has not begun.
+  kStarting,   // About to begin, as soon as Inputs has confirmed that it may.
   kRunning,    // The handler runs.
   kPutting,    // The handler returned a result that is on its way to Outputs.
   kAcking,     // Outputs has the result; Inputs has not confirmed it.
@@ -57,6 +58,7 @@ struct HeldTask {
   std::string payload;
   std::string content_type;
   const Registration* registration = nullptr;
+  bool confirm_start = false;  // The handler begins at most once: Inputs confirms that it may.
   absl::Duration timeout = absl::InfiniteDuration();
   absl::Duration begun = absl::ZeroDuration();
   absl::Duration deadline = absl::InfiniteDuration();  // Of the attempt, by steady time.

@@ -36,7 +36,8 @@ bool IsFailure(int kind) {
 }
 
 bool IsWork(Phase phase) {
-  return phase == Phase::kQueued || phase == Phase::kRunning || phase == Phase::kPutting;
+  return phase == Phase::kQueued || phase == Phase::kStarting || phase == Phase::kRunning ||
+         phase == Phase::kPutting;
 }
 
 // A stop may become more pressing, never less; among equals the first cause counts.
@@ -95,11 +96,16 @@ HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* re
   task->lease_token.swap(*dispatch.mutable_lease_token());
   const absl::Duration timeout = platform::FromProto(dispatch.timeout());
   if (timeout > absl::ZeroDuration()) task->timeout = timeout;
+  task->confirm_start = dispatch.confirm_start();
 
   const bool exceeds = working_ >= max_held_ || tasks_.size() >= size_t{max_held_} * 8 + 1024;
   tasks_.emplace(task->key, task);
   ++working_;
   if (registration != nullptr && registration->run_inline && !draining_ && !exceeds) {
+    if (task->confirm_start) {
+      AskToStart(task);
+      return nullptr;
+    }
     MarkRunning(task, now);
     return task;
   }
@@ -113,6 +119,16 @@ HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* re
     Return(task, Returned("NO_HANDLER", "no handler for type " + task->type));
   }
   return nullptr;
+}
+
+HeldTaskPtr Ledger::OnStartConfirmed(std::string_view task_id, uint32_t dispatch,
+                                     absl::Duration now) {
+  HeldTaskPtr task = Find(task_id, dispatch);
+  if (task == nullptr || task->phase != Phase::kStarting) return nullptr;
+  task->start_reported = true;
+  starts_decided_ = true;
+  MarkRunning(task, now);
+  return task->registration->run_inline ? std::move(task) : nullptr;
 }
 
 void Ledger::OnSettled(std::string_view task_id, uint32_t dispatch) {
@@ -134,7 +150,7 @@ void Ledger::OnControl(const inputspb::HandlerControl& control) {
   if (control.action() == inputspb::HANDLER_ACTION_REVOKE) {
     Drop(task);
   } else if (control.action() == inputspb::HANDLER_ACTION_CANCEL) {
-    if (task->phase == Phase::kQueued) {
+    if (task->phase == Phase::kQueued || task->phase == Phase::kStarting) {
       Return(task, {inputspb::NACK_KIND_CANCELLED, "CANCELLED", "cancelled before it began"});
     } else if (task->phase == Phase::kRunning) {
       task->cancelled = true;
@@ -164,7 +180,11 @@ HeldTaskPtr Ledger::Begin(absl::Duration now) {
       --stale_in_queue_;
       continue;
     }
-    MarkRunning(task, now);
+    if (task->confirm_start) {
+      AskToStart(task);
+    } else {
+      MarkRunning(task, now);
+    }
     return task;
   }
   return nullptr;
@@ -266,12 +286,16 @@ void Ledger::StopHandlers(StopCause cause) {
 void Ledger::OnLost() {
   StopHandlers(StopCause::kLost);
   for (const HeldTaskPtr& task : Queued()) Drop(task);
+  for (const HeldTaskPtr& task : Starting()) Drop(task);
 }
 
 void Ledger::Abandon() {
   for (const HeldTaskPtr& task : std::vector<HeldTaskPtr>(running_)) {
     Stop(*task, StopCause::kRevoked);
     Return(task, Returned("DRAINING", "the executor stops and its handler does not"));
+  }
+  for (const HeldTaskPtr& task : Starting()) {
+    Return(task, Returned("DRAINING", "the executor stops and its start was not confirmed"));
   }
   for (const auto& [key, task] : tasks_) {
     if (task->phase != Phase::kPutting) continue;
@@ -297,9 +321,15 @@ void Ledger::MarkRunning(const HeldTaskPtr& task, absl::Duration now) {
   unreported_.push_back(task);
 }
 
+void Ledger::AskToStart(const HeldTaskPtr& task) {
+  task->phase = Phase::kStarting;
+  starts_.push_back(task);
+}
+
 void Ledger::LeaveWork(const HeldTaskPtr& task) {
   if (!IsWork(task->phase)) return;
   --working_;
+  if (task->phase == Phase::kStarting) starts_decided_ = true;
   if (task->phase == Phase::kQueued) ++stale_in_queue_;
   if (task->phase == Phase::kRunning) {
     KANTOKU_CHECK(running_[task->running_index] == task);
@@ -318,7 +348,7 @@ void Ledger::Stop(HeldTask& task, StopCause cause) {
 void Ledger::Drop(const HeldTaskPtr& task) {
   if (task->phase == Phase::kRunning) Stop(*task, StopCause::kRevoked);
   // A handler that runs still reads the payload.
-  if (task->phase == Phase::kQueued) task->payload = {};
+  if (!task->has_begun) task->payload = {};
   LeaveWork(task);
   task->dropped = true;
   tasks_.erase(task->key);
@@ -326,7 +356,7 @@ void Ledger::Drop(const HeldTaskPtr& task) {
 }
 
 void Ledger::Return(const HeldTaskPtr& task, const HandBack& how) {
-  if (task->phase == Phase::kQueued) task->payload = {};
+  if (!task->has_begun) task->payload = {};
   LeaveWork(task);
   task->phase = Phase::kReturning;
   task->hand_back = {how.kind, CutUtf8(how.reason, kMaxReason), CutUtf8(how.message, kMaxMessage)};
@@ -348,6 +378,14 @@ std::vector<HeldTaskPtr> Ledger::Queued() const {
     if (!task->dropped && task->phase == Phase::kQueued) queued.push_back(task);
   }
   return queued;
+}
+
+std::vector<HeldTaskPtr> Ledger::Starting() const {
+  std::vector<HeldTaskPtr> starting;
+  for (const auto& [key, task] : tasks_) {
+    if (task->phase == Phase::kStarting) starting.push_back(task);
+  }
+  return starting;
 }
 
 void Ledger::FillHello(inputspb::Hello& hello) {
@@ -389,7 +427,8 @@ void Ledger::PresentAgain() {
   for (const auto& [key, task] : tasks_) {
     if (task->phase == Phase::kAcking) acks_.push_back(task);
     if (task->phase == Phase::kReturning) nacks_.push_back(task);
-    if (IsWork(task->phase) && task->has_begun && !task->start_reported) starts_.push_back(task);
+    const bool starts = task->has_begun || task->phase == Phase::kStarting;
+    if (IsWork(task->phase) && starts && !task->start_reported) starts_.push_back(task);
   }
   // Drain may have begun between hello and now.
   credit_pending_ = draining_;

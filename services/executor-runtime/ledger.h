@@ -24,6 +24,8 @@ namespace kantoku::executor {
 //   queued ──Begin──▸ running ──End──▸ putting ──OnReceipt──▸ acking ──confirmed──▸ gone
 //      └─────────────────┴───────────────┴──▸ returning ──a later ping is answered──▸ gone
 //
+// Where the start is to be confirmed, Begin leads to starting, and OnStartConfirmed to running.
+//
 // Whatever is taken away (revoked, refused, omitted after a loss) is gone at once; a handler that
 // still runs is asked to stop, and what it returns is forgotten.
 //
@@ -37,10 +39,14 @@ class Ledger {
   // ---- From Inputs ----
 
   // Takes a dispatch in: into the queue, or, when its handler runs inline, as one that runs from
-  // now on and is returned. Hands it back when it exceeds the credit or has no handler
+  // now on and is returned, unless its start is to be confirmed. Hands it back when it exceeds the
+  // credit or has no handler
   // (`registration` null).
   HeldTaskPtr Receive(inputs::v1::Dispatch& dispatch, const Registration* registration,
                       absl::Duration now);
+  // The handler of a task that is starting may begin: it runs from now on. Returned when it runs
+  // inline; otherwise whoever began it waits for this.
+  HeldTaskPtr OnStartConfirmed(std::string_view task_id, uint32_t dispatch, absl::Duration now);
   void OnSettled(std::string_view task_id, uint32_t dispatch);
   // Returns whether the dispatch was held.
   bool OnRefused(std::string_view task_id, uint32_t dispatch, std::string_view reason);
@@ -51,8 +57,10 @@ class Ledger {
 
   // ---- To and from handlers ----
 
-  // The next task of the queue, now running; null when there is none.
+  // The next task of the queue, now running, or starting; null when there is none.
   HeldTaskPtr Begin(absl::Duration now);
+  // Whether a task that was starting is not any more, since this was asked last.
+  bool TakeStartsDecided() { return std::exchange(starts_decided_, false); }
   // Takes note of what a handler returned. True when `result` is to be put into Outputs; otherwise
   // all is said.
   bool End(const HeldTaskPtr& task, absl::Duration now, const absl::StatusOr<Result>& result);
@@ -126,11 +134,13 @@ class Ledger {
   // Whatever the phase, takes the task out of the lists of those that work.
   void LeaveWork(const HeldTaskPtr& task);
   void MarkRunning(const HeldTaskPtr& task, absl::Duration now);
+  void AskToStart(const HeldTaskPtr& task);
   void Stop(HeldTask& task, StopCause cause);
   void Drop(const HeldTaskPtr& task);
   void Return(const HeldTaskPtr& task, const HandBack& how);
   void CompactQueue();
   std::vector<HeldTaskPtr> Queued() const;
+  std::vector<HeldTaskPtr> Starting() const;
   void PresentAgain();
   bool FillStarts(InputsRequest& request);
   bool FillAcks(InputsRequest& request);
@@ -145,7 +155,8 @@ class Ledger {
   std::vector<HeldTaskPtr> running_;
   std::deque<HeldTaskPtr> unreported_;  // Begun, in that order, with the start not reported yet.
   absl::Duration next_time_ = absl::InfiniteDuration();
-  size_t working_ = 0;  // In the phases queued, running and putting.
+  size_t working_ = 0;  // In the phases queued, starting, running and putting.
+  bool starts_decided_ = false;
 
   bool draining_ = false;
   bool credit_pending_ = false;

@@ -23,6 +23,8 @@ constexpr size_t kMaxName = 255;
 constexpr std::string_view kSpecs = "specs";
 constexpr std::string_view kMarks = "._-/:";
 constexpr absl::Duration kMaxDelay = absl::Hours(24 * 366);
+constexpr int kMaxReasons = 16;
+constexpr size_t kMaxReason = 63;
 
 absl::Status Bad(std::string_view reason, std::string_view message) {
   return platform::Error(absl::StatusCode::kInvalidArgument, reason, message);
@@ -59,6 +61,28 @@ absl::Status ReadMillis(std::string_view field, const google::protobuf::Duration
   return absl::OkStatus();
 }
 
+absl::Status ReadReasons(const google::protobuf::RepeatedPtrField<std::string>& protos,
+                         std::vector<std::string>& reasons) {
+  if (protos.size() > kMaxReasons) {
+    return Bad("OUT_OF_RANGE", absl::StrCat("retry.non_retryable_reasons: ", protos.size(),
+                                            " exceed the limit of ", kMaxReasons));
+  }
+  for (const std::string& reason : protos) {
+    const bool known = std::ranges::all_of(reason, [](unsigned char c) {
+      return absl::ascii_isupper(c) || absl::ascii_isdigit(c) || c == '_';
+    });
+    if (reason.empty() || reason.size() > kMaxReason || !known) {
+      return Bad("BAD_REASON",
+                 absl::StrCat("retry.non_retryable_reasons: \"", absl::CHexEscape(reason),
+                              "\" is not 1 to ", kMaxReason, " of A to Z, 0 to 9 and _"));
+    }
+  }
+  reasons.assign(protos.begin(), protos.end());
+  std::ranges::sort(reasons);
+  reasons.erase(std::unique(reasons.begin(), reasons.end()), reasons.end());
+  return absl::OkStatus();
+}
+
 absl::Status ReadRetry(const task::v1::RetryPolicy& proto, RetryPolicy& retry) {
   constexpr absl::Duration kMost = absl::Hours(24);
   KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
@@ -91,6 +115,22 @@ absl::Status ReadRetry(const task::v1::RetryPolicy& proto, RetryPolicy& retry) {
     }
     retry.jitter = static_cast<float>(proto.jitter());
   }
+  return ReadReasons(proto.non_retryable_reasons(), retry.non_retryable);
+}
+
+// The effect, and the attempts that go with it.
+absl::Status ReadEffect(const task::v1::TaskSpec& proto, TaskSpec& spec) {
+  if (!task::v1::Effect_IsValid(proto.effect())) {
+    return Bad("BAD_EFFECT", absl::StrCat("effect: ", proto.effect(), " is none"));
+  }
+  if (proto.effect() != task::v1::EFFECT_UNSPECIFIED) {
+    spec.effect = static_cast<Effect>(proto.effect());
+  }
+  if (spec.effect != Effect::kOnce) return absl::OkStatus();
+  if (proto.has_retry()) {
+    return Bad("CONTRADICTION", "retry: a task of effect ONCE has one attempt and no retries");
+  }
+  spec.retry = {.max_attempts = 1};
   return absl::OkStatus();
 }
 
@@ -121,9 +161,13 @@ absl::Status ReadTimes(const task::v1::TaskSpec& proto, absl::Time now, TaskSpec
 // What a repeated reference is compared by. `not_before` counts as it was asked for.
 SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
   const auto hash = [](std::string_view bytes) { return DigestOf(bytes).high; };
-  const std::string retry =
-      absl::StrCat(spec.retry.max_attempts, " ", spec.retry.initial_backoff_ms, " ",
-                   spec.retry.max_backoff_ms, " ", spec.retry.multiplier, " ", spec.retry.jitter);
+  // As it was asked for: the single attempt of ONCE is part of the effect.
+  const RetryPolicy asked = proto.has_retry() ? spec.retry : RetryPolicy();
+  std::string retry = absl::StrCat(asked.max_attempts, " ", asked.initial_backoff_ms, " ",
+                                   asked.max_backoff_ms, " ", asked.multiplier, " ", asked.jitter);
+  for (const std::string& reason : asked.non_retryable) absl::StrAppend(&retry, " ", reason);
+  // 0 for what was before there were effects: recorded hashes stay comparable.
+  const bool plain = spec.effect == Effect::kIdempotent;
   return {hash(proto.type()),
           hash(proto.payload()),
           hash(proto.content_type()),
@@ -131,7 +175,8 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
           hash(absl::StrCat(proto.not_before().seconds(), ".", proto.not_before().nanos())),
           hash(absl::StrCat(spec.timeout_ms)),
           hash(retry),
-          hash(absl::StrCat(spec.retention_s))};
+          hash(absl::StrCat(spec.retention_s)),
+          plain ? 0 : hash(absl::StrCat(static_cast<int>(spec.effect)))};
 }
 
 absl::Status ReadSpec(const task::v1::TaskSpec& proto, const SpecLimits& limits, absl::Time now,
@@ -156,6 +201,7 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, const SpecLimits& limits,
   spec.priority = proto.priority();
   KANTOKU_RETURN_IF_ERROR(ReadTimes(proto, now, spec));
   if (proto.has_retry()) KANTOKU_RETURN_IF_ERROR(ReadRetry(proto.retry(), spec.retry));
+  KANTOKU_RETURN_IF_ERROR(ReadEffect(proto, spec));
   if (!spec.reference.empty()) spec.hashes = HashesOf(proto, spec);
   return absl::OkStatus();
 }

@@ -28,6 +28,7 @@ struct Flags {
   int count = 0;
   int window = 500;
   int batch = 50;
+  bool once = false;
 };
 
 class ChaosClient {
@@ -65,13 +66,14 @@ class ChaosClient {
  private:
   void Spawn(int first, int count) {
     std::vector<Task> tasks;
+    // Handlers are lost with the executors that are killed, any number of times.
+    const Option repetition = flags_.once ? Effect(EffectClass::kOnce)
+                                          : Retry({.max_attempts = 1'000,
+                                                   .initial_backoff = absl::Milliseconds(1),
+                                                   .max_backoff = absl::Milliseconds(1)});
     for (int index = first; index < first + count; ++index) {
-      // Handlers are lost with the executors that are killed, any number of times.
       tasks.push_back(Task(kWorkType, PayloadOf(index))
-                          .With(Reference(absl::StrCat(flags_.run, ".", index)),
-                                Retry({.max_attempts = 1'000,
-                                       .initial_backoff = absl::Milliseconds(1),
-                                       .max_backoff = absl::Milliseconds(1)})));
+                          .With(Reference(absl::StrCat(flags_.run, ".", index)), repetition));
     }
     Say(absl::StrCat("spawning ", first, " ", count, "\n"));
     const auto answers = client_.SpawnBatch(std::move(tasks));
@@ -138,6 +140,7 @@ int main(int argc, char** argv) {
   app.add_option("--count", flags.count, "Number of tasks");
   app.add_option("--window", flags.window, "Most tasks that are under way at once");
   app.add_option("--batch", flags.batch, "Tasks in a spawn");
+  app.add_flag("--once", flags.once, "Tasks of effect ONCE");
   CLI11_PARSE(app, argc, argv);
   auto client = kantoku::Client::Connect(flags.inputs, {.outputs_address = flags.outputs});
   KANTOKU_CHECK(client.ok());

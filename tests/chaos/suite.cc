@@ -113,12 +113,25 @@ void Suite::StartClient(size_t client, int first, int count, int window) {
     clients_.emplace_back();
     client_journals_.push_back(journals_.AddClient());
   }
-  clients_[client] = StartChild(
-      {.argv = {Binary("kantoku-chaos-client"), "--inputs", address(Service::kInputs), "--outputs",
-                address(Service::kOutputs), "--journal", client_journals_[client], "--run", "chaos",
-                "--first", absl::StrCat(first), "--count", absl::StrCat(count), "--window",
-                absl::StrCat(window)},
-       .output_file = directory_.File(absl::StrCat("client-", client, ".log"))});
+  std::vector<std::string> argv = {Binary("kantoku-chaos-client"),
+                                   "--inputs",
+                                   address(Service::kInputs),
+                                   "--outputs",
+                                   address(Service::kOutputs),
+                                   "--journal",
+                                   client_journals_[client],
+                                   "--run",
+                                   "chaos",
+                                   "--first",
+                                   absl::StrCat(first),
+                                   "--count",
+                                   absl::StrCat(count),
+                                   "--window",
+                                   absl::StrCat(window)};
+  if (options_.once) argv.push_back("--once");
+  clients_[client] =
+      StartChild({.argv = std::move(argv),
+                  .output_file = directory_.File(absl::StrCat("client-", client, ".log"))});
 }
 
 Client Suite::Connect() const {

@@ -42,6 +42,7 @@ class Suite {
     absl::Duration drain_timeout = absl::Seconds(10);
     int concurrency = 16;  // Of an executor.
     int max_held = 32;     // By an executor.
+    bool once = false;     // Clients spawn tasks of effect ONCE.
   };
 
   explicit Suite(const Options& options);

@@ -55,7 +55,23 @@ absl::Status SetRetry(const RetryPolicy& from, taskpb::RetryPolicy& to) {
   }
   if (from.multiplier.has_value()) to.set_multiplier(*from.multiplier);
   if (from.jitter.has_value()) to.set_jitter(*from.jitter);
+  for (const std::string& reason : from.non_retryable_reasons) {
+    KANTOKU_RETURN_IF_ERROR(CheckText("retry.non_retryable_reasons", reason));
+    to.add_non_retryable_reasons(reason);
+  }
   return absl::OkStatus();
+}
+
+taskpb::Effect ToProto(EffectClass effect) {
+  switch (effect) {
+    case EffectClass::kPure:
+      return taskpb::EFFECT_PURE;
+    case EffectClass::kIdempotent:
+      return taskpb::EFFECT_IDEMPOTENT;
+    case EffectClass::kOnce:
+      return taskpb::EFFECT_ONCE;
+  }
+  return taskpb::EFFECT_UNSPECIFIED;
 }
 
 std::string UuidText(const std::string& bytes) {
@@ -137,6 +153,7 @@ absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
     KANTOKU_RETURN_IF_ERROR(
         SetDuration("result_retention", *spec.result_retention, *proto.mutable_result_retention()));
   }
+  if (spec.effect.has_value()) proto.set_effect(ToProto(*spec.effect));
   return proto;
 }
 

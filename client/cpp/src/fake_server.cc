@@ -4,6 +4,7 @@
 #include <cmath>
 #include <exception>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -138,6 +139,10 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
                                                         TaskSpec spec) {
   if (spec.type.empty()) {
     return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_TYPE", "type is empty");
+  }
+  if (spec.effect == EffectClass::kOnce && spec.retry.has_value()) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "CONTRADICTION",
+                           "retry: a task of effect ONCE has one attempt and no retries");
   }
   const auto reference = std::make_pair(namespace_name, spec.reference);
   if (const auto taken = by_reference_.find(reference);
@@ -380,7 +385,10 @@ void FakeKantoku::Server::Settle(Record& record, absl::StatusOr<std::string> res
   record.info.last_error = ErrorOf(result.status());
   const RetryPolicy policy = record.spec.retry.value_or(RetryPolicy());
   const uint32_t failures = ++record.info.failed_attempts;
-  if (!IsFinal(result.status()) && failures < policy.max_attempts.value_or(kDefaultAttempts)) {
+  const bool final =
+      IsFinal(result.status()) || record.spec.effect == EffectClass::kOnce ||
+      absl::c_linear_search(policy.non_retryable_reasons, record.info.last_error->reason);
+  if (!final && failures < policy.max_attempts.value_or(kDefaultAttempts)) {
     record.due = now_ + PauseAfterFailure(policy, failures);
     return;
   }

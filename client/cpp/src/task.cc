@@ -69,4 +69,8 @@ Option ResultRetention(absl::Duration retention) {
   return Set([=](TaskSpec& spec) { spec.result_retention = retention; });
 }
 
+Option Effect(EffectClass effect) {
+  return Set([=](TaskSpec& spec) { spec.effect = effect; });
+}
+
 }  // namespace kantoku

@@ -14,6 +14,7 @@ void Effects::Clear() {
   dead.clear();
   dispatches.clear();
   renewals.clear();
+  starts.clear();
   controls.clear();
   fences.clear();
   closes.clear();

@@ -19,6 +19,8 @@ struct StateRecord {
   uint32_t closed_dispatch = 0;  // This and earlier dispatches are over.
   uint32_t failed_attempts = 0;
   bool cancel_requested = false;
+  bool once_begun =
+      false;  // Of effect ONCE, and its handler may have begun: never dispatched again.
   std::optional<TaskState> intended_end;  // Set while SETTLING.
   std::optional<absl::Time> not_before;   // Of a backoff.
   Failure last_failure;
@@ -94,6 +96,14 @@ struct DispatchMessage {
   std::string_view type;
   uint32_t timeout_ms;
   uint32_t retention_s;
+  bool confirm_start;  // The handler begins only after a StartMessage.
+};
+
+// The handler of a dispatch may begin.
+struct StartMessage {
+  ConnectionId connection;
+  TaskId task;
+  uint32_t dispatch;
 };
 
 enum class HandlerAction : uint8_t { kCancel = 1, kRevoke = 2 };
@@ -169,6 +179,7 @@ struct Effects {
 
   std::vector<DispatchMessage> dispatches;
   std::vector<DispatchMessage> renewals;  // New lease tokens for held dispatches.
+  std::vector<StartMessage> starts;
   std::vector<HandlerMessage> controls;
   std::vector<FenceMessage> fences;
   std::vector<CloseMessage> closes;

@@ -176,6 +176,7 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
   task.retention_s = spec.retention_s;
   task.stored_bytes = spec.stored_bytes;
   task.has_reference = !spec.reference.empty();
+  task.once = spec.effect == Effect::kOnce;
   task.wake = spec.not_before.has_value() ? absl::ToUnixNanos(*spec.not_before) : 0;
   task.state = TaskState::kScheduled;
   return index;

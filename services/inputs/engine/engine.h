@@ -168,6 +168,8 @@ class Engine {
   void Drain() { draining_ = true; }
   // The connection ended: grace begins, or the session ends when it holds nothing.
   void CloseConnection(ConnectionId connection, const platform::Now& now, Effects& effects);
+  // Of effect ONCE: the handler may begin when the effects are durable, unless it is to be
+  // cancelled. Said again, it is confirmed again.
   absl::Status Started(ConnectionId connection, const TaskId& task, uint32_t dispatch,
                        const platform::Now& now, Effects& effects);
   // A genuine receipt finishes the task whoever shows it; one for a task that is gone is fine.
@@ -285,14 +287,16 @@ class Engine {
   // Sessions.
   std::vector<HeldVerdict> Resume(Session& session, std::span<const HeldDispatch> held,
                                   const platform::Now& now, Effects& effects);
-  void GoOn(TaskIndex index, bool started, const Session& session, const platform::Now& now,
-            Effects& effects);
+  // The handler of the held dispatch has begun, or is allowed to.
+  void Begin(TaskIndex index, const platform::Now& now, Effects& effects);
+  void GoOn(TaskIndex index, bool started, const platform::Now& now, Effects& effects);
   void EndSession(SessionNumber number, bool lost, const platform::Now& now, Effects& effects);
 
   // Ends and new starts.
   void AttemptFailed(TaskIndex index, Failure failure, const platform::Now& now, Effects& effects);
   void Return(TaskIndex index, std::string_view reason, const platform::Now& now, Effects& effects);
   bool OutOfDispatches(const Task& task) const;
+  void FailAsUnknown(TaskIndex index, std::string_view how, Effects& effects);
   void FailForDispatches(TaskIndex index, std::string_view last, Effects& effects);
   void GiveUp(TaskIndex index, std::string_view reason, const platform::Now& now, Effects& effects);
   void TakeBack(TaskIndex index, bool lost, const platform::Now& now, Effects& effects);

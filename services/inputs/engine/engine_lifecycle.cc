@@ -58,7 +58,8 @@ DispatchMessage Engine::MessageFor(const Task& task, const Session& session) con
           .owner = names_.at(task.owner),
           .type = matcher_.type(task.lane),
           .timeout_ms = task.timeout_ms,
-          .retention_s = task.retention_s};
+          .retention_s = task.retention_s,
+          .confirm_start = task.once};
 }
 
 uint32_t Engine::OpenGroup() {
@@ -148,7 +149,9 @@ absl::Duration Engine::BackoffOf(const Task& task) {
 void Engine::AttemptFailed(TaskIndex index, Failure failure, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
   ++task.failed_attempts;
-  if (task.failed_attempts >= policies_.at(task.policy).max_attempts) {
+  const RetryPolicy& policy = policies_.at(task.policy);
+  if (task.failed_attempts >= policy.max_attempts ||
+      std::ranges::binary_search(policy.non_retryable, failure.reason)) {
     Settle(index, TaskState::kFailed, std::move(failure), effects);
     return;
   }
@@ -174,10 +177,23 @@ void Engine::FailForDispatches(TaskIndex index, std::string_view last, Effects& 
          effects);
 }
 
+// How far the handler came nobody knows, and it must not begin again.
+void Engine::FailAsUnknown(TaskIndex index, std::string_view how, Effects& effects) {
+  ++tasks_.at(index).failed_attempts;
+  Settle(index, TaskState::kFailed,
+         {"UNKNOWN_OUTCOME",
+          absl::StrCat("the handler had begun and did not end: ", platform::ToAbsl(how))},
+         effects);
+}
+
 // The dispatch ended without having counted. The first time the task may go elsewhere at once;
 // after that it pauses, so that an executor that returns everything cannot spin.
 void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
+  if (task.once_begun) {
+    FailAsUnknown(index, reason, effects);
+    return;
+  }
   if (OutOfDispatches(task)) {
     FailForDispatches(index, reason, effects);
     return;
@@ -192,7 +208,7 @@ void Engine::TakeBack(TaskIndex index, bool lost, const Now& now, Effects& effec
   Release(index, effects);
   if (task.cancel_requested) {
     Settle(index, TaskState::kCancelled, {"CANCELLED", "the executor was lost"}, effects);
-  } else if (lost && begun) {
+  } else if (lost && begun && !task.once_begun) {
     AttemptFailed(index, {"EXECUTOR_LOST", "the executor did not come back within the grace"}, now,
                   effects);
   } else {
@@ -286,6 +302,7 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
   StateRecord record{.closed_dispatch = task.closed_dispatch,
                      .failed_attempts = task.failed_attempts,
                      .cancel_requested = task.cancel_requested,
+                     .once_begun = task.once_begun,
                      .not_before = not_before,
                      .last_failure = FailureOf(task)};
   if (task.state == TaskState::kSettling) record.intended_end = task.intended_end;

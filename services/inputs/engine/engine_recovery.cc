@@ -59,6 +59,7 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
   task.closed_dispatch = record.closed_dispatch;
   task.failed_attempts = static_cast<uint16_t>(record.failed_attempts);
   task.cancel_requested = record.cancel_requested;
+  task.once_begun = record.once_begun;
   if (record.intended_end.has_value()) {
     task.state = TaskState::kSettling;
     task.intended_end = *record.intended_end;
@@ -115,6 +116,8 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
       task.state = task.cancel_requested ? TaskState::kCancelling : TaskState::kLeased;
     } else if (task.state == TaskState::kSettling) {
       AskFence(task, effects);
+    } else if (task.once_begun) {
+      FailAsUnknown(index, "no session holds it", effects);
     } else {
       if (task.dispatch > 0) AskFence(task, effects);
       if (task.backing_off) {

@@ -14,14 +14,28 @@ absl::Status Engine::Started(ConnectionId connection, const TaskId& id, uint32_t
                              const Now& now, Effects& effects) {
   KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index, FindHeld(connection, id, dispatch));
   Task& task = tasks_.at(index);
-  if (task.begun) return absl::OkStatus();
+  if (task.once) {
+    // A handler that waits for its confirmation is not to begin any more.
+    if (task.state == TaskState::kCancelling) return absl::OkStatus();
+    effects.starts.push_back({connection, id, dispatch});
+  }
+  Begin(index, now, effects);
+  return absl::OkStatus();
+}
+
+void Engine::Begin(TaskIndex index, const Now& now, Effects& effects) {
+  Task& task = tasks_.at(index);
+  if (task.begun) return;
   task.begun = true;
   ++sessions_.at(task.session).begun;
   Say(EventType::kTaskStarted, task, effects);
-  if (task.state == TaskState::kCancelling) return absl::OkStatus();
+  if (task.once && !task.once_begun) {
+    task.once_begun = true;
+    WriteState(task, std::nullopt, effects);
+  }
+  if (task.state == TaskState::kCancelling) return;
   task.state = TaskState::kRunning;
   SetAlarm(index, now.steady + absl::Milliseconds(task.timeout_ms));
-  return absl::OkStatus();
 }
 
 void Engine::Finished(const TaskId& id, uint32_t dispatch, const Now& now, Effects& effects) {

@@ -70,7 +70,7 @@ std::vector<HeldVerdict> Engine::Resume(Session& session, std::span<const HeldDi
                                             : HeldVerdict::kKept);
     if (verdicts.back() != HeldVerdict::kKept) continue;
     kept.insert(*index);
-    GoOn(*index, dispatch.started, session, now, effects);
+    GoOn(*index, dispatch.started, now, effects);
   }
   for (TaskIndex next, index = session.first_held; index != kNoTask; index = next) {
     next = tasks_.at(index).next_held;
@@ -79,15 +79,14 @@ std::vector<HeldVerdict> Engine::Resume(Session& session, std::span<const HeldDi
   return verdicts;
 }
 
-void Engine::GoOn(TaskIndex index, bool started, const Session& session, const Now& now,
-                  Effects& effects) {
+void Engine::GoOn(TaskIndex index, bool started, const Now& now, Effects& effects) {
   const Task& task = tasks_.at(index);
   if (task.cancel_requested) {
     Tell(task, HandlerAction::kCancel, "CANCELLED", effects);
     if (task.wake_position == 0) SetAlarm(index, now.steady + options_.cancel_timeout);
   }
   if (started) {
-    (void)Started(session.connection, task.id, task.dispatch, now, effects);
+    Begin(index, now, effects);
   } else if (task.wake_position == 0) {
     SetAlarm(index, now.steady + options_.start_timeout);
   }

@@ -42,6 +42,8 @@ struct Task {
   bool has_reference : 1 = false;
   bool has_failure : 1 = false;
   bool has_progress : 1 = false;
+  bool once : 1 = false;         // Of effect ONCE.
+  bool once_begun : 1 = false;   // ... and a handler may have begun: never dispatched again.
   bool backing_off : 1 = false;  // SCHEDULED by a backoff rather than by its spec.
 
   TaskKey key() const { return id.key(); }

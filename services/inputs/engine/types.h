@@ -70,25 +70,29 @@ struct Failure {
   bool operator==(const Failure&) const = default;
 };
 
+// The wire's numbers, which are recorded.
+enum class Effect : uint8_t { kPure = 1, kIdempotent, kOnce };
+
 struct RetryPolicy {
   uint32_t max_attempts = 3;
   uint32_t initial_backoff_ms = 1'000;
   uint32_t max_backoff_ms = 60'000;
   float multiplier = 2;
   float jitter = 0.2F;
-  auto operator<=>(const RetryPolicy&) const = default;
+  std::vector<std::string> non_retryable;  // Reasons of failures; sorted, each once.
+  bool operator==(const RetryPolicy&) const = default;
 
   template <typename H>
   friend H AbslHashValue(H h, const RetryPolicy& p) {
     return H::combine(std::move(h), p.max_attempts, p.initial_backoff_ms, p.max_backoff_ms,
-                      p.multiplier, p.jitter);
+                      p.multiplier, p.jitter, p.non_retryable);
   }
 };
 
 // The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
-inline constexpr std::array<std::string_view, 8> kSpecFieldNames = {
-    "type",       "payload", "content_type", "priority",
-    "not_before", "timeout", "retry",        "result_retention"};
+inline constexpr std::array<std::string_view, 9> kSpecFieldNames = {
+    "type",    "payload", "content_type",     "priority", "not_before",
+    "timeout", "retry",   "result_retention", "effect"};
 using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
 
 // What a user asked for, less payload and content type, which the engine never sees. Validated.
@@ -100,8 +104,9 @@ struct TaskSpec {
   uint32_t timeout_ms = 3'600'000;
   uint32_t retention_s = 86'400;
   RetryPolicy retry;
-  SpecHashes hashes{};        // Zero unless there is a reference.
-  uint32_t stored_bytes = 0;  // Of its record, payload included.
+  Effect effect = Effect::kIdempotent;  // kOnce goes with one attempt.
+  SpecHashes hashes{};                  // Zero unless there is a reference.
+  uint32_t stored_bytes = 0;            // Of its record, payload included.
 };
 
 // A number that two equal inputs share and two different ones practically never do.

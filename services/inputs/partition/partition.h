@@ -135,7 +135,7 @@ class Partition final : public platform::PartitionMachine {
   // PartitionMachine.
   void FinishGroup(platform::Transaction& transaction) override;
   absl::Duration NextWake() const override;
-  bool IsImpatient() const override { return engine_.MayDispatch(); }
+  bool IsImpatient() const override { return engine_.MayDispatch() || !effects_.starts.empty(); }
 
  private:
   using Frames = absl::flat_hash_map<ConnectionId, v1::PullResponse>;

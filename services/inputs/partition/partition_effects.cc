@@ -180,6 +180,7 @@ v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall)
   dispatch.set_type(std::string(message.type));
   *dispatch.mutable_timeout() = platform::ToProto(absl::Milliseconds(message.timeout_ms));
   dispatch.set_lease_token(SealLeaseFor(message, wall));
+  dispatch.set_confirm_start(message.confirm_start);
   return dispatch;
 }
 
@@ -198,6 +199,11 @@ void Partition::Deliver(Transaction& transaction) {
     renewal.set_task_id(std::string(message.task.bytes()));
     renewal.set_dispatch(message.dispatch);
     renewal.set_lease_token(SealLeaseFor(message, now_.wall));
+  }
+  for (const StartMessage& message : effects_.starts) {
+    v1::StartConfirmed& start = *FrameFor(message.connection).add_starts_confirmed();
+    start.set_task_id(std::string(message.task.bytes()));
+    start.set_dispatch(message.dispatch);
   }
   for (const HandlerMessage& message : effects_.controls) {
     SetControl(message, *FrameFor(message.connection).add_controls());

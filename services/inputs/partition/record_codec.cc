@@ -12,24 +12,38 @@ namespace {
 using platform::ByteReader;
 using platform::ByteWriter;
 
-constexpr uint64_t kFormat = 1;
+// A kind whose records never had other fields is written in the first; of the others the older
+// formats are read, too.
+constexpr uint64_t kFirstFormat = 1;
+constexpr uint64_t kSecondFormat = 2;  // Effects, and failures that are not retried.
+constexpr size_t kFirstFormatHashes = 8;
 
-ByteWriter Begin(std::string& bytes) {
+ByteWriter Begin(std::string& bytes, uint64_t format = kFirstFormat) {
   ByteWriter writer(bytes);
-  writer.Unsigned(kFormat);
+  writer.Unsigned(format);
   return writer;
 }
 
-// Reads the fields with `read` and takes nothing else for good.
+// Reads the fields of a record of `format`, at most `latest`, with `read(reader, record, format)`
+// and takes nothing else for good.
 template <typename Record, typename ReadFields>
-absl::StatusOr<Record> Decode(std::string_view kind, std::string_view bytes, ReadFields read) {
+absl::StatusOr<Record> DecodeUpTo(uint64_t latest, std::string_view kind, std::string_view bytes,
+                                  ReadFields read) {
   ByteReader reader(bytes);
   Record record{};
-  const bool known = reader.Unsigned() == kFormat;
-  if (known) read(reader, record);
+  const uint64_t format = reader.Unsigned();
+  const bool known = format >= kFirstFormat && format <= latest;
+  if (known) read(reader, record, format);
   if (known && reader.Complete()) return record;
   return platform::Error(absl::StatusCode::kDataLoss, "DAMAGED_RECORD",
                          std::string("a record of kind ").append(kind).append(" is damaged"));
+}
+
+template <typename Record, typename ReadFields>
+absl::StatusOr<Record> Decode(std::string_view kind, std::string_view bytes, ReadFields read) {
+  return DecodeUpTo<Record>(
+      kFirstFormat, kind, bytes,
+      [&read](ByteReader& reader, Record& record, uint64_t) { read(reader, record); });
 }
 
 // 0 stands for "none", so that the common case is one byte.
@@ -72,6 +86,12 @@ std::optional<TaskState> ReadEnd(ByteReader& reader) {
   return state;
 }
 
+Effect ReadEffect(ByteReader& reader) {
+  const auto effect = static_cast<Effect>(reader.Small<uint8_t>());
+  if (effect < Effect::kPure || effect > Effect::kOnce) reader.Fail();
+  return effect;
+}
+
 // Texts by number; each is spelled out where it first occurs.
 class NameWriter {
  public:
@@ -106,7 +126,7 @@ class NameReader {
 }  // namespace
 
 void EncodeSpec(const TaskId& id, std::string_view body, std::string& bytes) {
-  Begin(bytes).Id(id);
+  Begin(bytes, kSecondFormat).Id(id);
   bytes.append(body);
 }
 
@@ -126,12 +146,15 @@ void EncodeSpecBody(std::string_view name_space, std::string_view owner, const T
   writer.Unsigned(spec.retry.max_backoff_ms);
   writer.Float(spec.retry.multiplier);
   writer.Float(spec.retry.jitter);
+  writer.Unsigned(static_cast<uint64_t>(spec.effect));
+  writer.Unsigned(spec.retry.non_retryable.size());
+  for (const std::string& reason : spec.retry.non_retryable) writer.Text(reason);
   writer.Text(content_type);
   writer.Text(payload);
 }
 
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
-  return Decode<StoredSpec>("spec", bytes, [bytes](ByteReader& reader, StoredSpec& record) {
+  const auto read = [bytes](ByteReader& reader, StoredSpec& record, uint64_t format) {
     record.spec.stored_bytes = static_cast<uint32_t>(bytes.size());
     record.id = TaskId(reader.Id());
     record.name_space = reader.Text();
@@ -147,13 +170,20 @@ absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
     record.spec.retry.max_backoff_ms = reader.Small<uint32_t>();
     record.spec.retry.multiplier = reader.Float();
     record.spec.retry.jitter = reader.Float();
+    if (format >= kSecondFormat) {
+      record.spec.effect = ReadEffect(reader);
+      for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
+        record.spec.retry.non_retryable.emplace_back(reader.Text());
+      }
+    }
     record.content_type = reader.Text();
     record.payload = reader.Text();
-  });
+  };
+  return DecodeUpTo<StoredSpec>(kSecondFormat, "spec", bytes, read);
 }
 
 void Encode(const StateRecord& record, std::string& bytes) {
-  ByteWriter writer = Begin(bytes);
+  ByteWriter writer = Begin(bytes, kSecondFormat);
   writer.Unsigned(record.closed_dispatch);
   writer.Unsigned(record.failed_attempts);
   writer.Unsigned(record.cancel_requested ? 1 : 0);
@@ -161,17 +191,20 @@ void Encode(const StateRecord& record, std::string& bytes) {
                                                   : 0);
   WriteTime(writer, record.not_before);
   WriteFailure(writer, record.last_failure);
+  writer.Unsigned(record.once_begun ? 1 : 0);
 }
 
 absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
-  return Decode<StateRecord>("state", bytes, [](ByteReader& reader, StateRecord& record) {
+  const auto read = [](ByteReader& reader, StateRecord& record, uint64_t format) {
     record.closed_dispatch = reader.Small<uint32_t>();
     record.failed_attempts = reader.Small<uint32_t>();
     record.cancel_requested = reader.Unsigned() != 0;
     record.intended_end = ReadEnd(reader);
     record.not_before = ReadTime(reader);
     record.last_failure = ReadFailure(reader);
-  });
+    if (format >= kSecondFormat) record.once_begun = reader.Unsigned() != 0;
+  };
+  return DecodeUpTo<StateRecord>(kSecondFormat, "state", bytes, read);
 }
 
 void Encode(const DispatchGroupRecord& record, std::string& bytes) {
@@ -216,7 +249,7 @@ absl::StatusOr<SessionRecord> DecodeSession(std::string_view bytes) {
 }
 
 void Encode(const ReferenceRecord& record, std::string& bytes) {
-  ByteWriter writer = Begin(bytes);
+  ByteWriter writer = Begin(bytes, kSecondFormat);
   writer.Id(record.task);
   writer.Text(record.name_space);
   writer.Text(record.owner);
@@ -225,14 +258,15 @@ void Encode(const ReferenceRecord& record, std::string& bytes) {
 }
 
 absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes) {
-  return Decode<ReferenceRecord>("reference", bytes,
-                                 [](ByteReader& reader, ReferenceRecord& record) {
-                                   record.task = TaskId(reader.Id());
-                                   record.name_space = reader.Text();
-                                   record.owner = reader.Text();
-                                   record.reference = reader.Text();
-                                   for (uint64_t& hash : record.hashes) hash = reader.Fixed64();
-                                 });
+  const auto read = [](ByteReader& reader, ReferenceRecord& record, uint64_t format) {
+    record.task = TaskId(reader.Id());
+    record.name_space = reader.Text();
+    record.owner = reader.Text();
+    record.reference = reader.Text();
+    const size_t hashes = format >= kSecondFormat ? record.hashes.size() : kFirstFormatHashes;
+    for (size_t i = 0; i < hashes; ++i) record.hashes[i] = reader.Fixed64();
+  };
+  return DecodeUpTo<ReferenceRecord>(kSecondFormat, "reference", bytes, read);
 }
 
 void Encode(const RequestRecord& record, std::string& bytes) {

@@ -9,8 +9,8 @@
 #include "services/inputs/engine/effects.h"
 #include "services/inputs/engine/types.h"
 
-// Records of Inputs as bytes. Each begins with a format byte, 1; an unknown format, a missing or a
-// left-over byte is DATA_LOSS. Encoders append to `bytes`.
+// Records of Inputs as bytes. Each begins with the format of its kind, one byte; older formats are
+// read, an unknown one, a missing or a left-over byte is DATA_LOSS. Encoders append to `bytes`.
 namespace kantoku::inputs {
 
 // A spec record. Texts live as long as the bytes they were read from.

@@ -26,8 +26,10 @@ TEST_CASE("Every field of a spec reaches the wire") {
                            .initial_backoff = absl::Milliseconds(250),
                            .max_backoff = absl::Seconds(30),
                            .multiplier = 3.0,
-                           .jitter = 0.0};
+                           .jitter = 0.0,
+                           .non_retryable_reasons = {"A", "B"}};
   spec.result_retention = absl::Hours(2);
+  spec.effect = EffectClass::kOnce;
   const auto proto = ToProto(spec);
   REQUIRE(proto.ok());
   CHECK(proto->type() == "resize");
@@ -45,6 +47,9 @@ TEST_CASE("Every field of a spec reaches the wire") {
   CHECK(proto->retry().multiplier() == 3.0);
   CHECK(proto->retry().has_jitter());
   CHECK(proto->result_retention().seconds() == 7'200);
+  REQUIRE(proto->retry().non_retryable_reasons_size() == 2);
+  CHECK(proto->retry().non_retryable_reasons(1) == "B");
+  CHECK(proto->effect() == task::v1::EFFECT_ONCE);
 }
 
 TEST_CASE("What is absent in a spec is absent on the wire, so that the server's defaults hold") {
@@ -54,6 +59,7 @@ TEST_CASE("What is absent in a spec is absent on the wire, so that the server's 
   CHECK_FALSE(proto->has_timeout());
   CHECK_FALSE(proto->has_retry());
   CHECK_FALSE(proto->has_result_retention());
+  CHECK(proto->effect() == task::v1::EFFECT_UNSPECIFIED);
 }
 
 TEST_CASE("Text that is no UTF-8 is refused here, where it costs one task and not its batch") {

@@ -91,6 +91,27 @@ TEST_CASE("A fake does not repeat a final failure, and tells its reason") {
   CHECK(output->dispatch == 1);
 }
 
+TEST_CASE("A fake repeats neither what its policy calls not retryable nor a ONCE task") {
+  FakeKantoku fake;
+  fake.Handle("bad", [](const TaskSpec&) { return absl::InternalError("broken"); });
+  Client kan = fake.Connect();
+  const auto named = kan.Spawn(
+      Task("bad").With(Retry(RetryPolicy{.non_retryable_reasons = {"X", "HANDLER_FAILED"}})));
+  CHECK(kan.Get(named->id)->state == TaskState::kFailed);
+  const auto once = kan.Spawn(Task("bad").With(Effect(EffectClass::kOnce)));
+  CHECK(kan.Get(once->id)->state == TaskState::kFailed);
+  const auto other =
+      kan.Spawn(Task("bad").With(Retry(RetryPolicy{.non_retryable_reasons = {"X"}})));
+  CHECK(kan.Get(other->id)->state == TaskState::kScheduled);
+}
+
+TEST_CASE("A fake refuses retries of a ONCE task, as the real one does") {
+  FakeKantoku fake;
+  const auto task = fake.Connect().Spawn(
+      Task("x").With(Effect(EffectClass::kOnce), Retry(RetryPolicy{.max_attempts = 2})));
+  CHECK(task.status().code() == absl::StatusCode::kInvalidArgument);
+}
+
 TEST_CASE("A fake repeats a failure of any code that is not final, as executors do") {
   FakeKantoku fake;
   const auto code = GENERATE(absl::StatusCode::kInvalidArgument, absl::StatusCode::kNotFound,

@@ -165,7 +165,22 @@ TEST_CASE("A bad field is refused with its name, its value and the limit") {
       {[](auto& s) { s.mutable_retry()->set_multiplier(std::nan("")); }, "OUT_OF_RANGE",
        "retry.multiplier: nan is not from 1 to 100"},
       {[](auto& s) { s.mutable_retry()->set_jitter(1.5); }, "OUT_OF_RANGE",
-       "retry.jitter: 1.5 is not from 0 to 1"}};
+       "retry.jitter: 1.5 is not from 0 to 1"},
+      {[](auto& s) { s.mutable_retry()->add_non_retryable_reasons("no_such_file"); }, "BAD_REASON",
+       "retry.non_retryable_reasons: \"no_such_file\" is not 1 to 63 of A to Z, 0 to 9 and _"},
+      {[](auto& s) { s.mutable_retry()->add_non_retryable_reasons(""); }, "BAD_REASON",
+       "retry.non_retryable_reasons: \"\" is not 1 to 63 of A to Z, 0 to 9 and _"},
+      {[](auto& s) {
+         for (int i = 0; i < 17; ++i) s.mutable_retry()->add_non_retryable_reasons("A");
+       },
+       "OUT_OF_RANGE", "retry.non_retryable_reasons: 17 exceed the limit of 16"},
+      {[](auto& s) { s.set_effect(static_cast<taskpb::Effect>(4)); }, "BAD_EFFECT",
+       "effect: 4 is none"},
+      {[](auto& s) {
+         s.set_effect(taskpb::EFFECT_ONCE);
+         s.mutable_retry()->set_max_attempts(2);
+       },
+       "CONTRADICTION", "retry: a task of effect ONCE has one attempt and no retries"}};
   for (const Case& c : cases) {
     INFO(c.message);
     CheckRefused(StatusOf(c.change), c.reason, c.message);
@@ -362,7 +377,8 @@ TEST_CASE("A repeated reference is compared field by field") {
       [](auto& s) { s.mutable_not_before()->set_seconds(1); },
       [](auto& s) { s.mutable_timeout()->set_seconds(1); },
       [](auto& s) { s.mutable_retry()->set_max_attempts(1); },
-      [](auto& s) { s.mutable_result_retention()->set_seconds(1); }};
+      [](auto& s) { s.mutable_result_retention()->set_seconds(1); },
+      [](auto& s) { s.set_effect(taskpb::EFFECT_ONCE); }};
   REQUIRE(changes.size() == base.size());
   for (size_t i = 0; i < changes.size(); ++i) {
     INFO(kSpecFieldNames[i]);
@@ -371,6 +387,25 @@ TEST_CASE("A repeated reference is compared field by field") {
   }
   // What is said and what is the default are the same.
   CHECK(hashes([](auto& s) { s.mutable_retry()->set_max_attempts(3); }) == base);
+  CHECK(hashes([](auto& s) { s.set_effect(taskpb::EFFECT_IDEMPOTENT); }) == base);
+}
+
+TEST_CASE("A task of effect ONCE has one attempt") {
+  auto request = Request();
+  request.message.mutable_specs(0)->set_effect(taskpb::EFFECT_ONCE);
+  const TaskSpec spec = Read(request)->batch->specs[0];
+  CHECK(spec.effect == Effect::kOnce);
+  CHECK(spec.retry.max_attempts == 1);
+}
+
+TEST_CASE("Reasons that are not retried are kept sorted, each once") {
+  auto request = Request();
+  auto& retry = *request.message.mutable_specs(0)->mutable_retry();
+  for (const char* reason : {"NO_SUCH_FILE", "E_2", "NO_SUCH_FILE"}) {
+    retry.add_non_retryable_reasons(reason);
+  }
+  CHECK(Read(request)->batch->specs[0].retry.non_retryable ==
+        std::vector<std::string>{"E_2", "NO_SUCH_FILE"});
 }
 
 }  // namespace

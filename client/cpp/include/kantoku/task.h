@@ -25,8 +25,20 @@ struct RetryPolicy {
   std::optional<absl::Duration> max_backoff;      // No pause is longer. At most 24 h; 60 s.
   std::optional<double> multiplier;               // From pause to pause. 1 to 100; 2.
   std::optional<double> jitter;                   // Share of a pause drawn at random. 0 to 1; 0.2.
+  // Reasons of failures (TaskError::reason) after the first of which there is no other attempt. At
+  // most 16, each an upper-case word of at most 63 bytes.
+  std::vector<std::string> non_retryable_reasons;
 
   bool operator==(const RetryPolicy&) const = default;
+};
+
+// What running a handler a second time would do.
+enum class EffectClass : uint8_t {
+  kPure,        // Nothing but the result, which follows from type and payload: as kIdempotent.
+  kIdempotent,  // The same as the first time: it runs at least once. The default.
+  // Harm: it begins at most once, and without retries. When nobody knows whether it came to its
+  // end, the task fails with UNKNOWN_OUTCOME.
+  kOnce,
 };
 
 // What is asked for. The server checks it; what is absent has the server's default.
@@ -40,6 +52,7 @@ struct TaskSpec {
   std::optional<absl::Duration> timeout;           // Of one attempt. 1 ms to 30 days; 1 h.
   std::optional<RetryPolicy> retry;                // Of failed attempts.
   std::optional<absl::Duration> result_retention;  // 1 s to 30 days; 24 h.
+  std::optional<EffectClass> effect;               // kOnce goes without `retry`.
 
   bool operator==(const TaskSpec&) const = default;
 };
@@ -108,6 +121,7 @@ Option Delay(absl::Duration delay);
 Option Timeout(absl::Duration timeout);
 Option Retry(RetryPolicy policy);
 Option ResultRetention(absl::Duration retention);
+Option Effect(EffectClass effect);
 
 // An accepted task.
 struct SpawnedTask {

@@ -22,10 +22,12 @@ absl::StatusOr<std::string> FailFinally(const TaskSpec& spec) {
 
 TEST_CASE("spawn prints the id of a task that is what the options say") {
   CliWorld world;
-  const Said said =
-      world.Run({"spawn", "resize", "bytes", "--content-type", "image/png", "--reference", "mine",
-                 "--priority", "-7", "--delay", "30s", "--attempt-timeout", "1m30s", "--attempts",
-                 "4", "--server", "far:1", "--namespace", "lab"});
+  const Said said = world.Run(
+      {"spawn", "resize",     "bytes", "--content-type", "image/png",    "--reference",
+       "mine",  "--priority", "-7",    "--delay",        "30s",          "--attempt-timeout",
+       "1m30s", "--attempts", "4",     "--no-retry",     "NO_SUCH_FILE", "--no-retry",
+       "FULL",  "--effect",   "pure",  "--server",       "far:1",        "--namespace",
+       "lab"});
   CHECK(said.code == 0);
   CHECK(said.err.empty());
   REQUIRE(world.fake.spawned().size() == 1);
@@ -38,6 +40,8 @@ TEST_CASE("spawn prints the id of a task that is what the options say") {
   CHECK(spec.not_before == world.fake.Now() + absl::Seconds(30));
   CHECK(spec.timeout == absl::Seconds(90));
   CHECK(spec.retry->max_attempts == 4);
+  CHECK(spec.retry->non_retryable_reasons == std::vector<std::string>{"NO_SUCH_FILE", "FULL"});
+  CHECK(spec.effect == EffectClass::kPure);
   CHECK(world.address == "far:1");
   CHECK(world.options.namespace_name == "lab");
   const auto id = TaskId::Parse(said.out_lines().at(0));
@@ -157,6 +161,7 @@ TEST_CASE("What is wrong with a spawn is one line that names it, and exit code 2
       {{"spawn", "t", "--priority", "high"}, "kantoku spawn: "},
       {{"spawn", "t", "--attempts", "many"}, "kantoku spawn: "},
       {{"spawn", "t", "--attempts", "0"}, "kantoku spawn: "},
+      {{"spawn", "t", "--effect", "twice"}, "kantoku spawn: "},
       {{"spawn", "t", "--nonsense"}, "kantoku spawn: "},
       {{"spawn", ""}, "kantoku: type is empty (INVALID_ARGUMENT, INVALID_TYPE)\n"},
   };

@@ -49,6 +49,34 @@ TEST_CASE("A failed attempt is tried again after its backoff and its fence") {
   CHECK(world.last.dispatches[0].attempt == 2);
 }
 
+TEST_CASE("A failure that its policy calls not retryable ends the task at once") {
+  TaskSpec spec = Retried(3);
+  spec.retry.non_retryable = {"EXECUTOR_LOST", "NO_SUCH_FILE", "TIMEOUT"};
+  EngineWorld world;
+  const TaskId task = world.DoRun(spec);
+  SECTION("as the handler says") { world.Nack(task, 1, NackKind::kFailed, "NO_SUCH_FILE"); }
+  SECTION("a timeout") { world.Pass(absl::Hours(1)); }
+  SECTION("a loss") {
+    world.engine->CloseConnection(world.connection, world.now, world.effects);
+    world.Pass(Seconds(20));
+  }
+  world.EndGroup();
+  CHECK(world.StateOf(task) == TaskState::kSettling);
+  REQUIRE(world.last.fences.size() == 1);
+  CHECK(world.last.fences[0].settlement->end == TaskState::kFailed);
+  CHECK(world.View(task).failed_attempts == 1);
+}
+
+TEST_CASE("A failure that its policy does not name is retried") {
+  TaskSpec spec = Retried(3);
+  spec.retry.non_retryable = {"NO_SUCH_FILE"};
+  EngineWorld world;
+  const TaskId task = world.DoRun(spec);
+  world.Nack(task, 1, NackKind::kFailed, "BUSY");
+  world.EndGroup();
+  CHECK(world.StateOf(task) == TaskState::kScheduled);
+}
+
 TEST_CASE("Backoff grows by its multiplier up to its maximum") {
   EngineWorld world({.max_dispatches = 1'000});
   const TaskId task = world.DoRun(Retried(100, 1'000, 4));

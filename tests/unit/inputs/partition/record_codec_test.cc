@@ -40,7 +40,9 @@ TaskSpec FullSpec() {
                 .initial_backoff_ms = 0,
                 .max_backoff_ms = 86'400'000,
                 .multiplier = 1.5F,
-                .jitter = 0};
+                .jitter = 0,
+                .non_retryable = {"A", "NO_SUCH_FILE"}};
+  spec.effect = Effect::kOnce;
   return spec;
 }
 
@@ -75,13 +77,14 @@ std::vector<TaskView> EndedTasks() {
 const StateRecord kState{.closed_dispatch = 300,
                          .failed_attempts = 2,
                          .cancel_requested = true,
+                         .once_begun = true,
                          .intended_end = TaskState::kFailed,
                          .not_before = kTime,
                          .last_failure = {"TIMEOUT", "ran longer than 5 ms"}};
 const DispatchGroupRecord kGroup{
     {{Id(9).key(), 1, 4}, {Id(2).key(), 77, 4}, {Id(10).key(), 1, 1'000'000}}};
 const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
-const ReferenceRecord kReference{Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL}};
+const ReferenceRecord kReference{Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9}};
 const RequestRecord kRequest{.request = {1, ~0ULL},
                              .content = {3, 4},
                              .created = kTime,
@@ -132,6 +135,7 @@ TEST_CASE("A spec record gives back what was asked for") {
   CHECK(record->spec.timeout_ms == spec.timeout_ms);
   CHECK(record->spec.retention_s == spec.retention_s);
   CHECK(record->spec.retry == spec.retry);
+  CHECK(record->spec.effect == spec.effect);
   CHECK(record->content_type == "text/plain");
   CHECK(record->payload == payload);
 }
@@ -196,8 +200,55 @@ TEST_CASE("A record with a byte too many, or of another format, is damaged") {
     INFO(kind.name);
     CheckDataLoss(kind.decode(kind.bytes + '\0'));
     std::string newer = kind.bytes;
-    newer[0] = 2;
+    newer[0] = 3;
     CheckDataLoss(kind.decode(newer));
+    newer[0] = 0;
+    CheckDataLoss(kind.decode(newer));
+  }
+}
+
+TEST_CASE("Records from before there were effects are read") {
+  const auto text = [](std::string_view text) {
+    return std::string(1, static_cast<char>(text.size())).append(text);
+  };
+  SECTION("a spec") {
+    // As it is written now, less effect and reasons in front of content type and payload.
+    TaskSpec spec;
+    spec.type = "t";
+    std::string bytes = SpecBytes(spec, "payload");
+    const std::string end = text("text/plain") + text("payload");
+    REQUIRE(bytes.substr(bytes.size() - end.size() - 2) == std::string("\x02\x00", 2) + end);
+    bytes[0] = 1;
+    bytes.erase(bytes.size() - end.size() - 2, 2);
+    const auto record = DecodeSpec(bytes);
+    REQUIRE(record.ok());
+    CHECK(record->spec.effect == Effect::kIdempotent);
+    CHECK(record->spec.retry == spec.retry);
+    CHECK(record->payload == "payload");
+  }
+  SECTION("a state") {
+    StateRecord state = kState;
+    state.once_begun = false;
+    std::string bytes = Bytes(state);
+    bytes[0] = 1;
+    bytes.pop_back();
+    CHECK(DecodeState(bytes).value() == state);
+  }
+  SECTION("a reference") {
+    ReferenceRecord reference = kReference;
+    reference.hashes.back() = 0;
+    std::string bytes = Bytes(reference);
+    bytes[0] = 1;
+    bytes.resize(bytes.size() - 8);
+    CHECK(DecodeReference(bytes).value() == reference);
+  }
+}
+
+TEST_CASE("An effect that is none is damage") {
+  for (const int effect : {0, 4, 200}) {
+    TaskSpec spec = FullSpec();
+    spec.effect = static_cast<Effect>(effect);
+    CheckDataLoss(DecodeSpec(SpecBytes(spec, "payload")).status());
   }
 }
 
