@@ -61,7 +61,7 @@ Option Timeout(absl::Duration timeout) {
   return Set([=](TaskSpec& spec) { spec.timeout = timeout; });
 }
 
-Option Retry(RetryPolicy policy) {
+Option Retry(const RetryPolicy& policy) {
   return Set([=](TaskSpec& spec) { spec.retry = policy; });
 }
 

@@ -119,7 +119,7 @@ Option NotBefore(absl::Time time);
 // negative or infinite.
 Option Delay(absl::Duration delay);
 Option Timeout(absl::Duration timeout);
-Option Retry(RetryPolicy policy);
+Option Retry(const RetryPolicy& policy);
 Option ResultRetention(absl::Duration retention);
 Option Effect(EffectClass effect);
 
