@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails on an include that points the wrong way between layers (ARCHITECTURE.md, "Layers").
+"""Fails on an include that points the wrong way between layers (ARCHITECTURE.md, "The tree").
 
 A rule names the files it holds for, what they may not include or use, and why. The first rule that an include breaks is
 reported as file:line. `--self-test` feeds every rule a snippet that breaks it and one that does not.

@@ -31,8 +31,8 @@ struct BidiStreamOptions {
 //
 // Guarantees: messages leave in the order of Post. The stream finishes once, with the first status
 // that Close or Abort was given (CANCELLED when the client left before). The On… functions run on
-// gRPC's threads with no lock held: OnRequest one at a time and in order; OnWritable and OnWritten
-// possibly beside it; OnEnded last. They must not block.
+// the thread of the call's queue, one at a time and with no lock held, OnEnded last. They must not
+// block.
 //
 // Thread-safe. Owns itself from Start until after OnEnded; others hold it by shared_ptr (or a
 // weak_ptr that they lock for a call), so that a call on a stream that has ended is harmless.
