@@ -46,7 +46,7 @@ class SpawnCommand final : public Command {
     app.add_option("--effect", effect_,
                    "What a second run would do; once: harm, so the handler begins at most once")
         ->type_name("pure|idempotent|once")
-        ->transform(CLI::CheckedTransformer(kEffects, CLI::ignore_case).description(""));
+        ->check(CLI::IsMember(kEffects).description(""));
     app.add_flag("--await", await_, "Wait for the result and print it, as `kantoku await` does");
   }
 
@@ -96,7 +96,7 @@ class SpawnCommand final : public Command {
     if (attempts_.has_value() || !no_retry_.empty()) {
       task.With(Retry(RetryPolicy{.max_attempts = attempts_, .non_retryable_reasons = no_retry_}));
     }
-    if (effect_.has_value()) task.With(Effect(*effect_));
+    if (!effect_.empty()) task.With(Effect(kEffects.at(effect_)));
     return task;
   }
 
@@ -110,7 +110,7 @@ class SpawnCommand final : public Command {
   std::string timeout_;
   std::optional<uint32_t> attempts_;
   std::vector<std::string> no_retry_;
-  std::optional<EffectClass> effect_;
+  std::string effect_;
   bool await_ = false;
 };
 

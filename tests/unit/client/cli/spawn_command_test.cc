@@ -161,7 +161,8 @@ TEST_CASE("What is wrong with a spawn is one line that names it, and exit code 2
       {{"spawn", "t", "--priority", "high"}, "kantoku spawn: "},
       {{"spawn", "t", "--attempts", "many"}, "kantoku spawn: "},
       {{"spawn", "t", "--attempts", "0"}, "kantoku spawn: "},
-      {{"spawn", "t", "--effect", "twice"}, "kantoku spawn: "},
+      {{"spawn", "t", "--effect", "twice"},
+       "kantoku spawn: --effect: twice not in {idempotent,once,pure}"},
       {{"spawn", "t", "--nonsense"}, "kantoku spawn: "},
       {{"spawn", ""}, "kantoku: type is empty (INVALID_ARGUMENT, INVALID_TYPE)\n"},
   };
