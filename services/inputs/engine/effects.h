@@ -19,8 +19,7 @@ struct StateRecord {
   uint32_t closed_dispatch = 0;  // This and earlier dispatches are over.
   uint32_t failed_attempts = 0;
   bool cancel_requested = false;
-  bool once_begun =
-      false;  // Of effect ONCE, and its handler may have begun: never dispatched again.
+  bool once_begun = false;  // Of effect ONCE, and may have begun: never dispatched again.
   std::optional<TaskState> intended_end;  // Set while SETTLING.
   std::optional<absl::Time> not_before;   // Of a backoff.
   Failure last_failure;
