@@ -7,6 +7,7 @@
 #include "services/executor-runtime/result_limits.h"
 #include "services/executor-runtime/text.h"
 #include "services/platform/check.h"
+#include "services/platform/planted.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
@@ -180,7 +181,7 @@ HeldTaskPtr Ledger::Begin(absl::Duration now) {
       --stale_in_queue_;
       continue;
     }
-    if (task->confirm_start) {
+    if (task->confirm_start && !KANTOKU_PLANTED("start of ONCE not waited for")) {
       AskToStart(task);
     } else {
       MarkRunning(task, now);
@@ -284,6 +285,7 @@ void Ledger::StopHandlers(StopCause cause) {
 }
 
 void Ledger::OnLost() {
+  if (KANTOKU_PLANTED("handlers go on past the grace")) return;
   StopHandlers(StopCause::kLost);
   for (const HeldTaskPtr& task : Queued()) Drop(task);
   for (const HeldTaskPtr& task : Starting()) Drop(task);
@@ -297,7 +299,7 @@ void Ledger::Abandon() {
   for (const HeldTaskPtr& task : Starting()) {
     Return(task, Returned("DRAINING", "the executor stops and its start was not confirmed"));
   }
-  for (const auto& [key, task] : tasks_) {
+  for (const HeldTaskPtr& task : InOrder()) {
     if (task->phase != Phase::kPutting) continue;
     Return(task, Returned("DRAINING", "the executor stops and outputs did not take the result"));
   }
@@ -381,17 +383,26 @@ std::vector<HeldTaskPtr> Ledger::Queued() const {
 }
 
 std::vector<HeldTaskPtr> Ledger::Starting() const {
-  std::vector<HeldTaskPtr> starting;
-  for (const auto& [key, task] : tasks_) {
-    if (task->phase == Phase::kStarting) starting.push_back(task);
-  }
+  std::vector<HeldTaskPtr> starting = InOrder();
+  std::erase_if(starting, [](const HeldTaskPtr& task) { return task->phase != Phase::kStarting; });
   return starting;
+}
+
+std::vector<HeldTaskPtr> Ledger::InOrder() const {
+  std::vector<HeldTaskPtr> tasks;
+  tasks.reserve(tasks_.size());
+  for (const auto& [key, task] : tasks_) tasks.push_back(task);
+  std::ranges::sort(tasks, {}, [](const HeldTaskPtr& task) {
+    return std::pair(task->key.task, task->key.dispatch);
+  });
+  return tasks;
 }
 
 void Ledger::FillHello(inputspb::Hello& hello) {
   presented_.clear();
   hello.mutable_credit()->set_max_held(draining_ ? 0 : max_held_);
-  for (const auto& [key, task] : tasks_) {
+  for (const HeldTaskPtr& task : InOrder()) {
+    const DispatchKey& key = task->key;
     inputspb::Held& held = *hello.add_held();
     Name(key, held);
     held.set_started(task->has_begun);
@@ -424,7 +435,7 @@ void Ledger::PresentAgain() {
   acks_.clear();
   nacks_.clear();
   unproven_.clear();
-  for (const auto& [key, task] : tasks_) {
+  for (const HeldTaskPtr& task : InOrder()) {
     if (task->phase == Phase::kAcking) acks_.push_back(task);
     if (task->phase == Phase::kReturning) nacks_.push_back(task);
     const bool starts = task->has_begun || task->phase == Phase::kStarting;

@@ -140,6 +140,8 @@ class Ledger {
   void Return(const HeldTaskPtr& task, const HandBack& how);
   void CompactQueue();
   std::vector<HeldTaskPtr> Queued() const;
+  // By task and dispatch, so that equal histories say equal things.
+  std::vector<HeldTaskPtr> InOrder() const;
   std::vector<HeldTaskPtr> Starting() const;
   void PresentAgain();
   bool FillStarts(InputsRequest& request);

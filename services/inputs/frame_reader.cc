@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
 #include "services/inputs/spec_reader.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
@@ -28,6 +29,7 @@ absl::Status BadHello(std::string_view message) {
 // A receipt of ours for a result of this very dispatch.
 absl::Status CheckReceipt(const platform::MacKeys& keys, std::string_view token, const TaskId& task,
                           uint32_t dispatch) {
+  if (KANTOKU_PLANTED("ack without receipt")) return absl::OkStatus();
   const auto receipt = platform::OpenReceipt(keys, token);
   if (receipt.ok() && receipt->task == task && receipt->dispatch == dispatch &&
       receipt->status == outputs::v1::RESULT_STATUS_SUCCEEDED) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/outputs/store.h"
 #include "services/platform/check.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 namespace kantoku::outputs {
@@ -101,7 +102,8 @@ absl::StatusOr<std::vector<ResultBook::ClosingDecision>> ResultBook::Fence(
 ResultBook::ClosingDecision ResultBook::DecideClosing(const Closing& closing,
                                                       Transaction& transaction,
                                                       StoredVisitor stored) {
-  if (const Known* const end = FindEnd(closing.task); end != nullptr) {
+  if (const Known* const end = FindEnd(closing.task);
+      end != nullptr && !(KANTOKU_PLANTED("second end wins") && closing.settlement.has_value())) {
     if (end->damaged) return {ClosingOutcome::kDamaged};
     return {ClosingOutcome::kEnded, end->status};
   }

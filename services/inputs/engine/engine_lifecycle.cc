@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/engine/engine.h"
 #include "services/inputs/engine/splitmix.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 // From dispatch to end: what happens to one task. What executors report of it is in
@@ -39,6 +40,9 @@ void Engine::DispatchReady(const Now& now, Effects& effects) {
     ++groups_[group].open;
     Hold(session, match->task);
     SetAlarm(match->task, now.steady + options_.start_timeout);
+    if (KANTOKU_PLANTED("more than the credit") && task.dispatch == 1) {
+      matcher_.SetRoom(session.number, session.max_held);
+    }
     record.entries.push_back({task.key(), task.dispatch, session.number});
     effects.dispatches.push_back(MessageFor(task, session));
     Say(EventType::kTaskReceived, task, effects);
@@ -190,7 +194,7 @@ void Engine::FailAsUnknown(TaskIndex index, std::string_view how, Effects& effec
 // after that it pauses, so that an executor that returns everything cannot spin.
 void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
-  if (task.once_begun) {
+  if (task.once_begun && !KANTOKU_PLANTED("ONCE begun again in doubt")) {
     FailAsUnknown(index, reason, effects);
     return;
   }
@@ -198,6 +202,7 @@ void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Ef
     FailForDispatches(index, reason, effects);
     return;
   }
+  if (KANTOKU_PLANTED("attempt counted on a return")) ++task.failed_attempts;
   Say(EventType::kTaskReturned, task, effects).failure.reason = reason;
   Reschedule(index, task.dispatch == 1 ? absl::ZeroDuration() : BackoffOf(task), now, effects);
 }
@@ -220,6 +225,7 @@ void Engine::Reschedule(TaskIndex index, absl::Duration pause, const Now& now, E
   Task& task = tasks_.at(index);
   WriteState(task, now.wall + pause, effects);
   AskFence(task, effects);
+  if (KANTOKU_PLANTED("redelivery without fence")) task.fenced_dispatch = task.dispatch;
   BackOff(index, pause, now);
 }
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "services/inputs/engine/engine.h"
+#include "services/platform/planted.h"
 
 // What records say after a restart. The order of calls is the order of the header.
 namespace kantoku::inputs {
@@ -58,8 +59,8 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
   task.dispatch = record.closed_dispatch;
   task.closed_dispatch = record.closed_dispatch;
   task.failed_attempts = static_cast<uint16_t>(record.failed_attempts);
-  task.cancel_requested = record.cancel_requested;
-  task.once_begun = record.once_begun;
+  task.cancel_requested = record.cancel_requested && !KANTOKU_PLANTED("cancel lost in recovery");
+  task.once_begun = record.once_begun && !KANTOKU_PLANTED("start of ONCE lost in recovery");
   if (record.intended_end.has_value()) {
     task.state = TaskState::kSettling;
     task.intended_end = *record.intended_end;
@@ -79,7 +80,7 @@ void Engine::RecoverGroup(uint64_t number, const DispatchGroupRecord& record) {
     const TaskIndex index = tasks_.FindKey(entry.task);
     if (index == kNoTask) continue;
     Task& task = tasks_.at(index);
-    if (entry.dispatch <= task.dispatch) continue;
+    if (entry.dispatch <= task.dispatch || KANTOKU_PLANTED("dispatch number reused")) continue;
     task.dispatch = entry.dispatch;
     Session* session = sessions_.Find(entry.session);
     if (session == nullptr) {
@@ -93,12 +94,14 @@ void Engine::RecoverGroup(uint64_t number, const DispatchGroupRecord& record) {
 }
 
 void Engine::RecoverRequest(uint64_t number, RequestRecord record) {
+  if (KANTOKU_PLANTED("request run again after a restart")) return;
   requests_.Recover(number, std::move(record));
 }
 
 void Engine::FinishRecovery(const Now& now, Effects& effects) {
   RenewLeases(now, effects);  // Nobody is connected yet: starts the time until the next one.
   started_ = now.wall - now.steady;
+  if (KANTOKU_PLANTED("reference lost in recovery")) references_.clear();
   for (uint32_t group = 0; group < groups_.size(); ++group) {
     if (groups_[group].open > 0) continue;
     effects.groups.push_back({groups_[group].number, std::nullopt});
@@ -115,6 +118,7 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
     if (task.session != 0) {
       task.state = task.cancel_requested ? TaskState::kCancelling : TaskState::kLeased;
     } else if (task.state == TaskState::kSettling) {
+      if (KANTOKU_PLANTED("settlement not asked again after a restart")) continue;
       AskFence(task, effects);
     } else if (task.once_begun) {
       FailAsUnknown(index, "no session holds it", effects);

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/inputs/engine/engine.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 // What executors report of the dispatches that they hold.
@@ -31,7 +32,7 @@ void Engine::Begin(TaskIndex index, const Now& now, Effects& effects) {
   Say(EventType::kTaskStarted, task, effects);
   if (task.once && !task.once_begun) {
     task.once_begun = true;
-    WriteState(task, std::nullopt, effects);
+    if (!KANTOKU_PLANTED("start of ONCE not recorded")) WriteState(task, std::nullopt, effects);
   }
   if (task.state == TaskState::kCancelling) return;
   task.state = TaskState::kRunning;

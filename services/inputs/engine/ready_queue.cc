@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "services/platform/planted.h"
+
 namespace kantoku::inputs {
 
 ReadyQueue::Entry ReadyQueue::Level::Take() {
@@ -17,7 +19,7 @@ ReadyQueue::Entry ReadyQueue::Level::Take() {
 }
 
 void ReadyQueue::Push(TaskIndex task, TaskKey key, int16_t priority) {
-  Level& level = levels_[priority];
+  Level& level = levels_[KANTOKU_PLANTED("priority ignored") ? int16_t{0} : priority];
   if (level.fresh.empty() || level.fresh.back().key < key) {
     level.fresh.push_back({key, task});
   } else {

@@ -92,7 +92,7 @@ absl::Status Partition::Start(OutputsLink& outputs, EventsLink* events) {
   runner.patience = options_.patience;
   if (options_.on_health) runner.on_health = options_.on_health;
   KANTOKU_ASSIGN_OR_RETURN(runner_,
-                           PartitionRunner::Start(std::move(runner), *store_, *this, clock_));
+                           options_.start_runner(std::move(runner), *store_, *this, clock_));
   KANTOKU_RETURN_IF_ERROR(runner_->Post(
       [this](Transaction& transaction) { engine_.FinishRecovery(transaction.now(), effects_); },
       PartitionRunner::Urgency::kUrgent));

@@ -44,6 +44,9 @@ struct PartitionOptions {
   absl::Duration patience = absl::Milliseconds(1);
   // Told of each change between OK and an error of the store; as in PartitionRunner::Options.
   std::function<void(const absl::Status&)> on_health;
+  // What runs the commands: two threads, or whatever decides otherwise which step comes next.
+  std::function<decltype(platform::PartitionRunner::Start)> start_runner =
+      platform::PartitionRunner::Start;
 };
 
 struct StoredSpec;

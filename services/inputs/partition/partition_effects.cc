@@ -6,6 +6,7 @@
 #include "services/inputs/partition/record_codec.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/log/log.h"
+#include "services/platform/planted.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
@@ -154,6 +155,7 @@ void Partition::TrimOutbox(platform::WriteBatch& batch) {
     outbox_bytes_ -= outbox_.front().second;
     outbox_.pop_front();
   }
+  if (KANTOKU_PLANTED("outbox trimmed before delivery")) confirmed_outbox_ = last_outbox_;
   if (confirmed_outbox_ == 0 || batch.empty()) return;
   batch.EraseRange(ToKind(RecordKind::kOutbox), 0, confirmed_outbox_);
   confirmed_outbox_ = 0;

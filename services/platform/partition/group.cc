@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "services/platform/planted.h"
+
 namespace kantoku::platform {
 
 CommitVerdict Judge(const absl::Status& outcome) {
@@ -23,6 +25,7 @@ void Group::Answer(const absl::Status& status) {
 }
 
 void Group::Close(uint64_t& next_number) {
+  if (KANTOKU_PLANTED("reply before commit")) Answer(absl::OkStatus());
   if (batch_.empty()) return;
   batch_.set_number(next_number++);
 }

@@ -36,6 +36,20 @@ TEST_CASE("Hello presents everything that is held") {
   }
 }
 
+TEST_CASE("Hello presents what is held in the order of tasks and dispatches") {
+  Desk desk;
+  desk.Receive(7);
+  desk.Receive(3, 2);
+  desk.Receive(9);
+  desk.Receive(3, 1);
+  const inputs::v1::Hello hello = desk.Hello();
+  REQUIRE(hello.held_size() == 4);
+  CHECK((hello.held(0).task_id() == IdOf(3) && hello.held(0).dispatch() == 1));
+  CHECK((hello.held(1).task_id() == IdOf(3) && hello.held(1).dispatch() == 2));
+  CHECK(hello.held(2).task_id() == IdOf(7));
+  CHECK(hello.held(3).task_id() == IdOf(9));
+}
+
 // Answers hello with OK for each task but those that `refuse` or `confirm` name.
 inputs::v1::Welcome WelcomeTo(const inputs::v1::Hello& hello, const std::string& refuse = "",
                               const std::string& confirm = "") {
