@@ -1,5 +1,8 @@
 #include "services/inputs/partition/event_packer.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -125,7 +128,12 @@ void EventPacker::EndLine() {
 std::string EventPacker::TakeLine(uint64_t previous) {
   if (full_.empty()) EndLine();
   full_.front().set_previous(previous);
-  std::string line = full_.front().SerializeAsString();
+  const size_t size = full_.front().ByteSizeLong();
+  std::string line(size, '\0');
+  google::protobuf::io::ArrayOutputStream array(line.data(), static_cast<int>(size));
+  google::protobuf::io::CodedOutputStream stream(&array);
+  stream.SetSerializationDeterministic(true);  // Details are a hash table.
+  full_.front().SerializeWithCachedSizes(&stream);
   full_.pop_front();
   return line;
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/partition/record_codec.h"
@@ -311,8 +312,8 @@ void Partition::FetchAndSend(std::span<const Unsent> dispatches, const Now& now)
 }
 
 void Partition::FetchSome(std::span<const Unsent> dispatches, const Now& now) {
-  absl::flat_hash_map<TaskKey, DispatchMessage> wanted;
-  std::vector<TaskKey> keys;
+  // In an order of its own: what cannot be read goes back in it.
+  absl::btree_map<TaskKey, DispatchMessage> wanted;
   for (const Unsent& unsent : dispatches) {
     // Meanwhile the executor may have gone, or the task been taken from it.
     auto lease = engine_.LeaseOf(unsent.task);
@@ -324,9 +325,11 @@ void Partition::FetchSome(std::span<const Unsent> dispatches, const Now& now) {
       Defer(unsent);
       continue;
     }
-    keys.push_back(unsent.task.key());
     wanted[unsent.task.key()] = *std::move(lease);
   }
+  std::vector<TaskKey> keys;
+  keys.reserve(wanted.size());
+  for (const auto& [key, message] : wanted) keys.push_back(key);
   absl::Status status =
       store_->Read({ToKind(RecordKind::kSpec), keys}, [&](TaskKey key, std::string_view bytes) {
         const auto record = DecodeSpec(bytes);

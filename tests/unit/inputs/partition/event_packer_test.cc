@@ -68,6 +68,21 @@ TEST_CASE("Whatever else differs begins a run") {
   CHECK(Pack(events).runs_size() == 7);
 }
 
+TEST_CASE("Equal events make equal lines") {
+  EventMessage event = Event(1, EventType::kTaskProgress);
+  event.state = TaskState::kRunning;
+  event.failure = {"REASON", "message"};
+  event.progress = 0.5;
+  event.skipped = 3;
+  const auto line_of = [&] {
+    EventPacker packer;
+    packer.Add(std::vector{event}, kTime);
+    return packer.TakeLine(0);
+  };
+  const std::string line = line_of();
+  for (int i = 0; i < 50; ++i) CHECK(line_of() == line);
+}
+
 TEST_CASE("Another time begins a run") {
   EventPacker packer;
   packer.Add(std::vector{Event(1)}, kTime);

@@ -213,6 +213,22 @@ TEST_CASE(
   CHECK(fixture.Get(id)->failed_attempts == 0);
 }
 
+TEST_CASE("Payloads that cannot be read go back in the order of their tasks") {
+  constexpr size_t kTasks = 20;
+  PartitionFixture fixture(TinyCache());
+  std::vector<TaskId> spawned;
+  for (size_t i = 0; i < kTasks; ++i) spawned.push_back(fixture.SpawnOne(std::string(100, 'p')));
+  fixture.Settle();
+  fixture.faults.FailRead(absl::UnavailableError("no reads"));
+  TestExecutor executor(fixture, 1, kTasks);
+  executor.Connect();
+  std::vector<TaskId> returned;
+  for (size_t i = 1; i <= kTasks; ++i) {
+    returned.push_back(*TaskId::FromBytes(fixture.outputs->Asked(i).task_id()));
+  }
+  CHECK(returned == spawned);
+}
+
 TEST_CASE("A store that fails and recovers says so, once each") {
   Watched<std::vector<absl::StatusCode>> said;
   PartitionOptions options;
