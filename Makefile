@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 JOBS ?= $(shell nproc)
+SEED ?= 1
+STEPS ?= 10000000
 quick := --label-exclude '^(slow|bench)$$'
 
 # Configures quietly unless it fails, then builds.
@@ -31,9 +33,9 @@ test: setup ## the quick tests under ASan and UBSan
 	@$(call build_preset,asan)
 	@scripts/test.sh asan $(quick)
 
-sim: setup ## the deterministic simulation
-	@$(call build_preset,asan)
-	@scripts/test.sh asan -L simulation
+sim: setup ## the deterministic simulation; SEED=… STEPS=… lives that world again
+	@$(call build_preset,sim)
+	@build/sim/tests/bin/kantoku-sim --seed $(SEED) --steps $(STEPS)
 
 bench: build ## figures of this machine, as JSON
 	@build/release/bin/kantoku bench
@@ -44,10 +46,10 @@ lint: setup-check ## layout, protos, layering, clang-tidy on recent changes (LIN
 fmt: setup-check ## repair the layout of the sources
 	@scripts/lint.sh fmt
 
-verify: setup-check ## everything: lint of the whole tree, all tests, thread sanitizer, demo, bench
+verify: setup-check ## everything: lint of the whole tree, all tests, thread sanitizer, simulation, demo, bench
 	@LINT_ALL=1 scripts/lint.sh
 	@$(call build_preset,tsan)
 	@scripts/test.sh tsan $(quick)
-	@$(MAKE) --no-print-directory demo bench
+	@$(MAKE) --no-print-directory sim demo bench
 	@$(call build_preset,asan)
 	@scripts/test.sh asan

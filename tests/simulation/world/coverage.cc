@@ -1,0 +1,78 @@
+#include "tests/simulation/world/coverage.h"
+
+#include <string_view>
+
+#include "absl/strings/str_format.h"
+
+namespace kantoku::simulation {
+namespace {
+
+constexpr std::array<std::string_view, kCommands> kCommandNames = {
+    "cancel", "in hello", "omitted",   "started",  "ack",    "false ack",  "failed",
+    "final",  "returned", "cancelled", "progress", "closed", "fence: end", "crash"};
+
+constexpr std::array<std::string_view, 10> kStateNames = {
+    "unknown",    "scheduled", "ready",     "leased", "running",
+    "cancelling", "settling",  "succeeded", "failed", "cancelled"};
+
+constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
+                                                             "spawn, repeated",
+                                                             "spawn, request id used for another",
+                                                             "spawn, answer lost",
+                                                             "hello",
+                                                             "credit",
+                                                             "connection lost",
+                                                             "executor cut off for a while",
+                                                             "session taken over",
+                                                             "hello with another's session",
+                                                             "timer",
+                                                             "wall clock set",
+                                                             "commit fails",
+                                                             "commit of unknown outcome",
+                                                             "disk full",
+                                                             "read fails",
+                                                             "crash before commit",
+                                                             "crash after commit",
+                                                             "crash after release",
+                                                             "drain and restart",
+                                                             "put",
+                                                             "put lost",
+                                                             "put, answer lost",
+                                                             "put, arrives again late",
+                                                             "Outputs crashes",
+                                                             "fence lost",
+                                                             "fence, answer lost",
+                                                             "fence, answer again late",
+                                                             "fence of an earlier owner",
+                                                             "append lost",
+                                                             "append, answer lost",
+                                                             "append of an earlier owner",
+                                                             "executor killed",
+                                                             "executor frozen",
+                                                             "lie"};
+
+}  // namespace
+
+void Coverage::Add(const Coverage& other) {
+  for (size_t i = 0; i < kCommands; ++i) {
+    for (size_t j = 0; j < kStates; ++j) table_[i][j] += other.table_[i][j];
+  }
+  for (size_t i = 0; i < kDeeds; ++i) deeds_[i] += other.deeds_[i];
+}
+
+std::string Coverage::ToText() const {
+  std::string text = absl::StrFormat("%-12s", "");
+  for (const std::string_view state : kStateNames) absl::StrAppendFormat(&text, "%11s", state);
+  for (size_t i = 0; i < kCommands; ++i) {
+    absl::StrAppendFormat(&text, "\n%-12s", kCommandNames[i]);
+    for (const uint64_t count : table_[i]) absl::StrAppendFormat(&text, "%11d", count);
+  }
+  text += "\n";
+  for (size_t i = 0; i < kDeeds; ++i) {
+    absl::StrAppendFormat(&text, "%s%11d  %-36s", i % 3 == 0 ? "\n" : "", deeds_[i], kDeedNames[i]);
+  }
+  text += "\n";
+  return text;
+}
+
+}  // namespace kantoku::simulation

@@ -1,0 +1,97 @@
+#ifndef KANTOKU_TESTS_SIMULATION_WORLD_COVERAGE_H_
+#define KANTOKU_TESTS_SIMULATION_WORLD_COVERAGE_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "services/inputs/engine/types.h"
+
+namespace kantoku::simulation {
+
+// What can be said about a task, to Inputs.
+enum class Command : uint8_t {
+  kCancel,
+  kPresented,  // In hello, by whom it was dispatched to or not.
+  kOmitted,    // Held, and not in hello.
+  kStarted,
+  kAck,
+  kFalseAck,
+  kFailed,
+  kFailedFinally,
+  kReturned,
+  kCancelled,
+  kProgress,
+  kFenceClosed,
+  kFenceEnded,
+  kCrash,  // Of Inputs, for each task that it knew.
+};
+inline constexpr size_t kCommands = 14;
+
+// Steps that are about no task, faults among them.
+enum class Deed : uint8_t {
+  kSpawn,
+  kSpawnAgain,
+  kSpawnOtherContent,
+  kSpawnUnanswered,
+  kHello,
+  kCredit,
+  kConnectionLost,
+  kCutOff,
+  kSessionTakenOver,
+  kForeignHello,
+  kTimer,
+  kWallClockSet,
+  kCommitFails,
+  kCommitUnknown,
+  kDiskFull,
+  kReadFails,
+  kCrashBeforeCommit,
+  kCrashAfterCommit,
+  kCrashAfterRelease,
+  kDrain,
+  kPut,
+  kPutLost,
+  kPutAnswerLost,
+  kPutAgain,
+  kOutputsCrash,
+  kFenceLost,
+  kFenceAnswerLost,
+  kFenceAnswerAgain,
+  kLateFence,
+  kAppendLost,
+  kAppendAnswerLost,
+  kLateAppend,
+  kExecutorKilled,
+  kExecutorFrozen,
+  kLie,
+};
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kLie) + 1;
+
+// How often each command met a task in each state, and the rest happened.
+class Coverage {
+ public:
+  // No state: Inputs does not know the task (any more).
+  void Count(Command command, std::optional<inputs::TaskState> state) {
+    ++table_[static_cast<size_t>(command)][state.has_value() ? static_cast<size_t>(*state) : 0];
+  }
+  void Count(Deed deed) { ++deeds_[static_cast<size_t>(deed)]; }
+  void Add(const Coverage& other);
+
+  uint64_t count(Command command, std::optional<inputs::TaskState> state) const {
+    return table_[static_cast<size_t>(command)]
+                 [state.has_value() ? static_cast<size_t>(*state) : 0];
+  }
+  uint64_t count(Deed deed) const { return deeds_[static_cast<size_t>(deed)]; }
+  std::string ToText() const;
+
+ private:
+  static constexpr size_t kStates = static_cast<size_t>(inputs::TaskState::kCancelled) + 1;
+  std::array<std::array<uint64_t, kStates>, kCommands> table_{};
+  std::array<uint64_t, kDeeds> deeds_{};
+};
+
+}  // namespace kantoku::simulation
+
+#endif  // KANTOKU_TESTS_SIMULATION_WORLD_COVERAGE_H_

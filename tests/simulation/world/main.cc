@@ -1,0 +1,108 @@
+// The simulation as a program: `make sim`.
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "services/platform/log/log.h"
+#include "tests/simulation/world/runs.h"
+
+namespace kantoku::simulation {
+namespace {
+
+double SecondsSince(std::chrono::steady_clock::time_point begun) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+}
+
+void Report(const Life& life) {
+  std::printf("broken: %s\n  %s\n  seed %llu, step %llu; what the world did last:\n%s",
+              life.broken.c_str(), life.detail.c_str(), static_cast<unsigned long long>(life.seed),
+              static_cast<unsigned long long>(life.broken_at), life.last_acts.c_str());
+}
+
+int Fail(const Life& life) {
+  Report(life);
+  std::printf("shortening…\n");
+  const Life shortest = Shorten(life);
+  Report(shortest);
+  std::printf("replay: make sim SEED=%llu STEPS=%llu\n",
+              static_cast<unsigned long long>(shortest.seed),
+              static_cast<unsigned long long>(shortest.steps));
+  return 1;
+}
+
+// How many of the planted bugs were caught.
+size_t CatchAll(const Plan& plan) {
+  const auto bugs = PlantedBugs();
+  std::vector<std::optional<Life>> caught(bugs.size());
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < bugs.size(); i = next++) caught[i] = Catch(bugs[i], plan.seed);
+  };
+  std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(plan.threads));
+  for (int i = 0; i < plan.threads; ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+  size_t count = 0;
+  for (size_t i = 0; i < bugs.size(); ++i) {
+    std::printf("planted: %-42.*s ", static_cast<int>(bugs[i].size()), bugs[i].data());
+    if (!caught[i].has_value()) {
+      std::printf("NOT caught\n");
+      continue;
+    }
+    ++count;
+    std::printf("caught at step %llu of seed %llu: %s\n",
+                static_cast<unsigned long long>(caught[i]->broken_at),
+                static_cast<unsigned long long>(caught[i]->seed), caught[i]->broken.c_str());
+  }
+  return count;
+}
+
+int Main(int argc, char** argv) {
+  Plan plan;
+  CLI::App app("Lives worlds of Kantoku from a seed and looks for broken promises.");
+  app.add_option("--seed", plan.seed, "of the first world");
+  app.add_option("--steps", plan.steps, "of all worlds together");
+  app.add_option("--threads", plan.threads)->check(CLI::Range(1, 64));
+  std::string only_bug;
+  app.add_option("--planted", only_bug, "live with this planted bug, and nothing else");
+#ifdef __SANITIZE_ADDRESS__
+  bool loud = true;  // Its reports would be lost.
+#else
+  bool loud = false;
+#endif
+  app.add_flag("--loud", loud, "let Inputs say what faults make it say");
+  CLI11_PARSE(app, argc, argv);
+  if (!loud) (void)!std::freopen("/dev/null", "w", stderr);
+
+  NameSeedOnAbort();
+  if (!only_bug.empty()) {
+    const auto caught = Catch(only_bug, plan.seed);
+    if (!caught.has_value()) return 1;
+    Report(*caught);
+    return 0;
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  const Sum sum = LiveAll(plan);
+  if (sum.broken.has_value()) return Fail(*sum.broken);
+  const double seconds = SecondsSince(begun);
+  std::printf("%s\n%llu steps in %llu worlds in %.1f s, %.0f steps/s; fingerprint %016llx\n\n",
+              sum.coverage.ToText().c_str(), static_cast<unsigned long long>(sum.steps),
+              static_cast<unsigned long long>(sum.worlds), seconds,
+              static_cast<double>(sum.steps) / seconds,
+              static_cast<unsigned long long>(sum.fingerprint));
+  const size_t caught = CatchAll(plan);
+  const bool all = caught == PlantedBugs().size();
+  std::printf("sim %s: %llu steps, 0 violations, planted bugs caught %zu/%zu\n",
+              all ? "ok" : "failed", static_cast<unsigned long long>(sum.steps), caught,
+              PlantedBugs().size());
+  return all ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace kantoku::simulation
+
+int main(int argc, char** argv) { return kantoku::simulation::Main(argc, argv); }

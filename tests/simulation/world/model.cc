@@ -1,0 +1,447 @@
+#include "tests/simulation/world/model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kantoku/events/v1/events.pb.h"
+#include "services/inputs/partition/record_codec.h"
+#include "services/inputs/store.h"
+#include "services/outputs/store.h"
+
+namespace kantoku::simulation {
+
+using inputs::RecordKind;
+using platform::WriteBatch;
+
+namespace {
+
+constexpr size_t kRecent = 400;
+
+TaskState StateOf(outputs::ResultStatus status) {
+  switch (status) {
+    case outputs::ResultStatus::kSucceeded:
+      return TaskState::kSucceeded;
+    case outputs::ResultStatus::kCancelled:
+      return TaskState::kCancelled;
+    default:
+      return TaskState::kFailed;
+  }
+}
+
+}  // namespace
+
+// ---- Questions ----
+
+ModelTask* Model::Find(TaskKey task) {
+  const auto found = tasks_.find(task);
+  return found == tasks_.end() ? nullptr : &found->second;
+}
+
+const ModelTask* Model::Find(const TaskId& task) const {
+  const auto found = tasks_.find(task.key());
+  return found == tasks_.end() || found->second.id != task ? nullptr : &found->second;
+}
+
+std::vector<TaskId> Model::HeldBy(const SessionId& session) const {
+  std::vector<TaskId> held;
+  for (const auto& [number, entry] : sessions_) {
+    if (entry.speaker.first != session) continue;
+    for (const TaskKey key : entry.held) {
+      const auto task = tasks_.find(key);
+      if (task != tasks_.end()) held.push_back(task->second.id);
+    }
+  }
+  return held;
+}
+
+// ---- What Inputs is told ----
+
+void Model::Connected(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit) {
+  credits_[speaker] = {connection, credit};
+}
+
+void Model::Credit(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit) {
+  CurrentCredit& current = credits_[speaker];
+  if (current.connection == connection) current.limit = credit;
+}
+
+bool Model::IsCurrent(const Speaker& speaker, inputs::ConnectionId connection) const {
+  const auto current = credits_.find(speaker);
+  return current != credits_.end() && current->second.connection == connection;
+}
+
+std::optional<std::string> Model::CallerOf(const SessionId& session) const {
+  for (const auto& [number, entry] : sessions_) {
+    if (entry.speaker.first == session) return entry.speaker.second;
+  }
+  return std::nullopt;
+}
+
+void Model::Begun(const Speaker& speaker, const TaskId& id, uint32_t dispatch) {
+  ModelTask* const task = Find(id.key());
+  if (task == nullptr || task->id != id || task->dispatch != dispatch) return;
+  const auto holder = sessions_.find(task->holder);
+  if (holder != sessions_.end() && holder->second.speaker == speaker) task->begun.insert(dispatch);
+}
+
+// ---- Records of Inputs ----
+
+void Model::OnInputsDurable(const WriteBatch& batch) {
+  Fold(batch);
+  erased_specs_.clear();
+  erased_groups_.clear();
+  erased_sessions_.clear();
+  fed_.clear();
+  last_turns_.clear();
+  ended_ = 0;
+  told_ended_ = 0;
+  // Sessions first: dispatches name them.
+  const auto is_session = [](const WriteBatch::Operation& operation) {
+    return operation.kind == ToKind(RecordKind::kSession);
+  };
+  for (const auto& operation : batch.operations()) {
+    if (is_session(operation)) Apply(batch, operation);
+  }
+  for (const auto& operation : batch.operations()) {
+    if (!is_session(operation)) Apply(batch, operation);
+  }
+  CheckBatch();
+}
+
+void Model::Fold(const WriteBatch& batch) {
+  for (const WriteBatch::Operation& operation : batch.operations()) {
+    trace_.Fold(operation.kind);
+    trace_.Fold(operation.first);
+    trace_.Fold(operation.last);
+    if (operation.type == WriteBatch::Operation::Type::kPut) trace_.Fold(batch.value(operation));
+  }
+}
+
+void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operation) {
+  const uint64_t key = operation.first;
+  const bool put = operation.type == WriteBatch::Operation::Type::kPut;
+  const std::string_view bytes = put ? batch.value(operation) : std::string_view();
+  switch (static_cast<RecordKind>(operation.kind)) {
+    case RecordKind::kSpec:
+      return put ? Created(key, bytes) : erased_specs_.push_back(key);
+    case RecordKind::kState:
+      if (put) StateWritten(key, bytes);
+      return;
+    case RecordKind::kGroup:
+      return put ? Dispatched(key, bytes) : erased_groups_.push_back(key);
+    case RecordKind::kSession: {
+      if (!put) return erased_sessions_.push_back(static_cast<SessionNumber>(key));
+      const auto record = inputs::DecodeSession(bytes);
+      scene_.Expect(record.ok(), "records can be read");
+      sessions_[static_cast<SessionNumber>(key)].speaker = {record->id, record->caller.subject};
+      return;
+    }
+    case RecordKind::kReference:
+      if (put) return ReferenceTaken(key, bytes);
+      references_.erase(reference_of_[key]);
+      reference_of_.erase(key);
+      return;
+    case RecordKind::kRequest:
+      if (put) {
+        request_of_[key] = inputs::DecodeRequest(bytes)->request;
+        scene_.Expect(requests_.emplace(request_of_[key], key).second, "a request is run once");
+      } else {
+        requests_.erase(request_of_[key]);
+        request_of_.erase(key);
+      }
+      return;
+    case RecordKind::kHistory:
+    case RecordKind::kDead: {
+      const bool dead = operation.kind == ToKind(RecordKind::kDead);
+      return put ? RowWritten(dead, key, bytes) : RowForgotten(dead, key);
+    }
+    case RecordKind::kOutbox:
+      return put ? LineWritten(key, bytes) : LinesTrimmed(operation.last);
+    case RecordKind::kHighWater:
+    case RecordKind::kMeta:
+      return;
+  }
+}
+
+void Model::Created(TaskKey key, std::string_view bytes) {
+  const auto record = inputs::DecodeSpec(bytes);
+  if (!record.ok()) return scene_.Expect(false, "records can be read");
+  TaskKey& highest = highest_[record->id.slot()];
+  scene_.Expect(highest == 0 || key > highest, "a sequence is used once");
+  highest = std::max(highest, key);
+  ModelTask& task = tasks_[key];
+  task = {.id = record->id,
+          .name_space = std::string(record->name_space),
+          .owner = std::string(record->owner),
+          .type = record->spec.type,
+          .payload = std::string(record->payload),
+          .priority = record->spec.priority,
+          .not_before = record->spec.not_before,
+          .max_attempts = record->spec.retry.max_attempts,
+          .once = record->spec.effect == inputs::Effect::kOnce};
+  living_.insert(key);
+  if (!task.not_before.has_value()) turns_[LaneOf(task)].insert(TurnOf(task));
+  recent_.push_back(record->id);
+  if (recent_.size() > 2 * kRecent) {
+    recent_.erase(recent_.begin(), recent_.end() - static_cast<std::ptrdiff_t>(kRecent));
+  }
+}
+
+void Model::Release(ModelTask& task) {
+  if (task.holder == 0) return;
+  if (const auto holder = sessions_.find(task.holder); holder != sessions_.end()) {
+    holder->second.held.erase(task.id.key());
+  }
+  task.holder = 0;
+}
+
+void Model::LeaveTurn(const ModelTask& task) { turns_[LaneOf(task)].erase(TurnOf(task)); }
+
+void Model::StateWritten(TaskKey key, std::string_view bytes) {
+  const auto record = inputs::DecodeState(bytes);
+  ModelTask* const task = Find(key);
+  scene_.Expect(record.ok() && task != nullptr && !task->end.has_value(),
+                "only living tasks have a state");
+  if (!record.ok() || task == nullptr) return;
+  scene_.Expect(
+      record->closed_dispatch >= task->closed_dispatch && record->closed_dispatch <= task->dispatch,
+      "a dispatch that is over stays so");
+  scene_.Expect(record->cancel_requested || !task->cancel_requested, "a cancel stays asked for");
+  if (record->failed_attempts != task->failed_attempts) {
+    scene_.Expect(record->failed_attempts == task->failed_attempts + 1 &&
+                      task->begun.contains(record->closed_dispatch),
+                  "an attempt is counted once, and only when its handler had begun");
+    scene_.Expect(record->failed_attempts <= task->max_attempts,
+                  "no more attempts than were asked for");
+  }
+  scene_.Expect(record->once_begun ? task->once : !task->once_begun,
+                "a start that was recorded stays so, and only ONCE needs it");
+  scene_.Expect(!record->once_begun || record->closed_dispatch < task->dispatch ||
+                    record->intended_end.has_value(),
+                "a ONCE task whose begun dispatch is over comes to its end");
+  scene_.Expect(record->last_failure.reason != "UNKNOWN_OUTCOME" || record->once_begun,
+                "an outcome is unknown only of a ONCE task that may have begun");
+  task->failed_attempts = record->failed_attempts;
+  task->once_begun = record->once_begun;
+  task->closed_dispatch = record->closed_dispatch;
+  task->cancel_requested = record->cancel_requested;
+  task->intended_end = record->intended_end;
+  if (task->intended_end.has_value()) LeaveTurn(*task);
+  if (task->closed_dispatch == task->dispatch) Release(*task);
+}
+
+void Model::Dispatched(uint64_t number, std::string_view bytes) {
+  const auto record = inputs::DecodeGroup(bytes);
+  if (!record.ok()) return scene_.Expect(false, "records can be read");
+  groups_[number] = record->entries;
+  for (const auto& entry : record->entries) {
+    ModelTask* const task = Find(entry.task);
+    scene_.Expect(task != nullptr, "only accepted tasks are dispatched");
+    if (task == nullptr) continue;
+    scene_.Expect(!task->end.has_value() && !task->intended_end.has_value(),
+                  "a task that ends is not dispatched");
+    scene_.Expect(!task->cancel_requested, "a cancelled task is not dispatched");
+    scene_.Expect(entry.dispatch == task->dispatch + 1, "each dispatch has the next number");
+    scene_.Expect(task->holder == 0, "at most one dispatch of a task is held");
+    scene_.Expect(!task->once_begun, "a ONCE task that may have begun is not dispatched again");
+    scene_.Expect(task->fenced_dispatch + 1 >= entry.dispatch,
+                  "a dispatch follows another only when Outputs has closed that");
+    scene_.Expect(!task->outputs_end.has_value(), "what has a result is not dispatched");
+    const auto session = sessions_.find(entry.session);
+    scene_.Expect(session != sessions_.end(), "only sessions on record hold tasks");
+    scene_.Expect(!task->not_before.has_value() || *task->not_before <= latest_wall_,
+                  "nothing is dispatched before its time");
+    task->dispatch = entry.dispatch;
+    LeaveTurn(*task);
+    Turn& last = last_turns_.try_emplace(LaneOf(*task), TurnOf(*task)).first->second;
+    last = std::max(last, TurnOf(*task));
+    if (session == sessions_.end()) continue;
+    task->holder = entry.session;
+    session->second.held.insert(entry.task);
+    fed_.insert(entry.session);
+  }
+}
+
+void Model::RowWritten(bool dead, uint64_t row, std::string_view bytes) {
+  const auto views = inputs::DecodeEnded(bytes);
+  if (!views.ok()) return scene_.Expect(false, "records can be read");
+  std::vector<TaskKey>& keys = rows_[{dead, row}];
+  scene_.Expect(keys.empty(), "a row is written once");
+  for (const TaskView& view : *views) {
+    keys.push_back(view.id.key());
+    Ended(view, dead);
+  }
+}
+
+void Model::Ended(const TaskView& view, bool dead) {
+  ++ended_;
+  ModelTask* const task = Find(view.id.key());
+  scene_.Expect(task != nullptr && task->id == view.id, "only accepted tasks end");
+  if (task == nullptr) return;
+  scene_.Expect(!task->end.has_value(), "a task ends once");
+  scene_.Expect(task->outputs_end == view.state, "a task ends as Outputs says");
+  scene_.Expect((view.state != TaskState::kSucceeded) == dead, "history is for success alone");
+  scene_.Expect(view.dispatch == task->dispatch && view.failed_attempts == task->failed_attempts,
+                "an ended task shows how often it was dispatched and failed");
+  task->end = view.state;
+  living_.erase(view.id.key());
+  LeaveTurn(*task);
+  Release(*task);
+}
+
+void Model::RowForgotten(bool dead, uint64_t row) {
+  for (const TaskKey key : rows_[{dead, row}]) tasks_.erase(key);
+  rows_.erase({dead, row});
+}
+
+void Model::ReferenceTaken(TaskKey holder, std::string_view bytes) {
+  const auto record = inputs::DecodeReference(bytes);
+  if (!record.ok()) return scene_.Expect(false, "records can be read");
+  ReferenceName name{record->name_space, record->owner, record->reference};
+  scene_.Expect(references_.emplace(name, holder).second, "a reference has one holder");
+  reference_of_[holder] = std::move(name);
+}
+
+void Model::LineWritten(uint64_t number, std::string_view bytes) {
+  events::v1::EventBatch line;
+  scene_.Expect(line.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())),
+                "an event line can be read");
+  scene_.Expect(number > last_line_, "event lines ascend");
+  for (const auto& run : line.runs()) {
+    if (run.type() == "task.finished") told_ended_ += static_cast<size_t>(run.dispatches_size());
+  }
+  last_line_ = number;
+  lines_.emplace(number, bytes);
+}
+
+void Model::LinesTrimmed(uint64_t last) {
+  scene_.Expect(lines_.empty() || lines_.begin()->first > last,
+                "an event line stays until Events holds it");
+}
+
+void Model::CheckBatch() {
+  for (const TaskKey key : erased_specs_) {
+    const ModelTask* const task = Find(key);
+    scene_.Expect(task == nullptr || task->end == TaskState::kSucceeded,
+                  "a spec stays until its task has ended, and is forgotten or succeeded");
+  }
+  for (const uint64_t number : erased_groups_) {
+    for (const auto& entry : groups_[number]) {
+      const ModelTask* const task = Find(entry.task);
+      scene_.Expect(
+          task == nullptr || task->end.has_value() || task->closed_dispatch >= entry.dispatch,
+          "a dispatch stays on record until it is over");
+    }
+    groups_.erase(number);
+  }
+  for (const SessionNumber number : erased_sessions_) {
+    scene_.Expect(sessions_[number].held.empty(), "a session that holds tasks stays on record");
+    sessions_.erase(number);
+  }
+  for (const SessionNumber number : fed_) {
+    const auto session = sessions_.find(number);
+    if (session == sessions_.end()) continue;
+    const auto credit = credit_at_end_.find(session->second.speaker);
+    scene_.Expect(
+        credit != credit_at_end_.end() && session->second.held.size() <= credit->second.limit,
+        "nobody is given more than the credit");
+  }
+  for (const auto& [lane, last] : last_turns_) {
+    const std::set<Turn>& turns = turns_[lane];
+    scene_.Expect(turns.empty() || last < *turns.begin(),
+                  "the highest priority is dispatched first, and the oldest of it");
+  }
+  scene_.Expect(ended_ == told_ended_, "every end has one event");
+}
+
+// ---- Records of Outputs ----
+
+void Model::OnOutputsDurable(const WriteBatch& batch) {
+  Fold(batch);
+  for (const WriteBatch::Operation& operation : batch.operations()) {
+    if (operation.type != WriteBatch::Operation::Type::kPut) continue;
+    ModelTask* const task = Find(operation.first);
+    if (task == nullptr) continue;
+    if (operation.kind == outputs::kResultKind) {
+      const auto result = outputs::DecodeResult(batch.value(operation));
+      if (!result.ok()) return scene_.Expect(false, "records can be read");
+      const TaskState end = StateOf(result->status);
+      scene_.Expect(!task->outputs_end.has_value() || task->outputs_end == end,
+                    "the first terminal result stays the only one");
+      scene_.Expect(task->outputs_end.has_value() || end != TaskState::kSucceeded ||
+                        result->dispatch > task->fenced_dispatch,
+                    "a fenced dispatch gets no result in");
+      task->outputs_end = end;
+    } else if (operation.kind == outputs::kFenceKind) {
+      const auto fence = outputs::DecodeFence(batch.value(operation));
+      if (!fence.ok()) return scene_.Expect(false, "records can be read");
+      task->fenced_dispatch = std::max(task->fenced_dispatch, fence->dispatch);
+    }
+  }
+}
+
+// ---- Events ----
+
+void Model::OnEventsHold(uint64_t number, std::string_view line) {
+  scene_.Expect(
+      !lines_.empty() && lines_.begin()->first == number && lines_.begin()->second == line,
+      "Events gets every line, as it was written and in order");
+  lines_.erase(number);
+}
+
+void Model::OnLine(uint64_t number, std::string_view line) {
+  const auto written = lines_.find(number);
+  scene_.Expect(number <= last_line_ && (written == lines_.end() || written->second == line),
+                "an event line leaves when it is durable");
+}
+
+void Model::CheckEmpty() const {
+  scene_.Expect(lines_.empty(), "Events gets every line in the end");
+  scene_.Expect(sessions_.empty(), "no session stays on record for ever");
+  scene_.Expect(groups_.empty(), "no dispatch stays on record for ever");
+  scene_.Expect(references_.empty(), "no reference is taken for ever");
+  scene_.Expect(requests_.empty(), "no request is remembered for ever");
+  scene_.Expect(rows_.empty(), "no row of ended tasks is kept for ever");
+  scene_.Expect(tasks_.empty(), "no ended task is kept for ever");
+}
+
+// ---- What leaves Inputs ----
+
+void Model::OnSent(const inputs::v1::PullResponse& frame) {
+  for (const auto& dispatch : frame.tasks()) {
+    const ModelTask* const task = Find(*TaskId::FromBytes(dispatch.task_id()));
+    scene_.Expect(task != nullptr && dispatch.dispatch() <= task->dispatch,
+                  "a dispatch leaves when it is durable");
+    if (task == nullptr || dispatch.dispatch() != task->dispatch || task->holder == 0) continue;
+    scene_.Expect(dispatch.confirm_start() == task->once, "a handler of ONCE is told to wait");
+    scene_.Expect(dispatch.payload() == task->payload, "a handler gets the payload");
+    scene_.Expect(dispatch.attempt() == task->failed_attempts + 1,
+                  "a handler is told which attempt it is");
+  }
+  for (const auto& start : frame.starts_confirmed()) {
+    const ModelTask* const task = Find(*TaskId::FromBytes(start.task_id()));
+    scene_.Expect(task == nullptr || task->once_begun, "a start is confirmed when it is durable");
+  }
+  for (const auto& settled : frame.confirmed()) {
+    const ModelTask* const task = Find(*TaskId::FromBytes(settled.task_id()));
+    scene_.Expect(task == nullptr || task->end.has_value(),
+                  "an end is confirmed when it is durable");
+  }
+  for (const auto& control : frame.controls()) {
+    const ModelTask* const task = Find(*TaskId::FromBytes(control.task_id()));
+    if (task == nullptr || control.action() != inputs::v1::HANDLER_ACTION_CANCEL) continue;
+    scene_.Expect(task->cancel_requested || task->end.has_value(),
+                  "a handler is cancelled when that is durable");
+  }
+}
+
+void Model::OnAsked(const outputs::v1::FenceItem& item) {
+  const ModelTask* const task = Find(*TaskId::FromBytes(item.task_id()));
+  if (task == nullptr || task->end.has_value()) return;
+  scene_.Expect(item.dispatch() <= task->closed_dispatch,
+                "a fence is asked for when the end of its dispatch is durable");
+  scene_.Expect(!item.has_settlement() || task->intended_end.has_value(),
+                "a settlement is asked for when it is durable");
+}
+
+}  // namespace kantoku::simulation

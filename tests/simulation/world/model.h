@@ -1,0 +1,180 @@
+#ifndef KANTOKU_TESTS_SIMULATION_WORLD_MODEL_H_
+#define KANTOKU_TESTS_SIMULATION_WORLD_MODEL_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "kantoku/inputs/v1/inputs.pb.h"
+#include "kantoku/outputs/v1/outputs.pb.h"
+#include "services/inputs/engine/effects.h"
+#include "services/inputs/engine/types.h"
+#include "services/outputs/result_codec.h"
+#include "services/platform/store/write_batch.h"
+#include "tests/simulation/world/scene.h"
+
+namespace kantoku::simulation {
+
+using inputs::SessionNumber;
+using inputs::TaskKey;
+using inputs::TaskState;
+using inputs::TaskView;
+using platform::SessionId;
+using platform::TaskId;
+
+// A session, as a subject claims it.
+using Speaker = std::pair<SessionId, std::string>;
+
+// A task as the durable records tell it.
+struct ModelTask {
+  TaskId id;
+  std::string name_space;
+  std::string owner;
+  std::string type;
+  std::string payload;
+  int32_t priority = 0;
+  std::optional<absl::Time> not_before;
+  uint32_t max_attempts = 0;
+  bool once = false;             // Of effect ONCE.
+  bool once_begun = false;       // Its start is recorded.
+  uint32_t dispatch = 0;         // The latest one.
+  uint32_t closed_dispatch = 0;  // For Inputs.
+  uint32_t fenced_dispatch = 0;  // For Outputs.
+  std::set<uint32_t> begun;      // Dispatches of whose start or failure Inputs was told.
+  uint32_t failed_attempts = 0;
+  SessionNumber holder = 0;
+  bool cancel_requested = false;
+  std::optional<TaskState> intended_end;
+  std::optional<TaskState> outputs_end;
+  std::optional<TaskState> end;
+};
+
+// What the stores of Inputs and Outputs hold, read batch by batch as they become durable, and the
+// promises that follow from it: each batch is held against what was durable before, and whatever
+// leaves Inputs against what is durable now.
+//
+// To add a promise, Expect it where its cause becomes durable or leaves. To follow a new kind of
+// record, add its function to Apply.
+class Model {
+ public:
+  explicit Model(const Scene& scene) : scene_(scene) {}
+
+  // ---- What becomes durable ----
+  void OnInputsDurable(const platform::WriteBatch& batch);
+  void OnOutputsDurable(const platform::WriteBatch& batch);
+  // Events holds this line from now on.
+  void OnEventsHold(uint64_t number, std::string_view line);
+
+  // ---- What leaves Inputs ----
+  void OnSent(const inputs::v1::PullResponse& frame);
+  void OnAsked(const outputs::v1::FenceItem& item);
+  void OnLine(uint64_t number, std::string_view line);
+
+  // ---- What Inputs is told, as soon as it is applied ----
+  void Connected(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit);
+  void Credit(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit);
+  // Whether this is the newest connection on which he opened the session.
+  bool IsCurrent(const Speaker& speaker, inputs::ConnectionId connection) const;
+  void Begun(const Speaker& speaker, const TaskId& task, uint32_t dispatch);
+  // A new owner: nobody is connected.
+  void InputsStarted() { credits_.clear(); }
+  // The open group is about to be finished.
+  void GroupEnds() { credit_at_end_ = credits_; }
+  // What the wall clock shows, before it is set back and whenever a group ends.
+  void WallIs(absl::Time wall) { latest_wall_ = std::max(latest_wall_, wall); }
+
+  // ---- Questions ----
+  const ModelTask* Find(const TaskId& task) const;
+  // The number of the record of a request.
+  std::optional<uint64_t> FindRequest(const inputs::Digest& request) const {
+    const auto found = requests_.find(request);
+    return found == requests_.end() ? std::nullopt : std::optional(found->second);
+  }
+  // Tasks that were accepted lately, the oldest first; they may have ended.
+  const std::vector<TaskId>& recent() const { return recent_; }
+  // The subject to whom a session on record belongs.
+  std::optional<std::string> CallerOf(const SessionId& session) const;
+  std::vector<TaskId> HeldBy(const SessionId& session) const;
+  const std::set<TaskKey>& living() const { return living_; }
+  // Of all that has become durable.
+  uint64_t trace() const { return trace_.value(); }
+  // Long after the last task has ended: nothing may be left.
+  void CheckEmpty() const;
+
+ private:
+  struct Session {
+    Speaker speaker;
+    std::set<TaskKey> held;
+  };
+  struct CurrentCredit {
+    inputs::ConnectionId connection = 0;
+    uint32_t limit = 0;
+  };
+  // Tasks of a namespace and type, and the order in which those are dispatched that never were and
+  // wait for no time.
+  using Lane = std::pair<std::string, std::string>;
+  using Turn = std::pair<int32_t, TaskKey>;
+  static Lane LaneOf(const ModelTask& task) { return {task.name_space, task.type}; }
+  static Turn TurnOf(const ModelTask& task) { return {-task.priority, task.id.key()}; }
+
+  using ReferenceName = std::tuple<std::string, std::string, std::string>;
+
+  ModelTask* Find(TaskKey task);
+  void Fold(const platform::WriteBatch& batch);
+  void Apply(const platform::WriteBatch& batch, const platform::WriteBatch::Operation& operation);
+  void Created(TaskKey key, std::string_view bytes);
+  void StateWritten(TaskKey key, std::string_view bytes);
+  void Dispatched(uint64_t number, std::string_view bytes);
+  void RowWritten(bool dead, uint64_t row, std::string_view bytes);
+  void Ended(const TaskView& view, bool dead);
+  void RowForgotten(bool dead, uint64_t row);
+  void ReferenceTaken(TaskKey holder, std::string_view bytes);
+  void LineWritten(uint64_t number, std::string_view bytes);
+  void LinesTrimmed(uint64_t last);
+  void Release(ModelTask& task);
+  void LeaveTurn(const ModelTask& task);
+  // What holds between all records of a batch.
+  void CheckBatch();
+
+  const Scene scene_;
+  Trace trace_;
+  absl::flat_hash_map<TaskKey, ModelTask> tasks_;
+  std::set<TaskKey> living_;
+  std::map<uint32_t, TaskKey> highest_;  // By slot.
+  std::vector<TaskId> recent_;
+  std::map<SessionNumber, Session> sessions_;
+  std::map<Lane, std::set<Turn>> turns_;
+  absl::Time latest_wall_ = absl::InfinitePast();
+  std::map<uint64_t, std::vector<inputs::DispatchGroupRecord::Entry>> groups_;
+  std::map<std::pair<bool, uint64_t>, std::vector<TaskKey>> rows_;  // By dead and number.
+  std::map<ReferenceName, TaskKey> references_;
+  std::map<TaskKey, ReferenceName> reference_of_;
+  absl::flat_hash_map<inputs::Digest, uint64_t> requests_;
+  std::map<uint64_t, inputs::Digest> request_of_;
+  std::map<uint64_t, std::string> lines_;  // That Events does not hold.
+  uint64_t last_line_ = 0;
+  std::map<Speaker, CurrentCredit> credits_;
+  std::map<Speaker, CurrentCredit> credit_at_end_;
+
+  // Of the batch that is applied.
+  std::vector<TaskKey> erased_specs_;
+  std::vector<uint64_t> erased_groups_;
+  std::vector<SessionNumber> erased_sessions_;
+  std::set<SessionNumber> fed_;
+  std::map<Lane, Turn> last_turns_;  // Of what was dispatched.
+  size_t ended_ = 0;
+  size_t told_ended_ = 0;
+};
+
+}  // namespace kantoku::simulation
+
+#endif  // KANTOKU_TESTS_SIMULATION_WORLD_MODEL_H_

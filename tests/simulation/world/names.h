@@ -1,0 +1,18 @@
+#ifndef KANTOKU_TESTS_SIMULATION_WORLD_NAMES_H_
+#define KANTOKU_TESTS_SIMULATION_WORLD_NAMES_H_
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+// Who and what there is in a simulated world.
+namespace kantoku::simulation {
+
+inline constexpr std::array<std::string_view, 2> kNamespaces = {"even", "odd"};
+inline constexpr std::array<std::string_view, 2> kOwners = {"anna", "bert"};
+inline constexpr std::array<std::string_view, 3> kTypes = {"cook", "wash", "sweep"};
+inline constexpr uint32_t kMaxSessionCredit = 6;
+
+}  // namespace kantoku::simulation
+
+#endif  // KANTOKU_TESTS_SIMULATION_WORLD_NAMES_H_

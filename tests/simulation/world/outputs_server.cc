@@ -1,0 +1,125 @@
+#include "tests/simulation/world/outputs_server.h"
+
+#include <utility>
+
+#include "services/outputs/store.h"
+#include "services/outputs/wire.h"
+#include "services/platform/status.h"
+#include "services/platform/store/memory/memory_record_store.h"
+
+namespace kantoku::simulation {
+
+using outputs::ResultBook;
+
+namespace {
+
+void Ignore(const outputs::StoredResult&, std::string_view) {}
+
+}  // namespace
+
+OutputsServer::OutputsServer(const Scene& scene, Model& model)
+    : scene_(scene),
+      model_(model),
+      stores_(platform::MakeMemoryRecordStoreFactory(outputs::OutputsSchema())) {
+  Open();
+}
+
+void OutputsServer::Open() {
+  book_.reset();
+  store_ = *stores_->Open(0);
+  next_number_ = *store_->LastBatch() + 1;
+  book_ = *ResultBook::Recover({}, *store_);
+}
+
+void OutputsServer::Crash() { Open(); }
+
+void OutputsServer::Run(absl::FunctionRef<void(platform::Transaction&)> command) {
+  group_.set_now(scene_.clock.Read());
+  command(group_);
+  book_->FinishGroup(group_);
+  group_.Close(next_number_);
+  if (group_.needs_commit()) {
+    scene_.Expect(store_->Commit(group_.closed_batch()).ok(), "the store takes what is committed");
+    model_.OnOutputsDurable(group_.closed_batch());
+  }
+  group_.Settle(absl::OkStatus());
+  group_.Clear();
+}
+
+absl::Status OutputsServer::CheckLease(const outputs::v1::PutRequest& request,
+                                       const platform::Caller& caller,
+                                       const outputs::v1::PutItem& item,
+                                       platform::Lease& lease) const {
+  KANTOKU_ASSIGN_OR_RETURN(
+      lease, platform::OpenLease(scene_.keys, item.lease_token(), scene_.clock.Read().wall));
+  if (lease.holder != caller || lease.session.bytes() != request.session_id()) {
+    return platform::Error(absl::StatusCode::kPermissionDenied, "INVALID_LEASE",
+                           "lease_token was minted for another");
+  }
+  return absl::OkStatus();
+}
+
+outputs::v1::PutResponse OutputsServer::Put(const outputs::v1::PutRequest& request,
+                                            const platform::Caller& caller) {
+  outputs::v1::PutResponse response;
+  std::vector<platform::Lease> leases(static_cast<size_t>(request.items_size()));
+  std::vector<ResultBook::Offer> offers;
+  std::vector<int> offered;
+  for (int i = 0; i < request.items_size(); ++i) {
+    outputs::v1::PutResult& result = *response.add_results();
+    platform::Lease& lease = leases[static_cast<size_t>(i)];
+    const absl::Status checked = CheckLease(request, caller, request.items(i), lease);
+    if (!checked.ok()) {
+      outputs::EncodeStatus(checked, *result.mutable_status());
+      continue;
+    }
+    offers.push_back({.result = {.task = lease.task,
+                                 .status = outputs::ResultStatus::kSucceeded,
+                                 .dispatch = lease.dispatch,
+                                 .name_space = lease.name_space,
+                                 .owner = lease.owner,
+                                 .data = request.items(i).data()},
+                      .retention = lease.retention});
+    offered.push_back(i);
+  }
+  Run([&](platform::Transaction& transaction) {
+    const auto decisions = book_->Put(offers, transaction, Ignore);
+    scene_.Expect(decisions.ok() && decisions->size() == offers.size(), "a put is decided");
+    for (size_t j = 0; j < offers.size(); ++j) {
+      const platform::Lease& lease = leases[static_cast<size_t>(offered[j])];
+      outputs::v1::PutResult& result = *response.mutable_results(offered[j]);
+      const absl::Status status = outputs::StatusOf((*decisions)[j], lease.task, lease.dispatch);
+      if (status.ok()) {
+        result.set_receipt(
+            platform::SealReceipt(scene_.keys, {.task = lease.task,
+                                                .dispatch = lease.dispatch,
+                                                .status = outputs::v1::RESULT_STATUS_SUCCEEDED}));
+      } else {
+        outputs::EncodeStatus(status, *result.mutable_status());
+      }
+    }
+  });
+  return response;
+}
+
+absl::StatusOr<outputs::v1::FenceResponse> OutputsServer::Fence(
+    uint64_t epoch, const outputs::v1::FenceItem& item) {
+  KANTOKU_ASSIGN_OR_RETURN(const ResultBook::Closing closing, outputs::DecodeClosing(item));
+  outputs::v1::FenceResponse response;
+  absl::Status failed;
+  Run([&](platform::Transaction& transaction) {
+    const auto decisions = book_->Fence(epoch, std::span(&closing, 1), transaction, Ignore);
+    if (!decisions.ok()) {
+      failed = decisions.status();
+      return;
+    }
+    outputs::v1::FenceResult& result = *response.add_results();
+    outputs::EncodeStatus(outputs::StatusOf(decisions->front().outcome, closing.task),
+                          *result.mutable_status());
+    result.set_terminal(static_cast<outputs::v1::ResultStatus>(decisions->front().terminal));
+  });
+  if (!failed.ok()) return failed;
+  return response;
+}
+
+}  // namespace kantoku::simulation

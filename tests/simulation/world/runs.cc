@@ -1,0 +1,149 @@
+#include "tests/simulation/world/runs.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#include "services/platform/mutex.h"
+#include "services/platform/planted.h"
+#include "tests/simulation/world/world.h"
+
+namespace kantoku::simulation {
+namespace {
+
+constexpr uint64_t kCatchWorlds = 100;
+constexpr uint64_t kCatchSteps = 8'000;
+
+constexpr std::array<std::string_view, 20> kPlantedBugs = {
+    "reply before commit",
+    "reference lost in recovery",
+    "dispatch number reused",
+    "ack without receipt",
+    "redelivery without fence",
+    "outbox trimmed before delivery",
+    "attempt counted on a return",
+    "more than the credit",
+    "request run again after a restart",
+    "cancel lost in recovery",
+    "settlement not asked again after a restart",
+    "what hello omits is kept",
+    "handlers go on past the grace",
+    "second end wins",
+    "start of ONCE not waited for",
+    "start of ONCE not recorded",
+    "start of ONCE lost in recovery",
+    "ONCE begun again in doubt",
+    "priority ignored",
+    "delay ignored",
+};
+
+// Of the world that the thread lives, for when the code under it gives up.
+thread_local const World* living_world = nullptr;
+thread_local uint64_t living_seed = 0;
+
+void OnAbort(int) {
+  // Not safe in a handler, in general; but the process ends in any case.
+  if (living_world != nullptr) {
+    std::printf("aborted: seed %llu, step %llu; kantoku-sim --loud says why\n",
+                static_cast<unsigned long long>(living_seed),
+                static_cast<unsigned long long>(living_world->verdict().steps()));
+    std::fflush(stdout);
+  }
+  std::_Exit(1);
+}
+
+}  // namespace
+
+void NameSeedOnAbort() {
+  std::signal(SIGABRT, OnAbort);
+#ifndef __SANITIZE_ADDRESS__  // Which says more.
+  std::signal(SIGSEGV, OnAbort);
+#endif
+}
+
+Life Live(uint64_t seed, uint64_t steps) {
+  World world(seed);
+  living_world = &world;
+  living_seed = seed;
+  world.Run(steps);
+  world.Finish();
+  Life life{.seed = seed,
+            .steps = std::min(steps, world.verdict().steps()),
+            .coverage = world.coverage(),
+            .fingerprint = world.fingerprint()};
+  living_world = nullptr;
+  if (!world.verdict().broken()) return life;
+  life.broken = world.verdict().promise();
+  life.detail = world.verdict().detail();
+  life.broken_at = world.verdict().step();
+  for (const std::string_view act : world.last_acts()) {
+    life.last_acts.append("  ").append(act) += '\n';
+  }
+  return life;
+}
+
+Life Shorten(const Life& broken, std::string_view bug) {
+  platform::Plant(bug);
+  Life shortest = broken;
+  shortest.steps = std::min(broken.steps, broken.broken_at);
+  uint64_t passes = 0;  // So many steps do not break it.
+  while (shortest.steps > passes + 1) {
+    const uint64_t half = passes + (shortest.steps - passes) / 2;
+    Life life = Live(broken.seed, half);
+    if (life.broken != broken.broken) {
+      passes = half;
+    } else {
+      life.steps = half;
+      shortest = std::move(life);
+    }
+  }
+  platform::Plant({});
+  return shortest;
+}
+
+Sum LiveAll(const Plan& plan) {
+  Sum sum;
+  platform::Mutex mutex;
+  std::atomic<uint64_t> next = 0;
+  std::atomic<bool> broken = false;
+  const uint64_t worlds = (plan.steps + plan.steps_per_world - 1) / plan.steps_per_world;
+  const auto work = [&] {
+    for (uint64_t i = next++; i < worlds && !broken; i = next++) {
+      const uint64_t begun = i * plan.steps_per_world;
+      Life life = Live(plan.seed + i, std::min(plan.steps_per_world, plan.steps - begun));
+      platform::MutexLock lock(mutex);
+      sum.steps += life.steps;
+      ++sum.worlds;
+      sum.coverage.Add(life.coverage);
+      sum.fingerprint += life.fingerprint;
+      if (life.broken.empty()) continue;
+      broken = true;
+      if (!sum.broken.has_value()) sum.broken = std::move(life);
+    }
+  };
+  std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(plan.threads));
+  for (int i = 0; i < plan.threads; ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+  return sum;
+}
+
+std::span<const std::string_view> PlantedBugs() { return kPlantedBugs; }
+
+std::optional<Life> Catch(std::string_view bug, uint64_t seed) {
+  platform::Plant(bug);
+  std::optional<Life> caught;
+  for (uint64_t i = 0; i < kCatchWorlds && !caught.has_value(); ++i) {
+    Life life = Live(seed + i, kCatchSteps);
+    if (!life.broken.empty()) caught = std::move(life);
+  }
+  platform::Plant({});
+  return caught;
+}
+
+}  // namespace kantoku::simulation

@@ -1,0 +1,129 @@
+#include "tests/simulation/world/users.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/inputs/spec_reader.h"
+#include "services/platform/check.h"
+#include "services/platform/proto_time.h"
+#include "services/platform/status.h"
+#include "tests/simulation/world/names.h"
+
+namespace kantoku::simulation {
+namespace {
+
+constexpr size_t kMostSubmissions = 40;
+
+void FillSpec(Random& random, absl::Time wall, uint64_t number, task::v1::TaskSpec& spec) {
+  spec.set_type(std::string(kTypes[random.Pick(kTypes.size())]));
+  spec.set_payload(absl::StrCat("payload ", number));
+  spec.set_priority(static_cast<int32_t>(random.Pick(3)));
+  if (random.Chance(20)) spec.set_reference(absl::StrCat("reference ", random.Pick(8)));
+  if (random.Chance(20)) {
+    *spec.mutable_not_before() =
+        platform::ToProto(wall + random.UpTo(absl::Seconds(20)) - absl::Seconds(5));
+  }
+  *spec.mutable_timeout() =
+      platform::ToProto(absl::Seconds(random.Chance(50) ? 60 : 1 + random.Pick(20)));
+  *spec.mutable_result_retention() = platform::ToProto(absl::Minutes(2));
+  if (random.Chance(20)) return spec.set_effect(task::v1::EFFECT_ONCE);
+  spec.mutable_retry()->set_max_attempts(static_cast<uint32_t>(1 + random.Pick(4)));
+  *spec.mutable_retry()->mutable_initial_backoff() =
+      platform::ToProto(absl::Milliseconds(100 + random.Pick(1'000)));
+}
+
+}  // namespace
+
+void Users::Spawn() {
+  ++calls_;
+  platform::Received<inputs::v1::SpawnRequest> received;
+  inputs::v1::SpawnRequest& request = received.message;
+  request.set_namespace_(std::string(kNamespaces[scene_.random.Pick(kNamespaces.size())]));
+  request.set_request_id(absl::StrCat("call ", calls_));
+  const uint64_t count = 1 + scene_.random.Pick(4);
+  for (uint64_t i = 0; i < count; ++i) {
+    FillSpec(scene_.random, scene_.clock.Read().wall, calls_ * 10 + i, *request.add_specs());
+  }
+  const platform::Caller caller{std::string(kOwners[scene_.random.Pick(kOwners.size())]), "app"};
+  auto checked = inputs::ReadSpawn(received, caller, {}, scene_.clock.Read().wall);
+  KANTOKU_CHECK(checked.ok() && checked->batch->specs.size() == count);
+  const auto submission =
+      std::make_shared<Submission>(Submission{.batch = checked->batch, .ids = {}});
+  submissions_.push_back(submission);
+  if (submissions_.size() > kMostSubmissions) submissions_.pop_front();
+  scene_.Did(Deed::kSpawn);
+  Submit(submission);
+}
+
+void Users::Repeat() {
+  if (submissions_.empty()) return;
+  const Shared submission = submissions_[scene_.random.Pick(submissions_.size())];
+  if (scene_.random.Chance(80)) {
+    scene_.Did(Deed::kSpawnAgain);
+    return Submit(submission);
+  }
+  scene_.Did(Deed::kSpawnOtherContent);
+  auto batch = std::make_shared<inputs::SpawnBatch>(*submission->batch);
+  batch->content.low = scene_.random.Next();
+  Submit(std::make_shared<Submission>(
+      Submission{.batch = std::move(batch), .ids = {}, .other_content = true}));
+}
+
+void Users::Submit(const Shared& submission) {
+  // Whether the request is known is sure when what is durable is all there is.
+  const auto known = std::make_shared<std::optional<uint64_t>>();
+  server_.Mark([this, known, request = submission->batch->request] {
+    if (!server_.runner().committing()) *known = model_.FindRequest(request);
+  });
+  server_.partition().Spawn(
+      submission->batch,
+      [this, submission, known](const absl::StatusOr<inputs::SpawnOutcome>& outcome) {
+        OnAnswer(submission, *known, outcome);
+      });
+}
+
+void Users::OnAnswer(const Shared& submission, std::optional<uint64_t> known,
+                     const absl::StatusOr<inputs::SpawnOutcome>& outcome) {
+  if (!outcome.ok()) {
+    const std::string reason = platform::ReasonOf(outcome.status());
+    scene_.Expect(reason != "PENDING_LIMIT" || !known.has_value() || submission->other_content,
+                  "a known request is answered, whatever the load");
+    if (absl::IsUnavailable(outcome.status())) scene_.Did(Deed::kSpawnUnanswered);
+    return;
+  }
+  scene_.Expect(!known.has_value() || !submission->other_content,
+                "a request id is not used for another batch");
+  scene_.Expect(!known.has_value() || outcome->repeated, "a known request is not run again");
+  if (submission->other_content) return;
+  std::vector<TaskId> ids;
+  for (const auto& item : outcome->items) {
+    ids.push_back(item.id);
+    if (outcome->repeated || !item.created) continue;
+    scene_.Expect(model_.Find(item.id) != nullptr, "a spawn is answered when it is durable");
+  }
+  scene_.Expect(!known.has_value() || known != submission->record || submission->ids == ids,
+                "a repeated request gets the same ids");
+  submission->ids = std::move(ids);
+  submission->record = model_.FindRequest(submission->batch->request).value_or(0);
+}
+
+void Users::Cancel() {
+  if (model_.recent().empty()) return;
+  const TaskId id = model_.recent()[scene_.random.Pick(model_.recent().size())];
+  const ModelTask* const task = model_.Find(id);
+  if (task == nullptr) return;
+  witness_.Around({{.command = Command::kCancel, .task = id, .session = {}}}, [&] {
+    server_.partition().Cancel(
+        {id}, task->owner,
+        [this, id](const absl::StatusOr<std::vector<absl::StatusOr<TaskState>>>& states) {
+          if (!states.ok() || !states->front().ok()) return;
+          const ModelTask* const cancelled = model_.Find(id);
+          scene_.Expect(cancelled == nullptr || cancelled->end.has_value() ||
+                            cancelled->cancel_requested || cancelled->intended_end.has_value(),
+                        "a cancel is answered when it is durable");
+        });
+  });
+}
+
+}  // namespace kantoku::simulation

@@ -1,0 +1,54 @@
+#ifndef KANTOKU_TESTS_SIMULATION_WORLD_USERS_H_
+#define KANTOKU_TESTS_SIMULATION_WORLD_USERS_H_
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "services/inputs/partition/spawn_batch.h"
+#include "tests/simulation/world/inputs_server.h"
+#include "tests/simulation/world/model.h"
+#include "tests/simulation/world/scene.h"
+#include "tests/simulation/world/witness.h"
+
+namespace kantoku::simulation {
+
+// Users: they spawn, repeat calls that were not answered and some that were, use a request id
+// twice, and cancel.
+class Users {
+ public:
+  Users(const Scene& scene, InputsServer& server, Witness& witness, const Model& model)
+      : scene_(scene), server_(server), witness_(witness), model_(model) {}
+
+  void Spawn();
+  void Repeat();
+  void Cancel();
+
+ private:
+  // A call, as a client would make it again.
+  struct Submission {
+    std::shared_ptr<const inputs::SpawnBatch> batch;
+    std::vector<TaskId> ids;  // Of the first answer; empty before.
+    uint64_t record = 0;      // That of the request then.
+    bool other_content = false;
+  };
+  using Shared = std::shared_ptr<Submission>;
+
+  void Submit(const Shared& submission);
+  // `known`: the record of the request, if it surely had one.
+  void OnAnswer(const Shared& submission, std::optional<uint64_t> known,
+                const absl::StatusOr<inputs::SpawnOutcome>& outcome);
+
+  const Scene scene_;
+  InputsServer& server_;
+  Witness& witness_;
+  const Model& model_;
+  uint64_t calls_ = 0;
+  std::deque<Shared> submissions_;
+};
+
+}  // namespace kantoku::simulation
+
+#endif  // KANTOKU_TESTS_SIMULATION_WORLD_USERS_H_

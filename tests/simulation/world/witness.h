@@ -1,0 +1,64 @@
+#ifndef KANTOKU_TESTS_SIMULATION_WORLD_WITNESS_H_
+#define KANTOKU_TESTS_SIMULATION_WORLD_WITNESS_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "tests/simulation/world/coverage.h"
+#include "tests/simulation/world/inputs_server.h"
+#include "tests/simulation/world/model.h"
+#include "tests/simulation/world/scene.h"
+
+namespace kantoku::simulation {
+
+// A command about a task, as it is said to Inputs.
+struct Said {
+  Command command;
+  TaskId task;
+  uint32_t dispatch = 0;
+  SessionId session;                  // Of the executor that says it.
+  bool started = false;               // kPresented.
+  bool in_hello = false;              // Counts only if the hello is accepted.
+  std::optional<TaskState> terminal;  // kFenceEnded.
+};
+
+// For people.
+std::string Describe(const TaskView& view);
+
+// Looks at tasks directly before and directly after a command and knows what the command may do to
+// a task in each state. To add a command, add its rule to Check.
+class Witness {
+ public:
+  Witness(const Scene& scene, InputsServer& server, const Model& model)
+      : scene_(scene), server_(server), model_(model) {}
+
+  // Whether who says something may speak for the session.
+  enum class Standing : uint8_t { kSpeaks, kStranger, kUnknown };
+
+  // `act` posts the command that says it all. `standing` is asked when that is applied; null:
+  // kSpeaks.
+  void Around(std::vector<Said> said, absl::FunctionRef<void()> act,
+              std::function<Standing()> standing = nullptr);
+
+ private:
+  using Views = std::vector<absl::StatusOr<TaskView>>;
+
+  void Look(const std::vector<Said>& said, inputs::Partition::Done<Views> done);
+  void Count(const std::vector<Said>& said, const Views& before);
+  void CheckAll(const std::vector<Said>& said, const Views& before, const Views& after);
+  void Check(const Said& said, const TaskView& before, const TaskView& after);
+  void CheckHeld(const Said& said, const TaskView& before, const TaskView& after);
+
+  const Scene scene_;
+  InputsServer& server_;
+  const Model& model_;
+};
+
+}  // namespace kantoku::simulation
+
+#endif  // KANTOKU_TESTS_SIMULATION_WORLD_WITNESS_H_

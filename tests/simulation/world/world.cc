@@ -1,0 +1,259 @@
+#include "tests/simulation/world/world.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/platform/auth/mac.h"
+#include "tests/simulation/world/names.h"
+
+namespace kantoku::simulation {
+namespace {
+
+constexpr int kExecutors = 4;
+constexpr int kLiars = 2;
+constexpr size_t kMostLiving = 130;
+constexpr size_t kRememberedActs = 40;
+
+bool IsWaiting(TaskState state) {
+  return state == TaskState::kReady || state == TaskState::kScheduled;
+}
+
+// What a restart may make of a task: it forgets what was not worth a record. Which times are due
+// goes by the wall clock, which may have been set.
+bool Survives(const TaskView& before, const TaskView& after) {
+  const TaskState state = before.state == TaskState::kRunning ? TaskState::kLeased : before.state;
+  const bool same = after.state == state || (IsWaiting(before.state) && IsWaiting(after.state));
+  return same && after.session == before.session && after.dispatch == before.dispatch &&
+         after.failed_attempts == before.failed_attempts && after.reference == before.reference &&
+         after.priority == before.priority && after.type == before.type &&
+         after.last_failure == before.last_failure;
+}
+
+}  // namespace
+
+World::World(uint64_t seed)
+    : random_(seed),
+      keys_(*platform::MacKeys::Make({{1, std::string(32, 'k')}})),
+      scene_{random_, clock_, *keys_, verdict_, coverage_},
+      model_(scene_),
+      outputs_(scene_, model_),
+      couriers_(scene_, model_, outputs_),
+      server_(scene_, model_, couriers_),
+      witness_(scene_, server_, model_),
+      gateway_(scene_, server_, witness_, model_),
+      handlers_(scene_, model_),
+      users_(scene_, server_, witness_, model_) {
+  for (int i = 0; i < kExecutors; ++i) {
+    executors_.push_back(std::make_unique<Executor>(scene_, i, gateway_, outputs_, handlers_));
+  }
+  for (int i = 0; i < kLiars; ++i) {
+    liars_.push_back(std::make_unique<Liar>(scene_, i, gateway_, outputs_, model_));
+  }
+}
+
+// What still waits for an answer gets one, and looks at the others for it.
+World::~World() { server_.Stop(); }
+
+std::span<const World::Act> World::Acts() {
+  static constexpr std::array kActs = {
+      Act{"a user spawns", 350, &World::Spawn},
+      Act{"a user repeats a call", 50, &World::RepeatSpawn},
+      Act{"a user cancels", 80, &World::Cancel},
+      Act{"Inputs reads", 1400, &World::ServerReads},
+      Act{"an executor hears", 1200, &World::ExecutorHears},
+      Act{"an executor works", 1200, &World::ExecutorWorks},
+      Act{"an executor puts", 500, &World::ExecutorPuts},
+      Act{"a fence goes to Outputs", 300, &World::FenceGoes},
+      Act{"an answer comes from Outputs", 300, &World::FenceAnswerComes},
+      Act{"lines go to Events", 200, &World::LinesGo},
+      Act{"a call of an earlier owner arrives", 5, &World::LateCallComes},
+      Act{"a liar acts", 250, &World::LiarActs},
+      Act{"a connection breaks", 20, &World::ConnectionBreaks},
+      Act{"an executor is killed", 2, &World::ExecutorDies},
+      Act{"an executor freezes", 2, &World::ExecutorFreezes},
+      Act{"an executor thaws", 8, &World::ExecutorThaws},
+      Act{"an executor drains", 1, &World::ExecutorDrains},
+      Act{"time passes", 250, &World::TimePasses},
+      Act{"somebody sets the clock", 2, &World::SomebodySetsTheClock},
+      Act{"Inputs crashes", 3, &World::ServerCrashes},
+      Act{"Inputs drains", 1, &World::ServerDrains},
+      Act{"Outputs crashes", 2, &World::OutputsCrashes},
+  };
+  return kActs;
+}
+
+void World::Run(uint64_t steps) {
+  static const uint64_t whole = [] {
+    uint64_t sum = 0;
+    for (const Act& act : Acts()) sum += act.weight;
+    return sum;
+  }();
+  while (verdict_.steps() < steps && !verdict_.broken()) {
+    uint64_t chosen = random_.Pick(whole);
+    const Act* act = Acts().data();
+    for (; chosen >= act->weight; ++act) chosen -= act->weight;
+    Remember(*act);
+    (this->*act->go)();
+    if (clock_.Read().steady >= restart_at_) ServerRestarts();
+    server_.Turn();
+  }
+}
+
+void World::Remember(const Act& act) {
+  last_acts_.push_back(act.name);
+  if (last_acts_.size() > kRememberedActs) last_acts_.pop_front();
+  trace_.Fold(random_.Next());
+  trace_.Fold(static_cast<uint64_t>(absl::ToInt64Nanoseconds(clock_.Read().steady)));
+  trace_.Fold(verdict_.steps());
+}
+
+Couriers::Tell World::Tell() {
+  return [this](const inputs::FenceAnswer& answer) {
+    const Command command =
+        answer.terminal.has_value() ? Command::kFenceEnded : Command::kFenceClosed;
+    witness_.Around({{.command = command,
+                      .task = answer.task,
+                      .dispatch = answer.dispatch,
+                      .session = {},
+                      .terminal = answer.terminal}},
+                    [&] { server_.partition().AnswerFences({answer}); });
+  };
+}
+
+void World::Spawn() {
+  if (model_.living().size() < kMostLiving || random_.Chance(10)) users_.Spawn();
+}
+
+void World::LiarActs() { liars_[random_.Pick(liars_.size())]->Act(AnyExecutor().session()); }
+
+void World::Pass(absl::Duration time) {
+  const absl::Duration until = clock_.Read().steady + time;
+  for (;;) {
+    absl::Duration next = until;
+    for (const auto& executor : executors_) next = std::min(next, executor->NextTime());
+    const absl::Duration now = clock_.Read().steady;
+    // Who wants to do something now that has to wait for others does it a little later.
+    next = std::clamp(next, std::min(now + absl::Milliseconds(10), until), until);
+    clock_.Advance(next - now);
+    for (const auto& executor : executors_) executor->OnTime();
+    if (next >= until) return;
+  }
+}
+
+void World::TimePasses() {
+  const uint64_t kind = random_.Pick(100);
+  Pass(random_.UpTo(kind < 60   ? absl::Milliseconds(5)
+                    : kind < 90 ? absl::Milliseconds(200)
+                    : kind < 99 ? absl::Seconds(2)
+                                : absl::Seconds(15)));
+  if (server_.NextWake() <= clock_.Read().steady) scene_.Did(Deed::kTimer);
+}
+
+void World::SomebodySetsTheClock() {
+  scene_.Did(Deed::kWallClockSet);
+  model_.WallIs(clock_.Read().wall);
+  clock_.SetWall(random_.UpTo(absl::Hours(1)) - absl::Minutes(30));
+}
+
+void World::ServerCrashes() {
+  std::map<TaskId, TaskView> before;
+  const bool compare = random_.Chance(30);
+  if (compare) {
+    before = server_.List();
+    CheckSessions(before);
+  }
+  for (const auto& [id, view] : before) coverage_.Count(Command::kCrash, view.state);
+  restart_at_ = absl::InfiniteDuration();
+  server_.Crash();
+  gateway_.ServerLost();
+  if (compare) CheckRecovery(before);
+}
+
+void World::ServerDrains() {
+  if (restart_at_ != absl::InfiniteDuration()) return;
+  scene_.Did(Deed::kDrain);
+  const absl::Duration within = random_.UpTo(absl::Seconds(5));
+  server_.partition().Drain(within);
+  restart_at_ = clock_.Read().steady + within;
+}
+
+void World::ServerRestarts() {
+  restart_at_ = absl::InfiniteDuration();
+  server_.Restart();
+  gateway_.ServerLost();
+}
+
+void World::CheckRecovery(const std::map<TaskId, TaskView>& before) {
+  const std::map<TaskId, TaskView> after = server_.List();
+  for (const auto& [id, view] : before) {
+    const auto found = after.find(id);
+    if (found == after.end()) {
+      scene_.Expect(model_.Find(id) == nullptr, "recovery forgets no task");
+      continue;
+    }
+    const TaskView& now = found->second;
+    if (Survives(view, now)) continue;
+    scene_.Expect(false, "recovery equals the state before");
+    verdict_.Explain(absl::StrCat("before: ", Describe(view), "; after: ", Describe(now)));
+  }
+  CheckSessions(after);
+  for (const auto& [id, view] : after) {
+    scene_.Expect(before.contains(id), "recovery invents no task");
+  }
+}
+
+void World::CheckSessions(const std::map<TaskId, TaskView>& tasks) {
+  std::map<SessionId, uint32_t> held;
+  for (const auto& [id, view] : tasks) {
+    if (!view.session.empty()) ++held[view.session];
+  }
+  for (const auto& view : server_.Sessions()) {
+    scene_.Expect(view.max_held <= kMaxSessionCredit, "credit is capped");
+    scene_.Expect(view.held == held[view.id], "a session shows as many tasks as it holds");
+    held.erase(view.id);
+  }
+  scene_.Expect(held.empty(), "only sessions hold tasks");
+}
+
+void World::OutputsCrashes() {
+  scene_.Did(Deed::kOutputsCrash);
+  outputs_.Crash();
+}
+
+void World::Finish() {
+  if (verdict_.broken()) return;
+  if (restart_at_ != absl::InfiniteDuration()) ServerRestarts();
+  for (const auto& liar : liars_) liar->Leave();
+  clock_.SetWall(absl::ZeroDuration());
+  for (const auto& executor : executors_) executor->BecomeDiligent();
+  const auto exchange = [&] {
+    gateway_.ReadAll();
+    server_.Flush();
+    couriers_.CarryAll(server_.partition(), Tell());
+    server_.Flush();
+    for (const auto& executor : executors_) {
+      for (int i = 0; i < 4; ++i) executor->Hear();
+      executor->WorkAll();
+      executor->Put();
+      executor->Put();
+    }
+  };
+  for (int round = 0; round < 2'000 && !model_.living().empty() && !verdict_.broken(); ++round) {
+    exchange();
+    Pass(round < 500 ? absl::Milliseconds(100) : absl::Seconds(2));
+  }
+  scene_.Expect(model_.living().empty(), "everything ends");
+  for (int round = 0; round < 20 && !verdict_.broken(); ++round) {
+    for (const auto& executor : executors_) executor->Kill();
+    gateway_.ReadAll();
+    clock_.Advance(absl::Minutes(10));  // Ages may be wrong by what the wall clock was.
+    server_.Flush();
+    couriers_.CarryAll(server_.partition(), Tell());
+    server_.Flush();
+  }
+  model_.CheckEmpty();
+}
+
+}  // namespace kantoku::simulation

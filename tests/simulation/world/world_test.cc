@@ -1,0 +1,84 @@
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "tests/simulation/world/gateway.h"
+#include "tests/simulation/world/model.h"
+#include "tests/simulation/world/runs.h"
+#include "tests/simulation/world/scene.h"
+
+namespace kantoku::simulation {
+namespace {
+
+using inputs::TaskState;
+
+TEST_CASE("Simulated installations keep every promise, and nothing is left when all has ended") {
+  const Sum sum =
+      LiveAll({.seed = 1'000, .steps = 60'000, .steps_per_world = 10'000, .threads = 1});
+  if (sum.broken.has_value()) {
+    FAIL("broken: " << sum.broken->broken << "; " << sum.broken->detail
+                    << "; make sim SEED=" << sum.broken->seed << " STEPS=" << sum.broken->steps);
+  }
+  INFO(sum.coverage.ToText());
+  for (size_t deed = 0; deed < kDeeds; ++deed) {
+    CAPTURE(deed);
+    CHECK(sum.coverage.count(static_cast<Deed>(deed)) > 0);
+  }
+  for (const TaskState state : {TaskState::kScheduled, TaskState::kReady, TaskState::kLeased,
+                                TaskState::kRunning, TaskState::kSettling}) {
+    CAPTURE(static_cast<int>(state));
+    CHECK(sum.coverage.count(Command::kCancel, state) > 0);
+    CHECK(sum.coverage.count(Command::kAck, state) > 0);
+    CHECK(sum.coverage.count(Command::kFalseAck, state) > 0);
+    CHECK(sum.coverage.count(Command::kCrash, state) > 0);
+  }
+}
+
+TEST_CASE("Equal seeds live equal lives, different seeds different ones") {
+  const Life life = Live(7, 3'000);
+  CHECK(life.steps == 3'000);
+  CHECK(Live(7, 3'000).fingerprint == life.fingerprint);
+  CHECK(Live(8, 3'000).fingerprint != life.fingerprint);
+}
+
+TEST_CASE("A connection that has ended for the server calls back nothing of it") {
+  Random random(1);
+  VirtualClock clock;
+  const auto keys = platform::MacKeys::Make({{1, std::string(32, 'k')}});
+  Verdict verdict;
+  Coverage coverage;
+  const Scene scene{random, clock, **keys, verdict, coverage};
+  Model model(scene);
+  Connection connection(model, {"owner", "app"}, NewSession(random));
+  inputs::v1::PullResponse frame;
+  frame.add_tasks()->set_task_id(std::string(TaskId::Make(clock.Read().wall, 0, 1, 0).bytes()));
+  connection.Expect(inputs::WeightOf(frame.tasks(0)));
+  connection.Send(frame);
+  bool called = false;
+  const bool asked_later = GENERATE(false, true);
+  if (asked_later) connection.End();
+  connection.NotifyDrained(0, [&] { called = true; });
+  connection.End();
+  (void)connection.Hear();
+  CHECK(connection.unsent_bytes() == 0);
+  CHECK_FALSE(called);
+}
+
+TEST_CASE("Every planted bug is caught") {
+  for (const std::string_view bug : PlantedBugs()) {
+    CAPTURE(std::string(bug));
+    CHECK(Catch(bug, 1).has_value());
+  }
+}
+
+TEST_CASE("A broken life is shortened to fewer steps that break the same promise") {
+  constexpr std::string_view kBug = "cancel lost in recovery";
+  const auto caught = Catch(kBug, 1);
+  REQUIRE(caught.has_value());
+  const Life shortest = Shorten(*caught, kBug);
+  CHECK(shortest.broken == caught->broken);
+  CHECK(shortest.steps < caught->steps);
+  CHECK(Live(shortest.seed, shortest.steps).broken.empty());  // Without the bug.
+}
+
+}  // namespace
+}  // namespace kantoku::simulation
