@@ -20,6 +20,13 @@ History::Row RowOf(uint64_t number, const std::vector<TaskView>& tasks) {
   return row;
 }
 
+// Of a dispatch of which nobody has said yet whether it has begun.
+TaskState HeldState(const Task& task) {
+  if (task.interrupt_requested) return TaskState::kInterrupting;
+  if (task.cancel_requested) return TaskState::kCancelling;
+  return task.pause_requested && !task.stepping ? TaskState::kPausing : TaskState::kLeased;
+}
+
 }  // namespace
 
 void Engine::RecoverHighWater(uint32_t slot, uint64_t reserved) {
@@ -47,7 +54,8 @@ void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::str
     dead_.AddBytes(id.key(), spec.stored_bytes);
     return;
   }
-  Admit(id, name_space, names_.Intern(std::string(owner)), spec);
+  const TaskIndex index = Admit(id, name_space, names_.Intern(std::string(owner)), spec);
+  if (!spec.root.empty()) Join(index, spec.parent, spec.root);
 }
 
 void Engine::RecoverState(TaskKey key, const StateRecord& record) {
@@ -60,6 +68,9 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
   task.failed_attempts = static_cast<uint16_t>(record.failed_attempts);
   task.cancel_requested = record.cancel_requested;
   task.once_begun = record.once_begun;
+  task.interrupt_requested = record.interrupt_requested;
+  task.pause_requested = record.pause_requested;
+  task.stepping = record.stepping;
   if (record.intended_end.has_value()) {
     task.state = TaskState::kSettling;
     task.intended_end = *record.intended_end;
@@ -92,6 +103,17 @@ void Engine::RecoverGroup(uint64_t number, const DispatchGroupRecord& record) {
   }
 }
 
+// A member's end and its tree's may be recorded in different commits.
+void Engine::RecoverTree(const TreeRecord& record) {
+  TreeTable::Tree* const tree = trees_.Find(record.root);
+  if (tree == nullptr) {
+    lost_trees_.push_back(record.root);
+    return;
+  }
+  tree->mark = record.verb;
+  if (!record.swept) trees_.Sweep(*tree, record.verb);
+}
+
 void Engine::RecoverRequest(uint64_t number, RequestRecord record) {
   requests_.Recover(number, std::move(record));
 }
@@ -113,7 +135,7 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
   for (const TaskIndex index : living) {
     Task& task = tasks_.at(index);
     if (task.session != 0) {
-      task.state = task.cancel_requested ? TaskState::kCancelling : TaskState::kLeased;
+      task.state = HeldState(task);
     } else if (task.state == TaskState::kSettling) {
       AskFence(task, effects);
     } else if (task.once_begun) {
@@ -129,6 +151,8 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
       }
     }
   }
+  for (const TaskId& root : lost_trees_) effects.trees.push_back({root.key(), std::nullopt});
+  lost_trees_.clear();
   for (const SessionNumber number : sessions_.Numbers()) {
     if (sessions_.at(number).held == 0) {
       EndSession(number, /*lost=*/false, now, effects);

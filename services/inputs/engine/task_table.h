@@ -45,6 +45,11 @@ struct Task {
   bool once : 1 = false;         // Of effect ONCE.
   bool once_begun : 1 = false;   // ... and a handler may have begun: never dispatched again.
   bool backing_off : 1 = false;  // SCHEDULED by a backoff rather than by its spec.
+  bool interrupt_requested : 1 = false;  // Goes with cancel_requested.
+  bool pause_requested : 1 = false;
+  bool stepping : 1 = false;  // Paused, and yet to run as far as its next pause point.
+  bool steered : 1 = false;   // The handler of the held dispatch was told something.
+  bool has_kin : 1 = false;   // Is in a tree.
 
   TaskKey key() const { return id.key(); }
 };

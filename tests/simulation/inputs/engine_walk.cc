@@ -261,7 +261,7 @@ void EngineWalk::Cancel() {
   const auto task = AnyTask();
   if (!task.has_value()) return;
   const bool living = engine_->Find(*task).has_value();
-  const auto state = engine_->Cancel(*task, now_, open_.effects);
+  const auto state = engine_->Control({.task = *task}, now_, open_.effects);
   Expect(state.ok() == living, "living tasks can be cancelled");
   if (!living) return;
   ++counts_["cancelled"];
