@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/text.h"
+#include "kantoku/plugins/lineage.h"
 #include "kantoku/status.h"
 #include "services/platform/clock.h"
 #include "services/platform/status.h"
@@ -93,6 +94,8 @@ absl::StatusOr<Client> Context::Connect() const {
   options.namespace_name = Given(namespace_, kNamespaceVariable, kDefaultNamespace);
   const std::string server = Given(server_, kServerVariable, kDefaultServer);
   options.retry_for = kRetryFor;
+  // Run by a handler, it spawns children.
+  if (auto lineage = LineageOfProcess()) options.plugins.push_back(std::move(lineage));
   auto client = surroundings_.connect == nullptr ? Client::Connect(server, options)
                                                  : surroundings_.connect(server, options);
   if (!client.ok()) return platform::Annotate(client.status(), "--server");

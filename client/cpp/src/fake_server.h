@@ -30,7 +30,7 @@ class FakeKantoku::Server final : public Connection {
 
   void Spawn(SpawnRequest request, SpawnDone done) override;
   void Await(AwaitRequest request, AwaitDone done) override;
-  void Cancel(TasksRequest request, CancelDone done) override;
+  void Control(ControlRequest request, ControlDone done) override;
   void Get(TasksRequest request, GetDone done) override;
   void GetOutputs(TasksRequest request, GetOutputsDone done) override;
   absl::StatusOr<TaskPage> List(ListRequest request) override;
@@ -50,6 +50,7 @@ class FakeKantoku::Server final : public Connection {
     TaskInfo info;  // Its state is that of a task that waits until it runs.
     absl::Time due;
     bool running = false;
+    bool paused = false;
     std::optional<Output> output;
     std::vector<Waiter> waiters;
   };
@@ -64,6 +65,8 @@ class FakeKantoku::Server final : public Connection {
 
   // Runs what is due until nothing is.
   void RunDue();
+  absl::StatusOr<TaskState> Control(Record& record, ControlVerb verb, Answers& answers)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Record* NextDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Settle(Record& record, absl::StatusOr<std::string> result, Answers& answers)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -218,21 +218,19 @@ absl::Status Engine::CheckTypes(std::string_view name_space, size_t count,
 // Of a task that waits for nothing but its time, its fence and its turn.
 void Engine::Enqueue(TaskIndex index, const Now& now) {
   Task& task = tasks_.at(index);
-  const bool paused = task.pause_requested && !task.stepping;
   if (task.wake > absl::ToUnixNanos(now.wall)) {
-    task.state = paused ? TaskState::kPaused : TaskState::kScheduled;
+    task.state = task.paused() ? TaskState::kPaused : TaskState::kScheduled;
     wall_alarms_.Push(task.wake, index);
     return;
   }
   task.backing_off = false;
-  task.state = paused ? TaskState::kPaused : TaskState::kReady;
-  if (paused) return;
-  if (task.fenced_dispatch == task.dispatch) matcher_.Push(task.lane, index);
+  task.state = task.paused() ? TaskState::kPaused : TaskState::kReady;
+  if (task.queued()) matcher_.Push(task.lane, index);
 }
 
 void Engine::Dequeue(TaskIndex index, TaskState state) {
   Task& task = tasks_.at(index);
-  const bool queued = task.state == TaskState::kReady && task.fenced_dispatch == task.dispatch;
+  const bool queued = task.queued();
   if (task.wake_position != 0) Unschedule(index);
   task.state = state;
   if (queued) matcher_.Gone(task.lane);

@@ -85,7 +85,7 @@ Failure Engine::StoppedBecause(const Task& task, std::string_view message) {
 
 void Engine::Pause(TaskIndex index, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
-  if (task.pause_requested && !task.stepping) return;
+  if (task.paused()) return;
   task.pause_requested = true;
   task.stepping = false;
   if (task.session != 0) {
@@ -137,7 +137,11 @@ absl::Status Engine::Step(TaskIndex index, const Now& now, Effects& effects) {
     if (task.stepping) return absl::OkStatus();
     task.stepping = true;
     WriteState(task, BackoffEnd(index, now), effects);
-    if (task.wake_position == 0) Enqueue(index, now);
+    if (task.wake_position != 0) {
+      task.state = TaskState::kScheduled;
+    } else {
+      Enqueue(index, now);
+    }
   } else if (task.state == TaskState::kPaused) {
     task.state = TaskState::kPausing;
     SetHandlerAlarm(index, now);

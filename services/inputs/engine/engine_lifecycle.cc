@@ -242,7 +242,7 @@ void Engine::BackOff(TaskIndex index, absl::Duration pause, const Now& now) {
   task.wake = 0;
   task.backing_off = pause > absl::ZeroDuration();
   if (!task.backing_off) return Enqueue(index, now);
-  task.state = task.pause_requested ? TaskState::kPaused : TaskState::kScheduled;
+  task.state = task.paused() ? TaskState::kPaused : TaskState::kScheduled;
   SetAlarm(index, now.steady + pause);
 }
 
@@ -279,7 +279,7 @@ void Engine::FenceAnswered(const TaskId& id, uint32_t dispatch, std::optional<Ta
   Task& task = tasks_.at(index);
   if (dispatch != task.dispatch || task.fenced_dispatch == dispatch) return;
   task.fenced_dispatch = dispatch;
-  if (task.state == TaskState::kReady) matcher_.Push(task.lane, index);
+  if (task.queued()) matcher_.Push(task.lane, index);
 }
 
 void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& effects) {

@@ -24,7 +24,7 @@ History::Row RowOf(uint64_t number, const std::vector<TaskView>& tasks) {
 TaskState HeldState(const Task& task) {
   if (task.interrupt_requested) return TaskState::kInterrupting;
   if (task.cancel_requested) return TaskState::kCancelling;
-  return task.pause_requested && !task.stepping ? TaskState::kPausing : TaskState::kLeased;
+  return task.paused() ? TaskState::kPausing : TaskState::kLeased;
 }
 
 }  // namespace

@@ -52,6 +52,10 @@ struct Task {
   bool has_kin : 1 = false;   // Is in a tree.
 
   TaskKey key() const { return id.key(); }
+  // Whether it waits in its lane's queue: READY, and closed in Outputs.
+  bool queued() const { return state == TaskState::kReady && fenced_dispatch == dispatch; }
+  // Whether it is not to be dispatched while it waits.
+  bool paused() const { return pause_requested && !stepping; }
 };
 
 // Living tasks by key, in the order of their keys. Task indexes and references stay valid until the

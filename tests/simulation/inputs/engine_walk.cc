@@ -14,7 +14,6 @@ using absl::Milliseconds;
 using absl::Minutes;
 using absl::Seconds;
 
-constexpr uint64_t kTypes = 3;
 constexpr size_t kMostCommitting = 4;
 
 EngineOptions Options(uint64_t seed) {
@@ -30,12 +29,6 @@ EngineOptions Options(uint64_t seed) {
   options.renew_interval = Minutes(1);
   options.seed = seed;
   return options;
-}
-
-SessionId SessionOf(uint64_t number) {
-  std::array<uint8_t, 16> bytes{};
-  for (int i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(number >> (8 * i));
-  return SessionId(platform::Uuid(bytes));
 }
 
 }  // namespace
@@ -74,13 +67,20 @@ uint32_t ModelOutputs::closed(const TaskId& task) const {
 
 // ---- The walk ----
 
+SessionId EngineWalk::NewSession() {
+  const uint64_t number = next_session_++;
+  std::array<uint8_t, 16> bytes{};
+  for (int i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(number >> (8 * i));
+  return SessionId(platform::Uuid(bytes));
+}
+
 EngineWalk::EngineWalk(uint64_t seed)
     : seed_(seed),
       options_(Options(seed)),
       random_(seed),
       now_{absl::FromUnixSeconds(1'700'000'000), Seconds(100)} {
   for (size_t i = 0; i < executors_.size(); ++i) {
-    executors_[i].session = SessionOf(next_session_++);
+    executors_[i].session = NewSession();
     executors_[i].caller = {"subject-" + std::to_string(i), "app"};
     executors_[i].name_space = i % 2 == 0 ? "even" : "odd";
   }
@@ -102,7 +102,7 @@ void EngineWalk::Step() {
   const uint64_t kind = Pick(1'000);
   if (kind < 90) return Spawn();
   if (kind < 100) return RepeatSpawn();
-  if (kind < 130) return Cancel();
+  if (kind < 135) return Control();
   if (kind < 170)
     return executor.connection == 0 || Chance(10) ? Connect(executor) : Work(executor);
   if (kind < 185) return Disconnect(executor);
@@ -116,7 +116,16 @@ void EngineWalk::Step() {
 }
 
 void EngineWalk::EndGroup() {
+  std::set<TaskId> paused;  // But for members of trees, which may be resumed by a sweep now.
+  for (const TaskView& view : Living()) {
+    if (view.state == TaskState::kPaused && view.session.empty() && view.root.empty()) {
+      paused.insert(view.id);
+    }
+  }
   engine_->FinishGroup(now_, open_.effects);
+  for (const auto& message : open_.effects.dispatches) {
+    Expect(!paused.contains(message.task), "what is paused is not dispatched");
+  }
   CheckGroup(open_.effects);
   committing_.push_back(std::exchange(open_, {}));
   engine_->FreeUnused();  // Names in effects are not looked at again.
@@ -144,8 +153,10 @@ void EngineWalk::Deliver(const Effects& effects) {
     const auto handler = executor->handlers.find(message.task);
     if (handler == executor->handlers.end() || handler->second.dispatch != message.dispatch)
       continue;
-    if (message.action == HandlerAction::kCancel) {
+    if (message.action == HandlerAction::kCancel || message.action == HandlerAction::kInterrupt) {
       handler->second.cancelled = true;
+    } else if (message.action != HandlerAction::kRevoke) {
+      handler->second.told = message;
     } else if (Chance(80)) {  // Else it is frozen and goes on as a ghost.
       executor->handlers.erase(handler);
       ++counts_["recalled"];
@@ -159,7 +170,16 @@ void EngineWalk::Deliver(const Effects& effects) {
 
 void EngineWalk::DeliverDispatch(const DispatchMessage& message) {
   Executor* const executor = Connected(message.connection);
-  if (executor != nullptr) executor->handlers[message.task] = {.dispatch = message.dispatch};
+  if (executor == nullptr) return;
+  Handler& handler = executor->handlers[message.task] = {.dispatch = message.dispatch};
+  if (!message.pause) return;
+  ++counts_["stepped from the start"];
+  handler.started = true;
+  handler.told = HandlerMessage{.connection = message.connection,
+                                .task = message.task,
+                                .dispatch = message.dispatch,
+                                .action = HandlerAction::kPause,
+                                .number = 0};
 }
 
 EngineWalk::Executor* EngineWalk::Connected(ConnectionId connection) {
@@ -171,6 +191,20 @@ std::optional<TaskId> EngineWalk::AnyTask() {
   if (recent_.empty()) return std::nullopt;
   const size_t reach = std::min<size_t>(recent_.size(), 150);
   return recent_[recent_.size() - 1 - Pick(reach)];
+}
+
+std::vector<TaskView> EngineWalk::Living() const {
+  std::vector<TaskView> living;
+  for (const std::string_view name_space : {"even", "odd"}) {
+    for (const std::string_view owner : {"anna", "bert"}) {
+      std::optional<TaskKey> from;
+      do {
+        const TaskFilter filter{.name_space = name_space, .owner = owner};
+        std::ranges::move(engine_->List(filter, 10, 17, from), std::back_inserter(living));
+      } while (from.has_value());
+    }
+  }
+  return living;
 }
 
 // ---- Users ----
@@ -189,6 +223,13 @@ void EngineWalk::Spawn() {
     spec.timeout_ms = static_cast<uint32_t>(1'000 + Pick(60'000));
     spec.retry.max_attempts = static_cast<uint32_t>(1 + Pick(4));
     spec.retry.initial_backoff_ms = static_cast<uint32_t>(Pick(3) * 3'000);
+    if (const auto parent = AnyTask(); parent.has_value() && Chance(25)) {
+      spec.parent = *parent;
+      if (const auto known = tasks_.find(*parent); known != tasks_.end() && Chance(60)) {
+        spec.root = known->second.root.empty() ? *parent : known->second.root;
+      }
+      if (Chance(5)) spec.root = *AnyTask();
+    }
     submission.specs.push_back(std::move(spec));
   }
   Submit(submission);
@@ -239,15 +280,18 @@ void EngineWalk::Submit(Submission& submission) {
     }
     return;
   }
+  CheckKin(submission, *outcome);
   open_.on_commit.push_back([this, submission, outcome = *outcome]() mutable {
     records_.AddSpecs(submission.name_space, submission.owner, submission.specs, outcome);
     submission.ids.clear();
     for (size_t i = 0; i < outcome.items.size(); ++i) {
       submission.ids.push_back(outcome.items[i].id);
-      ++counts_[outcome.items[i].created ? "created" : "reference taken"];
+      ++counts_[!outcome.items[i].refusal.empty() ? std::string(outcome.items[i].refusal)
+                : outcome.items[i].created        ? "created"
+                                                  : "reference taken"];
       if (!outcome.items[i].created) continue;
-      Expect(tasks_.emplace(outcome.items[i].id, ModelTask{submission.specs[i].reference}).second,
-             "an id is given once");
+      const ModelTask task{submission.specs[i].reference, outcome.items[i].root};
+      Expect(tasks_.emplace(outcome.items[i].id, task).second, "an id is given once");
       recent_.push_back(outcome.items[i].id);
     }
     std::erase_if(submissions_, [&](const Submission& forgotten) {
@@ -257,208 +301,86 @@ void EngineWalk::Submit(Submission& submission) {
   });
 }
 
-void EngineWalk::Cancel() {
-  const auto task = AnyTask();
+// Of a batch that was accepted now.
+void EngineWalk::CheckKin(const Submission& submission, const SpawnOutcome& outcome) {
+  for (size_t i = 0; i < outcome.items.size(); ++i) {
+    const SpawnOutcome::Item& item = outcome.items[i];
+    const TaskSpec& spec = submission.specs[i];
+    if (item.created) {
+      const auto view = engine_->Find(item.id);
+      Expect(view->parent == spec.parent && view->root == item.root, "a child has its kin");
+      Expect(item.root.empty() == spec.parent.empty(), "who has a parent is in a tree");
+      Expect(!stopped_.contains(item.root), "nobody joins a tree that is being stopped");
+    } else if (item.refusal == SpawnOutcome::kParentUnknown) {
+      const auto parent = engine_->Find(spec.parent);
+      Expect(!parent.has_value() || parent->owner != submission.owner ||
+                 parent->name_space != submission.name_space,
+             "a parent that lives is known");
+    }
+  }
+}
+
+void EngineWalk::Control() {
+  auto task = AnyTask();
   if (!task.has_value()) return;
-  const bool living = engine_->Find(*task).has_value();
-  const auto state = engine_->Control({.task = *task}, now_, open_.effects);
-  Expect(state.ok() == living, "living tasks can be cancelled");
-  if (!living) return;
+  if (Chance(40)) {  // Who pauses a handler mostly wants it back.
+    for (const TaskView& view : Living()) {
+      if (view.state == TaskState::kPaused && !view.session.empty()) task = view.id;
+    }
+  }
+  constexpr std::array kVerbs = {ControlVerb::kCancel, ControlVerb::kCancel, ControlVerb::kInterrupt,
+                                 ControlVerb::kPause,  ControlVerb::kPause,  ControlVerb::kResume,
+                                 ControlVerb::kResume, ControlVerb::kStep};
+  ControlCommand command{.task = *task, .verb = kVerbs[Pick(kVerbs.size())]};
+  if (Chance(50)) command.escalation = Seconds(Pick(10));
+  if (Chance(30)) return ControlTree(command);
+  const auto before = engine_->Find(*task);
+  const auto state = engine_->Control(command, now_, open_.effects);
+  if (!before.has_value()) {
+    Expect(platform::ReasonOf(state.status()) == "NO_SUCH_TASK", "only living tasks are controlled");
+    return;
+  }
+  const auto view = engine_->Find(*task);
+  const bool stops =
+      command.verb == ControlVerb::kCancel || command.verb == ControlVerb::kInterrupt;
+  if (!state.ok()) {
+    Expect(!stops, "a living task can be stopped");
+    Expect(view->state == before->state, "a refused control changes nothing");
+    ++counts_["refused control"];
+    return;
+  }
+  Expect(view.has_value() && view->state == *state, "control tells the state");
+  if (!stops) {
+    ++counts_[command.verb == ControlVerb::kPause    ? "paused"
+              : command.verb == ControlVerb::kResume ? "resumed control"
+                                                     : "stepped"];
+    return;
+  }
   ++counts_["cancelled"];
-  const auto view = engine_->Find(*task);
-  Expect(view.has_value() && view->state == *state, "cancel tells the state");
-  Expect(*state == TaskState::kSettling || *state == TaskState::kCancelling,
-         "a cancelled task waits no more");
-  Expect((*state == TaskState::kCancelling) == !view->session.empty(),
+  Expect((*state == TaskState::kSettling) == view->session.empty(),
          "an executor is asked exactly when one holds the task");
+  Expect(*state == TaskState::kSettling || *state == TaskState::kCancelling ||
+             *state == TaskState::kInterrupting,
+         "a cancelled task waits no more");
 }
 
-// ---- Executors ----
-
-void EngineWalk::Connect(Executor& executor) {
-  if (executor.connection == 0 && Chance(15)) executor.session = SessionOf(next_session_++);
-  std::vector<HeldDispatch> held;
-  for (auto handler = executor.handlers.begin(); handler != executor.handlers.end();) {
-    if (Chance(15)) {  // Its process was killed.
-      handler = executor.handlers.erase(handler);
-      continue;
-    }
-    held.push_back({.task = handler->first,
-                    .dispatch = handler->second.dispatch,
-                    .started = handler->second.started != Chance(5),
-                    .finished = handler->second.put});
-    ++handler;
+void EngineWalk::ControlTree(const ControlCommand& alone) {
+  ControlCommand command = alone;
+  command.tree = true;
+  if (const auto known = tasks_.find(command.task);
+      known != tasks_.end() && !known->second.root.empty()) {
+    command.task = known->second.root;
   }
-  while (Chance(20)) {
-    const auto task = AnyTask();
-    if (!task.has_value()) break;
-    held.push_back({.task = *task, .dispatch = static_cast<uint32_t>(Pick(4)), .started = true});
-  }
-  std::vector<std::string> types;
-  for (uint64_t i = 0, count = Pick(5); i < count; ++i) types.push_back(TypeOf(Pick(kTypes)));
-  OpenSessionCommand command{.session = executor.session,
-                             .caller = executor.caller,
-                             .name_space = executor.name_space,
-                             .name = "walker",
-                             .types = types,
-                             .held = held,
-                             .max_held = static_cast<uint32_t>(Pick(8)),
-                             .connection = next_connection_++};
-  bool exists = false;
-  for (const auto& view : engine_->Sessions(executor.name_space)) {
-    exists |= view.id == executor.session;
-  }
-  if (exists && Chance(10)) {
-    command.caller.subject = "mallory";
-    const auto verdicts = engine_->OpenSession(command, now_, open_.effects);
-    Expect(platform::ReasonOf(verdicts.status()) == "FOREIGN_SESSION", "a session is its caller's");
-    ++counts_["foreign"];
+  const auto state = engine_->Control(command, now_, open_.effects);
+  if (!state.ok()) {
+    ++counts_["refused tree"];
     return;
   }
-  if (executor.connection != 0) ++counts_["superseded"];
-  if (exists) ++counts_["resumed"];
-  executor.connection = command.connection;
-  executor.max_held = command.max_held;
-  executor.paused = false;
-  const auto verdicts = engine_->OpenSession(command, now_, open_.effects);
-  Expect(verdicts.ok() && verdicts->size() == held.size(), "hello is answered item by item");
-  CheckHello(executor, held, *verdicts);
-  open_.on_commit.push_back(
-      [&executor, held, verdicts = *verdicts, connection = command.connection] {
-        if (executor.connection != connection) return;
-        for (size_t i = 0; i < held.size(); ++i) {
-          const auto handler = executor.handlers.find(held[i].task);
-          if (handler == executor.handlers.end()) continue;
-          if (handler->second.dispatch != held[i].dispatch) continue;
-          if (verdicts[i] != HeldVerdict::kKept) executor.handlers.erase(handler);
-        }
-      });
-}
-
-void EngineWalk::CheckHello(const Executor& executor, const std::vector<HeldDispatch>& held,
-                            const std::vector<HeldVerdict>& verdicts) {
-  std::set<TaskId> kept;
-  for (size_t i = 0; i < held.size(); ++i) {
-    const auto view = engine_->Find(held[i].task);
-    if (held[i].finished) {
-      ++counts_["receipt in hello"];
-      Expect(verdicts[i] == HeldVerdict::kFinished && !view.has_value(), "a receipt finishes");
-    } else if (verdicts[i] == HeldVerdict::kKept) {
-      ++counts_["kept"];
-      kept.insert(held[i].task);
-      Expect(!view.has_value() ||
-                 (view->session == executor.session && view->dispatch == held[i].dispatch),
-             "only what is held goes on");
-    } else {
-      ++counts_["not held"];
-    }
-  }
-  std::erase_if(kept, [&](const TaskId& task) { return !engine_->Find(task).has_value(); });
-  for (const auto& view : engine_->Sessions(executor.name_space)) {
-    if (view.id == executor.session) {
-      Expect(view.held == kept.size(), "what hello omits is taken back");
-    }
-  }
-}
-
-void EngineWalk::Disconnect(Executor& executor) {
-  if (executor.connection == 0) return;
-  engine_->CloseConnection(executor.connection, now_, open_.effects);
-  executor.connection = 0;
-  if (Chance(30)) executor.handlers.clear();
-}
-
-void EngineWalk::ChangeCredit(Executor& executor) {
-  if (Chance(30)) {
-    executor.paused = !executor.paused && executor.connection != 0;
-    return engine_->SetPaused(executor.connection, executor.paused);
-  }
-  executor.max_held = static_cast<uint32_t>(Pick(8));
-  if (executor.connection != 0) engine_->SetCredit(executor.connection, executor.max_held);
-}
-
-void EngineWalk::Work(Executor& executor) {
-  if (executor.handlers.empty()) return;
-  auto entry = executor.handlers.begin();
-  std::advance(entry, Pick(executor.handlers.size()));
-  const TaskId task = entry->first;
-  Handler& handler = entry->second;
-  const bool connected = executor.connection != 0;
-  if (handler.put) {
-    if (connected) Acknowledge(executor, task);
-    return;
-  }
-  if (!handler.started) {
-    handler.started = true;
-    if (!connected) return;
-    const auto view = engine_->Find(task);
-    const bool held =
-        view.has_value() && view->session == executor.session && view->dispatch == handler.dispatch;
-    const auto status =
-        engine_->Started(executor.connection, task, handler.dispatch, now_, open_.effects);
-    Expect(status.ok() == held, "started is taken from the holder alone");
-    return;
-  }
-  const uint64_t kind = Pick(100);
-  if (kind < 10) {
-    if (connected) {
-      (void)engine_->Progress(executor.connection, task, handler.dispatch, 0.5, "half", now_,
-                              open_.effects);
-    }
-  } else if (kind < 65) {
-    handler.put = outputs_.Put(task, handler.dispatch);
-    if (handler.put && connected && Chance(80)) return Acknowledge(executor, task);
-    if (!handler.put) Nack(executor, task, {.dispatch = handler.dispatch});
-  } else if (connected) {
-    Nack(executor, task, handler);
-  }
-}
-
-void EngineWalk::Acknowledge(Executor& executor, const TaskId& task) {
-  const uint32_t dispatch = executor.handlers.at(task).dispatch;
-  engine_->Finished(task, dispatch, now_, open_.effects);
-  open_.on_commit.push_back([&executor, task, dispatch] {
-    const auto handler = executor.handlers.find(task);
-    if (handler != executor.handlers.end() && handler->second.dispatch == dispatch) {
-      executor.handlers.erase(handler);
-    }
-  });
-}
-
-void EngineWalk::Nack(Executor& executor, const TaskId& task, const Handler& handler) {
-  constexpr std::array kKinds = {NackKind::kFailed, NackKind::kFailedFinally, NackKind::kReturned,
-                                 NackKind::kCancelled};
-  const NackKind kind = handler.cancelled  ? NackKind::kCancelled
-                        : !handler.started ? NackKind::kReturned
-                        : Chance(5)        ? kKinds[1]
-                                           : kKinds[Pick(2) * 2];
-  if (executor.connection != 0) {
-    (void)engine_->Nack(executor.connection,
-                        {task, handler.dispatch, kind, {"HANDLER_FAILED", "it did"}}, now_,
-                        open_.effects);
-  }
-  executor.handlers.erase(task);
-}
-
-void EngineWalk::Lie(Executor& executor) {
-  const auto task = AnyTask();
-  if (!task.has_value() || executor.connection == 0) return;
-  const auto view = engine_->Find(*task);
-  const auto dispatch = static_cast<uint32_t>(Pick(4));
-  if (view.has_value() && view->session == executor.session && view->dispatch == dispatch) return;
-  ++counts_["refused lie"];
-  const auto started = engine_->Started(executor.connection, *task, dispatch, now_, open_.effects);
-  const auto nack = engine_->Nack(executor.connection, {*task, dispatch, NackKind::kFailedFinally},
-                                  now_, open_.effects);
-  const auto progress =
-      engine_->Progress(executor.connection, *task, dispatch, 1, "", now_, open_.effects);
-  Expect(!started.ok() && !nack.ok() && !progress.ok(), "a liar is refused");
-  const auto after = engine_->Find(*task);
-  Expect(
-      after.has_value() == view.has_value() &&
-          (!view.has_value() || (after->state == view->state && after->session == view->session &&
-                                 after->failed_attempts == view->failed_attempts)),
-      "a refused lie changes nothing");
+  ++counts_["tree"];
+  if (command.verb != ControlVerb::kCancel && command.verb != ControlVerb::kInterrupt) return;
+  const TaskId root = command.task;
+  stopped_.insert(root);
+  open_.on_commit.push_back([this, root] { stopped_for_good_.insert(root); });
 }
 
 // ---- Outputs' answers, time, crashes ----
@@ -512,6 +434,7 @@ void EngineWalk::Crash() {
   if (ghosts_.size() > 50) ghosts_.erase(ghosts_.begin(), ghosts_.end() - 50);
   asked_.clear();
   answers_.clear();
+  stopped_ = stopped_for_good_;
   for (Executor& executor : executors_) executor.connection = 0;
   now_.steady = Seconds(Pick(1'000));
   now_.wall += Seconds(Pick(60));
@@ -534,6 +457,8 @@ void EngineWalk::CheckGroup(const Effects& effects) {
     const Executor* const executor = Connected(message.connection);
     Expect(executor != nullptr, "dispatches go to connected sessions");
     Expect(!executor->paused, "a paused session gets nothing");
+    const auto view = engine_->Find(message.task);
+    Expect(!stopped_.contains(view->root), "nothing begins in a tree that is being stopped");
   }
   for (const auto& message : effects.controls) Expect(message.connection != 0, "controls reach");
   for (const std::string_view name_space : {"even", "odd"}) {
@@ -593,16 +518,11 @@ void EngineWalk::CheckCommitted(const Effects& effects) {
 void EngineWalk::CheckLiving() {
   std::map<SessionId, uint32_t> held;
   size_t living = 0;
+  for (const TaskView& view : Living()) {
+    ++living;
+    if (!view.session.empty()) ++held[view.session];
+  }
   for (const std::string_view name_space : {"even", "odd"}) {
-    for (const std::string_view owner : {"anna", "bert"}) {
-      std::optional<TaskKey> from;
-      do {
-        for (const auto& view : engine_->List({name_space, "", {}, owner}, 10, 17, from)) {
-          ++living;
-          if (!view.session.empty()) ++held[view.session];
-        }
-      } while (from.has_value());
-    }
     for (const auto& view : engine_->Sessions(name_space)) {
       Expect(view.held == held[view.id], "sessions hold what is held by them");
       held.erase(view.id);
@@ -634,7 +554,7 @@ void EngineWalk::Drain() {
   for (Executor& executor : executors_) {
     Disconnect(executor);
     executor.handlers.clear();
-    executor.session = SessionOf(next_session_++);
+    executor.session = NewSession();
     executor.connection = next_connection_++;
     executor.paused = false;
     (void)engine_->OpenSession({.session = executor.session,
@@ -646,6 +566,13 @@ void EngineWalk::Drain() {
                                now_, open_.effects);
   }
   for (int round = 0; round < 1'000 && engine_->pending() > 0; ++round) {
+    for (const TaskView& view : Living()) {
+      // Whoever paused them is gone.
+      (void)engine_->Control({.task = view.id, .verb = ControlVerb::kResume}, now_, open_.effects);
+      if (view.root.empty()) continue;
+      (void)engine_->Control({.task = view.root, .verb = ControlVerb::kResume, .tree = true}, now_,
+                             open_.effects);
+    }
     EndGroup();
     CommitAll();
     for (const Answer& answer : std::exchange(answers_, {})) {
@@ -685,6 +612,7 @@ void EngineWalk::CheckEmpty() {
   Expect(records_.groups.empty(), "no dispatch group stays");
   Expect(records_.sessions.empty(), "no session stays");
   Expect(records_.references.empty(), "no reference stays");
+  Expect(records_.trees.empty(), "no tree stays");
   Expect(records_.requests.empty(), "no request stays");
   Expect(records_.history.empty() && records_.dead.empty(), "no history stays");
   Expect(engine_->history().size() == 0 && engine_->dead().size() == 0, "history is forgotten");

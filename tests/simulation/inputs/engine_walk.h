@@ -53,11 +53,15 @@ class EngineWalk {
   const std::map<std::string, int>& counts() const { return counts_; }
 
  private:
+  static constexpr uint64_t kTypes = 3;
+
   struct Handler {
     uint32_t dispatch = 0;
     bool started = false;
     bool put = false;  // It has a receipt.
     bool cancelled = false;
+    bool paused = false;
+    std::optional<HandlerMessage> told;  // Of pauses, and not heeded yet.
   };
   struct Executor {
     SessionId session;
@@ -82,6 +86,7 @@ class EngineWalk {
   };
   struct ModelTask {
     std::string reference;
+    TaskId root;
     uint32_t dispatch = 0;
     int ends = 0;
   };
@@ -94,12 +99,14 @@ class EngineWalk {
   // One step each.
   void Spawn();
   void RepeatSpawn();
-  void Cancel();
+  void Control();
+  void ControlTree(const ControlCommand& command);
   void Connect(Executor& executor);
   void Disconnect(Executor& executor);
   void ChangeCredit(Executor& executor);
   void Work(Executor& executor);
   void Lie(Executor& executor);
+  void Heed(Executor& executor, const TaskId& task, Handler& handler);
   void Acknowledge(Executor& executor, const TaskId& task);
   void Nack(Executor& executor, const TaskId& task, const Handler& handler);
   void AskOutputs();
@@ -120,6 +127,7 @@ class EngineWalk {
   void CheckCommitted(const Effects& effects);
   void CheckDispatch(const DispatchMessage& message);
   void CheckEnded(const TaskView& view, bool dead);
+  void CheckKin(const Submission& submission, const SpawnOutcome& outcome);
   void CheckHello(const Executor& executor, const std::vector<HeldDispatch>& held,
                   const std::vector<HeldVerdict>& verdicts);
   void CheckLiving();
@@ -129,7 +137,9 @@ class EngineWalk {
   uint64_t Pick(uint64_t below) { return random_() % below; }
   bool Chance(uint32_t percent) { return Pick(100) < percent; }
   Executor& AnyExecutor() { return executors_[Pick(executors_.size())]; }
+  SessionId NewSession();
   std::optional<TaskId> AnyTask();
+  std::vector<TaskView> Living() const;
   Executor* Connected(ConnectionId connection);
   std::string TypeOf(uint64_t number) const { return "type-" + std::to_string(number); }
 
@@ -154,6 +164,9 @@ class EngineWalk {
   std::vector<Submission> submissions_;
   std::map<TaskId, ModelTask> tasks_;  // Accepted ones.
   std::vector<TaskId> recent_;         // Ids to pick from.
+  // Roots of trees that were stopped, as the engine knows and as is recorded.
+  std::set<TaskId> stopped_;
+  std::set<TaskId> stopped_for_good_;
   std::map<std::string, int> counts_;
 };
 

@@ -71,7 +71,7 @@ TEST_CASE("A spec that says nothing gets the documented defaults") {
   CHECK(spec.retention_s == 86'400);
   CHECK(spec.retry == RetryPolicy());
   std::string record;
-  EncodeSpec(TaskId(), batch.body(0), record);
+  EncodeSpec(TaskId(), {}, {}, batch.body(0), record);
   CHECK(spec.stored_bytes == record.size());
   CHECK(DecodeSpec(record)->spec.stored_bytes == record.size());
   CHECK_FALSE(spec.not_before.has_value());
@@ -102,7 +102,7 @@ TEST_CASE("What a spec says arrives in the record and in the payload's place") {
 
   const TaskId id = TaskId::Make(kNow, 1, 1, 1);
   std::string bytes;
-  EncodeSpec(id, batch.body(0), bytes);
+  EncodeSpec(id, {}, {}, batch.body(0), bytes);
   const auto record = DecodeSpec(bytes);
   REQUIRE(record.ok());
   CHECK(record->id == id);

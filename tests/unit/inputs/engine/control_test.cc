@@ -154,6 +154,22 @@ TEST_CASE("Paused and resumed at will, a task is dispatched once") {
   CHECK(world.StateOf(tasks[7]) == TaskState::kPaused);
 }
 
+TEST_CASE("A place in the queue from before a pause does not outrun a fence") {
+  EngineWorld world;
+  const TaskId task = world.DoSpawn();
+  REQUIRE(world.Control(task, ControlVerb::kPause).ok());  // Its place is void, and still there.
+  REQUIRE(world.Control(task, ControlVerb::kResume).ok());
+  world.Open(1, 10);
+  REQUIRE(world.EndGroup().dispatches.size() == 1);
+  world.Nack(task, 1, NackKind::kReturned);
+  world.DoSpawn();  // Brings the lane up.
+  CHECK(world.StateOf(task) == TaskState::kReady);
+  CHECK(world.View(task).dispatch == 1);
+  world.AnswerFence(task, 1);
+  world.EndGroup();
+  CHECK(world.View(task).dispatch == 2);
+}
+
 TEST_CASE("A handler is paused when its executor says so, and goes on when it says so") {
   EngineWorld world;
   const TaskId task = world.DoRun();
@@ -288,6 +304,20 @@ TEST_CASE("A step runs to the next pause point") {
     world.AnswerFence(task, 1);
     CHECK(world.EndGroup().dispatches.empty());
   }
+}
+
+TEST_CASE("A step of a task that waits for its time begins when that has come") {
+  EngineWorld world;
+  world.Open(1, 10);
+  TaskSpec spec = Spec();
+  spec.not_before = world.now.wall + Seconds(10);
+  const TaskId task = world.DoSpawn(spec);
+  REQUIRE(world.Control(task, ControlVerb::kPause).ok());
+  CHECK(*world.Control(task, ControlVerb::kStep) == TaskState::kScheduled);
+  CHECK(world.EndGroup().dispatches.empty());
+  world.Pass(Seconds(10));
+  REQUIRE(world.EndGroup().dispatches.size() == 1);
+  CHECK(world.last.dispatches[0].pause);
 }
 
 TEST_CASE("Only what is paused can step, and what is being stopped does nothing else") {
