@@ -130,6 +130,7 @@ class Core final : public Executor, private PullStream::Listener {
 
   // Of work that is held back from outside: does what is wanted now, and says so.
   void HoldBack(const HeldTaskPtr& task);
+  void Unhold(HeldTask& task);
   absl::Duration Steady() const { return options_.clock->Read().steady; }
 
   const ExecutorOptions options_;

@@ -280,6 +280,7 @@ absl::StatusOr<Result> Core::RunHandler(const HeldTaskPtr& task) {
   } catch (...) {
     result = platform::Error(absl::StatusCode::kInternal, "HANDLER_THREW", "not an exception");
   }
+  Unhold(*task);
   if (journal_ != nullptr) journal_->End(task->key);
   return result;
 }
@@ -339,21 +340,25 @@ void Core::OnPause(const HeldTaskPtr& task, std::function<void(bool)> hold) {
 
 // Whoever changes what is wanted calls this afterwards, so that the last call does the last wish.
 void Core::HoldBack(const HeldTaskPtr& task) {
-  bool held = false;
-  {
-    platform::MutexLock lock(task->hold_mu);
-    if (!task->hold) return;
-    held = task->pause_wanted;
-    task->hold(held);
-  }
   Actions actions;
-  const absl::Duration now = Steady();
   {
+    // Until the ledger knows of it, so that what it knows is what was done last.
+    platform::MutexLock hold(task->hold_mu);
+    const bool held = task->pause_wanted;
+    if (!task->hold || (held && task->stop_cause.load() != StopCause::kNone)) return;
+    task->hold(held);
+    const absl::Duration now = Steady();
     platform::MutexLock lock(mu_);
     ledger_->OnHeld(task, held, now);
     if (!stopping_) Collect(now, actions);
   }
   Perform(actions);
+}
+
+// A handler that threw has not withdrawn it.
+void Core::Unhold(HeldTask& task) {
+  platform::MutexLock lock(task.hold_mu);
+  task.hold = nullptr;
 }
 
 std::stop_token Core::StopToken(HeldTask& task) {

@@ -24,7 +24,7 @@ struct Result {
 // Why a handler is asked to stop.
 enum class StopCause : uint8_t {
   kNone,       // It is not.
-  kCancelled,  // The user asked.
+  kCancelled,    // The user asked.
   kInterrupted,  // The user insists: soon the dispatch is taken away, whatever the handler does.
   kTimeout,    // The attempt's time is over; whatever it returns now is a failure.
   kRevoked,    // The dispatch belongs to somebody else; whatever it returns is dropped.
@@ -70,7 +70,7 @@ class Context {
 
   // A place where the handler can be paused: returns at once unless the task is to pause, otherwise
   // when it is resumed, may step, or is to stop. Whether to go on; false means `cancelled`. A
-  // handler that is paused keeps its thread.
+  // handler that is paused keeps its thread; one that runs inline is not paused.
   virtual bool PausePoint() = 0;
   // For work that can be held back at any time from outside, such as a process: `hold(true)` holds
   // it back, `hold(false)` lets it go on, and when that returns the task counts as paused, or as

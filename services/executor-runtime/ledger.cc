@@ -20,7 +20,7 @@ constexpr int kMaxStarts = 20'000;
 constexpr int kMaxAcks = 20'000;
 constexpr int kMaxNacks = 1'000;
 constexpr int kMaxProgress = 1'000;
-constexpr int kMaxStates = 10'000;
+constexpr int kMaxStates = 1'000;
 
 constexpr size_t kMaxReason = 63;
 constexpr size_t kMaxMessage = 4096;
@@ -202,8 +202,12 @@ void Ledger::OnPauseControl(const HeldTaskPtr& task, const inputspb::HandlerCont
 }
 
 bool Ledger::ReachPausePoint(const HeldTaskPtr& task, absl::Duration now) {
-  if (!task->pause_wanted || task->can_hold || task->dropped || task->phase != Phase::kRunning ||
-      task->stop_cause.load() != StopCause::kNone) {
+  if (!task->pause_wanted || task->can_hold || task->registration->run_inline || task->dropped ||
+      task->phase != Phase::kRunning || task->stop_cause.load() != StopCause::kNone) {
+    return false;
+  }
+  if (draining_) {
+    Stop(*task, StopCause::kDraining);
     return false;
   }
   SetPaused(task, true, now);
@@ -217,7 +221,10 @@ void Ledger::SetCanHold(const HeldTaskPtr& task, bool can_hold) {
 }
 
 void Ledger::OnHeld(const HeldTaskPtr& task, bool held, absl::Duration now) {
-  if (task->dropped || task->phase != Phase::kRunning) return;
+  if (task->dropped || task->phase != Phase::kRunning ||
+      task->stop_cause.load() != StopCause::kNone) {
+    return;
+  }
   SetPaused(task, held, now);
   SayState(task);
 }
@@ -357,6 +364,9 @@ void Ledger::Drain() {
   for (const HeldTaskPtr& task : Queued()) {
     Return(task, Returned("DRAINING", "the executor stops"));
   }
+  for (const HeldTaskPtr& task : running_) {
+    if (task->paused) Stop(*task, StopCause::kDraining);  // It would never finish.
+  }
 }
 
 void Ledger::StopHandlers(StopCause cause) {
@@ -476,7 +486,7 @@ void Ledger::FillHello(inputspb::Hello& hello) {
     inputspb::Held& held = *hello.add_held();
     Name(key, held);
     held.set_started(task->has_begun);
-    held.set_paused(task->paused);
+    held.set_paused(task->paused || task->pause_wanted);
     if (task->phase == Phase::kAcking) held.set_receipt(task->receipt);
     presented_.push_back({key, task->has_begun});
   }

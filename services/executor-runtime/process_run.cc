@@ -13,6 +13,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "services/platform/clock.h"
 #include "services/platform/status.h"
@@ -101,9 +102,9 @@ absl::StatusOr<Result> ProcessRun::Run(const std::string& program) {
   }
   const std::stop_callback on_stop(context_.stop_token(), [this] { Wake(); });
   context_.OnPause([this](bool hold) { Hold(hold); });
-  const absl::Status attended = Attend();
-  context_.OnPause({});  // Afterwards the process is nobody any more.
-  if (!attended.ok()) return attended;
+  absl::Cleanup withdraw = [this] { context_.OnPause({}); };
+  if (absl::Status attended = Attend(); !attended.ok()) return attended;
+  std::move(withdraw).Invoke();  // Afterwards the process is nobody any more.
   const ChildProcess::End end = process_->Wait();
   ReadOutput();
   ReadErrors();
@@ -161,18 +162,23 @@ absl::Duration ProcessRun::StopWhenDue(absl::Duration now) {
   if (!asked_ && (over_time_ || context_.cancelled())) {
     asked_ = true;
     kill_at_ = now + options_.kill_after;
-    if (!IsPressing(context_.stop_cause())) {
-      process_->Signal(SIGTERM);
-      process_->Signal(SIGCONT);  // Which it hears of only when it is not held.
-    }
+    if (!IsPressing(context_.stop_cause())) AskToEnd();
   }
   if (!killed_ && (now >= kill_at_ || IsPressing(context_.stop_cause()))) Kill();
   if (killed_) return absl::InfiniteDuration();
   return asked_ ? std::min(kill_at_, now + kLookAgain) : limit_at;
 }
 
+// A program that is held hears of it only when it goes on.
+void ProcessRun::AskToEnd() {
+  platform::MutexLock lock(mu_);
+  process_->Signal(SIGTERM);
+  process_->Signal(SIGCONT);
+}
+
 void ProcessRun::Hold(bool hold) {
   platform::MutexLock lock(mu_);
+  if (hold && context_.cancelled()) return;
   process_->Signal(hold ? SIGSTOP : SIGCONT);
   if (hold == held_since_.has_value()) return;
   if (hold) {

@@ -33,6 +33,7 @@ class ProcessRun {
   // Asks, then forces the program to end when it is time; forces it at once when its task is, or is
   // about to be, somebody else's. Returns when to look again.
   absl::Duration StopWhenDue(absl::Duration now);
+  void AskToEnd();
   void Kill();
   void Wake();
   // Stops the program, or lets it go on. Called by the runtime.

@@ -317,9 +317,11 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
   batch->request = DigestOf(name);
   // Kin is not among the bodies.
   std::string kin;
-  for (const TaskSpec& spec : batch->specs) {
+  for (size_t i = 0; i < batch->specs.size(); ++i) {
+    const TaskSpec& spec = batch->specs[i];
     if (spec.parent.empty()) continue;
-    kin.append(spec.parent.bytes()).append(spec.root.bytes());
+    absl::StrAppend(&kin, i, platform::ToAbsl(spec.parent.bytes()),
+                    platform::ToAbsl(spec.root.bytes()));
   }
   batch->content = DigestOf(kin.empty() ? batch->bytes : absl::StrCat(batch->bytes, kin));
   checked.batch = std::move(batch);

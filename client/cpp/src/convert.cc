@@ -2,6 +2,7 @@
 
 #include <google/protobuf/stubs/common.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -72,6 +73,16 @@ taskpb::Effect ToProto(EffectClass effect) {
       return taskpb::EFFECT_ONCE;
   }
   return taskpb::EFFECT_UNSPECIFIED;
+}
+
+// Requests that ask for the same leave together, so there are to be few different ones: to a tenth,
+// at most, of what was meant, and never longer.
+absl::Duration Coarsened(absl::Duration escalation) {
+  absl::Duration step = absl::Milliseconds(1);
+  while (step * 100 <= escalation && step < absl::Minutes(10)) step *= 10;
+  return escalation <= absl::ZeroDuration() || escalation == absl::InfiniteDuration()
+             ? escalation
+             : std::max(absl::Floor(escalation, step), absl::Milliseconds(1));
 }
 
 std::string UuidText(const std::string& bytes) {
@@ -269,8 +280,8 @@ absl::StatusOr<inputs::v1::ControlRequest> ToProto(ControlVerb verb, const Contr
   }
   proto.set_tree(options.tree);
   if (options.escalation.has_value()) {
-    KANTOKU_RETURN_IF_ERROR(
-        SetDuration("escalation", *options.escalation, *proto.mutable_escalation()));
+    const absl::Duration escalation = Coarsened(*options.escalation);
+    KANTOKU_RETURN_IF_ERROR(SetDuration("escalation", escalation, *proto.mutable_escalation()));
   }
   return proto;
 }

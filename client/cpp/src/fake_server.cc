@@ -167,16 +167,7 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
                   .priority = spec.priority,
                   .created_at = now_};
   record->due = std::max(now_, spec.not_before.value_or(now_));
-  if (!spec.parent.empty()) {
-    Record* const parent = Find(spec.parent);
-    if (parent == nullptr) {
-      return platform::Error(absl::StatusCode::kFailedPrecondition, "PARENT_UNKNOWN",
-                             "parent_id: there is no such task");
-    }
-    if (parent->info.root.empty()) parent->info.root = parent->info.id;
-    record->info.parent = spec.parent;
-    record->info.root = parent->info.root;
-  }
+  if (absl::Status joined = Join(spec, *record); !joined.ok()) return joined;
   record->spec = std::move(spec);
   by_id_[record->info.id] = record.get();
   if (!record->spec.reference.empty()) by_reference_[reference] = record.get();
@@ -184,6 +175,44 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
   records_.push_back(std::move(record));
   const TaskInfo& info = records_.back()->info;
   return SpawnedTask{.id = info.id, .created = true, .created_at = info.created_at};
+}
+
+absl::Status FakeKantoku::Server::Join(const TaskSpec& spec, Record& record) {
+  const auto refuse = [](absl::StatusCode code, std::string_view reason, std::string_view why) {
+    return platform::Error(code, reason, why);
+  };
+  if (spec.parent.empty()) {
+    if (spec.root.empty()) return absl::OkStatus();
+    return refuse(absl::StatusCode::kInvalidArgument, "CONTRADICTION",
+                  "root_id: goes with a parent_id, which is empty");
+  }
+  Record* const parent = Find(spec.parent);
+  const bool lives = parent != nullptr && !parent->output.has_value();
+  if (lives && parent->info.root.empty()) parent->info.root = parent->info.id;
+  const TaskId root = lives ? parent->info.root : spec.root;
+  const auto is_member = [&](const auto& other) {
+    return !other->output.has_value() && other->info.root == root &&
+           other->info.namespace_name == record.info.namespace_name;
+  };
+  if (root.empty() || std::none_of(records_.begin(), records_.end(), is_member)) {
+    return refuse(absl::StatusCode::kFailedPrecondition, "PARENT_UNKNOWN",
+                  "parent_id: no such task lives, and no tree of root_id either");
+  }
+  if (!spec.root.empty() && spec.root != root) {
+    return refuse(absl::StatusCode::kInvalidArgument, "ROOT_MISMATCH",
+                  "root_id: the parent belongs to another tree");
+  }
+  const auto mark = tree_marks_.find(root);
+  const bool marked = mark != tree_marks_.end();
+  if (marked &&
+      (mark->second == ControlVerb::kCancel || mark->second == ControlVerb::kInterrupt)) {
+    return refuse(absl::StatusCode::kFailedPrecondition, "TREE_STOPPING",
+                  "parent_id: the parent or its tree is being stopped");
+  }
+  record.info.parent = spec.parent;
+  record.info.root = root;
+  record.paused = marked && mark->second == ControlVerb::kPause;
+  return absl::OkStatus();
 }
 
 void FakeKantoku::Server::Await(AwaitRequest request, AwaitDone done) {
@@ -211,9 +240,10 @@ void FakeKantoku::Server::Control(ControlRequest request, ControlDone done) {
       results.push_back(record == nullptr ? absl::StatusOr<TaskState>(Unknown(id))
                                           : Control(*record, request.verb, answers));
       if (!request.options.tree) continue;
+      if (request.verb != ControlVerb::kStep) tree_marks_[id] = request.verb;
       for (const auto& other : records_) {
         if (other.get() == record || other->info.root != id || other->output.has_value()) continue;
-        const auto state = Control(*other, request.verb, answers);
+        (void)Control(*other, request.verb, answers);
         if (!results.back().ok()) results.back() = TaskState::kSettling;  // The tree lives.
       }
     }

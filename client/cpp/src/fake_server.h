@@ -65,6 +65,8 @@ class FakeKantoku::Server final : public Connection {
 
   // Runs what is due until nothing is.
   void RunDue();
+  // Puts the record into its parent's tree.
+  absl::Status Join(const TaskSpec& spec, Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<TaskState> Control(Record& record, ControlVerb verb, Answers& answers)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Record* NextDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -84,6 +86,7 @@ class FakeKantoku::Server final : public Connection {
   // In the order of their spawn.
   std::vector<std::unique_ptr<Record>> records_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<TaskId, Record*> by_id_ ABSL_GUARDED_BY(mutex_);
+  std::map<TaskId, ControlVerb> tree_marks_ ABSL_GUARDED_BY(mutex_);  // By root: the latest.
   std::map<std::pair<std::string, std::string>, Record*> by_reference_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -67,7 +67,7 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
       runtime_{options_.environment, *timer_, calls_, queue_},
       awaits_(runtime_, *outputs_, options_.retry_for, options_.max_open_awaits),
       gets_(MakeByIds<inputspb::GetTasksRequest, inputspb::GetTasksResponse, TaskInfo>(
-          {},
+          {}, Limits(absl::InfiniteDuration()),
           [this](auto* context, const auto& request, auto* queue) {
             return inputs_->AsyncGetTasks(context, request, queue);
           },
@@ -76,7 +76,7 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
             return ToInfo(result.info());
           })),
       outputs_now_(MakeByIds<outputspb::GetRequest, outputspb::GetResponse, Output>(
-          {},
+          {}, Limits(absl::InfiniteDuration()),
           [this](auto* context, const auto& request, auto* queue) {
             return outputs_->AsyncGet(context, request, queue);
           },
@@ -96,14 +96,15 @@ GrpcConnection::~GrpcConnection() {
 
 template <typename Request, typename Response, typename Result, typename Rpc, typename Convert>
 std::unique_ptr<GrpcConnection::ByIds<Result>> GrpcConnection::MakeByIds(
-    Request what, Rpc rpc, Convert convert, typename ByIds<Result>::AskAgain ask_again) {
-  auto send = [this, what = std::move(what), rpc, convert](
+    Request what, RetryLimits limits, Rpc rpc, Convert convert,
+    typename ByIds<Result>::AskAgain ask_again) {
+  auto send = [this, what = std::move(what), limits, rpc, convert](
                   std::vector<TaskId> ids,
                   typename ByIds<Result>::BatchDone done) -> std::shared_ptr<Cancellable> {
     Request request = what;
     for (const TaskId& id : ids) request.add_task_ids(id.bytes().data(), TaskId::kSize);
     return RetryingCall<Request, Response>::Start(
-        runtime_, Limits(absl::InfiniteDuration()), rpc, std::move(request),
+        runtime_, limits, rpc, std::move(request),
         [convert, ids = std::move(ids),
          done = std::move(done)](absl::StatusOr<Response> response) mutable {
           if (!response.ok()) return done(response.status());
@@ -195,8 +196,11 @@ GrpcConnection::ByIds<TaskState>& GrpcConnection::ControllerOf(
   platform::MutexLock lock(mutex_);
   std::unique_ptr<ByIds<TaskState>>& controller = controllers_[what.SerializeAsString()];
   if (controller == nullptr) {
+    RetryLimits limits = Limits(absl::InfiniteDuration());
+    // A step that was heard must not be asked again: that would be a second one.
+    if (what.verb() == inputspb::CONTROL_VERB_STEP) limits.retry_for = absl::ZeroDuration();
     controller = MakeByIds<inputspb::ControlRequest, inputspb::ControlResponse, TaskState>(
-        what,
+        what, limits,
         [this](auto* context, const auto& request, auto* queue) {
           return inputs_->AsyncControl(context, request, queue);
         },

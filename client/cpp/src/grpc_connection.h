@@ -58,7 +58,8 @@ class GrpcConnection final : public Connection,
   // A gatherer whose batch of ids is one `Request` through `rpc`, all but the ids like `what`;
   // `convert` reads one result.
   template <typename Request, typename Response, typename Result, typename Rpc, typename Convert>
-  std::unique_ptr<ByIds<Result>> MakeByIds(Request what, Rpc rpc, Convert convert,
+  std::unique_ptr<ByIds<Result>> MakeByIds(Request what, RetryLimits limits, Rpc rpc,
+                                           Convert convert,
                                            typename ByIds<Result>::AskAgain ask_again = nullptr);
 
   RetryLimits Limits(absl::Duration timeout) const;
@@ -82,7 +83,7 @@ class GrpcConnection final : public Connection,
 
   platform::Mutex mutex_;
   absl::flat_hash_map<std::string, std::unique_ptr<Spawner>> spawners_ ABSL_GUARDED_BY(mutex_);
-  // By what they ask for, as it is sent: a program asks for few different things.
+  // By what they ask for, as it is sent: verb, tree, and an escalation of two figures.
   absl::flat_hash_map<std::string, std::unique_ptr<ByIds<TaskState>>> controllers_
       ABSL_GUARDED_BY(mutex_);
 };

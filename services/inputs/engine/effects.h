@@ -22,9 +22,10 @@ struct StateRecord {
   bool once_begun = false;  // Of effect ONCE, and may have begun: never dispatched again.
   bool interrupt_requested = false;       // Goes with cancel_requested.
   bool pause_requested = false;
-  bool stepping = false;                  // Goes with pause_requested: runs to its next pause point.
+  bool stepping = false;  // Goes with pause_requested: runs to its next pause point.
   std::optional<TaskState> intended_end;  // Set while SETTLING.
   std::optional<absl::Time> not_before;   // Of a backoff.
+  std::optional<absl::Time> stop_by;      // Of a held dispatch: when its executor is overruled.
   Failure last_failure;
   bool operator==(const StateRecord&) const = default;
 };
@@ -64,6 +65,7 @@ struct TreeRecord {
   TaskId root;
   ControlVerb verb = ControlVerb::kCancel;
   bool swept = false;  // Every member of then has heard of it.
+  std::optional<uint32_t> escalation_ms;  // Of an interrupt that names one.
   bool operator==(const TreeRecord&) const = default;
 };
 

@@ -42,6 +42,7 @@ struct EngineOptions {
   absl::Duration start_timeout = absl::Minutes(1);
   absl::Duration cancel_timeout = absl::Seconds(30);
   absl::Duration interrupt_timeout = absl::Seconds(5);  // Where the interrupt names none.
+  size_t tree_sweep = 2'000;  // Members that hear in one group of what their tree is asked.
   absl::Duration renew_interval = absl::Minutes(15);
   absl::Duration progress_interval = absl::Seconds(1);  // Of a task, between two events.
   absl::Duration history = absl::Hours(1);
@@ -178,8 +179,9 @@ class Engine {
   // INVALID_ARGUMENT, REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
-  // The state after the request, of a tree its root's, SETTLING when that has ended. Repeats change
-  // nothing. NOT_FOUND, NO_SUCH_TASK when neither the task nor, with `tree`, anything below it is
+  // The state after the request, of a tree its root's, SETTLING when that has ended. Of a task,
+  // repeats change nothing, but for steps and for interrupts that leave less time; a tree is asked
+  // anew, whatever single tasks of it were asked since. NOT_FOUND, NO_SUCH_TASK when neither the task nor, with `tree`, anything below it is
   // living: it may have ended. FAILED_PRECONDITION, TASK_STOPPING when a task that is being stopped
   // is to pause, resume or step; NOT_PAUSED when one that is not paused is to step.
   absl::StatusOr<TaskState> Control(const ControlCommand& command, const platform::Now& now,
@@ -204,6 +206,8 @@ class Engine {
   // cancelled. Said again, it is confirmed again.
   absl::Status Started(ConnectionId connection, const TaskId& task, uint32_t dispatch,
                        const platform::Now& now, Effects& effects);
+  // The handler has paused, or goes on, as it was told; see HandlerStatusCommand. One that is paused
+  // and is not to be is told to go on.
   absl::Status HandlerStatus(ConnectionId connection, const HandlerStatusCommand& command,
                              const platform::Now& now, Effects& effects);
   // A genuine receipt finishes the task whoever shows it; one for a task that is gone is fine.
@@ -267,10 +271,6 @@ class Engine {
   uint32_t SlotOf(std::string_view name_space) const;
 
  private:
-  // Members of trees that hear of a request in one group, by a sweep, and because they would have
-  // been dispatched.
-  static constexpr size_t kSweepBudget = 2'000;
-
   struct PlaceOfTask {
     TaskTable* tasks;
     uint32_t& operator()(TaskIndex task) const { return tasks->at(task).wake_position; }
@@ -328,10 +328,9 @@ class Engine {
   void Unpause(TaskIndex index, const platform::Now& now, Effects& effects);
   absl::Status Step(TaskIndex index, const platform::Now& now, Effects& effects);
   void TellNext(TaskIndex index, HandlerAction action, Effects& effects);
+  void OnPaused(TaskIndex index, const platform::Now& now, Effects& effects);
   // How long what the handler does now may take: nothing ends it when it is paused.
   void SetHandlerAlarm(TaskIndex index, const platform::Now& now);
-  void SetStopAlarm(TaskIndex index, const std::optional<absl::Duration>& escalation,
-                    const platform::Now& now);
   // The end of a task that was to be cancelled or interrupted.
   static Failure StoppedBecause(const Task& task, std::string_view message);
   // When a backoff that still runs is over, by the wall clock.
@@ -345,12 +344,16 @@ class Engine {
   Kinship FindKin(const SpawnCommand& command, const TaskSpec& spec) const;
   void Join(TaskIndex index, const TaskId& parent, const TaskId& root);
   TaskId RootOf(const TaskId& task) const;  // Empty when it is in no tree.
+  TreeTable::Tree& FoundTree(const TaskId& root);
   void LeaveTree(TaskIndex index, Effects& effects);
   absl::StatusOr<TaskState> ControlTree(const ControlCommand& command, const platform::Now& now,
                                         Effects& effects);
+  void AskTree(TreeTable::Tree& tree, const ControlCommand& command, Effects& effects);
+  static TreeRecord RecordOf(const TreeTable::Tree& tree);
+  void HearTree(TaskIndex index, const platform::Now& now, Effects& effects);
   void SweepTrees(const platform::Now& now, Effects& effects);
-  // Whether it may be dispatched as far as its tree goes; if not, it hears of what its tree was
-  // told.
+  // Of a task that was just taken from its queue: it hears of what its tree was asked. Whether it
+  // may be dispatched all the same.
   bool HeedsTree(TaskIndex index, const platform::Now& now, Effects& effects);
 
   // Dispatch.
@@ -450,7 +453,6 @@ class Engine {
   // Tasks that ended in this group; one row each at its end.
   std::vector<TaskView> ended_;
   std::vector<TaskView> died_;
-  std::vector<TaskId> lost_trees_;  // Whose record recovery found, and nobody else of them.
 };
 
 }  // namespace kantoku::inputs

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,15 +18,14 @@ absl::StatusOr<TaskState> Engine::Control(const ControlCommand& command, const N
   if (command.tree) return ControlTree(command, now, effects);
   const TaskIndex index = tasks_.Find(command.task);
   if (index == kNoTask) return Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK", "no such task");
+  if (tasks_.at(index).has_kin) HearTree(index, now, effects);  // Which came before.
   return Steer(index, command, now, effects);
 }
 
 absl::StatusOr<TaskState> Engine::Steer(TaskIndex index, const ControlCommand& command,
                                         const Now& now, Effects& effects) {
   const Task& task = tasks_.at(index);
-  const bool stops =
-      command.verb == ControlVerb::kCancel || command.verb == ControlVerb::kInterrupt;
-  if (!stops && (task.state == TaskState::kSettling || task.cancel_requested)) {
+  if (!Stops(command.verb) && (task.state == TaskState::kSettling || task.cancel_requested)) {
     return Error(
         absl::StatusCode::kFailedPrecondition, "TASK_STOPPING",
         absl::StrCat("task ", task.id.ToString(), " is being stopped: only its end can follow"));
@@ -54,27 +54,32 @@ void Engine::Stop(TaskIndex index, const ControlCommand& command, const Now& now
                   Effects& effects) {
   Task& task = tasks_.at(index);
   const bool interrupt = command.verb == ControlVerb::kInterrupt;
+  const bool was_stopping = task.cancel_requested;
   const bool known = interrupt ? task.interrupt_requested : task.cancel_requested;
-  if (task.state == TaskState::kSettling || known) return;
+  if (task.state == TaskState::kSettling || (known && !interrupt)) return;
   task.cancel_requested = true;
   task.interrupt_requested = interrupt;
-  Say(interrupt ? EventType::kTaskInterrupting : EventType::kTaskCancelling, task, effects);
+  if (!known) {
+    Say(interrupt ? EventType::kTaskInterrupting : EventType::kTaskCancelling, task, effects);
+  }
   if (task.session == 0) {
     Dequeue(index, TaskState::kSettling);
     Settle(index, TaskState::kCancelled, StoppedBecause(task, ""), effects);
     return;
   }
+  const absl::Duration time = interrupt ? command.escalation.value_or(options_.interrupt_timeout)
+                                        : options_.cancel_timeout;
+  absl::Duration by = now.steady + time;
+  if (was_stopping && task.wake_position != 0) {  // Nothing gives it more time than it had.
+    const absl::Duration before = absl::Nanoseconds(steady_alarms_.TimeOf(index));
+    if (known && by >= before) return;
+    by = std::min(by, before);
+  }
   task.state = interrupt ? TaskState::kInterrupting : TaskState::kCancelling;
+  task.wake = absl::ToUnixNanos(now.wall + (by - now.steady));
   WriteState(task, std::nullopt, effects);
-  SetStopAlarm(index, command.escalation, now);
-  Retell(index, effects);
-}
-
-void Engine::SetStopAlarm(TaskIndex index, const std::optional<absl::Duration>& escalation,
-                          const Now& now) {
-  const bool interrupt = tasks_.at(index).interrupt_requested;
-  SetAlarm(index, now.steady + (interrupt ? escalation.value_or(options_.interrupt_timeout)
-                                          : options_.cancel_timeout));
+  SetAlarm(index, by);
+  if (!known) Retell(index, effects);
 }
 
 Failure Engine::StoppedBecause(const Task& task, std::string_view message) {
@@ -158,13 +163,11 @@ std::optional<absl::Time> Engine::BackoffEnd(TaskIndex index, const Now& now) co
 
 // What is left of the handler's time, or all of it; while it has not begun, of the time to begin.
 void Engine::SetHandlerAlarm(TaskIndex index, const Now& now) {
-  Task& task = tasks_.at(index);
-  absl::Duration time =
-      task.begun ? absl::Milliseconds(task.timeout_ms) : options_.start_timeout;
+  if (tasks_.at(index).wake_position != 0) return;  // It goes on.
+  const Task& task = tasks_.at(index);
+  absl::Duration time = task.begun ? absl::Milliseconds(task.timeout_ms) : options_.start_timeout;
   if (task.steered) {
-    std::optional<absl::Duration>& left = steerings_.at(task.key()).left;
-    if (!left.has_value() && task.wake_position != 0) return;  // It was never stopped.
-    if (left.has_value()) time = *std::exchange(left, std::nullopt);
+    time = std::exchange(steerings_.at(task.key()).left, std::nullopt).value_or(time);
   }
   SetAlarm(index, now.steady + time);
 }
@@ -183,23 +186,31 @@ absl::Status Engine::HandlerStatus(ConnectionId connection, const HandlerStatusC
   Task& task = tasks_.at(index);
   const uint32_t told = task.steered ? steerings_.at(task.key()).number : 0;
   if (command.number != told) return absl::OkStatus();  // It has been told something else since.
-  if (command.paused) {
-    if (task.state != TaskState::kPausing && !(task.state == TaskState::kLeased && task.stepping)) {
-      return absl::OkStatus();
-    }
+  const bool expected = task.state == TaskState::kPausing || task.stepping;
+  if (command.paused && expected && !task.cancel_requested) {
     Begin(index, now, effects);
-    task.steered = true;
-    steerings_[task.key()].left =
-        absl::Nanoseconds(steady_alarms_.TimeOf(index)) - now.steady;
-    ClearAlarm(index);
-    task.stepping = false;
-    task.state = TaskState::kPaused;
-    Say(EventType::kTaskPaused, task, effects);
-  } else if (task.state == TaskState::kResuming) {
+    OnPaused(index, now, effects);
+  } else if (command.paused && !task.pause_requested && !task.cancel_requested) {
+    // It heard of a pause that nobody here knows of any more.
+    task.state = TaskState::kResuming;
+    TellNext(index, HandlerAction::kResume, effects);
+  } else if (!command.paused && task.state == TaskState::kResuming) {
     task.state = task.begun ? TaskState::kRunning : TaskState::kLeased;
     Say(EventType::kTaskResumed, task, effects);
   }
   return absl::OkStatus();
+}
+
+void Engine::OnPaused(TaskIndex index, const Now& now, Effects& effects) {
+  Task& task = tasks_.at(index);
+  task.steered = true;
+  steerings_[task.key()].left = absl::Nanoseconds(steady_alarms_.TimeOf(index)) - now.steady;
+  ClearAlarm(index);
+  task.state = TaskState::kPaused;
+  Say(EventType::kTaskPaused, task, effects);
+  if (!task.stepping) return;
+  task.stepping = false;
+  WriteState(task, std::nullopt, effects);
 }
 
 // ---- To say it ----

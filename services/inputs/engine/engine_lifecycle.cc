@@ -30,7 +30,7 @@ void Engine::DispatchReady(const Now& now, Effects& effects) {
   DispatchGroupRecord record;
   uint32_t group = 0;
   size_t stopped = 0;
-  while (stopped < kSweepBudget) {
+  while (stopped < options_.tree_sweep) {
     const auto match = matcher_.Next();
     if (!match.has_value()) break;
     if (!HeedsTree(match->task, now, effects)) {
@@ -207,6 +207,11 @@ void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Ef
     FailAsUnknown(index, reason, effects);
     return;
   }
+  if (task.paused()) {  // As somebody wanted it.
+    Say(EventType::kTaskReturned, task, effects).failure.reason = reason;
+    Reschedule(index, absl::ZeroDuration(), now, effects);
+    return;
+  }
   if (OutOfDispatches(task)) {
     FailForDispatches(index, reason, effects);
     return;
@@ -323,6 +328,7 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
                      .stepping = task.stepping,
                      .not_before = not_before,
                      .last_failure = FailureOf(task)};
+  if (task.cancel_requested && task.session != 0) record.stop_by = absl::FromUnixNanos(task.wake);
   if (task.state == TaskState::kSettling) record.intended_end = task.intended_end;
   task.has_state_record = true;
   effects.states.push_back({task.key(), std::move(record)});

@@ -79,6 +79,9 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
     task.wake = absl::ToUnixNanos(*record.not_before);
     task.backing_off = true;
   }
+  if (record.cancel_requested) {
+    task.wake = record.stop_by.has_value() ? absl::ToUnixNanos(*record.stop_by) : 0;
+  }
   SetFailure(task, record.last_failure);
 }
 
@@ -101,17 +104,6 @@ void Engine::RecoverGroup(uint64_t number, const DispatchGroupRecord& record) {
     ++groups_[group].open;
     Hold(*session, index);
   }
-}
-
-// A member's end and its tree's may be recorded in different commits.
-void Engine::RecoverTree(const TreeRecord& record) {
-  TreeTable::Tree* const tree = trees_.Find(record.root);
-  if (tree == nullptr) {
-    lost_trees_.push_back(record.root);
-    return;
-  }
-  tree->mark = record.verb;
-  if (!record.swept) trees_.Sweep(*tree, record.verb);
 }
 
 void Engine::RecoverRequest(uint64_t number, RequestRecord record) {
@@ -151,8 +143,6 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
       }
     }
   }
-  for (const TaskId& root : lost_trees_) effects.trees.push_back({root.key(), std::nullopt});
-  lost_trees_.clear();
   for (const SessionNumber number : sessions_.Numbers()) {
     if (sessions_.at(number).held == 0) {
       EndSession(number, /*lost=*/false, now, effects);

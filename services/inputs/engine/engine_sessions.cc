@@ -10,6 +10,12 @@ namespace kantoku::inputs {
 
 using platform::Now;
 
+namespace {
+
+constexpr absl::Duration kLongestEscalation = absl::Hours(1);
+
+}  // namespace
+
 absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCommand& command,
                                                              const Now& now, Effects& effects) {
   const auto type = [&](size_t i) -> std::string_view { return command.types[i]; };
@@ -83,12 +89,13 @@ void Engine::GoOn(TaskIndex index, const HeldDispatch& held, const Now& now, Eff
   Task& task = tasks_.at(index);
   if (held.started) Begin(index, now, effects);
   if (task.state == TaskState::kPaused) task.state = TaskState::kPausing;  // Until it says so again.
-  if (task.wake_position == 0) {
-    if (task.cancel_requested) {
-      SetStopAlarm(index, std::nullopt, now);
-    } else {
-      SetHandlerAlarm(index, now);
-    }
+  if (!task.cancel_requested) {
+    SetHandlerAlarm(index, now);
+  } else if (task.wake_position == 0) {
+    // After a restart: by the wall clock of before, which may have been ahead.
+    const absl::Duration left = task.wake == 0 ? options_.cancel_timeout
+                                               : absl::FromUnixNanos(task.wake) - now.wall;
+    SetAlarm(index, now.steady + std::clamp(left, absl::ZeroDuration(), kLongestEscalation));
   }
   // It was resumed and has not heard of it.
   const bool held_back = held.paused && !task.pause_requested && !task.cancel_requested;

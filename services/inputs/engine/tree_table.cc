@@ -17,9 +17,8 @@ TreeTable::Tree& TreeTable::FindOrAdd(const TaskId& root) {
 
 void TreeTable::Join(Tree& tree, TaskIndex task, const TaskId& parent) {
   if (tree.first != kNoTask) kin_.at(tree.first).previous = task;
-  const bool added =
-      kin_.emplace(task, Kin{.tree = &tree, .parent = parent, .next = tree.first}).second;
-  KANTOKU_CHECK(added);
+  const Kin kin{.tree = &tree, .parent = parent, .heard = tree.request, .next = tree.first};
+  KANTOKU_CHECK(kin_.emplace(task, kin).second);
   tree.first = task;
   ++tree.size;
 }
@@ -37,29 +36,31 @@ std::optional<TaskId> TreeTable::Leave(TaskIndex task) {
   }
   if (tree.next_swept == task) tree.next_swept = kin.next;
   if (--tree.size > 0) return std::nullopt;
-  if (tree.sweep.has_value()) std::erase(sweeps_, &tree);
   const TaskId root = tree.root;
   const bool marked = tree.mark.has_value();
   trees_.erase(root);
   return marked ? std::optional(root) : std::nullopt;
 }
 
-void TreeTable::Sweep(Tree& tree, ControlVerb verb) {
-  if (!tree.sweep.has_value()) sweeps_.push_back(&tree);
-  tree.sweep = verb;
+void TreeTable::Sweep(Tree& tree) {
+  if (!tree.sweeping) sweeps_.push_back(tree.root);
+  tree.sweeping = true;
   tree.next_swept = tree.first;
 }
 
 TreeTable::Swept TreeTable::NextSwept() {
-  Tree* const tree = sweeps_.front();
-  const Swept swept{tree, *tree->sweep, tree->next_swept};
-  if (swept.member == kNoTask) {
-    sweeps_.pop_front();
-    tree->sweep.reset();
+  const TaskId root = sweeps_.front();
+  sweeps_.pop_front();
+  Tree* const tree = Find(root);
+  if (tree == nullptr || !tree->sweeping) return {nullptr, kNoTask};
+  const TaskIndex member = tree->next_swept;
+  if (member == kNoTask) {
+    tree->sweeping = false;
   } else {
-    tree->next_swept = kin_.at(swept.member).next;
+    tree->next_swept = kin_.at(member).next;
+    sweeps_.push_back(root);
   }
-  return swept;
+  return {tree, member};
 }
 
 }  // namespace kantoku::inputs

@@ -2,39 +2,44 @@
 #define KANTOKU_SERVICES_INPUTS_ENGINE_TREE_TABLE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <optional>
-#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/node_hash_map.h"
+#include "absl/time/time.h"
 #include "services/inputs/engine/task_table.h"
 #include "services/inputs/engine/types.h"
 
 namespace kantoku::inputs {
 
 // Which living tasks belong together: a root, living or not, and everything that was spawned below
-// it. A tree lives as long as any of its members. A request to a whole tree reaches the members one
-// by one, in a sweep that goes on from group to group, so that a tree of any size holds nobody up.
+// it. A tree lives as long as any of its members.
 //
-// Trees stay where they are. Every step is O(1), but for the end of a tree that is being swept.
+// What is asked of a tree has a number, and every member knows the number of what it has heard.
+// Members hear when somebody looks at them, or at last by a sweep, which goes from member to member
+// in steps; the sweeps of several trees take turns, so that no tree holds up another.
+//
+// Trees stay where they are. Every step is O(1).
 //
 // Thread-compatible.
 class TreeTable {
  public:
   struct Tree {
     TaskId root;
-    // What was asked of the tree and holds for those that join it: kCancel, kInterrupt or kPause;
-    // kResume until all have heard of it.
+    uint32_t request = 0;  // Number of the latest.
+    // What holds for those that join: kCancel, kInterrupt or kPause; kResume until all have heard.
     std::optional<ControlVerb> mark{};
+    uint32_t mark_request = 0;
+    uint32_t step_request = 0;                   // Number of the latest step; 0: none.
     std::optional<absl::Duration> escalation{};  // Of an interrupt.
     size_t size = 0;
     TaskIndex first = kNoTask;
-    // Of the sweep that goes on, if one does; behind the last member kNoTask.
-    std::optional<ControlVerb> sweep{};
-    TaskIndex next_swept = kNoTask;
+    bool sweeping = false;
+    TaskIndex next_swept = kNoTask;  // Behind the last member none.
 
-    bool stopping() const { return mark == ControlVerb::kCancel || mark == ControlVerb::kInterrupt; }
+    bool stopping() const { return mark.has_value() && Stops(*mark); }
   };
 
   Tree* Find(const TaskId& root);
@@ -42,7 +47,7 @@ class TreeTable {
   Tree& FindOrAdd(const TaskId& root);
   size_t size() const { return trees_.size(); }
 
-  // Whoever joins is not met by a sweep that goes on. It must be in no tree.
+  // It must be in no tree. It has heard everything.
   void Join(Tree& tree, TaskIndex task, const TaskId& parent);
   // The tree ends with its last member; its root, if it was marked, so that its record can go.
   std::optional<TaskId> Leave(TaskIndex task);
@@ -51,15 +56,16 @@ class TreeTable {
   Tree& TreeOf(TaskIndex task) { return *kin_.at(task).tree; }
   const Tree& TreeOf(TaskIndex task) const { return *kin_.at(task).tree; }
   const TaskId& ParentOf(TaskIndex task) const { return kin_.at(task).parent; }
+  // The number of what it has heard.
+  uint32_t& HeardBy(TaskIndex task) { return kin_.at(task).heard; }
 
   // Begins a sweep over all members, in place of one that goes on.
-  void Sweep(Tree& tree, ControlVerb verb);
+  void Sweep(Tree& tree);
   bool sweeping() const { return !sweeps_.empty(); }
-  // The oldest sweep's next member, kNoTask behind the last one: then the sweep is over, and the
-  // next call is about another tree.
+  // A member that is to hear now; kNoTask when there is none left in `tree`, whose sweep is over, or
+  // null when there was none.
   struct Swept {
     Tree* tree;
-    ControlVerb verb;
     TaskIndex member;
   };
   Swept NextSwept();
@@ -68,13 +74,14 @@ class TreeTable {
   struct Kin {
     Tree* tree;
     TaskId parent;
+    uint32_t heard = 0;
     TaskIndex next = kNoTask;
     TaskIndex previous = kNoTask;
   };
 
   absl::node_hash_map<TaskId, Tree> trees_;
   absl::flat_hash_map<TaskIndex, Kin> kin_;
-  std::deque<Tree*> sweeps_;  // Each tree once.
+  std::deque<TaskId> sweeps_;  // Roots, those of trees that have ended among them.
 };
 
 }  // namespace kantoku::inputs

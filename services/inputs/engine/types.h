@@ -73,6 +73,10 @@ enum class WaitCause : uint8_t {
 
 // The wire's numbers, which are recorded.
 enum class ControlVerb : uint8_t { kCancel = 1, kInterrupt, kPause, kResume, kStep };
+// Whether nothing but the end can follow.
+constexpr bool Stops(ControlVerb verb) {
+  return verb == ControlVerb::kCancel || verb == ControlVerb::kInterrupt;
+}
 
 // Why a task or one of its attempts failed.
 struct Failure {

@@ -181,22 +181,35 @@ void Partition::Control(std::vector<TaskId> tasks, ControlCommand what, std::str
   Ask<States>(std::move(done), [this, tasks = std::move(tasks), what,
                                 owner = std::move(owner)](Transaction& transaction) {
     States states;
-    Views views = Look(tasks, std::span(&owner, 1));
-    for (size_t i = 0; i < tasks.size(); ++i) {
-      // A tree may outlive its root: whose it is, any task of it tells.
-      const auto member = what.tree ? engine_.FindInTree(tasks[i]) : std::nullopt;
-      const bool of_tree = member.has_value() && member->owner == owner;
-      if (of_tree) {
-        ControlCommand command = what;
-        command.task = tasks[i];
-        states.push_back(engine_.Control(command, transaction.now(), effects_));
-      } else {
-        states.push_back(views[i].ok() ? ApplyControl(*views[i], what, transaction.now())
-                                       : absl::StatusOr<TaskState>(views[i].status()));
-      }
+    for (const auto& view : what.tree ? LookAtTrees(tasks, owner)
+                                      : Look(tasks, std::span(&owner, 1))) {
+      states.push_back(view.ok() ? ApplyControl(*view, what, transaction.now())
+                                 : absl::StatusOr<TaskState>(view.status()));
     }
     return absl::StatusOr<States>(std::move(states));
   });
+}
+
+// A tree may outlive its root: whose it is, any task of it tells, and is shown in its place.
+Partition::Views Partition::LookAtTrees(std::span<const TaskId> roots, const std::string& owner) {
+  Views views;
+  std::vector<TaskId> others;
+  for (const TaskId& root : roots) {
+    auto member = engine_.FindInTree(root);
+    if (member.has_value() && member->owner == owner) {
+      member->id = root;
+      views.emplace_back(*std::move(member));
+    } else {
+      views.emplace_back(absl::UnknownError(""));
+      others.push_back(root);
+    }
+  }
+  Views looked = Look(others, std::span(&owner, 1));
+  auto next = looked.begin();
+  for (auto& view : views) {
+    if (!view.ok()) view = std::move(*next++);
+  }
+  return views;
 }
 
 absl::StatusOr<TaskState> Partition::ApplyControl(const TaskView& task, ControlCommand what,

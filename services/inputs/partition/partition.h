@@ -182,6 +182,7 @@ class Partition final : public platform::PartitionMachine {
                   const platform::Now& now);
   // One view for each task, asked for by the owner at its place or by the only one.
   Views Look(std::span<const TaskId> tasks, std::span<const std::string> owners);
+  Views LookAtTrees(std::span<const TaskId> roots, const std::string& owner);
   static void LookInRow(std::span<const TaskView> row, std::span<const TaskId> tasks,
                         std::span<const std::string> owners, std::vector<size_t>& wanted,
                         Views& views);

@@ -220,6 +220,7 @@ void Encode(const StateRecord& record, std::string& bytes) {
   writer.Unsigned(record.interrupt_requested ? 1 : 0);
   writer.Unsigned(record.pause_requested ? 1 : 0);
   writer.Unsigned(record.stepping ? 1 : 0);
+  WriteTime(writer, record.stop_by);
 }
 
 absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
@@ -235,6 +236,7 @@ absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
     record.interrupt_requested = reader.Unsigned() != 0;
     record.pause_requested = reader.Unsigned() != 0;
     record.stepping = reader.Unsigned() != 0;
+    record.stop_by = ReadTime(reader);
   };
   return DecodeUpTo<StateRecord>(kThirdFormat, "state", bytes, read);
 }
@@ -347,6 +349,7 @@ void Encode(const TreeRecord& record, std::string& bytes) {
   writer.Id(record.root);
   writer.Unsigned(static_cast<uint64_t>(record.verb));
   writer.Unsigned(record.swept ? 1 : 0);
+  writer.Unsigned(record.escalation_ms.has_value() ? *record.escalation_ms + uint64_t{1} : 0);
 }
 
 absl::StatusOr<TreeRecord> DecodeTree(std::string_view bytes) {
@@ -354,6 +357,9 @@ absl::StatusOr<TreeRecord> DecodeTree(std::string_view bytes) {
     record.root = TaskId(reader.Id());
     record.verb = ReadVerb(reader);
     record.swept = reader.Unsigned() != 0;
+    const uint64_t escalation = reader.Unsigned();
+    if (escalation > UINT32_MAX) reader.Fail();
+    if (escalation > 0) record.escalation_ms = static_cast<uint32_t>(escalation - 1);
   });
 }
 

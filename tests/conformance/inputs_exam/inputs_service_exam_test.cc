@@ -308,7 +308,7 @@ TEST_CASE("A tree is paused, resumed, and stopped, by its root") {
       const auto spawned = user.Spawn(request);
       REQUIRE(spawned.ok());
       child = spawned->results(0).task_id();
-      CHECK(spawned->results(1).status().code() != 0);
+      CHECK(spawned->results(1).status().reason() == "INVALID_ID");
       CHECK(spawned->results(2).status().reason() == "CONTRADICTION");
       CHECK(user.Control(root, v1::CONTROL_VERB_PAUSE)->results(0).state() ==
             taskpb::TASK_STATE_PAUSED);

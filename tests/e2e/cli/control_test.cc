@@ -26,11 +26,9 @@ std::string StateOf(const System& system, const std::string& id) {
 // Starts an executor for `root`, which spawns a `leaf` below it, both with a grandchild that writes
 // down its number; the root's id.
 std::string StartTree(System& system) {
-  const std::string server = system.Ask("echo $KANTOKU_SERVER");
   system.StartExecutor(
       {"--concurrency", "2", "--shell",
-       absl::StrCat("root=kantoku spawn leaf --server ", server,
-                    " >&2; sleep 1000 & echo $! > root.tmp; mv root.tmp root.pid; wait"),
+       "root=kantoku spawn leaf >&2; sleep 1000 & echo $! > root.tmp; mv root.tmp root.pid; wait",
        "--shell", "leaf=sleep 1000 & echo $! > leaf.tmp; mv leaf.tmp leaf.pid; wait"});
   std::string root = system.Ask("kantoku spawn root");
   REQUIRE(Becomes([&] { return system.Sh("test -e root.pid -a -e leaf.pid").code == 0; }));

@@ -26,6 +26,7 @@ EngineOptions Options(uint64_t seed) {
   options.max_history = 40;
   options.max_dead = 40;
   options.max_requests = 30;
+  options.tree_sweep = 3;
   options.renew_interval = Minutes(1);
   options.seed = seed;
   return options;
@@ -310,7 +311,10 @@ void EngineWalk::CheckKin(const Submission& submission, const SpawnOutcome& outc
       const auto view = engine_->Find(item.id);
       Expect(view->parent == spec.parent && view->root == item.root, "a child has its kin");
       Expect(item.root.empty() == spec.parent.empty(), "who has a parent is in a tree");
-      Expect(!stopped_.contains(item.root), "nobody joins a tree that is being stopped");
+      if (item.root.empty() || !marks_.contains(item.root)) continue;
+      Expect(!Stops(marks_.at(item.root)), "nobody joins a tree that is being stopped");
+      Expect((view->state == TaskState::kPaused) == (marks_.at(item.root) == ControlVerb::kPause),
+             "who joins a paused tree is paused");
     } else if (item.refusal == SpawnOutcome::kParentUnknown) {
       const auto parent = engine_->Find(spec.parent);
       Expect(!parent.has_value() || parent->owner != submission.owner ||
@@ -341,8 +345,7 @@ void EngineWalk::Control() {
     return;
   }
   const auto view = engine_->Find(*task);
-  const bool stops =
-      command.verb == ControlVerb::kCancel || command.verb == ControlVerb::kInterrupt;
+  const bool stops = Stops(command.verb);
   if (!state.ok()) {
     Expect(!stops, "a living task can be stopped");
     Expect(view->state == before->state, "a refused control changes nothing");
@@ -377,10 +380,10 @@ void EngineWalk::ControlTree(const ControlCommand& alone) {
     return;
   }
   ++counts_["tree"];
-  if (command.verb != ControlVerb::kCancel && command.verb != ControlVerb::kInterrupt) return;
+  if (command.verb == ControlVerb::kStep) return;
   const TaskId root = command.task;
-  stopped_.insert(root);
-  open_.on_commit.push_back([this, root] { stopped_for_good_.insert(root); });
+  marks_[root] = command.verb;
+  open_.on_commit.push_back([this, root, verb = command.verb] { marks_for_good_[root] = verb; });
 }
 
 // ---- Outputs' answers, time, crashes ----
@@ -434,7 +437,7 @@ void EngineWalk::Crash() {
   if (ghosts_.size() > 50) ghosts_.erase(ghosts_.begin(), ghosts_.end() - 50);
   asked_.clear();
   answers_.clear();
-  stopped_ = stopped_for_good_;
+  marks_ = marks_for_good_;
   for (Executor& executor : executors_) executor.connection = 0;
   now_.steady = Seconds(Pick(1'000));
   now_.wall += Seconds(Pick(60));
@@ -450,7 +453,8 @@ void EngineWalk::Expect(bool holds, const std::string& promise) const {
 }
 
 void EngineWalk::CheckGroup(const Effects& effects) {
-  Expect(engine_->NextWake(now_) > now_.steady, "what is due was done");
+  // Sweeps of trees and what their tasks left in the queues go on in the next group.
+  if (engine_->NextWake(now_) <= now_.steady) ++counts_["more to do"];
   std::set<SessionId> fed;
   for (const auto& message : effects.dispatches) {
     fed.insert(message.session);
@@ -458,7 +462,8 @@ void EngineWalk::CheckGroup(const Effects& effects) {
     Expect(executor != nullptr, "dispatches go to connected sessions");
     Expect(!executor->paused, "a paused session gets nothing");
     const auto view = engine_->Find(message.task);
-    Expect(!stopped_.contains(view->root), "nothing begins in a tree that is being stopped");
+    Expect(!marks_.contains(view->root) || !Stops(marks_.at(view->root)),
+           "nothing begins in a tree that is being stopped");
   }
   for (const auto& message : effects.controls) Expect(message.connection != 0, "controls reach");
   for (const std::string_view name_space : {"even", "odd"}) {
@@ -600,8 +605,10 @@ void EngineWalk::Drain() {
   CommitAll();
   now_.steady += Hours(24 * 10);
   now_.wall += Hours(24 * 10);
-  EndGroup();
-  CommitAll();
+  do {
+    EndGroup();
+    CommitAll();
+  } while (engine_->NextWake(now_) <= now_.steady);  // Sweeps of trees that are gone.
   CheckEmpty();
 }
 

@@ -164,9 +164,9 @@ class EngineWalk {
   std::vector<Submission> submissions_;
   std::map<TaskId, ModelTask> tasks_;  // Accepted ones.
   std::vector<TaskId> recent_;         // Ids to pick from.
-  // Roots of trees that were stopped, as the engine knows and as is recorded.
-  std::set<TaskId> stopped_;
-  std::set<TaskId> stopped_for_good_;
+  // What trees were asked last but steps, as the engine knows and as is recorded. By root.
+  std::map<TaskId, ControlVerb> marks_;
+  std::map<TaskId, ControlVerb> marks_for_good_;
   std::map<std::string, int> counts_;
 };
 

@@ -52,6 +52,7 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "handler paused",
                                  "handler resumed",
                                  "refused control",
+                                 "more to do",
                                  "recalled",
                                  "refused lie",
                                  "no credit left",

@@ -155,8 +155,15 @@ TEST_CASE("A fake pauses and resumes, one task or a tree") {
   CHECK(kan.Control(child->id, ControlVerb::kResume).ok());
   CHECK(kan.Get(child->id)->state == TaskState::kSucceeded);
   CHECK(kan.Get(root->id)->state == TaskState::kPaused);
-  const auto orphan = kan.Spawn(Task("t").With(ChildOf(TaskId(), root->id)));
-  CHECK(orphan.ok());  // No parent, no child.
+  // Who joins a paused tree is paused, also when its parent has ended.
+  const auto late = kan.Spawn(Task("t").With(ChildOf(child->id, root->id)));
+  CHECK(kan.Get(late->id)->state == TaskState::kPaused);
+  const auto reason = [&](TaskId parent, TaskId of_root) {
+    return ReasonOf(kan.Spawn(Task("t").With(ChildOf(parent, of_root))).status());
+  };
+  CHECK(reason(TaskId(), root->id) == "CONTRADICTION");
+  CHECK(reason(child->id, child->id) == "PARENT_UNKNOWN");
+  CHECK(reason(root->id, child->id) == "ROOT_MISMATCH");
 }
 
 TEST_CASE("A fake keeps references unique per namespace") {

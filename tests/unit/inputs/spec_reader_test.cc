@@ -378,7 +378,8 @@ TEST_CASE("A repeated reference is compared field by field") {
       [](auto& s) { s.mutable_timeout()->set_seconds(1); },
       [](auto& s) { s.mutable_retry()->set_max_attempts(1); },
       [](auto& s) { s.mutable_result_retention()->set_seconds(1); },
-      [](auto& s) { s.set_effect(taskpb::EFFECT_ONCE); }};
+      [](auto& s) { s.set_effect(taskpb::EFFECT_ONCE); },
+      [](auto& s) { s.set_parent_id(std::string(TaskId::Make(kNow, 1, 1, 1).bytes())); }};
   REQUIRE(changes.size() == base.size());
   for (size_t i = 0; i < changes.size(); ++i) {
     INFO(kSpecFieldNames[i]);
@@ -388,6 +389,22 @@ TEST_CASE("A repeated reference is compared field by field") {
   // What is said and what is the default are the same.
   CHECK(hashes([](auto& s) { s.mutable_retry()->set_max_attempts(3); }) == base);
   CHECK(hashes([](auto& s) { s.set_effect(taskpb::EFFECT_IDEMPOTENT); }) == base);
+}
+
+TEST_CASE("A child names its parent, and may name its tree, but not the tree alone") {
+  const std::string id(TaskId::Make(kNow, 1, 1, 1).bytes());
+  auto request = Request();
+  auto& spec = *request.message.mutable_specs(0);
+  const auto reason = [&] { return platform::ReasonOf(Read(request)->statuses[0]); };
+  spec.set_root_id(id);
+  CHECK(reason() == "CONTRADICTION");
+  spec.set_parent_id(id);
+  CHECK(reason().empty());
+  CHECK(Read(request)->batch->specs[0].root.bytes() == id);
+  spec.clear_root_id();
+  CHECK(reason().empty());
+  spec.set_parent_id("no id");
+  CHECK(reason() == "INVALID_ID");
 }
 
 TEST_CASE("A task of effect ONCE has one attempt") {

@@ -55,7 +55,8 @@ enum class ControlVerb {
 
 struct ControlOptions {
   bool tree = false;  // The task is a root, and all that was and will be spawned below it is meant.
-  std::optional<absl::Duration> escalation;  // Of an interrupt. 0 to 1 h; 5 s.
+  // Of an interrupt, of which the first two figures count. 0 to 1 h; 5 s.
+  std::optional<absl::Duration> escalation;
 };
 
 // Lower-case words, as in "running" and "no_implementation".

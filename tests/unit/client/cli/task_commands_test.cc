@@ -186,7 +186,7 @@ TEST_CASE("interrupt gives handlers the time that it is told") {
   const std::string id = world.Spawn({"t"});
   CHECK(world.Run({"interrupt", id, "--after", "x"}).code == 2);
   CHECK(world.Run({"interrupt", id, "--after", "2s"}).out == id + "  cancelled\n");
-  CHECK(world.Run({"get", id}).out.find("INTERRUPTED") != std::string::npos);
+  CHECK(world.Run({"await", id}).err.find("INTERRUPTED") != std::string::npos);
 }
 
 TEST_CASE("--tree reaches what was spawned below a task, and list --root shows it") {
@@ -210,12 +210,21 @@ TEST_CASE("What a command of an executor spawns is a child of its task") {
   const std::string parent = world.Spawn({"t"});
   setenv("KANTOKU_TASK_ID", parent.c_str(), 1);
   setenv("KANTOKU_ROOT_ID", parent.c_str(), 1);
+  setenv("KANTOKU_SERVER", "here:1", 1);
+  setenv("KANTOKU_NAMESPACE", "default", 1);
   const std::string child = world.Spawn({"t"});
-  unsetenv("KANTOKU_TASK_ID");
-  unsetenv("KANTOKU_ROOT_ID");
+  const std::vector<std::string> others = {world.Spawn({"t", "--no-parent"}),
+                                           world.Spawn({"t", "--server", "there:1"})};
+  for (const char* name :
+       {"KANTOKU_TASK_ID", "KANTOKU_ROOT_ID", "KANTOKU_SERVER", "KANTOKU_NAMESPACE"}) {
+    unsetenv(name);
+  }
   const auto json = nlohmann::json::parse(world.Run({"get", child, "--json"}).out);
   CHECK(json["parent_id"] == parent);
   CHECK(json["root_id"] == parent);
+  for (const std::string& other : others) {
+    CHECK(nlohmann::json::parse(world.Run({"get", other, "--json"}).out)["parent_id"].is_null());
+  }
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ TEST_CASE("An interrupt is told to the executor, and decided by Inputs when its 
     world.Open(1, 10, {{.task = task, .dispatch = 1, .started = true}});
     world.EndGroup();
     ExpectTold(world, HandlerAction::kInterrupt, 0);
-    world.Pass(Seconds(5));
+    world.Pass(Seconds(1));  // One went by in the restart.
   }
   const bool asked = !world.last.fences.empty();
   if (!asked) world.EndGroup();
@@ -74,6 +74,45 @@ TEST_CASE("An interrupt presses on a cancellation, and not the other way round")
   world.EndGroup();
   CHECK(world.last.controls.size() == 2);
   world.Pass(Seconds(5));
+  world.EndGroup();
+  CHECK(world.StateOf(task) == TaskState::kSettling);
+}
+
+TEST_CASE("Nothing that is asked later gives a handler more time, and less can be asked") {
+  EngineWorld world;
+  const TaskId task = world.DoRun();
+  const auto interrupt = [&](absl::Duration escalation) {
+    REQUIRE(world.engine
+                ->Control({.task = task, .verb = ControlVerb::kInterrupt, .escalation = escalation},
+                          world.now, world.effects)
+                .ok());
+  };
+  absl::Duration left;
+  SECTION("than a cancellation gave") {
+    REQUIRE(world.Cancel(task).ok());
+    interrupt(absl::Hours(1));
+    left = Seconds(30);
+  }
+  SECTION("than the first interrupt gave") {
+    interrupt(Seconds(40));
+    interrupt(absl::Hours(1));
+    left = Seconds(40);
+  }
+  SECTION("less") {
+    interrupt(absl::Hours(1));
+    interrupt(Seconds(3));
+    left = Seconds(3);
+  }
+  SECTION("none") {
+    interrupt(absl::Hours(1));
+    interrupt(absl::ZeroDuration());
+    left = absl::ZeroDuration();
+  }
+  world.EndGroup();
+  world.Pass(left - Milliseconds(1));
+  world.EndGroup();
+  if (left > absl::ZeroDuration()) CHECK(world.StateOf(task) == TaskState::kInterrupting);
+  world.Pass(Milliseconds(1));
   world.EndGroup();
   CHECK(world.StateOf(task) == TaskState::kSettling);
 }
@@ -205,11 +244,39 @@ TEST_CASE("What an executor says to an earlier request counts no more") {
   CHECK(world.StateOf(task) == TaskState::kPaused);
 }
 
-TEST_CASE("Nobody asked: an executor cannot pause a task") {
+TEST_CASE("Nobody asked: a handler that is paused is told to go on, and its time goes on") {
+  EngineWorld world;
+  TaskSpec spec = Spec();
+  spec.timeout_ms = 10'000;
+  const TaskId task = world.DoRun(spec);
+  world.SayPaused(task, true, 0);
+  CHECK(world.StateOf(task) == TaskState::kResuming);
+  world.EndGroup();
+  ExpectTold(world, HandlerAction::kResume, 1);
+  world.Pass(Seconds(10));
+  world.EndGroup();
+  CHECK(world.View(task).failed_attempts == 1);
+}
+
+TEST_CASE("A resumption that a crash kept from the executor reaches it") {
   EngineWorld world;
   const TaskId task = world.DoRun();
-  world.SayPaused(task, true, 0);
-  CHECK(world.StateOf(task) == TaskState::kRunning);
+  REQUIRE(world.Control(task, ControlVerb::kPause).ok());
+  world.EndGroup();  // It has heard of the pause, and not come to its point.
+  world.engine->CloseConnection(world.connection, world.now, world.effects);
+  REQUIRE(world.Control(task, ControlVerb::kResume).ok());
+  world.EndGroup();
+  world.Crash();
+  SECTION("because it says that it is to pause") {
+    world.Open(1, 10, {{.task = task, .dispatch = 1, .started = true, .paused = true}});
+  }
+  SECTION("because it says later that it has paused") {
+    world.Open(1, 10, {{.task = task, .dispatch = 1, .started = true}});
+    world.SayPaused(task, true, 0);
+  }
+  CHECK(world.StateOf(task) == TaskState::kResuming);
+  world.EndGroup();
+  ExpectTold(world, HandlerAction::kResume, 1);
 }
 
 TEST_CASE("The time of an attempt stands still while its handler is paused") {
@@ -273,6 +340,20 @@ TEST_CASE("An executor that has not begun hands a paused task back") {
   CHECK(world.View(task).failed_attempts == 0);
 }
 
+TEST_CASE("Pausing what has not begun costs neither dispatches nor pauses between them") {
+  EngineWorld world(EngineOptions{.max_dispatches = 3});
+  world.Open(1, 10);
+  const TaskId task = world.DoSpawn();
+  for (uint32_t dispatch = 1; dispatch <= 10; ++dispatch) {
+    REQUIRE(world.View(task).dispatch == dispatch);
+    REQUIRE(world.Control(task, ControlVerb::kPause).ok());
+    world.Nack(task, dispatch, NackKind::kReturned);
+    world.AnswerFence(task, dispatch);
+    REQUIRE(*world.Control(task, ControlVerb::kResume) == TaskState::kReady);
+    world.EndGroup();
+  }
+}
+
 TEST_CASE("A step runs to the next pause point") {
   EngineWorld world;
   SECTION("of a handler that is paused") {
@@ -299,7 +380,12 @@ TEST_CASE("A step runs to the next pause point") {
     }
     world.SayPaused(task, true, 0);
     CHECK(world.StateOf(task) == TaskState::kPaused);
-    // A second dispatch is no step any more.
+    // A second dispatch is no step any more, after a restart neither.
+    world.EndGroup();
+    if (GENERATE(false, true)) {
+      world.Crash();
+      world.Open(1, 10, {{.task = task, .dispatch = 1, .started = true, .paused = true}});
+    }
     world.Nack(task, 1, NackKind::kReturned);
     world.AnswerFence(task, 1);
     CHECK(world.EndGroup().dispatches.empty());

@@ -63,7 +63,7 @@ TEST_CASE("What is paused, interrupted or stepping stays so in a crash") {
   const TaskId held = fixture.SpawnOne();
   const auto task = executor.Task(1);
   executor.Start(task);
-  const TaskId waiting = fixture.SpawnOne("p", "nobody does this");
+  const TaskId waiting = fixture.SpawnOne("p", "other");
   REQUIRE(fixture.Control(waiting, {.verb = ControlVerb::kPause}).ok());
   REQUIRE(fixture.Control(held, {.verb = ControlVerb::kInterrupt}).ok());
   fixture.Crash();
@@ -72,7 +72,7 @@ TEST_CASE("What is paused, interrupted or stepping stays so in a crash") {
   CHECK(*fixture.Control(waiting, {.verb = ControlVerb::kStep}) == TaskState::kReady);
   fixture.Crash();
   CHECK(fixture.Get(waiting)->state == TaskState::kReady);
-  TestExecutor stepper(fixture, 2, 10, {"nobody does this"});
+  TestExecutor stepper(fixture, 2, 10, {"other"});
   stepper.Connect();
   CHECK(stepper.Task(1).pause());
 }
@@ -128,6 +128,14 @@ TEST_CASE("The same request with another parent is another request") {
   const TaskId two = fixture.SpawnOne();
   REQUIRE(fixture.Spawn(ChildrenOf(one, 1, "c")).ok());
   CHECK(ReasonOf(fixture.Spawn(ChildrenOf(two, 1, "c")).status()) == "REQUEST_ID_REUSED");
+  auto first = ChildrenOf(one, 2, "d");
+  auto second = first;
+  first.mutable_specs(0)->clear_parent_id();
+  first.mutable_specs(0)->clear_root_id();
+  second.mutable_specs(1)->clear_parent_id();
+  second.mutable_specs(1)->clear_root_id();
+  REQUIRE(fixture.Spawn(first).ok());
+  CHECK(ReasonOf(fixture.Spawn(second).status()) == "REQUEST_ID_REUSED");
 }
 
 }  // namespace

@@ -87,12 +87,13 @@ const StateRecord kState{.closed_dispatch = 300,
                          .stepping = true,
                          .intended_end = TaskState::kFailed,
                          .not_before = kTime,
+                         .stop_by = kTime + absl::Seconds(1),
                          .last_failure = {"TIMEOUT", "ran longer than 5 ms"}};
 const DispatchGroupRecord kGroup{
     {{Id(9).key(), 1, 4}, {Id(2).key(), 77, 4}, {Id(10).key(), 1, 1'000'000}}};
 const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
 const ReferenceRecord kReference{Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10}};
-const TreeRecord kTree{.root = Id(3), .verb = ControlVerb::kPause, .swept = true};
+const TreeRecord kTree{.root = Id(3), .verb = ControlVerb::kPause, .swept = true, .escalation_ms = 0};
 const RequestRecord kRequest{.request = {1, ~0ULL},
                              .content = {3, 4},
                              .created = kTime,
@@ -245,9 +246,10 @@ TEST_CASE("Records from before there were effects are read") {
     StateRecord state = kState;
     state.once_begun = false;
     state.interrupt_requested = state.pause_requested = state.stepping = false;
+    state.stop_by.reset();
     std::string bytes = Bytes(state);
     bytes[0] = 1;
-    bytes.resize(bytes.size() - 4);
+    bytes.resize(bytes.size() - 5);
     CHECK(DecodeState(bytes).value() == state);
   }
   SECTION("a reference") {
@@ -278,9 +280,10 @@ TEST_CASE("Records from before there were trees and pauses are read") {
   SECTION("a state") {
     StateRecord state = kState;
     state.interrupt_requested = state.pause_requested = state.stepping = false;
+    state.stop_by.reset();
     std::string bytes = Bytes(state);
     bytes[0] = 2;
-    bytes.resize(bytes.size() - 3);
+    bytes.resize(bytes.size() - 4);
     CHECK(DecodeState(bytes).value() == state);
   }
   SECTION("a reference") {
