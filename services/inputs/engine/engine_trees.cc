@@ -96,6 +96,7 @@ absl::StatusOr<TaskState> Engine::ControlTree(const ControlCommand& command, con
 
 void Engine::AskTree(TreeTable::Tree& tree, const ControlCommand& command, Effects& effects) {
   ++tree.request;
+  trees_.Sweep(tree);
   if (command.verb == ControlVerb::kStep) {
     tree.step_request = tree.request;
   } else {
@@ -104,7 +105,6 @@ void Engine::AskTree(TreeTable::Tree& tree, const ControlCommand& command, Effec
     tree.escalation = command.escalation;
     effects.trees.push_back({tree.root.key(), RecordOf(tree)});
   }
-  trees_.Sweep(tree);
 }
 
 TreeRecord Engine::RecordOf(const TreeTable::Tree& tree) {

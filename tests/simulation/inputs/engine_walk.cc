@@ -26,7 +26,7 @@ EngineOptions Options(uint64_t seed) {
   options.max_history = 40;
   options.max_dead = 40;
   options.max_requests = 30;
-  options.tree_sweep = 3;
+  options.tree_sweep = 1;
   options.renew_interval = Minutes(1);
   options.seed = seed;
   return options;
@@ -327,7 +327,7 @@ void EngineWalk::CheckKin(const Submission& submission, const SpawnOutcome& outc
 void EngineWalk::Control() {
   auto task = AnyTask();
   if (!task.has_value()) return;
-  if (Chance(40)) {  // Who pauses a handler mostly wants it back.
+  if (Chance(60)) {  // Who pauses a handler mostly wants it back.
     for (const TaskView& view : Living()) {
       if (view.state == TaskState::kPaused && !view.session.empty()) task = view.id;
     }
@@ -384,6 +384,11 @@ void EngineWalk::ControlTree(const ControlCommand& alone) {
   const TaskId root = command.task;
   marks_[root] = command.verb;
   open_.on_commit.push_back([this, root, verb = command.verb] { marks_for_good_[root] = verb; });
+  if (!Chance(10)) return;
+  EndGroup();  // Recorded, and not yet heard by all.
+  CommitAll();
+  ++counts_["crash in a sweep"];
+  Crash();
 }
 
 // ---- Outputs' answers, time, crashes ----

@@ -53,6 +53,7 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "handler resumed",
                                  "refused control",
                                  "more to do",
+                                 "crash in a sweep",
                                  "recalled",
                                  "refused lie",
                                  "no credit left",
