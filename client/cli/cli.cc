@@ -61,7 +61,7 @@ std::vector<std::unique_ptr<Command>> MakeCommands(const CLI::App& app) {
   commands.push_back(MakeMapCommand());
   commands.push_back(MakeGetCommand());
   commands.push_back(MakeListCommand());
-  commands.push_back(MakeCancelCommand());
+  for (auto& command : MakeControlCommands()) commands.push_back(std::move(command));
   commands.push_back(MakeExecutorsCommand());
   commands.push_back(MakeEventsCommand());
   commands.push_back(MakeCompletionCommand(app));

@@ -26,7 +26,8 @@ std::unique_ptr<Command> MakeSpawnCommand();
 std::unique_ptr<Command> MakeAwaitCommand();
 std::unique_ptr<Command> MakeGetCommand();
 std::unique_ptr<Command> MakeListCommand();
-std::unique_ptr<Command> MakeCancelCommand();
+// cancel, interrupt, pause, resume and step.
+std::vector<std::unique_ptr<Command>> MakeControlCommands();
 std::unique_ptr<Command> MakeExecutorsCommand();
 std::unique_ptr<Command> MakeEventsCommand();
 std::unique_ptr<Command> MakeMapCommand();

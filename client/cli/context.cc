@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/text.h"
+#include "kantoku/plugins/lineage.h"
 #include "kantoku/status.h"
 #include "services/platform/clock.h"
 #include "services/platform/status.h"
@@ -88,11 +89,16 @@ void Context::AddOptions(CLI::App& app, bool needs_server) {
       ->check(CLI::Validator(CheckTimeout, ""));
 }
 
-absl::StatusOr<Client> Context::Connect() const {
+absl::StatusOr<Client> Context::Connect(bool as_child) const {
   ClientOptions options;
   options.namespace_name = Given(namespace_, kNamespaceVariable, kDefaultNamespace);
   const std::string server = Given(server_, kServerVariable, kDefaultServer);
   options.retry_for = kRetryFor;
+  // In a command of an executor, where its task came from.
+  const bool at_home = server == Given("", kServerVariable, "") &&
+                       options.namespace_name == Given("", kNamespaceVariable, "");
+  auto lineage = as_child && at_home ? LineageOfProcess() : nullptr;
+  if (lineage != nullptr) options.plugins.push_back(std::move(lineage));
   auto client = surroundings_.connect == nullptr ? Client::Connect(server, options)
                                                  : surroundings_.connect(server, options);
   if (!client.ok()) return platform::Annotate(client.status(), "--server");

@@ -41,6 +41,8 @@ Json ToJson(const TaskInfo& info) {
           {"dispatch", info.dispatch},
           {"session_id", TextOrNull(info.session_id)},
           {"progress", info.progress.has_value() ? Json(*info.progress) : Json()},
+          {"parent_id", IdOrNull(info.parent)},
+          {"root_id", IdOrNull(info.root)},
           {"created_at", TimeText(info.created_at)},
           {"ended_at", info.ended_at.has_value() ? Json(TimeText(*info.ended_at)) : Json()},
           {"last_error", info.last_error.has_value() ? ErrorJson(*info.last_error) : Json()}};

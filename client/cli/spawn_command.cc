@@ -47,6 +47,8 @@ class SpawnCommand final : public Command {
                    "What a second run would do; once: harm, so the handler begins at most once")
         ->type_name("pure|idempotent|once")
         ->check(CLI::IsMember(kEffects).description(""));
+    app.add_flag("--no-parent", no_parent_,
+                 "In a command of an executor: not a child of that command's task");
     app.add_flag("--await", await_, "Wait for the result and print it, as `kantoku await` does");
   }
 
@@ -54,7 +56,7 @@ class SpawnCommand final : public Command {
     const auto task = Build(context);
     if (!task.ok()) return context.Fail(task.status());
     InterruptNote interrupt(context);
-    auto client = context.Connect();
+    auto client = context.Connect(!no_parent_);
     if (!client.ok()) return context.Fail(client.status());
     const auto spawned = client->Spawn(*task, context.call_options());
     if (!spawned.ok()) return context.Fail(spawned.status());
@@ -111,6 +113,7 @@ class SpawnCommand final : public Command {
   std::optional<uint32_t> attempts_;
   std::vector<std::string> no_retry_;
   std::string effect_;
+  bool no_parent_ = false;
   bool await_ = false;
 };
 

@@ -29,6 +29,8 @@ void PrintDetails(const Context& context, const TaskInfo& info) {
        info.progress.has_value() ? absl::StrFormat("%.0f%%", *info.progress * 100) : "");
   line("attempts", info.failed_attempts == 0 ? "" : absl::StrCat(info.failed_attempts, " failed"));
   line("executor", info.session_id);
+  line("parent", info.parent.empty() ? "" : info.parent.ToString());
+  line("root", info.root.empty() ? "" : info.root.ToString());
   line("reference", OneLine(info.reference));
   line("priority", info.priority == 0 ? "" : absl::StrCat(info.priority));
   line("namespace", OneLine(info.namespace_name));
@@ -97,17 +99,31 @@ class GetCommand final : public IdsCommand {
   }
 };
 
-class CancelCommand final : public IdsCommand {
+class ControlCommand final : public IdsCommand {
  public:
-  std::string name() const override { return "cancel"; }
-  std::string description() const override {
-    return "Asks tasks to stop: one that waits ends, one that runs when its executor confirms";
+  ControlCommand(ControlVerb verb, std::string description)
+      : verb_(verb), description_(std::move(description)) {}
+
+  std::string name() const override { return std::string(ToString(verb_)); }
+  std::string description() const override { return description_; }
+  void AddTo(CLI::App& app) override {
+    IdsCommand::AddTo(app);
+    app.add_flag("--tree", what_.tree,
+                 "They are roots: all that was and will be spawned below them, too");
+    if (verb_ != ControlVerb::kInterrupt) return;
+    app.add_option("--after", after_, "How long handlers may take to stop by themselves (default 5s)")
+        ->type_name("TIME");
   }
 
  private:
   ExitCode RunFor(const Context& context, Client& client, const std::vector<TaskId>& ids) override {
+    if (!after_.empty()) {
+      const auto after = ParseDuration("--after", after_);
+      if (!after.ok()) return context.Fail(after.status());
+      what_.escalation = *after;
+    }
     ExitCode code = ExitCode::kOk;
-    const auto states = client.CancelAll(ids, context.call_options());
+    const auto states = client.ControlAll(ids, verb_, what_, context.call_options());
     for (size_t i = 0; i < states.size(); ++i) {
       if (!states[i].ok()) {
         Merge(code, context.Fail(states[i].status()));
@@ -122,6 +138,11 @@ class CancelCommand final : public IdsCommand {
     }
     return code;
   }
+
+  const ControlVerb verb_;
+  const std::string description_;
+  ControlOptions what_;
+  std::string after_;
 };
 
 class ListCommand final : public Command {
@@ -134,11 +155,17 @@ class ListCommand final : public Command {
     app.add_option("--type", query_.type, "Only this type");
     app.add_option("--state", states_, "Only these states, such as ready,running or failed")
         ->delimiter(',');
+    app.add_option("--root", root_, "Only the tree with this root")->type_name("TASK");
     app.add_option("--limit", limit_, "At most so many; 0: all")->capture_default_str();
   }
 
   ExitCode Run(const Context& context) override {
     if (const absl::Status parsed = ParseStates(); !parsed.ok()) return context.Fail(parsed);
+    if (!root_.empty()) {
+      const auto root = TaskId::Parse(root_);
+      if (!root.ok()) return context.Fail(root.status());
+      query_.root = *root;
+    }
     auto client = context.Connect();
     if (!client.ok()) return context.Fail(client.status());
     std::vector<TaskInfo> tasks;
@@ -192,13 +219,28 @@ class ListCommand final : public Command {
 
   TaskQuery query_;
   std::vector<std::string> states_;
+  std::string root_;
   uint64_t limit_ = 100;
 };
 
 }  // namespace
 
 std::unique_ptr<Command> MakeGetCommand() { return std::make_unique<GetCommand>(); }
-std::unique_ptr<Command> MakeCancelCommand() { return std::make_unique<CancelCommand>(); }
+
+std::vector<std::unique_ptr<Command>> MakeControlCommands() {
+  std::vector<std::unique_ptr<Command>> commands;
+  const auto add = [&](ControlVerb verb, std::string description) {
+    commands.push_back(std::make_unique<ControlCommand>(verb, std::move(description)));
+  };
+  add(ControlVerb::kCancel,
+      "Asks tasks to stop: one that waits ends, one that runs when its executor confirms");
+  add(ControlVerb::kInterrupt, "Stops tasks: asks them, and then takes them away by force");
+  add(ControlVerb::kPause, "Holds tasks back; one that runs stops at its next pause point");
+  add(ControlVerb::kResume, "Lets paused tasks go on");
+  add(ControlVerb::kStep, "Lets paused tasks go on to their next pause point");
+  return commands;
+}
+
 std::unique_ptr<Command> MakeListCommand() { return std::make_unique<ListCommand>(); }
 
 }  // namespace kantoku::cli

@@ -98,6 +98,8 @@ std::string_view WaitText(WaitCause cause) {
       return "a free executor";
     case WaitCause::kExecutorQueue:
       return "its turn in the executor";
+    case WaitCause::kPaused:
+      return "somebody to resume it";
   }
   return "";
 }

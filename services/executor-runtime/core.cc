@@ -124,6 +124,7 @@ absl::Status Core::Finish() {
     actions.stops = ledger_->TakeStopped();
     actions.wake_workers = options_.concurrency;  // At least as many as there are.
     actions.wake_starting = true;
+    actions.wake_paused = true;
   }
   Perform(actions);
   const absl::Duration until = Steady() + kHangUpWithin;
@@ -168,6 +169,7 @@ void Core::Stop() {
     actions.stops = ledger_->TakeStopped();
     actions.wake_workers = options_.concurrency;  // At least as many as there are.
     actions.wake_starting = true;
+    actions.wake_paused = true;
     actions.wake_run = true;
     actions.cancel_put = put_context_;
     GiveUpConnection(actions);
@@ -274,6 +276,8 @@ void Core::Collect(absl::Duration now, Actions& actions) {
     actions.put = true;
   }
   for (std::stop_source& stop : ledger_->TakeStopped()) actions.stops.push_back(std::move(stop));
+  for (HeldTaskPtr& task : ledger_->TakeHolds()) actions.holds.push_back(std::move(task));
+  actions.wake_paused = ledger_->TakePausesDecided() || actions.wake_paused;
   actions.wake_starting = ledger_->TakeStartsDecided();
   if (ending_ != Ending::kNo || NextTime() < run_wakes_at_) {
     run_wakes_at_ = -absl::InfiniteDuration();
@@ -313,6 +317,7 @@ void Core::Perform(const Actions& actions) {
   if (actions.wake_run) run_wakes_.SignalAll();
   for (size_t i = 0; i < actions.wake_workers; ++i) work_waits_.Signal();
   if (actions.wake_starting) start_waits_.SignalAll();
+  if (actions.wake_paused) pause_waits_.SignalAll();
   if (actions.open != nullptr) actions.open->Open();
   if (actions.put) {
     std::shared_ptr<grpc::ClientContext> context;
@@ -329,6 +334,7 @@ void Core::Perform(const Actions& actions) {
   if (actions.cancel_put != nullptr) actions.cancel_put->TryCancel();
   for (const std::stop_source& stop : actions.stops) stop.request_stop();
   for (const auto& [level, line] : actions.lines) options_.log(level, line);
+  for (const HeldTaskPtr& task : actions.holds) HoldBack(task);
 }
 
 }  // namespace kantoku::executor

@@ -62,12 +62,15 @@ class Core final : public Executor, private PullStream::Listener {
     bool wake_run = false;
     size_t wake_workers = 0;
     bool wake_starting = false;
+    bool wake_paused = false;
     std::vector<std::stop_source> stops;
+    std::vector<HeldTaskPtr> holds;
     std::vector<std::pair<LogLevel, std::string>> lines;
 
     bool empty() const {
       return open == nullptr && write == nullptr && cancel == nullptr && cancel_put == nullptr &&
-             !put && stops.empty() && lines.empty() && wake_workers == 0 && !wake_starting;
+             !put && stops.empty() && holds.empty() && lines.empty() && wake_workers == 0 &&
+             !wake_starting && !wake_paused;
     }
   };
 
@@ -108,7 +111,7 @@ class Core final : public Executor, private PullStream::Listener {
   // Adds what runs inline.
   void ReadStarts(const inputs::v1::PullResponse& frame, absl::Duration now,
                   std::vector<HeldTaskPtr>& run_inline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void ReadReports(inputs::v1::PullResponse& frame, Actions& actions)
+  void ReadReports(inputs::v1::PullResponse& frame, absl::Duration now, Actions& actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // What follows from the present state.
@@ -121,6 +124,13 @@ class Core final : public Executor, private PullStream::Listener {
 
   void Report(const HeldTaskPtr& task, double fraction, std::string_view message);
   std::stop_token StopToken(HeldTask& task);
+  absl::Duration TimeLeft(const HeldTask& task);
+  bool PausePoint(const HeldTaskPtr& task);
+  void OnPause(const HeldTaskPtr& task, std::function<void(bool)> hold);
+
+  // Of work that is held back from outside: does what is wanted now, and says so.
+  void HoldBack(const HeldTaskPtr& task);
+  void Unhold(HeldTask& task);
   absl::Duration Steady() const { return options_.clock->Read().steady; }
 
   const ExecutorOptions options_;
@@ -137,6 +147,7 @@ class Core final : public Executor, private PullStream::Listener {
   platform::CondVar run_wakes_;
   platform::CondVar work_waits_;   // Workers that have nothing to do.
   platform::CondVar start_waits_;  // Workers whose task is starting.
+  platform::CondVar pause_waits_;  // Handlers that are held back at a pause point.
   platform::CondVar calls_end_;
 
   std::optional<Ledger> ledger_ ABSL_GUARDED_BY(mu_);

@@ -42,11 +42,14 @@ class Core::HandlerContext final : public Context {
   const std::string& type() const override { return task_->type; }
   const std::string& payload() const override { return task_->payload; }
   const std::string& content_type() const override { return task_->content_type; }
-  absl::Duration time_left() const override { return task_->deadline - core_.Steady(); }
+  const platform::TaskId& root_id() const override { return task_->root; }
+  absl::Duration time_left() const override { return core_.TimeLeft(*task_); }
   StopCause stop_cause() const override {
     return task_->stop_cause.load(std::memory_order_relaxed);
   }
   std::stop_token stop_token() override { return core_.StopToken(*task_); }
+  bool PausePoint() override { return core_.PausePoint(task_); }
+  void OnPause(std::function<void(bool)> hold) override { core_.OnPause(task_, std::move(hold)); }
   void Progress(double fraction, std::string_view message) override {
     core_.Report(task_, fraction, message);
   }
@@ -72,7 +75,7 @@ void Core::OnFrame(PullStream& stream, inputs::v1::PullResponse& frame) {
     } else {
       run_inline = ReadTasks(frame, now);
       ReadStarts(frame, now, run_inline);
-      ReadReports(frame, actions);
+      ReadReports(frame, now, actions);
       actions.wake_workers = std::min<size_t>(idle_workers_, ledger_->queued());
     }
     Collect(now, actions);
@@ -122,7 +125,7 @@ void Core::ReadStarts(const inputs::v1::PullResponse& frame, absl::Duration now,
   }
 }
 
-void Core::ReadReports(inputs::v1::PullResponse& frame, Actions& actions) {
+void Core::ReadReports(inputs::v1::PullResponse& frame, absl::Duration now, Actions& actions) {
   for (const auto& settled : frame.confirmed()) {
     ledger_->OnSettled(settled.task_id(), settled.dispatch());
   }
@@ -132,7 +135,7 @@ void Core::ReadReports(inputs::v1::PullResponse& frame, Actions& actions) {
     actions.lines.emplace_back(LogLevel::kWarn, absl::StrCat("inputs refused a report: ", reason,
                                                              ": ", refused.status().message()));
   }
-  for (const auto& control : frame.controls()) ledger_->OnControl(control);
+  for (const auto& control : frame.controls()) ledger_->OnControl(control, now);
   for (auto& renewal : *frame.mutable_renewals()) ledger_->OnRenewal(renewal);
   if (frame.has_drain()) actions.lines.emplace_back(LogLevel::kInfo, "inputs is about to stop");
   if (frame.has_ping()) pong_ = frame.ping().number();
@@ -277,6 +280,7 @@ absl::StatusOr<Result> Core::RunHandler(const HeldTaskPtr& task) {
   } catch (...) {
     result = platform::Error(absl::StatusCode::kInternal, "HANDLER_THREW", "not an exception");
   }
+  Unhold(*task);
   if (journal_ != nullptr) journal_->End(task->key);
   return result;
 }
@@ -293,6 +297,68 @@ void Core::Report(const HeldTaskPtr& task, double fraction, std::string_view mes
     Collect(now, actions);
   }
   Perform(actions);
+}
+
+absl::Duration Core::TimeLeft(const HeldTask& task) {
+  platform::MutexLock lock(mu_);
+  return ledger_->TimeLeft(task, Steady());
+}
+
+bool Core::PausePoint(const HeldTaskPtr& task) {
+  if (task->pause_wanted) {
+    Actions actions;
+    bool held = false;
+    const absl::Duration now = Steady();
+    {
+      platform::MutexLock lock(mu_);
+      held = !stopping_ && ledger_->ReachPausePoint(task, now);
+      if (!stopping_) Collect(now, actions);
+    }
+    Perform(actions);
+    platform::MutexLock lock(mu_);
+    while (held && task->paused && task->stop_cause.load() == StopCause::kNone) {
+      pause_waits_.Wait(mu_);
+    }
+  }
+  return task->stop_cause.load() == StopCause::kNone;
+}
+
+void Core::OnPause(const HeldTaskPtr& task, std::function<void(bool)> hold) {
+  Actions actions;
+  const bool can_hold = hold != nullptr;
+  {
+    platform::MutexLock lock(task->hold_mu);
+    task->hold = std::move(hold);
+  }
+  {
+    platform::MutexLock lock(mu_);
+    ledger_->SetCanHold(task, can_hold);
+    if (!stopping_) Collect(Steady(), actions);
+  }
+  Perform(actions);
+}
+
+// Whoever changes what is wanted calls this afterwards, so that the last call does the last wish.
+void Core::HoldBack(const HeldTaskPtr& task) {
+  Actions actions;
+  {
+    // Until the ledger knows of it, so that what it knows is what was done last.
+    platform::MutexLock hold(task->hold_mu);
+    const bool held = task->pause_wanted;
+    if (!task->hold || (held && task->stop_cause.load() != StopCause::kNone)) return;
+    task->hold(held);
+    const absl::Duration now = Steady();
+    platform::MutexLock lock(mu_);
+    ledger_->OnHeld(task, held, now);
+    if (!stopping_) Collect(now, actions);
+  }
+  Perform(actions);
+}
+
+// A handler that threw has not withdrawn it.
+void Core::Unhold(HeldTask& task) {
+  platform::MutexLock lock(task.hold_mu);
+  task.hold = nullptr;
 }
 
 std::stop_token Core::StopToken(HeldTask& task) {

@@ -24,7 +24,8 @@ struct Result {
 // Why a handler is asked to stop.
 enum class StopCause : uint8_t {
   kNone,       // It is not.
-  kCancelled,  // The user asked.
+  kCancelled,    // The user asked.
+  kInterrupted,  // The user insists: soon the dispatch is taken away, whatever the handler does.
   kTimeout,    // The attempt's time is over; whatever it returns now is a failure.
   kRevoked,    // The dispatch belongs to somebody else; whatever it returns is dropped.
   kLost,       // Inputs was not heard for so long that it is about to give the task away.
@@ -50,7 +51,11 @@ class Context {
   virtual const std::string& type() const = 0;
   virtual const std::string& payload() const = 0;
   virtual const std::string& content_type() const = 0;
-  // What is left of the attempt's time; infinite when it has no end, negative when it is over.
+  // Of the task's tree; the task itself where it is in none. What the handler spawns goes below it:
+  // kantoku::ChildOf(task_id, root_id).
+  virtual const platform::TaskId& root_id() const = 0;
+  // What is left of the attempt's time, which stands still while the task is paused; infinite when
+  // it has no end, negative when it is over.
   virtual absl::Duration time_left() const = 0;
 
   // Whether to stop, and why. May still become kLost or kRevoked. A handler that stops returns any
@@ -62,6 +67,17 @@ class Context {
   // calls back from a thread of the runtime, which it must not block, and keeps the callback from
   // outliving the handler.
   virtual std::stop_token stop_token() = 0;
+
+  // A place where the handler can be paused: returns at once unless the task is to pause, otherwise
+  // when it is resumed, may step, or is to stop. Whether to go on; false means `cancelled`. A
+  // handler that is paused keeps its thread; one that runs inline is not paused.
+  virtual bool PausePoint() = 0;
+  // For work that can be held back at any time from outside, such as a process: `hold(true)` holds
+  // it back, `hold(false)` lets it go on, and when that returns the task counts as paused, or as
+  // running; the same may be said twice. Calls come one at a time from threads of the runtime, which they must not block; the
+  // first may come before this returns. To be withdrawn with an empty function before the handler
+  // returns: after that none comes, and none is under way.
+  virtual void OnPause(std::function<void(bool)> hold) = 0;
 
   // How far the handler is, from 0 to 1; other values are brought into that range. The message is
   // for people and cut at 4 KiB. Reports may be merged: the last one counts.

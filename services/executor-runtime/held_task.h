@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -12,6 +13,7 @@
 #include "absl/time/time.h"
 #include "services/executor-runtime/handler.h"
 #include "services/platform/ids.h"
+#include "services/platform/mutex.h"
 
 namespace kantoku::executor {
 
@@ -50,9 +52,10 @@ struct HandBack {
 };
 
 // A dispatch that this executor holds. What the handler sees is constant from the moment it begins
-// until it ends; everything else belongs to the Ledger, but for the atomic.
+// until it ends; everything else belongs to the Ledger, but for the atomics and the hold.
 struct HeldTask {
   DispatchKey key;
+  platform::TaskId root;
   uint32_t attempt = 0;
   std::string type;
   std::string payload;
@@ -61,9 +64,21 @@ struct HeldTask {
   bool confirm_start = false;  // The handler begins at most once: Inputs confirms that it may.
   absl::Duration timeout = absl::InfiniteDuration();
   absl::Duration begun = absl::ZeroDuration();
-  absl::Duration deadline = absl::InfiniteDuration();  // Of the attempt, by steady time.
 
   std::atomic<StopCause> stop_cause{StopCause::kNone};
+  std::atomic<bool> pause_wanted{false};  // A handler looks at it often.
+
+  // Of work that is held back from outside. Its own mutex, so that who withdraws it waits for a call
+  // that is under way.
+  platform::Mutex hold_mu;
+  std::function<void(bool)> hold ABSL_GUARDED_BY(hold_mu);
+
+  absl::Duration deadline = absl::InfiniteDuration();  // Of the attempt, by steady time.
+  absl::Duration time_left = absl::ZeroDuration();     // While it is paused: until its deadline.
+  bool can_hold = false;                               // `hold` is set.
+  bool paused = false;                                 // The handler is held back.
+  uint32_t control_number = 0;                         // Of what was told last of pauses.
+  bool state_pending = false;
 
   Phase phase = Phase::kQueued;
   bool dropped = false;  // No longer ours: whatever its handler returns is forgotten.

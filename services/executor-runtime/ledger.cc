@@ -21,6 +21,7 @@ constexpr int kMaxStarts = 20'000;
 constexpr int kMaxAcks = 20'000;
 constexpr int kMaxNacks = 1'000;
 constexpr int kMaxProgress = 1'000;
+constexpr int kMaxStates = 1'000;
 
 constexpr size_t kMaxReason = 63;
 constexpr size_t kMaxMessage = 4096;
@@ -46,10 +47,12 @@ int Weight(StopCause cause) {
   switch (cause) {
     case StopCause::kNone:
       return 0;
-    case StopCause::kLost:
+    case StopCause::kInterrupted:
       return 2;
-    case StopCause::kRevoked:
+    case StopCause::kLost:
       return 3;
+    case StopCause::kRevoked:
+      return 4;
     default:
       return 1;
   }
@@ -98,6 +101,9 @@ HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* re
   const absl::Duration timeout = platform::FromProto(dispatch.timeout());
   if (timeout > absl::ZeroDuration()) task->timeout = timeout;
   task->confirm_start = dispatch.confirm_start();
+  const auto root = platform::TaskId::FromBytes(dispatch.root_id());
+  task->root = root.ok() ? *root : *id;
+  task->pause_wanted = dispatch.pause();
 
   const bool exceeds = working_ >= max_held_ || tasks_.size() >= size_t{max_held_} * 8 + 1024;
   tasks_.emplace(task->key, task);
@@ -145,19 +151,100 @@ bool Ledger::OnRefused(std::string_view task_id, uint32_t dispatch, std::string_
   return true;
 }
 
-void Ledger::OnControl(const inputspb::HandlerControl& control) {
+void Ledger::OnControl(const inputspb::HandlerControl& control, absl::Duration now) {
   const HeldTaskPtr task = Find(control.task_id(), control.dispatch());
   if (task == nullptr) return;
-  if (control.action() == inputspb::HANDLER_ACTION_REVOKE) {
-    Drop(task);
-  } else if (control.action() == inputspb::HANDLER_ACTION_CANCEL) {
-    if (task->phase == Phase::kQueued || task->phase == Phase::kStarting) {
-      Return(task, {inputspb::NACK_KIND_CANCELLED, "CANCELLED", "cancelled before it began"});
-    } else if (task->phase == Phase::kRunning) {
-      task->cancelled = true;
-      Stop(*task, StopCause::kCancelled);
-    }
+  switch (control.action()) {
+    case inputspb::HANDLER_ACTION_REVOKE:
+      return Drop(task);
+    case inputspb::HANDLER_ACTION_CANCEL:
+      return OnStopControl(task, StopCause::kCancelled);
+    case inputspb::HANDLER_ACTION_INTERRUPT:
+      return OnStopControl(task, StopCause::kInterrupted);
+    case inputspb::HANDLER_ACTION_PAUSE:
+    case inputspb::HANDLER_ACTION_RESUME:
+    case inputspb::HANDLER_ACTION_STEP:
+      return OnPauseControl(task, control, now);
+    default:
+      return;
   }
+}
+
+void Ledger::OnStopControl(const HeldTaskPtr& task, StopCause cause) {
+  if (task->phase == Phase::kQueued || task->phase == Phase::kStarting) {
+    Return(task, {inputspb::NACK_KIND_CANCELLED, "CANCELLED", "cancelled before it began"});
+  } else if (task->phase == Phase::kRunning) {
+    task->cancelled = true;
+    Stop(*task, cause);
+  }
+}
+
+// Whatever was told before counts no more. What is told again is said again.
+void Ledger::OnPauseControl(const HeldTaskPtr& task, const inputspb::HandlerControl& control,
+                            absl::Duration now) {
+  if (task->phase == Phase::kQueued && control.action() == inputspb::HANDLER_ACTION_PAUSE) {
+    return Return(task, Returned("PAUSED", "paused before it began"));
+  }
+  const bool pausable = task->phase == Phase::kQueued || task->phase == Phase::kStarting ||
+                        task->phase == Phase::kRunning;
+  if (!pausable) return;
+  task->control_number = control.number();
+  task->pause_wanted = control.action() != inputspb::HANDLER_ACTION_RESUME;
+  if (task->can_hold) {
+    holds_.push_back(task);  // Which has no points to step to.
+  } else if (!task->paused) {
+    if (!task->pause_wanted) SayState(task);
+  } else if (control.action() == inputspb::HANDLER_ACTION_PAUSE) {
+    SayState(task);
+  } else {
+    SetPaused(task, false, now);
+    if (!task->pause_wanted) SayState(task);
+  }
+}
+
+bool Ledger::ReachPausePoint(const HeldTaskPtr& task, absl::Duration now) {
+  if (!task->pause_wanted || task->can_hold || task->registration->run_inline || task->dropped ||
+      task->phase != Phase::kRunning || task->stop_cause.load() != StopCause::kNone) {
+    return false;
+  }
+  if (draining_) {
+    Stop(*task, StopCause::kDraining);
+    return false;
+  }
+  SetPaused(task, true, now);
+  SayState(task);
+  return true;
+}
+
+void Ledger::SetCanHold(const HeldTaskPtr& task, bool can_hold) {
+  task->can_hold = can_hold;
+  if (can_hold && task->pause_wanted) holds_.push_back(task);
+}
+
+void Ledger::OnHeld(const HeldTaskPtr& task, bool held, absl::Duration now) {
+  if (task->dropped || task->phase != Phase::kRunning ||
+      task->stop_cause.load() != StopCause::kNone) {
+    return;
+  }
+  SetPaused(task, held, now);
+  SayState(task);
+}
+
+void Ledger::SetPaused(const HeldTaskPtr& task, bool paused, absl::Duration now) {
+  if (task->paused == paused) return;
+  if (paused) {
+    task->time_left = task->deadline - now;
+    task->deadline = absl::InfiniteDuration();
+  } else {
+    task->deadline = now + task->time_left;
+    next_time_ = std::min(next_time_, task->deadline);
+    pauses_decided_ = true;
+  }
+  task->paused = paused;
+}
+
+void Ledger::SayState(const HeldTaskPtr& task) {
+  if (!std::exchange(task->state_pending, true)) states_.push_back(task);
 }
 
 void Ledger::OnRenewal(inputspb::LeaseRenewal& renewal) {
@@ -278,6 +365,9 @@ void Ledger::Drain() {
   for (const HeldTaskPtr& task : Queued()) {
     Return(task, Returned("DRAINING", "the executor stops"));
   }
+  for (const HeldTaskPtr& task : running_) {
+    if (task->paused) Stop(*task, StopCause::kDraining);  // It would never finish.
+  }
 }
 
 void Ledger::StopHandlers(StopCause cause) {
@@ -344,6 +434,7 @@ void Ledger::LeaveWork(const HeldTaskPtr& task) {
 void Ledger::Stop(HeldTask& task, StopCause cause) {
   if (Weight(task.stop_cause.load()) >= Weight(cause)) return;
   task.stop_cause.store(cause);
+  pauses_decided_ = pauses_decided_ || task.paused;
   if (task.stop_source.has_value()) stopped_.push_back(*task.stop_source);
 }
 
@@ -406,6 +497,7 @@ void Ledger::FillHello(inputspb::Hello& hello) {
     inputspb::Held& held = *hello.add_held();
     Name(key, held);
     held.set_started(task->has_begun);
+    held.set_paused(task->paused || task->pause_wanted);
     if (task->phase == Phase::kAcking) held.set_receipt(task->receipt);
     presented_.push_back({key, task->has_begun});
   }
@@ -435,6 +527,7 @@ void Ledger::PresentAgain() {
   acks_.clear();
   nacks_.clear();
   unproven_.clear();
+  for (const HeldTaskPtr& task : std::exchange(states_, {})) task->state_pending = false;
   for (const HeldTaskPtr& task : InOrder()) {
     if (task->phase == Phase::kAcking) acks_.push_back(task);
     if (task->phase == Phase::kReturning) nacks_.push_back(task);
@@ -452,6 +545,7 @@ bool Ledger::FillReports(InputsRequest& request, uint64_t next_ping) {
   any |= FillAcks(request);
   any |= FillNacks(request, next_ping);
   any |= FillProgress(request);
+  any |= FillStates(request);
   return any;
 }
 
@@ -512,6 +606,24 @@ bool Ledger::FillProgress(InputsRequest& request) {
     progress.set_message(task->progress_message);
   }
   return request.progress_size() > 0;
+}
+
+bool Ledger::FillStates(InputsRequest& request) {
+  while (!states_.empty() && request.handler_states_size() < kMaxStates) {
+    const HeldTaskPtr task = std::move(states_.front());
+    states_.pop_front();
+    task->state_pending = false;
+    if (task->dropped || !IsWork(task->phase) || task->phase == Phase::kPutting) continue;
+    if (task->has_begun && !std::exchange(task->start_reported, true)) {
+      Name(task->key, *request.add_started());
+    }
+    inputspb::HandlerStatus& status = *request.add_handler_states();
+    Name(task->key, status);
+    status.set_number(task->control_number);
+    status.set_state(task->paused ? inputspb::HANDLER_STATE_PAUSED
+                                  : inputspb::HANDLER_STATE_RUNNING);
+  }
+  return request.handler_states_size() > 0;
 }
 
 }  // namespace kantoku::executor

@@ -50,7 +50,7 @@ class Ledger {
   void OnSettled(std::string_view task_id, uint32_t dispatch);
   // Returns whether the dispatch was held.
   bool OnRefused(std::string_view task_id, uint32_t dispatch, std::string_view reason);
-  void OnControl(const inputs::v1::HandlerControl& control);
+  void OnControl(const inputs::v1::HandlerControl& control, absl::Duration now);
   void OnRenewal(inputs::v1::LeaseRenewal& renewal);
   // Hand-backs that were sent before this ping have been read.
   void OnPong(uint64_t number);
@@ -65,6 +65,16 @@ class Ledger {
   // all is said.
   bool End(const HeldTaskPtr& task, absl::Duration now, const absl::StatusOr<Result>& result);
   void Report(const HeldTaskPtr& task, double fraction, std::string_view message);
+  // The handler has come to a pause point. Whether it is held back there: until `paused` is false, or
+  // it is to stop.
+  bool ReachPausePoint(const HeldTaskPtr& task, absl::Duration now);
+  // The handler's work can, or cannot any more, be held back from outside.
+  void SetCanHold(const HeldTaskPtr& task, bool can_hold);
+  // It was held back, or let go, as it was to be when TakeHolds had named it.
+  void OnHeld(const HeldTaskPtr& task, bool held, absl::Duration now);
+  absl::Duration TimeLeft(const HeldTask& task, absl::Duration now) const {
+    return task.paused ? task.time_left : task.deadline - now;
+  }
   // A token that is signalled when the task is to stop.
   std::stop_token StopToken(HeldTask& task);
 
@@ -108,13 +118,20 @@ class Ledger {
   bool FillReports(InputsRequest& request, uint64_t next_ping);
   // Whether there is something to be said that does not wait for company, as progress does.
   bool urgent() const {
-    return credit_pending_ || !starts_.empty() || !acks_.empty() || !nacks_.empty();
+    return credit_pending_ || !starts_.empty() || !acks_.empty() || !nacks_.empty() ||
+           !states_.empty();
   }
   // Whether something was handed back that no answered ping vouches for.
   bool has_unproven() const { return !unproven_.empty(); }
 
   // Sources that must be signalled, outside of any lock.
   std::vector<std::stop_source> TakeStopped() { return std::exchange(stopped_, {}); }
+  // Work that is to be held back from outside, or let go: as `pause_wanted` says when that is done,
+  // outside of any lock.
+  std::vector<HeldTaskPtr> TakeHolds() { return std::exchange(holds_, {}); }
+  // Whether a handler that stands at a pause point may go on or is to stop, since this was asked
+  // last.
+  bool TakePausesDecided() { return std::exchange(pauses_decided_, false); }
 
   bool empty() const { return tasks_.empty(); }
   size_t size() const { return tasks_.size(); }
@@ -135,6 +152,11 @@ class Ledger {
   void LeaveWork(const HeldTaskPtr& task);
   void MarkRunning(const HeldTaskPtr& task, absl::Duration now);
   void AskToStart(const HeldTaskPtr& task);
+  void OnStopControl(const HeldTaskPtr& task, StopCause cause);
+  void OnPauseControl(const HeldTaskPtr& task, const inputs::v1::HandlerControl& control,
+                      absl::Duration now);
+  void SetPaused(const HeldTaskPtr& task, bool paused, absl::Duration now);
+  void SayState(const HeldTaskPtr& task);
   void Stop(HeldTask& task, StopCause cause);
   void Drop(const HeldTaskPtr& task);
   void Return(const HeldTaskPtr& task, const HandBack& how);
@@ -148,6 +170,7 @@ class Ledger {
   bool FillAcks(InputsRequest& request);
   bool FillNacks(InputsRequest& request, uint64_t next_ping);
   bool FillProgress(InputsRequest& request);
+  bool FillStates(InputsRequest& request);
 
   const uint32_t max_held_;
 
@@ -168,9 +191,12 @@ class Ledger {
   std::deque<HeldTaskPtr> acks_;
   std::deque<HeldTaskPtr> nacks_;
   std::deque<HeldTaskPtr> progress_;
+  std::deque<HeldTaskPtr> states_;
   // Handed back, with the number of the ping that will vouch for it.
   std::deque<std::pair<uint64_t, HeldTaskPtr>> unproven_;
   std::vector<std::stop_source> stopped_;
+  std::vector<HeldTaskPtr> holds_;
+  bool pauses_decided_ = false;
 };
 
 }  // namespace kantoku::executor

@@ -13,6 +13,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "services/platform/clock.h"
 #include "services/platform/status.h"
@@ -79,6 +80,7 @@ std::vector<std::string> EnvironmentOf(const ProcessOptions& options, const Cont
     environment.push_back(absl::StrCat(name, "=", value));
   }
   environment.push_back("KANTOKU_TASK_ID=" + context.task_id().ToString());
+  environment.push_back("KANTOKU_ROOT_ID=" + context.root_id().ToString());
   environment.push_back("KANTOKU_TASK_TYPE=" + context.type());
   environment.push_back(absl::StrCat("KANTOKU_DISPATCH=", context.dispatch()));
   environment.push_back(absl::StrCat("KANTOKU_ATTEMPT=", context.attempt()));
@@ -98,11 +100,11 @@ absl::StatusOr<Result> ProcessRun::Run(const std::string& program) {
   if (absl::Status started = Start(program); !started.ok()) {
     return platform::Error(started.code(), "CANNOT_RUN", platform::ToStd(started.message()));
   }
-  const std::stop_callback on_stop(context_.stop_token(), [this] {
-    const uint64_t one = 1;
-    (void)!write(stop_event_.get(), &one, sizeof(one));
-  });
+  const std::stop_callback on_stop(context_.stop_token(), [this] { Wake(); });
+  context_.OnPause([this](bool hold) { Hold(hold); });
+  absl::Cleanup withdraw = [this] { context_.OnPause({}); };
   if (absl::Status attended = Attend(); !attended.ok()) return attended;
+  std::move(withdraw).Invoke();  // Afterwards the process is nobody any more.
   const ChildProcess::End end = process_->Wait();
   ReadOutput();
   ReadErrors();
@@ -116,9 +118,12 @@ absl::Status ProcessRun::Start(const std::string& program) {
   File child_errors;
   KANTOKU_RETURN_IF_ERROR(MakePipe(output_, child_output));
   KANTOKU_RETURN_IF_ERROR(MakePipe(errors_, child_errors));
-  stop_event_ = File(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!stop_event_.open()) return absl::ErrnoToStatus(errno, "cannot make an event");
-  limit_at_ = Steady() + options_.time_limit;
+  wake_event_ = File(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_event_.open()) return absl::ErrnoToStatus(errno, "cannot make an event");
+  {
+    platform::MutexLock lock(mu_);
+    limit_at_ = Steady() + options_.time_limit;
+  }
   KANTOKU_ASSIGN_OR_RETURN(process_,
                            ChildProcess::Start({.program = program,
                                                 .arguments = options_.command,
@@ -139,10 +144,12 @@ absl::Status ProcessRun::Attend() {
     pollfd events[] = {{.fd = process_->end_event(), .events = POLLIN, .revents = 0},
                        {.fd = output_.get(), .events = POLLIN, .revents = 0},
                        {.fd = errors_.get(), .events = POLLIN, .revents = 0},
-                       {.fd = asked_ ? -1 : stop_event_.get(), .events = POLLIN, .revents = 0}};
+                       {.fd = asked_ ? -1 : wake_event_.get(), .events = POLLIN, .revents = 0}};
     if (poll(events, std::size(events), Milliseconds(next - now)) < 0 && errno != EINTR) {
       return absl::ErrnoToStatus(errno, "cannot wait for the command");
     }
+    uint64_t woken = 0;
+    if (events[3].revents != 0) (void)!read(wake_event_.get(), &woken, sizeof(woken));
     if (events[1].revents != 0) ReadOutput();
     if (events[2].revents != 0) ReadErrors();
     if (events[0].revents != 0) return absl::OkStatus();
@@ -150,15 +157,47 @@ absl::Status ProcessRun::Attend() {
 }
 
 absl::Duration ProcessRun::StopWhenDue(absl::Duration now) {
-  if (now >= limit_at_) over_time_ = true;
+  const absl::Duration limit_at = LimitAt();
+  if (now >= limit_at) over_time_ = true;
   if (!asked_ && (over_time_ || context_.cancelled())) {
     asked_ = true;
     kill_at_ = now + options_.kill_after;
-    if (!IsPressing(context_.stop_cause())) process_->Signal(SIGTERM);
+    if (!IsPressing(context_.stop_cause())) AskToEnd();
   }
   if (!killed_ && (now >= kill_at_ || IsPressing(context_.stop_cause()))) Kill();
   if (killed_) return absl::InfiniteDuration();
-  return asked_ ? std::min(kill_at_, now + kLookAgain) : limit_at_;
+  return asked_ ? std::min(kill_at_, now + kLookAgain) : limit_at;
+}
+
+// A program that is held hears of it only when it goes on.
+void ProcessRun::AskToEnd() {
+  platform::MutexLock lock(mu_);
+  process_->Signal(SIGTERM);
+  process_->Signal(SIGCONT);
+}
+
+void ProcessRun::Hold(bool hold) {
+  platform::MutexLock lock(mu_);
+  if (hold && context_.cancelled()) return;
+  process_->Signal(hold ? SIGSTOP : SIGCONT);
+  if (hold == held_since_.has_value()) return;
+  if (hold) {
+    held_since_ = Steady();
+  } else {
+    limit_at_ += Steady() - *held_since_;
+    held_since_.reset();
+    Wake();
+  }
+}
+
+absl::Duration ProcessRun::LimitAt() {
+  platform::MutexLock lock(mu_);
+  return held_since_.has_value() ? absl::InfiniteDuration() : limit_at_;
+}
+
+void ProcessRun::Wake() {
+  const uint64_t one = 1;
+  (void)!write(wake_event_.get(), &one, sizeof(one));
 }
 
 void ProcessRun::Kill() {

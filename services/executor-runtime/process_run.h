@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -10,12 +11,13 @@
 #include "absl/time/time.h"
 #include "services/executor-runtime/child_process.h"
 #include "services/executor-runtime/process_executor.h"
+#include "services/platform/mutex.h"
 
 namespace kantoku::executor {
 
 // One run of a command for one task.
 //
-// Confined to the handler's thread, but for the stop event.
+// Confined to the handler's thread, but for Wake and Hold.
 class ProcessRun {
  public:
   // Both outlive it.
@@ -31,7 +33,13 @@ class ProcessRun {
   // Asks, then forces the program to end when it is time; forces it at once when its task is, or is
   // about to be, somebody else's. Returns when to look again.
   absl::Duration StopWhenDue(absl::Duration now);
+  void AskToEnd();
   void Kill();
+  void Wake();
+  // Stops the program, or lets it go on. Called by the runtime.
+  void Hold(bool hold);
+  // When the program's own time is over; it stands still while the program is held.
+  absl::Duration LimitAt();
   void ReadOutput();
   void ReadErrors();
   void LogLine(std::string_view line);
@@ -42,7 +50,7 @@ class ProcessRun {
   std::unique_ptr<ChildProcess> process_;
   File output_;
   File errors_;
-  File stop_event_;
+  File wake_event_;  // It is to stop, or was let go.
   std::string result_;
   std::string error_line_;  // Not ended yet.
   std::string error_tail_;
@@ -51,7 +59,9 @@ class ProcessRun {
   bool over_time_ = false;
   bool asked_ = false;
   bool killed_ = false;
-  absl::Duration limit_at_ = absl::InfiniteDuration();
+  platform::Mutex mu_;
+  absl::Duration limit_at_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();
+  std::optional<absl::Duration> held_since_ ABSL_GUARDED_BY(mu_);
   absl::Duration kill_at_ = absl::InfiniteDuration();
 };
 

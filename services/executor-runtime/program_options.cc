@@ -1,5 +1,6 @@
 #include "services/executor-runtime/program_options.h"
 
+#include <algorithm>
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <optional>
@@ -110,6 +111,18 @@ absl::Status TakeCommands(const Flags& flags, ProgramOptions& options) {
   return absl::OkStatus();
 }
 
+// So that `kantoku` in a command finds the server that its task came from.
+void TellWhereFrom(const ExecutorOptions& executor, ProcessOptions& process) {
+  const auto tell = [&](const std::string& name, const std::string& value) {
+    const bool configured =
+        std::any_of(process.environment.begin(), process.environment.end(),
+                    [&](const auto& variable) { return variable.first == name; });
+    if (!configured) process.environment.emplace_back(name, value);
+  };
+  tell("KANTOKU_SERVER", executor.inputs_address);
+  tell("KANTOKU_NAMESPACE", executor.name_space);
+}
+
 absl::Status Take(const Flags& flags, ProgramOptions& options) {
   if (!flags.config.empty()) KANTOKU_RETURN_IF_ERROR(ReadFile(flags.config, options));
   ExecutorOptions& executor = options.executor;
@@ -142,6 +155,7 @@ absl::Status Take(const Flags& flags, ProgramOptions& options) {
   if (options.types.empty()) {
     return Invalid("nothing to run: name a type and its command with --run, --shell or --config");
   }
+  for (auto& [type, process] : options.types) TellWhereFrom(executor, process);
   return absl::OkStatus();
 }
 

@@ -91,7 +91,12 @@ absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
     const bool finished =
         !held.receipt().empty() && CheckReceipt(keys, held.receipt(), *task, held.dispatch()).ok();
     const bool disproved = !held.receipt().empty() && !finished;
-    hello.held.push_back({*task, held.dispatch(), held.started(), finished, disproved});
+    hello.held.push_back({.task = *task,
+                          .dispatch = held.dispatch(),
+                          .started = held.started(),
+                          .paused = held.paused(),
+                          .finished = finished,
+                          .disproved = disproved});
   }
   return hello;
 }
@@ -123,11 +128,11 @@ NackKind ReadKind(v1::NackKind kind) {
 
 // A small report may cost much: a refused one is answered with a text.
 absl::Status CheckReports(const v1::PullRequest& request) {
-  const int reports =
-      request.started_size() + request.acks_size() + request.nacks_size() + request.progress_size();
+  const int reports = request.started_size() + request.acks_size() + request.nacks_size() +
+                      request.progress_size() + request.handler_states_size();
   if (reports <= kMaxReports) return absl::OkStatus();
   return Error(absl::StatusCode::kInvalidArgument, "FRAME_TOO_LARGE",
-               absl::StrCat("started, acks, nacks and progress: ", reports,
+               absl::StrCat("started, acks, nacks, progress and handler_states: ", reports,
                             " in a frame exceed the limit of ", kMaxReports));
 }
 
@@ -182,6 +187,21 @@ absl::StatusOr<SessionFrame> ReadFrame(const platform::Received<v1::PullRequest>
     const auto report = ReadReport(progress, frame);
     if (!report.has_value()) continue;
     frame.progress.push_back({*report, progress.fraction(), Cut(progress.message(), kMaxMessage)});
+  }
+  for (const v1::HandlerStatus& status : request.handler_states()) {
+    const auto report = ReadReport(status, frame);
+    if (!report.has_value()) continue;
+    if (status.state() != v1::HANDLER_STATE_PAUSED && status.state() != v1::HANDLER_STATE_RUNNING) {
+      frame.refused.push_back(
+          {status.task_id(), status.dispatch(),
+           Error(absl::StatusCode::kInvalidArgument, "BAD_HANDLER_STATE",
+                 absl::StrCat("handler_states.state: ", status.state(), " is none"))});
+      continue;
+    }
+    frame.handler_states.push_back({.task = report->task,
+                                    .dispatch = report->dispatch,
+                                    .number = status.number(),
+                                    .paused = status.state() == v1::HANDLER_STATE_PAUSED});
   }
   frame.bytes = sizeof(SessionFrame) + request.ByteSizeLong() +
                 frame.refused.size() * sizeof(SessionFrame::Refusal);

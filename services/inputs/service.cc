@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/inputs/wire.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/rpc/caller.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
@@ -22,6 +23,7 @@ namespace {
 constexpr int kMaxIds = 10'000;
 constexpr uint32_t kMaxPage = 1'000;
 constexpr uint32_t kDefaultPage = 100;
+constexpr absl::Duration kMaxEscalation = absl::Hours(1);
 // Of GetTasks; half of what a message may have.
 constexpr size_t kMaxAnswerBytes = size_t{16} << 20;
 
@@ -64,6 +66,29 @@ Ids ReadIds(const google::protobuf::RepeatedPtrField<std::string>& bytes) {
                                      : platform::Annotate(task.status(), "task_ids"));
   }
   return ids;
+}
+
+// What is asked of each id.
+absl::StatusOr<ControlCommand> ReadControl(const v1::ControlRequest& request) {
+  KANTOKU_RETURN_IF_ERROR(CheckCount("task_ids", request.task_ids_size(), kMaxIds));
+  ControlCommand command{.verb = static_cast<ControlVerb>(request.verb()), .tree = request.tree()};
+  if (request.verb() == v1::CONTROL_VERB_UNSPECIFIED || !v1::ControlVerb_IsValid(request.verb())) {
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_VERB",
+                 absl::StrCat("verb: ", request.verb(), " is none that this server knows"));
+  }
+  if (!request.has_escalation()) return command;
+  const absl::Duration escalation = platform::FromProto(request.escalation());
+  if (command.verb != ControlVerb::kInterrupt) {
+    return Error(absl::StatusCode::kInvalidArgument, "CONTRADICTION",
+                 "escalation: goes with an interrupt");
+  }
+  if (escalation < absl::ZeroDuration() || escalation > kMaxEscalation) {
+    return Error(absl::StatusCode::kInvalidArgument, "OUT_OF_RANGE",
+                 absl::StrCat("escalation: ", absl::FormatDuration(escalation),
+                              " is not from 0 to ", absl::FormatDuration(kMaxEscalation)));
+  }
+  command.escalation = escalation;
+  return command;
 }
 
 // Gives each position of the call its own status, or the next answer.
@@ -143,22 +168,18 @@ void InputsServiceImpl::Pull(PullStream::Call* call) {
 void InputsServiceImpl::Control(platform::UnaryCall* call, const v1::ControlRequest* request,
                                 v1::ControlResponse* response) {
   HandleUnary(call, control_, [&](const Caller& caller, Reply reply) {
-    absl::Status sound = CheckCount("task_ids", request->task_ids_size(), kMaxIds);
-    if (sound.ok() && request->verb() != v1::CONTROL_VERB_CANCEL) {
-      sound = Error(absl::StatusCode::kInvalidArgument, "BAD_VERB",
-                    absl::StrCat("verb: ", request->verb(), " is none that this server knows"));
-    }
-    if (!sound.ok()) return reply(sound);
+    auto command = ReadControl(*request);
+    if (!command.ok()) return reply(command.status());
     Ids ids = ReadIds(request->task_ids());
     using States = std::vector<absl::StatusOr<TaskState>>;
-    partition_.Cancel(std::move(ids.good), caller.subject,
-                      [response, statuses = std::move(ids.statuses),
-                       reply = std::move(reply)](absl::StatusOr<States> states) mutable {
-                        if (states.ok()) {
-                          Interleave(statuses, *states, *response, &SetControlResult);
-                        }
-                        reply(states.status());
-                      });
+    partition_.Control(std::move(ids.good), *command, caller.subject,
+                       [response, statuses = std::move(ids.statuses),
+                        reply = std::move(reply)](absl::StatusOr<States> states) mutable {
+                         if (states.ok()) {
+                           Interleave(statuses, *states, *response, &SetControlResult);
+                         }
+                         reply(states.status());
+                       });
   });
 }
 
@@ -202,11 +223,18 @@ void InputsServiceImpl::ListTasks(platform::UnaryCall* call, const v1::ListTasks
           Error(absl::StatusCode::kInvalidArgument, "OUT_OF_RANGE",
                 absl::StrCat("page_size: ", request->page_size(), " is not from 1 to ", kMaxPage));
     }
+    TaskId root;
+    if (sound.ok() && !request->root_id().empty()) {
+      const auto id = TaskId::FromBytes(request->root_id());
+      if (id.ok()) root = *id;
+      sound = platform::Annotate(id.status(), "root_id");
+    }
     if (!sound.ok()) return reply(sound);
     ListCommand command{.name_space = NamespaceOf(*request),
                         .owner = caller.subject,
                         .type = request->type(),
                         .states = ReadStates(request->states()),
+                        .root = root,
                         .limit = request->page_size() == 0 ? kDefaultPage : request->page_size(),
                         .page_token = request->page_token()};
     partition_.ListTasks(std::move(command), [response, reply = std::move(reply)](

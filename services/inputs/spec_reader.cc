@@ -158,6 +158,22 @@ absl::Status ReadTimes(const task::v1::TaskSpec& proto, absl::Time now, TaskSpec
   return absl::OkStatus();
 }
 
+// A child that names its tree alone has no place in it.
+absl::Status ReadKin(const task::v1::TaskSpec& proto, TaskSpec& spec) {
+  const auto read = [](std::string_view field, const std::string& bytes, TaskId& id) {
+    if (bytes.empty()) return absl::OkStatus();
+    auto read = TaskId::FromBytes(bytes);
+    if (read.ok()) id = *read;
+    return read.ok() ? absl::OkStatus() : platform::Annotate(read.status(), field);
+  };
+  KANTOKU_RETURN_IF_ERROR(read("parent_id", proto.parent_id(), spec.parent));
+  KANTOKU_RETURN_IF_ERROR(read("root_id", proto.root_id(), spec.root));
+  if (!spec.root.empty() && spec.parent.empty()) {
+    return Bad("CONTRADICTION", "root_id: goes with a parent_id, which is empty");
+  }
+  return absl::OkStatus();
+}
+
 // What a repeated reference is compared by. `not_before` counts as it was asked for.
 SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
   const auto hash = [](std::string_view bytes) { return DigestOf(bytes).high; };
@@ -176,7 +192,8 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
           hash(absl::StrCat(spec.timeout_ms)),
           hash(retry),
           hash(absl::StrCat(spec.retention_s)),
-          plain ? 0 : hash(absl::StrCat(static_cast<int>(spec.effect)))};
+          plain ? 0 : hash(absl::StrCat(static_cast<int>(spec.effect))),
+          spec.parent.empty() ? 0 : hash(proto.parent_id())};
 }
 
 absl::Status ReadSpec(const task::v1::TaskSpec& proto, const SpecLimits& limits, absl::Time now,
@@ -202,6 +219,7 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, const SpecLimits& limits,
   KANTOKU_RETURN_IF_ERROR(ReadTimes(proto, now, spec));
   if (proto.has_retry()) KANTOKU_RETURN_IF_ERROR(ReadRetry(proto.retry(), spec.retry));
   KANTOKU_RETURN_IF_ERROR(ReadEffect(proto, spec));
+  KANTOKU_RETURN_IF_ERROR(ReadKin(proto, spec));
   if (!spec.reference.empty()) spec.hashes = HashesOf(proto, spec);
   return absl::OkStatus();
 }
@@ -214,7 +232,7 @@ void Append(const task::v1::TaskSpec& proto, TaskSpec spec, SpawnBatch& batch) {
                  batch.bytes);
   const auto end = static_cast<uint32_t>(batch.bytes.size());
   slice.body_size = end - slice.body;
-  spec.stored_bytes = slice.body_size + kSpecHeaderBytes;
+  spec.stored_bytes = slice.body_size + SpecHeaderBytes(spec);
   slice.payload_size = static_cast<uint32_t>(proto.payload().size());
   slice.payload = end - slice.payload_size;
   slice.content_type_size = static_cast<uint32_t>(proto.content_type().size());
@@ -297,7 +315,15 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
   name.append(batch->owner).push_back(separator);
   name.append(request.request_id());
   batch->request = DigestOf(name);
-  batch->content = DigestOf(batch->bytes);
+  // Kin is not among the bodies.
+  std::string kin;
+  for (size_t i = 0; i < batch->specs.size(); ++i) {
+    const TaskSpec& spec = batch->specs[i];
+    if (spec.parent.empty()) continue;
+    absl::StrAppend(&kin, i, platform::ToAbsl(spec.parent.bytes()),
+                    platform::ToAbsl(spec.root.bytes()));
+  }
+  batch->content = DigestOf(kin.empty() ? batch->bytes : absl::StrCat(batch->bytes, kin));
   checked.batch = std::move(batch);
   return checked;
 }

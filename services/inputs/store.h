@@ -19,6 +19,7 @@ enum class RecordKind : platform::RecordKind {
   kDead = 9,       // By row number: failed and cancelled tasks, one row a commit.
   kOutbox = 10,    // By number: lines for Events that it has not confirmed, one row a commit.
   kMeta = 11,      // By MetaKey.
+  kTree = 14,      // By the root's task key: what was asked of a whole tree.
 };
 
 enum class MetaKey : platform::RecordKey {
@@ -33,7 +34,7 @@ constexpr platform::RecordKind ToKind(RecordKind kind) {
 
 inline platform::StoreSchema InputsSchema() {
   return {.component = "inputs",
-          .format = 2,  // Rises with each new format of a record, so that older programs refuse it.
+          .format = 3,  // Rises with each new format of a record, so that older programs refuse it.
           .kinds = {{ToKind(RecordKind::kSpec), "spec"},
                     {ToKind(RecordKind::kState), "state"},
                     {ToKind(RecordKind::kGroup), "dispatch_group"},
@@ -44,7 +45,8 @@ inline platform::StoreSchema InputsSchema() {
                     {ToKind(RecordKind::kHistory), "history"},
                     {ToKind(RecordKind::kDead), "dead"},
                     {ToKind(RecordKind::kOutbox), "outbox"},
-                    {ToKind(RecordKind::kMeta), "meta"}}};
+                    {ToKind(RecordKind::kMeta), "meta"},
+                    {ToKind(RecordKind::kTree), "tree"}}};
 }
 
 }  // namespace kantoku::inputs

@@ -5,6 +5,22 @@
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
+namespace {
+
+// Why a child was not taken.
+absl::Status StatusOf(const SpawnOutcome::Item& item) {
+  if (item.refusal == SpawnOutcome::kRootMismatch) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, item.refusal,
+                           "root_id: the parent belongs to another tree");
+  }
+  return platform::Error(absl::StatusCode::kFailedPrecondition, item.refusal,
+                         item.refusal == SpawnOutcome::kTreeStopping
+                             ? "parent_id: the parent or its tree is being stopped"
+                             : "parent_id: no such task lives, and no tree of root_id either");
+}
+
+}  // namespace
+
 void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto) {
   proto.set_code(status.raw_code());
   proto.set_reason(platform::ReasonOf(status));
@@ -12,9 +28,10 @@ void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto) {
 }
 
 void SetSpawnResult(const SpawnOutcome::Item& item, v1::SpawnResult& proto) {
+  proto.mutable_status();
+  if (!item.refusal.empty()) return SetStatus(StatusOf(item), *proto.mutable_status());
   proto.set_task_id(std::string(item.id.bytes()));
   proto.set_created(item.created);
-  proto.mutable_status();
   if (item.conflict.empty()) return;
   SetStatus(
       platform::Error(absl::StatusCode::kAlreadyExists, "REFERENCE_TAKEN",
@@ -71,6 +88,8 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
     proto.mutable_last_error()->set_message(view.last_failure.message);
   }
   if (view.progress >= 0) proto.set_progress(view.progress);
+  if (!view.parent.empty()) proto.set_parent_id(std::string(view.parent.bytes()));
+  if (!view.root.empty()) proto.set_root_id(std::string(view.root.bytes()));
 }
 
 void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto) {

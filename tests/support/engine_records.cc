@@ -31,6 +31,7 @@ void EngineRecords::AddSpecs(const std::string& name_space, const std::string& o
     if (!outcome.items[i].created) continue;
     specs[id.key()] = {id, name_space, owner, added[i]};
     specs[id.key()].spec.not_before = Stored(added[i].not_before);
+    specs[id.key()].spec.root = outcome.items[i].root;
   }
 }
 
@@ -41,6 +42,7 @@ void EngineRecords::Apply(const Effects& effects) {
   ApplyTo(sessions, effects.sessions);
   ApplyTo(references, effects.references);
   ApplyTo(requests, effects.requests);
+  ApplyTo(trees, effects.trees);
   ApplyTo(high_water, effects.high_water);
   ApplyTo(history, effects.history);
   ApplyTo(dead, effects.dead);
@@ -69,6 +71,7 @@ std::unique_ptr<Engine> EngineRecords::Recover(const EngineOptions& options,
     engine->RecoverState(key, record);
   }
   for (const auto& [number, record] : groups) engine->RecoverGroup(number, record);
+  for (const auto& [root, record] : trees) engine->RecoverTree(record);
   for (const auto& [task, record] : references) engine->RecoverReference(record);
   for (auto [number, record] : requests) {
     record.created = Stored(record.created);

@@ -35,6 +35,7 @@ class EngineRecords {
   std::map<uint64_t, DispatchGroupRecord> groups;
   std::map<uint64_t, SessionRecord> sessions;
   std::map<TaskKey, ReferenceRecord> references;
+  std::map<TaskKey, TreeRecord> trees;
   std::map<uint64_t, RequestRecord> requests;
   std::map<uint64_t, uint64_t> high_water;
   std::map<uint64_t, std::vector<TaskView>> history;

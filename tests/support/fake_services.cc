@@ -129,12 +129,13 @@ void FakeConnection::SendTasks(const std::vector<inputs::v1::Dispatch>& tasks) {
 }
 
 void FakeConnection::SendControl(const std::string& task_id, uint32_t dispatch,
-                                 inputs::v1::HandlerAction action) {
+                                 inputs::v1::HandlerAction action, uint32_t number) {
   inputs::v1::PullResponse frame;
   auto& control = *frame.add_controls();
   control.set_task_id(task_id);
   control.set_dispatch(dispatch);
   control.set_action(action);
+  control.set_number(number);
   Send(frame);
 }
 
@@ -159,6 +160,7 @@ void FakeConnection::Note(const inputs::v1::PullRequest& frame) {
     for (const auto& each : frame.acks()) said_.acks.push_back(each);
     for (const auto& each : frame.nacks()) said_.nacks.push_back(each);
     for (const auto& each : frame.progress()) said_.progress.push_back(each);
+    for (const auto& each : frame.handler_states()) said_.handler_states.push_back(each);
     if (frame.has_ping()) said_.pings.push_back(frame.ping().number());
     if (frame.has_pong()) said_.pongs.push_back(frame.pong().number());
     pong = frame.has_ping() && answer_pings_;

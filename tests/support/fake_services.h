@@ -35,6 +35,7 @@ class FakeConnection {
     std::vector<inputs::v1::Ack> acks;
     std::vector<inputs::v1::Nack> nacks;
     std::vector<inputs::v1::Progress> progress;
+    std::vector<inputs::v1::HandlerStatus> handler_states;
     std::vector<uint32_t> credits;
     std::vector<uint64_t> pings;
     std::vector<uint64_t> pongs;
@@ -56,7 +57,8 @@ class FakeConnection {
   void Welcome(absl::Duration ping_interval = absl::Seconds(2),
                absl::Duration grace = absl::Seconds(20));
   void SendTasks(const std::vector<inputs::v1::Dispatch>& tasks);
-  void SendControl(const std::string& task_id, uint32_t dispatch, inputs::v1::HandlerAction action);
+  void SendControl(const std::string& task_id, uint32_t dispatch, inputs::v1::HandlerAction action,
+                   uint32_t number = 0);
   void Confirm(const std::vector<inputs::v1::Ack>& acks);
 
  private:

@@ -185,13 +185,25 @@ std::vector<absl::StatusOr<Output>> Client::AwaitAll(const std::vector<TaskId>& 
 }
 
 absl::StatusOr<TaskState> Client::Cancel(TaskId id, CallOptions options) {
-  return Only(CancelAll({id}, options));
+  return Control(id, ControlVerb::kCancel, {}, options);
 }
 
 std::vector<absl::StatusOr<TaskState>> Client::CancelAll(const std::vector<TaskId>& ids,
                                                          CallOptions options) {
+  return ControlAll(ids, ControlVerb::kCancel, {}, options);
+}
+
+absl::StatusOr<TaskState> Client::Control(TaskId id, ControlVerb verb, ControlOptions what,
+                                          CallOptions options) {
+  return Only(ControlAll({id}, verb, what, options));
+}
+
+std::vector<absl::StatusOr<TaskState>> Client::ControlAll(const std::vector<TaskId>& ids,
+                                                          ControlVerb verb, ControlOptions what,
+                                                          CallOptions options) {
   return WaitForAll<TaskState>(ids.size(), [&](auto set) {
-    connection_->Cancel({.ids = ids, .timeout = options.timeout}, std::move(set));
+    connection_->Control(
+        {.ids = ids, .verb = verb, .options = what, .timeout = options.timeout}, std::move(set));
   });
 }
 

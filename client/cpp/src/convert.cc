@@ -2,6 +2,7 @@
 
 #include <google/protobuf/stubs/common.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -74,6 +75,16 @@ taskpb::Effect ToProto(EffectClass effect) {
   return taskpb::EFFECT_UNSPECIFIED;
 }
 
+// Requests that ask for the same leave together, so there are to be few different ones: to a tenth,
+// at most, of what was meant, and never longer.
+absl::Duration Coarsened(absl::Duration escalation) {
+  absl::Duration step = absl::Milliseconds(1);
+  while (step * 100 <= escalation && step < absl::Minutes(10)) step *= 10;
+  return escalation <= absl::ZeroDuration() || escalation == absl::InfiniteDuration()
+             ? escalation
+             : std::max(absl::Floor(escalation, step), absl::Milliseconds(1));
+}
+
 std::string UuidText(const std::string& bytes) {
   const auto id = platform::Uuid::FromBytes(bytes);
   return id.ok() ? id->ToString() : std::string();
@@ -97,18 +108,24 @@ WaitCause ToCause(taskpb::WaitCause cause) {
       return WaitCause::kNoCredit;
     case taskpb::WAIT_CAUSE_EXECUTOR_QUEUE:
       return WaitCause::kExecutorQueue;
+    case taskpb::WAIT_CAUSE_PAUSED:
+      return WaitCause::kPaused;
     default:
       return WaitCause::kNone;
   }
 }
 
-constexpr std::array<std::pair<TaskState, taskpb::TaskState>, 10> kStates = {{
+constexpr std::array<std::pair<TaskState, taskpb::TaskState>, 14> kStates = {{
     {TaskState::kUnknown, taskpb::TASK_STATE_UNSPECIFIED},
     {TaskState::kScheduled, taskpb::TASK_STATE_SCHEDULED},
     {TaskState::kReady, taskpb::TASK_STATE_READY},
     {TaskState::kLeased, taskpb::TASK_STATE_LEASED},
     {TaskState::kRunning, taskpb::TASK_STATE_RUNNING},
     {TaskState::kCancelling, taskpb::TASK_STATE_CANCELLING},
+    {TaskState::kInterrupting, taskpb::TASK_STATE_INTERRUPTING},
+    {TaskState::kPausing, taskpb::TASK_STATE_PAUSING},
+    {TaskState::kPaused, taskpb::TASK_STATE_PAUSED},
+    {TaskState::kResuming, taskpb::TASK_STATE_RESUMING},
     {TaskState::kSettling, taskpb::TASK_STATE_SETTLING},
     {TaskState::kSucceeded, taskpb::TASK_STATE_SUCCEEDED},
     {TaskState::kFailed, taskpb::TASK_STATE_FAILED},
@@ -154,6 +171,8 @@ absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
         SetDuration("result_retention", *spec.result_retention, *proto.mutable_result_retention()));
   }
   if (spec.effect.has_value()) proto.set_effect(ToProto(*spec.effect));
+  if (!spec.parent.empty()) proto.set_parent_id(spec.parent.bytes().data(), TaskId::kSize);
+  if (!spec.root.empty()) proto.set_root_id(spec.root.bytes().data(), TaskId::kSize);
   return proto;
 }
 
@@ -221,6 +240,8 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   if (from.has_ended_at()) info.ended_at = ToTime(from.ended_at());
   if (from.has_last_error()) info.last_error = ToError(from.last_error());
   if (from.has_progress()) info.progress = from.progress();
+  if (auto parent = TaskId::FromBytes(from.parent_id()); parent.ok()) info.parent = *parent;
+  if (auto root = TaskId::FromBytes(from.root_id()); root.ok()) info.root = *root;
   return info;
 }
 
@@ -236,6 +257,33 @@ taskpb::TaskState ToProto(TaskState state) {
     if (ours == state) return theirs;
   }
   return taskpb::TASK_STATE_UNSPECIFIED;
+}
+
+absl::StatusOr<inputs::v1::ControlRequest> ToProto(ControlVerb verb, const ControlOptions& options) {
+  inputs::v1::ControlRequest proto;
+  switch (verb) {
+    case ControlVerb::kCancel:
+      proto.set_verb(inputs::v1::CONTROL_VERB_CANCEL);
+      break;
+    case ControlVerb::kInterrupt:
+      proto.set_verb(inputs::v1::CONTROL_VERB_INTERRUPT);
+      break;
+    case ControlVerb::kPause:
+      proto.set_verb(inputs::v1::CONTROL_VERB_PAUSE);
+      break;
+    case ControlVerb::kResume:
+      proto.set_verb(inputs::v1::CONTROL_VERB_RESUME);
+      break;
+    case ControlVerb::kStep:
+      proto.set_verb(inputs::v1::CONTROL_VERB_STEP);
+      break;
+  }
+  proto.set_tree(options.tree);
+  if (options.escalation.has_value()) {
+    const absl::Duration escalation = Coarsened(*options.escalation);
+    KANTOKU_RETURN_IF_ERROR(SetDuration("escalation", escalation, *proto.mutable_escalation()));
+  }
+  return proto;
 }
 
 ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo from) {

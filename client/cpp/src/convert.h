@@ -32,6 +32,8 @@ absl::StatusOr<Output> ToOutput(TaskId id, const task::v1::ItemStatus& status,
 absl::StatusOr<TaskInfo> ToInfo(const task::v1::TaskInfo& info);
 TaskState ToState(task::v1::TaskState state);
 task::v1::TaskState ToProto(TaskState state);
+// All but the ids. INVALID_ARGUMENT for an infinite escalation.
+absl::StatusOr<inputs::v1::ControlRequest> ToProto(ControlVerb verb, const ControlOptions& options);
 ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo executor);
 Event ToEvent(events::v1::Event event);
 

@@ -167,6 +167,7 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
                   .priority = spec.priority,
                   .created_at = now_};
   record->due = std::max(now_, spec.not_before.value_or(now_));
+  if (absl::Status joined = Join(spec, *record); !joined.ok()) return joined;
   record->spec = std::move(spec);
   by_id_[record->info.id] = record.get();
   if (!record->spec.reference.empty()) by_reference_[reference] = record.get();
@@ -174,6 +175,44 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
   records_.push_back(std::move(record));
   const TaskInfo& info = records_.back()->info;
   return SpawnedTask{.id = info.id, .created = true, .created_at = info.created_at};
+}
+
+absl::Status FakeKantoku::Server::Join(const TaskSpec& spec, Record& record) {
+  const auto refuse = [](absl::StatusCode code, std::string_view reason, std::string_view why) {
+    return platform::Error(code, reason, why);
+  };
+  if (spec.parent.empty()) {
+    if (spec.root.empty()) return absl::OkStatus();
+    return refuse(absl::StatusCode::kInvalidArgument, "CONTRADICTION",
+                  "root_id: goes with a parent_id, which is empty");
+  }
+  Record* const parent = Find(spec.parent);
+  const bool lives = parent != nullptr && !parent->output.has_value();
+  if (lives && parent->info.root.empty()) parent->info.root = parent->info.id;
+  const TaskId root = lives ? parent->info.root : spec.root;
+  const auto is_member = [&](const auto& other) {
+    return !other->output.has_value() && other->info.root == root &&
+           other->info.namespace_name == record.info.namespace_name;
+  };
+  if (root.empty() || std::none_of(records_.begin(), records_.end(), is_member)) {
+    return refuse(absl::StatusCode::kFailedPrecondition, "PARENT_UNKNOWN",
+                  "parent_id: no such task lives, and no tree of root_id either");
+  }
+  if (!spec.root.empty() && spec.root != root) {
+    return refuse(absl::StatusCode::kInvalidArgument, "ROOT_MISMATCH",
+                  "root_id: the parent belongs to another tree");
+  }
+  const auto mark = tree_marks_.find(root);
+  const bool marked = mark != tree_marks_.end();
+  if (marked &&
+      (mark->second == ControlVerb::kCancel || mark->second == ControlVerb::kInterrupt)) {
+    return refuse(absl::StatusCode::kFailedPrecondition, "TREE_STOPPING",
+                  "parent_id: the parent or its tree is being stopped");
+  }
+  record.info.parent = spec.parent;
+  record.info.root = root;
+  record.paused = marked && mark->second == ControlVerb::kPause;
+  return absl::OkStatus();
 }
 
 void FakeKantoku::Server::Await(AwaitRequest request, AwaitDone done) {
@@ -191,32 +230,57 @@ void FakeKantoku::Server::Await(AwaitRequest request, AwaitDone done) {
   done(std::move(output));
 }
 
-void FakeKantoku::Server::Cancel(TasksRequest request, CancelDone done) {
+void FakeKantoku::Server::Control(ControlRequest request, ControlDone done) {
   std::vector<absl::StatusOr<TaskState>> results;
   Answers answers;
   {
     platform::MutexLock lock(mutex_);
     for (const TaskId& id : request.ids) {
       Record* const record = Find(id);
-      if (record == nullptr) {
-        results.emplace_back(Unknown(id));
-      } else if (record->output.has_value()) {
-        results.emplace_back(platform::Error(
-            absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
-            absl::StrCat("task ", id.ToString(),
-                         " has ended: ", platform::ToAbsl(ToString(record->output->status)))));
-      } else if (record->running) {
-        record->info.state = TaskState::kCancelling;
-        results.emplace_back(TaskState::kCancelling);
-      } else {
-        Finish(*record, {.status = OutputStatus::kCancelled, .error = {.reason = "CANCELLED"}},
-               answers);
-        results.emplace_back(TaskState::kCancelled);
+      results.push_back(record == nullptr ? absl::StatusOr<TaskState>(Unknown(id))
+                                          : Control(*record, request.verb, answers));
+      if (!request.options.tree) continue;
+      if (request.verb != ControlVerb::kStep) tree_marks_[id] = request.verb;
+      for (const auto& other : records_) {
+        if (other.get() == record || other->info.root != id || other->output.has_value()) continue;
+        (void)Control(*other, request.verb, answers);
+        if (!results.back().ok()) results.back() = TaskState::kSettling;  // The tree lives.
       }
     }
   }
   Tell(std::move(answers));
   done(std::move(results));
+  RunDue();
+}
+
+absl::StatusOr<TaskState> FakeKantoku::Server::Control(Record& record, ControlVerb verb,
+                                                       Answers& answers) {
+  const std::string id = record.info.id.ToString();
+  if (record.output.has_value()) {
+    return platform::Error(
+        absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
+        absl::StrCat("task ", id,
+                     " has ended: ", platform::ToAbsl(ToString(record.output->status))));
+  }
+  const bool interrupt = verb == ControlVerb::kInterrupt;
+  if (interrupt || verb == ControlVerb::kCancel) {
+    if (record.running) {
+      return record.info.state =
+                 interrupt ? TaskState::kInterrupting : TaskState::kCancelling;
+    }
+    Finish(record,
+           {.status = OutputStatus::kCancelled,
+            .error = {.reason = interrupt ? "INTERRUPTED" : "CANCELLED"}},
+           answers);
+    return TaskState::kCancelled;
+  }
+  if (verb == ControlVerb::kStep && !record.paused) {
+    return platform::Error(absl::StatusCode::kFailedPrecondition, "NOT_PAUSED",
+                           absl::StrCat("task ", id, " is not paused"));
+  }
+  // Handlers have no pause points here: one that is told to step runs to its end.
+  record.paused = verb == ControlVerb::kPause;
+  return Describe(record).state;
 }
 
 void FakeKantoku::Server::Get(TasksRequest request, GetDone done) {
@@ -261,6 +325,7 @@ absl::StatusOr<TaskPage> FakeKantoku::Server::List(ListRequest request) {
       TaskInfo info = Describe(*record);
       if (info.namespace_name != request.namespace_name) continue;
       if (!request.query.type.empty() && info.type != request.query.type) continue;
+      if (!request.query.root.empty() && info.root != request.query.root) continue;
       if (!states.empty() && std::find(states.begin(), states.end(), info.state) == states.end()) {
         continue;
       }
@@ -315,7 +380,10 @@ FakeKantoku::Server::Record* FakeKantoku::Server::Find(const TaskId& id) {
 TaskInfo FakeKantoku::Server::Describe(const Record& record) const {
   TaskInfo info = record.info;
   if (record.running || record.output.has_value()) return info;
-  if (record.due > now_) {
+  if (record.paused) {
+    info.state = TaskState::kPaused;
+    info.wait_cause = WaitCause::kPaused;
+  } else if (record.due > now_) {
     info.state = TaskState::kScheduled;
     info.wait_cause = info.failed_attempts > 0 ? WaitCause::kBackoff : WaitCause::kDelay;
   } else {
@@ -364,7 +432,8 @@ FakeKantoku::Server::Record* FakeKantoku::Server::NextDue() {
   if (paused_) return nullptr;
   Record* next = nullptr;
   for (const auto& record : records_) {
-    if (record->running || record->output.has_value() || record->due > now_) continue;
+    if (record->running || record->paused || record->output.has_value()) continue;
+    if (record->due > now_) continue;
     if (handlers_.count(record->spec.type) == 0) continue;
     if (next == nullptr || record->spec.priority > next->spec.priority) next = record.get();
   }

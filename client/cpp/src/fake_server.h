@@ -30,7 +30,7 @@ class FakeKantoku::Server final : public Connection {
 
   void Spawn(SpawnRequest request, SpawnDone done) override;
   void Await(AwaitRequest request, AwaitDone done) override;
-  void Cancel(TasksRequest request, CancelDone done) override;
+  void Control(ControlRequest request, ControlDone done) override;
   void Get(TasksRequest request, GetDone done) override;
   void GetOutputs(TasksRequest request, GetOutputsDone done) override;
   absl::StatusOr<TaskPage> List(ListRequest request) override;
@@ -50,6 +50,7 @@ class FakeKantoku::Server final : public Connection {
     TaskInfo info;  // Its state is that of a task that waits until it runs.
     absl::Time due;
     bool running = false;
+    bool paused = false;
     std::optional<Output> output;
     std::vector<Waiter> waiters;
   };
@@ -64,6 +65,10 @@ class FakeKantoku::Server final : public Connection {
 
   // Runs what is due until nothing is.
   void RunDue();
+  // Puts the record into its parent's tree.
+  absl::Status Join(const TaskSpec& spec, Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<TaskState> Control(Record& record, ControlVerb verb, Answers& answers)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Record* NextDue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Settle(Record& record, absl::StatusOr<std::string> result, Answers& answers)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -81,6 +86,7 @@ class FakeKantoku::Server final : public Connection {
   // In the order of their spawn.
   std::vector<std::unique_ptr<Record>> records_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<TaskId, Record*> by_id_ ABSL_GUARDED_BY(mutex_);
+  std::map<TaskId, ControlVerb> tree_marks_ ABSL_GUARDED_BY(mutex_);  // By root: the latest.
   std::map<std::pair<std::string, std::string>, Record*> by_reference_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -66,15 +66,8 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
       timer_(std::make_unique<Timer>(options_.environment.clock)),
       runtime_{options_.environment, *timer_, calls_, queue_},
       awaits_(runtime_, *outputs_, options_.retry_for, options_.max_open_awaits),
-      cancels_(MakeByIds<inputspb::ControlRequest, inputspb::ControlResponse, TaskState>(
-          [this](auto* context, const auto& request, auto* queue) {
-            return inputs_->AsyncControl(context, request, queue);
-          },
-          [](TaskId, inputspb::ControlResult& result) -> absl::StatusOr<TaskState> {
-            KANTOKU_RETURN_IF_ERROR(ToStatus(result.status()));
-            return ToState(result.state());
-          })),
       gets_(MakeByIds<inputspb::GetTasksRequest, inputspb::GetTasksResponse, TaskInfo>(
+          {}, Limits(absl::InfiniteDuration()),
           [this](auto* context, const auto& request, auto* queue) {
             return inputs_->AsyncGetTasks(context, request, queue);
           },
@@ -83,6 +76,7 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
             return ToInfo(result.info());
           })),
       outputs_now_(MakeByIds<outputspb::GetRequest, outputspb::GetResponse, Output>(
+          {}, Limits(absl::InfiniteDuration()),
           [this](auto* context, const auto& request, auto* queue) {
             return outputs_->AsyncGet(context, request, queue);
           },
@@ -102,17 +96,15 @@ GrpcConnection::~GrpcConnection() {
 
 template <typename Request, typename Response, typename Result, typename Rpc, typename Convert>
 std::unique_ptr<GrpcConnection::ByIds<Result>> GrpcConnection::MakeByIds(
-    Rpc rpc, Convert convert, typename ByIds<Result>::AskAgain ask_again) {
-  auto send = [this, rpc, convert](
+    Request what, RetryLimits limits, Rpc rpc, Convert convert,
+    typename ByIds<Result>::AskAgain ask_again) {
+  auto send = [this, what = std::move(what), limits, rpc, convert](
                   std::vector<TaskId> ids,
                   typename ByIds<Result>::BatchDone done) -> std::shared_ptr<Cancellable> {
-    Request request;
+    Request request = what;
     for (const TaskId& id : ids) request.add_task_ids(id.bytes().data(), TaskId::kSize);
-    if constexpr (std::is_same_v<Request, inputspb::ControlRequest>) {
-      request.set_verb(inputspb::CONTROL_VERB_CANCEL);
-    }
     return RetryingCall<Request, Response>::Start(
-        runtime_, Limits(absl::InfiniteDuration()), rpc, std::move(request),
+        runtime_, limits, rpc, std::move(request),
         [convert, ids = std::move(ids),
          done = std::move(done)](absl::StatusOr<Response> response) mutable {
           if (!response.ok()) return done(response.status());
@@ -192,8 +184,32 @@ std::vector<absl::StatusOr<typename ByIds::Item>> ItemsOf(const std::vector<Task
 
 }  // namespace
 
-void GrpcConnection::Cancel(TasksRequest request, CancelDone done) {
-  cancels_->Submit(ItemsOf<ByIds<TaskState>>(request.ids), request.timeout, std::move(done));
+void GrpcConnection::Control(ControlRequest request, ControlDone done) {
+  const auto what = ToProto(request.verb, request.options);
+  if (!what.ok()) return done({request.ids.size(), what.status()});
+  ControllerOf(*what).Submit(ItemsOf<ByIds<TaskState>>(request.ids), request.timeout,
+                             std::move(done));
+}
+
+GrpcConnection::ByIds<TaskState>& GrpcConnection::ControllerOf(
+    const inputspb::ControlRequest& what) {
+  platform::MutexLock lock(mutex_);
+  std::unique_ptr<ByIds<TaskState>>& controller = controllers_[what.SerializeAsString()];
+  if (controller == nullptr) {
+    RetryLimits limits = Limits(absl::InfiniteDuration());
+    // A step that was heard must not be asked again: that would be a second one.
+    if (what.verb() == inputspb::CONTROL_VERB_STEP) limits.retry_for = absl::ZeroDuration();
+    controller = MakeByIds<inputspb::ControlRequest, inputspb::ControlResponse, TaskState>(
+        what, limits,
+        [this](auto* context, const auto& request, auto* queue) {
+          return inputs_->AsyncControl(context, request, queue);
+        },
+        [](TaskId, inputspb::ControlResult& result) -> absl::StatusOr<TaskState> {
+          KANTOKU_RETURN_IF_ERROR(ToStatus(result.status()));
+          return ToState(result.state());
+        });
+  }
+  return *controller;
 }
 
 void GrpcConnection::Get(TasksRequest request, GetDone done) {
@@ -212,6 +228,9 @@ absl::StatusOr<TaskPage> GrpcConnection::List(ListRequest request) {
   proto.set_namespace_(std::move(request.namespace_name));
   proto.set_type(std::move(request.query.type));
   for (const TaskState state : request.query.states) proto.add_states(ToProto(state));
+  if (!request.query.root.empty()) {
+    proto.set_root_id(request.query.root.bytes().data(), TaskId::kSize);
+  }
   proto.set_page_size(request.query.page_size);
   proto.set_page_token(std::move(request.query.page_token));
   KANTOKU_ASSIGN_OR_RETURN(auto response,

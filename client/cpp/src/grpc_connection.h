@@ -39,7 +39,7 @@ class GrpcConnection final : public Connection,
 
   void Spawn(SpawnRequest request, SpawnDone done) override;
   void Await(AwaitRequest request, AwaitDone done) override;
-  void Cancel(TasksRequest request, CancelDone done) override;
+  void Control(ControlRequest request, ControlDone done) override;
   void Get(TasksRequest request, GetDone done) override;
   void GetOutputs(TasksRequest request, GetOutputsDone done) override;
   absl::StatusOr<TaskPage> List(ListRequest request) override;
@@ -55,13 +55,16 @@ class GrpcConnection final : public Connection,
   using ByIds = Gatherer<TaskId, Result>;
 
   std::unique_ptr<Spawner> MakeSpawner(const std::string& namespace_name);
-  // A gatherer whose batch of ids is one `Request` through `rpc`; `convert` reads one result.
+  // A gatherer whose batch of ids is one `Request` through `rpc`, all but the ids like `what`;
+  // `convert` reads one result.
   template <typename Request, typename Response, typename Result, typename Rpc, typename Convert>
-  std::unique_ptr<ByIds<Result>> MakeByIds(Rpc rpc, Convert convert,
+  std::unique_ptr<ByIds<Result>> MakeByIds(Request what, RetryLimits limits, Rpc rpc,
+                                           Convert convert,
                                            typename ByIds<Result>::AskAgain ask_again = nullptr);
 
   RetryLimits Limits(absl::Duration timeout) const;
   Spawner& SpawnerOf(const std::string& namespace_name);
+  ByIds<TaskState>& ControllerOf(const inputs::v1::ControlRequest& what);
   std::string NewRequestId() const;
 
   const GrpcConnectionOptions options_;
@@ -75,12 +78,14 @@ class GrpcConnection final : public Connection,
   platform::CallQueue queue_;
   const CallRuntime runtime_;
   AwaitHub awaits_;
-  std::unique_ptr<ByIds<TaskState>> cancels_;
   std::unique_ptr<ByIds<TaskInfo>> gets_;
   std::unique_ptr<ByIds<Output>> outputs_now_;
 
   platform::Mutex mutex_;
   absl::flat_hash_map<std::string, std::unique_ptr<Spawner>> spawners_ ABSL_GUARDED_BY(mutex_);
+  // By what they ask for, as it is sent: verb, tree, and an escalation of two figures.
+  absl::flat_hash_map<std::string, std::unique_ptr<ByIds<TaskState>>> controllers_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace kantoku::internal

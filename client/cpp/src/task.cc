@@ -73,4 +73,11 @@ Option Effect(EffectClass effect) {
   return Set([=](TaskSpec& spec) { spec.effect = effect; });
 }
 
+Option ChildOf(TaskId parent, TaskId root) {
+  return Set([=](TaskSpec& spec) {
+    spec.parent = parent;
+    spec.root = root;
+  });
+}
+
 }  // namespace kantoku

@@ -6,13 +6,17 @@
 namespace kantoku {
 namespace {
 
-constexpr std::array<std::pair<TaskState, std::string_view>, 10> kStates = {{
+constexpr std::array<std::pair<TaskState, std::string_view>, 14> kStates = {{
     {TaskState::kUnknown, "unknown"},
     {TaskState::kScheduled, "scheduled"},
     {TaskState::kReady, "ready"},
     {TaskState::kLeased, "leased"},
     {TaskState::kRunning, "running"},
     {TaskState::kCancelling, "cancelling"},
+    {TaskState::kInterrupting, "interrupting"},
+    {TaskState::kPausing, "pausing"},
+    {TaskState::kPaused, "paused"},
+    {TaskState::kResuming, "resuming"},
     {TaskState::kSettling, "settling"},
     {TaskState::kSucceeded, "succeeded"},
     {TaskState::kFailed, "failed"},
@@ -51,6 +55,24 @@ std::string_view ToString(WaitCause cause) {
       return "no_credit";
     case WaitCause::kExecutorQueue:
       return "executor_queue";
+    case WaitCause::kPaused:
+      return "paused";
+  }
+  return "";
+}
+
+std::string_view ToString(ControlVerb verb) {
+  switch (verb) {
+    case ControlVerb::kCancel:
+      return "cancel";
+    case ControlVerb::kInterrupt:
+      return "interrupt";
+    case ControlVerb::kPause:
+      return "pause";
+    case ControlVerb::kResume:
+      return "resume";
+    case ControlVerb::kStep:
+      return "step";
   }
   return "";
 }

@@ -9,6 +9,7 @@ void Effects::Clear() {
   sessions.clear();
   references.clear();
   requests.clear();
+  trees.clear();
   high_water.clear();
   history.clear();
   dead.clear();

@@ -20,8 +20,12 @@ struct StateRecord {
   uint32_t failed_attempts = 0;
   bool cancel_requested = false;
   bool once_begun = false;  // Of effect ONCE, and may have begun: never dispatched again.
+  bool interrupt_requested = false;       // Goes with cancel_requested.
+  bool pause_requested = false;
+  bool stepping = false;  // Goes with pause_requested: runs to its next pause point.
   std::optional<TaskState> intended_end;  // Set while SETTLING.
   std::optional<absl::Time> not_before;   // Of a backoff.
+  std::optional<absl::Time> stop_by;      // Of a held dispatch: when its executor is overruled.
   Failure last_failure;
   bool operator==(const StateRecord&) const = default;
 };
@@ -55,13 +59,24 @@ struct ReferenceRecord {
   bool operator==(const ReferenceRecord&) const = default;
 };
 
+// What was asked of a whole tree, by the key of its root: of the members it had and of those that it
+// gets. Lives as long as the tree; one that asks to resume, until every member has heard of it.
+struct TreeRecord {
+  TaskId root;
+  ControlVerb verb = ControlVerb::kCancel;
+  bool swept = false;  // Every member of then has heard of it.
+  std::optional<uint32_t> escalation_ms;  // Of an interrupt that names one.
+  bool operator==(const TreeRecord&) const = default;
+};
+
 // A spawn call that may be repeated. Ids follow from `first_sequence`, `created` and `random`, but
-// for the exceptions: items whose reference was taken.
+// for the exceptions: items whose reference was taken, or that were refused.
 struct RequestRecord {
   struct Exception {
     uint32_t index;
-    TaskId holder;
-    std::string conflict;  // The field that differs; empty: an equal spec, `holder` is the answer.
+    TaskId holder;  // Of the reference; empty: the item was refused.
+    // The field that differs; empty: an equal spec, `holder` is the answer. Of a refused item: why.
+    std::string conflict;
     bool operator==(const Exception&) const = default;
   };
   Digest request;  // Of namespace, owner and request id.
@@ -96,6 +111,8 @@ struct DispatchMessage {
   uint32_t timeout_ms;
   uint32_t retention_s;
   bool confirm_start;  // The handler begins only after a StartMessage.
+  bool pause;          // The handler stops at its first pause point.
+  TaskId root;         // Of its tree; its own id where it is in none.
 };
 
 // The handler of a dispatch may begin.
@@ -105,7 +122,8 @@ struct StartMessage {
   uint32_t dispatch;
 };
 
-enum class HandlerAction : uint8_t { kCancel = 1, kRevoke = 2 };
+// The wire's numbers.
+enum class HandlerAction : uint8_t { kCancel = 1, kRevoke, kInterrupt, kPause, kResume, kStep };
 
 struct HandlerMessage {
   ConnectionId connection;
@@ -113,6 +131,7 @@ struct HandlerMessage {
   uint32_t dispatch;
   HandlerAction action;
   std::string_view reason;  // Static storage.
+  uint32_t number;          // Of the pauses, resumptions and steps of this dispatch; else 0.
 };
 
 // Asks Outputs to close a dispatch, or to take an end that Inputs decided.
@@ -146,6 +165,11 @@ enum class EventType : uint8_t {
   kExecutorConnected,
   kExecutorDisconnected,
   kExecutorLost,
+  kTaskInterrupting,
+  kTaskPausing,
+  kTaskPaused,
+  kTaskResuming,
+  kTaskResumed,
 };
 
 struct EventMessage {
@@ -172,6 +196,7 @@ struct Effects {
   std::vector<Change<SessionRecord>> sessions;
   std::vector<Change<ReferenceRecord>> references;
   std::vector<Change<RequestRecord>> requests;
+  std::vector<Change<TreeRecord>> trees;
   std::vector<Change<uint64_t>> high_water;  // By slot: sequences below are used or reserved.
   std::vector<Change<std::vector<TaskView>>> history;  // Succeeded tasks, one row a group.
   std::vector<Change<std::vector<TaskView>>> dead;     // Failed and cancelled ones.

@@ -9,9 +9,9 @@
 #include "services/platform/planted.h"
 #include "services/platform/status.h"
 
-// Spawning, control and questions. What happens between dispatch and end is in
-// engine_lifecycle.cc, what executors say of it in engine_reports.cc, sessions in
-// engine_sessions.cc, recovery in engine_recovery.cc.
+// Spawning and questions. Control is in engine_control.cc, trees are in engine_trees.cc. What happens
+// between dispatch and end is in engine_lifecycle.cc, what executors say of it in
+// engine_reports.cc, sessions in engine_sessions.cc, recovery in engine_recovery.cc.
 namespace kantoku::inputs {
 namespace {
 
@@ -38,18 +38,24 @@ std::string_view FirstDifference(const SpecHashes& a, const SpecHashes& b) {
   return {};
 }
 
-// The name as text that outlives every record.
-std::string_view FieldName(std::string_view name) {
-  if (name.empty()) return {};
-  const auto known = std::ranges::find(kSpecFieldNames, name);
-  return known == kSpecFieldNames.end() ? "spec" : *known;
+// What a repeat says of an item that was not taken, as texts that outlive every record.
+SpawnOutcome::Item NotTaken(const RequestRecord::Exception& exception) {
+  if (exception.holder.empty()) {
+    for (const std::string_view word : {SpawnOutcome::kTreeStopping, SpawnOutcome::kRootMismatch}) {
+      if (exception.conflict == word) return {.refusal = word};
+    }
+    return {.refusal = SpawnOutcome::kParentUnknown};
+  }
+  if (exception.conflict.empty()) return {.id = exception.holder};
+  const auto known = std::ranges::find(kSpecFieldNames, std::string_view(exception.conflict));
+  return {.id = exception.holder, .conflict = known == kSpecFieldNames.end() ? "spec" : *known};
 }
 
 }  // namespace
 
 bool TaskFilter::Matches(const TaskView& view) const {
   return view.name_space == name_space && (type.empty() || view.type == type) && !owner.empty() &&
-         view.owner == owner &&
+         view.owner == owner && (root.empty() || view.root == root) &&
          (states.empty() || std::ranges::find(states, view.state) != states.end());
 }
 
@@ -86,8 +92,7 @@ SpawnOutcome Engine::Repeat(const RequestRecord& record) const {
   for (uint32_t i = 0; i < record.count; ++i) {
     SpawnOutcome::Item& item = outcome.items[i];
     if (exception != record.exceptions.end() && exception->index == i) {
-      item = {
-          .id = exception->holder, .created = false, .conflict = FieldName(exception->conflict)};
+      item = NotTaken(*exception);
       ++exception;
     } else {
       item.id = TaskId::Make(record.created, record.slot, sequence++, SplitMix(record.random + i));
@@ -103,17 +108,18 @@ absl::Status Engine::CheckRoom(std::span<const TaskSpec> specs) const {
                  absl::StrCat("specs: ", tasks_.size(), " tasks are pending, ", specs.size(),
                               " more exceed the limit of ", options_.max_pending));
   }
-  // Answers about references that were taken are remembered one by one. Which of these are taken
-  // shows only later: as if all were.
+  // Answers about references that were taken, and about tasks that were refused for their parent,
+  // are remembered one by one. Which of these come to that shows only later: as if all did.
   const size_t repeats = requests_.repeats();
   if (repeats + specs.size() <= options_.max_repeats) return absl::OkStatus();
-  const auto named = static_cast<size_t>(
-      std::ranges::count_if(specs, [](const TaskSpec& spec) { return !spec.reference.empty(); }));
+  const auto named = static_cast<size_t>(std::ranges::count_if(specs, [](const TaskSpec& spec) {
+    return !spec.reference.empty() || !spec.parent.empty() || !spec.root.empty();
+  }));
   if (named == 0 || repeats + named <= options_.max_repeats) return absl::OkStatus();
   return Error(
       absl::StatusCode::kResourceExhausted, "REPEAT_LIMIT",
-      absl::StrCat("specs.reference: ", repeats, " repeats are remembered for 10 minutes, ", named,
-                   " more may exceed the limit of ", options_.max_repeats));
+      absl::StrCat("specs: ", repeats, " repeats of references and refused children are remembered ",
+                   "for 10 minutes, ", named, " more may exceed the limit of ", options_.max_repeats));
 }
 
 absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const Now& now,
@@ -143,20 +149,31 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       record.exceptions.push_back({i, holder->task, std::string(conflict)});
       continue;
     }
+    const Kinship kin = FindKin(command, spec);
+    if (!kin.refusal.empty()) {
+      record.exceptions.push_back({i, TaskId(), std::string(kin.refusal)});
+      continue;
+    }
     const TaskId id = TaskId::Make(now.wall, slot, sequence++, SplitMix(command.random + i));
     const TaskIndex index = Admit(id, command.name_space, owner, spec);
+    if (!kin.root.empty()) Join(index, spec.parent, kin.root);
+    Task& task = tasks_.at(index);
+    if (task.pause_requested) WriteState(task, std::nullopt, effects);
     if (!spec.reference.empty()) {
       const ReferenceRecord reference{id, std::string(command.name_space),
                                       std::string(command.owner), spec.reference, spec.hashes};
       RecoverReference(reference);
       effects.references.push_back({id.key(), reference});
     }
-    Say(EventType::kTaskCreated, tasks_.at(index), effects);
+    Say(EventType::kTaskCreated, task, effects);
     Enqueue(index, now);
   }
   sequences_[slot].first = sequence;
   SpawnOutcome outcome = Repeat(record);
   outcome.repeated = false;
+  for (SpawnOutcome::Item& item : outcome.items) {
+    if (item.created) item.root = RootOf(item.id);
+  }
   const uint64_t number = requests_.Add(record, AgeTime(now));
   effects.requests.push_back({number, std::move(record)});
   return outcome;
@@ -203,38 +220,25 @@ absl::Status Engine::CheckTypes(std::string_view name_space, size_t count,
 void Engine::Enqueue(TaskIndex index, const Now& now) {
   Task& task = tasks_.at(index);
   if (task.wake > absl::ToUnixNanos(now.wall) && !KANTOKU_PLANTED("delay ignored")) {
-    task.state = TaskState::kScheduled;
+    task.state = task.paused() ? TaskState::kPaused : TaskState::kScheduled;
     wall_alarms_.Push(task.wake, index);
     return;
   }
-  task.state = TaskState::kReady;
   task.backing_off = false;
-  if (task.fenced_dispatch == task.dispatch) matcher_.Push(task.lane, index);
+  task.state = task.paused() ? TaskState::kPaused : TaskState::kReady;
+  if (task.queued()) matcher_.Push(task.lane, index);
+}
+
+void Engine::Dequeue(TaskIndex index, TaskState state) {
+  Task& task = tasks_.at(index);
+  const bool queued = task.queued();
+  if (task.wake_position != 0) Unschedule(index);
+  task.state = state;
+  if (queued) matcher_.Gone(task.lane);
 }
 
 void Engine::Unschedule(TaskIndex index) {
   (tasks_.at(index).backing_off ? steady_alarms_ : wall_alarms_).Remove(index);
-}
-
-absl::StatusOr<TaskState> Engine::Cancel(const TaskId& id, const Now& now, Effects& effects) {
-  const TaskIndex index = tasks_.Find(id);
-  if (index == kNoTask) return Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK", "no such task");
-  Task& task = tasks_.at(index);
-  if (task.state == TaskState::kSettling || task.cancel_requested) return task.state;
-  task.cancel_requested = true;
-  Say(EventType::kTaskCancelling, task, effects);
-  if (task.session == 0) {
-    const bool queued = task.state == TaskState::kReady && task.fenced_dispatch == task.dispatch;
-    if (task.state == TaskState::kScheduled) Unschedule(index);
-    Settle(index, TaskState::kCancelled, {"CANCELLED", ""}, effects);
-    if (queued) matcher_.Gone(task.lane);
-    return TaskState::kSettling;
-  }
-  task.state = TaskState::kCancelling;
-  WriteState(task, std::nullopt, effects);
-  SetAlarm(index, now.steady + options_.cancel_timeout);
-  Tell(task, HandlerAction::kCancel, "CANCELLED", effects);
-  return TaskState::kCancelling;
 }
 
 // ---- Questions ----
@@ -264,6 +268,11 @@ TaskView Engine::ViewOf(const Task& task) const {
                 .last_failure = FailureOf(task)};
   if (task.session != 0) view.session = sessions_.at(task.session).id;
   if (task.has_progress) view.progress = progress_.at(task.key()).fraction;
+  if (task.has_kin) {
+    const TaskIndex index = tasks_.Find(task.id);
+    view.parent = trees_.ParentOf(index);
+    view.root = trees_.TreeOf(index).root;
+  }
   switch (task.state) {
     case TaskState::kScheduled:
       view.cause = task.backing_off ? WaitCause::kBackoff : WaitCause::kDelay;
@@ -274,6 +283,9 @@ TaskView Engine::ViewOf(const Task& task) const {
       break;
     case TaskState::kLeased:
       view.cause = WaitCause::kExecutorQueue;
+      break;
+    case TaskState::kPaused:
+      if (task.session == 0) view.cause = WaitCause::kPaused;
       break;
     default:
       break;

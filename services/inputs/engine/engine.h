@@ -25,6 +25,7 @@
 #include "services/inputs/engine/request_book.h"
 #include "services/inputs/engine/session_table.h"
 #include "services/inputs/engine/task_table.h"
+#include "services/inputs/engine/tree_table.h"
 #include "services/inputs/engine/types.h"
 #include "services/platform/clock.h"
 
@@ -40,6 +41,8 @@ struct EngineOptions {
   absl::Duration grace = absl::Seconds(20);
   absl::Duration start_timeout = absl::Minutes(1);
   absl::Duration cancel_timeout = absl::Seconds(30);
+  absl::Duration interrupt_timeout = absl::Seconds(5);  // Where the interrupt names none.
+  size_t tree_sweep = 2'000;  // Members that hear in one group of what their tree is asked.
   absl::Duration renew_interval = absl::Minutes(15);
   absl::Duration progress_interval = absl::Seconds(1);  // Of a task, between two events.
   absl::Duration history = absl::Hours(1);
@@ -68,9 +71,32 @@ struct SpawnOutcome {
     TaskId id;  // The holder's, unless created.
     bool created = false;
     std::string_view conflict;  // The field in which the reference's holder differs.
+    std::string_view refusal;   // Why it was not taken, one of the words below; it has no id then.
+    TaskId root;                // Of the tree that the created task joined; empty: none.
   };
+  // Neither the parent nor its tree is living, or they are another owner's.
+  static constexpr std::string_view kParentUnknown = "PARENT_UNKNOWN";
+  static constexpr std::string_view kTreeStopping = "TREE_STOPPING";
+  // The parent belongs to another tree than the one that was named.
+  static constexpr std::string_view kRootMismatch = "ROOT_MISMATCH";
+
   std::vector<Item> items;
   bool repeated = false;  // The request was known: nothing was created now.
+};
+
+struct ControlCommand {
+  TaskId task;  // The root, with `tree`.
+  ControlVerb verb = ControlVerb::kCancel;
+  bool tree = false;  // It and everything below it, whatever is spawned there later included.
+  std::optional<absl::Duration> escalation;  // Of an interrupt.
+};
+
+// What an executor has done with a handler that it was told to pause, to resume or to step.
+struct HandlerStatusCommand {
+  TaskId task;
+  uint32_t dispatch = 0;
+  uint32_t number = 0;  // Of what it was told last; 0: nothing but the dispatch itself.
+  bool paused = false;
 };
 
 // A dispatch that an executor says it holds.
@@ -78,6 +104,7 @@ struct HeldDispatch {
   TaskId task;
   uint32_t dispatch = 0;
   bool started = false;
+  bool paused = false;
   bool finished = false;   // It came with a genuine receipt.
   bool disproved = false;  // It came with a receipt that is none.
 };
@@ -110,6 +137,7 @@ struct TaskFilter {
   std::string_view type;          // Empty: all.
   std::vector<TaskState> states;  // Empty: all.
   std::string_view owner;         // Whose tasks; nobody's when empty.
+  TaskId root;                    // Empty: of all trees and of none.
   bool Matches(const TaskView& view) const;
 };
 
@@ -140,6 +168,7 @@ class Engine {
                    const TaskSpec& spec);
   void RecoverState(TaskKey task, const StateRecord& record);
   void RecoverGroup(uint64_t number, const DispatchGroupRecord& record);
+  void RecoverTree(const TreeRecord& record);
   void RecoverReference(const ReferenceRecord& record);
   void RecoverRequest(uint64_t number, RequestRecord record);
   // Queues what waits, starts a fresh grace for what is leased, asks again for open fences.
@@ -150,8 +179,13 @@ class Engine {
   // INVALID_ARGUMENT, REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
-  // The state after the request. NOT_FOUND, NO_SUCH_TASK when it is not living: it may have ended.
-  absl::StatusOr<TaskState> Cancel(const TaskId& task, const platform::Now& now, Effects& effects);
+  // The state after the request, of a tree its root's, SETTLING when that has ended. Of a task,
+  // repeats change nothing, but for steps and for interrupts that leave less time; a tree is asked
+  // anew, whatever single tasks of it were asked since. NOT_FOUND, NO_SUCH_TASK when neither the task nor, with `tree`, anything below it is
+  // living: it may have ended. FAILED_PRECONDITION, TASK_STOPPING when a task that is being stopped
+  // is to pause, resume or step; NOT_PAUSED when one that is not paused is to step.
+  absl::StatusOr<TaskState> Control(const ControlCommand& command, const platform::Now& now,
+                                    Effects& effects);
 
   // ---- Executors ----
   // A verdict for each held dispatch; for what is kept, LeaseOf tells what a new token is of. A
@@ -172,6 +206,10 @@ class Engine {
   // cancelled. Said again, it is confirmed again.
   absl::Status Started(ConnectionId connection, const TaskId& task, uint32_t dispatch,
                        const platform::Now& now, Effects& effects);
+  // The handler has paused, or goes on, as it was told; see HandlerStatusCommand. One that is paused
+  // and is not to be is told to go on.
+  absl::Status HandlerStatus(ConnectionId connection, const HandlerStatusCommand& command,
+                             const platform::Now& now, Effects& effects);
   // A genuine receipt finishes the task whoever shows it; one for a task that is gone is fine.
   void Finished(const TaskId& task, uint32_t dispatch, const platform::Now& now, Effects& effects);
   // The session says that the task is done and cannot prove it: the dispatch is taken back, and the
@@ -208,6 +246,10 @@ class Engine {
   // ---- Questions ----
   // A living task.
   std::optional<TaskView> Find(const TaskId& task) const;
+  // Any living task of a tree; nullopt when there is none, or the root is in no tree.
+  std::optional<TaskView> FindInTree(const TaskId& root) const;
+  // What the handler of a held dispatch was told and is still to heed; nullopt when it is nothing.
+  std::optional<HandlerMessage> StandingControl(const TaskId& task) const;
   // Tasks that ended since the last FinishGroup: what its rows will hold.
   const std::vector<TaskView>& ended() const { return ended_; }
   const std::vector<TaskView>& died() const { return died_; }
@@ -253,6 +295,11 @@ class Engine {
     uint64_t number = 0;
     uint32_t open = 0;  // Dispatches that are not over.
   };
+  // Of a held dispatch whose handler was told to pause, to resume or to step.
+  struct Steering {
+    uint32_t number = 0;                   // Of what it was told last.
+    std::optional<absl::Duration> left{};  // Of its time, while it is paused.
+  };
 
   // Spawning.
   absl::Status CheckRoom(std::span<const TaskSpec> specs) const;
@@ -267,8 +314,47 @@ class Engine {
   absl::Status CheckTypes(std::string_view name_space, size_t count,
                           absl::FunctionRef<std::string_view(size_t)> type,
                           std::string_view field) const;
+  // Takes a waiting task out of where it waits, to go on in `state`.
+  void Dequeue(TaskIndex index, TaskState state);
   // Out of the heap in which it waits for its time.
   void Unschedule(TaskIndex index);
+
+  // Control.
+  absl::StatusOr<TaskState> Steer(TaskIndex index, const ControlCommand& command,
+                                  const platform::Now& now, Effects& effects);
+  void Stop(TaskIndex index, const ControlCommand& command, const platform::Now& now,
+            Effects& effects);
+  void Pause(TaskIndex index, const platform::Now& now, Effects& effects);
+  void Unpause(TaskIndex index, const platform::Now& now, Effects& effects);
+  absl::Status Step(TaskIndex index, const platform::Now& now, Effects& effects);
+  void TellNext(TaskIndex index, HandlerAction action, Effects& effects);
+  void OnPaused(TaskIndex index, const platform::Now& now, Effects& effects);
+  // How long what the handler does now may take: nothing ends it when it is paused.
+  void SetHandlerAlarm(TaskIndex index, const platform::Now& now);
+  // The end of a task that was to be cancelled or interrupted.
+  static Failure StoppedBecause(const Task& task, std::string_view message);
+  // When a backoff that still runs is over, by the wall clock.
+  std::optional<absl::Time> BackoffEnd(TaskIndex index, const platform::Now& now) const;
+
+  // Trees.
+  struct Kinship {
+    TaskId root;  // Empty: in no tree.
+    std::string_view refusal;
+  };
+  Kinship FindKin(const SpawnCommand& command, const TaskSpec& spec) const;
+  void Join(TaskIndex index, const TaskId& parent, const TaskId& root);
+  TaskId RootOf(const TaskId& task) const;  // Empty when it is in no tree.
+  TreeTable::Tree& FoundTree(const TaskId& root);
+  void LeaveTree(TaskIndex index, Effects& effects);
+  absl::StatusOr<TaskState> ControlTree(const ControlCommand& command, const platform::Now& now,
+                                        Effects& effects);
+  void AskTree(TreeTable::Tree& tree, const ControlCommand& command, Effects& effects);
+  static TreeRecord RecordOf(const TreeTable::Tree& tree);
+  void HearTree(TaskIndex index, const platform::Now& now, Effects& effects);
+  void SweepTrees(const platform::Now& now, Effects& effects);
+  // Of a task that was just taken from its queue: it hears of what its tree was asked. Whether it
+  // may be dispatched all the same.
+  bool HeedsTree(TaskIndex index, const platform::Now& now, Effects& effects);
 
   // Dispatch.
   void DispatchReady(const platform::Now& now, Effects& effects);
@@ -281,6 +367,8 @@ class Engine {
   // To the session that holds it, if connected.
   void Tell(const Task& task, HandlerAction action, std::string_view reason,
             Effects& effects) const;
+  // Says it again to a handler that may not have heard.
+  void Retell(TaskIndex index, Effects& effects) const;
   absl::StatusOr<TaskIndex> FindHeld(ConnectionId connection, const TaskId& task,
                                      uint32_t dispatch) const;
 
@@ -289,7 +377,7 @@ class Engine {
                                   const platform::Now& now, Effects& effects);
   // The handler of the held dispatch has begun, or is allowed to.
   void Begin(TaskIndex index, const platform::Now& now, Effects& effects);
-  void GoOn(TaskIndex index, bool started, const platform::Now& now, Effects& effects);
+  void GoOn(TaskIndex index, const HeldDispatch& held, const platform::Now& now, Effects& effects);
   void EndSession(SessionNumber number, bool lost, const platform::Now& now, Effects& effects);
 
   // Ends and new starts.
@@ -343,6 +431,7 @@ class Engine {
   IndexedHeap<PlaceOfSession> session_alarms_{PlaceOfSession{&sessions_}};
   Interner<std::string> names_;  // Owners and namespaces.
   Interner<RetryPolicy> policies_;
+  TreeTable trees_;
   RequestBook requests_;
   History history_;
   History dead_;
@@ -350,6 +439,7 @@ class Engine {
   absl::flat_hash_map<TaskKey, std::string> reference_keys_;
   absl::flat_hash_map<TaskKey, Failure> failures_;
   absl::flat_hash_map<TaskKey, LatestProgress> progress_;
+  absl::flat_hash_map<TaskKey, Steering> steerings_;
   std::deque<std::pair<absl::Duration, TaskKey>> late_progress_;  // Steady times, ascending.
   absl::flat_hash_map<uint32_t, std::pair<uint64_t, uint64_t>> sequences_;  // Slot: next, reserved.
   std::vector<Group> groups_;

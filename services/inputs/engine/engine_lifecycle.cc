@@ -30,7 +30,15 @@ void Engine::DispatchReady(const Now& now, Effects& effects) {
   if (draining_) return;
   DispatchGroupRecord record;
   uint32_t group = 0;
-  while (const auto match = matcher_.Next()) {
+  size_t stopped = 0;
+  while (stopped < options_.tree_sweep) {
+    const auto match = matcher_.Next();
+    if (!match.has_value()) break;
+    if (!HeedsTree(match->task, now, effects)) {
+      matcher_.SetRoom(match->session, sessions_.at(match->session).room());
+      ++stopped;
+      continue;
+    }
     if (record.entries.empty()) group = OpenGroup();
     Task& task = tasks_.at(match->task);
     Session& session = sessions_.at(match->session);
@@ -63,7 +71,9 @@ DispatchMessage Engine::MessageFor(const Task& task, const Session& session) con
           .type = matcher_.type(task.lane),
           .timeout_ms = task.timeout_ms,
           .retention_s = task.retention_s,
-          .confirm_start = task.once};
+          .confirm_start = task.once,
+          .pause = task.stepping,
+          .root = task.has_kin ? trees_.TreeOf(tasks_.Find(task.id)).root : task.id};
 }
 
 uint32_t Engine::OpenGroup() {
@@ -113,13 +123,16 @@ void Engine::Release(TaskIndex index, Effects& effects) {
   task.closed_dispatch = task.dispatch;
   if (task.has_progress) progress_.erase(task.key());
   task.has_progress = false;
+  if (task.steered) steerings_.erase(task.key());
+  task.steered = false;
 }
 
 void Engine::Tell(const Task& task, HandlerAction action, std::string_view reason,
                   Effects& effects) const {
   const ConnectionId connection = sessions_.at(task.session).connection;
   if (connection == 0) return;
-  effects.controls.push_back({connection, task.id, task.dispatch, action, reason});
+  const uint32_t number = task.steered ? steerings_.at(task.key()).number : 0;
+  effects.controls.push_back({connection, task.id, task.dispatch, action, reason, number});
 }
 
 absl::StatusOr<TaskIndex> Engine::FindHeld(ConnectionId connection, const TaskId& id,
@@ -198,6 +211,11 @@ void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Ef
     FailAsUnknown(index, reason, effects);
     return;
   }
+  if (task.paused()) {  // As somebody wanted it.
+    Say(EventType::kTaskReturned, task, effects).failure.reason = reason;
+    Reschedule(index, absl::ZeroDuration(), now, effects);
+    return;
+  }
   if (OutOfDispatches(task)) {
     FailForDispatches(index, reason, effects);
     return;
@@ -212,7 +230,7 @@ void Engine::TakeBack(TaskIndex index, bool lost, const Now& now, Effects& effec
   const bool begun = task.begun;
   Release(index, effects);
   if (task.cancel_requested) {
-    Settle(index, TaskState::kCancelled, {"CANCELLED", "the executor was lost"}, effects);
+    Settle(index, TaskState::kCancelled, StoppedBecause(task, "the executor was lost"), effects);
   } else if (lost && begun && !task.once_begun) {
     AttemptFailed(index, {"EXECUTOR_LOST", "the executor did not come back within the grace"}, now,
                   effects);
@@ -235,7 +253,7 @@ void Engine::BackOff(TaskIndex index, absl::Duration pause, const Now& now) {
   task.wake = 0;
   task.backing_off = pause > absl::ZeroDuration();
   if (!task.backing_off) return Enqueue(index, now);
-  task.state = TaskState::kScheduled;
+  task.state = task.paused() ? TaskState::kPaused : TaskState::kScheduled;
   SetAlarm(index, now.steady + pause);
 }
 
@@ -272,17 +290,18 @@ void Engine::FenceAnswered(const TaskId& id, uint32_t dispatch, std::optional<Ta
   Task& task = tasks_.at(index);
   if (dispatch != task.dispatch || task.fenced_dispatch == dispatch) return;
   task.fenced_dispatch = dispatch;
-  if (task.state == TaskState::kReady) matcher_.Push(task.lane, index);
+  if (task.queued()) matcher_.Push(task.lane, index);
 }
 
 void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
-  const bool queued = task.state == TaskState::kReady && task.fenced_dispatch == task.dispatch;
-  if (task.state == TaskState::kScheduled) Unschedule(index);
   EventMessage& event = Say(EventType::kTaskFinished, task, effects);
-  if (task.session != 0) Release(index, effects);
-  task.state = end;
-  if (queued) matcher_.Gone(task.lane);
+  if (task.session != 0) {
+    Release(index, effects);
+    task.state = end;
+  } else {
+    Dequeue(index, end);
+  }
   const bool succeeded = end == TaskState::kSucceeded;
   event.state = end;
   if (!succeeded) event.failure = FailureOf(task);
@@ -298,6 +317,7 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (task.has_state_record) effects.states.push_back({task.key(), std::nullopt});
   if (succeeded) effects.erased_specs.push_back(task.key());
   if (task.has_failure) failures_.erase(task.key());
+  if (task.has_kin) LeaveTree(index, effects);
   matcher_.Leave(task.lane);
   names_.Leave(task.owner);
   policies_.Leave(task.policy);
@@ -309,8 +329,12 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
                      .failed_attempts = task.failed_attempts,
                      .cancel_requested = task.cancel_requested,
                      .once_begun = task.once_begun,
+                     .interrupt_requested = task.interrupt_requested,
+                     .pause_requested = task.pause_requested,
+                     .stepping = task.stepping,
                      .not_before = not_before,
                      .last_failure = FailureOf(task)};
+  if (task.cancel_requested && task.session != 0) record.stop_by = absl::FromUnixNanos(task.wake);
   if (task.state == TaskState::kSettling) record.intended_end = task.intended_end;
   task.has_state_record = true;
   effects.states.push_back({task.key(), std::move(record)});
@@ -329,22 +353,23 @@ void Engine::ClearAlarm(TaskIndex index) {
 
 void Engine::TaskDue(TaskIndex index, const Now& now, Effects& effects) {
   const Task& task = tasks_.at(index);
-  const TaskState state = task.state;
-  if (state == TaskState::kScheduled) return Enqueue(index, now);
-  const std::string_view reason = state == TaskState::kLeased    ? "START_TIMEOUT"
-                                  : state == TaskState::kRunning ? "TIMEOUT"
-                                                                 : "CANCELLED";
+  if (task.session == 0) return Enqueue(index, now);
+  const bool begun = task.begun;
+  const std::string_view reason = task.interrupt_requested ? "INTERRUPTED"
+                                  : task.cancel_requested  ? "CANCELLED"
+                                  : begun                  ? "TIMEOUT"
+                                                           : "START_TIMEOUT";
   Tell(task, HandlerAction::kRevoke, reason, effects);
   Release(index, effects);
-  if (state == TaskState::kLeased) {
-    Return(index, reason, now, effects);
-  } else if (state == TaskState::kRunning) {
+  if (task.cancel_requested) {
+    Settle(index, TaskState::kCancelled,
+           StoppedBecause(task, "the executor did not confirm in time"), effects);
+  } else if (begun) {
     AttemptFailed(index,
                   {std::string(reason), absl::StrCat("ran longer than ", task.timeout_ms, " ms")},
                   now, effects);
   } else {
-    Settle(index, TaskState::kCancelled, {"CANCELLED", "the executor did not confirm in time"},
-           effects);
+    Return(index, reason, now, effects);
   }
 }
 
@@ -410,6 +435,7 @@ void Engine::Forget(const Now& now, Effects& effects) {
 
 void Engine::FinishGroup(const Now& now, Effects& effects) {
   Tick(now, effects);
+  SweepTrees(now, effects);
   DispatchReady(now, effects);
   const auto close_row = [&](std::vector<TaskView>& ended, History& history, auto& changes) {
     const auto number = history.Close(AgeTime(now));
@@ -421,7 +447,9 @@ void Engine::FinishGroup(const Now& now, Effects& effects) {
 }
 
 void Engine::FreeUnused() {
-  if (draining_) return;  // Lanes with ready tasks are not matched any more, and the end is near.
+  // Lanes with ready tasks may not be matched for now; while it drains not any more, and the end is
+  // near.
+  if (matcher_.MayMatch()) return;
   matcher_.FreeUnused(options_.idle_names);
   names_.FreeUnused(options_.idle_names);
   policies_.FreeUnused(options_.idle_names);
@@ -449,7 +477,7 @@ absl::Duration Engine::NextWake(const Now& now) const {
   at_age(history_.oldest() + options_.history);
   at_age(dead_.oldest() + options_.dead_retention);
   at_age(requests_.oldest() + options_.request_memory);
-  return wake;
+  return trees_.sweeping() || MayDispatch() ? now.steady : wake;
 }
 
 }  // namespace kantoku::inputs

@@ -21,6 +21,13 @@ History::Row RowOf(uint64_t number, const std::vector<TaskView>& tasks) {
   return row;
 }
 
+// Of a dispatch of which nobody has said yet whether it has begun.
+TaskState HeldState(const Task& task) {
+  if (task.interrupt_requested) return TaskState::kInterrupting;
+  if (task.cancel_requested) return TaskState::kCancelling;
+  return task.paused() ? TaskState::kPausing : TaskState::kLeased;
+}
+
 }  // namespace
 
 void Engine::RecoverHighWater(uint32_t slot, uint64_t reserved) {
@@ -48,7 +55,8 @@ void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::str
     dead_.AddBytes(id.key(), spec.stored_bytes);
     return;
   }
-  Admit(id, name_space, names_.Intern(std::string(owner)), spec);
+  const TaskIndex index = Admit(id, name_space, names_.Intern(std::string(owner)), spec);
+  if (!spec.root.empty()) Join(index, spec.parent, spec.root);
 }
 
 void Engine::RecoverState(TaskKey key, const StateRecord& record) {
@@ -61,6 +69,9 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
   task.failed_attempts = static_cast<uint16_t>(record.failed_attempts);
   task.cancel_requested = record.cancel_requested && !KANTOKU_PLANTED("cancel lost in recovery");
   task.once_begun = record.once_begun && !KANTOKU_PLANTED("start of ONCE lost in recovery");
+  task.interrupt_requested = record.interrupt_requested;
+  task.pause_requested = record.pause_requested;
+  task.stepping = record.stepping;
   if (record.intended_end.has_value()) {
     task.state = TaskState::kSettling;
     task.intended_end = *record.intended_end;
@@ -68,6 +79,9 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
   if (record.not_before.has_value()) {
     task.wake = absl::ToUnixNanos(*record.not_before);
     task.backing_off = true;
+  }
+  if (record.cancel_requested) {
+    task.wake = record.stop_by.has_value() ? absl::ToUnixNanos(*record.stop_by) : 0;
   }
   SetFailure(task, record.last_failure);
 }
@@ -116,7 +130,7 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
   for (const TaskIndex index : living) {
     Task& task = tasks_.at(index);
     if (task.session != 0) {
-      task.state = task.cancel_requested ? TaskState::kCancelling : TaskState::kLeased;
+      task.state = HeldState(task);
     } else if (task.state == TaskState::kSettling) {
       if (KANTOKU_PLANTED("settlement not asked again after a restart")) continue;
       AskFence(task, effects);

@@ -17,7 +17,7 @@ absl::Status Engine::Started(ConnectionId connection, const TaskId& id, uint32_t
   Task& task = tasks_.at(index);
   if (task.once) {
     // A handler that waits for its confirmation is not to begin any more.
-    if (task.state == TaskState::kCancelling) return absl::OkStatus();
+    if (task.cancel_requested) return absl::OkStatus();
     effects.starts.push_back({connection, id, dispatch});
   }
   Begin(index, now, effects);
@@ -34,8 +34,10 @@ void Engine::Begin(TaskIndex index, const Now& now, Effects& effects) {
     task.once_begun = true;
     if (!KANTOKU_PLANTED("start of ONCE not recorded")) WriteState(task, std::nullopt, effects);
   }
-  if (task.state == TaskState::kCancelling) return;
-  task.state = TaskState::kRunning;
+  if (task.cancel_requested) return;
+  if (task.state != TaskState::kResuming) {
+    task.state = task.pause_requested ? TaskState::kPausing : TaskState::kRunning;
+  }
   SetAlarm(index, now.steady + absl::Milliseconds(task.timeout_ms));
 }
 
@@ -53,10 +55,10 @@ absl::Status Engine::Nack(ConnectionId connection, const NackCommand& command, c
                           Effects& effects) {
   KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index,
                            FindHeld(connection, command.task, command.dispatch));
-  const bool cancelled = tasks_.at(index).cancel_requested;
+  const Task& task = tasks_.at(index);
   Release(index, effects);
-  if (cancelled) {
-    Settle(index, TaskState::kCancelled, {"CANCELLED", command.failure.message}, effects);
+  if (task.cancel_requested) {
+    Settle(index, TaskState::kCancelled, StoppedBecause(task, command.failure.message), effects);
     return absl::OkStatus();
   }
   switch (command.kind) {

@@ -11,6 +11,12 @@ namespace kantoku::inputs {
 
 using platform::Now;
 
+namespace {
+
+constexpr absl::Duration kLongestEscalation = absl::Hours(1);
+
+}  // namespace
+
 absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCommand& command,
                                                              const Now& now, Effects& effects) {
   const auto type = [&](size_t i) -> std::string_view { return command.types[i]; };
@@ -71,7 +77,7 @@ std::vector<HeldVerdict> Engine::Resume(Session& session, std::span<const HeldDi
                                             : HeldVerdict::kKept);
     if (verdicts.back() != HeldVerdict::kKept) continue;
     kept.insert(*index);
-    GoOn(*index, dispatch.started, now, effects);
+    GoOn(*index, dispatch, now, effects);
   }
   for (TaskIndex next, index = session.first_held; index != kNoTask; index = next) {
     next = tasks_.at(index).next_held;
@@ -81,16 +87,25 @@ std::vector<HeldVerdict> Engine::Resume(Session& session, std::span<const HeldDi
   return verdicts;
 }
 
-void Engine::GoOn(TaskIndex index, bool started, const Now& now, Effects& effects) {
-  const Task& task = tasks_.at(index);
-  if (task.cancel_requested) {
-    Tell(task, HandlerAction::kCancel, "CANCELLED", effects);
-    if (task.wake_position == 0) SetAlarm(index, now.steady + options_.cancel_timeout);
-  }
-  if (started) {
-    Begin(index, now, effects);
+void Engine::GoOn(TaskIndex index, const HeldDispatch& held, const Now& now, Effects& effects) {
+  Task& task = tasks_.at(index);
+  if (held.started) Begin(index, now, effects);
+  if (task.state == TaskState::kPaused) task.state = TaskState::kPausing;  // Until it says so again.
+  if (!task.cancel_requested) {
+    SetHandlerAlarm(index, now);
   } else if (task.wake_position == 0) {
-    SetAlarm(index, now.steady + options_.start_timeout);
+    // After a restart: by the wall clock of before, which may have been ahead.
+    const absl::Duration left = task.wake == 0 ? options_.cancel_timeout
+                                               : absl::FromUnixNanos(task.wake) - now.wall;
+    SetAlarm(index, now.steady + std::clamp(left, absl::ZeroDuration(), kLongestEscalation));
+  }
+  // It was resumed and has not heard of it.
+  const bool held_back = held.paused && !task.pause_requested && !task.cancel_requested;
+  if (held_back && task.state != TaskState::kResuming) {
+    task.state = TaskState::kResuming;
+    TellNext(index, HandlerAction::kResume, effects);
+  } else {
+    Retell(index, effects);
   }
 }
 
@@ -151,10 +166,10 @@ void Engine::Unsent(const TaskId& id, uint32_t dispatch, const Now& now, Effects
 
 // A dispatch that leads to nothing, through no fault of the handler's.
 void Engine::GiveUp(TaskIndex index, std::string_view reason, const Now& now, Effects& effects) {
-  const bool cancelled = tasks_.at(index).cancel_requested;
+  const Task& task = tasks_.at(index);
   Release(index, effects);
-  if (cancelled) {
-    Settle(index, TaskState::kCancelled, {"CANCELLED", ""}, effects);
+  if (task.cancel_requested) {
+    Settle(index, TaskState::kCancelled, StoppedBecause(task, ""), effects);
   } else {
     Return(index, reason, now, effects);
   }

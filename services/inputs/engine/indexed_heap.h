@@ -24,6 +24,8 @@ class IndexedHeap {
   size_t size() const { return entries_.size(); }
   int64_t top_time() const { return entries_.front().time; }
   uint32_t top() const { return entries_.front().item; }
+  // Of an item that is in it.
+  int64_t TimeOf(uint32_t item) const { return entries_[place_(item) - 1].time; }
 
   // `item` must be in no heap.
   void Push(int64_t time, uint32_t item) {

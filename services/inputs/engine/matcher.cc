@@ -39,7 +39,7 @@ void Matcher::FreeUnused(size_t keep) {
 
 bool Matcher::IsWaiting(TaskIndex task, TaskKey key) const {
   const Task& entry = tasks_.at(task);
-  return entry.key() == key && entry.state == TaskState::kReady;
+  return entry.key() == key && entry.queued();
 }
 
 void Matcher::Push(LaneIndex lane, TaskIndex task) {

@@ -1,5 +1,6 @@
 #include "services/inputs/engine/ready_queue.h"
 
+#include <optional>
 #include <utility>
 
 #include "services/platform/planted.h"
@@ -57,9 +58,12 @@ void ReadyQueue::Compact(IsWaiting is_waiting) {
   size_ = 0;
   stale_ = 0;
   for (auto& [priority, level] : old) {
+    std::optional<TaskKey> previous;  // A task that left and came back has an entry for each time.
     while (!level.empty()) {
       const Entry entry = level.Take();
-      if (is_waiting(entry.task, entry.key)) Push(entry.task, entry.key, priority);
+      if (entry.key == previous || !is_waiting(entry.task, entry.key)) continue;
+      previous = entry.key;
+      Push(entry.task, entry.key, priority);
     }
   }
 }

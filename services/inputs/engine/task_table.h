@@ -17,7 +17,8 @@ inline constexpr TaskIndex kNoTask = UINT32_MAX;
 // reference, progress) is kept beside the table.
 struct Task {
   TaskId id;
-  int64_t wake = 0;            // Key in the heap that holds it; see Engine.
+  // Wall time (ns): before which it waits; of a held one that is to stop, when that is decided here.
+  int64_t wake = 0;
   uint32_t wake_position = 0;  // Place in that heap + 1; 0: in none.
   uint32_t lane = 0;
   uint32_t owner = 0;   // Interned.
@@ -45,8 +46,17 @@ struct Task {
   bool once : 1 = false;         // Of effect ONCE.
   bool once_begun : 1 = false;   // ... and a handler may have begun: never dispatched again.
   bool backing_off : 1 = false;  // SCHEDULED by a backoff rather than by its spec.
+  bool interrupt_requested : 1 = false;  // Goes with cancel_requested.
+  bool pause_requested : 1 = false;
+  bool stepping : 1 = false;  // Paused, and yet to run as far as its next pause point.
+  bool steered : 1 = false;   // The handler of the held dispatch was told something.
+  bool has_kin : 1 = false;   // Is in a tree.
 
   TaskKey key() const { return id.key(); }
+  // Whether it waits in its lane's queue: READY, and closed in Outputs.
+  bool queued() const { return state == TaskState::kReady && fenced_dispatch == dispatch; }
+  // Whether it is not to be dispatched while it waits.
+  bool paused() const { return pause_requested && !stepping; }
 };
 
 // Living tasks by key, in the order of their keys. Task indexes and references stay valid until the

@@ -33,6 +33,10 @@ enum class TaskState : uint8_t {
   kSucceeded,
   kFailed,
   kCancelled,
+  kPausing,
+  kPaused,
+  kResuming,
+  kInterrupting,
 };
 // Says it of each by name: states are numbered as they come, living ones behind final ones too.
 constexpr bool IsFinal(TaskState state) {
@@ -43,6 +47,10 @@ constexpr bool IsFinal(TaskState state) {
     case TaskState::kRunning:
     case TaskState::kCancelling:
     case TaskState::kSettling:
+    case TaskState::kPausing:
+    case TaskState::kPaused:
+    case TaskState::kResuming:
+    case TaskState::kInterrupting:
       return false;
     case TaskState::kSucceeded:
     case TaskState::kFailed:
@@ -60,7 +68,15 @@ enum class WaitCause : uint8_t {
   kNoImplementation,
   kNoCredit,
   kExecutorQueue,
+  kPaused = 8,
 };
+
+// The wire's numbers, which are recorded.
+enum class ControlVerb : uint8_t { kCancel = 1, kInterrupt, kPause, kResume, kStep };
+// Whether nothing but the end can follow.
+constexpr bool Stops(ControlVerb verb) {
+  return verb == ControlVerb::kCancel || verb == ControlVerb::kInterrupt;
+}
 
 // Why a task or one of its attempts failed.
 struct Failure {
@@ -90,9 +106,9 @@ struct RetryPolicy {
 };
 
 // The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
-inline constexpr std::array<std::string_view, 9> kSpecFieldNames = {
+inline constexpr std::array<std::string_view, 10> kSpecFieldNames = {
     "type",    "payload", "content_type",     "priority", "not_before",
-    "timeout", "retry",   "result_retention", "effect"};
+    "timeout", "retry",   "result_retention", "effect",   "parent_id"};
 using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
 
 // What a user asked for, less payload and content type, which the engine never sees. Validated.
@@ -105,6 +121,8 @@ struct TaskSpec {
   uint32_t retention_s = 86'400;
   RetryPolicy retry;
   Effect effect = Effect::kIdempotent;  // kOnce goes with one attempt.
+  TaskId parent;                        // The task whose handler spawned it; empty: none.
+  TaskId root;                          // Of the tree; empty: the parent's, or none.
   SpecHashes hashes{};                  // Zero unless there is a reference.
   uint32_t stored_bytes = 0;            // Of its record, payload included.
 };
@@ -128,6 +146,8 @@ struct TaskView {
   std::string owner;
   std::string type;
   std::string reference;
+  TaskId parent;  // Empty: none.
+  TaskId root;    // Of its tree; empty when it is in none.
   int32_t priority = 0;
   TaskState state = TaskState::kReady;
   WaitCause cause = WaitCause::kNone;

@@ -31,6 +31,16 @@ std::string_view NameOf(EventType type) {
       return "task.cancelling";
     case EventType::kTaskFinished:
       return "task.finished";
+    case EventType::kTaskInterrupting:
+      return "task.interrupting";
+    case EventType::kTaskPausing:
+      return "task.pausing";
+    case EventType::kTaskPaused:
+      return "task.paused";
+    case EventType::kTaskResuming:
+      return "task.resuming";
+    case EventType::kTaskResumed:
+      return "task.resumed";
     case EventType::kExecutorConnected:
       return "executor.connected";
     case EventType::kExecutorDisconnected:
@@ -55,6 +65,14 @@ std::string_view NameOf(TaskState state) {
       return "cancelling";
     case TaskState::kSettling:
       return "settling";
+    case TaskState::kPausing:
+      return "pausing";
+    case TaskState::kPaused:
+      return "paused";
+    case TaskState::kResuming:
+      return "resuming";
+    case TaskState::kInterrupting:
+      return "interrupting";
     case TaskState::kSucceeded:
       return "succeeded";
     case TaskState::kFailed:

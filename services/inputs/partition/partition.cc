@@ -162,7 +162,7 @@ absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const std::shared_ptr<const S
     if (created.empty()) first = item.id.key();
     created.push_back(i);
     scratch_.clear();
-    EncodeSpec(item.id, batch->body(i), scratch_);
+    EncodeSpec(item.id, batch->specs[i].parent, item.root, batch->body(i), scratch_);
     transaction.batch().Put(ToKind(RecordKind::kSpec), item.id.key(), scratch_);
   }
   payloads_.Add(first, batch, std::move(created));
@@ -175,22 +175,47 @@ absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const std::shared_ptr<const S
   return outcome;
 }
 
-void Partition::Cancel(std::vector<TaskId> tasks, std::string owner,
-                       Done<std::vector<absl::StatusOr<TaskState>>> done) {
+void Partition::Control(std::vector<TaskId> tasks, ControlCommand what, std::string owner,
+                        Done<std::vector<absl::StatusOr<TaskState>>> done) {
   using States = std::vector<absl::StatusOr<TaskState>>;
-  Ask<States>(std::move(done),
-              [this, tasks = std::move(tasks), owner = std::move(owner)](Transaction& transaction) {
-                States states;
-                for (const auto& view : Look(tasks, std::span(&owner, 1))) {
-                  states.push_back(!view.ok() ? absl::StatusOr<TaskState>(view.status())
-                                              : ApplyCancel(*view, transaction.now()));
-                }
-                return absl::StatusOr<States>(std::move(states));
-              });
+  Ask<States>(std::move(done), [this, tasks = std::move(tasks), what,
+                                owner = std::move(owner)](Transaction& transaction) {
+    States states;
+    for (const auto& view : what.tree ? LookAtTrees(tasks, owner)
+                                      : Look(tasks, std::span(&owner, 1))) {
+      states.push_back(view.ok() ? ApplyControl(*view, what, transaction.now())
+                                 : absl::StatusOr<TaskState>(view.status()));
+    }
+    return absl::StatusOr<States>(std::move(states));
+  });
 }
 
-absl::StatusOr<TaskState> Partition::ApplyCancel(const TaskView& task, const Now& now) {
-  if (!IsFinal(task.state)) return engine_.Cancel(task.id, now, effects_);
+// A tree may outlive its root: whose it is, any task of it tells, and is shown in its place.
+Partition::Views Partition::LookAtTrees(std::span<const TaskId> roots, const std::string& owner) {
+  Views views;
+  std::vector<TaskId> others;
+  for (const TaskId& root : roots) {
+    auto member = engine_.FindInTree(root);
+    if (member.has_value() && member->owner == owner) {
+      member->id = root;
+      views.emplace_back(*std::move(member));
+    } else {
+      views.emplace_back(absl::UnknownError(""));
+      others.push_back(root);
+    }
+  }
+  Views looked = Look(others, std::span(&owner, 1));
+  auto next = looked.begin();
+  for (auto& view : views) {
+    if (!view.ok()) view = std::move(*next++);
+  }
+  return views;
+}
+
+absl::StatusOr<TaskState> Partition::ApplyControl(const TaskView& task, ControlCommand what,
+                                                  const Now& now) {
+  what.task = task.id;
+  if (!IsFinal(task.state)) return engine_.Control(what, now, effects_);
   return Error(absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
                absl::StrCat("task ", task.id.ToString(),
                             " has ended: ", platform::ToAbsl(NameOf(task.state))));
@@ -301,6 +326,9 @@ void Partition::ApplyFrame(ConnectionId connection, const SessionFrame& frame, c
   for (const auto& progress : frame.progress) {
     check(progress.about, engine_.Progress(connection, progress.about.task, progress.about.dispatch,
                                            progress.fraction, progress.message, now, effects_));
+  }
+  for (const auto& status : frame.handler_states) {
+    check({status.task, status.dispatch}, engine_.HandlerStatus(connection, status, now, effects_));
   }
   for (const auto& refusal : frame.refused) {
     AddRefusal(FrameFor(connection), refusal.task, refusal.dispatch, refusal.status);

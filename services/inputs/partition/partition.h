@@ -62,6 +62,7 @@ struct ListCommand {
   std::string owner;  // Only tasks of this subject.
   std::string type;
   std::vector<TaskState> states;
+  TaskId root;  // Only tasks of this tree; empty: all.
   size_t limit = 100;
   std::string page_token;
 };
@@ -106,9 +107,10 @@ class Partition final : public platform::PartitionMachine {
 
   // ---- Users ----
   void Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done);
-  // One answer per id; ids of other owners are NOT_FOUND.
-  void Cancel(std::vector<TaskId> tasks, std::string owner,
-              Done<std::vector<absl::StatusOr<TaskState>>> done);
+  // What each of `tasks` is asked, the same as `what` with its id; one answer per id. Ids of other
+  // owners are NOT_FOUND.
+  void Control(std::vector<TaskId> tasks, ControlCommand what, std::string owner,
+               Done<std::vector<absl::StatusOr<TaskState>>> done);
   // One answer per id. Each is asked for by the owner at its place, or all by the only one; to
   // anybody else it is NOT_FOUND.
   void GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners,
@@ -176,12 +178,14 @@ class Partition final : public platform::PartitionMachine {
   // Commands.
   absl::StatusOr<SpawnOutcome> ApplySpawn(const std::shared_ptr<const SpawnBatch>& batch,
                                           platform::Transaction& transaction);
-  absl::StatusOr<TaskState> ApplyCancel(const TaskView& task, const platform::Now& now);
+  absl::StatusOr<TaskState> ApplyControl(const TaskView& task, ControlCommand what,
+                                         const platform::Now& now);
   void ApplyFrame(ConnectionId connection, const SessionFrame& frame, const platform::Now& now);
   void ApplyHello(ConnectionId connection, const SessionFrame::Hello& hello,
                   const platform::Now& now);
   // One view for each task, asked for by the owner at its place or by the only one.
   Views Look(std::span<const TaskId> tasks, std::span<const std::string> owners);
+  Views LookAtTrees(std::span<const TaskId> roots, const std::string& owner);
   static void LookInRow(std::span<const TaskView> row, std::span<const TaskId> tasks,
                         std::span<const std::string> owners, std::vector<size_t>& wanted,
                         Views& views);

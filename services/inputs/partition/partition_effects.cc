@@ -46,9 +46,9 @@ outputs::v1::FenceItem ToProto(const FenceMessage& message) {
 void SetControl(const HandlerMessage& message, v1::HandlerControl& control) {
   control.set_task_id(std::string(message.task.bytes()));
   control.set_dispatch(message.dispatch);
-  control.set_action(message.action == HandlerAction::kCancel ? v1::HANDLER_ACTION_CANCEL
-                                                              : v1::HANDLER_ACTION_REVOKE);
+  control.set_action(static_cast<v1::HandlerAction>(message.action));
   control.set_reason(std::string(message.reason));
+  control.set_number(message.number);
 }
 
 }  // namespace
@@ -93,6 +93,7 @@ void Partition::WriteRecords(platform::WriteBatch& batch) {
   WriteChanges(RecordKind::kSession, effects_.sessions, batch);
   WriteChanges(RecordKind::kReference, effects_.references, batch);
   WriteChanges(RecordKind::kRequest, effects_.requests, batch);
+  WriteChanges(RecordKind::kTree, effects_.trees, batch);
   WriteChanges(RecordKind::kHighWater, effects_.high_water, batch);
   WriteChanges(RecordKind::kHistory, effects_.history, batch);
   WriteChanges(RecordKind::kDead, effects_.dead, batch);
@@ -184,6 +185,8 @@ v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall)
   *dispatch.mutable_timeout() = platform::ToProto(absl::Milliseconds(message.timeout_ms));
   dispatch.set_lease_token(SealLeaseFor(message, wall));
   dispatch.set_confirm_start(message.confirm_start);
+  dispatch.set_root_id(std::string(message.root.bytes()));
+  dispatch.set_pause(message.pause);
   return dispatch;
 }
 
@@ -358,10 +361,8 @@ void Partition::SendFetched(const DispatchMessage& message, const StoredSpec& sp
   }
   AddTask(message, spec.content_type, spec.payload, wall);
   // What was said of it meanwhile came before the executor knew it.
-  if (engine_.Find(message.task)->state == TaskState::kCancelling) {
-    SetControl(
-        {message.connection, message.task, message.dispatch, HandlerAction::kCancel, "CANCELLED"},
-        *FrameFor(message.connection).add_controls());
+  if (const auto control = engine_.StandingControl(message.task)) {
+    SetControl(*control, *FrameFor(message.connection).add_controls());
   }
 }
 

@@ -148,7 +148,8 @@ void Partition::LookInRow(std::span<const TaskView> row, std::span<const TaskId>
 
 absl::StatusOr<TaskPage> Partition::ApplyList(const ListCommand& command) {
   KANTOKU_ASSIGN_OR_RETURN(Cursor cursor, ParseCursor(command.page_token));
-  const TaskFilter filter{command.name_space, command.type, command.states, command.owner};
+  const TaskFilter filter{command.name_space, command.type, command.states, command.owner,
+                          command.root};
   TaskPage page;
   if (cursor.living.has_value()) {
     page.tasks = engine_.List(filter, command.limit, kPageBudget, cursor.living);

@@ -62,6 +62,9 @@ absl::Status Partition::Recover() {
       RecoverKind(RecordKind::kGroup, DecodeGroup,
                   [&](uint64_t number, auto record) { engine_.RecoverGroup(number, record); }));
   KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kTree, DecodeTree,
+                  [&](uint64_t, const TreeRecord& record) { engine_.RecoverTree(record); }));
+  KANTOKU_RETURN_IF_ERROR(
       RecoverKind(RecordKind::kReference, DecodeReference,
                   [&](uint64_t, auto record) { engine_.RecoverReference(record); }));
   KANTOKU_RETURN_IF_ERROR(RecoverKind(

@@ -16,7 +16,9 @@ using platform::ByteWriter;
 // formats are read, too.
 constexpr uint64_t kFirstFormat = 1;
 constexpr uint64_t kSecondFormat = 2;  // Effects, and failures that are not retried.
-constexpr size_t kFirstFormatHashes = 8;
+constexpr uint64_t kThirdFormat = 3;   // Trees, and pauses.
+constexpr uint64_t kFirstFormatHashes = 8;
+constexpr uint64_t kSecondFormatHashes = 9;
 
 ByteWriter Begin(std::string& bytes, uint64_t format = kFirstFormat) {
   ByteWriter writer(bytes);
@@ -92,6 +94,25 @@ Effect ReadEffect(ByteReader& reader) {
   return effect;
 }
 
+// Parent and root; of a task without a tree one byte.
+void WriteKin(ByteWriter& writer, const TaskId& parent, const TaskId& root) {
+  writer.Unsigned(root.empty() ? 0 : 1);
+  if (root.empty()) return;
+  writer.Id(parent);
+  writer.Id(root);
+}
+void ReadKin(ByteReader& reader, TaskId& parent, TaskId& root) {
+  if (reader.Unsigned() == 0) return;
+  parent = TaskId(reader.Id());
+  root = TaskId(reader.Id());
+}
+
+ControlVerb ReadVerb(ByteReader& reader) {
+  const auto verb = static_cast<ControlVerb>(reader.Small<uint8_t>());
+  if (verb < ControlVerb::kCancel || verb > ControlVerb::kResume) reader.Fail();
+  return verb;
+}
+
 // Texts by number; each is spelled out where it first occurs.
 class NameWriter {
  public:
@@ -125,8 +146,11 @@ class NameReader {
 
 }  // namespace
 
-void EncodeSpec(const TaskId& id, std::string_view body, std::string& bytes) {
-  Begin(bytes, kSecondFormat).Id(id);
+void EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root, std::string_view body,
+                std::string& bytes) {
+  ByteWriter writer = Begin(bytes, kThirdFormat);
+  writer.Id(id);
+  WriteKin(writer, parent, root);
   bytes.append(body);
 }
 
@@ -157,6 +181,7 @@ absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
   const auto read = [bytes](ByteReader& reader, StoredSpec& record, uint64_t format) {
     record.spec.stored_bytes = static_cast<uint32_t>(bytes.size());
     record.id = TaskId(reader.Id());
+    if (format >= kThirdFormat) ReadKin(reader, record.spec.parent, record.spec.root);
     record.name_space = reader.Text();
     record.owner = reader.Text();
     record.spec.type = reader.Text();
@@ -179,11 +204,11 @@ absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
     record.content_type = reader.Text();
     record.payload = reader.Text();
   };
-  return DecodeUpTo<StoredSpec>(kSecondFormat, "spec", bytes, read);
+  return DecodeUpTo<StoredSpec>(kThirdFormat, "spec", bytes, read);
 }
 
 void Encode(const StateRecord& record, std::string& bytes) {
-  ByteWriter writer = Begin(bytes, kSecondFormat);
+  ByteWriter writer = Begin(bytes, kThirdFormat);
   writer.Unsigned(record.closed_dispatch);
   writer.Unsigned(record.failed_attempts);
   writer.Unsigned(record.cancel_requested ? 1 : 0);
@@ -192,6 +217,10 @@ void Encode(const StateRecord& record, std::string& bytes) {
   WriteTime(writer, record.not_before);
   WriteFailure(writer, record.last_failure);
   writer.Unsigned(record.once_begun ? 1 : 0);
+  writer.Unsigned(record.interrupt_requested ? 1 : 0);
+  writer.Unsigned(record.pause_requested ? 1 : 0);
+  writer.Unsigned(record.stepping ? 1 : 0);
+  WriteTime(writer, record.stop_by);
 }
 
 absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
@@ -203,8 +232,13 @@ absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
     record.not_before = ReadTime(reader);
     record.last_failure = ReadFailure(reader);
     if (format >= kSecondFormat) record.once_begun = reader.Unsigned() != 0;
+    if (format < kThirdFormat) return;
+    record.interrupt_requested = reader.Unsigned() != 0;
+    record.pause_requested = reader.Unsigned() != 0;
+    record.stepping = reader.Unsigned() != 0;
+    record.stop_by = ReadTime(reader);
   };
-  return DecodeUpTo<StateRecord>(kSecondFormat, "state", bytes, read);
+  return DecodeUpTo<StateRecord>(kThirdFormat, "state", bytes, read);
 }
 
 void Encode(const DispatchGroupRecord& record, std::string& bytes) {
@@ -249,11 +283,12 @@ absl::StatusOr<SessionRecord> DecodeSession(std::string_view bytes) {
 }
 
 void Encode(const ReferenceRecord& record, std::string& bytes) {
-  ByteWriter writer = Begin(bytes, kSecondFormat);
+  ByteWriter writer = Begin(bytes, kThirdFormat);
   writer.Id(record.task);
   writer.Text(record.name_space);
   writer.Text(record.owner);
   writer.Text(record.reference);
+  writer.Unsigned(record.hashes.size());
   for (const uint64_t hash : record.hashes) writer.Fixed64(hash);
 }
 
@@ -263,10 +298,14 @@ absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes) {
     record.name_space = reader.Text();
     record.owner = reader.Text();
     record.reference = reader.Text();
-    const size_t hashes = format >= kSecondFormat ? record.hashes.size() : kFirstFormatHashes;
-    for (size_t i = 0; i < hashes; ++i) record.hashes[i] = reader.Fixed64();
+    // What a spec could not have then is 0, as where it is not asked for.
+    const uint64_t hashes = format == kFirstFormat    ? kFirstFormatHashes
+                            : format == kSecondFormat ? kSecondFormatHashes
+                                                      : reader.Unsigned();
+    if (hashes > record.hashes.size()) reader.Fail();
+    for (uint64_t i = 0; i < hashes && reader.good(); ++i) record.hashes[i] = reader.Fixed64();
   };
-  return DecodeUpTo<ReferenceRecord>(kSecondFormat, "reference", bytes, read);
+  return DecodeUpTo<ReferenceRecord>(kThirdFormat, "reference", bytes, read);
 }
 
 void Encode(const RequestRecord& record, std::string& bytes) {
@@ -305,6 +344,25 @@ absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes) {
   });
 }
 
+void Encode(const TreeRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Id(record.root);
+  writer.Unsigned(static_cast<uint64_t>(record.verb));
+  writer.Unsigned(record.swept ? 1 : 0);
+  writer.Unsigned(record.escalation_ms.has_value() ? *record.escalation_ms + uint64_t{1} : 0);
+}
+
+absl::StatusOr<TreeRecord> DecodeTree(std::string_view bytes) {
+  return Decode<TreeRecord>("tree", bytes, [](ByteReader& reader, TreeRecord& record) {
+    record.root = TaskId(reader.Id());
+    record.verb = ReadVerb(reader);
+    record.swept = reader.Unsigned() != 0;
+    const uint64_t escalation = reader.Unsigned();
+    if (escalation > UINT32_MAX) reader.Fail();
+    if (escalation > 0) record.escalation_ms = static_cast<uint32_t>(escalation - 1);
+  });
+}
+
 void Encode(uint64_t number, std::string& bytes) { Begin(bytes).Fixed64(number); }
 
 absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes) {
@@ -313,7 +371,7 @@ absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes) {
 }
 
 void Encode(const std::vector<TaskView>& ended, std::string& bytes) {
-  ByteWriter writer = Begin(bytes);
+  ByteWriter writer = Begin(bytes, kSecondFormat);
   NameWriter names(writer);
   writer.Unsigned(ended.size());
   for (const TaskView& task : ended) {
@@ -328,12 +386,14 @@ void Encode(const std::vector<TaskView>& ended, std::string& bytes) {
     writer.Unsigned(task.dispatch);
     WriteTime(writer, task.ended_at);
     WriteFailure(writer, task.last_failure);
+    WriteKin(writer, task.parent, task.root);
   }
 }
 
 absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes) {
-  return Decode<std::vector<TaskView>>(
-      "ended", bytes, [](ByteReader& reader, std::vector<TaskView>& ended) {
+  return DecodeUpTo<std::vector<TaskView>>(
+      kSecondFormat, "ended", bytes,
+      [](ByteReader& reader, std::vector<TaskView>& ended, uint64_t format) {
         NameReader names(reader);
         for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
           TaskView task;
@@ -350,6 +410,7 @@ absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes) {
           task.dispatch = reader.Small<uint32_t>();
           task.ended_at = ReadTime(reader);
           task.last_failure = ReadFailure(reader);
+          if (format >= kSecondFormat) ReadKin(reader, task.parent, task.root);
           ended.push_back(std::move(task));
         }
       });

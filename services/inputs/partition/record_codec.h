@@ -23,11 +23,13 @@ struct StoredSpec {
   std::string_view payload;
 };
 
-// Everything behind the header, which is format and id: it can be made before the id is known.
-inline constexpr uint32_t kSpecHeaderBytes = 17;
+// Everything behind the header, which is format, id and kin: it can be made before they are known.
+inline uint32_t SpecHeaderBytes(const TaskSpec& spec) { return spec.parent.empty() ? 18 : 50; }
 void EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
                     std::string_view content_type, std::string_view payload, std::string& bytes);
-void EncodeSpec(const TaskId& id, std::string_view body, std::string& bytes);
+// `parent` and `root` are both empty or none is.
+void EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root, std::string_view body,
+                std::string& bytes);
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes);
 
 void Encode(const StateRecord& record, std::string& bytes);
@@ -35,6 +37,7 @@ void Encode(const DispatchGroupRecord& record, std::string& bytes);
 void Encode(const SessionRecord& record, std::string& bytes);
 void Encode(const ReferenceRecord& record, std::string& bytes);
 void Encode(const RequestRecord& record, std::string& bytes);
+void Encode(const TreeRecord& record, std::string& bytes);
 void Encode(uint64_t number, std::string& bytes);
 // Names that several tasks share are written once.
 void Encode(const std::vector<TaskView>& ended, std::string& bytes);
@@ -44,6 +47,7 @@ absl::StatusOr<DispatchGroupRecord> DecodeGroup(std::string_view bytes);
 absl::StatusOr<SessionRecord> DecodeSession(std::string_view bytes);
 absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes);
 absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes);
+absl::StatusOr<TreeRecord> DecodeTree(std::string_view bytes);
 absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes);
 absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes);
 

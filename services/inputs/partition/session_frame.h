@@ -46,13 +46,15 @@ struct SessionFrame {
   std::vector<Report> disproved;  // Acks whose receipt proves nothing; also among `refused`.
   std::vector<NackCommand> nacks;
   std::vector<Progress> progress;
+  std::vector<HandlerStatusCommand> handler_states;
   std::vector<Refusal> refused;  // Reports that did not pass the check.
   size_t bytes = 0;              // About what it takes in memory.
 
   // Whether it only says what nobody waits for. (An ack may make room for a task that waits; that
   // is the engine's to notice.)
   bool IsPatient() const {
-    return !hello.has_value() && !credit.has_value() && nacks.empty() && refused.empty();
+    return !hello.has_value() && !credit.has_value() && nacks.empty() && refused.empty() &&
+           handler_states.empty();
   }
 };
 

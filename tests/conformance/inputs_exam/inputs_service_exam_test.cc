@@ -49,6 +49,14 @@ class User {
   absl::StatusOr<v1::ControlResponse> Control(const v1::ControlRequest& request) {
     return Call<v1::ControlResponse>(&v1::InputsService::Stub::Control, request);
   }
+  // Of the whole tree.
+  absl::StatusOr<v1::ControlResponse> Control(const std::string& root, v1::ControlVerb verb) {
+    v1::ControlRequest request;
+    request.add_task_ids(root);
+    request.set_verb(verb);
+    request.set_tree(true);
+    return Control(request);
+  }
   absl::StatusOr<v1::GetTasksResponse> Get(const v1::GetTasksRequest& request) {
     return Call<v1::GetTasksResponse>(&v1::InputsService::Stub::GetTasks, request);
   }
@@ -184,6 +192,19 @@ TEST_CASE("Calls that are not sound are refused as a whole, with the reason") {
     control.add_task_ids("no id");
     control.set_verb(v1::CONTROL_VERB_UNSPECIFIED);
     CheckRefused(user.Control(control).status(), kInvalid, "BAD_VERB");
+    control.set_verb(static_cast<v1::ControlVerb>(6));
+    CheckRefused(user.Control(control).status(), kInvalid, "BAD_VERB");
+    control.set_verb(v1::CONTROL_VERB_PAUSE);
+    control.mutable_escalation()->set_seconds(1);
+    CheckRefused(user.Control(control).status(), kInvalid, "CONTRADICTION");
+    control.set_verb(v1::CONTROL_VERB_INTERRUPT);
+    for (const int seconds : {-1, 3'601}) {
+      control.mutable_escalation()->set_seconds(seconds);
+      CheckRefused(user.Control(control).status(), kInvalid, "OUT_OF_RANGE");
+    }
+    list = {};
+    list.set_root_id("no id");
+    CheckRefused(user.List(list).status(), kInvalid, "INVALID_ID");
     v1::GetTasksRequest get;
     for (int i = 0; i < 10'001; ++i) get.add_task_ids("no id");
     CheckRefused(user.Get(get).status(), kInvalid, "BAD_BATCH_SIZE");
@@ -270,6 +291,54 @@ TEST_CASE("Malformed and unknown ids have a status each") {
     }
     CHECK(states->results(2).state() == taskpb::TASK_STATE_SETTLING);
     CHECK(user.Becomes(id, taskpb::TASK_STATE_CANCELLED));
+  });
+}
+
+TEST_CASE("A tree is paused, resumed, and stopped, by its root") {
+  ForEveryService([](ServiceSubject& subject, bool durable) {
+    std::string root;
+    std::string child;
+    {
+      User user(subject);
+      root = user.SpawnOne("root");
+      auto request = Request("children", 3);
+      request.mutable_specs(0)->set_parent_id(root);
+      request.mutable_specs(1)->set_parent_id(std::string(16, 'x'));
+      request.mutable_specs(2)->set_root_id(root);
+      const auto spawned = user.Spawn(request);
+      REQUIRE(spawned.ok());
+      child = spawned->results(0).task_id();
+      CHECK(spawned->results(1).status().reason() == "INVALID_ID");
+      CHECK(spawned->results(2).status().reason() == "CONTRADICTION");
+      CHECK(user.Control(root, v1::CONTROL_VERB_PAUSE)->results(0).state() ==
+            taskpb::TASK_STATE_PAUSED);
+      CHECK(user.Becomes(child, taskpb::TASK_STATE_PAUSED));
+    }
+    if (durable) subject.Restart();
+    User user(subject);
+    CHECK(user.Becomes(child, taskpb::TASK_STATE_PAUSED));
+    v1::ListTasksRequest list;
+    list.set_root_id(root);
+    CHECK(user.List(list)->tasks_size() == 2);
+    ExamExecutor executor(subject.channel());
+    executor.Say(ExamExecutor::HelloOf(1, 10));
+    CHECK(user.Control(root, v1::CONTROL_VERB_RESUME)->results(0).status().code() == 0);
+    REQUIRE(executor.Hear([](const v1::PullResponse& heard) { return heard.tasks_size() == 2; }));
+    for (const auto& task : executor.heard().tasks()) CHECK(task.root_id() == root);
+    CHECK(user.Control(root, v1::CONTROL_VERB_INTERRUPT)->results(0).state() ==
+          taskpb::TASK_STATE_INTERRUPTING);
+    REQUIRE(executor.Hear([](const v1::PullResponse& heard) { return heard.controls_size() == 2; }));
+    auto late = Request("late");
+    late.mutable_specs(0)->set_parent_id(root);
+    CHECK(user.Spawn(late)->results(0).status().reason() == "TREE_STOPPING");
+    for (const int i : {1, 2}) executor.Nack(executor.Task(i), v1::NACK_KIND_CANCELLED);
+    CHECK(user.Becomes(child, taskpb::TASK_STATE_CANCELLED));
+    CHECK(user.Becomes(root, taskpb::TASK_STATE_CANCELLED));
+    v1::GetTasksRequest get;
+    get.add_task_ids(child);
+    const auto info = user.Get(get)->results(0).info();
+    CHECK(info.last_error().reason() == "INTERRUPTED");
+    CHECK(info.parent_id() == root);
   });
 }
 

@@ -114,8 +114,8 @@ void Users::Cancel() {
   const ModelTask* const task = model_.Find(id);
   if (task == nullptr) return;
   witness_.Around({{.command = Command::kCancel, .task = id, .session = {}}}, [&] {
-    server_.partition().Cancel(
-        {id}, task->owner,
+    server_.partition().Control(
+        {id}, {}, task->owner,
         [this, id](const absl::StatusOr<std::vector<absl::StatusOr<TaskState>>>& states) {
           if (!states.ok() || !states->front().ok()) return;
           const ModelTask* const cancelled = model_.Find(id);

@@ -142,6 +142,30 @@ TEST_CASE("A fake cancels what waits, and refuses to cancel what has ended") {
   CHECK(kan.Cancel(TaskId()).status().code() == absl::StatusCode::kNotFound);
 }
 
+TEST_CASE("A fake pauses and resumes, one task or a tree") {
+  FakeKantoku fake;
+  Client kan = fake.Connect();
+  const auto root = kan.Spawn(Task("t"));
+  const auto child = kan.Spawn(Task("t").With(ChildOf(root->id, root->id)));
+  CHECK(kan.Get(child->id)->root == root->id);
+  CHECK(kan.List({.root = root->id})->tasks.size() == 2);
+  CHECK(kan.Control(root->id, ControlVerb::kPause, {.tree = true}).value() == TaskState::kPaused);
+  fake.Handle("t", [](const TaskSpec&) -> absl::StatusOr<std::string> { return "done"; });
+  CHECK(kan.Get(child->id)->state == TaskState::kPaused);
+  CHECK(kan.Control(child->id, ControlVerb::kResume).ok());
+  CHECK(kan.Get(child->id)->state == TaskState::kSucceeded);
+  CHECK(kan.Get(root->id)->state == TaskState::kPaused);
+  // Who joins a paused tree is paused, also when its parent has ended.
+  const auto late = kan.Spawn(Task("t").With(ChildOf(child->id, root->id)));
+  CHECK(kan.Get(late->id)->state == TaskState::kPaused);
+  const auto reason = [&](TaskId parent, TaskId of_root) {
+    return ReasonOf(kan.Spawn(Task("t").With(ChildOf(parent, of_root))).status());
+  };
+  CHECK(reason(TaskId(), root->id) == "CONTRADICTION");
+  CHECK(reason(child->id, child->id) == "PARENT_UNKNOWN");
+  CHECK(reason(root->id, child->id) == "ROOT_MISMATCH");
+}
+
 TEST_CASE("A fake keeps references unique per namespace") {
   FakeKantoku fake;
   Client kan = fake.Connect();

@@ -28,6 +28,25 @@ TEST_CASE("Cancel asks for it, and answers each task's state or why not") {
   CHECK(states[1].status().code() == absl::StatusCode::kNotFound);
 }
 
+TEST_CASE("Control says what is asked, and of what") {
+  ScriptedServer server;
+  server.on_control = [](const inputs::v1::ControlRequest& request,
+                         inputs::v1::ControlResponse& response) {
+    CHECK(request.verb() == inputs::v1::CONTROL_VERB_INTERRUPT);
+    CHECK(request.tree());
+    CHECK(request.escalation().seconds() == 2);
+    response.add_results()->set_state(task::v1::TASK_STATE_INTERRUPTING);
+    return grpc::Status::OK;
+  };
+  Client kan = server.Connect();
+  const ControlOptions tree{.tree = true, .escalation = absl::Seconds(2)};
+  CHECK(kan.Control(MakeTaskId(1), ControlVerb::kInterrupt, tree).value() ==
+        TaskState::kInterrupting);
+  CHECK(kan.Control(MakeTaskId(1), ControlVerb::kInterrupt, {.escalation = absl::InfiniteDuration()})
+            .status()
+            .code() == absl::StatusCode::kInvalidArgument);
+}
+
 TEST_CASE("Get brings everything that the server tells of a task") {
   ScriptedServer server;
   server.on_get_tasks = [](const inputs::v1::GetTasksRequest&,
@@ -48,6 +67,8 @@ TEST_CASE("Get brings everything that the server tells of a task") {
     info.mutable_ended_at()->set_seconds(20);
     info.mutable_last_error()->set_reason("TIMEOUT");
     info.set_progress(0.5);
+    info.set_parent_id(std::string(MakeTaskId(7).bytes()));
+    info.set_root_id(std::string(MakeTaskId(8).bytes()));
     return grpc::Status::OK;
   };
   const auto info = server.Connect().Get(MakeTaskId(1));
@@ -67,6 +88,8 @@ TEST_CASE("Get brings everything that the server tells of a task") {
   CHECK(info->ended_at == absl::FromUnixSeconds(20));
   CHECK(info->last_error->reason == "TIMEOUT");
   CHECK(info->progress == 0.5);
+  CHECK(info->parent == MakeTaskId(7));
+  CHECK(info->root == MakeTaskId(8));
 }
 
 TEST_CASE("More ids than a call takes are cut into several") {

@@ -52,12 +52,14 @@ struct Desk {
     ledger.FillHello(hello);
     return hello;
   }
-  void Control(uint64_t sequence, inputs::v1::HandlerAction action) {
+  void Control(uint64_t sequence, inputs::v1::HandlerAction action, uint32_t number = 0,
+               absl::Duration now = kNow) {
     inputs::v1::HandlerControl control;
     control.set_task_id(IdOf(sequence));
     control.set_dispatch(1);
     control.set_action(action);
-    ledger.OnControl(control);
+    control.set_number(number);
+    ledger.OnControl(control, now);
   }
 };
 

@@ -29,6 +29,7 @@ class FakeContext final : public Context {
   explicit FakeContext(std::string payload = "") : payload_(std::move(payload)) {}
 
   const platform::TaskId& task_id() const override { return id_; }
+  const platform::TaskId& root_id() const override { return id_; }
   uint32_t dispatch() const override { return 3; }
   uint32_t attempt() const override { return 2; }
   const std::string& type() const override { return type_; }
@@ -37,6 +38,12 @@ class FakeContext final : public Context {
   absl::Duration time_left() const override { return absl::InfiniteDuration(); }
   StopCause stop_cause() const override { return cause_.load(); }
   std::stop_token stop_token() override { return stop_.get_token(); }
+  bool PausePoint() override { return !cancelled(); }
+  void OnPause(std::function<void(bool)> hold) override {
+    platform::MutexLock lock(mu_);
+    hold_ = std::move(hold);
+    changed_.SignalAll();
+  }
   void Progress(double, std::string_view) override {}
   void Log(LogLevel, std::string_view line) override {
     platform::MutexLock lock(mu_);
@@ -44,6 +51,12 @@ class FakeContext final : public Context {
     changed_.SignalAll();
   }
 
+  // Waits until the command runs.
+  void Hold(bool hold) {
+    platform::MutexLock lock(mu_);
+    while (!hold_) changed_.Wait(mu_);
+    hold_(hold);
+  }
   void Stop(StopCause cause = StopCause::kCancelled) {
     cause_ = cause;
     stop_.request_stop();
@@ -67,6 +80,7 @@ class FakeContext final : public Context {
   platform::Mutex mu_;
   platform::CondVar changed_;
   std::vector<std::string> lines_ ABSL_GUARDED_BY(mu_);
+  std::function<void(bool)> hold_ ABSL_GUARDED_BY(mu_);
 };
 
 absl::StatusOr<Result> Run(ProcessOptions options, Context& context) {
@@ -318,6 +332,47 @@ TEST_CASE("A command that is cancelled, late or drained may end in its own way")
   const auto result = run.get();
   REQUIRE(result.ok());
   CHECK(result->data == "bye\n");
+}
+
+// The state of a process, as the kernel's letter.
+char StateOf(const std::string& process) {
+  FILE* const status = std::fopen(absl::StrCat("/proc/", process, "/stat").c_str(), "r");
+  if (status == nullptr) return '-';
+  char line[256] = {};
+  (void)!std::fread(line, 1, sizeof(line) - 1, status);
+  std::fclose(status);
+  const std::string text = line;
+  const size_t name = text.find(") ");
+  return name == std::string::npos ? '-' : text[name + 2];
+}
+
+bool AwaitState(const std::string& process, char state) {
+  for (int i = 0; i < 10'000'000; ++i) {
+    if (StateOf(process) == state) return true;
+    std::this_thread::yield();
+  }
+  return false;
+}
+
+TEST_CASE("A paused command stands still with its whole group") {
+  FakeContext context;
+  ProcessOptions options = Shell("sleep 1000 & echo $! >&2; wait");
+  options.kill_after = absl::Hours(1);
+  auto run = std::async(std::launch::async, [&] { return Run(options, context); });
+  std::vector<std::string> lines;
+  while (lines.empty()) lines = context.lines();
+  const std::string grandchild = lines[0];
+  context.Hold(true);
+  CHECK(AwaitState(grandchild, 'T'));
+  context.Hold(true);
+  SECTION("and goes on when it is resumed") {
+    context.Hold(false);
+    CHECK(AwaitState(grandchild, 'S'));
+  }
+  SECTION("and ends when it is to stop") {}
+  context.Stop();
+  CHECK_FALSE(run.get().ok());
+  CHECK(AwaitState(grandchild, '-'));
 }
 
 TEST_CASE("What a command leaves behind in its group ends with it") {

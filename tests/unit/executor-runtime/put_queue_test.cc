@@ -279,13 +279,13 @@ TEST_CASE("A revoked dispatch is not put, nor tried again") {
   revoke.set_dispatch(1);
   revoke.set_action(inputs::v1::HANDLER_ACTION_REVOKE);
   SECTION("when it waits") {
-    desk.ledger.OnControl(revoke);
+    desk.ledger.OnControl(revoke, kNow);
     REQUIRE(desk.Fill());
     CHECK(desk.request.items_size() == 1);
   }
   SECTION("when it is under way") {
     REQUIRE(desk.Fill());
-    desk.ledger.OnControl(revoke);
+    desk.ledger.OnControl(revoke, kNow);
     desk.Fail(absl::UnavailableError("away"));
     REQUIRE(desk.Fill());
     CHECK(desk.request.items_size() == 1);

@@ -71,7 +71,7 @@ TEST_CASE("A spec that says nothing gets the documented defaults") {
   CHECK(spec.retention_s == 86'400);
   CHECK(spec.retry == RetryPolicy());
   std::string record;
-  EncodeSpec(TaskId(), batch.body(0), record);
+  EncodeSpec(TaskId(), {}, {}, batch.body(0), record);
   CHECK(spec.stored_bytes == record.size());
   CHECK(DecodeSpec(record)->spec.stored_bytes == record.size());
   CHECK_FALSE(spec.not_before.has_value());
@@ -102,7 +102,7 @@ TEST_CASE("What a spec says arrives in the record and in the payload's place") {
 
   const TaskId id = TaskId::Make(kNow, 1, 1, 1);
   std::string bytes;
-  EncodeSpec(id, batch.body(0), bytes);
+  EncodeSpec(id, {}, {}, batch.body(0), bytes);
   const auto record = DecodeSpec(bytes);
   REQUIRE(record.ok());
   CHECK(record->id == id);
@@ -378,7 +378,8 @@ TEST_CASE("A repeated reference is compared field by field") {
       [](auto& s) { s.mutable_timeout()->set_seconds(1); },
       [](auto& s) { s.mutable_retry()->set_max_attempts(1); },
       [](auto& s) { s.mutable_result_retention()->set_seconds(1); },
-      [](auto& s) { s.set_effect(taskpb::EFFECT_ONCE); }};
+      [](auto& s) { s.set_effect(taskpb::EFFECT_ONCE); },
+      [](auto& s) { s.set_parent_id(std::string(TaskId::Make(kNow, 1, 1, 1).bytes())); }};
   REQUIRE(changes.size() == base.size());
   for (size_t i = 0; i < changes.size(); ++i) {
     INFO(kSpecFieldNames[i]);
@@ -388,6 +389,22 @@ TEST_CASE("A repeated reference is compared field by field") {
   // What is said and what is the default are the same.
   CHECK(hashes([](auto& s) { s.mutable_retry()->set_max_attempts(3); }) == base);
   CHECK(hashes([](auto& s) { s.set_effect(taskpb::EFFECT_IDEMPOTENT); }) == base);
+}
+
+TEST_CASE("A child names its parent, and may name its tree, but not the tree alone") {
+  const std::string id(TaskId::Make(kNow, 1, 1, 1).bytes());
+  auto request = Request();
+  auto& spec = *request.message.mutable_specs(0);
+  const auto reason = [&] { return platform::ReasonOf(Read(request)->statuses[0]); };
+  spec.set_root_id(id);
+  CHECK(reason() == "CONTRADICTION");
+  spec.set_parent_id(id);
+  CHECK(reason().empty());
+  CHECK(Read(request)->batch->specs[0].root.bytes() == id);
+  spec.clear_root_id();
+  CHECK(reason().empty());
+  spec.set_parent_id("no id");
+  CHECK(reason() == "INVALID_ID");
 }
 
 TEST_CASE("A task of effect ONCE has one attempt") {

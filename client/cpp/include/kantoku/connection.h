@@ -48,8 +48,14 @@ class Connection {
     std::vector<TaskId> ids;
     absl::Duration timeout = absl::InfiniteDuration();
   };
-  using CancelDone = std::function<void(std::vector<absl::StatusOr<TaskState>>)>;
-  virtual void Cancel(TasksRequest request, CancelDone done) = 0;
+  struct ControlRequest {
+    std::vector<TaskId> ids;
+    ControlVerb verb = ControlVerb::kCancel;
+    ControlOptions options;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  using ControlDone = std::function<void(std::vector<absl::StatusOr<TaskState>>)>;
+  virtual void Control(ControlRequest request, ControlDone done) = 0;
   using GetDone = std::function<void(std::vector<absl::StatusOr<TaskInfo>>)>;
   virtual void Get(TasksRequest request, GetDone done) = 0;
   using GetOutputsDone = std::function<void(std::vector<absl::StatusOr<Output>>)>;

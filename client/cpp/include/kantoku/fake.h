@@ -25,7 +25,7 @@ namespace kantoku {
 //
 // As the real one: ids, references (an equal repeat gets the first id, another spec is
 // ALREADY_EXISTS), priorities, not_before, retries, effects, namespaces, states and causes of
-// waiting, cancel, pages of lists. An error from a handler, or what it throws, is a failed attempt,
+// waiting, control of tasks and trees, pages of lists. An error from a handler, or what it throws, is a failed attempt,
 // whatever its code; only FailFinally ends the task at once. The reason that users see is that of
 // the error, else HANDLER_FAILED, or HANDLER_THREW. Unlike it: time, also that of timeouts, stands
 // still until AdvanceTime moves it, except that EventStream::Next waits by the machine's clock;

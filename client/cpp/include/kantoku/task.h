@@ -53,6 +53,8 @@ struct TaskSpec {
   std::optional<RetryPolicy> retry;                // Of failed attempts.
   std::optional<absl::Duration> result_retention;  // 1 s to 30 days; 24 h.
   std::optional<EffectClass> effect;               // kOnce goes without `retry`.
+  TaskId parent;  // The task whose handler spawns this one; empty: none.
+  TaskId root;    // Of the parent's tree; needed where the parent may have ended.
 
   bool operator==(const TaskSpec&) const = default;
 };
@@ -122,6 +124,10 @@ Option Timeout(absl::Duration timeout);
 Option Retry(const RetryPolicy& policy);
 Option ResultRetention(absl::Duration retention);
 Option Effect(EffectClass effect);
+// Of the tree of `root`, below `parent`, which may be the same: a handler's own task, as its context
+// tells it. The server refuses it with FAILED_PRECONDITION when neither lives (PARENT_UNKNOWN) or
+// they are being stopped (TREE_STOPPING).
+Option ChildOf(TaskId parent, TaskId root);
 
 // An accepted task.
 struct SpawnedTask {

@@ -21,7 +21,11 @@ enum class TaskState {
   kReady,       // Waits for an executor that has room.
   kLeased,      // Held by an executor that has not begun it.
   kRunning,     // Its handler runs.
-  kCancelling,  // Asked to stop, not confirmed yet.
+  kCancelling,    // Asked to stop, not confirmed yet.
+  kInterrupting,  // Likewise, and soon stopped by force.
+  kPausing,       // Asked to pause, not confirmed yet.
+  kPaused,        // Not run, or held back at a pause point.
+  kResuming,      // Asked to go on, not confirmed yet.
   kSettling,    // Its end is decided and on the way to Outputs.
   kSucceeded,
   kFailed,
@@ -37,12 +41,29 @@ enum class WaitCause {
   kNoImplementation,  // No connected executor implements the type.
   kNoCredit,          // Executors implement it, and all are full.
   kExecutorQueue,     // Held by an executor that has not begun it.
+  kPaused,            // Somebody has paused it.
+};
+
+// What may be asked of a task, or of a tree.
+enum class ControlVerb {
+  kCancel,     // Stop soon: what waits ends, what runs is asked.
+  kInterrupt,  // As kCancel, and by force when the escalation time is over.
+  kPause,      // Not run until it is resumed; a handler stops at its next pause point.
+  kResume,     // Undoes kPause.
+  kStep,       // Of what is paused: run to the next pause point.
+};
+
+struct ControlOptions {
+  bool tree = false;  // The task is a root, and all that was and will be spawned below it is meant.
+  // Of an interrupt, of which the first two figures count. 0 to 1 h; 5 s.
+  std::optional<absl::Duration> escalation;
 };
 
 // Lower-case words, as in "running" and "no_implementation".
 std::string_view ToString(TaskState state);
 std::string_view ToString(WaitCause cause);
 std::string_view ToString(OutputStatus status);
+std::string_view ToString(ControlVerb verb);
 // The state of such a word; absent when it is none.
 std::optional<TaskState> ParseTaskState(std::string_view word);
 
@@ -63,12 +84,15 @@ struct TaskInfo {
   std::optional<absl::Time> ended_at;
   std::optional<TaskError> last_error;
   std::optional<double> progress;  // From 0 to 1.
+  TaskId parent;                   // Whose handler spawned it; empty when none did.
+  TaskId root;                     // Of its tree, perhaps itself; empty when it is in none.
 };
 
 // Which tasks a list shall hold.
 struct TaskQuery {
   std::string type;               // Empty means all.
   std::vector<TaskState> states;  // None means all.
+  TaskId root;                    // Only tasks of this tree; empty means all.
   uint32_t page_size = 0;         // 0 means the server's default, 100; at most 1,000.
   std::string page_token;         // From the page before; empty means the first page.
 };

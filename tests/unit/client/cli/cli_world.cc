@@ -78,7 +78,7 @@ void RefusingConnection::Await(AwaitRequest request, AwaitDone done) {
   done(status_);
 }
 
-void RefusingConnection::Cancel(TasksRequest request, CancelDone done) {
+void RefusingConnection::Control(ControlRequest request, ControlDone done) {
   timeout = request.timeout;
   done(std::vector<absl::StatusOr<TaskState>>(request.ids.size(), status_));
 }

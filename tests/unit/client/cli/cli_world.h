@@ -53,7 +53,7 @@ class RefusingConnection final : public Connection {
 
   void Spawn(SpawnRequest request, SpawnDone done) override;
   void Await(AwaitRequest request, AwaitDone done) override;
-  void Cancel(TasksRequest request, CancelDone done) override;
+  void Control(ControlRequest request, ControlDone done) override;
   void Get(TasksRequest request, GetDone done) override;
   void GetOutputs(TasksRequest request, GetOutputsDone done) override;
   absl::StatusOr<TaskPage> List(ListRequest request) override;

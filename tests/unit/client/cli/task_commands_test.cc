@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -6,14 +7,14 @@
 #include "absl/strings/str_cat.h"
 #include "tests/unit/client/cli/cli_world.h"
 
-// get, list and cancel, over the fake.
+// get, list and control, over the fake.
 namespace kantoku::cli::testing {
 namespace {
 
 constexpr char kUnknownId[] = "01900000-0000-7000-8000-000000000001";
 constexpr char kInfoFields[] =
     "task_id namespace type state wait_cause reference priority owner failed_attempts dispatch "
-    "session_id progress created_at ended_at last_error";
+    "session_id progress parent_id root_id created_at ended_at last_error";
 
 TEST_CASE("get shows all that is known, a field a line, and nothing that is not there") {
   CliWorld world;
@@ -134,7 +135,8 @@ TEST_CASE("list filters by type and by states, and knows which states there are"
   CHECK(wrong.code == 2);
   CHECK(wrong.err ==
         "kantoku: --state: \"tired\" is no state of a task; there are scheduled, ready, leased, "
-        "running, cancelling, settling, succeeded, failed, cancelled "
+        "running, cancelling, interrupting, pausing, paused, resuming, settling, succeeded, failed, "
+        "cancelled "
         "(INVALID_ARGUMENT, INVALID_STATE)\n");
 }
 
@@ -153,6 +155,76 @@ TEST_CASE("cancel prints the state of each task, and exits with 1 for one that h
   CHECK(error["error"] == "FAILED_PRECONDITION");
   CHECK(error["reason"] == "TASK_ENDED");
   CHECK(world.Run({"cancel", kUnknownId}).code == 3);
+}
+
+TEST_CASE("pause holds a task back until resume lets it go on") {
+  CliWorld world;
+  world.fake.Pause();
+  world.fake.Handle("t", [](const TaskSpec& spec) { return spec.payload; });
+  const std::string id = world.Spawn({"t"});
+  CHECK(world.Run({"pause", id}).out == id + "  paused\n");
+  world.fake.Resume();
+  CHECK(world.Run({"get", id}).out.find("state      paused, waits for somebody to resume it\n") !=
+        std::string::npos);
+  CHECK(world.Run({"resume", id}).code == 0);
+  CHECK(world.Run({"list", "--state", "succeeded"}).out_lines().size() == 2);
+  const Said late = world.Run({"step", id});
+  CHECK(late.code == 1);
+  CHECK(late.err.find("TASK_ENDED") != std::string::npos);
+}
+
+TEST_CASE("step lets a paused task go on, and nothing else") {
+  CliWorld world;
+  const std::string id = world.Spawn({"t"});
+  CHECK(world.Run({"step", id}).err.find("NOT_PAUSED") != std::string::npos);
+  world.Run({"pause", id});
+  CHECK(world.Run({"step", id}).code == 0);
+}
+
+TEST_CASE("interrupt gives handlers the time that it is told") {
+  CliWorld world;
+  const std::string id = world.Spawn({"t"});
+  CHECK(world.Run({"interrupt", id, "--after", "x"}).code == 2);
+  CHECK(world.Run({"interrupt", id, "--after", "2s"}).out == id + "  cancelled\n");
+  CHECK(world.Run({"await", id}).err.find("INTERRUPTED") != std::string::npos);
+}
+
+TEST_CASE("--tree reaches what was spawned below a task, and list --root shows it") {
+  CliWorld world;
+  const std::string root = world.Spawn({"t"});
+  Client kan = world.fake.Connect();
+  const TaskId parent = TaskId::Parse(root).value();
+  const auto child = kan.Spawn(Task("t").With(ChildOf(parent, parent)));
+  world.Spawn({"t"});
+  CHECK(world.Run({"list", "--root", root}).out_lines().size() == 3);
+  CHECK(world.Run({"list", "--root", "x"}).code == 2);
+  CHECK(world.Run({"get", child->id.ToString()}).out.find("parent     " + root) !=
+        std::string::npos);
+  CHECK(world.Run({"cancel", "--tree", root}).code == 0);
+  CHECK(kan.Get(child->id)->state == TaskState::kCancelled);
+  CHECK(world.Run({"list", "--state", "ready"}).out_lines().size() == 2);
+}
+
+TEST_CASE("What a command of an executor spawns is a child of its task") {
+  CliWorld world;
+  const std::string parent = world.Spawn({"t"});
+  setenv("KANTOKU_TASK_ID", parent.c_str(), 1);
+  setenv("KANTOKU_ROOT_ID", parent.c_str(), 1);
+  setenv("KANTOKU_SERVER", "here:1", 1);
+  setenv("KANTOKU_NAMESPACE", "default", 1);
+  const std::string child = world.Spawn({"t"});
+  const std::vector<std::string> others = {world.Spawn({"t", "--no-parent"}),
+                                           world.Spawn({"t", "--server", "there:1"})};
+  for (const char* name :
+       {"KANTOKU_TASK_ID", "KANTOKU_ROOT_ID", "KANTOKU_SERVER", "KANTOKU_NAMESPACE"}) {
+    unsetenv(name);
+  }
+  const auto json = nlohmann::json::parse(world.Run({"get", child, "--json"}).out);
+  CHECK(json["parent_id"] == parent);
+  CHECK(json["root_id"] == parent);
+  for (const std::string& other : others) {
+    CHECK(nlohmann::json::parse(world.Run({"get", other, "--json"}).out)["parent_id"].is_null());
+  }
 }
 
 }  // namespace

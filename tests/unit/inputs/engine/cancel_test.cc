@@ -7,10 +7,6 @@ namespace {
 
 using absl::Seconds;
 
-absl::StatusOr<TaskState> Cancel(EngineWorld& world, const TaskId& task) {
-  return world.engine->Cancel(task, world.now, world.effects);
-}
-
 // Settles at once, and ends with Outputs' answer.
 void ExpectCancelled(EngineWorld& world, const TaskId& task, uint32_t dispatch) {
   CHECK(world.StateOf(task) == TaskState::kSettling);
@@ -31,7 +27,7 @@ TEST_CASE("A task that waits is cancelled at once, whatever it waits for") {
   EngineWorld world;
   SECTION("an executor") {
     const TaskId task = world.DoSpawn();
-    CHECK(*Cancel(world, task) == TaskState::kSettling);
+    CHECK(*world.Cancel(task) == TaskState::kSettling);
     world.Open(1, 10);
     ExpectCancelled(world, task, 0);
   }
@@ -39,7 +35,7 @@ TEST_CASE("A task that waits is cancelled at once, whatever it waits for") {
     TaskSpec spec = Spec();
     spec.not_before = world.now.wall + Seconds(10);
     const TaskId task = world.DoSpawn(spec);
-    CHECK(*Cancel(world, task) == TaskState::kSettling);
+    CHECK(*world.Cancel(task) == TaskState::kSettling);
     world.Open(1, 10);
     ExpectCancelled(world, task, 0);
   }
@@ -48,14 +44,14 @@ TEST_CASE("A task that waits is cancelled at once, whatever it waits for") {
     world.Nack(task, 1, NackKind::kFailed);
     world.AnswerFence(task, 1);
     world.EndGroup();
-    CHECK(*Cancel(world, task) == TaskState::kSettling);
+    CHECK(*world.Cancel(task) == TaskState::kSettling);
     ExpectCancelled(world, task, 1);
   }
   SECTION("its fence") {
     const TaskId task = world.DoRun();
     world.Nack(task, 1, NackKind::kReturned);
     world.EndGroup();
-    CHECK(*Cancel(world, task) == TaskState::kSettling);
+    CHECK(*world.Cancel(task) == TaskState::kSettling);
     ExpectCancelled(world, task, 1);
   }
 }
@@ -65,7 +61,7 @@ TEST_CASE("Cancelled tasks leave the queue of their lane to the others") {
   std::array<TaskId, 300> tasks;
   for (TaskId& task : tasks) task = world.Spawn({Spec()})->items[0].id;
   for (int i = 0; i < 300; ++i) {
-    if (i % 3 != 0) CHECK(Cancel(world, tasks[i]).ok());
+    if (i % 3 != 0) CHECK(world.Cancel(tasks[i]).ok());
   }
   world.Open(1, 1'000);
   CHECK(world.EndGroup().dispatches.size() == 100);
@@ -77,7 +73,7 @@ TEST_CASE("A held task is cancelled by its executor, begun or not") {
   const TaskId task = world.DoSpawn();
   const bool begun = GENERATE(false, true);
   if (begun) CHECK(world.engine->Started(world.connection, task, 1, world.now, world.effects).ok());
-  CHECK(*Cancel(world, task) == TaskState::kCancelling);
+  CHECK(*world.Cancel(task) == TaskState::kCancelling);
   const Effects& effects = world.EndGroup();
   REQUIRE(effects.controls.size() == 1);
   CHECK(effects.controls[0].action == HandlerAction::kCancel);
@@ -92,7 +88,7 @@ TEST_CASE("A held task is cancelled by its executor, begun or not") {
 TEST_CASE("An executor that does not confirm in time is overruled") {
   EngineWorld world;
   const TaskId task = world.DoRun();
-  REQUIRE(Cancel(world, task).ok());
+  REQUIRE(world.Cancel(task).ok());
   world.EndGroup();
   world.Pass(Seconds(30));
   world.EndGroup();
@@ -105,7 +101,7 @@ TEST_CASE("The start of a cancelled handler gives it no more time") {
   EngineWorld world;
   world.Open(1, 1);
   const TaskId task = world.DoSpawn();
-  REQUIRE(Cancel(world, task).ok());
+  REQUIRE(world.Cancel(task).ok());
   world.Pass(Seconds(29));
   REQUIRE(world.engine->Started(world.connection, task, 1, world.now, world.effects).ok());
   CHECK(world.StateOf(task) == TaskState::kCancelling);
@@ -117,7 +113,7 @@ TEST_CASE("The start of a cancelled handler gives it no more time") {
 TEST_CASE("A handler that succeeds all the same has succeeded") {
   EngineWorld world;
   const TaskId task = world.DoRun();
-  REQUIRE(Cancel(world, task).ok());
+  REQUIRE(world.Cancel(task).ok());
   world.engine->Finished(task, 1, world.now, world.effects);
   world.EndGroup();
   CHECK(world.Ended(task)->state == TaskState::kSucceeded);
@@ -126,12 +122,12 @@ TEST_CASE("A handler that succeeds all the same has succeeded") {
 TEST_CASE("Cancelling twice is cancelling once") {
   EngineWorld world;
   const TaskId task = world.DoRun();
-  CHECK(*Cancel(world, task) == TaskState::kCancelling);
-  CHECK(*Cancel(world, task) == TaskState::kCancelling);
+  CHECK(*world.Cancel(task) == TaskState::kCancelling);
+  CHECK(*world.Cancel(task) == TaskState::kCancelling);
   world.EndGroup();
   CHECK(world.last.controls.size() == 1);
   world.Nack(task, 1, NackKind::kCancelled);
-  CHECK(*Cancel(world, task) == TaskState::kSettling);
+  CHECK(*world.Cancel(task) == TaskState::kSettling);
   CHECK(world.EndGroup().fences.size() == 1);
 }
 
@@ -139,7 +135,7 @@ TEST_CASE("Cancel of a task that fails at this moment keeps the failure") {
   EngineWorld world;
   const TaskId task = world.DoRun();
   world.Nack(task, 1, NackKind::kFailedFinally);
-  CHECK(*Cancel(world, task) == TaskState::kSettling);
+  CHECK(*world.Cancel(task) == TaskState::kSettling);
   REQUIRE(world.EndGroup().fences.size() == 1);
   CHECK(world.last.fences[0].settlement->end == TaskState::kFailed);
 }
@@ -148,12 +144,12 @@ TEST_CASE("What has ended or never was cannot be cancelled") {
   EngineWorld world;
   const TaskId task = world.DoRun();
   world.engine->Finished(task, 1, world.now, world.effects);
-  CHECK(Reason(Cancel(world, task)) == "NO_SUCH_TASK");
-  CHECK(Cancel(world, TaskId()).status().code() == absl::StatusCode::kNotFound);
+  CHECK(Reason(world.Cancel(task)) == "NO_SUCH_TASK");
+  CHECK(world.Cancel(TaskId()).status().code() == absl::StatusCode::kNotFound);
   // Another id with the same key: a guess.
   const TaskId next = world.DoSpawn();
   const TaskId guess = TaskId::Make(next.time(), next.slot(), next.sequence(), 12345);
-  CHECK(Reason(Cancel(world, guess)) == "NO_SUCH_TASK");
+  CHECK(Reason(world.Cancel(guess)) == "NO_SUCH_TASK");
 }
 
 TEST_CASE("A cancel meets the executor when it comes back, and its end when it does not") {
@@ -161,7 +157,7 @@ TEST_CASE("A cancel meets the executor when it comes back, and its end when it d
   const TaskId task = world.DoRun();
   world.engine->CloseConnection(world.connection, world.now, world.effects);
   world.EndGroup();
-  CHECK(*Cancel(world, task) == TaskState::kCancelling);
+  CHECK(*world.Cancel(task) == TaskState::kCancelling);
   CHECK(world.EndGroup().controls.empty());
   SECTION("it comes back") {
     const bool after_crash = GENERATE(false, true);

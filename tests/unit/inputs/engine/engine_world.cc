@@ -93,6 +93,21 @@ TaskId EngineWorld::DoRun(const TaskSpec& spec) {
   return task;
 }
 
+absl::StatusOr<TaskState> EngineWorld::Control(const TaskId& task, ControlVerb verb) {
+  return engine->Control({.task = task, .verb = verb}, now, effects);
+}
+
+absl::StatusOr<TaskState> EngineWorld::ControlTree(const TaskId& root, ControlVerb verb) {
+  return engine->Control({.task = root, .verb = verb, .tree = true}, now, effects);
+}
+
+void EngineWorld::SayPaused(const TaskId& task, bool paused, uint32_t number) {
+  const uint32_t dispatch = View(task).dispatch;
+  const auto status =
+      engine->HandlerStatus(connection, {task, dispatch, number, paused}, now, effects);
+  REQUIRE(Reason(status) == "OK");
+}
+
 void EngineWorld::Nack(const TaskId& task, uint32_t dispatch, NackKind kind,
                        const std::string& reason) {
   const auto status =

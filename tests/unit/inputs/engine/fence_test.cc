@@ -83,7 +83,7 @@ TEST_CASE("A plain answer does not end what is settling") {
   EngineWorld world;
   const TaskId task = world.DoRun();
   world.Nack(task, 1, NackKind::kReturned);
-  REQUIRE(world.engine->Cancel(task, world.now, world.effects).ok());
+  REQUIRE(world.Cancel(task).ok());
   const Effects& effects = world.EndGroup();
   CHECK(effects.fences.size() == 2);
   world.AnswerFence(task, 1);

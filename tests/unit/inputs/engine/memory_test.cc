@@ -177,7 +177,7 @@ TEST_CASE("A few tasks that outlive many others do not hold on to their memory")
     }
     bare.EndGroup();
     bare.Pass(absl::Hours(2));  // History and requests are over.
-    (void)bare.engine.Cancel(ids[0], bare.now, bare.effects);
+    (void)bare.engine.Control({.task = ids[0]}, bare.now, bare.effects);
     bare.EndGroup();
   }
   REQUIRE(bare.engine.pending() == 500);

@@ -194,7 +194,7 @@ TEST_CASE("The start of a ONCE task that is to be cancelled is not confirmed") {
   EngineWorld world;
   world.Open(1, 10);
   const TaskId task = world.DoSpawn(Once());
-  REQUIRE(world.engine->Cancel(task, world.now, world.effects).ok());
+  REQUIRE(world.Cancel(task).ok());
   world.EndGroup();
   CHECK_FALSE(Start(world, task));
   CHECK(world.last.states.empty());

@@ -130,7 +130,7 @@ TEST_CASE("A task that backs off ends at once when it is cancelled or its result
   world.EndGroup();
   REQUIRE(world.StateOf(task) == TaskState::kScheduled);
   if (GENERATE(false, true)) {
-    REQUIRE(world.engine->Cancel(task, world.now, world.effects).ok());
+    REQUIRE(world.Cancel(task).ok());
     world.AnswerFence(task, 1, TaskState::kCancelled);
   } else {
     world.AnswerFence(task, 1, TaskState::kSucceeded);

@@ -65,7 +65,7 @@ TEST_CASE("A wall clock that is set ahead or back makes nobody forget early") {
   const TaskId gone = world.DoSpawn();
   REQUIRE(world.Spawn({Spec()}, 7).ok());
   world.engine->Finished(done, 0, world.now, world.effects);
-  (void)world.engine->Cancel(gone, world.now, world.effects);
+  (void)world.Cancel(gone);
   world.AnswerFence(gone, 0, TaskState::kCancelled);
   world.EndGroup();
   world.now.wall += step;

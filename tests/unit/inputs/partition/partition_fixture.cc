@@ -199,9 +199,10 @@ TaskId PartitionFixture::SpawnOne(const std::string& payload, const std::string&
   return outcome->items[0].id;
 }
 
-absl::StatusOr<TaskState> PartitionFixture::Cancel(const TaskId& task) {
+absl::StatusOr<TaskState> PartitionFixture::Control(const TaskId& task, const ControlCommand& what,
+                                                    const std::string& owner) {
   return Only(Sync<std::vector<absl::StatusOr<TaskState>>>(
-      [&](auto done) { partition_->Cancel({task}, "alice", std::move(done)); }));
+      [&](auto done) { partition_->Control({task}, what, owner, std::move(done)); }));
 }
 
 absl::StatusOr<TaskView> PartitionFixture::Get(const TaskId& task, const std::string& owner) {
@@ -232,7 +233,7 @@ std::vector<TaskId> PartitionFixture::EndInOneRow(int count) {
   }
   REQUIRE(tasks.size() == static_cast<size_t>(count));
   REQUIRE(Sync<std::vector<absl::StatusOr<TaskState>>>([&](auto done) {
-            partition_->Cancel(tasks, "alice", std::move(done));
+            partition_->Control(tasks, {}, "alice", std::move(done));
           }).ok());
   partition_->AnswerFences(std::move(answers));
   Settle();

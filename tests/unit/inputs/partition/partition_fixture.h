@@ -166,7 +166,9 @@ class PartitionFixture {
   void Post(const v1::SpawnRequest& request, Partition::Done<SpawnOutcome> done);
   // One plain task, and its id.
   TaskId SpawnOne(const std::string& payload = "p", const std::string& type = "x");
-  absl::StatusOr<TaskState> Cancel(const TaskId& task);
+  absl::StatusOr<TaskState> Cancel(const TaskId& task) { return Control(task, {}); }
+  absl::StatusOr<TaskState> Control(const TaskId& task, const ControlCommand& what,
+                                    const std::string& owner = "alice");
   absl::StatusOr<TaskView> Get(const TaskId& task, const std::string& owner = "alice");
   std::vector<absl::StatusOr<TaskView>> GetAll(const std::vector<TaskId>& tasks,
                                                const std::string& owner = "alice");

@@ -43,6 +43,8 @@ TaskSpec FullSpec() {
                 .jitter = 0,
                 .non_retryable = {"A", "NO_SUCH_FILE"}};
   spec.effect = Effect::kOnce;
+  spec.parent = Id(3);
+  spec.root = Id(2);
   return spec;
 }
 
@@ -50,7 +52,7 @@ std::string SpecBytes(const TaskSpec& spec, std::string_view payload) {
   std::string body;
   EncodeSpecBody("default", "alice", spec, "text/plain", payload, body);
   std::string bytes;
-  EncodeSpec(Id(5), body, bytes);
+  EncodeSpec(Id(5), spec.parent, spec.root, body, bytes);
   return bytes;
 }
 
@@ -69,6 +71,8 @@ std::vector<TaskView> EndedTasks() {
     task.dispatch = 300;
     task.ended_at = kTime + absl::Milliseconds(i);
     if (i > 0) task.last_failure = {"HANDLER_FAILED", "no such file"};
+    if (i > 1) task.parent = Id(3);
+    if (i > 0) task.root = Id(2);
     tasks.push_back(task);
   }
   return tasks;
@@ -78,13 +82,18 @@ const StateRecord kState{.closed_dispatch = 300,
                          .failed_attempts = 2,
                          .cancel_requested = true,
                          .once_begun = true,
+                         .interrupt_requested = true,
+                         .pause_requested = true,
+                         .stepping = true,
                          .intended_end = TaskState::kFailed,
                          .not_before = kTime,
+                         .stop_by = kTime + absl::Seconds(1),
                          .last_failure = {"TIMEOUT", "ran longer than 5 ms"}};
 const DispatchGroupRecord kGroup{
     {{Id(9).key(), 1, 4}, {Id(2).key(), 77, 4}, {Id(10).key(), 1, 1'000'000}}};
 const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
-const ReferenceRecord kReference{Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9}};
+const ReferenceRecord kReference{Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10}};
+const TreeRecord kTree{.root = Id(3), .verb = ControlVerb::kPause, .swept = true, .escalation_ms = 0};
 const RequestRecord kRequest{.request = {1, ~0ULL},
                              .content = {3, 4},
                              .created = kTime,
@@ -110,6 +119,7 @@ std::vector<Kind> EveryKind() {
           {"session", Bytes(kSession), status(DecodeSession)},
           {"reference", Bytes(kReference), status(DecodeReference)},
           {"request", Bytes(kRequest), status(DecodeRequest)},
+          {"tree", Bytes(kTree), status(DecodeTree)},
           {"number", Bytes(uint64_t{0x0123456789ABCDEF}), status(DecodeNumber)},
           {"ended", Bytes(EndedTasks()), status(DecodeEnded)}};
 }
@@ -136,6 +146,8 @@ TEST_CASE("A spec record gives back what was asked for") {
   CHECK(record->spec.retention_s == spec.retention_s);
   CHECK(record->spec.retry == spec.retry);
   CHECK(record->spec.effect == spec.effect);
+  CHECK(record->spec.parent == spec.parent);
+  CHECK(record->spec.root == spec.root);
   CHECK(record->content_type == "text/plain");
   CHECK(record->payload == payload);
 }
@@ -156,6 +168,7 @@ TEST_CASE("Records of every kind give back what was written") {
   CHECK(*DecodeSession(Bytes(kSession)) == kSession);
   CHECK(*DecodeReference(Bytes(kReference)) == kReference);
   CHECK(*DecodeRequest(Bytes(kRequest)) == kRequest);
+  CHECK(*DecodeTree(Bytes(kTree)) == kTree);
   CHECK(*DecodeNumber(Bytes(uint64_t{1} << 63)) == uint64_t{1} << 63);
 
   const auto ended = DecodeEnded(Bytes(EndedTasks()));
@@ -175,6 +188,8 @@ TEST_CASE("Records of every kind give back what was written") {
     CHECK(task.dispatch == expected.dispatch);
     CHECK(task.ended_at == expected.ended_at);
     CHECK(task.last_failure == expected.last_failure);
+    CHECK(task.parent == expected.parent);
+    CHECK(task.root == expected.root);
   }
 }
 
@@ -200,7 +215,7 @@ TEST_CASE("A record with a byte too many, or of another format, is damaged") {
     INFO(kind.name);
     CheckDataLoss(kind.decode(kind.bytes + '\0'));
     std::string newer = kind.bytes;
-    newer[0] = 3;
+    newer[0] = 4;
     CheckDataLoss(kind.decode(newer));
     newer[0] = 0;
     CheckDataLoss(kind.decode(newer));
@@ -216,6 +231,7 @@ TEST_CASE("Records from before there were effects are read") {
     TaskSpec spec;
     spec.type = "t";
     std::string bytes = SpecBytes(spec, "payload");
+    bytes.erase(17, 1);  // No kin.
     const std::string end = text("text/plain") + text("payload");
     REQUIRE(bytes.substr(bytes.size() - end.size() - 2) == std::string("\x02\x00", 2) + end);
     bytes[0] = 1;
@@ -229,18 +245,71 @@ TEST_CASE("Records from before there were effects are read") {
   SECTION("a state") {
     StateRecord state = kState;
     state.once_begun = false;
+    state.interrupt_requested = state.pause_requested = state.stepping = false;
+    state.stop_by.reset();
     std::string bytes = Bytes(state);
     bytes[0] = 1;
-    bytes.pop_back();
+    bytes.resize(bytes.size() - 5);
     CHECK(DecodeState(bytes).value() == state);
   }
   SECTION("a reference") {
     ReferenceRecord reference = kReference;
-    reference.hashes.back() = 0;
+    reference.hashes[8] = reference.hashes[9] = 0;
     std::string bytes = Bytes(reference);
     bytes[0] = 1;
+    // The number of hashes stands before them.
+    bytes.erase(bytes.size() - 8 * 10 - 1, 1);
+    bytes.resize(bytes.size() - 2 * 8);
+    CHECK(DecodeReference(bytes).value() == reference);
+  }
+}
+
+TEST_CASE("Records from before there were trees and pauses are read") {
+  SECTION("a spec") {
+    TaskSpec spec = FullSpec();
+    spec.parent = spec.root = TaskId();
+    std::string bytes = SpecBytes(spec, "payload");
+    bytes[0] = 2;
+    bytes.erase(17, 1);
+    const auto record = DecodeSpec(bytes);
+    REQUIRE(record.ok());
+    CHECK(record->spec.root.empty());
+    CHECK(record->spec.effect == Effect::kOnce);
+    CHECK(record->payload == "payload");
+  }
+  SECTION("a state") {
+    StateRecord state = kState;
+    state.interrupt_requested = state.pause_requested = state.stepping = false;
+    state.stop_by.reset();
+    std::string bytes = Bytes(state);
+    bytes[0] = 2;
+    bytes.resize(bytes.size() - 4);
+    CHECK(DecodeState(bytes).value() == state);
+  }
+  SECTION("a reference") {
+    ReferenceRecord reference = kReference;
+    reference.hashes[9] = 0;
+    std::string bytes = Bytes(reference);
+    bytes[0] = 2;
+    bytes.erase(bytes.size() - 8 * 10 - 1, 1);
     bytes.resize(bytes.size() - 8);
     CHECK(DecodeReference(bytes).value() == reference);
+  }
+  SECTION("ended tasks") {
+    std::vector<TaskView> tasks = EndedTasks();
+    tasks.resize(1);
+    std::string bytes = Bytes(tasks);
+    bytes[0] = 1;
+    bytes.pop_back();
+    CHECK(DecodeEnded(bytes).value()[0].last_failure == tasks[0].last_failure);
+  }
+}
+
+TEST_CASE("A tree that was asked for what no tree can be asked for is damage") {
+  for (const int verb : {0, 5, 200}) {
+    TreeRecord tree = kTree;
+    tree.verb = static_cast<ControlVerb>(verb);
+    CheckDataLoss(DecodeTree(Bytes(tree)).status());
   }
 }
 
@@ -265,13 +334,15 @@ TEST_CASE("A record with any bit turned over is read or refused, and nothing els
 
 TEST_CASE("A count that no record of this size can hold is damage, not memory") {
   // Format, then a count of 2^63.
-  const std::string bytes("\x01\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11);
+  std::string bytes("\x01\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11);
   CheckDataLoss(DecodeGroup(bytes).status());
+  CheckDataLoss(DecodeEnded(bytes).status());
+  bytes[0] = 2;
   CheckDataLoss(DecodeEnded(bytes).status());
 }
 
 TEST_CASE("A state that no ended task can be in is damage") {
-  for (const int state : {0, 2, 4, 10, 200}) {
+  for (const int state : {0, 2, 4, 10, 13, 14, 200}) {
     INFO(state);
     std::vector<TaskView> tasks = EndedTasks();
     tasks[1].state = static_cast<TaskState>(state);
@@ -286,8 +357,10 @@ TEST_CASE("A state that no ended task can be in is damage") {
 TEST_CASE("Every kind of record has a table of its own") {
   const platform::StoreSchema schema = InputsSchema();
   for (size_t i = 0; i < schema.kinds.size(); ++i) {
-    CHECK(schema.kinds[i].kind == i + 1);
-    for (size_t j = 0; j < i; ++j) CHECK(schema.kinds[i].name != schema.kinds[j].name);
+    for (size_t j = 0; j < i; ++j) {
+      CHECK(schema.kinds[i].kind != schema.kinds[j].kind);
+      CHECK(schema.kinds[i].name != schema.kinds[j].name);
+    }
   }
 }
 

@@ -1,0 +1,169 @@
+#include <optional>
+#include <utility>
+
+#include "services/inputs/engine/engine.h"
+#include "services/platform/status.h"
+
+// Trees: who belongs together, and what is asked of all of them at once.
+namespace kantoku::inputs {
+
+using platform::Error;
+using platform::Now;
+
+Engine::Kinship Engine::FindKin(const SpawnCommand& command, const TaskSpec& spec) const {
+  if (spec.parent.empty()) return {};
+  const auto is_own = [&](TaskIndex index) {
+    const Task& task = tasks_.at(index);
+    return names_.at(task.owner) == command.owner &&
+           matcher_.name_space(task.lane) == command.name_space;
+  };
+  const TaskIndex parent = tasks_.Find(spec.parent);
+  TaskId root = spec.root;
+  if (parent != kNoTask) {
+    if (!is_own(parent)) return {.refusal = SpawnOutcome::kParentUnknown};
+    root = tasks_.at(parent).has_kin ? trees_.TreeOf(parent).root : spec.parent;
+    if (!spec.root.empty() && spec.root != root) return {.refusal = SpawnOutcome::kRootMismatch};
+    if (tasks_.at(parent).cancel_requested) return {.refusal = SpawnOutcome::kTreeStopping};
+  }
+  const TreeTable::Tree* const tree = trees_.Find(root);
+  const TaskIndex alone = tree == nullptr ? tasks_.Find(root) : kNoTask;
+  const TaskIndex member = tree != nullptr ? tree->first : alone;
+  // Who is below another root is none.
+  const bool is_root = alone == kNoTask || !tasks_.at(alone).has_kin;
+  if (member == kNoTask || !is_root || !is_own(member)) {
+    return {.refusal = SpawnOutcome::kParentUnknown};
+  }
+  if (tree != nullptr && tree->stopping()) return {.refusal = SpawnOutcome::kTreeStopping};
+  return {.root = root};
+}
+
+void Engine::Join(TaskIndex index, const TaskId& parent, const TaskId& root) {
+  TreeTable::Tree& tree = FoundTree(root);
+  Task& task = tasks_.at(index);
+  trees_.Join(tree, index, parent);
+  task.has_kin = true;
+  task.pause_requested = task.pause_requested || tree.mark == ControlVerb::kPause;
+}
+
+// With its root, if that lives.
+TreeTable::Tree& Engine::FoundTree(const TaskId& root) {
+  TreeTable::Tree& tree = trees_.FindOrAdd(root);
+  const TaskIndex living = tasks_.Find(root);
+  if (living != kNoTask && !tasks_.at(living).has_kin) {
+    trees_.Join(tree, living, TaskId());
+    tasks_.at(living).has_kin = true;
+  }
+  return tree;
+}
+
+TaskId Engine::RootOf(const TaskId& id) const {
+  const TaskIndex index = tasks_.Find(id);
+  return index != kNoTask && tasks_.at(index).has_kin ? trees_.TreeOf(index).root : TaskId();
+}
+
+void Engine::LeaveTree(TaskIndex index, Effects& effects) {
+  if (const auto marked = trees_.Leave(index); marked.has_value()) {
+    effects.trees.push_back({marked->key(), std::nullopt});
+  }
+}
+
+std::optional<TaskView> Engine::FindInTree(const TaskId& root) const {
+  const TreeTable::Tree* const tree = trees_.Find(root);
+  if (tree == nullptr) return std::nullopt;
+  return ViewOf(tasks_.at(tree->first));
+}
+
+absl::StatusOr<TaskState> Engine::ControlTree(const ControlCommand& command, const Now& now,
+                                              Effects& effects) {
+  const TaskIndex root = tasks_.Find(command.task);
+  const bool alone = root != kNoTask && !tasks_.at(root).has_kin;
+  // A task without children may have some later. One that is in a tree and not its root is none.
+  if (!alone && trees_.Find(command.task) == nullptr) {
+    return Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK", "no such tree");
+  }
+  TreeTable::Tree& tree = FoundTree(command.task);
+  if (tree.stopping() && !Stops(command.verb)) {
+    return Error(absl::StatusCode::kFailedPrecondition, "TASK_STOPPING",
+                 "the tree is being stopped: only its end can follow");
+  }
+  if (!(tree.mark == ControlVerb::kInterrupt && command.verb == ControlVerb::kCancel)) {
+    AskTree(tree, command, effects);
+  }
+  if (root == kNoTask) return TaskState::kSettling;
+  HearTree(root, now, effects);
+  return tasks_.at(root).state;
+}
+
+void Engine::AskTree(TreeTable::Tree& tree, const ControlCommand& command, Effects& effects) {
+  ++tree.request;
+  trees_.Sweep(tree);
+  if (command.verb == ControlVerb::kStep) {
+    tree.step_request = tree.request;
+  } else {
+    tree.mark = command.verb;
+    tree.mark_request = tree.request;
+    tree.escalation = command.escalation;
+    effects.trees.push_back({tree.root.key(), RecordOf(tree)});
+  }
+}
+
+TreeRecord Engine::RecordOf(const TreeTable::Tree& tree) {
+  return {.root = tree.root,
+          .verb = *tree.mark,
+          .swept = !tree.sweeping,
+          .escalation_ms = tree.escalation.has_value()
+                               ? std::optional(static_cast<uint32_t>(
+                                     absl::ToInt64Milliseconds(*tree.escalation)))
+                               : std::nullopt};
+}
+
+// What it has not heard yet, in the order in which it was asked.
+void Engine::HearTree(TaskIndex index, const Now& now, Effects& effects) {
+  const TreeTable::Tree& tree = trees_.TreeOf(index);
+  const uint32_t heard = std::exchange(trees_.HeardBy(index), tree.request);
+  // Who cannot heed it, such as a task that is not paused and is to step, has nothing to do.
+  if (heard < tree.mark_request) {
+    (void)Steer(index, {.verb = *tree.mark, .escalation = tree.escalation}, now, effects);
+  }
+  if (heard < tree.step_request && tree.step_request > tree.mark_request) {
+    (void)Steer(index, {.verb = ControlVerb::kStep}, now, effects);
+  }
+}
+
+void Engine::SweepTrees(const Now& now, Effects& effects) {
+  for (size_t left = options_.tree_sweep; left > 0 && trees_.sweeping(); --left) {
+    const auto [tree, member] = trees_.NextSwept();
+    if (member != kNoTask) {
+      HearTree(member, now, effects);
+    } else if (tree != nullptr && tree->mark == ControlVerb::kResume) {
+      tree->mark.reset();
+      effects.trees.push_back({tree->root.key(), std::nullopt});
+    } else if (tree != nullptr && tree->mark.has_value()) {
+      effects.trees.push_back({tree->root.key(), RecordOf(*tree)});
+    }
+  }
+}
+
+bool Engine::HeedsTree(TaskIndex index, const Now& now, Effects& effects) {
+  Task& task = tasks_.at(index);
+  if (!task.has_kin || trees_.HeardBy(index) == trees_.TreeOf(index).request) return true;
+  constexpr TaskState kTaken = TaskState::kScheduled;  // It is in no queue any more.
+  task.state = kTaken;
+  HearTree(index, now, effects);
+  return task.state == kTaken;
+}
+
+// A tree of which nobody lives has no record: its end and its record's are of one commit.
+void Engine::RecoverTree(const TreeRecord& record) {
+  if (trees_.Find(record.root) == nullptr && tasks_.Find(record.root) == kNoTask) return;
+  TreeTable::Tree& tree = FoundTree(record.root);
+  tree.mark = record.verb;
+  if (record.escalation_ms.has_value()) {
+    tree.escalation = absl::Milliseconds(*record.escalation_ms);
+  }
+  if (record.swept) return;
+  tree.mark_request = ++tree.request;
+  trees_.Sweep(tree);
+}
+
+}  // namespace kantoku::inputs

@@ -1,0 +1,637 @@
+#include "tests/simulation/inputs/engine_walk.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "services/platform/status.h"
+
+namespace kantoku::inputs::testing {
+namespace {
+
+using absl::Hours;
+using absl::Milliseconds;
+using absl::Minutes;
+using absl::Seconds;
+
+constexpr size_t kMostCommitting = 4;
+
+EngineOptions Options(uint64_t seed) {
+  EngineOptions options;
+  options.slot_count = 2;
+  options.max_pending = 120;
+  options.idle_names = 1;
+  options.max_session_credit = 5;
+  options.max_dispatches = 6;
+  options.max_history = 40;
+  options.max_dead = 40;
+  options.max_requests = 30;
+  options.tree_sweep = 1;
+  options.renew_interval = Minutes(1);
+  options.seed = seed;
+  return options;
+}
+
+}  // namespace
+
+// ---- Outputs ----
+
+bool ModelOutputs::Put(const TaskId& task, uint32_t dispatch) {
+  Entry& entry = entries_[task];
+  if (entry.end.has_value()) {
+    return *entry.end == TaskState::kSucceeded && entry.winner == dispatch;
+  }
+  if (dispatch <= entry.closed) return false;
+  entry.end = TaskState::kSucceeded;
+  entry.winner = dispatch;
+  return true;
+}
+
+std::optional<TaskState> ModelOutputs::Fence(const FenceMessage& fence) {
+  Entry& entry = entries_[fence.task];
+  if (!entry.end.has_value()) {
+    entry.closed = std::max(entry.closed, fence.dispatch);
+    if (fence.settlement.has_value()) entry.end = fence.settlement->end;
+  }
+  return entry.end;
+}
+
+std::optional<TaskState> ModelOutputs::end(const TaskId& task) const {
+  const auto found = entries_.find(task);
+  return found == entries_.end() ? std::nullopt : found->second.end;
+}
+
+uint32_t ModelOutputs::closed(const TaskId& task) const {
+  const auto found = entries_.find(task);
+  return found == entries_.end() ? 0 : found->second.closed;
+}
+
+// ---- The walk ----
+
+SessionId EngineWalk::NewSession() {
+  const uint64_t number = next_session_++;
+  std::array<uint8_t, 16> bytes{};
+  for (int i = 0; i < 8; ++i) bytes[i] = static_cast<uint8_t>(number >> (8 * i));
+  return SessionId(platform::Uuid(bytes));
+}
+
+EngineWalk::EngineWalk(uint64_t seed)
+    : seed_(seed),
+      options_(Options(seed)),
+      random_(seed),
+      now_{absl::FromUnixSeconds(1'700'000'000), Seconds(100)} {
+  for (size_t i = 0; i < executors_.size(); ++i) {
+    executors_[i].session = NewSession();
+    executors_[i].caller = {"subject-" + std::to_string(i), "app"};
+    executors_[i].name_space = i % 2 == 0 ? "even" : "odd";
+  }
+  engine_ = records_.Recover(options_, now_, open_.effects);
+}
+
+void EngineWalk::Run(int steps) {
+  for (int i = 0; i < steps; ++i) {
+    ++step_;
+    Step();
+    if (Chance(40)) EndGroup();
+    if (Chance(30) || committing_.size() > kMostCommitting) Commit();
+    if (step_ % 64 == 0) CheckLiving();
+  }
+}
+
+void EngineWalk::Step() {
+  Executor& executor = AnyExecutor();
+  const uint64_t kind = Pick(1'000);
+  if (kind < 90) return Spawn();
+  if (kind < 100) return RepeatSpawn();
+  if (kind < 135) return Control();
+  if (kind < 170)
+    return executor.connection == 0 || Chance(10) ? Connect(executor) : Work(executor);
+  if (kind < 185) return Disconnect(executor);
+  if (kind < 200) return ChangeCredit(executor);
+  if (kind < 230) return Lie(executor);
+  if (kind < 430) return AskOutputs();
+  if (kind < 630) return HearOutputs();
+  if (kind < 720) return Wait();
+  if (kind < 724) return Crash();
+  Work(executor);
+}
+
+void EngineWalk::EndGroup() {
+  std::set<TaskId> paused;  // But for members of trees, which may be resumed by a sweep now.
+  for (const TaskView& view : Living()) {
+    if (view.state == TaskState::kPaused && view.session.empty() && view.root.empty()) {
+      paused.insert(view.id);
+    }
+  }
+  engine_->FinishGroup(now_, open_.effects);
+  for (const auto& message : open_.effects.dispatches) {
+    Expect(!paused.contains(message.task), "what is paused is not dispatched");
+  }
+  CheckGroup(open_.effects);
+  committing_.push_back(std::exchange(open_, {}));
+  engine_->FreeUnused();  // Names in effects are not looked at again.
+}
+
+void EngineWalk::Commit() {
+  if (committing_.empty()) return;
+  const Group group = std::move(committing_.front());
+  committing_.pop_front();
+  for (const auto& then : group.on_commit) then();
+  records_.Apply(group.effects);
+  CheckCommitted(group.effects);
+  Deliver(group.effects);
+}
+
+void EngineWalk::CommitAll() {
+  while (!committing_.empty()) Commit();
+}
+
+void EngineWalk::Deliver(const Effects& effects) {
+  for (const auto& message : effects.dispatches) DeliverDispatch(message);
+  for (const auto& message : effects.controls) {
+    Executor* const executor = Connected(message.connection);
+    if (executor == nullptr) continue;
+    const auto handler = executor->handlers.find(message.task);
+    if (handler == executor->handlers.end() || handler->second.dispatch != message.dispatch)
+      continue;
+    if (message.action == HandlerAction::kCancel || message.action == HandlerAction::kInterrupt) {
+      handler->second.cancelled = true;
+    } else if (message.action != HandlerAction::kRevoke) {
+      handler->second.told = message;
+    } else if (Chance(80)) {  // Else it is frozen and goes on as a ghost.
+      executor->handlers.erase(handler);
+      ++counts_["recalled"];
+    }
+  }
+  for (const auto& message : effects.fences) asked_.push_back(message);
+  for (const auto& message : effects.closes) {
+    if (Chance(50)) engine_->CloseConnection(message.connection, now_, open_.effects);
+  }
+}
+
+void EngineWalk::DeliverDispatch(const DispatchMessage& message) {
+  Executor* const executor = Connected(message.connection);
+  if (executor == nullptr) return;
+  Handler& handler = executor->handlers[message.task] = {.dispatch = message.dispatch};
+  if (!message.pause) return;
+  ++counts_["stepped from the start"];
+  handler.started = true;
+  handler.told = HandlerMessage{.connection = message.connection,
+                                .task = message.task,
+                                .dispatch = message.dispatch,
+                                .action = HandlerAction::kPause,
+                                .number = 0};
+}
+
+EngineWalk::Executor* EngineWalk::Connected(ConnectionId connection) {
+  const auto found = std::ranges::find(executors_, connection, &Executor::connection);
+  return connection == 0 || found == executors_.end() ? nullptr : &*found;
+}
+
+std::optional<TaskId> EngineWalk::AnyTask() {
+  if (recent_.empty()) return std::nullopt;
+  const size_t reach = std::min<size_t>(recent_.size(), 150);
+  return recent_[recent_.size() - 1 - Pick(reach)];
+}
+
+std::vector<TaskView> EngineWalk::Living() const {
+  std::vector<TaskView> living;
+  for (const std::string_view name_space : {"even", "odd"}) {
+    for (const std::string_view owner : {"anna", "bert"}) {
+      std::optional<TaskKey> from;
+      do {
+        const TaskFilter filter{.name_space = name_space, .owner = owner};
+        std::ranges::move(engine_->List(filter, 10, 17, from), std::back_inserter(living));
+      } while (from.has_value());
+    }
+  }
+  return living;
+}
+
+// ---- Users ----
+
+void EngineWalk::Spawn() {
+  Submission submission{.name_space = Chance(50) ? "even" : "odd",
+                        .owner = Chance(50) ? "anna" : "bert",
+                        .request = {random_(), random_()},
+                        .content = {random_(), random_()}};
+  const uint64_t count = 1 + Pick(5);
+  for (uint64_t i = 0; i < count; ++i) {
+    TaskSpec spec{.type = TypeOf(Pick(kTypes)), .priority = static_cast<int32_t>(Pick(3))};
+    if (Chance(20)) spec.reference = "reference-" + std::to_string(Pick(8));
+    if (!spec.reference.empty()) spec.hashes.fill(Pick(2));
+    if (Chance(20)) spec.not_before = now_.wall + Milliseconds(Pick(60'000)) - Seconds(10);
+    spec.timeout_ms = static_cast<uint32_t>(1'000 + Pick(60'000));
+    spec.retry.max_attempts = static_cast<uint32_t>(1 + Pick(4));
+    spec.retry.initial_backoff_ms = static_cast<uint32_t>(Pick(3) * 3'000);
+    if (const auto parent = AnyTask(); parent.has_value() && Chance(25)) {
+      spec.parent = *parent;
+      if (const auto known = tasks_.find(*parent); known != tasks_.end() && Chance(60)) {
+        spec.root = known->second.root.empty() ? *parent : known->second.root;
+      }
+      if (Chance(5)) spec.root = *AnyTask();
+    }
+    submission.specs.push_back(std::move(spec));
+  }
+  Submit(submission);
+}
+
+void EngineWalk::RepeatSpawn() {
+  if (submissions_.empty()) return;
+  Submission& submission =
+      submissions_[submissions_.size() - 1 - Pick(std::min<size_t>(submissions_.size(), 40))];
+  if (Chance(20)) {
+    Submission other = submission;
+    other.content = {random_(), random_()};
+    return Submit(other);
+  }
+  Submit(submission);
+}
+
+void EngineWalk::Submit(Submission& submission) {
+  const auto recorded = std::ranges::find_if(records_.requests, [&](const auto& entry) {
+    return entry.second.request == submission.request;
+  });
+  const bool known = recorded != records_.requests.end() && committing_.empty();
+  const bool same = known && recorded->second.content == submission.content;
+  const size_t pending = engine_->pending();
+  const auto outcome = engine_->Spawn({.name_space = submission.name_space,
+                                       .owner = submission.owner,
+                                       .request = submission.request,
+                                       .content = submission.content,
+                                       .specs = submission.specs,
+                                       .random = random_()},
+                                      now_, open_.effects);
+  if (!outcome.ok()) {
+    const bool reused = platform::ReasonOf(outcome.status()) == "REQUEST_ID_REUSED";
+    Expect(reused || pending + submission.specs.size() > options_.max_pending,
+           "a spawn is refused for a cause");
+    Expect(!same, "a known request is answered, whatever the load");
+    Expect(engine_->pending() == pending, "a refused batch leaves nothing behind");
+    return;
+  }
+  Expect(outcome->repeated || !known, "a known request is not run again");
+  Expect(!known || same, "a request id is not used for another batch");
+  if (outcome->repeated) {
+    // Forgotten and spawned anew, but not yet committed: the ids are not known here.
+    if (!known) return;
+    ++counts_["repeated"];
+    for (size_t i = 0; i < submission.ids.size(); ++i) {
+      Expect(outcome->items[i].id == submission.ids[i], "a repeated request gets the same ids");
+    }
+    return;
+  }
+  CheckKin(submission, *outcome);
+  open_.on_commit.push_back([this, submission, outcome = *outcome]() mutable {
+    records_.AddSpecs(submission.name_space, submission.owner, submission.specs, outcome);
+    submission.ids.clear();
+    for (size_t i = 0; i < outcome.items.size(); ++i) {
+      submission.ids.push_back(outcome.items[i].id);
+      ++counts_[!outcome.items[i].refusal.empty() ? std::string(outcome.items[i].refusal)
+                : outcome.items[i].created        ? "created"
+                                                  : "reference taken"];
+      if (!outcome.items[i].created) continue;
+      const ModelTask task{submission.specs[i].reference, outcome.items[i].root};
+      Expect(tasks_.emplace(outcome.items[i].id, task).second, "an id is given once");
+      recent_.push_back(outcome.items[i].id);
+    }
+    std::erase_if(submissions_, [&](const Submission& forgotten) {
+      return forgotten.request == submission.request;
+    });
+    submissions_.push_back(std::move(submission));
+  });
+}
+
+// Of a batch that was accepted now.
+void EngineWalk::CheckKin(const Submission& submission, const SpawnOutcome& outcome) {
+  for (size_t i = 0; i < outcome.items.size(); ++i) {
+    const SpawnOutcome::Item& item = outcome.items[i];
+    const TaskSpec& spec = submission.specs[i];
+    if (item.created) {
+      const auto view = engine_->Find(item.id);
+      Expect(view->parent == spec.parent && view->root == item.root, "a child has its kin");
+      Expect(item.root.empty() == spec.parent.empty(), "who has a parent is in a tree");
+      if (item.root.empty() || !marks_.contains(item.root)) continue;
+      Expect(!Stops(marks_.at(item.root)), "nobody joins a tree that is being stopped");
+      Expect((view->state == TaskState::kPaused) == (marks_.at(item.root) == ControlVerb::kPause),
+             "who joins a paused tree is paused");
+    } else if (item.refusal == SpawnOutcome::kParentUnknown) {
+      const auto parent = engine_->Find(spec.parent);
+      Expect(!parent.has_value() || parent->owner != submission.owner ||
+                 parent->name_space != submission.name_space,
+             "a parent that lives is known");
+    }
+  }
+}
+
+void EngineWalk::Control() {
+  auto task = AnyTask();
+  if (!task.has_value()) return;
+  constexpr std::array kVerbs = {ControlVerb::kCancel, ControlVerb::kCancel, ControlVerb::kInterrupt,
+                                 ControlVerb::kPause,  ControlVerb::kPause,  ControlVerb::kResume,
+                                 ControlVerb::kResume, ControlVerb::kStep};
+  ControlCommand command{.task = *task, .verb = kVerbs[Pick(kVerbs.size())]};
+  if (Chance(30)) {  // Who pauses a handler mostly wants it back.
+    for (const TaskView& view : Living()) {
+      if (view.state != TaskState::kPaused || view.session.empty()) continue;
+      command = {.task = view.id, .verb = ControlVerb::kResume};
+      task = view.id;
+    }
+  }
+  if (Chance(50)) command.escalation = Seconds(Pick(10));
+  if (Chance(30)) return ControlTree(command);
+  const auto before = engine_->Find(*task);
+  const auto state = engine_->Control(command, now_, open_.effects);
+  if (!before.has_value()) {
+    Expect(platform::ReasonOf(state.status()) == "NO_SUCH_TASK", "only living tasks are controlled");
+    return;
+  }
+  const auto view = engine_->Find(*task);
+  const bool stops = Stops(command.verb);
+  if (!state.ok()) {
+    Expect(!stops, "a living task can be stopped");
+    Expect(view->state == before->state, "a refused control changes nothing");
+    ++counts_["refused control"];
+    return;
+  }
+  Expect(view.has_value() && view->state == *state, "control tells the state");
+  if (!stops) {
+    ++counts_[command.verb == ControlVerb::kPause    ? "paused"
+              : command.verb == ControlVerb::kResume ? "resumed control"
+                                                     : "stepped"];
+    return;
+  }
+  ++counts_["cancelled"];
+  Expect((*state == TaskState::kSettling) == view->session.empty(),
+         "an executor is asked exactly when one holds the task");
+  Expect(*state == TaskState::kSettling || *state == TaskState::kCancelling ||
+             *state == TaskState::kInterrupting,
+         "a cancelled task waits no more");
+}
+
+void EngineWalk::ControlTree(const ControlCommand& alone) {
+  ControlCommand command = alone;
+  command.tree = true;
+  if (const auto known = tasks_.find(command.task);
+      known != tasks_.end() && !known->second.root.empty()) {
+    command.task = known->second.root;
+  }
+  const auto state = engine_->Control(command, now_, open_.effects);
+  if (!state.ok()) {
+    ++counts_["refused tree"];
+    return;
+  }
+  ++counts_["tree"];
+  if (command.verb == ControlVerb::kStep) return;
+  const TaskId root = command.task;
+  marks_[root] = command.verb;
+  open_.on_commit.push_back([this, root, verb = command.verb] { marks_for_good_[root] = verb; });
+  if (!Chance(10)) return;
+  EndGroup();  // Recorded, and not yet heard by all.
+  CommitAll();
+  ++counts_["crash in a sweep"];
+  Crash();
+}
+
+// ---- Outputs' answers, time, crashes ----
+
+void EngineWalk::AskOutputs() {
+  if (!ghosts_.empty() && Chance(20)) {
+    outputs_.Fence(ghosts_[Pick(ghosts_.size())]);
+    return;
+  }
+  if (asked_.empty()) return;
+  const size_t at = Pick(asked_.size());
+  const FenceMessage fence = asked_[at];
+  const auto end = outputs_.Fence(fence);
+  const uint64_t fate = Pick(100);
+  if (fate < 10) return;  // The answer is lost; it will be asked again.
+  answers_.push_back({fence.task, fence.dispatch, end});
+  if (fate < 25) return;  // Answered, and yet asked again.
+  asked_.erase(asked_.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
+void EngineWalk::HearOutputs() {
+  if (answers_.empty()) return;
+  const size_t at = Pick(answers_.size());
+  const Answer answer = answers_[at];
+  if (answer.end.has_value()) ++counts_["fence told an end"];
+  engine_->FenceAnswered(answer.task, answer.dispatch, answer.end, now_, open_.effects);
+  if (Chance(80)) answers_.erase(answers_.begin() + static_cast<std::ptrdiff_t>(at));
+}
+
+void EngineWalk::Wait() {
+  const absl::Duration wait = Chance(90) ? Milliseconds(Pick(2'000)) : Seconds(Pick(90));
+  now_.steady += wait;
+  now_.wall += wait;
+  if (Chance(3)) now_.wall += Seconds(Pick(3'600)) - Minutes(30);
+}
+
+void EngineWalk::Crash() {
+  ++counts_["crash"];
+  for (uint64_t durable = Pick(committing_.size() + 1); durable > 0; --durable) Commit();
+  if (!committing_.empty() && Chance(50)) {  // Durable, but nobody heard of it.
+    for (const auto& then : committing_.front().on_commit) then();
+    records_.Apply(committing_.front().effects);
+    CheckCommitted(committing_.front().effects);
+    committing_.pop_front();
+  }
+  if (!committing_.empty()) ++counts_["crash lost groups"];
+  committing_.clear();
+  open_ = {};
+  engine_.reset();
+  std::ranges::move(asked_, std::back_inserter(ghosts_));
+  if (ghosts_.size() > 50) ghosts_.erase(ghosts_.begin(), ghosts_.end() - 50);
+  asked_.clear();
+  answers_.clear();
+  marks_ = marks_for_good_;
+  for (Executor& executor : executors_) executor.connection = 0;
+  now_.steady = Seconds(Pick(1'000));
+  now_.wall += Seconds(Pick(60));
+  engine_ = records_.Recover(options_, now_, open_.effects);
+}
+
+// ---- Promises ----
+
+void EngineWalk::Expect(bool holds, const std::string& promise) const {
+  if (holds) return;
+  throw std::logic_error("broken: " + promise + " (seed " + std::to_string(seed_) + ", step " +
+                         std::to_string(step_) + ")");
+}
+
+void EngineWalk::CheckGroup(const Effects& effects) {
+  // Sweeps of trees and what their tasks left in the queues go on in the next group.
+  if (engine_->NextWake(now_) <= now_.steady) ++counts_["more to do"];
+  std::set<SessionId> fed;
+  for (const auto& message : effects.dispatches) {
+    fed.insert(message.session);
+    const Executor* const executor = Connected(message.connection);
+    Expect(executor != nullptr, "dispatches go to connected sessions");
+    Expect(!executor->paused, "a paused session gets nothing");
+    const auto view = engine_->Find(message.task);
+    Expect(!marks_.contains(view->root) || !Stops(marks_.at(view->root)),
+           "nothing begins in a tree that is being stopped");
+  }
+  for (const auto& message : effects.controls) Expect(message.connection != 0, "controls reach");
+  for (const std::string_view name_space : {"even", "odd"}) {
+    for (const auto& view : engine_->Sessions(name_space)) {
+      Expect(view.max_held <= options_.max_session_credit, "credit is capped");
+      if (view.held >= view.max_held) ++counts_["no credit left"];
+      if (fed.contains(view.id)) Expect(view.held <= view.max_held, "credit is kept");
+    }
+  }
+}
+
+void EngineWalk::CheckDispatch(const DispatchMessage& message) {
+  const auto task = tasks_.find(message.task);
+  Expect(task != tasks_.end(), "only accepted tasks are dispatched");
+  Expect(task->second.ends == 0, "a task that ended is not dispatched");
+  Expect(message.dispatch == task->second.dispatch + 1, "dispatch numbers ascend");
+  Expect(outputs_.closed(message.task) + 1 >= message.dispatch,
+         "a task is dispatched again only when its last dispatch is closed");
+  Expect(!outputs_.end(message.task).has_value(), "what has a result is not dispatched");
+  task->second.dispatch = message.dispatch;
+  if (message.dispatch > 1) ++counts_["dispatched again"];
+}
+
+void EngineWalk::CheckEnded(const TaskView& view, bool dead) {
+  const auto task = tasks_.find(view.id);
+  Expect(task != tasks_.end(), "only accepted tasks end");
+  Expect(++task->second.ends == 1, "a task ends once");
+  Expect(view.state == outputs_.end(view.id), "a task ends as Outputs says");
+  Expect((view.state != TaskState::kSucceeded) == dead, "history is for success alone");
+  Expect(view.session.empty() && view.ended_at.has_value(), "nobody holds an ended task");
+  if (view.last_failure.reason == "TOO_MANY_DISPATCHES") ++counts_["too many dispatches"];
+  ++counts_[view.state == TaskState::kSucceeded ? "succeeded"
+            : view.state == TaskState::kFailed  ? "failed"
+                                                : "cancelled end"];
+}
+
+void EngineWalk::CheckCommitted(const Effects& effects) {
+  size_t ended = 0;
+  for (const auto& message : effects.dispatches) CheckDispatch(message);
+  const auto check_rows = [&](const auto& rows, bool dead) {
+    for (const auto& row : rows) {
+      if (!row.record.has_value()) {
+        ++counts_["history row dropped"];
+        continue;
+      }
+      for (const auto& view : *row.record) CheckEnded(view, dead);
+      ended += row.record->size();
+    }
+  };
+  check_rows(effects.history, false);
+  check_rows(effects.dead, true);
+  const auto told =
+      std::ranges::count(effects.events, EventType::kTaskFinished, &EventMessage::type);
+  Expect(ended == static_cast<size_t>(told), "every end has one event");
+}
+
+void EngineWalk::CheckLiving() {
+  std::map<SessionId, uint32_t> held;
+  size_t living = 0;
+  for (const TaskView& view : Living()) {
+    ++living;
+    if (!view.session.empty()) ++held[view.session];
+  }
+  for (const std::string_view name_space : {"even", "odd"}) {
+    for (const auto& view : engine_->Sessions(name_space)) {
+      Expect(view.held == held[view.id], "sessions hold what is held by them");
+      held.erase(view.id);
+    }
+  }
+  Expect(held.empty(), "only sessions hold tasks");
+  Expect(living == engine_->pending(), "every living task is listed");
+  if (!committing_.empty()) return;
+  for (const auto& [id, task] : tasks_) {
+    const bool lives = engine_->Find(id).has_value();
+    if (task.ends > 0) Expect(!lives, "what ended lives no more");
+    if (task.ends > 0 || lives) continue;
+    Expect(engine_->FindHistory(id.key()).has_value() || engine_->FindDead(id.key()).has_value(),
+           "no task is lost");
+  }
+  std::set<std::string> references;
+  for (const auto& [key, record] : records_.references) {
+    Expect(
+        references.insert(record.name_space + '/' + record.owner + '/' + record.reference).second,
+        "a reference has one holder");
+  }
+}
+
+// ---- The end ----
+
+void EngineWalk::Drain() {
+  std::vector<std::string> types;
+  for (uint64_t i = 0; i < kTypes; ++i) types.push_back(TypeOf(i));
+  for (Executor& executor : executors_) {
+    Disconnect(executor);
+    executor.handlers.clear();
+    executor.session = NewSession();
+    executor.connection = next_connection_++;
+    executor.paused = false;
+    (void)engine_->OpenSession({.session = executor.session,
+                                .caller = executor.caller,
+                                .name_space = executor.name_space,
+                                .types = types,
+                                .max_held = 5,
+                                .connection = executor.connection},
+                               now_, open_.effects);
+  }
+  for (int round = 0; round < 1'000 && engine_->pending() > 0; ++round) {
+    for (const TaskView& view : Living()) {
+      // Whoever paused them is gone.
+      (void)engine_->Control({.task = view.id, .verb = ControlVerb::kResume}, now_, open_.effects);
+      if (view.root.empty()) continue;
+      (void)engine_->Control({.task = view.root, .verb = ControlVerb::kResume, .tree = true}, now_,
+                             open_.effects);
+    }
+    EndGroup();
+    CommitAll();
+    for (const Answer& answer : std::exchange(answers_, {})) {
+      engine_->FenceAnswered(answer.task, answer.dispatch, answer.end, now_, open_.effects);
+    }
+    for (const auto& fence : std::exchange(asked_, {})) {
+      engine_->FenceAnswered(fence.task, fence.dispatch, outputs_.Fence(fence), now_,
+                             open_.effects);
+    }
+    for (Executor& executor : executors_) {
+      for (auto& [task, handler] : executor.handlers) {
+        Expect(handler.put || outputs_.Put(task, handler.dispatch),
+               "an honest executor can answer");
+        handler.put = true;
+        Acknowledge(executor, task);
+      }
+    }
+    const absl::Duration wait = round < 200 ? Seconds(5) : Minutes(10);
+    now_.steady += wait;
+    now_.wall += wait;
+  }
+  Expect(engine_->pending() == 0, "everything ends");
+  for (Executor& executor : executors_) Disconnect(executor);
+  EndGroup();
+  CommitAll();
+  now_.steady += Hours(24 * 10);
+  now_.wall += Hours(24 * 10);
+  do {
+    EndGroup();
+    CommitAll();
+  } while (engine_->NextWake(now_) <= now_.steady);  // Sweeps of trees that are gone.
+  CheckEmpty();
+}
+
+void EngineWalk::CheckEmpty() {
+  for (const auto& [id, task] : tasks_) Expect(task.ends == 1, "every accepted task ends");
+  Expect(records_.specs.empty(), "no spec stays");
+  Expect(records_.states.empty(), "no state stays");
+  Expect(records_.groups.empty(), "no dispatch group stays");
+  Expect(records_.sessions.empty(), "no session stays");
+  Expect(records_.references.empty(), "no reference stays");
+  Expect(records_.trees.empty(), "no tree stays");
+  Expect(records_.requests.empty(), "no request stays");
+  Expect(records_.history.empty() && records_.dead.empty(), "no history stays");
+  Expect(engine_->history().size() == 0 && engine_->dead().size() == 0, "history is forgotten");
+  Expect(engine_->Sessions("even").empty() && engine_->Sessions("odd").empty(), "no session lives");
+  Expect(engine_->NextWake(now_) == absl::InfiniteDuration(), "nothing is waited for");
+}
+
+}  // namespace kantoku::inputs::testing

@@ -1,0 +1,175 @@
+#ifndef KANTOKU_TESTS_SIMULATION_INPUTS_ENGINE_WALK_H_
+#define KANTOKU_TESTS_SIMULATION_INPUTS_ENGINE_WALK_H_
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/support/engine_records.h"
+
+namespace kantoku::inputs::testing {
+
+// Outputs as far as the engine is concerned: the first terminal result wins, a closed dispatch
+// cannot answer.
+class ModelOutputs {
+ public:
+  // Whether the result is durable now: what a genuine receipt says.
+  bool Put(const TaskId& task, uint32_t dispatch);
+  std::optional<TaskState> Fence(const FenceMessage& fence);
+  std::optional<TaskState> end(const TaskId& task) const;
+  uint32_t closed(const TaskId& task) const;
+
+ private:
+  struct Entry {
+    std::optional<TaskState> end;
+    uint32_t winner = 0;
+    uint32_t closed = 0;
+  };
+  std::map<TaskId, Entry> entries_;
+};
+
+// A random life of one engine: users who spawn, repeat and cancel; executors that connect, vanish,
+// come back and lie; an Outputs whose answers come late, twice or never; clocks that jump; commits
+// that lag behind, and crashes that lose what was not committed. After every step the engine is
+// held against a model; the first broken promise throws std::logic_error with the seed and the
+// step.
+class EngineWalk {
+ public:
+  explicit EngineWalk(uint64_t seed);
+
+  void Run(int steps);
+  // Lets honest executors finish everything, waits until all history is over, and expects that
+  // nothing is left.
+  void Drain();
+
+  // How often something happened, to see that the walk goes where it should.
+  const std::map<std::string, int>& counts() const { return counts_; }
+
+ private:
+  static constexpr uint64_t kTypes = 3;
+
+  struct Handler {
+    uint32_t dispatch = 0;
+    bool started = false;
+    bool put = false;  // It has a receipt.
+    bool cancelled = false;
+    bool paused = false;
+    std::optional<HandlerMessage> told;  // Of pauses, and not heeded yet.
+  };
+  struct Executor {
+    SessionId session;
+    Caller caller;
+    std::string name_space;
+    ConnectionId connection = 0;
+    uint32_t max_held = 0;
+    bool paused = false;
+    std::map<TaskId, Handler> handlers;
+  };
+  struct Group {
+    Effects effects;
+    std::vector<std::function<void()>> on_commit;
+  };
+  struct Submission {
+    std::string name_space;
+    std::string owner;
+    Digest request;
+    Digest content;
+    std::vector<TaskSpec> specs;
+    std::vector<TaskId> ids;  // Empty until answered.
+  };
+  struct ModelTask {
+    std::string reference;
+    TaskId root;
+    uint32_t dispatch = 0;
+    int ends = 0;
+  };
+  struct Answer {
+    TaskId task;
+    uint32_t dispatch;
+    std::optional<TaskState> end;
+  };
+
+  // One step each.
+  void Spawn();
+  void RepeatSpawn();
+  void Control();
+  void ControlTree(const ControlCommand& command);
+  void Connect(Executor& executor);
+  void Disconnect(Executor& executor);
+  void ChangeCredit(Executor& executor);
+  void Work(Executor& executor);
+  void Lie(Executor& executor);
+  void Heed(Executor& executor, const TaskId& task, Handler& handler);
+  void Acknowledge(Executor& executor, const TaskId& task);
+  void Nack(Executor& executor, const TaskId& task, const Handler& handler);
+  void AskOutputs();
+  void HearOutputs();
+  void Wait();
+  void Crash();
+
+  void Submit(Submission& submission);
+  void Step();
+  void EndGroup();
+  void Commit();
+  void CommitAll();
+  void Deliver(const Effects& effects);
+  void DeliverDispatch(const DispatchMessage& message);
+
+  // Promises.
+  void CheckGroup(const Effects& effects);
+  void CheckCommitted(const Effects& effects);
+  void CheckDispatch(const DispatchMessage& message);
+  void CheckEnded(const TaskView& view, bool dead);
+  void CheckKin(const Submission& submission, const SpawnOutcome& outcome);
+  void CheckHello(const Executor& executor, const std::vector<HeldDispatch>& held,
+                  const std::vector<HeldVerdict>& verdicts);
+  void CheckLiving();
+  void CheckEmpty();
+  void Expect(bool holds, const std::string& promise) const;
+
+  uint64_t Pick(uint64_t below) { return random_() % below; }
+  bool Chance(uint32_t percent) { return Pick(100) < percent; }
+  Executor& AnyExecutor() { return executors_[Pick(executors_.size())]; }
+  SessionId NewSession();
+  std::optional<TaskId> AnyTask();
+  std::vector<TaskView> Living() const;
+  Executor* Connected(ConnectionId connection);
+  std::string TypeOf(uint64_t number) const { return "type-" + std::to_string(number); }
+
+  const uint64_t seed_;
+  EngineOptions options_;
+  std::mt19937_64 random_;
+  int step_ = 0;
+  platform::Now now_;
+
+  std::unique_ptr<Engine> engine_;
+  Group open_;
+  std::deque<Group> committing_;
+  EngineRecords records_;
+  ModelOutputs outputs_;
+  std::vector<FenceMessage> asked_;   // Not yet at Outputs, or to be repeated.
+  std::vector<FenceMessage> ghosts_;  // Sent by an engine that is gone.
+  std::vector<Answer> answers_;       // On their way back.
+
+  std::array<Executor, 5> executors_;
+  ConnectionId next_connection_ = 1;
+  uint64_t next_session_ = 1;
+  std::vector<Submission> submissions_;
+  std::map<TaskId, ModelTask> tasks_;  // Accepted ones.
+  std::vector<TaskId> recent_;         // Ids to pick from.
+  // What trees were asked last but steps, as the engine knows and as is recorded. By root.
+  std::map<TaskId, ControlVerb> marks_;
+  std::map<TaskId, ControlVerb> marks_for_good_;
+  std::map<std::string, int> counts_;
+};
+
+}  // namespace kantoku::inputs::testing
+
+#endif  // KANTOKU_TESTS_SIMULATION_INPUTS_ENGINE_WALK_H_

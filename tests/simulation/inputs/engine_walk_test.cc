@@ -1,0 +1,68 @@
+#include "tests/simulation/inputs/engine_walk.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+namespace kantoku::inputs::testing {
+namespace {
+
+// KANTOKU_WALK_SEED and KANTOKU_WALK_RUNS repeat a failed walk, or walk for longer.
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+TEST_CASE("A random life of the engine breaks no promise and leaves nothing behind") {
+  const uint64_t first = FromEnvironment("KANTOKU_WALK_SEED", 1);
+  const uint64_t runs = FromEnvironment("KANTOKU_WALK_RUNS", 60);
+  std::map<std::string, int> counts;
+  for (uint64_t seed = first; seed < first + runs; ++seed) {
+    EngineWalk walk(seed);
+    walk.Run(5'000);
+    walk.Drain();
+    for (const auto& [what, count] : walk.counts()) counts[what] += count;
+  }
+  for (const auto& [what, count] : counts) UNSCOPED_INFO(what << ": " << count);
+  if (runs < 60) return;
+  for (const char* const what : {"created",
+                                 "repeated",
+                                 "reference taken",
+                                 "cancelled",
+                                 "resumed",
+                                 "superseded",
+                                 "foreign",
+                                 "kept",
+                                 "not held",
+                                 "receipt in hello",
+                                 "dispatched again",
+                                 "fence told an end",
+                                 "crash lost groups",
+                                 "crash",
+                                 "succeeded",
+                                 "failed",
+                                 "cancelled end",
+                                 "tree",
+                                 "PARENT_UNKNOWN",
+                                 "TREE_STOPPING",
+                                 "ROOT_MISMATCH",
+                                 "paused",
+                                 "resumed control",
+                                 "stepped",
+                                 "stepped from the start",
+                                 "handler paused",
+                                 "handler resumed",
+                                 "refused control",
+                                 "more to do",
+                                 "crash in a sweep",
+                                 "recalled",
+                                 "refused lie",
+                                 "no credit left",
+                                 "history row dropped",
+                                 "too many dispatches"}) {
+    CAPTURE(what);
+    CHECK(counts[what] > 10);
+  }
+}
+
+}  // namespace
+}  // namespace kantoku::inputs::testing
