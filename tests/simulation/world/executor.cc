@@ -144,7 +144,7 @@ void Executor::ReadFrame(inputs::v1::PullResponse& frame) {
   for (const auto& refused : frame.refused()) {
     (void)ledger_->OnRefused(refused.task_id(), refused.dispatch(), refused.status().reason());
   }
-  for (const auto& control : frame.controls()) ledger_->OnControl(control);
+  for (const auto& control : frame.controls()) ledger_->OnControl(control, now());
   for (auto& renewal : *frame.mutable_renewals()) ledger_->OnRenewal(renewal);
   if (frame.has_pong()) {
     liveness_.OnPong(frame.pong().number());
