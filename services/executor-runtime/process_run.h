@@ -33,6 +33,12 @@ class ProcessRun {
   absl::Duration StopWhenDue(absl::Duration now);
   void Kill();
   void ReadOutput();
+  // Takes what the command wrote, as far as it can be taken now.
+  void TakeOutput(std::string_view bytes);
+  // Yields the lines that have ended. False while one of them finds no room.
+  bool YieldLines(absl::Duration patience);
+  void FinishOutput();
+  void RefuseOutput();
   void ReadErrors();
   void LogLine(std::string_view line);
   absl::StatusOr<Result> Conclude(const ChildProcess::End& end);
@@ -43,7 +49,9 @@ class ProcessRun {
   File output_;
   File errors_;
   File stop_event_;
-  std::string result_;
+  std::string result_;      // Or what was not yielded yet.
+  bool full_ = false;       // The next line has found no room.
+  absl::Status refusal_;    // Of a line that can be no item.
   std::string error_line_;  // Not ended yet.
   std::string error_tail_;
   int logged_lines_ = 0;
