@@ -58,6 +58,7 @@ std::vector<std::unique_ptr<Command>> MakeCommands(const CLI::App& app) {
   std::vector<std::unique_ptr<Command>> commands;
   commands.push_back(MakeSpawnCommand());
   commands.push_back(MakeAwaitCommand());
+  commands.push_back(MakeStreamCommand());
   commands.push_back(MakeMapCommand());
   commands.push_back(MakeGetCommand());
   commands.push_back(MakeListCommand());

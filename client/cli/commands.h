@@ -24,6 +24,7 @@ class Command {
 
 std::unique_ptr<Command> MakeSpawnCommand();
 std::unique_ptr<Command> MakeAwaitCommand();
+std::unique_ptr<Command> MakeStreamCommand();
 std::unique_ptr<Command> MakeGetCommand();
 std::unique_ptr<Command> MakeListCommand();
 // cancel, interrupt, pause, resume and step.

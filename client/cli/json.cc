@@ -16,6 +16,14 @@ Json TextOrNull(std::string_view text) { return text.empty() ? Json() : Word(tex
 
 Json IdOrNull(const TaskId& id) { return id.empty() ? Json() : Json(id.ToString()); }
 
+void PutData(const std::string& data, Json& json) {
+  if (IsUtf8(data)) {
+    json["data"] = data;
+  } else {
+    json["data_base64"] = absl::Base64Escape(data);
+  }
+}
+
 Json ErrorJson(const TaskError& error) {
   return {{"reason", error.reason}, {"message", error.message}};
 }
@@ -48,6 +56,17 @@ Json ToJson(const TaskInfo& info) {
           {"last_error", info.last_error.has_value() ? ErrorJson(*info.last_error) : Json()}};
 }
 
+Json ToJson(const Item& item) {
+  Json json = {{"dispatch", item.dispatch},
+               {"sequence", item.sequence},
+               {"data", nullptr},
+               {"data_base64", nullptr},
+               {"content_type", TextOrNull(item.content_type)},
+               {"restarted", item.restarted}};
+  PutData(item.data, json);
+  return json;
+}
+
 Json ToJson(const Output& output) {
   Json json = {{"task_id", output.id.ToString()},
                {"status", Word(ToString(output.status))},
@@ -59,10 +78,8 @@ Json ToJson(const Output& output) {
                {"error", nullptr}};
   if (!output.succeeded()) {
     json["error"] = ErrorJson(output.error);
-  } else if (IsUtf8(output.data)) {
-    json["data"] = output.data;
   } else {
-    json["data_base64"] = absl::Base64Escape(output.data);
+    PutData(output.data, json);
   }
   return json;
 }

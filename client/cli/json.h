@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "kantoku/event.h"
+#include "kantoku/item.h"
 #include "kantoku/output.h"
 #include "kantoku/task.h"
 #include "kantoku/task_info.h"
@@ -17,6 +18,7 @@ using Json = nlohmann::ordered_json;
 
 Json ToJson(const SpawnedTask& task);
 Json ToJson(const TaskInfo& info);
+Json ToJson(const Item& item);
 Json ToJson(const Output& output);
 Json ToJson(const ExecutorInfo& executor);
 Json ToJson(const Event& event);

@@ -1,6 +1,7 @@
 #include "client/cli/results.h"
 
 #include <ostream>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/text.h"
@@ -24,6 +25,19 @@ std::string NoText(const Output& output) {
                       "); redirect the output into a file to get it");
 }
 
+void PrintItem(const Context& context, const Item& item) {
+  if (context.json()) return context.Print(ToJson(item));
+  if (item.restarted) {
+    context.Note(absl::StrCat("kantoku: the task began again (dispatch ", item.dispatch, ")"));
+  }
+  if (context.streams().out_is_terminal && !IsShowable(item.data)) {
+    context.Note(absl::StrCat("kantoku: item ", item.sequence, " is no text (",
+                              SizeText(item.data.size()), ")"));
+    return;
+  }
+  context.streams().out << item.data << (item.data.ends_with('\n') ? "" : "\n") << std::flush;
+}
+
 }  // namespace
 
 ExitCode PrintResult(const Context& context, const absl::StatusOr<Output>& output, bool alone) {
@@ -45,6 +59,20 @@ ExitCode PrintResult(const Context& context, const absl::StatusOr<Output>& outpu
   const bool end_line = (terminal || !alone) && !output->data.ends_with('\n');
   context.streams().out << output->data << (end_line ? "\n" : "") << std::flush;
   return ExitCode::kOk;
+}
+
+ExitCode PrintStream(const Context& context, ItemStream& stream) {
+  while (true) {
+    const auto next = stream.Next(context.call_options().timeout);
+    if (!next.ok()) return context.Fail(next.status());
+    if (const auto* item = std::get_if<Item>(&*next); item != nullptr) {
+      PrintItem(context, *item);
+      continue;
+    }
+    const auto& output = std::get<Output>(*next);
+    const bool no_line = !context.json() && output.succeeded() && output.data.empty();
+    return no_line ? ExitCode::kOk : PrintResult(context, output, false);
+  }
 }
 
 ExitCode PrintItem(const Context& context, const std::string& name,

@@ -3,6 +3,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/cli/context.h"
+#include "kantoku/item.h"
 #include "kantoku/output.h"
 
 namespace kantoku::cli {
@@ -13,6 +14,11 @@ namespace kantoku::cli {
 // A result that is `alone` goes into a file or a pipe byte for byte; of several each ends its line.
 // A terminal gets whole lines, and is spared what is no text.
 ExitCode PrintResult(const Context& context, const absl::StatusOr<Output>& output, bool alone);
+
+// Prints the items of a task as they come, each with the end of its line, and at last how the task
+// ended, as above: a result that is empty is no line. With --json an object for each. That the
+// handler began again is said on standard error.
+ExitCode PrintStream(const Context& context, ItemStream& stream);
 
 // The same, as a line of `kantoku map` about the item of that name.
 ExitCode PrintItem(const Context& context, const std::string& name,

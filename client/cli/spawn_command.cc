@@ -49,7 +49,10 @@ class SpawnCommand final : public Command {
         ->check(CLI::IsMember(kEffects).description(""));
     app.add_flag("--no-parent", no_parent_,
                  "In a command of an executor: not a child of that command's task");
-    app.add_flag("--await", await_, "Wait for the result and print it, as `kantoku await` does");
+    auto* await = app.add_flag("--await", await_,
+                               "Wait for the result and print it, as `kantoku await` does");
+    app.add_flag("--stream", stream_, "Print what it yields, as `kantoku stream` does")
+        ->excludes(await);
   }
 
   ExitCode Run(const Context& context) override {
@@ -64,6 +67,11 @@ class SpawnCommand final : public Command {
     if (await_) {
       interrupt.Set(absl::StrCat("the task goes on; its result: kantoku await ", id));
       return PrintResult(context, client->Await(spawned->id, context.call_options()), true);
+    }
+    if (stream_) {
+      interrupt.Set(absl::StrCat("the task goes on; what it yields: kantoku stream ", id));
+      const auto stream = client->Stream(spawned->id);
+      return PrintStream(context, *stream);
     }
     if (context.json()) {
       context.Print(ToJson(*spawned));
@@ -115,6 +123,7 @@ class SpawnCommand final : public Command {
   std::string effect_;
   bool no_parent_ = false;
   bool await_ = false;
+  bool stream_ = false;
 };
 
 class AwaitCommand final : public Command {

@@ -78,6 +78,7 @@ absl::Status Core::Run() {
     if (options_.max_held > 0) max_held = options_.max_held;
     ledger_.emplace(max_held);
     puts_.emplace(*ledger_, options_.session, options_.random);
+    items_.emplace(*ledger_, *puts_, options_.session, options_.random);
   }
   for (size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { Work(); });
   while (Step()) {
@@ -125,6 +126,7 @@ absl::Status Core::Finish() {
     actions.wake_workers = options_.concurrency;  // At least as many as there are.
     actions.wake_starting = true;
     actions.wake_paused = true;
+    actions.wake_yields = true;
   }
   Perform(actions);
   const absl::Duration until = Steady() + kHangUpWithin;
@@ -170,8 +172,10 @@ void Core::Stop() {
     actions.wake_workers = options_.concurrency;  // At least as many as there are.
     actions.wake_starting = true;
     actions.wake_paused = true;
+    actions.wake_yields = true;
     actions.wake_run = true;
     actions.cancel_put = put_context_;
+    actions.cancel_put_items = put_items_context_;
     GiveUpConnection(actions);
   }
   Perform(actions);
@@ -223,7 +227,8 @@ void Core::OnEnding(absl::Duration now) {
 }
 
 absl::Duration Core::NextTime() const {
-  absl::Duration next = std::min({ledger_->next_time(), puts_->next_time(), progress_at_});
+  absl::Duration next =
+      std::min({ledger_->next_time(), puts_->next_time(), items_->next_time(), progress_at_});
   if (ending_ != Ending::kNo) next = std::min(next, ending_until_);
   if (!lost_) next = std::min(next, liveness_.stop_at());
   if (!connected_) return std::min(next, connect_at_);
@@ -261,6 +266,7 @@ void Core::GiveUpConnection(Actions& actions) {
 }
 
 void Core::Collect(absl::Duration now, Actions& actions) {
+  items_->OnTime(now);
   puts_->OnTime(now);
   if (stream_ != nullptr && welcomed_ && !writing_ && FillFrame(now)) {
     writing_ = true;
@@ -269,12 +275,16 @@ void Core::Collect(absl::Duration now, Actions& actions) {
   }
   if (!stopping_ && puts_->Ready(now) && puts_->Fill(put_request_)) {
     ++calls_;
-    put_context_ = std::make_shared<grpc::ClientContext>();
-    // gRPC's deadlines are by the machine's clock, whichever clock drives the pauses.
-    put_context_->set_deadline(std::chrono::system_clock::now() +
-                               absl::ToChronoMilliseconds(PutTimeout()));
+    put_context_ = PutContext(puts_->sent_bytes());
     actions.put = true;
   }
+  if (!stopping_ && items_->Ready(now) && items_->Fill(put_items_request_)) {
+    ++calls_;
+    put_items_context_ = PutContext(items_->sent_bytes());
+    actions.put_items = true;
+  }
+  const bool stops = ledger_->TakeStopsMade();
+  actions.wake_yields = items_->TakeRoomMade() || stops;
   for (std::stop_source& stop : ledger_->TakeStopped()) actions.stops.push_back(std::move(stop));
   for (HeldTaskPtr& task : ledger_->TakeHolds()) actions.holds.push_back(std::move(task));
   actions.wake_paused = ledger_->TakePausesDecided() || actions.wake_paused;
@@ -285,8 +295,12 @@ void Core::Collect(absl::Duration now, Actions& actions) {
   }
 }
 
-absl::Duration Core::PutTimeout() const {
-  return options_.put_timeout + absl::Seconds(puts_->sent_bytes() / kLeastBytesPerSecond);
+std::shared_ptr<grpc::ClientContext> Core::PutContext(size_t bytes) const {
+  auto context = std::make_shared<grpc::ClientContext>();
+  const absl::Duration timeout = options_.put_timeout + absl::Seconds(bytes / kLeastBytesPerSecond);
+  // gRPC's deadlines are by the machine's clock, whichever clock drives the pauses.
+  context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout));
+  return context;
 }
 
 // At its interval, and at once when it would prove that hand-backs were read.
@@ -318,7 +332,18 @@ void Core::Perform(const Actions& actions) {
   for (size_t i = 0; i < actions.wake_workers; ++i) work_waits_.Signal();
   if (actions.wake_starting) start_waits_.SignalAll();
   if (actions.wake_paused) pause_waits_.SignalAll();
+  if (actions.wake_yields) yield_waits_.SignalAll();
   if (actions.open != nullptr) actions.open->Open();
+  if (actions.put_items) {
+    std::shared_ptr<grpc::ClientContext> context;
+    {
+      platform::MutexLock lock(mu_);
+      context = put_items_context_;
+    }
+    platform::ReceiveAnswer(
+        queue_, outputs_->AsyncPutItems(context.get(), put_items_request_, queue_.get()),
+        &put_items_response_, [this](const absl::Status& status) { OnPutItemsDone(status); });
+  }
   if (actions.put) {
     std::shared_ptr<grpc::ClientContext> context;
     {
@@ -332,6 +357,7 @@ void Core::Perform(const Actions& actions) {
   if (actions.write != nullptr) actions.write->Write();
   if (actions.cancel != nullptr) actions.cancel->Cancel();
   if (actions.cancel_put != nullptr) actions.cancel_put->TryCancel();
+  if (actions.cancel_put_items != nullptr) actions.cancel_put_items->TryCancel();
   for (const std::stop_source& stop : actions.stops) stop.request_stop();
   for (const auto& [level, line] : actions.lines) options_.log(level, line);
   for (const HeldTaskPtr& task : actions.holds) HoldBack(task);

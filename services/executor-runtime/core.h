@@ -20,6 +20,7 @@
 #include "services/executor-runtime/backoff.h"
 #include "services/executor-runtime/executor.h"
 #include "services/executor-runtime/held_task.h"
+#include "services/executor-runtime/item_queue.h"
 #include "services/executor-runtime/journal.h"
 #include "services/executor-runtime/ledger.h"
 #include "services/executor-runtime/liveness.h"
@@ -60,6 +61,9 @@ class Core final : public Executor, private PullStream::Listener {
     bool put = false;
     std::shared_ptr<grpc::ClientContext> cancel_put;
     bool wake_run = false;
+    bool put_items = false;
+    std::shared_ptr<grpc::ClientContext> cancel_put_items;
+    bool wake_yields = false;
     size_t wake_workers = 0;
     bool wake_starting = false;
     bool wake_paused = false;
@@ -69,8 +73,8 @@ class Core final : public Executor, private PullStream::Listener {
 
     bool empty() const {
       return open == nullptr && write == nullptr && cancel == nullptr && cancel_put == nullptr &&
-             !put && stops.empty() && holds.empty() && lines.empty() && wake_workers == 0 &&
-             !wake_starting && !wake_paused;
+             cancel_put_items == nullptr && !put && !put_items && !wake_yields && stops.empty() &&
+             holds.empty() && lines.empty() && wake_workers == 0 && !wake_starting && !wake_paused;
     }
   };
 
@@ -85,6 +89,7 @@ class Core final : public Executor, private PullStream::Listener {
   void OnBroken(PullStream& stream) override;
   void OnClosed(PullStream& stream, const absl::Status& status) override;
   void OnPutDone(const absl::Status& status);
+  void OnPutItemsDone(const absl::Status& status);
 
   // A worker's thread.
   void Work();
@@ -116,12 +121,19 @@ class Core final : public Executor, private PullStream::Listener {
 
   // What follows from the present state.
   void Collect(absl::Duration now, Actions& actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Duration PutTimeout() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // A context for a call to Outputs that sends so many bytes.
+  std::shared_ptr<grpc::ClientContext> PutContext(size_t bytes) const;
   bool WantsPing(absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool FillFrame(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Perform(const Actions& actions) ABSL_LOCKS_EXCLUDED(mu_);
   void CallEnded() ABSL_LOCKS_EXCLUDED(mu_);
 
+  absl::Status Yield(const HeldTaskPtr& task, Result item, absl::Duration patience);
+  // Waits until the window takes an item of so many bytes.
+  absl::Status AwaitRoom(const HeldTask& task, size_t bytes, absl::Duration patience)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Of a handler that has failed: waits a while until its items are durable.
+  void AwaitItems(const HeldTask& task);
   void Report(const HeldTaskPtr& task, double fraction, std::string_view message);
   std::stop_token StopToken(HeldTask& task);
   absl::Duration TimeLeft(const HeldTask& task);
@@ -148,10 +160,12 @@ class Core final : public Executor, private PullStream::Listener {
   platform::CondVar work_waits_;   // Workers that have nothing to do.
   platform::CondVar start_waits_;  // Workers whose task is starting.
   platform::CondVar pause_waits_;  // Handlers that are held back at a pause point.
+  platform::CondVar yield_waits_;  // Handlers whose window is full.
   platform::CondVar calls_end_;
 
   std::optional<Ledger> ledger_ ABSL_GUARDED_BY(mu_);
   std::optional<PutQueue> puts_ ABSL_GUARDED_BY(mu_);
+  std::optional<ItemQueue> items_ ABSL_GUARDED_BY(mu_);
   Liveness liveness_ ABSL_GUARDED_BY(mu_);
   Backoff reconnect_ ABSL_GUARDED_BY(mu_);
 
@@ -183,6 +197,9 @@ class Core final : public Executor, private PullStream::Listener {
   // Of the put under way; nobody else touches them meanwhile.
   outputs::v1::PutRequest put_request_;
   outputs::v1::PutResponse put_response_;
+  std::shared_ptr<grpc::ClientContext> put_items_context_ ABSL_GUARDED_BY(mu_);
+  outputs::v1::PutItemsRequest put_items_request_;
+  outputs::v1::PutItemsResponse put_items_response_;
 };
 
 }  // namespace kantoku::executor

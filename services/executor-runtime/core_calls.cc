@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/executor-runtime/core.h"
+#include "services/executor-runtime/result_limits.h"
+#include "services/executor-runtime/text.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
@@ -15,6 +17,45 @@ namespace {
 constexpr size_t kInlineBatch = 256;
 // Progress waits this long for a message that leaves anyway.
 constexpr absl::Duration kProgressDelay = absl::Milliseconds(100);
+
+// How long the failure of a handler waits for the items that it has yielded before.
+constexpr absl::Duration kFailedItemsPatience = absl::Seconds(5);
+
+absl::Status CheckItem(const HeldTask& task, const Result& item) {
+  if (item.data.size() > kMaxItemBytes) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "ITEM_TOO_LARGE",
+                           absl::StrCat("item of task ", task.key.task.ToString(), " has ",
+                                        item.data.size(), " bytes; at most ", kMaxItemBytes));
+  }
+  if (item.content_type.size() <= kMaxContentTypeBytes && IsUtf8(item.content_type)) {
+    return absl::OkStatus();
+  }
+  return platform::Error(
+      absl::StatusCode::kInvalidArgument, "BAD_CONTENT_TYPE",
+      absl::StrCat("content type is not at most ", kMaxContentTypeBytes, " bytes of UTF-8"));
+}
+
+std::string_view NameOf(StopCause cause) {
+  switch (cause) {
+    case StopCause::kCancelled:
+      return "CANCELLED";
+    case StopCause::kTimeout:
+      return "TIMEOUT";
+    case StopCause::kRevoked:
+      return "REVOKED";
+    case StopCause::kLost:
+      return "LOST";
+    case StopCause::kDraining:
+    case StopCause::kNone:
+      break;
+  }
+  return "DRAINING";
+}
+
+absl::Status Stopped(StopCause cause) {
+  return platform::Error(absl::StatusCode::kCancelled, NameOf(cause),
+                         "the handler is to stop, and yields nothing more");
+}
 
 // Whether trying again is no use.
 bool IsFinalAnswer(absl::StatusCode code, bool ever_welcomed) {
@@ -50,6 +91,11 @@ class Core::HandlerContext final : public Context {
   std::stop_token stop_token() override { return core_.StopToken(*task_); }
   bool PausePoint() override { return core_.PausePoint(task_); }
   void OnPause(std::function<void(bool)> hold) override { core_.OnPause(task_, std::move(hold)); }
+  using Context::Yield;
+  absl::Status Yield(std::string data, std::string_view content_type,
+                     absl::Duration patience) override {
+    return core_.Yield(task_, {std::move(data), std::string(content_type)}, patience);
+  }
   void Progress(double fraction, std::string_view message) override {
     core_.Report(task_, fraction, message);
   }
@@ -212,6 +258,27 @@ void Core::OnPutDone(const absl::Status& status) {
   CallEnded();
 }
 
+void Core::OnPutItemsDone(const absl::Status& status) {
+  Actions actions;
+  const absl::Duration now = Steady();
+  {
+    platform::MutexLock lock(mu_);
+    put_items_context_ = nullptr;
+    items_->OnAnswer(status, put_items_request_, put_items_response_, now);
+    if (!stopping_ && !status.ok()) {
+      const bool again = std::exchange(outputs_failed_, true);
+      actions.lines.emplace_back(again ? LogLevel::kDebug : LogLevel::kWarn,
+                                 absl::StrCat("outputs at ", options_.outputs_address,
+                                              " did not take items yet: ", status.message()));
+    } else if (std::exchange(outputs_failed_, false)) {
+      actions.lines.emplace_back(LogLevel::kInfo, "outputs takes items again");
+    }
+    if (!stopping_) Collect(now, actions);
+  }
+  Perform(actions);
+  CallEnded();
+}
+
 // The last thing a call does here: afterwards we may be gone.
 void Core::CallEnded() {
   platform::MutexLock lock(mu_);
@@ -239,7 +306,9 @@ void Core::Work() {
     }
     Perform(actions);
     if (task != nullptr && task->confirm_start && !AwaitStart(*task)) task = nullptr;
-    if (task != nullptr) result = RunHandler(task);
+    if (task == nullptr) continue;
+    result = RunHandler(task);
+    if (!result.ok()) AwaitItems(*task);
   }
 }
 
@@ -250,7 +319,11 @@ bool Core::AwaitStart(const HeldTask& task) {
 }
 
 void Core::End(const HeldTaskPtr& task, absl::StatusOr<Result> result, absl::Duration now) {
-  if (ledger_->End(task, now, result)) puts_->Add(task, *std::move(result));
+  if (ledger_->End(task, now, result)) {
+    items_->Finish(task, *std::move(result));
+  } else {
+    items_->Drop(*task);
+  }
 }
 
 void Core::RunInline(std::span<const HeldTaskPtr> tasks) {
@@ -283,6 +356,48 @@ absl::StatusOr<Result> Core::RunHandler(const HeldTaskPtr& task) {
   Unhold(*task);
   if (journal_ != nullptr) journal_->End(task->key);
   return result;
+}
+
+absl::Status Core::Yield(const HeldTaskPtr& task, Result item, absl::Duration patience) {
+  KANTOKU_RETURN_IF_ERROR(CheckItem(*task, item));
+  Actions actions;
+  {
+    platform::MutexLock lock(mu_);
+    KANTOKU_RETURN_IF_ERROR(
+        AwaitRoom(*task, item.data.size() + item.content_type.size(),
+                  task->registration->run_inline ? absl::ZeroDuration() : patience));
+    items_->Add(task, std::move(item));
+    Collect(Steady(), actions);
+  }
+  Perform(actions);
+  return absl::OkStatus();
+}
+
+absl::Status Core::AwaitRoom(const HeldTask& task, size_t bytes, absl::Duration patience) {
+  const absl::Duration until = Steady() + patience;
+  while (true) {
+    const StopCause cause = task.stop_cause.load(std::memory_order_relaxed);
+    if (cause != StopCause::kNone || stopping_) return Stopped(cause);
+    if (task.items >= kMaxItemsPerDispatch) {
+      return platform::Error(absl::StatusCode::kInvalidArgument, "TOO_MANY_ITEMS",
+                             absl::StrCat("a dispatch yields at most ", kMaxItemsPerDispatch));
+    }
+    if (items_->HasRoom(task, bytes)) return absl::OkStatus();
+    if (Steady() >= until) {
+      return platform::Error(absl::StatusCode::kResourceExhausted, "WINDOW_FULL",
+                             "outputs has not taken earlier items in time");
+    }
+    options_.clock->Wait(mu_, yield_waits_, until);
+  }
+}
+
+void Core::AwaitItems(const HeldTask& task) {
+  platform::MutexLock lock(mu_);
+  const absl::Duration until = Steady() + kFailedItemsPatience;
+  while (!stopping_ && items_->Holds(task) && Steady() < until &&
+         task.stop_cause.load(std::memory_order_relaxed) == StopCause::kNone) {
+    options_.clock->Wait(mu_, yield_waits_, until);
+  }
 }
 
 void Core::Report(const HeldTaskPtr& task, double fraction, std::string_view message) {

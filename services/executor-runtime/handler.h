@@ -6,6 +6,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -74,10 +75,26 @@ class Context {
   virtual bool PausePoint() = 0;
   // For work that can be held back at any time from outside, such as a process: `hold(true)` holds
   // it back, `hold(false)` lets it go on, and when that returns the task counts as paused, or as
-  // running; the same may be said twice. Calls come one at a time from threads of the runtime, which they must not block; the
-  // first may come before this returns. To be withdrawn with an empty function before the handler
-  // returns: after that none comes, and none is under way.
+  // running; the same may be said twice. Calls come one at a time from threads of the runtime, which
+  // they must not block; the first may come before this returns. To be withdrawn with an empty
+  // function before the handler returns: after that none comes, and none is under way.
   virtual void OnPause(std::function<void(bool)> hold) = 0;
+
+  // Gives the task's reader another item, before the result. OK: the item was taken into a window
+  // of at most 1,000 items and 1 MiB that is on its way to Outputs; the handler's result is put
+  // only once all its items are durable there, in their order, each once. Waits at most `patience`
+  // while the window is full, and not at all in a handler that runs inline.
+  //
+  // Not OK, and the item was not taken: CANCELLED when the handler is to stop (see `stop_cause`);
+  // RESOURCE_EXHAUSTED, WINDOW_FULL: there was no room in time; INVALID_ARGUMENT names the limit:
+  // 4 MiB, a content type of 255 bytes of UTF-8, 10,000,000 items. When the handler fails, items
+  // that are not durable 5 s later are dropped; what was stored stays readable, and another
+  // dispatch begins anew.
+  virtual absl::Status Yield(std::string data, std::string_view content_type,
+                             absl::Duration patience) = 0;
+  absl::Status Yield(std::string data, std::string_view content_type = {}) {
+    return Yield(std::move(data), content_type, absl::InfiniteDuration());
+  }
 
   // How far the handler is, from 0 to 1; other values are brought into that range. The message is
   // for people and cut at 4 KiB. Reports may be merged: the last one counts.

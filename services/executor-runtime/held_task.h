@@ -44,6 +44,12 @@ enum class Phase : uint8_t {
   kReturning,  // Handed back; Inputs has not surely heard so.
 };
 
+// Whether a handler, or Outputs, is still to do something.
+inline bool IsWork(Phase phase) {
+  return phase == Phase::kQueued || phase == Phase::kStarting || phase == Phase::kRunning ||
+         phase == Phase::kPutting;
+}
+
 // How a task is handed back. `kind` is a NackKind.
 struct HandBack {
   int kind = 0;
@@ -90,6 +96,7 @@ struct HeldTask {
   size_t running_index = 0;  // Where the ledger's list of running tasks has it.
   double progress = 0;
   std::string progress_message;
+  uint64_t items = 0;  // That the handler has yielded.
   std::string lease_token;
   std::string receipt;                          // In phase kAcking.
   HandBack hand_back;                           // In phase kReturning.

@@ -16,31 +16,8 @@ namespace {
 
 namespace inputspb = ::kantoku::inputs::v1;
 
-// What one message may hold, well below the size at which a server refuses it.
-constexpr int kMaxStarts = 20'000;
-constexpr int kMaxAcks = 20'000;
-constexpr int kMaxNacks = 1'000;
-constexpr int kMaxProgress = 1'000;
-constexpr int kMaxStates = 1'000;
-
 constexpr size_t kMaxReason = 63;
 constexpr size_t kMaxMessage = 4096;
-
-template <typename Report>
-void Name(const DispatchKey& key, Report& report) {
-  const std::string_view id = key.task.bytes();
-  report.set_task_id(id.data(), id.size());
-  report.set_dispatch(key.dispatch);
-}
-
-bool IsFailure(int kind) {
-  return kind == inputspb::NACK_KIND_FAILED || kind == inputspb::NACK_KIND_FAILED_FINALLY;
-}
-
-bool IsWork(Phase phase) {
-  return phase == Phase::kQueued || phase == Phase::kStarting || phase == Phase::kRunning ||
-         phase == Phase::kPutting;
-}
 
 // A stop may become more pressing, never less; among equals the first cause counts.
 int Weight(StopCause cause) {
@@ -335,6 +312,12 @@ void Ledger::ReturnPut(const HeldTaskPtr& task, const HandBack& how) {
   if (!task->dropped && task->phase == Phase::kPutting) Return(task, how);
 }
 
+void Ledger::ReturnItems(const HeldTaskPtr& task, const HandBack& how) {
+  if (task->dropped || (task->phase != Phase::kRunning && task->phase != Phase::kPutting)) return;
+  if (task->phase == Phase::kRunning) Stop(*task, StopCause::kRevoked);
+  Return(task, how);
+}
+
 void Ledger::OnTime(absl::Duration now) {
   if (now < next_time_) return;
   next_time_ = absl::InfiniteDuration();
@@ -435,6 +418,7 @@ void Ledger::Stop(HeldTask& task, StopCause cause) {
   if (Weight(task.stop_cause.load()) >= Weight(cause)) return;
   task.stop_cause.store(cause);
   pauses_decided_ = pauses_decided_ || task.paused;
+  stops_made_ = true;
   if (task.stop_source.has_value()) stopped_.push_back(*task.stop_source);
 }
 
@@ -487,143 +471,6 @@ std::vector<HeldTaskPtr> Ledger::InOrder() const {
     return std::pair(task->key.task, task->key.dispatch);
   });
   return tasks;
-}
-
-void Ledger::FillHello(inputspb::Hello& hello) {
-  presented_.clear();
-  hello.mutable_credit()->set_max_held(draining_ ? 0 : max_held_);
-  for (const HeldTaskPtr& task : InOrder()) {
-    const DispatchKey& key = task->key;
-    inputspb::Held& held = *hello.add_held();
-    Name(key, held);
-    held.set_started(task->has_begun);
-    held.set_paused(task->paused || task->pause_wanted);
-    if (task->phase == Phase::kAcking) held.set_receipt(task->receipt);
-    presented_.push_back({key, task->has_begun});
-  }
-}
-
-bool Ledger::OnWelcome(inputspb::Welcome& welcome) {
-  if (welcome.held_size() != static_cast<int>(presented_.size())) return false;
-  for (size_t i = 0; i < presented_.size(); ++i) {
-    const auto found = tasks_.find(presented_[i].key);
-    if (found == tasks_.end()) continue;
-    const HeldTaskPtr task = found->second;
-    inputspb::HeldStatus& answer = *welcome.mutable_held(static_cast<int>(i));
-    if (answer.status().code() != 0 || answer.confirmed()) {
-      Drop(task);
-      continue;
-    }
-    task->start_reported = presented_[i].started;
-    if (!answer.lease_token().empty()) task->lease_token.swap(*answer.mutable_lease_token());
-  }
-  PresentAgain();
-  return true;
-}
-
-// What was said on a lost connection may not have been heard.
-void Ledger::PresentAgain() {
-  starts_.clear();
-  acks_.clear();
-  nacks_.clear();
-  unproven_.clear();
-  for (const HeldTaskPtr& task : std::exchange(states_, {})) task->state_pending = false;
-  for (const HeldTaskPtr& task : InOrder()) {
-    if (task->phase == Phase::kAcking) acks_.push_back(task);
-    if (task->phase == Phase::kReturning) nacks_.push_back(task);
-    const bool starts = task->has_begun || task->phase == Phase::kStarting;
-    if (IsWork(task->phase) && starts && !task->start_reported) starts_.push_back(task);
-  }
-  // Drain may have begun between hello and now.
-  credit_pending_ = draining_;
-}
-
-bool Ledger::FillReports(InputsRequest& request, uint64_t next_ping) {
-  bool any = std::exchange(credit_pending_, false);
-  if (any) request.mutable_credit()->set_max_held(draining_ ? 0 : max_held_);
-  any |= FillStarts(request);
-  any |= FillAcks(request);
-  any |= FillNacks(request, next_ping);
-  any |= FillProgress(request);
-  any |= FillStates(request);
-  return any;
-}
-
-bool Ledger::FillStarts(InputsRequest& request) {
-  while (!starts_.empty() && request.started_size() < kMaxStarts) {
-    const HeldTaskPtr task = std::move(starts_.front());
-    starts_.pop_front();
-    if (task->dropped || !IsWork(task->phase) || task->start_reported) continue;
-    task->start_reported = true;
-    Name(task->key, *request.add_started());
-  }
-  return request.started_size() > 0;
-}
-
-bool Ledger::FillAcks(InputsRequest& request) {
-  while (!acks_.empty() && request.acks_size() < kMaxAcks) {
-    const HeldTaskPtr task = std::move(acks_.front());
-    acks_.pop_front();
-    if (task->dropped) continue;
-    inputspb::Ack& ack = *request.add_acks();
-    Name(task->key, ack);
-    ack.set_receipt(task->receipt);
-  }
-  return request.acks_size() > 0;
-}
-
-bool Ledger::FillNacks(InputsRequest& request, uint64_t next_ping) {
-  while (!nacks_.empty() && request.nacks_size() < kMaxNacks) {
-    HeldTaskPtr task = std::move(nacks_.front());
-    nacks_.pop_front();
-    if (task->dropped) continue;
-    const HandBack& how = task->hand_back;
-    // A failure costs an attempt only when the handler is known to have begun.
-    if (IsFailure(how.kind) && task->has_begun && !task->start_reported) {
-      Name(task->key, *request.add_started());
-    }
-    task->start_reported = task->has_begun;
-    inputspb::Nack& nack = *request.add_nacks();
-    Name(task->key, nack);
-    nack.set_kind(static_cast<inputspb::NackKind>(how.kind));
-    nack.mutable_error()->set_reason(how.reason);
-    nack.mutable_error()->set_message(how.message);
-    unproven_.emplace_back(next_ping, std::move(task));
-  }
-  return request.nacks_size() > 0;
-}
-
-bool Ledger::FillProgress(InputsRequest& request) {
-  while (!progress_.empty() && request.progress_size() < kMaxProgress) {
-    const HeldTaskPtr task = std::move(progress_.front());
-    progress_.pop_front();
-    task->progress_pending = false;
-    if (task->dropped || task->phase != Phase::kRunning) continue;
-    if (!std::exchange(task->start_reported, true)) Name(task->key, *request.add_started());
-    inputspb::Progress& progress = *request.add_progress();
-    Name(task->key, progress);
-    progress.set_fraction(task->progress);
-    progress.set_message(task->progress_message);
-  }
-  return request.progress_size() > 0;
-}
-
-bool Ledger::FillStates(InputsRequest& request) {
-  while (!states_.empty() && request.handler_states_size() < kMaxStates) {
-    const HeldTaskPtr task = std::move(states_.front());
-    states_.pop_front();
-    task->state_pending = false;
-    if (task->dropped || !IsWork(task->phase) || task->phase == Phase::kPutting) continue;
-    if (task->has_begun && !std::exchange(task->start_reported, true)) {
-      Name(task->key, *request.add_started());
-    }
-    inputspb::HandlerStatus& status = *request.add_handler_states();
-    Name(task->key, status);
-    status.set_number(task->control_number);
-    status.set_state(task->paused ? inputspb::HANDLER_STATE_PAUSED
-                                  : inputspb::HANDLER_STATE_RUNNING);
-  }
-  return request.handler_states_size() > 0;
 }
 
 }  // namespace kantoku::executor

@@ -83,6 +83,9 @@ class Ledger {
   void OnReceipt(const HeldTaskPtr& task, std::string receipt);
   // The result was not accepted.
   void ReturnPut(const HeldTaskPtr& task, const HandBack& how);
+  // An item was not accepted, so that nothing that comes after it will be: a handler that runs is
+  // asked to stop, and what it returns is forgotten.
+  void ReturnItems(const HeldTaskPtr& task, const HandBack& how);
 
   // ---- Time ----
 
@@ -124,6 +127,8 @@ class Ledger {
   // Whether something was handed back that no answered ping vouches for.
   bool has_unproven() const { return !unproven_.empty(); }
 
+  // Whether handlers were asked to stop since this was asked last.
+  bool TakeStopsMade() { return std::exchange(stops_made_, false); }
   // Sources that must be signalled, outside of any lock.
   std::vector<std::stop_source> TakeStopped() { return std::exchange(stopped_, {}); }
   // Work that is to be held back from outside, or let go: as `pause_wanted` says when that is done,
@@ -182,6 +187,7 @@ class Ledger {
   absl::Duration next_time_ = absl::InfiniteDuration();
   size_t working_ = 0;  // In the phases queued, starting, running and putting.
   bool starts_decided_ = false;
+  bool stops_made_ = false;
 
   bool draining_ = false;
   bool credit_pending_ = false;

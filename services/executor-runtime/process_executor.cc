@@ -59,6 +59,10 @@ absl::Status Check(const ProcessOptions& options) {
     return Invalid(
         absl::StrCat("max_output ", options.max_output, " is not from 1 to ", kMaxResultBytes));
   }
+  if (options.lines_are_items && options.max_output > kMaxItemBytes) {
+    return Invalid(absl::StrCat("max_output ", options.max_output, " of a line is above ",
+                                kMaxItemBytes, ", which is the limit of an item"));
+  }
   if (options.time_limit <= absl::ZeroDuration()) return Invalid("time_limit is not above 0");
   return absl::OkStatus();
 }

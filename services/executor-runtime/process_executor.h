@@ -22,14 +22,18 @@ struct ProcessOptions {
 
   absl::Duration time_limit = absl::InfiniteDuration();  // Beside the task's own timeout.
   uint64_t memory_limit = 0;                             // Bytes of address space; 0: none.
-  uint64_t max_output = uint64_t{4} << 20;               // Bytes on standard output.
+  uint64_t max_output = uint64_t{4}
+                        << 20;   // Bytes on standard output, or of a line that is an item.
+  bool lines_are_items = false;  // Each line of standard output is yielded; the result is empty.
   // Between asking the group to end (SIGTERM) and killing it, after a cancellation, a timeout or at
   // a drain. When the task is taken away, or Inputs is not heard, the group is killed at once.
   absl::Duration kill_after = absl::Seconds(2);
 };
 
 // A handler that runs the command once for each task: the payload is its standard input, its
-// standard output is the result, its standard error goes to the log line by line. It is told of the
+// standard output is the result, its standard error goes to the log line by line. With
+// `lines_are_items` each line of its standard output is an item, without the end of the line, and
+// has `content_type`; a command that is faster than Outputs waits in its writing. It is told of the
 // task by KANTOKU_TASK_ID, KANTOKU_TASK_TYPE, KANTOKU_DISPATCH and KANTOKU_ATTEMPT.
 //
 // It succeeds by exiting with 0. Failures: EXIT_STATUS (final for `final_exit_codes`; the message

@@ -106,7 +106,7 @@ absl::StatusOr<Result> ProcessRun::Run(const std::string& program) {
   if (absl::Status attended = Attend(); !attended.ok()) return attended;
   std::move(withdraw).Invoke();  // Afterwards the process is nobody any more.
   const ChildProcess::End end = process_->Wait();
-  ReadOutput();
+  FinishOutput();
   ReadErrors();
   if (!error_line_.empty()) LogLine(std::exchange(error_line_, {}));
   return Conclude(end);
@@ -140,12 +140,15 @@ absl::Status ProcessRun::Attend() {
   while (true) {
     const absl::Duration now = Steady();
     const absl::Duration next = StopWhenDue(now);
+    // Waits for room instead of for output, but not for longer than a stop may take.
+    if (full_) full_ = !YieldLines(std::min(next - now, kLookAgain));
     // A descriptor below zero is not looked at: a pipe that was closed, a stop that was heard.
     pollfd events[] = {{.fd = process_->end_event(), .events = POLLIN, .revents = 0},
-                       {.fd = output_.get(), .events = POLLIN, .revents = 0},
+                       {.fd = full_ ? -1 : output_.get(), .events = POLLIN, .revents = 0},
                        {.fd = errors_.get(), .events = POLLIN, .revents = 0},
                        {.fd = asked_ ? -1 : wake_event_.get(), .events = POLLIN, .revents = 0}};
-    if (poll(events, std::size(events), Milliseconds(next - now)) < 0 && errno != EINTR) {
+    const absl::Duration wait = full_ ? absl::ZeroDuration() : next - now;
+    if (poll(events, std::size(events), Milliseconds(wait)) < 0 && errno != EINTR) {
       return absl::ErrnoToStatus(errno, "cannot wait for the command");
     }
     uint64_t woken = 0;
@@ -213,14 +216,60 @@ void ProcessRun::ReadOutput() {
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) return;
     if (count <= 0) return output_.Close();
-    if (too_large_) continue;
-    result_.append(buffer, count);
-    if (result_.size() > options_.max_output) {
-      too_large_ = true;
-      result_ = {};
+    if (!too_large_) TakeOutput({buffer, static_cast<size_t>(count)});
+    if (full_) return;
+  }
+}
+
+void ProcessRun::TakeOutput(std::string_view bytes) {
+  result_.append(bytes);
+  if (options_.lines_are_items) full_ = !YieldLines(absl::ZeroDuration());
+  const size_t kept = full_ ? result_.find('\n') : result_.size();
+  if (kept > options_.max_output) RefuseOutput();
+}
+
+void ProcessRun::RefuseOutput() {
+  too_large_ = true;
+  full_ = false;
+  result_ = {};
+  Kill();
+}
+
+bool ProcessRun::YieldLines(absl::Duration patience) {
+  size_t begin = 0;
+  bool room = true;
+  while (room) {
+    const size_t end = result_.find('\n', begin);
+    if (end == std::string::npos) break;
+    if (end - begin > options_.max_output) {
+      RefuseOutput();
+      return true;
+    }
+    const absl::Status yielded =
+        context_.Yield(result_.substr(begin, end - begin), options_.content_type, patience);
+    // What is not taken because the command is to stop is dropped.
+    room = !absl::IsResourceExhausted(yielded);
+    if (room) begin = end + 1;
+    if (absl::IsInvalidArgument(yielded) && refusal_.ok()) {
+      refusal_ = yielded;
       Kill();
     }
   }
+  result_.erase(0, begin);
+  return room;
+}
+
+// The command has ended. Its last lines wait for room as long as it takes, unless it was stopped.
+void ProcessRun::FinishOutput() {
+  if (options_.lines_are_items && asked_) return output_.Close();
+  do {
+    if (options_.lines_are_items && !too_large_) YieldLines(absl::InfiniteDuration());
+    full_ = false;
+    ReadOutput();
+  } while (full_);
+  if (!options_.lines_are_items || too_large_ || result_.empty()) return;
+  result_.push_back('\n');
+  YieldLines(absl::InfiniteDuration());
 }
 
 void ProcessRun::ReadErrors() {
@@ -253,7 +302,11 @@ absl::StatusOr<Result> ProcessRun::Conclude(const ChildProcess::End& end) {
     return FailFinally("OUTPUT_TOO_LARGE", absl::StrCat(name, ": more than ", options_.max_output,
                                                         " bytes on standard output"));
   }
+  if (!refusal_.ok()) {
+    return FailFinally(platform::ReasonOf(refusal_), absl::StrCat(name, ": ", refusal_.message()));
+  }
   if (end.signal == 0 && end.exit_code == 0) {
+    if (options_.lines_are_items) return Result();
     return Result{.data = std::move(result_), .content_type = options_.content_type};
   }
   if (over_time_) {

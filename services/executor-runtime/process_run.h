@@ -41,6 +41,12 @@ class ProcessRun {
   // When the program's own time is over; it stands still while the program is held.
   absl::Duration LimitAt();
   void ReadOutput();
+  // Takes what the command wrote, as far as it can be taken now.
+  void TakeOutput(std::string_view bytes);
+  // Yields the lines that have ended. False while one of them finds no room.
+  bool YieldLines(absl::Duration patience);
+  void FinishOutput();
+  void RefuseOutput();
   void ReadErrors();
   void LogLine(std::string_view line);
   absl::StatusOr<Result> Conclude(const ChildProcess::End& end);
@@ -50,8 +56,10 @@ class ProcessRun {
   std::unique_ptr<ChildProcess> process_;
   File output_;
   File errors_;
-  File wake_event_;  // It is to stop, or was let go.
-  std::string result_;
+  File wake_event_;         // It is to stop, or was let go.
+  std::string result_;      // Or what was not yielded yet.
+  bool full_ = false;       // The next line has found no room.
+  absl::Status refusal_;    // Of a line that can be no item.
   std::string error_line_;  // Not ended yet.
   std::string error_tail_;
   int logged_lines_ = 0;

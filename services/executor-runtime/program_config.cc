@@ -128,6 +128,12 @@ absl::Status ReadType(const std::string& field, const YAML::Node& node, ProcessO
        {"time_limit", Time(type.time_limit)},
        {"memory_limit", Size(type.memory_limit)},
        {"max_output", Size(type.max_output)},
+       {"items",
+        [&](const auto& path, const auto& value) {
+          if (!value.IsScalar() || value.Scalar() != "lines") return Invalid(path, "is not lines");
+          type.lines_are_items = true;
+          return absl::OkStatus();
+        }},
        {"kill_after", Time(type.kill_after)}}));
   if (!shell.empty() && !type.command.empty()) {
     return Invalid(field, "has a command and a shell; one of them is enough");

@@ -55,6 +55,7 @@ ParsedProgram ParseProgram(std::string_view name, std::vector<std::string> argum
 //       time_limit: 30s
 //       memory_limit: 512MiB
 //       max_output: 4MiB
+//       items: lines               # each line of the output is an item of a stream
 //       kill_after: 2s
 absl::Status ReadProgramConfig(const std::string& text, ProgramOptions& options);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kantoku/inputs/v1/inputs.pb.h"
+#include "services/executor-runtime/put_verdict.h"
 #include "services/executor-runtime/result_limits.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
@@ -19,23 +20,6 @@ namespace outputspb = ::kantoku::outputs::v1;
 constexpr absl::Duration kFirstPause = absl::Milliseconds(20);
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
 constexpr absl::Duration kLongestHint = absl::Seconds(30);  // That a server may give.
-
-enum class Verdict { kRetry, kBad, kNotOurs };
-
-Verdict Judge(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kOutOfRange:
-      return Verdict::kBad;
-    case absl::StatusCode::kFailedPrecondition:
-    case absl::StatusCode::kAlreadyExists:
-    case absl::StatusCode::kPermissionDenied:
-    case absl::StatusCode::kNotFound:
-      return Verdict::kNotOurs;
-    default:
-      return Verdict::kRetry;
-  }
-}
 
 // Not once it was taken away or handed back.
 bool IsWanted(const HeldTask& task) { return !task.dropped && task.phase == Phase::kPutting; }
@@ -87,6 +71,7 @@ bool PutQueue::Fill(outputspb::PutRequest& request) {
       item.set_lease_token(task->lease_token);
       item.mutable_data()->swap(result.data);
       item.mutable_content_type()->swap(result.content_type);
+      item.set_item_count(task->items);
       sent_.push_back(std::move(task));
     }
     waiting_.pop_front();
@@ -108,14 +93,14 @@ void PutQueue::OnAnswer(const absl::Status& status, outputspb::PutRequest& reque
       again.push_back(i);
       hint = std::max(hint, platform::FromProto(response.results(i).status().retry_after()));
     }
-  } else if (Judge(status.code()) == Verdict::kBad && sent_.size() == 1) {
+  } else if (Judge(status.code()) == PutVerdict::kBad && sent_.size() == 1) {
     ledger_.ReturnPut(sent_[0], {inputspb::NACK_KIND_FAILED_FINALLY, platform::ReasonOf(status),
                                  std::string(platform::ToStd(status.message()))});
   } else {
     again.resize(sent_.size());
     std::iota(again.begin(), again.end(), 0);
     // One of them spoils the rest; which, shows when they go one by one.
-    if (Judge(status.code()) == Verdict::kBad) alone_ = static_cast<int>(sent_.size());
+    if (Judge(status.code()) == PutVerdict::kBad) alone_ = static_cast<int>(sent_.size());
   }
   if (again.empty() || alone_ > 0) {
     backoff_.Reset();
@@ -144,15 +129,15 @@ bool PutQueue::OnItem(const HeldTaskPtr& task, outputspb::PutItem& item,
                          .until = now + kRenewalPatience});
     return false;
   }
-  if (Judge(code) == Verdict::kRetry) return true;
+  if (Judge(code) == PutVerdict::kRetry) return true;
   HandBack(task, result);
   return false;
 }
 
 void PutQueue::HandBack(const HeldTaskPtr& task, const outputspb::PutResult& answer) {
   const auto code = static_cast<absl::StatusCode>(answer.status().code());
-  ledger_.ReturnPut(task, {Judge(code) == Verdict::kBad ? inputspb::NACK_KIND_FAILED_FINALLY
-                                                        : inputspb::NACK_KIND_RETURNED,
+  ledger_.ReturnPut(task, {Judge(code) == PutVerdict::kBad ? inputspb::NACK_KIND_FAILED_FINALLY
+                                                           : inputspb::NACK_KIND_RETURNED,
                            answer.status().reason(), answer.status().message()});
 }
 

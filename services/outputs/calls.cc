@@ -30,6 +30,19 @@ absl::Status TooLarge(std::string_view field, size_t bytes, size_t limit) {
 
 }  // namespace
 
+absl::StatusOr<platform::Lease> AdmitLease(std::string_view token, std::string_view session_id,
+                                           const PutTerms& terms) {
+  KANTOKU_ASSIGN_OR_RETURN(platform::Lease lease,
+                           platform::OpenLease(terms.keys, token, terms.now));
+  if (lease.holder != terms.caller) {
+    return InvalidLease("lease_token was minted for another caller");
+  }
+  if (lease.session.bytes() != session_id) {
+    return InvalidLease("lease_token was minted for another session");
+  }
+  return lease;
+}
+
 Call::~Call() {
   if (!reply_.has_value()) return;
   Answer(Error(absl::StatusCode::kUnavailable, "SERVER_STOPPING", "the server is stopping"));
@@ -56,7 +69,7 @@ absl::Status PutCall::CheckWhole() const {
   return absl::OkStatus();
 }
 
-absl::Status PutCall::Read(const Terms& terms) {
+absl::Status PutCall::Read(const PutTerms& terms) {
   KANTOKU_RETURN_IF_ERROR(CheckWhole());
   const int count = request_.items_size();
   response_.mutable_results()->Reserve(count);
@@ -74,22 +87,18 @@ absl::Status PutCall::Read(const Terms& terms) {
     items_.push_back(i);
     // Made here, where threads are many; taken back if it turns out not to be deserved.
     const platform::Lease& lease = leases_.back();
-    result.set_receipt(platform::SealReceipt(
-        terms.keys, {.task = lease.task,
-                     .dispatch = lease.dispatch,
-                     .status = static_cast<uint8_t>(ResultStatus::kSucceeded)}));
+    result.set_receipt(
+        platform::SealReceipt(terms.keys, {.task = lease.task,
+                                           .dispatch = lease.dispatch,
+                                           .status = static_cast<uint8_t>(ResultStatus::kSucceeded),
+                                           .item_count = request_.items(i).item_count()}));
   }
   return absl::OkStatus();
 }
 
-absl::Status PutCall::ReadItem(const v1::PutItem& item, const Terms& terms) {
+absl::Status PutCall::ReadItem(const v1::PutItem& item, const PutTerms& terms) {
   KANTOKU_ASSIGN_OR_RETURN(platform::Lease lease,
-                           platform::OpenLease(terms.keys, item.lease_token(), terms.now));
-  if (lease.holder != terms.caller)
-    return InvalidLease("lease_token was minted for another caller");
-  if (lease.session.bytes() != request_.session_id()) {
-    return InvalidLease("lease_token was minted for another session");
-  }
+                           AdmitLease(item.lease_token(), request_.session_id(), terms));
   if (item.data().size() > terms.max_result_bytes) {
     return TooLarge("data", item.data().size(), terms.max_result_bytes);
   }
@@ -103,7 +112,8 @@ absl::Status PutCall::ReadItem(const v1::PutItem& item, const Terms& terms) {
                                 .owner = kept.owner,
                                 .content_type = item.content_type(),
                                 .data = item.data()},
-                     .retention = kept.retention});
+                     .retention = kept.retention,
+                     .items = item.item_count()});
   return absl::OkStatus();
 }
 
@@ -142,6 +152,10 @@ void PutCall::Count(const ResultBook::Decision& decision) {
       return metrics_.full->Increment();
     case ResultBook::Outcome::kForeign:
     case ResultBook::Outcome::kDamaged:
+    case ResultBook::Outcome::kItemsMissing:
+    case ResultBook::Outcome::kItemsBeyond:
+    case ResultBook::Outcome::kGap:
+    case ResultBook::Outcome::kTooMany:
       return metrics_.invalid->Increment();
   }
 }

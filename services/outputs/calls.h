@@ -33,28 +33,34 @@ class Call {
   std::optional<platform::Reply> reply_;
 };
 
+// What all items of a Put are checked against.
+struct PutTerms {
+  const platform::MacKeys& keys;
+  const platform::Caller& caller;
+  absl::Time now;
+  size_t max_result_bytes;
+};
+
+// What a lease token says, when it is genuine and was minted for this caller and session; else
+// PERMISSION_DENIED, INVALID_LEASE.
+absl::StatusOr<platform::Lease> AdmitLease(std::string_view token, std::string_view session_id,
+                                           const PutTerms& terms);
+
 // The results of one Put. Items that are bad by themselves have their answers once Read is over.
 class PutCall : public Call {
  public:
   PutCall(const outputs::v1::PutRequest& request, outputs::v1::PutResponse& response,
           platform::Reply reply, Metrics& metrics);
 
-  // What all items of the call are checked against.
-  struct Terms {
-    const platform::MacKeys& keys;
-    const platform::Caller& caller;
-    absl::Time now;
-    size_t max_result_bytes;
-  };
   // INVALID_ARGUMENT when the request as a whole is refused.
-  absl::Status Read(const Terms& terms);
+  absl::Status Read(const PutTerms& terms);
   bool nothing_to_do() const { return offers_.empty(); }
   // On the apply thread.
   absl::Status Apply(OutputsPartition& partition, platform::Transaction& transaction);
 
  private:
   absl::Status CheckWhole() const;
-  absl::Status ReadItem(const outputs::v1::PutItem& item, const Terms& terms);
+  absl::Status ReadItem(const outputs::v1::PutItem& item, const PutTerms& terms);
   void Count(const ResultBook::Decision& decision);
 
   const outputs::v1::PutRequest& request_;
@@ -64,6 +70,32 @@ class PutCall : public Call {
   std::vector<platform::Lease> leases_;
   std::vector<ResultBook::Offer> offers_;
   std::vector<int> items_;
+};
+
+// The items of one PutItems.
+class PutItemsCall : public Call {
+ public:
+  PutItemsCall(const outputs::v1::PutItemsRequest& request, outputs::v1::PutItemsResponse& response,
+               platform::Reply reply, Metrics& metrics);
+
+  // INVALID_ARGUMENT when the request as a whole is refused.
+  absl::Status Read(const PutTerms& terms);
+  bool nothing_to_do() const { return batches_.empty(); }
+  // On the apply thread.
+  absl::Status Apply(OutputsPartition& partition, platform::Transaction& transaction);
+
+ private:
+  absl::Status CheckWhole() const;
+  absl::Status ReadBatch(const outputs::v1::ItemBatch& batch, const PutTerms& terms);
+
+  const outputs::v1::PutItemsRequest& request_;
+  outputs::v1::PutItemsResponse& response_;
+  Metrics& metrics_;
+  // Batches point into leases, items and the request. `indexes_` says where each stands there.
+  std::vector<platform::Lease> leases_;
+  std::vector<std::vector<Item>> items_;
+  std::vector<ItemBook::Batch> batches_;
+  std::vector<int> indexes_;
 };
 
 // The dispatches of one Fence.

@@ -30,6 +30,12 @@ Metrics::Metrics(prometheus::Registry& registry) {
   fenced = &puts.Add({{"outcome", "fenced"}});
   full = &puts.Add({{"outcome", "full"}});
   taken = &puts.Add({{"outcome", "taken"}});
+  items =
+      &Counters(registry, "kantoku_outputs_items_total", "Items of generators that were stored.")
+           .Add({});
+  items_refused = &Counters(registry, "kantoku_outputs_item_batches_refused_total",
+                            "Batches of items that were refused.")
+                       .Add({});
   auto& fencings = Counters(registry, "kantoku_outputs_fencings_total",
                             "Dispatches that Inputs closed and tasks that it settled.");
   closed = &fencings.Add({{"outcome", "closed"}});
@@ -37,9 +43,11 @@ Metrics::Metrics(prometheus::Registry& registry) {
   answered =
       &Counters(registry, "kantoku_outputs_answers_total", "Futures that were resolved.").Add({});
   waiters = Gauge(registry, "kantoku_outputs_waiters", "Futures that wait.");
+  readers = Gauge(registry, "kantoku_outputs_item_readers", "Streams of items that are open.");
   results = Gauge(registry, "kantoku_outputs_results", "Ends of tasks that are held.");
   fences = Gauge(registry, "kantoku_outputs_fences", "Fences that are held.");
-  bytes = Gauge(registry, "kantoku_outputs_bytes", "Records of results and fences that are held.");
+  bytes = Gauge(registry, "kantoku_outputs_bytes",
+                "Records of results, items and fences that are held.");
 }
 
 }  // namespace kantoku::outputs

@@ -22,11 +22,15 @@ struct Metrics {
   prometheus::Counter* full;
   prometheus::Counter* taken;
 
+  prometheus::Counter* items;          // That were stored.
+  prometheus::Counter* items_refused;  // Batches of them.
+
   prometheus::Counter* closed;    // Dispatches.
   prometheus::Counter* settled;   // Tasks that Inputs ended, or found ended.
   prometheus::Counter* answered;  // Futures.
 
   prometheus::Gauge* waiters;
+  prometheus::Gauge* readers;  // Of items.
   prometheus::Gauge* results;
   prometheus::Gauge* fences;
   prometheus::Gauge* bytes;

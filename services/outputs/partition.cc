@@ -87,6 +87,54 @@ absl::StatusOr<std::vector<ResultBook::ClosingDecision>> OutputsPartition::Fence
                       });
 }
 
+absl::StatusOr<std::vector<ResultBook::Decision>> OutputsPartition::PutItems(
+    std::span<const ItemBook::Batch> batches, Transaction& transaction) {
+  KANTOKU_ASSIGN_OR_RETURN(auto decisions, book_->PutItems(batches, transaction));
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (decisions[i].outcome != ResultBook::Outcome::kStored) continue;
+    if (followers_.contains(batches[i].task)) yielded_.push_back(batches[i].task);
+  }
+  return decisions;
+}
+
+void OutputsPartition::Follow(const TaskId& task, std::shared_ptr<ItemFollower> follower) {
+  followers_[task].push_back(std::move(follower));
+}
+
+void OutputsPartition::Unfollow(const TaskId& task, const ItemFollower* follower) {
+  const auto found = followers_.find(task);
+  if (found == followers_.end()) return;
+  std::erase_if(found->second, [&](const auto& each) { return each.get() == follower; });
+  if (found->second.empty()) followers_.erase(found);
+}
+
+absl::StatusOr<ItemBook::Reading> OutputsPartition::ReadItems(const TaskId& task,
+                                                              const platform::Caller& caller,
+                                                              ItemPosition from, size_t max_bytes,
+                                                              ItemBook::ItemVisitor visit) {
+  const std::string* const owner = book_->items().OwnerOf(task);
+  if (owner == nullptr || *owner != caller.subject) return ItemBook::Reading{.next = from};
+  return book_->items().Read(task, from, max_bytes, visit);
+}
+
+void OutputsPartition::TellFollowers(std::vector<TaskId> tasks, Transaction& transaction) {
+  transaction.OnDurable([this, tasks = std::move(tasks)]() mutable {
+    // Refused only when all of this ends.
+    static_cast<void>(
+        Post([tasks = std::move(tasks)](OutputsPartition& self,
+                                        Transaction& later) { self.OnYielded(tasks, later); },
+             Urgency::kUrgent));
+  });
+}
+
+void OutputsPartition::OnYielded(std::span<const TaskId> tasks, Transaction& transaction) {
+  for (const TaskId& task : tasks) {
+    const auto found = followers_.find(task);
+    if (found == followers_.end()) continue;
+    for (const auto& follower : found->second) follower->OnItems(transaction);
+  }
+}
+
 absl::Status OutputsPartition::Get(std::span<const TaskId> tasks, absl::Time now,
                                    GetVisitor visit) {
   ReadSize size;
@@ -271,6 +319,11 @@ void OutputsPartition::FinishGroup(Transaction& transaction) {
   if (!deliveries_.empty()) {
     transaction.OnDurable(
         [deliveries = std::exchange(deliveries_, {})]() mutable { deliveries.Send(); });
+  }
+  if (!yielded_.empty()) {
+    std::sort(yielded_.begin(), yielded_.end());
+    yielded_.erase(std::unique(yielded_.begin(), yielded_.end()), yielded_.end());
+    TellFollowers(std::exchange(yielded_, {}), transaction);
   }
   if (auto idle = hub_.TakeIdle(); !idle.empty()) {
     transaction.OnDurable([idle = std::move(idle)] {

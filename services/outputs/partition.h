@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -17,6 +18,14 @@
 #include "services/platform/partition/partition_runner.h"
 
 namespace kantoku::outputs {
+
+// Someone who reads the items of a task as they come.
+class ItemFollower {
+ public:
+  virtual ~ItemFollower() = default;
+  // More of them can be read. On the apply thread.
+  virtual void OnItems(platform::Transaction& transaction) = 0;
+};
 
 // One partition of Outputs: the book, those who wait, and what Inputs is asked for them, behind one
 // apply thread.
@@ -57,6 +66,8 @@ class OutputsPartition final : private platform::PartitionMachine {
   // Of the apply thread. As ResultBook's; whoever waits is told once it is durable.
   absl::StatusOr<std::vector<ResultBook::Decision>> Put(std::span<const ResultBook::Offer> offers,
                                                         platform::Transaction& transaction);
+  absl::StatusOr<std::vector<ResultBook::Decision>> PutItems(
+      std::span<const ItemBook::Batch> batches, platform::Transaction& transaction);
   absl::StatusOr<std::vector<ResultBook::ClosingDecision>> Fence(
       uint64_t epoch, std::span<const ResultBook::Closing> closings,
       platform::Transaction& transaction);
@@ -67,6 +78,14 @@ class OutputsPartition final : private platform::PartitionMachine {
   using GetVisitor = absl::FunctionRef<bool(size_t index, ResultBook::Presence presence,
                                             const StoredResult* result)>;
   absl::Status Get(std::span<const platform::TaskId> tasks, absl::Time now, GetVisitor visit);
+
+  // Until Unfollow, `follower` is told when items of the task became durable.
+  void Follow(const platform::TaskId& task, std::shared_ptr<ItemFollower> follower);
+  void Unfollow(const platform::TaskId& task, const ItemFollower* follower);
+  // As ItemBook's; to others than the owner there are none.
+  absl::StatusOr<ItemBook::Reading> ReadItems(const platform::TaskId& task,
+                                              const platform::Caller& caller, ItemPosition from,
+                                              size_t max_bytes, ItemBook::ItemVisitor visit);
 
   AwaitHub::StreamId OpenStream(std::shared_ptr<AwaitSink> sink) {
     return hub_.Open(std::move(sink));
@@ -107,6 +126,9 @@ class OutputsPartition final : private platform::PartitionMachine {
   // Answers those who wait for what does not live, after a last look into the store.
   void OnLives(std::span<const Awaited> asked, std::span<const TaskLife> lives,
                platform::Transaction& transaction);
+  // Tells the followers of tasks once the running transaction is durable.
+  void TellFollowers(std::vector<platform::TaskId> tasks, platform::Transaction& transaction);
+  void OnYielded(std::span<const platform::TaskId> tasks, platform::Transaction& transaction);
   // The store shows now what became of tasks that were on their way there.
   void OnDurable(std::span<const platform::TaskId> tasks, platform::Transaction& transaction);
 
@@ -118,6 +140,8 @@ class OutputsPartition final : private platform::PartitionMachine {
   AwaitHub hub_;
   InputsLookup lookup_;
   Deliveries deliveries_;  // Released with the group.
+  absl::flat_hash_map<platform::TaskId, std::vector<std::shared_ptr<ItemFollower>>> followers_;
+  std::vector<platform::TaskId> yielded_;  // Tasks with followers and new items in the group.
   absl::Duration next_wake_ = absl::ZeroDuration();
 
   std::unique_ptr<platform::PartitionRunner> runner_;  // Last: it uses all of the above.

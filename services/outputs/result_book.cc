@@ -51,6 +51,7 @@ absl::Status ResultBook::Load() {
         epochs_[static_cast<uint32_t>(key)] = *epoch;
       }));
   KANTOKU_RETURN_IF_ERROR(LoadExpiries());
+  KANTOKU_RETURN_IF_ERROR(items_.Load());
   SetNextDue();
   return damage;
 }
@@ -70,17 +71,69 @@ absl::StatusOr<std::vector<ResultBook::Decision>> ResultBook::Put(std::span<cons
 ResultBook::Decision ResultBook::Decide(const Offer& offer, Transaction& transaction,
                                         StoredVisitor stored) {
   const StoredResult& result = offer.result;
+  // The receipt tells how many they are.
+  const uint64_t items = items_.Count(result.task, result.dispatch);
+  const Outcome miscounted = items < offer.items ? Outcome::kItemsMissing : Outcome::kItemsBeyond;
   if (const Known* const end = FindEnd(result.task); end != nullptr) {
     if (end->damaged) return {Outcome::kDamaged};
     const bool repeated =
         end->status == ResultStatus::kSucceeded && end->dispatch == result.dispatch;
-    return {repeated ? Outcome::kRepeated : Outcome::kTaken, end->status};
+    if (!repeated) return {Outcome::kTaken, end->status};
+    // When the items have gone, how many there were is not known any more.
+    const bool counts = items == 0 || items == offer.items;
+    return {
+        .outcome = counts ? Outcome::kRepeated : miscounted, .winner = end->status, .items = items};
   }
   if (IsForeign(result.task)) return {Outcome::kForeign};
   if (IsFenced(result.task, result.dispatch)) return {Outcome::kFenced};
+  if (items != offer.items) return {.outcome = miscounted, .items = items};
   if (bytes() >= options_.max_bytes) return {Outcome::kFull};
   Store(offer, transaction, stored);
   return {Outcome::kStored, result.status};
+}
+
+absl::StatusOr<std::vector<ResultBook::Decision>> ResultBook::PutItems(
+    std::span<const ItemBook::Batch> batches, Transaction& transaction) {
+  keys_.clear();
+  for (const ItemBook::Batch& batch : batches) keys_.push_back(batch.task.key());
+  KANTOKU_RETURN_IF_ERROR(ReadExisting());
+  std::vector<Decision> decisions;
+  decisions.reserve(batches.size());
+  for (const ItemBook::Batch& batch : batches) {
+    decisions.push_back(DecideItems(batch, transaction));
+  }
+  return decisions;
+}
+
+ResultBook::Decision ResultBook::DecideItems(const ItemBook::Batch& batch,
+                                             Transaction& transaction) {
+  if (const Known* const end = FindEnd(batch.task); end != nullptr) {
+    if (end->damaged) return {Outcome::kDamaged};
+    return {Outcome::kTaken, end->status};
+  }
+  if (IsForeign(batch.task)) return {Outcome::kForeign};
+  if (IsFenced(batch.task, batch.dispatch)) return {Outcome::kFenced};
+  const auto decision = items_.Put(batch, bytes() >= options_.max_bytes, transaction);
+  const auto with = [&decision](Outcome outcome) {
+    return Decision{.outcome = outcome, .items = decision.last};
+  };
+  switch (decision.outcome) {
+    case ItemBook::Outcome::kStored:
+      return with(Outcome::kStored);
+    case ItemBook::Outcome::kRepeated:
+      return with(Outcome::kRepeated);
+    case ItemBook::Outcome::kGap:
+      return with(Outcome::kGap);
+    case ItemBook::Outcome::kTooMany:
+      return with(Outcome::kTooMany);
+    case ItemBook::Outcome::kFull:
+      return with(Outcome::kFull);
+    case ItemBook::Outcome::kSuperseded:
+      return with(Outcome::kFenced);
+    case ItemBook::Outcome::kForeign:
+      break;
+  }
+  return with(Outcome::kForeign);
 }
 
 absl::StatusOr<std::vector<ResultBook::ClosingDecision>> ResultBook::Fence(
@@ -116,7 +169,9 @@ ResultBook::ClosingDecision ResultBook::DecideClosing(const Closing& closing,
   return {AddFence(closing, transaction) ? ClosingOutcome::kClosed : ClosingOutcome::kFull};
 }
 
-uint64_t ResultBook::bytes() const { return result_bytes_ + kFenceBytes * fences_.size(); }
+uint64_t ResultBook::bytes() const {
+  return result_bytes_ + items_.bytes() + kFenceBytes * fences_.size();
+}
 
 // For fences and settlements: without them tasks could neither end nor be given elsewhere.
 bool ResultBook::HasReserve() const {
@@ -292,6 +347,7 @@ void ResultBook::Store(const Offer& offer, Transaction& transaction, StoredVisit
   in_flight_[key] = {result.task, result.status, result.dispatch, current_.number};
   current_.keys.push_back(key);
   ForgetInTime(result);
+  items_.Close(result.task, transaction);
   ++results_;
   stored(result, record_);
 }

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/outputs/item_book.h"
 #include "services/outputs/result_codec.h"
 #include "services/platform/partition/partition_runner.h"
 #include "services/platform/store/record_store.h"
@@ -27,12 +28,13 @@ namespace kantoku::outputs {
 // was minted, and then a day to spare.
 inline constexpr absl::Duration kMarkerTime = absl::Hours(25);
 
-// Which terminal result of each task was the first, which dispatches may not write any more, and
-// when all of that may be forgotten.
+// Which terminal result of each task was the first, which items came before it, which dispatches
+// may not write any more, and when all of that may be forgotten.
 //
 // Guarantees: the first terminal result of a task stays the only one, also while it is on its way
 // to the store and after its retention, for at least kMarkerTime. A dispatch that was fenced when
-// its task had no result never gets one in. Nothing is forgotten early. What a method answers may
+// its task had no result never gets one in, nor any item. A result is stored after all items of its
+// dispatch. Nothing is forgotten early. What a method answers may
 // be told to others once the transaction is durable; what Find shows is durable.
 //
 // Confined to the apply thread. `store` outlives it.
@@ -42,9 +44,10 @@ class ResultBook {
  public:
   struct Options {
     size_t max_fences = 10'000'000;  // They are in memory, about 60 bytes each.
-    // Records of results and fences. Beyond it results of handlers are refused; fences and
-    // settlements have a sixteenth more, at most 1 GiB.
+    // Records of results, items and fences. Beyond it what handlers return and yield is refused;
+    // fences and settlements have a sixteenth more, at most 1 GiB.
     uint64_t max_bytes = uint64_t{64} << 30;
+    ItemBook::Options items;
   };
 
   struct Room {
@@ -57,19 +60,26 @@ class ResultBook {
   struct Offer {
     StoredResult result;
     absl::Duration retention;
+    uint64_t items = 0;  // That the dispatch has yielded.
   };
   enum class Outcome : uint8_t {
     kStored,
     kRepeated,  // This dispatch has put its result before.
     kTaken,     // The task has another end: `winner`.
     kFenced,
-    kFull,     // As many bytes as may be.
-    kDamaged,  // What the store has under this task cannot be read.
-    kForeign,  // Another task with the same key has a result: only one of them is Inputs'.
+    kFull,          // As many bytes as may be.
+    kDamaged,       // What the store has under this task cannot be read.
+    kForeign,       // Another task with the same key has a result: only one of them is Inputs'.
+    kItemsMissing,  // Fewer items are held of the dispatch than it has yielded: `items`.
+    kItemsBeyond,   // More.
+    // Of items only.
+    kGap,      // Earlier ones are missing: `items` + 1 is wanted next.
+    kTooMany,  // More than a dispatch may yield.
   };
   struct Decision {
     Outcome outcome;
     ResultStatus winner = ResultStatus::kNone;
+    uint64_t items = 0;  // That are held of the dispatch, once this one is stored.
   };
 
   // A dispatch to close; with `settlement`, whose task is the same, the task itself.
@@ -113,6 +123,11 @@ class ResultBook {
   absl::StatusOr<std::vector<Decision>> Put(std::span<const Offer> offers,
                                             platform::Transaction& transaction,
                                             StoredVisitor stored);
+
+  // Stores items that handlers have yielded. One decision per batch, in their order.
+  absl::StatusOr<std::vector<Decision>> PutItems(std::span<const ItemBook::Batch> batches,
+                                                 platform::Transaction& transaction);
+  ItemBook& items() { return items_; }
 
   // Closes dispatches and settles tasks for the Inputs partition of `epoch`; idempotent. ABORTED
   // when a later epoch has spoken for one of the slots. One decision per closing, in their order.
@@ -169,7 +184,8 @@ class ResultBook {
     size_t bytes;
   };
 
-  ResultBook(Options options, platform::RecordStore& store) : options_(options), store_(store) {}
+  ResultBook(Options options, platform::RecordStore& store)
+      : options_(options), store_(store), items_(options.items, store) {}
   absl::Status Load();
 
   // Whether the store can have something under `key`: most tasks that are asked about are newer
@@ -188,6 +204,7 @@ class ResultBook {
   Decision Decide(const Offer& offer, platform::Transaction& transaction, StoredVisitor stored);
   ClosingDecision DecideClosing(const Closing& closing, platform::Transaction& transaction,
                                 StoredVisitor stored);
+  Decision DecideItems(const ItemBook::Batch& batch, platform::Transaction& transaction);
   bool HasReserve() const;
   bool AddFence(const Closing& closing, platform::Transaction& transaction);
   absl::Status CheckEpoch(uint64_t epoch, std::span<const Closing> closings) const;
@@ -213,6 +230,7 @@ class ResultBook {
 
   const Options options_;
   platform::RecordStore& store_;
+  ItemBook items_;
 
   // Results that the store may not show yet, and by group, so that they can be dropped.
   absl::flat_hash_map<platform::RecordKey, Known> in_flight_;

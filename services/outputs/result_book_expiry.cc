@@ -68,6 +68,7 @@ void ResultBook::SetNextDue() {
   next_due_ = absl::InfiniteFuture();
   if (!minutes_.empty()) next_due_ = StartOfMinute(minutes_.begin()->first);
   if (!fence_ends_.empty()) next_due_ = std::min(next_due_, fence_ends_.front().first);
+  if (items_.erases()) next_due_ = absl::InfinitePast();
 }
 
 void ResultBook::FinishGroup(Transaction& transaction) {
@@ -78,6 +79,7 @@ void ResultBook::FinishGroup(Transaction& transaction) {
   absl::StatusOr<bool> more = true;
   while (more.ok() && *more && budget.keys > 0) more = SweepStep(transaction, budget);
   FlushExpiries(transaction);
+  items_.EraseSome(transaction);
   if (!current_.keys.empty() || current_writes_) {
     transaction.OnDurable([this, number = current_.number] {
       durable_group_.store(number, std::memory_order_release);
@@ -88,7 +90,8 @@ void ResultBook::FinishGroup(Transaction& transaction) {
   }
   SetNextDue();
   // What is overdue and not done waits for the store, which is about to be asked again anyway.
-  if (!more.ok() || (!*more && next_due_ <= now)) next_due_ = now + absl::Seconds(1);
+  const bool waits = !more.ok() || (!*more && next_due_ <= now);
+  if (waits && !items_.erases()) next_due_ = now + absl::Seconds(1);
 }
 
 absl::Time ResultBook::NextDue() const { return next_due_; }
@@ -199,6 +202,7 @@ void ResultBook::SweepResult(RecordKey key, std::string_view record, Transaction
   const absl::Time now = transaction.now().wall;
   auto result = DecodeResult(record);
   if (!result.ok() || result->expires > now) return;
+  items_.Forget(result->task, transaction);
   if (MarkerEnd(*result) <= now) {
     transaction.batch().Erase(kResultKind, key);
     --results_;

@@ -13,14 +13,9 @@ namespace kantoku::outputs {
 namespace {
 
 using platform::Error;
-using platform::MutexLock;
 using platform::Transaction;
 
 constexpr std::string_view kInputs = "inputs";
-
-absl::Status Stopping() {
-  return Error(absl::StatusCode::kUnavailable, "SERVER_STOPPING", "the server is stopping");
-}
 
 // Lets the partition apply a call that writes, and answers it once that is durable.
 template <typename WritingCall>
@@ -50,11 +45,17 @@ OutputsServiceImpl::OutputsServiceImpl(Options options, const platform::MacKeys&
       get_(calls.MethodOf("OutputsService/Get")),
       fence_(calls.MethodOf("OutputsService/Fence")),
       await_(calls.MethodOf("OutputsService/Await")),
-      answers_(options.max_answer_bytes) {
+      put_items_(calls.MethodOf("OutputsService/PutItems")),
+      stream_(calls.MethodOf("OutputsService/Stream")),
+      answers_(options.max_answer_bytes),
+      awaits_(options.max_await_streams, "Await"),
+      item_streams_(options.max_item_streams, "Stream") {
   Handle("Put", &OutputsServiceImpl::Put);
   Handle("Get", &OutputsServiceImpl::Get);
   Handle("Fence", &OutputsServiceImpl::Fence);
   Handle("Await", &OutputsServiceImpl::Await);
+  Handle("PutItems", &OutputsServiceImpl::PutItems);
+  Handle("Stream", &OutputsServiceImpl::Stream);
 }
 
 absl::StatusOr<OutputsPartition*> OutputsServiceImpl::partition() const {
@@ -69,6 +70,21 @@ void OutputsServiceImpl::Put(platform::UnaryCall* call, const v1::PutRequest* re
     const auto partition = this->partition();
     if (!partition.ok()) return reply(partition.status());
     auto call = std::make_shared<PutCall>(*request, *response, std::move(reply), metrics_);
+    const absl::Status read = call->Read({.keys = keys_,
+                                          .caller = caller,
+                                          .now = clock_.Read().wall,
+                                          .max_result_bytes = options_.max_result_bytes});
+    if (!read.ok() || call->nothing_to_do()) return call->Answer(read);
+    PostWrite(**partition, std::move(call));
+  });
+}
+
+void OutputsServiceImpl::PutItems(platform::UnaryCall* call, const v1::PutItemsRequest* request,
+                                  v1::PutItemsResponse* response) {
+  HandleUnary(call, put_items_, [&](const platform::Caller& caller, platform::Reply reply) {
+    const auto partition = this->partition();
+    if (!partition.ok()) return reply(partition.status());
+    auto call = std::make_shared<PutItemsCall>(*request, *response, std::move(reply), metrics_);
     const absl::Status read = call->Read({.keys = keys_,
                                           .caller = caller,
                                           .now = clock_.Read().wall,
@@ -123,18 +139,9 @@ absl::StatusOr<std::shared_ptr<AwaitStream>> OutputsServiceImpl::MakeStream(
       call, await_,
       platform::BidiStreamOptions{.max_pending_bytes = options_.max_answer_bytes_per_stream,
                                   .budget = &answers_},
-      std::move(caller), *partition, metrics_, [this](AwaitStream* ended) {
-        MutexLock lock(mutex_);
-        streams_.erase(ended);
-      });
-  MutexLock lock(mutex_);
-  if (ending_) return Stopping();
-  if (streams_.size() >= options_.max_await_streams) {
-    return Error(
-        absl::StatusCode::kResourceExhausted, "TOO_MANY_STREAMS",
-        absl::StrCat(options_.max_await_streams, " Await calls are open, which is the limit"));
-  }
-  streams_.emplace(stream.get(), stream);
+      std::move(caller), *partition, metrics_,
+      [this](AwaitStream* ended) { awaits_.Remove(ended); });
+  KANTOKU_RETURN_IF_ERROR(awaits_.Add(stream));
   return stream;
 }
 
@@ -144,28 +151,33 @@ void OutputsServiceImpl::Await(AwaitStream::Call* call) {
   (*stream)->Start();
 }
 
+absl::StatusOr<std::shared_ptr<ItemStream>> OutputsServiceImpl::MakeStream(
+    ItemStream::Call* call, const v1::StreamRequest& request) {
+  KANTOKU_ASSIGN_OR_RETURN(platform::Caller caller, platform::AdmitCall(*call));
+  KANTOKU_ASSIGN_OR_RETURN(OutputsPartition* const partition, this->partition());
+  KANTOKU_ASSIGN_OR_RETURN(const auto task, platform::TaskId::FromBytes(request.task_id()));
+  auto stream = std::make_shared<ItemStream>(
+      call, stream_, std::move(caller),
+      ItemStream::Wish{.task = task, .from = {request.dispatch(), request.sequence()}}, *partition,
+      metrics_, [this](ItemStream* ended) { item_streams_.Remove(ended); });
+  KANTOKU_RETURN_IF_ERROR(item_streams_.Add(stream));
+  return stream;
+}
+
+void OutputsServiceImpl::Stream(ItemStream::Call* call, const v1::StreamRequest* request) {
+  const auto stream = MakeStream(call, *request);
+  if (!stream.ok()) return call->Refuse(stream_, stream.status());
+  (*stream)->Start();
+}
+
 void OutputsServiceImpl::EndStreams() {
-  std::vector<std::shared_ptr<AwaitStream>> streams;
-  {
-    MutexLock lock(mutex_);
-    ending_ = true;
-    for (const auto& [key, stream] : streams_) {
-      if (auto open = stream.lock(); open != nullptr) streams.push_back(std::move(open));
-    }
-  }
-  for (const auto& stream : streams) stream->Close(Stopping());
+  awaits_.End();
+  item_streams_.End();
 }
 
 void OutputsServiceImpl::AbortStreams() {
-  EndStreams();
-  std::vector<std::shared_ptr<AwaitStream>> streams;
-  {
-    MutexLock lock(mutex_);
-    for (const auto& [key, stream] : streams_) {
-      if (auto open = stream.lock(); open != nullptr) streams.push_back(std::move(open));
-    }
-  }
-  for (const auto& stream : streams) stream->Abort(Stopping());
+  awaits_.Abort();
+  item_streams_.Abort();
 }
 
 }  // namespace kantoku::outputs

@@ -6,16 +6,16 @@
 #include <memory>
 #include <string_view>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
 #include "services/outputs/await_stream.h"
+#include "services/outputs/item_stream.h"
 #include "services/outputs/metrics.h"
 #include "services/outputs/partition.h"
+#include "services/outputs/stream_set.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
-#include "services/platform/mutex.h"
 #include "services/platform/rpc/byte_budget.h"
 #include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/service.h"
@@ -30,6 +30,7 @@ class OutputsServiceImpl final : public platform::Service {
   struct Options {
     size_t max_result_bytes = size_t{4} << 20;
     size_t max_await_streams = 1000;
+    size_t max_item_streams = 1000;
     // Answers on their way out; beyond it a stream has one message at a time.
     size_t max_answer_bytes = size_t{256} << 20;
     size_t max_answer_bytes_per_stream = size_t{64} << 20;
@@ -40,7 +41,7 @@ class OutputsServiceImpl final : public platform::Service {
 
   // Until then calls are UNAVAILABLE. `partition` outlives the calls.
   void Open(OutputsPartition& partition) { partition_ = &partition; }
-  // Ends Await streams and lets none begin.
+  // Ends Await and Stream calls and lets none begin.
   void EndStreams();
   // Does not wait for clients that do not read.
   void AbortStreams();
@@ -52,11 +53,16 @@ class OutputsServiceImpl final : public platform::Service {
   void Fence(platform::UnaryCall* call, const outputs::v1::FenceRequest* request,
              outputs::v1::FenceResponse* response);
   void Await(AwaitStream::Call* call);
+  void PutItems(platform::UnaryCall* call, const outputs::v1::PutItemsRequest* request,
+                outputs::v1::PutItemsResponse* response);
+  void Stream(ItemStream::Call* call, const outputs::v1::StreamRequest* request);
 
  private:
   // UNAVAILABLE before Open.
   absl::StatusOr<OutputsPartition*> partition() const;
   absl::StatusOr<std::shared_ptr<AwaitStream>> MakeStream(AwaitStream::Call* call);
+  absl::StatusOr<std::shared_ptr<ItemStream>> MakeStream(ItemStream::Call* call,
+                                                         const outputs::v1::StreamRequest& request);
 
   const Options options_;
   const platform::MacKeys& keys_;
@@ -66,13 +72,14 @@ class OutputsServiceImpl final : public platform::Service {
   platform::CallMonitor::Method& get_;
   platform::CallMonitor::Method& fence_;
   platform::CallMonitor::Method& await_;
+  platform::CallMonitor::Method& put_items_;
+  platform::CallMonitor::Method& stream_;
 
   platform::ByteBudget answers_;
   std::atomic<OutputsPartition*> partition_ = nullptr;
 
-  platform::Mutex mutex_;
-  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::flat_hash_map<AwaitStream*, std::weak_ptr<AwaitStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  StreamSet<AwaitStream> awaits_;
+  StreamSet<ItemStream> item_streams_;
 };
 
 }  // namespace kantoku::outputs

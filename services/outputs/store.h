@@ -19,16 +19,25 @@ inline constexpr platform::RecordKind kExpiryKind = 3;
 // The highest epoch of Inputs that was seen for a slot, under the slot.
 inline constexpr platform::RecordKind kEpochKind = 4;
 
+// Who yields the items of one dispatch, under a number of its own.
+inline constexpr platform::RecordKind kStreamKind = 5;
+// Items of one dispatch that became durable together, under
+// stream number << kItemSequenceBits | number of the first of them.
+inline constexpr platform::RecordKind kItemsKind = 6;
+
 inline constexpr int kExpiryCounterBits = 24;
+inline constexpr int kItemSequenceBits = 24;
 
 // To be opened by a RecordStoreFactory.
 inline platform::StoreSchema OutputsSchema() {
   return {.component = "outputs",
-          .format = 1,
+          .format = 2,  // Rises with each new kind or format of a record: older programs refuse it.
           .kinds = {{kResultKind, "result"},
                     {kFenceKind, "fence"},
                     {kExpiryKind, "expiry"},
-                    {kEpochKind, "epoch"}}};
+                    {kEpochKind, "epoch"},
+                    {kStreamKind, "stream"},
+                    {kItemsKind, "items"}}};
 }
 
 }  // namespace kantoku::outputs

@@ -103,7 +103,7 @@ void EncodeStatus(const absl::Status& status, task::v1::ItemStatus& message) {
 
 void EncodeFull(const ResultBook::Room& room, task::v1::ItemStatus& message) {
   EncodeStatus(Error(absl::StatusCode::kResourceExhausted, "OUTPUTS_FULL",
-                     absl::StrCat("results and fences hold ", room.bytes,
+                     absl::StrCat("results, items and fences hold ", room.bytes,
                                   " bytes; outputs.max_bytes is ", room.max_bytes)),
                message);
   *message.mutable_retry_after() =
@@ -121,6 +121,11 @@ void EncodeResult(const StoredResult& result, v1::Result& message) {
   }
   message.set_dispatch(result.dispatch);
   *message.mutable_ended_at() = platform::ToProto(result.ended_at);
+}
+
+void EncodeItem(const Item& item, v1::Item& message) {
+  message.set_data(item.data.data(), item.data.size());
+  message.set_content_type(item.content_type.data(), item.content_type.size());
 }
 
 void EncodeAnswer(const AnswerBatch& answers, const AnswerBatch::Answer& answer,
@@ -158,6 +163,21 @@ absl::Status StatusOf(const ResultBook::Decision& decision, const TaskId& task, 
       return absl::ResourceExhaustedError("full");
     case ResultBook::Outcome::kForeign:
       return Foreign(task);
+    case ResultBook::Outcome::kItemsMissing:
+      return Error(absl::StatusCode::kFailedPrecondition, "ITEMS_MISSING",
+                   absl::StrCat("item_count: of dispatch ", dispatch, " of task ", task.ToString(),
+                                " only ", decision.items, " items are held"));
+    case ResultBook::Outcome::kItemsBeyond:
+      return Invalid("ITEM_COUNT", absl::StrCat("item_count: dispatch ", dispatch, " of task ",
+                                                task.ToString(), " has yielded ", decision.items));
+    case ResultBook::Outcome::kGap:
+      return Error(absl::StatusCode::kFailedPrecondition, "ITEM_GAP",
+                   absl::StrCat("first_sequence: item ", decision.items + 1, " of dispatch ",
+                                dispatch, " of task ", task.ToString(), " is to come next"));
+    case ResultBook::Outcome::kTooMany:
+      return Invalid("TOO_MANY_ITEMS",
+                     absl::StrCat("dispatch ", dispatch, " of task ", task.ToString(),
+                                  " yields more items than a dispatch may"));
     case ResultBook::Outcome::kDamaged:
       break;
   }

@@ -15,6 +15,7 @@ namespace kantoku::outputs {
 
 void EncodeStatus(const absl::Status& status, task::v1::ItemStatus& message);
 void EncodeResult(const StoredResult& result, outputs::v1::Result& message);
+void EncodeItem(const Item& item, outputs::v1::Item& message);
 void EncodeAnswer(const AnswerBatch& answers, const AnswerBatch::Answer& answer,
                   outputs::v1::AwaitResult& message);
 

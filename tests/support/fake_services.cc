@@ -210,6 +210,15 @@ class FakeServices::Outputs final : public outputs::v1::OutputsService::Service 
     }
     return script ? script(*request, *response) : services_.TakeAll(*request, *response);
   }
+  grpc::Status PutItems(grpc::ServerContext*, const outputs::v1::PutItemsRequest* request,
+                        outputs::v1::PutItemsResponse* response) override {
+    PutItemsScript script;
+    {
+      platform::MutexLock lock(services_.mu_);
+      script = services_.put_items_script_;
+    }
+    return script ? script(*request, *response) : services_.TakeItems(*request, *response);
+  }
 
  private:
   FakeServices& services_;
@@ -269,10 +278,46 @@ grpc::Status FakeServices::TakeAll(const outputs::v1::PutRequest& request,
   platform::MutexLock lock(mu_);
   for (const auto& item : request.items()) {
     results_[item.lease_token()] = item.data();
+    item_counts_[item.lease_token()] = item.item_count();
     response.add_results()->set_receipt("receipt of " + item.lease_token());
   }
   changed_.SignalAll();
   return grpc::Status::OK;
+}
+
+void FakeServices::OnPutItems(PutItemsScript script) {
+  platform::MutexLock lock(mu_);
+  put_items_script_ = std::move(script);
+}
+
+grpc::Status FakeServices::TakeItems(const outputs::v1::PutItemsRequest& request,
+                                     outputs::v1::PutItemsResponse& response) {
+  platform::MutexLock lock(mu_);
+  for (const auto& batch : request.batches()) {
+    std::vector<std::string>& items = items_[batch.lease_token()];
+    auto& result = *response.add_results();
+    if (batch.first_sequence() > items.size() + 1) {
+      result.mutable_status()->set_code(grpc::StatusCode::FAILED_PRECONDITION);
+      result.mutable_status()->set_reason("ITEM_GAP");
+    }
+    for (int i = 0; i < batch.items_size(); ++i) {
+      const uint64_t sequence = batch.first_sequence() + static_cast<uint64_t>(i);
+      if (sequence == items.size() + 1) items.push_back(batch.items(i).data());
+    }
+    result.set_durable_sequence(items.size());
+  }
+  changed_.SignalAll();
+  return grpc::Status::OK;
+}
+
+std::vector<std::string> FakeServices::items(const std::string& lease_token) {
+  platform::MutexLock lock(mu_);
+  return items_[lease_token];
+}
+
+uint64_t FakeServices::item_count(const std::string& lease_token) {
+  platform::MutexLock lock(mu_);
+  return item_counts_[lease_token];
 }
 
 bool FakeServices::AwaitResult(const std::string& lease_token,

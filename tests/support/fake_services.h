@@ -103,6 +103,17 @@ class FakeServices {
   // Waits until Outputs holds the result that came with this lease token; false when it does not
   // within kPatience.
   bool AwaitResult(const std::string& lease_token, std::string* data = nullptr);
+  using PutItemsScript = std::function<grpc::Status(const outputs::v1::PutItemsRequest&,
+                                                    outputs::v1::PutItemsResponse&)>;
+  // The same for items: null takes those that follow upon what is there.
+  void OnPutItems(PutItemsScript script);
+  grpc::Status TakeItems(const outputs::v1::PutItemsRequest& request,
+                         outputs::v1::PutItemsResponse& response);
+  // The items that were taken with this lease token.
+  std::vector<std::string> items(const std::string& lease_token);
+  // The result that Outputs was given with this lease token came with so many items.
+  uint64_t item_count(const std::string& lease_token);
+
   // Results in each Put so far.
   std::vector<int> put_sizes();
 
@@ -124,6 +135,9 @@ class FakeServices {
   std::deque<std::shared_ptr<FakeConnection>> waiting_ ABSL_GUARDED_BY(mu_);
   int connections_ ABSL_GUARDED_BY(mu_) = 0;
   PutScript put_script_ ABSL_GUARDED_BY(mu_);
+  PutItemsScript put_items_script_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, std::vector<std::string>> items_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, uint64_t> item_counts_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, std::string> results_ ABSL_GUARDED_BY(mu_);
   std::vector<int> put_sizes_ ABSL_GUARDED_BY(mu_);
 };

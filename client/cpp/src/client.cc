@@ -246,6 +246,10 @@ std::unique_ptr<EventStream> Client::Subscribe(EventSubscription subscription) {
       {.namespace_name = options_.namespace_name, .subscription = std::move(subscription)});
 }
 
+std::unique_ptr<ItemStream> Client::Stream(TaskId id, ItemPosition from) {
+  return connection_->Stream({.id = id, .from = from});
+}
+
 absl::Status Client::WaitUntilReachable(absl::Duration timeout) {
   return connection_->WaitUntilReachable(timeout);
 }

@@ -38,9 +38,10 @@ TaskError ErrorOf(const absl::Status& failure) {
   return {.reason = std::move(reason), .message = std::string(platform::ToStd(failure.message()))};
 }
 
-absl::StatusOr<std::string> Run(const FakeKantoku::Handler& handler, const TaskSpec& spec) {
+absl::StatusOr<std::string> Run(const FakeKantoku::Generator& handler, const TaskSpec& spec,
+                                const FakeKantoku::Yield& yield) {
   try {
-    return handler(spec);
+    return handler(spec, yield);
   } catch (const std::exception& error) {
     return platform::Error(absl::StatusCode::kInternal, "HANDLER_THREW", error.what());
   } catch (...) {
@@ -66,10 +67,10 @@ void Tell(std::vector<std::pair<Connection::AwaitDone, absl::StatusOr<Output>>>&
 
 }  // namespace
 
-void FakeKantoku::Server::Handle(const std::string& type, Handler handler) {
+void FakeKantoku::Server::Handle(const std::string& type, Generator generator) {
   {
     platform::MutexLock lock(mutex_);
-    handlers_[type] = std::move(handler);
+    handlers_[type] = std::move(generator);
   }
   RunDue();
 }
@@ -171,6 +172,7 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
   record->spec = std::move(spec);
   by_id_[record->info.id] = record.get();
   if (!record->spec.reference.empty()) by_reference_[reference] = record.get();
+  items_->Create(record->info.id);
   Say(*record, "task.created");
   records_.push_back(std::move(record));
   const TaskInfo& info = records_.back()->info;
@@ -367,6 +369,10 @@ std::unique_ptr<EventStream> FakeKantoku::Server::Subscribe(SubscribeRequest req
   return events_->Subscribe(request);
 }
 
+std::unique_ptr<ItemStream> FakeKantoku::Server::Stream(StreamRequest request) {
+  return items_->Stream(request.id, request.from);
+}
+
 absl::Time FakeKantoku::Server::Now() {
   platform::MutexLock lock(mutex_);
   return now_;
@@ -407,7 +413,8 @@ void FakeKantoku::Server::Say(const Record& record, const std::string& type) {
 void FakeKantoku::Server::RunDue() {
   while (true) {
     Record* record = nullptr;
-    Handler handler;
+    Generator handler;
+    uint32_t dispatch = 0;
     {
       platform::MutexLock lock(mutex_);
       record = NextDue();
@@ -415,10 +422,13 @@ void FakeKantoku::Server::RunDue() {
       handler = handlers_[record->spec.type];
       record->running = true;
       record->info.state = TaskState::kRunning;
-      ++record->info.dispatch;
+      dispatch = ++record->info.dispatch;
       Say(*record, "task.started");
     }
-    absl::StatusOr<std::string> result = Run(handler, record->spec);
+    const auto yield = [&](std::string data, std::string content_type) {
+      items_->Yield(record->info.id, dispatch, std::move(data), std::move(content_type));
+    };
+    absl::StatusOr<std::string> result = Run(handler, record->spec, yield);
     Answers answers;
     {
       platform::MutexLock lock(mutex_);
@@ -470,6 +480,7 @@ void FakeKantoku::Server::Finish(Record& record, Output output, Answers& answers
   output.ended_at = now_;
   record.info.state = StateOf(output.status);
   record.info.ended_at = now_;
+  items_->End(output.id, output);
   record.output = std::move(output);
   Say(record, "task.finished");
   for (Waiter& waiter : record.waiters)
@@ -488,7 +499,13 @@ FakeKantoku::FakeKantoku() : server_(std::make_shared<Server>()) {}
 Client FakeKantoku::Connect(ClientOptions options) { return Client(server_, std::move(options)); }
 
 void FakeKantoku::Handle(const std::string& type, Handler handler) {
-  server_->Handle(type, std::move(handler));
+  server_->Handle(type, [handler = std::move(handler)](const TaskSpec& spec, const Yield&) {
+    return handler(spec);
+  });
+}
+
+void FakeKantoku::HandleGenerator(const std::string& type, Generator generator) {
+  server_->Handle(type, std::move(generator));
 }
 
 void FakeKantoku::Pause() { server_->SetPaused(true); }

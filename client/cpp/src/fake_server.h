@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "client/cpp/src/fake_event_log.h"
+#include "client/cpp/src/fake_items.h"
 #include "kantoku/connection.h"
 #include "kantoku/fake.h"
 #include "services/platform/mutex.h"
@@ -22,7 +23,7 @@ namespace kantoku {
 // Thread-safe.
 class FakeKantoku::Server final : public Connection {
  public:
-  void Handle(const std::string& type, Handler handler);
+  void Handle(const std::string& type, Generator generator);
   void SetPaused(bool paused);
   void AdvanceTime(absl::Duration by);
   void FailNextSpawn(absl::Status status);
@@ -37,6 +38,7 @@ class FakeKantoku::Server final : public Connection {
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) override;
   absl::StatusOr<EventPage> ReadEvents(ReadEventsRequest request) override;
   std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) override;
+  std::unique_ptr<ItemStream> Stream(StreamRequest request) override;
   absl::Status WaitUntilReachable(absl::Duration /*timeout*/) override { return absl::OkStatus(); }
   absl::Time Now() override;
 
@@ -78,10 +80,12 @@ class FakeKantoku::Server final : public Connection {
   const std::shared_ptr<internal::FakeEventLog> events_ =
       std::make_shared<internal::FakeEventLog>();
 
+  const std::shared_ptr<internal::FakeItems> items_ = std::make_shared<internal::FakeItems>();
+
   platform::Mutex mutex_;
   absl::Time now_ ABSL_GUARDED_BY(mutex_) = absl::FromUnixSeconds(1'767'225'600);
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
-  std::map<std::string, Handler> handlers_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Generator> handlers_ ABSL_GUARDED_BY(mutex_);
   std::deque<absl::Status> spawn_failures_ ABSL_GUARDED_BY(mutex_);
   // In the order of their spawn.
   std::vector<std::unique_ptr<Record>> records_ ABSL_GUARDED_BY(mutex_);

@@ -9,6 +9,7 @@
 #include "client/cpp/src/answer.h"
 #include "client/cpp/src/convert.h"
 #include "client/cpp/src/grpc_event_stream.h"
+#include "client/cpp/src/grpc_item_stream.h"
 #include "services/platform/ids.h"
 #include "services/platform/status.h"
 
@@ -295,6 +296,11 @@ std::unique_ptr<EventStream> GrpcConnection::Subscribe(SubscribeRequest request)
   proto.set_start(wanted.from_oldest ? eventspb::START_AT_OLDEST : eventspb::START_AT_NOW);
   return std::make_unique<GrpcEventStream>(shared_from_this(), runtime_, *events_, std::move(proto),
                                            options_.retry_for, std::move(refusal));
+}
+
+std::unique_ptr<ItemStream> GrpcConnection::Stream(StreamRequest request) {
+  return std::make_unique<GrpcItemStream>(shared_from_this(), runtime_, *outputs_, request.id,
+                                          request.from, options_.retry_for);
 }
 
 absl::Status GrpcConnection::WaitUntilReachable(absl::Duration timeout) {

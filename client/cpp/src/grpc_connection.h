@@ -46,6 +46,7 @@ class GrpcConnection final : public Connection,
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) override;
   absl::StatusOr<EventPage> ReadEvents(ReadEventsRequest request) override;
   std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) override;
+  std::unique_ptr<ItemStream> Stream(StreamRequest request) override;
   absl::Status WaitUntilReachable(absl::Duration timeout) override;
   absl::Time Now() override { return options_.environment.clock.Read().wall; }
 

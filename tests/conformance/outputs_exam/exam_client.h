@@ -106,6 +106,60 @@ class Futures {
   bool finished_ = false;
 };
 
+// A Stream call that a test reads message by message.
+class ItemsRead {
+ public:
+  ItemsRead(v1::OutputsService::Stub& stub, const std::string& task, uint32_t dispatch,
+            uint64_t sequence) {
+    SetDeadline(context_);
+    v1::StreamRequest request;
+    request.set_task_id(task);
+    request.set_dispatch(dispatch);
+    request.set_sequence(sequence);
+    stream_ = stub.Stream(&context_, request);
+  }
+  ~ItemsRead() {
+    context_.TryCancel();
+    if (!finished_) static_cast<void>(Finish());
+  }
+
+  // False when the stream has ended.
+  bool Next(v1::StreamResponse& message) { return stream_->Read(&message); }
+  // The next item as "dispatch:sequence:data", with a "!" in front where the handler began again;
+  // the end as "end:data"; empty when the stream has ended without one.
+  std::string NextText() {
+    while (next_ == message_.items_size()) {
+      next_ = 0;
+      message_.Clear();
+      if (!stream_->Read(&message_)) return "";
+      if (message_.has_result()) return "end:" + message_.result().data();
+    }
+    const std::string again = message_.restarted() && next_ == 0 ? "!" : "";
+    const uint64_t sequence = message_.first_sequence() + static_cast<uint64_t>(next_);
+    return again + std::to_string(message_.dispatch()) + ":" + std::to_string(sequence) + ":" +
+           message_.items(next_++).data();
+  }
+  std::vector<std::string> NextTexts(size_t count) {
+    std::vector<std::string> texts;
+    while (texts.size() < count) texts.push_back(NextText());
+    return texts;
+  }
+  absl::Status Finish() {
+    finished_ = true;
+    v1::StreamResponse ignored;
+    while (stream_->Read(&ignored)) {
+    }
+    return platform::FromGrpc(stream_->Finish());
+  }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReader<v1::StreamResponse>> stream_;
+  v1::StreamResponse message_;
+  int next_ = 0;
+  bool finished_ = false;
+};
+
 class Exam {
  public:
   explicit Exam(const ServiceEntry& entry) : subject_(entry.make()) { Connect(); }
@@ -138,6 +192,59 @@ class Exam {
     return {response->results().begin(), response->results().end()};
   }
   v1::PutResult Put(const v1::PutItem& item) { return Put(std::vector<v1::PutItem>{item})[0]; }
+
+  v1::ItemBatch Batch(const platform::Lease& lease, uint64_t first,
+                      const std::vector<std::string>& items) {
+    v1::ItemBatch batch;
+    batch.set_lease_token(platform::SealLease(subject_->keys(), lease));
+    batch.set_first_sequence(first);
+    for (const std::string& data : items) {
+      batch.add_items()->set_data(data);
+      batch.mutable_items(batch.items_size() - 1)->set_content_type("text/plain");
+    }
+    return batch;
+  }
+  v1::ItemBatch Batch(uint64_t task, uint32_t dispatch, uint64_t first,
+                      const std::vector<std::string>& items) {
+    return Batch(LeaseOf(Task(task), dispatch), first, items);
+  }
+  absl::StatusOr<v1::PutItemsResponse> TryPutItems(const std::vector<v1::ItemBatch>& batches) {
+    v1::PutItemsRequest request;
+    request.set_session_id(std::string(kSession.bytes()));
+    for (const v1::ItemBatch& batch : batches) *request.add_batches() = batch;
+    grpc::ClientContext context;
+    SetDeadline(context);
+    v1::PutItemsResponse response;
+    const auto status = platform::FromGrpc(stub_->PutItems(&context, request, &response));
+    if (!status.ok()) return status;
+    return response;
+  }
+  v1::ItemBatchResult PutItems(const v1::ItemBatch& batch) {
+    const auto response = TryPutItems({batch});
+    REQUIRE(response.ok());
+    REQUIRE(response->results_size() == 1);
+    return response->results(0);
+  }
+  // Puts items that are to be taken.
+  void Yield(uint64_t task, uint32_t dispatch, uint64_t first,
+             const std::vector<std::string>& items) {
+    const auto result = PutItems(Batch(task, dispatch, first, items));
+    REQUIRE(result.status().code() == kOk);
+    REQUIRE(result.durable_sequence() >= first + items.size() - 1);
+  }
+  // Puts the result of a dispatch that has yielded so many items.
+  v1::PutResult PutEnd(uint64_t task, uint32_t dispatch, uint64_t items,
+                       const std::string& data = "done") {
+    v1::PutItem item = Item(task, dispatch, data);
+    item.set_item_count(items);
+    return Put(item);
+  }
+  ItemsRead Read(const std::string& task, uint32_t dispatch = 0, uint64_t sequence = 0) {
+    return ItemsRead(*stub_, task, dispatch, sequence);
+  }
+  ItemsRead Read(uint64_t task, uint32_t dispatch = 0, uint64_t sequence = 0) {
+    return Read(Id(task), dispatch, sequence);
+  }
 
   absl::StatusOr<v1::GetResponse> TryGet(const std::vector<std::string>& ids) {
     v1::GetRequest request;

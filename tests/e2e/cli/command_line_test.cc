@@ -58,6 +58,24 @@ TEST_CASE("events tells what happened to a task, now and as it happens") {
   CHECK(Has(events, id + "  other.type"));
 }
 
+TEST_CASE("A command's lines are streamed as they are written, and again from any of them on") {
+  System system;
+  system.Write("executor.yaml",
+               "types: {count: {shell: 'seq $(cat)', items: lines, content_type: text/plain}}");
+  system.StartExecutor({"--config", system.File("executor.yaml")});
+  CHECK(system.Ask("kantoku spawn count 3 --stream") == "1\n2\n3");
+  const std::string id = system.Ask("kantoku spawn count 5000");
+  CHECK(system.Ask("kantoku stream " + id + " | cmp - <(seq 5000)").empty());
+  CHECK(system.Ask("kantoku stream " + id + " --from 4999") == "4999\n5000");
+  CHECK(system.Ask("kantoku stream " + id + " --from 1:5000") == "5000");
+  const Json item = Json::parse(system.Ask("kantoku stream --json " + id + " | head -n 1"));
+  CHECK(item["sequence"] == 1);
+  CHECK(item["data"] == "1");
+  CHECK(item["content_type"] == "text/plain");
+  CHECK(Json::parse(system.Ask("kantoku stream --json " + id + " | tail -n 1"))["status"] ==
+        "succeeded");
+}
+
 TEST_CASE("map runs files and lines, prints results in order and is silent beside") {
   System system;
   system.StartExecutor({"--run", "file.sha256=sha256sum", "--shell", "text.upper=tr a-z A-Z"});

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "services/outputs/item_codec.h"
 #include "services/outputs/result_codec.h"
 #include "services/platform/check.h"
 
@@ -45,6 +46,32 @@ void CheckExpiry(std::string_view bytes) {
   KANTOKU_CHECK(outputs::DecodeExpiryTotals(record)->bytes == totals->bytes);
 }
 
+void CheckStream(std::string_view bytes) {
+  const auto stream = outputs::DecodeStream(bytes);
+  if (!stream.ok()) return;
+  std::string record;
+  outputs::EncodeStream(*stream, record);
+  const auto again = outputs::DecodeStream(record);
+  KANTOKU_CHECK(again.ok() && again->task == stream->task && again->state == stream->state);
+  KANTOKU_CHECK(again->dispatch == stream->dispatch && again->owner == stream->owner);
+  KANTOKU_CHECK(again->items == stream->items && again->bytes == stream->bytes);
+}
+
+void CheckItems(std::string_view bytes) {
+  const auto stored = outputs::DecodeItems(bytes);
+  if (!stored.ok()) return;
+  std::string record;
+  outputs::ItemRecordWriter writer(stored->bytes_before, record);
+  for (const outputs::Item& item : stored->items) writer.Add(item);
+  const auto again = outputs::DecodeItems(record);
+  KANTOKU_CHECK(again.ok() && again->bytes_before == stored->bytes_before);
+  KANTOKU_CHECK(again->items.size() == stored->items.size());
+  for (size_t i = 0; i < stored->items.size(); ++i) {
+    KANTOKU_CHECK(again->items[i].data == stored->items[i].data);
+    KANTOKU_CHECK(again->items[i].content_type == stored->items[i].content_type);
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -59,6 +86,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case '3':
       CheckExpiry(bytes);
+      break;
+    case '5':
+      CheckStream(bytes);
+      break;
+    case '6':
+      CheckItems(bytes);
       break;
     default:
       static_cast<void>(outputs::DecodeEpoch(bytes));

@@ -72,6 +72,12 @@ class ScriptedServer::Outputs final : public outputs::v1::OutputsService::Servic
     return grpc::Status::OK;
   }
 
+  grpc::Status Stream(grpc::ServerContext* context, const outputs::v1::StreamRequest* request,
+                      grpc::ServerWriter<outputs::v1::StreamResponse>* writer) override {
+    if (!server_.on_stream) return {grpc::StatusCode::UNIMPLEMENTED, "no script"};
+    return server_.on_stream(*request, *context, *writer);
+  }
+
  private:
   ScriptedServer& server_;
 };

@@ -117,6 +117,9 @@ class ScriptedServer {
   std::function<grpc::Status(const events::v1::SubscribeRequest&, grpc::ServerContext&,
                              grpc::ServerWriter<events::v1::SubscribeResponse>&)>
       on_subscribe;
+  std::function<grpc::Status(const outputs::v1::StreamRequest&, grpc::ServerContext&,
+                             grpc::ServerWriter<outputs::v1::StreamResponse>&)>
+      on_stream;
   grpc::Status await_refusal;              // Not OK: ends every Await at once.
   std::atomic<int> most_awaits = INT_MAX;  // An Await that asks for more ends with TOO_MANY_AWAITS.
 

@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "services/platform/clock.h"
 #include "services/platform/mutex.h"
 #include "services/platform/status.h"
 
@@ -44,6 +45,24 @@ class FakeContext final : public Context {
     hold_ = std::move(hold);
     changed_.SignalAll();
   }
+  absl::Status Yield(std::string data, std::string_view content_type,
+                     absl::Duration patience) override {
+    platform::MutexLock lock(mu_);
+    const absl::Duration until = platform::Clock::Real().Read().steady + patience;
+    while (room_ == 0 && cause_.load() == StopCause::kNone) {
+      if (platform::Clock::Real().Read().steady >= until) {
+        return absl::ResourceExhaustedError("full");
+      }
+      platform::Clock::Real().Wait(mu_, changed_, until);
+    }
+    if (cause_.load() != StopCause::kNone) return absl::CancelledError("is to stop");
+    if (content_type == "bad")
+      return platform::Error(absl::StatusCode::kInvalidArgument, "BAD", "");
+    --room_;
+    items_.push_back(std::move(data));
+    changed_.SignalAll();
+    return absl::OkStatus();
+  }
   void Progress(double, std::string_view) override {}
   void Log(LogLevel, std::string_view line) override {
     platform::MutexLock lock(mu_);
@@ -58,8 +77,26 @@ class FakeContext final : public Context {
     hold_(hold);
   }
   void Stop(StopCause cause = StopCause::kCancelled) {
-    cause_ = cause;
+    {
+      platform::MutexLock lock(mu_);
+      cause_ = cause;
+      changed_.SignalAll();
+    }
     stop_.request_stop();
+  }
+  // So many more items are taken.
+  void AddRoom(int items) {
+    platform::MutexLock lock(mu_);
+    room_ += items;
+    changed_.SignalAll();
+  }
+  void AwaitItems(size_t count) {
+    platform::MutexLock lock(mu_);
+    while (items_.size() < count) changed_.Wait(mu_);
+  }
+  std::vector<std::string> items() {
+    platform::MutexLock lock(mu_);
+    return items_;
   }
   std::vector<std::string> lines() {
     platform::MutexLock lock(mu_);
@@ -81,6 +118,8 @@ class FakeContext final : public Context {
   platform::CondVar changed_;
   std::vector<std::string> lines_ ABSL_GUARDED_BY(mu_);
   std::function<void(bool)> hold_ ABSL_GUARDED_BY(mu_);
+  int room_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<std::string> items_ ABSL_GUARDED_BY(mu_);
 };
 
 absl::StatusOr<Result> Run(ProcessOptions options, Context& context) {
@@ -402,6 +441,76 @@ TEST_CASE("Options that make no sense are refused when the handler is made") {
   CHECK(status({.command = {"true"}, .max_output = 1ull << 40}).code() ==
         absl::StatusCode::kInvalidArgument);
   CHECK(status({.command = {"true"}, .time_limit = absl::ZeroDuration()}).code() ==
+        absl::StatusCode::kInvalidArgument);
+}
+
+ProcessOptions Lines(const std::string& script) {
+  return {.command = {"/bin/sh", "-c", script}, .lines_are_items = true};
+}
+
+TEST_CASE("Lines of a command are items, and its result is empty") {
+  FakeContext context;
+  context.AddRoom(100);
+  const auto result = Run(Lines("echo one; echo; printf 'two\\nthree'"), context);
+  REQUIRE(result.ok());
+  CHECK(result->data.empty());
+  CHECK(context.items() == std::vector<std::string>{"one", "", "two", "three"});
+}
+
+TEST_CASE("A command that writes faster than its items are taken waits, and nothing is lost") {
+  FakeContext context;
+  absl::StatusOr<Result> result;
+  std::thread runs([&] { result = Run(Lines("seq 200000"), context); });
+  for (int i = 1; i <= 20; ++i) {
+    context.AddRoom(10'000);
+    context.AwaitItems(i * 10'000);
+  }
+  runs.join();
+  REQUIRE(result.ok());
+  const auto items = context.items();
+  REQUIRE(items.size() == 200'000);
+  for (size_t i = 0; i < items.size(); ++i) CHECK(items[i] == std::to_string(i + 1));
+}
+
+TEST_CASE("A command whose items find no room can be stopped") {
+  FakeContext context;
+  context.AddRoom(1);
+  absl::StatusOr<Result> result;
+  std::thread runs([&] { result = Run(Lines("echo first; yes"), context); });
+  context.AwaitItems(1);
+  context.Stop();
+  runs.join();
+  CHECK(result.status().code() == absl::StatusCode::kCancelled);
+}
+
+TEST_CASE("The time limit holds for a command whose items find no room") {
+  FakeContext context;
+  ProcessOptions options = Lines("yes");
+  options.time_limit = absl::Milliseconds(50);
+  options.kill_after = absl::Milliseconds(50);
+  CHECK(platform::ReasonOf(Run(std::move(options), context).status()) == "TIME_LIMIT");
+}
+
+TEST_CASE("A line that can be no item fails the task for good") {
+  FakeContext context;
+  context.AddRoom(100);
+  ProcessOptions options = Lines("echo short; echo longer than that; sleep 1000");
+  options.max_output = 10;
+  const auto too_long = Run(std::move(options), context);
+  CHECK(platform::ReasonOf(too_long.status()) == "OUTPUT_TOO_LARGE");
+  CHECK(IsFinal(too_long.status()));
+  CHECK(context.items() == std::vector<std::string>{"short"});
+  options = Lines("printf 'without an end of the line'; sleep 1000");
+  options.max_output = 10;
+  CHECK(platform::ReasonOf(Run(std::move(options), context).status()) == "OUTPUT_TOO_LARGE");
+  options = Lines("echo x; sleep 1000");
+  options.content_type = "bad";
+  const auto bad = Run(std::move(options), context);
+  CHECK(platform::ReasonOf(bad.status()) == "BAD");
+  CHECK(IsFinal(bad.status()));
+  options = Lines("true");
+  options.max_output = (uint64_t{4} << 20) + 1;
+  CHECK(MakeProcessHandler(std::move(options)).status().code() ==
         absl::StatusCode::kInvalidArgument);
 }
 

@@ -140,6 +140,7 @@ types:
     time_limit: 30s
     memory_limit: 512MiB
     max_output: 1MiB
+    items: lines
     kill_after: 500ms
   b: {shell: 'tr a-z A-Z | rev'}
   c: {command: cat -n}
@@ -160,6 +161,8 @@ types:
   CHECK(a.memory_limit == uint64_t{512} << 20);
   CHECK(a.max_output == uint64_t{1} << 20);
   CHECK(a.kill_after == absl::Milliseconds(500));
+  CHECK(a.lines_are_items);
+  CHECK_FALSE(options.types.at("b").lines_are_items);
   CHECK(options.types.at("b").command == Words{"/bin/sh", "-c", "tr a-z A-Z | rev"});
   CHECK(options.types.at("c").command == Words{"cat", "-n"});
 }
@@ -173,6 +176,7 @@ TEST_CASE("A wrong file is refused with the field's name") {
   const auto [text, word] = GENERATE(table<std::string, std::string>({
       {"[1, 2]", "the file"},
       {"servre: x", "servre: unknown field"},
+      {"types: {a: {command: x, items: bytes}}", "types.a.items: is not lines"},
       {"server: [x]", "server: is not a text"},
       {"concurrency: many", "concurrency: is not a whole number"},
       {"max_held: -1", "max_held: is not a whole number"},

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "kantoku/connection.h"
 #include "kantoku/event.h"
+#include "kantoku/item.h"
 #include "kantoku/output.h"
 #include "kantoku/plugin.h"
 #include "kantoku/task.h"
@@ -90,6 +91,9 @@ class Client {
   void AwaitAsync(TaskId id, CallOptions options, std::function<void(absl::StatusOr<Output>)> done);
   std::vector<absl::StatusOr<Output>> AwaitAll(const std::vector<TaskId>& ids,
                                                CallOptions options = {});
+
+  // What a task yields, from a position on, and at last its end.
+  std::unique_ptr<ItemStream> Stream(TaskId id, ItemPosition from = {});
 
   // Asks a task to stop, and answers the state after that: a queued task ends, a running one when
   // its executor confirms. FAILED_PRECONDITION: it has ended. NOT_FOUND.

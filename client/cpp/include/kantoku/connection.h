@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "kantoku/event.h"
+#include "kantoku/item.h"
 #include "kantoku/output.h"
 #include "kantoku/task.h"
 #include "kantoku/task_info.h"
@@ -86,6 +87,12 @@ class Connection {
     EventSubscription subscription;
   };
   virtual std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) = 0;
+
+  struct StreamRequest {
+    TaskId id;
+    ItemPosition from;
+  };
+  virtual std::unique_ptr<ItemStream> Stream(StreamRequest request) = 0;
 
   // OK once the server can be reached; DEADLINE_EXCEEDED, UNREACHABLE when it cannot in time.
   virtual absl::Status WaitUntilReachable(absl::Duration timeout) = 0;

@@ -28,10 +28,10 @@ namespace kantoku {
 // waiting, control of tasks and trees, pages of lists. An error from a handler, or what it throws, is a failed attempt,
 // whatever its code; only FailFinally ends the task at once. The reason that users see is that of
 // the error, else HANDLER_FAILED, or HANDLER_THREW. Unlike it: time, also that of timeouts, stands
-// still until AdvanceTime moves it, except that EventStream::Next waits by the machine's clock;
-// tasks run inside the calls that make them due (Spawn, Handle, Resume, AdvanceTime), on the
-// caller's thread; nothing is checked against limits; pauses between attempts have no jitter; and
-// of what happened, task.created, task.started and task.finished are told.
+// still until AdvanceTime moves it, except that EventStream::Next and ItemStream::Next wait by the
+// machine's clock; tasks run inside the calls that make them due (Spawn, Handle, Resume,
+// AdvanceTime), on the caller's thread; nothing is checked against limits; pauses between attempts
+// have no jitter; and of what happened, task.created, task.started and task.finished are told.
 //
 // Thread-safe. Its clients may outlive it and keep what they have seen.
 class FakeKantoku {
@@ -39,6 +39,11 @@ class FakeKantoku {
   // Gets the spec of a task and returns its result. May use clients, but await nothing that is not
   // done.
   using Handler = std::function<absl::StatusOr<std::string>(const TaskSpec& spec)>;
+
+  // The same for handlers that yield items before their result; Yield does not block.
+  using Yield = std::function<void(std::string data, std::string content_type)>;
+  using Generator =
+      std::function<absl::StatusOr<std::string>(const TaskSpec& spec, const Yield& yield)>;
 
   // An error for handlers that another attempt would not mend, as the executor runtime's function
   // of this name makes: the task ends as FAILED. `reason` is an upper-case word, `message` is for
@@ -52,6 +57,8 @@ class FakeKantoku {
 
   // Runs tasks of `type` with `handler` from now on, in every namespace; replaces the one before.
   void Handle(const std::string& type, Handler handler);
+  // The same for a handler that yields items.
+  void HandleGenerator(const std::string& type, Generator generator);
 
   // Between Pause and Resume tasks wait, as if executors were full.
   void Pause();

@@ -20,6 +20,17 @@ class NoEvents final : public EventStream {
   const absl::Status status_;
 };
 
+class NoItems final : public ItemStream {
+ public:
+  explicit NoItems(absl::Status status) : status_(std::move(status)) {}
+  absl::StatusOr<std::variant<Item, Output>> Next(absl::Duration) override { return status_; }
+  ItemPosition position() const override { return {}; }
+  void Cancel() override {}
+
+ private:
+  const absl::Status status_;
+};
+
 }  // namespace
 
 std::vector<std::string> Said::out_lines() const {
@@ -111,6 +122,10 @@ absl::StatusOr<EventPage> RefusingConnection::ReadEvents(ReadEventsRequest reque
 
 std::unique_ptr<EventStream> RefusingConnection::Subscribe(SubscribeRequest) {
   return std::make_unique<NoEvents>(status_);
+}
+
+std::unique_ptr<ItemStream> RefusingConnection::Stream(StreamRequest) {
+  return std::make_unique<NoItems>(status_);
 }
 
 absl::Status RefusingConnection::WaitUntilReachable(absl::Duration) {

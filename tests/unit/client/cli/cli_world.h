@@ -60,6 +60,7 @@ class RefusingConnection final : public Connection {
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) override;
   absl::StatusOr<EventPage> ReadEvents(ReadEventsRequest request) override;
   std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) override;
+  std::unique_ptr<ItemStream> Stream(StreamRequest request) override;
   absl::Status WaitUntilReachable(absl::Duration timeout) override;
   absl::Time Now() override { return absl::UnixEpoch(); }
 

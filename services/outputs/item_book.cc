@@ -1,0 +1,306 @@
+#include "services/outputs/item_book.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/outputs/store.h"
+#include "services/platform/check.h"
+#include "services/platform/status.h"
+
+namespace kantoku::outputs {
+namespace {
+
+using platform::RecordKey;
+using platform::TaskId;
+using platform::Transaction;
+
+constexpr uint64_t kMaxSequence = (uint64_t{1} << kItemSequenceBits) - 1;
+// What a stream takes beside its items, about.
+constexpr uint64_t kStreamBytes = 128;
+// Items are cut into records of about this size, so that a reader gets little that it did not ask
+// for.
+constexpr size_t kRecordBytes = size_t{256} << 10;
+// What an item takes beside its data, at most.
+constexpr size_t kItemOverhead = 16;
+// Erased in one group.
+constexpr uint64_t kErasedBytes = uint64_t{16} << 20;
+constexpr uint64_t kErasedSequences = 8192;
+// Records read in one go while they are small.
+constexpr size_t kMaxRecordsRead = 64;
+
+RecordKey KeyOf(uint64_t stream, uint64_t sequence) {
+  return stream << kItemSequenceBits | sequence;
+}
+
+absl::Status Damaged(uint64_t stream, std::string_view what) {
+  return platform::Error(
+      absl::StatusCode::kDataLoss, "ITEMS_DAMAGED",
+      absl::StrCat("items of stream ", stream, " cannot be read: ", platform::ToAbsl(what)));
+}
+
+}  // namespace
+
+absl::Status ItemBook::Load() {
+  absl::Status damage;
+  std::vector<std::pair<RecordKey, uint32_t>> open;
+  KANTOKU_RETURN_IF_ERROR(
+      store_.Scan({.kind = kStreamKind}, [&](RecordKey number, std::string_view record) {
+        const auto stored = DecodeStream(record);
+        if (!stored.ok()) return damage.Update(stored.status());
+        next_stream_ = number + 1;
+        ++streams_;
+        bytes_ += kStreamBytes + stored->bytes;
+        if (stored->state == StreamState::kErasing) {
+          return erasures_.push_back(
+              {.stream = number, .last = stored->items, .bytes = kStreamBytes + stored->bytes});
+        }
+        Task& task = tasks_[stored->task.key()];
+        task.id = stored->task;
+        task.name_space = stored->name_space;
+        task.owner = stored->owner;
+        task.streams.push_back({.number = number,
+                                .bytes = stored->bytes,
+                                .dispatch = stored->dispatch,
+                                .last = static_cast<uint32_t>(stored->items),
+                                .closed = stored->state == StreamState::kClosed});
+        if (stored->state == StreamState::kOpen) {
+          open.emplace_back(stored->task.key(), stored->dispatch);
+        }
+      }));
+  KANTOKU_RETURN_IF_ERROR(damage);
+  for (const auto& [key, dispatch] : open) {
+    for (Stream& stream : tasks_[key].streams) {
+      if (stream.dispatch == dispatch) KANTOKU_RETURN_IF_ERROR(Measure(stream));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The last record of a stream tells what there is of it.
+absl::Status ItemBook::Measure(Stream& stream) {
+  absl::Status damage;
+  KANTOKU_RETURN_IF_ERROR(store_.Scan({.kind = kItemsKind,
+                                       .first = KeyOf(stream.number, 1),
+                                       .last = KeyOf(stream.number, kMaxSequence),
+                                       .limit = 1,
+                                       .descending = true},
+                                      [&](RecordKey key, std::string_view record) {
+                                        const auto stored = DecodeItems(record);
+                                        if (!stored.ok()) return damage.Update(stored.status());
+                                        stream.last = static_cast<uint32_t>(
+                                            (key & kMaxSequence) + stored->items.size() - 1);
+                                        stream.bytes = stored->bytes_before + record.size();
+                                      }));
+  bytes_ += stream.bytes;
+  return damage;
+}
+
+const ItemBook::Task* ItemBook::Find(const TaskId& task) const {
+  const auto found = tasks_.find(task.key());
+  return found != tasks_.end() && found->second.id == task ? &found->second : nullptr;
+}
+
+uint64_t ItemBook::Count(const TaskId& task, uint32_t dispatch) const {
+  const Task* const held = Find(task);
+  if (held == nullptr) return 0;
+  for (const Stream& stream : held->streams) {
+    if (stream.dispatch == dispatch) return stream.last;
+  }
+  return 0;
+}
+
+const std::string* ItemBook::OwnerOf(const TaskId& task) const {
+  const Task* const held = Find(task);
+  return held == nullptr ? nullptr : &held->owner;
+}
+
+ItemBook::Decision ItemBook::Put(const Batch& batch, bool full, Transaction& transaction) {
+  const auto found = tasks_.find(batch.task.key());
+  Task* task = found == tasks_.end() ? nullptr : &found->second;
+  if (task != nullptr && task->id != batch.task) return {Outcome::kForeign};
+  Stream* stream = task == nullptr ? nullptr : &task->streams.back();
+  if (stream != nullptr && stream->dispatch > batch.dispatch) return {Outcome::kSuperseded};
+  if (stream != nullptr && stream->dispatch < batch.dispatch) stream = nullptr;
+  const uint64_t held = stream == nullptr ? 0 : stream->last;
+  const uint64_t last = batch.first + batch.items.size() - 1;
+  if (last <= held) return {Outcome::kRepeated, held};
+  if (batch.first > held + 1) return {Outcome::kGap, held};
+  if (last > options_.max_items) return {Outcome::kTooMany, held};
+  if (full || (stream == nullptr && streams_ >= options_.max_streams)) {
+    return {Outcome::kFull, held};
+  }
+  if (task == nullptr) task = &tasks_[batch.task.key()];
+  if (stream == nullptr) stream = &Open(*task, batch, transaction);
+  Append(*stream, batch.items.subspan(held + 1 - batch.first), transaction);
+  return {Outcome::kStored, last};
+}
+
+ItemBook::Stream& ItemBook::Open(Task& task, const Batch& batch, Transaction& transaction) {
+  if (task.streams.empty()) {
+    task.id = batch.task;
+    task.name_space = batch.name_space;
+    task.owner = batch.owner;
+  }
+  Stream& stream = task.streams.emplace_back();
+  stream.number = next_stream_++;
+  stream.dispatch = batch.dispatch;
+  ++streams_;
+  bytes_ += kStreamBytes;
+  WriteStream(task, stream, StreamState::kOpen, transaction);
+  return stream;
+}
+
+void ItemBook::WriteStream(const Task& task, const Stream& stream, StreamState state,
+                           Transaction& transaction) {
+  const bool open = state == StreamState::kOpen;
+  EncodeStream({.task = task.id,
+                .dispatch = stream.dispatch,
+                .state = state,
+                .name_space = task.name_space,
+                .owner = task.owner,
+                .items = open ? 0 : stream.last,
+                .bytes = open ? 0 : stream.bytes},
+               record_);
+  transaction.batch().Put(kStreamKind, stream.number, record_);
+}
+
+void ItemBook::Append(Stream& stream, std::span<const Item> items, Transaction& transaction) {
+  while (!items.empty()) {
+    const uint64_t first = stream.last + 1;
+    ItemRecordWriter writer(stream.bytes, record_);
+    size_t count = 0;
+    do {
+      writer.Add(items[count++]);
+    } while (count < items.size() &&
+             record_.size() + items[count].data.size() + kItemOverhead <= kRecordBytes);
+    transaction.batch().Put(kItemsKind, KeyOf(stream.number, first), record_);
+    stream.last += static_cast<uint32_t>(count);
+    stream.bytes += record_.size();
+    bytes_ += record_.size();
+    items = items.subspan(count);
+  }
+}
+
+absl::StatusOr<ItemBook::Reading> ItemBook::Read(const TaskId& task, ItemPosition from,
+                                                 size_t max_bytes, ItemVisitor visit) {
+  Reading reading{.next = from};
+  const Task* const held = Find(task);
+  if (held == nullptr) return reading;
+  for (const Stream& stream : held->streams) {
+    if (stream.dispatch < from.dispatch) continue;
+    const bool inside = stream.dispatch == from.dispatch || from.dispatch == 0;
+    const uint64_t first = inside ? std::max<uint64_t>(from.sequence, 1) : 1;
+    // A position without a dispatch is one of the first.
+    if (from.dispatch == 0) from.dispatch = stream.dispatch;
+    if (first > stream.last) {
+      if (inside) reading.next = {stream.dispatch, first};
+      continue;
+    }
+    reading.dispatch = stream.dispatch;
+    reading.first = first;
+    reading.next = {stream.dispatch, first};
+    Page page{.reading = reading, .max_bytes = max_bytes};
+    KANTOKU_RETURN_IF_ERROR(ReadStream(stream, page, visit));
+    reading.reach = reading.next.sequence > first ? Reach::kItems : Reach::kInFlight;
+    return reading;
+  }
+  return reading;
+}
+
+absl::Status ItemBook::ReadStream(const Stream& stream, Page& page, ItemVisitor visit) {
+  const auto show = [&](RecordKey key, std::string_view record) {
+    ShowRecord(key, record, page, visit);
+  };
+  // The record that the first one lies in, then those after it.
+  KANTOKU_RETURN_IF_ERROR(store_.Scan({.kind = kItemsKind,
+                                       .first = KeyOf(stream.number, 1),
+                                       .last = KeyOf(stream.number, page.reading.first),
+                                       .limit = 1,
+                                       .descending = true},
+                                      show));
+  const ItemPosition& next = page.reading.next;
+  while (page.damage.ok() && page.records > 0 && !page.full && next.sequence <= stream.last) {
+    const uint64_t before = next.sequence;
+    const size_t mean = page.bytes / page.records + 1;
+    const size_t fitting = (page.max_bytes - std::min(page.bytes, page.max_bytes)) / mean + 1;
+    KANTOKU_RETURN_IF_ERROR(store_.Scan({.kind = kItemsKind,
+                                         .first = KeyOf(stream.number, before),
+                                         .last = KeyOf(stream.number, kMaxSequence),
+                                         .limit = std::min(fitting, kMaxRecordsRead)},
+                                        show));
+    if (next.sequence == before) break;  // The store does not show them yet.
+  }
+  return page.damage;
+}
+
+void ItemBook::ShowRecord(RecordKey key, std::string_view record, Page& page, ItemVisitor visit) {
+  page.full = page.full || (page.records > 0 && page.bytes + record.size() > page.max_bytes);
+  if (!page.damage.ok() || page.full) return;
+  ItemPosition& next = page.reading.next;
+  const uint64_t first = key & kMaxSequence;
+  const auto stored = DecodeItems(record);
+  if (!stored.ok()) {
+    page.damage = Damaged(key >> kItemSequenceBits, platform::ToStd(stored.status().message()));
+    return;
+  }
+  if (first > next.sequence) {
+    page.damage =
+        Damaged(key >> kItemSequenceBits, absl::StrCat("number ", next.sequence, " is missing"));
+    return;
+  }
+  const uint64_t skipped = next.sequence - first;
+  if (skipped >= stored->items.size()) return;
+  ++page.records;
+  for (const Item& item : std::span(stored->items).subspan(skipped)) {
+    visit(item);
+    page.bytes += item.data.size() + kItemOverhead;
+    ++next.sequence;
+  }
+}
+
+void ItemBook::Close(const TaskId& task, Transaction& transaction) {
+  const auto found = tasks_.find(task.key());
+  if (found == tasks_.end() || found->second.id != task) return;
+  for (Stream& stream : found->second.streams) {
+    if (std::exchange(stream.closed, true)) continue;
+    WriteStream(found->second, stream, StreamState::kClosed, transaction);
+  }
+}
+
+void ItemBook::Forget(const TaskId& task, Transaction& transaction) {
+  const auto found = tasks_.find(task.key());
+  if (found == tasks_.end() || found->second.id != task) return;
+  for (const Stream& stream : found->second.streams) {
+    WriteStream(found->second, stream, StreamState::kErasing, transaction);
+    erasures_.push_back(
+        {.stream = stream.number, .last = stream.last, .bytes = kStreamBytes + stream.bytes});
+  }
+  tasks_.erase(found);
+}
+
+bool ItemBook::EraseSome(Transaction& transaction) {
+  uint64_t sequences = kErasedSequences;
+  uint64_t bytes = kErasedBytes;
+  while (sequences > 0 && bytes > 0 && !erasures_.empty()) {
+    Erasure& erasure = erasures_.front();
+    // What is large on the average is erased in smaller steps, as a store touches all of it.
+    const uint64_t mean = erasure.bytes / std::max<uint64_t>(erasure.last, 1) + 1;
+    const uint64_t step = std::min(sequences, bytes / mean + 1);
+    const uint64_t end = std::min(erasure.next + step - 1, erasure.last);
+    transaction.batch().EraseRange(kItemsKind, KeyOf(erasure.stream, erasure.next),
+                                   KeyOf(erasure.stream, end));
+    const uint64_t erased = end + 1 - erasure.next;
+    sequences -= erased;
+    bytes -= std::min(bytes, erased * mean);
+    erasure.next = end + 1;
+    if (erasure.next <= erasure.last) continue;
+    transaction.batch().Erase(kStreamKind, erasure.stream);
+    bytes_ -= erasure.bytes;
+    --streams_;
+    erasures_.pop_front();
+  }
+  return !erasures_.empty();
+}
+
+}  // namespace kantoku::outputs

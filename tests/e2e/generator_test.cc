@@ -1,0 +1,114 @@
+// Items on their way through the real program, while it is killed.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/executor-runtime/executor.h"
+#include "tests/e2e/up.h"
+
+namespace kantoku::test {
+namespace {
+
+// Reads a stream to its end, item by item as "dispatch:sequence:data"; calls `after` with how many
+// there were after each.
+template <typename After>
+std::vector<std::string> ReadToEnd(ItemStream& stream, Output& output, After after) {
+  std::vector<std::string> items;
+  while (true) {
+    auto next = stream.Next(kPatience);
+    INFO(next.status().ToString());
+    REQUIRE(next.ok());
+    if (auto* end = std::get_if<Output>(&*next)) {
+      output = std::move(*end);
+      return items;
+    }
+    const Item& item = std::get<Item>(*next);
+    items.push_back(absl::StrCat(item.dispatch, ":", item.sequence, ":", item.data));
+    after(items.size());
+  }
+}
+
+TEST_CASE("While the server is killed every item is read once per dispatch, and in order") {
+  constexpr int kItems = 20'000;
+  Up up;
+  auto executor = executor::Executor::Make({.inputs_address = up.address(), .concurrency = 2});
+  REQUIRE(executor.ok());
+  REQUIRE((*executor)
+              ->Handle("count",
+                       [](executor::Context& context) -> absl::StatusOr<executor::Result> {
+                         for (int i = 1; i <= kItems; ++i) {
+                           auto yielded = context.Yield(absl::StrCat(i), "text/plain");
+                           if (!yielded.ok()) return yielded;
+                         }
+                         return executor::Result{absl::StrCat(context.dispatch()), "text/plain"};
+                       })
+              .ok());
+  std::thread runs([&] { static_cast<void>((*executor)->Run()); });
+  Client kan = up.Connect();
+  const auto task = kan.Spawn(Task("count", ""));
+  REQUIRE(task.ok());
+  Output output;
+  const auto stream = kan.Stream(task->id);
+  const auto items = ReadToEnd(*stream, output, [&](size_t count) {
+    if (count % 4000 != 1000) return;
+    up.process().Kill();
+    up.Restart();
+  });
+  CHECK(output.succeeded());
+  CHECK(output.data == "1");
+  REQUIRE(items.size() == kItems);
+  for (int i = 1; i <= kItems; ++i) CHECK(items[i - 1] == absl::StrCat("1:", i, ":", i));
+  // Who comes late reads the same.
+  Output again;
+  CHECK((ReadToEnd(*kan.Stream(task->id), again, [](size_t) {}) == items));
+  CHECK(again.data == output.data);
+  (*executor)->Stop();
+  runs.join();
+}
+
+TEST_CASE("When the executor is killed the next one begins anew, and the reader is told") {
+  Up up({.settings = {"inputs.grace=1s", "inputs.ping_interval=200ms"}});
+  TempDir directory;
+  const std::string config = directory.File("executor.yaml");
+  std::ofstream(config) << "types:\n"
+                           "  lines:\n"
+                           "    shell: 'for i in 1 2 3; do echo line $i of $KANTOKU_DISPATCH; done;"
+                           " test $KANTOKU_DISPATCH -gt 1 || sleep 1000'\n"
+                           "    items: lines\n"
+                           "    content_type: text/plain\n";
+  const auto start = [&] {
+    auto executor = ChildProcess::Start(
+        {.argv = {Binary("kantoku"), "executor", "--server", up.address(), "--config", config}});
+    REQUIRE(executor.ok());
+    return *std::move(executor);
+  };
+  auto executor = start();
+  Client kan = up.Connect();
+  const auto task = kan.Spawn(Task("lines", ""));
+  REQUIRE(task.ok());
+  Output output;
+  const auto stream = kan.Stream(task->id);
+  const auto items = ReadToEnd(*stream, output, [&](size_t count) {
+    if (count != 3) return;
+    executor->Kill();
+    executor = start();
+  });
+  CHECK(output.succeeded());
+  CHECK(output.data.empty());
+  REQUIRE(items.size() == 6);
+  const std::string dispatch = absl::StrCat(output.dispatch);
+  for (size_t i = 1; i <= 3; ++i) {
+    CHECK(items[i - 1] == absl::StrCat("1:", i, ":line ", i, " of 1"));
+    CHECK(items[i + 2] == absl::StrCat(dispatch, ":", i, ":line ", i, " of ", dispatch));
+  }
+}
+
+}  // namespace
+}  // namespace kantoku::test
