@@ -251,6 +251,7 @@ void Core::Connect(absl::Duration now, Actions& actions) {
   hello.set_name(options_.name);
   for (const auto& [type, registration] : handlers_) hello.add_types(type);
   ledger_->FillHello(hello);
+  hello.set_connection(++hellos_);
   liveness_.OnHelloSent(now);
   actions.open = stream_;
   actions.write = stream_;
@@ -303,17 +304,12 @@ std::shared_ptr<grpc::ClientContext> Core::PutContext(size_t bytes) const {
   return context;
 }
 
-// At its interval, and at once when it would prove that hand-backs were read.
-bool Core::WantsPing(absl::Duration now) const {
-  return liveness_.PingDue(now) || (ledger_->has_unproven() && !liveness_.awaiting_pong());
-}
-
 bool Core::FillFrame(absl::Duration now) {
-  if (!speak_ && !ledger_->urgent() && !pong_.has_value() && !WantsPing(now)) return false;
+  if (!speak_ && !ledger_->urgent() && !pong_.has_value() && !liveness_.PingDue(now)) return false;
   inputs::v1::PullRequest& request = stream_->request();
   request.Clear();
-  bool any = ledger_->FillReports(request, liveness_.next_number());
-  if (WantsPing(now)) {
+  bool any = ledger_->FillReports(request);
+  if (liveness_.PingDue(now)) {
     request.mutable_ping()->set_number(liveness_.OnPingSent(now));
     any = true;
   }

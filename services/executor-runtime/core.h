@@ -123,7 +123,6 @@ class Core final : public Executor, private PullStream::Listener {
   void Collect(absl::Duration now, Actions& actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A context for a call to Outputs that sends so many bytes.
   std::shared_ptr<grpc::ClientContext> PutContext(size_t bytes) const;
-  bool WantsPing(absl::Duration now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool FillFrame(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Perform(const Actions& actions) ABSL_LOCKS_EXCLUDED(mu_);
   void CallEnded() ABSL_LOCKS_EXCLUDED(mu_);
@@ -169,6 +168,7 @@ class Core final : public Executor, private PullStream::Listener {
   Liveness liveness_ ABSL_GUARDED_BY(mu_);
   Backoff reconnect_ ABSL_GUARDED_BY(mu_);
 
+  uint64_t hellos_ ABSL_GUARDED_BY(mu_) = 0;
   bool ran_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;  // Nothing is begun any more.
   Ending ending_ ABSL_GUARDED_BY(mu_) = Ending::kNo;

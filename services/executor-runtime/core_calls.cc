@@ -187,7 +187,6 @@ void Core::ReadReports(inputs::v1::PullResponse& frame, absl::Duration now, Acti
   if (frame.has_ping()) pong_ = frame.ping().number();
   if (frame.has_pong()) {
     liveness_.OnPong(frame.pong().number());
-    ledger_->OnPong(frame.pong().number());
     // Only now: a server that welcomes and breaks off must not be asked in a circle.
     reconnect_.Reset();
   }

@@ -229,14 +229,6 @@ void Ledger::OnRenewal(inputspb::LeaseRenewal& renewal) {
   if (task != nullptr) task->lease_token.swap(*renewal.mutable_lease_token());
 }
 
-void Ledger::OnPong(uint64_t number) {
-  while (!unproven_.empty() && unproven_.front().first <= number) {
-    const HeldTaskPtr task = std::move(unproven_.front().second);
-    unproven_.pop_front();
-    if (!task->dropped) Drop(task);
-  }
-}
-
 HeldTaskPtr Ledger::Begin(absl::Duration now) {
   while (!queue_.empty()) {
     HeldTaskPtr task = std::move(queue_.front());

@@ -52,8 +52,6 @@ class Ledger {
   bool OnRefused(std::string_view task_id, uint32_t dispatch, std::string_view reason);
   void OnControl(const inputs::v1::HandlerControl& control, absl::Duration now);
   void OnRenewal(inputs::v1::LeaseRenewal& renewal);
-  // Hand-backs that were sent before this ping have been read.
-  void OnPong(uint64_t number);
 
   // ---- To and from handlers ----
 
@@ -117,15 +115,13 @@ class Ledger {
   // match the question.
   bool OnWelcome(inputs::v1::Welcome& welcome);
   // Puts everything that is to be said into `request`, as far as one message may hold; returns
-  // whether there was anything. `next_ping` is the number of the next ping.
-  bool FillReports(InputsRequest& request, uint64_t next_ping);
+  // whether there was anything.
+  bool FillReports(InputsRequest& request);
   // Whether there is something to be said that does not wait for company, as progress does.
   bool urgent() const {
     return credit_pending_ || !starts_.empty() || !acks_.empty() || !nacks_.empty() ||
            !states_.empty();
   }
-  // Whether something was handed back that no answered ping vouches for.
-  bool has_unproven() const { return !unproven_.empty(); }
 
   // Whether handlers were asked to stop since this was asked last.
   bool TakeStopsMade() { return std::exchange(stops_made_, false); }
@@ -173,7 +169,7 @@ class Ledger {
   void PresentAgain();
   bool FillStarts(InputsRequest& request);
   bool FillAcks(InputsRequest& request);
-  bool FillNacks(InputsRequest& request, uint64_t next_ping);
+  bool FillNacks(InputsRequest& request);
   bool FillProgress(InputsRequest& request);
   bool FillStates(InputsRequest& request);
 
@@ -198,8 +194,6 @@ class Ledger {
   std::deque<HeldTaskPtr> nacks_;
   std::deque<HeldTaskPtr> progress_;
   std::deque<HeldTaskPtr> states_;
-  // Handed back, with the number of the ping that will vouch for it.
-  std::deque<std::pair<uint64_t, HeldTaskPtr>> unproven_;
   std::vector<std::stop_source> stopped_;
   std::vector<HeldTaskPtr> holds_;
   bool pauses_decided_ = false;

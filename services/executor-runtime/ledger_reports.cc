@@ -65,7 +65,6 @@ void Ledger::PresentAgain() {
   starts_.clear();
   acks_.clear();
   nacks_.clear();
-  unproven_.clear();
   for (const HeldTaskPtr& task : std::exchange(states_, {})) task->state_pending = false;
   for (const HeldTaskPtr& task : InOrder()) {
     if (task->phase == Phase::kAcking) acks_.push_back(task);
@@ -77,12 +76,12 @@ void Ledger::PresentAgain() {
   credit_pending_ = draining_;
 }
 
-bool Ledger::FillReports(InputsRequest& request, uint64_t next_ping) {
+bool Ledger::FillReports(InputsRequest& request) {
   bool any = std::exchange(credit_pending_, false);
   if (any) request.mutable_credit()->set_max_held(draining_ ? 0 : max_held_);
   any |= FillStarts(request);
   any |= FillAcks(request);
-  any |= FillNacks(request, next_ping);
+  any |= FillNacks(request);
   any |= FillProgress(request);
   any |= FillStates(request);
   return any;
@@ -111,9 +110,9 @@ bool Ledger::FillAcks(InputsRequest& request) {
   return request.acks_size() > 0;
 }
 
-bool Ledger::FillNacks(InputsRequest& request, uint64_t next_ping) {
+bool Ledger::FillNacks(InputsRequest& request) {
   while (!nacks_.empty() && request.nacks_size() < kMaxNacks) {
-    HeldTaskPtr task = std::move(nacks_.front());
+    const HeldTaskPtr task = std::move(nacks_.front());
     nacks_.pop_front();
     if (task->dropped) continue;
     const HandBack& how = task->hand_back;
@@ -127,7 +126,6 @@ bool Ledger::FillNacks(InputsRequest& request, uint64_t next_ping) {
     nack.set_kind(static_cast<inputspb::NackKind>(how.kind));
     nack.mutable_error()->set_reason(how.reason);
     nack.mutable_error()->set_message(how.message);
-    unproven_.emplace_back(next_ping, std::move(task));
   }
   return request.nacks_size() > 0;
 }

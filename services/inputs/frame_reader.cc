@@ -81,6 +81,7 @@ absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
   hello.name = proto.name();
   hello.types.assign(proto.types().begin(), proto.types().end());
   hello.max_held = proto.credit().max_held();
+  hello.order = proto.connection();
   for (const v1::Held& held : proto.held()) {
     KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(held));
     const auto task = TaskId::FromBytes(held.task_id());

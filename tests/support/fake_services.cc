@@ -104,6 +104,11 @@ void FakeConnection::AnswerPings(bool answer) {
   answer_pings_ = answer;
 }
 
+void FakeConnection::ConfirmNacks(bool confirm) {
+  platform::MutexLock lock(mu_);
+  confirm_nacks_ = confirm;
+}
+
 void FakeConnection::Welcome(absl::Duration ping_interval, absl::Duration grace) {
   inputs::v1::PullResponse frame;
   auto& welcome = *frame.mutable_welcome();
@@ -150,7 +155,7 @@ void FakeConnection::Confirm(const std::vector<inputs::v1::Ack>& acks) {
 }
 
 void FakeConnection::Note(const inputs::v1::PullRequest& frame) {
-  bool pong = false;
+  inputs::v1::PullResponse answer;
   {
     platform::MutexLock lock(mu_);
     ++said_.frames;
@@ -163,13 +168,18 @@ void FakeConnection::Note(const inputs::v1::PullRequest& frame) {
     for (const auto& each : frame.handler_states()) said_.handler_states.push_back(each);
     if (frame.has_ping()) said_.pings.push_back(frame.ping().number());
     if (frame.has_pong()) said_.pongs.push_back(frame.pong().number());
-    pong = frame.has_ping() && answer_pings_;
+    if (frame.has_ping() && answer_pings_) {
+      answer.mutable_pong()->set_number(frame.ping().number());
+    }
+    for (const auto& nack : frame.nacks()) {
+      if (!confirm_nacks_) break;
+      auto& settled = *answer.add_confirmed();
+      settled.set_task_id(nack.task_id());
+      settled.set_dispatch(nack.dispatch());
+    }
     changed_.SignalAll();
   }
-  if (!pong) return;
-  inputs::v1::PullResponse answer;
-  answer.mutable_pong()->set_number(frame.ping().number());
-  Send(answer);
+  if (answer.ByteSizeLong() > 0) Send(answer);
 }
 
 class FakeServices::Inputs final : public inputs::v1::InputsService::WithCallbackMethod_Pull<

@@ -52,6 +52,8 @@ class FakeConnection {
   void Close(const grpc::Status& status);
   // Whether pings are answered. True at first.
   void AnswerPings(bool answer);
+  // Whether hand-backs are confirmed. True at first.
+  void ConfirmNacks(bool confirm);
 
   // Shorter words for what most scripts say.
   void Welcome(absl::Duration ping_interval = absl::Seconds(2),
@@ -73,6 +75,7 @@ class FakeConnection {
   platform::CondVar changed_;
   Said said_ ABSL_GUARDED_BY(mu_);
   bool answer_pings_ ABSL_GUARDED_BY(mu_) = true;
+  bool confirm_nacks_ ABSL_GUARDED_BY(mu_) = true;
   Reactor* reactor_ ABSL_GUARDED_BY(mu_) = nullptr;  // Until it is finished.
   std::deque<inputs::v1::PullResponse> to_send_ ABSL_GUARDED_BY(mu_);
   bool writing_ ABSL_GUARDED_BY(mu_) = false;

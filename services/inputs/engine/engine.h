@@ -117,6 +117,7 @@ struct OpenSessionCommand {
   std::span<const std::string> types;
   std::span<const HeldDispatch> held;
   uint32_t max_held = 0;
+  uint64_t order = 0;  // Which of the session's connections, ascending; 0: not said.
   ConnectionId connection = 0;
 };
 
@@ -190,7 +191,8 @@ class Engine {
   // ---- Executors ----
   // A verdict for each held dispatch; for what is kept, LeaseOf tells what a new token is of. A
   // session that is connected elsewhere loses that connection. PERMISSION_DENIED, FOREIGN_SESSION
-  // when it belongs to another caller or namespace; RESOURCE_EXHAUSTED, TYPE_LIMIT.
+  // when it belongs to another caller or namespace; ABORTED, STALE_CONNECTION after a later
+  // connection; RESOURCE_EXHAUSTED, TYPE_LIMIT.
   absl::StatusOr<std::vector<HeldVerdict>> OpenSession(const OpenSessionCommand& command,
                                                        const platform::Now& now, Effects& effects);
   void SetCredit(ConnectionId connection, uint32_t max_held);

@@ -34,12 +34,17 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
   } else if (session->caller != command.caller || session->name_space != name_space) {
     return platform::Error(absl::StatusCode::kPermissionDenied, "FOREIGN_SESSION",
                            "hello.session_id: belongs to another caller or namespace");
+  } else if (command.order != 0 && command.order <= session->order) {
+    // It was under way when the executor had given it up.
+    return platform::Error(absl::StatusCode::kAborted, "STALE_CONNECTION",
+                           "hello.connection: a later connection of the session was there before");
   }
   if (session->connection != 0) {
     effects.closes.push_back({session->connection, "SUPERSEDED"});
   }
   if (session->wake_position != 0) session_alarms_.Remove(session->number);
   sessions_.Connect(*session, command.connection);
+  session->order = command.order;
   session->paused = false;
   session->name = command.name;
   session->types.assign(command.types.begin(), command.types.end());

@@ -22,6 +22,7 @@ struct Session {
   std::string name;
   std::vector<std::string> types;
   ConnectionId connection = 0;  // 0: not connected.
+  uint64_t order = 0;           // Of its latest connection; 0: not said, or before a restart.
   uint32_t max_held = 0;
   uint32_t held = 0;
   uint32_t begun = 0;   // Of those, whose handler started.

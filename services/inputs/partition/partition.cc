@@ -308,20 +308,25 @@ void Partition::ApplyFrame(ConnectionId connection, const SessionFrame& frame, c
     if (status.ok()) return;
     AddRefusal(FrameFor(connection), about.task.bytes(), about.dispatch, status);
   };
+  const auto confirm = [&](const SessionFrame::Report& about) {
+    v1::Settled& settled = *FrameFor(connection).add_confirmed();
+    settled.set_task_id(std::string(about.task.bytes()));
+    settled.set_dispatch(about.dispatch);
+  };
   for (const auto& report : frame.started) {
     check(report, engine_.Started(connection, report.task, report.dispatch, now, effects_));
   }
   for (const auto& report : frame.finished) {
     engine_.Finished(report.task, report.dispatch, now, effects_);
-    v1::Settled& settled = *FrameFor(connection).add_confirmed();
-    settled.set_task_id(std::string(report.task.bytes()));
-    settled.set_dispatch(report.dispatch);
+    confirm(report);
   }
   for (const auto& report : frame.disproved) {
     engine_.Disproved(connection, report.task, report.dispatch, now, effects_);
   }
   for (const auto& nack : frame.nacks) {
-    check({nack.task, nack.dispatch}, engine_.Nack(connection, nack, now, effects_));
+    const absl::Status status = engine_.Nack(connection, nack, now, effects_);
+    check({nack.task, nack.dispatch}, status);
+    if (status.ok()) confirm({nack.task, nack.dispatch});
   }
   for (const auto& progress : frame.progress) {
     check(progress.about, engine_.Progress(connection, progress.about.task, progress.about.dispatch,
@@ -348,6 +353,7 @@ void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& h
                                              .types = hello.types,
                                              .held = hello.held,
                                              .max_held = hello.max_held,
+                                             .order = hello.order,
                                              .connection = connection},
                                             now, effects_);
   if (!verdicts.ok()) {

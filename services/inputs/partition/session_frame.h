@@ -23,6 +23,7 @@ struct SessionFrame {
     std::vector<std::string> types;
     std::vector<HeldDispatch> held;
     uint32_t max_held = 0;
+    uint64_t order = 0;  // Of the session's connections; 0: not said.
   };
   struct Report {
     TaskId task;

@@ -65,6 +65,7 @@ void Executor::Connect() {
   hello.set_session_id(session_.bytes().data(), session_.bytes().size());
   hello.set_namespace_(name_space_);
   hello.mutable_types()->Assign(types_.begin(), types_.end());
+  hello.set_connection(++hellos_);
   ledger_->FillHello(hello);
   liveness_.OnHelloSent(now());
   connection_->Say(std::move(request));
@@ -148,23 +149,18 @@ void Executor::ReadFrame(inputs::v1::PullResponse& frame) {
   for (auto& renewal : *frame.mutable_renewals()) ledger_->OnRenewal(renewal);
   if (frame.has_pong()) {
     liveness_.OnPong(frame.pong().number());
-    ledger_->OnPong(frame.pong().number());
     reconnect_.Reset();
   }
 }
 
 // ---- What follows ----
 
-bool Executor::WantsPing() const {
-  return liveness_.PingDue(now()) || (ledger_->has_unproven() && !liveness_.awaiting_pong());
-}
-
 void Executor::FillFrame() {
   const bool speak = now() >= progress_at_;
-  if (!speak && !ledger_->urgent() && !WantsPing()) return;
+  if (!speak && !ledger_->urgent() && !liveness_.PingDue(now())) return;
   inputs::v1::PullRequest request;
-  bool any = ledger_->FillReports(request, liveness_.next_number());
-  if (WantsPing()) {
+  bool any = ledger_->FillReports(request);
+  if (liveness_.PingDue(now())) {
     request.mutable_ping()->set_number(liveness_.OnPingSent(now()));
     any = true;
   }

@@ -67,7 +67,6 @@ class Executor {
   void ReadFrame(inputs::v1::PullResponse& frame);
   // What follows from the present state.
   void Collect();
-  bool WantsPing() const;
   void FillFrame();
   void StopHandlers();
   // How many handlers there are room for: a start that waits for its confirmation takes one.
@@ -100,6 +99,7 @@ class Executor {
   bool lost_ = false;  // Handlers were stopped since the last welcome.
   bool frozen_ = false;
   bool diligent_ = false;
+  uint64_t hellos_ = 0;
   absl::Duration connect_at_ = absl::ZeroDuration();
   absl::Duration welcome_by_ = absl::InfiniteDuration();
   absl::Duration progress_at_ = absl::InfiniteDuration();

@@ -76,7 +76,7 @@ struct ItemDesk {
   }
   inputs::v1::PullRequest Reports() {
     inputs::v1::PullRequest reports;
-    ledger.FillReports(reports, 1);
+    ledger.FillReports(reports);
     return reports;
   }
   // The item count of the result that is to be put; -1 when there is none.

@@ -22,7 +22,6 @@ inline constexpr absl::Duration kNow = absl::Seconds(100);
 // A ledger and what is around it.
 struct Desk {
   Ledger ledger{4};
-  uint64_t last_ping = 0;
 
   void Receive(uint64_t sequence, uint32_t dispatch = 1) {
     auto message = DispatchOf(sequence, dispatch);
@@ -44,7 +43,7 @@ struct Desk {
   }
   PullRequest Reports() {
     PullRequest request;
-    ledger.FillReports(request, last_ping + 1);
+    ledger.FillReports(request);
     return request;
   }
   inputs::v1::Hello Hello() {

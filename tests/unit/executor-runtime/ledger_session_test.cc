@@ -7,18 +7,13 @@
 namespace kantoku::executor {
 namespace {
 
-TEST_CASE("What was handed back is kept until a later ping is answered") {
+TEST_CASE("What was handed back is kept until Inputs has confirmed it") {
   Desk desk;
-  desk.last_ping = 6;
   desk.ledger.End(desk.Running(1), kNow, absl::InternalError("x"));
-  CHECK_FALSE(desk.ledger.has_unproven());
-  desk.Reports();
-  CHECK(desk.ledger.has_unproven());
-  desk.ledger.OnPong(6);
+  CHECK(desk.Reports().nacks_size() == 1);
   CHECK_FALSE(desk.ledger.empty());
-  desk.ledger.OnPong(7);
+  desk.ledger.OnSettled(IdOf(1), 1);
   CHECK(desk.ledger.empty());
-  CHECK_FALSE(desk.ledger.has_unproven());
 }
 
 TEST_CASE("Hello presents everything that is held") {

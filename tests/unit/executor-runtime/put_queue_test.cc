@@ -57,7 +57,7 @@ struct Desk {
   }
   inputs::v1::PullRequest Reports() {
     inputs::v1::PullRequest reports;
-    ledger.FillReports(reports, 1);
+    ledger.FillReports(reports);
     return reports;
   }
 };

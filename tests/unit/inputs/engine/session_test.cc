@@ -218,5 +218,35 @@ TEST_CASE("A type stays as long as a session takes its tasks, and comes back whe
   CHECK(world.View(again).type == "a type that is only implemented");
 }
 
+TEST_CASE("A hello that was overtaken by a later one of its session changes nothing") {
+  EngineWorld world;
+  const auto open = [&](ConnectionId connection, uint64_t order,
+                        const std::vector<HeldDispatch>& held = {}) {
+    const std::vector<std::string> types = {"work"};
+    return world.engine->OpenSession({.session = SessionOf(1),
+                                      .caller = {"local", "local"},
+                                      .name_space = "default",
+                                      .types = types,
+                                      .held = held,
+                                      .max_held = 10,
+                                      .order = order,
+                                      .connection = connection},
+                                     world.now, world.effects);
+  };
+  REQUIRE(open(101, 1).ok());
+  const TaskId task = world.DoSpawn();
+  REQUIRE(open(103, 3, {{.task = task, .dispatch = 1}}).ok());
+  const auto late = open(102, 2);
+  CHECK(late.status().code() == absl::StatusCode::kAborted);
+  CHECK(Reason(late) == "STALE_CONNECTION");
+  CHECK(world.StateOf(task) == TaskState::kLeased);
+  CHECK(Reason(world.engine->Started(103, task, 1, world.now, world.effects)) == "OK");
+  // Who does not say, or comes after a restart, is the newest.
+  CHECK(open(104, 0, {{.task = task, .dispatch = 1, .started = true}}).ok());
+  world.EndGroup();
+  world.Crash();
+  CHECK(open(105, 2, {{.task = task, .dispatch = 1, .started = true}}).ok());
+}
+
 }  // namespace
 }  // namespace kantoku::inputs::testing

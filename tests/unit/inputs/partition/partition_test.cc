@@ -261,6 +261,22 @@ TEST_CASE("A running task is cancelled when its executor confirms") {
   CHECK(fixture.Reaches(id, TaskState::kCancelled));
 }
 
+TEST_CASE("A hand-back is confirmed when it is durable") {
+  PartitionFixture fixture;
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  fixture.SpawnOne();
+  const v1::Dispatch task = executor.Task(1);
+  fixture.Settle();
+  fixture.faults.CloseGate();
+  const int commits = fixture.faults.commits();
+  executor.Nack(task, v1::NACK_KIND_FAILED_FINALLY);
+  fixture.faults.AwaitCommits(commits + 1);
+  CHECK(executor.channel->heard().all.confirmed_size() == 0);
+  fixture.faults.OpenGate();
+  CHECK(executor.AwaitConfirmed(1));
+}
+
 TEST_CASE("A task that ended is found by a question of the same group") {
   PartitionFixture fixture;
   TestExecutor executor(fixture, 1);
