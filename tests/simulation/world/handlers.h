@@ -18,7 +18,7 @@ class Handlers {
   void Begin(int executor, const TaskId& task, uint32_t dispatch) {
     BeginOnce(task);
     // One that Inputs did not know to run may be overtaken while its report is on the way, and one
-    // that was taken back may begin while that news is: a hello can arrive behind a newer one.
+    // that was taken back may begin while that news is.
     for (const auto& [other, running] : running_[task]) {
       const ModelTask* const known = model_.Find(task);
       const bool told = known != nullptr && known->begun.contains(running);
