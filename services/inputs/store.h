@@ -33,7 +33,7 @@ constexpr platform::RecordKind ToKind(RecordKind kind) {
 
 inline platform::StoreSchema InputsSchema() {
   return {.component = "inputs",
-          .format = 2,  // Rises with each new format of a record, so that older programs refuse it.
+          .format = 3,  // Rises with each new format of a record, so that older programs refuse it.
           .kinds = {{ToKind(RecordKind::kSpec), "spec"},
                     {ToKind(RecordKind::kState), "state"},
                     {ToKind(RecordKind::kGroup), "dispatch_group"},

@@ -5,6 +5,17 @@
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
+namespace {
+
+void SetPlacement(const Placement& placement, task::v1::Placement& proto) {
+  if (placement.selector.has_value()) proto.set_selector(placement.selector->canonical());
+  proto.set_executor(placement.pins.executor);
+  proto.set_app(placement.pins.app);
+  proto.set_owner(placement.pins.owner);
+}
+
+}  // namespace
+
 void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto) {
   proto.set_code(status.raw_code());
   proto.set_reason(platform::ReasonOf(status));
@@ -71,6 +82,11 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
     proto.mutable_last_error()->set_message(view.last_failure.message);
   }
   if (view.progress >= 0) proto.set_progress(view.progress);
+  if (view.place == nullptr) return;
+  SetPlacement(view.place->placement, *proto.mutable_placement());
+  if (view.cause == WaitCause::kPlacementUnmatched) {
+    proto.set_wait_detail(view.place->why_unmatched);
+  }
 }
 
 void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto) {
@@ -83,6 +99,8 @@ void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto) {
   proto.set_max_held(view.max_held);
   proto.set_held(view.held);
   *proto.mutable_connected_at() = platform::ToProto(view.connected_at);
+  for (const Label& label : view.labels) (*proto.mutable_labels())[label.name] = label.value;
+  proto.set_version(view.version);
 }
 
 // The engine's numbers are the wire's: both are recorded and never change.

@@ -13,7 +13,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/node_hash_map.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -33,7 +32,8 @@ namespace kantoku::inputs {
 struct EngineOptions {
   uint32_t slot_count = 256;
   size_t max_pending = 10'000'000;
-  size_t max_types = 100'000;  // That living tasks and sessions name.
+  size_t max_types = 100'000;    // That living tasks and sessions name, placements counted apart.
+  size_t max_selectors = 1'000;  // Different ones of living tasks, in a namespace.
   size_t idle_names = 1'000;  // Types, owners and policies that are kept although nobody uses them.
   uint32_t max_session_credit = 1'000;
   uint32_t max_dispatches = 100;
@@ -88,6 +88,8 @@ struct OpenSessionCommand {
   std::string_view name_space;
   std::string_view name;
   std::span<const std::string> types;
+  Labels labels;  // Built-in ones included.
+  std::string_view version;
   std::span<const HeldDispatch> held;
   uint32_t max_held = 0;
   ConnectionId connection = 0;
@@ -146,7 +148,8 @@ class Engine {
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
   // ---- Users ----
-  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT or REPEAT_LIMIT;
+  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT, PLACEMENT_LIMIT
+  // or REPEAT_LIMIT;
   // INVALID_ARGUMENT, REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
@@ -263,10 +266,11 @@ class Engine {
   TaskIndex Admit(const TaskId& id, std::string_view name_space, uint32_t owner,
                   const TaskSpec& spec);
   void Enqueue(TaskIndex index, const platform::Now& now);
-  // RESOURCE_EXHAUSTED when so many types more would be too many; `field` is what named them.
-  absl::Status CheckTypes(std::string_view name_space, size_t count,
-                          absl::FunctionRef<std::string_view(size_t)> type,
-                          std::string_view field) const;
+  // RESOURCE_EXHAUSTED when these would need too many lanes.
+  absl::Status CheckLanes(std::string_view name_space, std::span<const TaskSpec> specs) const;
+  absl::Status CheckTypes(std::string_view name_space, std::span<const std::string> types) const;
+  absl::Status TypeLimit(std::string_view field, size_t fresh) const;
+  absl::Status CheckSelectors(std::string_view name_space, std::span<const TaskSpec> specs) const;
   // Out of the heap in which it waits for its time.
   void Unschedule(TaskIndex index);
 

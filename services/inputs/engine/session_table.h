@@ -21,6 +21,8 @@ struct Session {
   uint32_t name_space = 0;  // Interned.
   std::string name;
   std::vector<std::string> types;
+  Labels labels;  // Built-in ones included.
+  std::string version;
   ConnectionId connection = 0;  // 0: not connected.
   uint32_t max_held = 0;
   uint32_t held = 0;

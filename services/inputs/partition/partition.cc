@@ -318,6 +318,8 @@ void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& h
                                              .name_space = hello.name_space,
                                              .name = hello.name,
                                              .types = hello.types,
+                                             .labels = hello.labels,
+                                             .version = hello.version,
                                              .held = hello.held,
                                              .max_held = hello.max_held,
                                              .connection = connection},

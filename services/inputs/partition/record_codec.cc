@@ -17,6 +17,11 @@ using platform::ByteWriter;
 constexpr uint64_t kFirstFormat = 1;
 constexpr uint64_t kSecondFormat = 2;  // Effects, and failures that are not retried.
 constexpr size_t kFirstFormatHashes = 8;
+constexpr size_t kSecondFormatHashes = 9;
+constexpr uint64_t kThirdFormat = 3;  // Optional parts of specs, hashes with their number.
+
+// Optional parts of a spec, in ascending order behind all its fields.
+enum class SpecPart : uint64_t { kEnd = 0, kPlacement = 1 };
 
 ByteWriter Begin(std::string& bytes, uint64_t format = kFirstFormat) {
   ByteWriter writer(bytes);
@@ -92,6 +97,58 @@ Effect ReadEffect(ByteReader& reader) {
   return effect;
 }
 
+std::shared_ptr<const Placement> ReadPlacement(ByteReader& reader) {
+  ByteReader fields(reader.Text());
+  auto placement = std::make_shared<Placement>();
+  const std::string_view selector = fields.Text();
+  if (!selector.empty()) {
+    auto parsed = Selector::Parse(selector);
+    if (parsed.ok()) {
+      placement->selector = *std::move(parsed);
+    } else {
+      reader.Fail();
+    }
+  }
+  placement->pins.executor = fields.Text();
+  placement->pins.app = fields.Text();
+  placement->pins.owner = fields.Text();
+  if (!fields.Complete() || placement->empty()) reader.Fail();
+  return placement;
+}
+
+// A part that is not known here, or not in its place, fails.
+void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
+  uint64_t previous = 0;
+  for (uint64_t part = reader.Unsigned(); part != 0 && reader.good(); part = reader.Unsigned()) {
+    if (part <= previous) return reader.Fail();
+    previous = part;
+    switch (static_cast<SpecPart>(part)) {
+      case SpecPart::kPlacement:
+        spec.placement = ReadPlacement(reader);
+        break;
+      default:
+        return reader.Fail();
+    }
+  }
+}
+
+// Those of fields that are not there are 0; those of fields that are not known here must be.
+SpecHashes ReadHashes(ByteReader& reader, uint64_t format) {
+  SpecHashes hashes{};
+  const uint64_t count = format >= kThirdFormat    ? reader.Unsigned()
+                         : format >= kSecondFormat ? kSecondFormatHashes
+                                                   : kFirstFormatHashes;
+  for (uint64_t i = 0; i < count && reader.good(); ++i) {
+    const uint64_t hash = reader.Fixed64();
+    if (i < hashes.size()) {
+      hashes[i] = hash;
+    } else if (hash != 0) {
+      reader.Fail();
+    }
+  }
+  return hashes;
+}
+
 // Texts by number; each is spelled out where it first occurs.
 class NameWriter {
  public:
@@ -125,13 +182,23 @@ class NameReader {
 
 }  // namespace
 
+std::string EncodePlacement(const Placement& placement) {
+  std::string bytes;
+  ByteWriter writer(bytes);
+  writer.Text(placement.selector.has_value() ? placement.selector->canonical() : "");
+  writer.Text(placement.pins.executor);
+  writer.Text(placement.pins.app);
+  writer.Text(placement.pins.owner);
+  return bytes;
+}
+
 void EncodeSpec(const TaskId& id, std::string_view body, std::string& bytes) {
-  Begin(bytes, kSecondFormat).Id(id);
+  Begin(bytes, kThirdFormat).Id(id);
   bytes.append(body);
 }
 
-void EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
-                    std::string_view content_type, std::string_view payload, std::string& bytes) {
+size_t EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
+                      std::string_view content_type, std::string_view payload, std::string& bytes) {
   ByteWriter writer(bytes);
   writer.Text(name_space);
   writer.Text(owner);
@@ -151,6 +218,13 @@ void EncodeSpecBody(std::string_view name_space, std::string_view owner, const T
   for (const std::string& reason : spec.retry.non_retryable) writer.Text(reason);
   writer.Text(content_type);
   writer.Text(payload);
+  const size_t payload_end = bytes.size();
+  if (spec.placement != nullptr) {
+    writer.Unsigned(static_cast<uint64_t>(SpecPart::kPlacement));
+    writer.Text(EncodePlacement(*spec.placement));
+  }
+  writer.Unsigned(static_cast<uint64_t>(SpecPart::kEnd));
+  return payload_end;
 }
 
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
@@ -178,8 +252,9 @@ absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
     }
     record.content_type = reader.Text();
     record.payload = reader.Text();
+    if (format >= kThirdFormat) ReadSpecParts(reader, record.spec);
   };
-  return DecodeUpTo<StoredSpec>(kSecondFormat, "spec", bytes, read);
+  return DecodeUpTo<StoredSpec>(kThirdFormat, "spec", bytes, read);
 }
 
 void Encode(const StateRecord& record, std::string& bytes) {
@@ -249,11 +324,12 @@ absl::StatusOr<SessionRecord> DecodeSession(std::string_view bytes) {
 }
 
 void Encode(const ReferenceRecord& record, std::string& bytes) {
-  ByteWriter writer = Begin(bytes, kSecondFormat);
+  ByteWriter writer = Begin(bytes, kThirdFormat);
   writer.Id(record.task);
   writer.Text(record.name_space);
   writer.Text(record.owner);
   writer.Text(record.reference);
+  writer.Unsigned(record.hashes.size());
   for (const uint64_t hash : record.hashes) writer.Fixed64(hash);
 }
 
@@ -263,10 +339,9 @@ absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes) {
     record.name_space = reader.Text();
     record.owner = reader.Text();
     record.reference = reader.Text();
-    const size_t hashes = format >= kSecondFormat ? record.hashes.size() : kFirstFormatHashes;
-    for (size_t i = 0; i < hashes; ++i) record.hashes[i] = reader.Fixed64();
+    record.hashes = ReadHashes(reader, format);
   };
-  return DecodeUpTo<ReferenceRecord>(kSecondFormat, "reference", bytes, read);
+  return DecodeUpTo<ReferenceRecord>(kThirdFormat, "reference", bytes, read);
 }
 
 void Encode(const RequestRecord& record, std::string& bytes) {

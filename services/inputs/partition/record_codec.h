@@ -24,9 +24,12 @@ struct StoredSpec {
 };
 
 // Everything behind the header, which is format and id: it can be made before the id is known.
+// Returns where in `bytes` the payload ends; before it stand its size and the content type.
 inline constexpr uint32_t kSpecHeaderBytes = 17;
-void EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
-                    std::string_view content_type, std::string_view payload, std::string& bytes);
+size_t EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
+                      std::string_view content_type, std::string_view payload, std::string& bytes);
+// Equal bytes for equal placements.
+std::string EncodePlacement(const Placement& placement);
 void EncodeSpec(const TaskId& id, std::string_view body, std::string& bytes);
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes);
 

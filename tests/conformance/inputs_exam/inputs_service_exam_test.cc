@@ -10,6 +10,7 @@
 #include "services/platform/rpc/caller.h"
 #include "services/platform/status.h"
 #include "tests/conformance/inputs_exam/exam_executor.h"
+#include "tests/conformance/inputs_exam/exam_user.h"
 
 // Every build of the service passes every case, over gRPC.
 namespace kantoku::inputs {
@@ -18,90 +19,12 @@ namespace {
 namespace taskpb = ::kantoku::task::v1;
 using platform::ReasonOf;
 
-v1::SpawnRequest Request(const std::string& id, int specs = 1) {
-  v1::SpawnRequest request;
-  request.set_request_id(id);
-  for (int i = 0; i < specs; ++i) request.add_specs()->set_type("x");
-  return request;
-}
-
-// The calls of a user.
-class User {
- public:
-  explicit User(ServiceSubject& subject) : stub_(v1::InputsService::NewStub(subject.channel())) {}
-
-  template <typename Response, typename Request, typename Method>
-  absl::StatusOr<Response> Call(Method method, const Request& request) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
-    Response response;
-    const absl::Status status =
-        platform::FromGrpc((stub_.get()->*method)(&context, request, &response));
-    if (!status.ok()) return status;
-    return response;
-  }
-  absl::StatusOr<v1::SpawnResponse> Spawn(const v1::SpawnRequest& request) {
-    return Call<v1::SpawnResponse>(&v1::InputsService::Stub::Spawn, request);
-  }
-  absl::StatusOr<v1::ListTasksResponse> List(const v1::ListTasksRequest& request = {}) {
-    return Call<v1::ListTasksResponse>(&v1::InputsService::Stub::ListTasks, request);
-  }
-  absl::StatusOr<v1::ControlResponse> Control(const v1::ControlRequest& request) {
-    return Call<v1::ControlResponse>(&v1::InputsService::Stub::Control, request);
-  }
-  absl::StatusOr<v1::GetTasksResponse> Get(const v1::GetTasksRequest& request) {
-    return Call<v1::GetTasksResponse>(&v1::InputsService::Stub::GetTasks, request);
-  }
-
-  std::string SpawnOne(const std::string& id, const std::string& payload = "p") {
-    auto request = Request(id);
-    request.mutable_specs(0)->set_payload(payload);
-    const auto response = Spawn(request);
-    REQUIRE(response.ok());
-    REQUIRE(response->results(0).status().code() == 0);
-    return response->results(0).task_id();
-  }
-  taskpb::TaskInfo Look(const std::string& task) {
-    v1::GetTasksRequest request;
-    request.add_task_ids(task);
-    const auto response = Get(request);
-    REQUIRE(response.ok());
-    REQUIRE(response->results_size() == 1);
-    REQUIRE(response->results(0).status().code() == 0);
-    return response->results(0).info();
-  }
-  // Asks until it is so: every answer waits for what came before it.
-  bool Becomes(const std::string& task, taskpb::TaskState state) {
-    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (std::chrono::steady_clock::now() < give_up) {
-      if (Look(task).state() == state) return true;
-    }
-    return false;
-  }
-
- private:
-  const std::unique_ptr<v1::InputsService::Stub> stub_;
-};
-
 v1::Held HeldOf(const v1::Dispatch& task, bool started) {
   v1::Held held;
   held.set_task_id(task.task_id());
   held.set_dispatch(task.dispatch());
   held.set_started(started);
   return held;
-}
-
-void CheckRefused(const absl::Status& status, absl::StatusCode code, const std::string& reason) {
-  CHECK(status.code() == code);
-  CHECK(ReasonOf(status) == reason);
-}
-
-// Runs `body(subject, durable)` for every entry.
-template <typename Body>
-void ForEveryService(Body body) {
-  for (const ServiceEntry& entry : AllServices()) {
-    DYNAMIC_SECTION(entry.name) { body(*entry.make(), entry.durable); }
-  }
 }
 
 TEST_CASE("A task goes from spawn to its result") {

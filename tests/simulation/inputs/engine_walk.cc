@@ -22,6 +22,7 @@ EngineOptions Options(uint64_t seed) {
   options.slot_count = 2;
   options.max_pending = 120;
   options.idle_names = 1;
+  options.max_selectors = 5;
   options.max_session_credit = 5;
   options.max_dispatches = 6;
   options.max_history = 40;
@@ -82,6 +83,7 @@ EngineWalk::EngineWalk(uint64_t seed)
   for (size_t i = 0; i < executors_.size(); ++i) {
     executors_[i].session = SessionOf(next_session_++);
     executors_[i].caller = {"subject-" + std::to_string(i), "app"};
+    executors_[i].name = "walker-" + std::to_string(i);
     executors_[i].name_space = i % 2 == 0 ? "even" : "odd";
   }
   engine_ = records_.Recover(options_, now_, open_.effects);
@@ -189,6 +191,7 @@ void EngineWalk::Spawn() {
     spec.timeout_ms = static_cast<uint32_t>(1'000 + Pick(60'000));
     spec.retry.max_attempts = static_cast<uint32_t>(1 + Pick(4));
     spec.retry.initial_backoff_ms = static_cast<uint32_t>(Pick(3) * 3'000);
+    Place(spec);
     submission.specs.push_back(std::move(spec));
   }
   Submit(submission);
@@ -221,8 +224,11 @@ void EngineWalk::Submit(Submission& submission) {
                                        .random = random_()},
                                       now_, open_.effects);
   if (!outcome.ok()) {
-    const bool reused = platform::ReasonOf(outcome.status()) == "REQUEST_ID_REUSED";
-    Expect(reused || pending + submission.specs.size() > options_.max_pending,
+    const std::string reason = platform::ReasonOf(outcome.status());
+    const bool reused = reason == "REQUEST_ID_REUSED";
+    if (reason == "PLACEMENT_LIMIT") ++counts_["selectors refused"];
+    Expect(reused || reason == "PLACEMENT_LIMIT" ||
+               pending + submission.specs.size() > options_.max_pending,
            "a spawn is refused for a cause");
     Expect(!same, "a known request is answered, whatever the load");
     Expect(engine_->pending() == pending, "a refused batch leaves nothing behind");
@@ -238,6 +244,11 @@ void EngineWalk::Submit(Submission& submission) {
       Expect(outcome->items[i].id == submission.ids[i], "a repeated request gets the same ids");
     }
     return;
+  }
+  for (size_t i = 0; i < outcome->items.size(); ++i) {
+    if (outcome->items[i].created) {
+      placements_[outcome->items[i].id] = submission.specs[i].placement;
+    }
   }
   open_.on_commit.push_back([this, submission, outcome = *outcome]() mutable {
     records_.AddSpecs(submission.name_space, submission.owner, submission.specs, outcome);
@@ -299,7 +310,7 @@ void EngineWalk::Connect(Executor& executor) {
   OpenSessionCommand command{.session = executor.session,
                              .caller = executor.caller,
                              .name_space = executor.name_space,
-                             .name = "walker",
+                             .name = executor.name,
                              .types = types,
                              .held = held,
                              .max_held = static_cast<uint32_t>(Pick(8)),
@@ -318,6 +329,8 @@ void EngineWalk::Connect(Executor& executor) {
   if (executor.connection != 0) ++counts_["superseded"];
   if (exists) ++counts_["resumed"];
   executor.connection = command.connection;
+  executor.types = {types.begin(), types.end()};
+  command.labels = Label(executor);
   executor.max_held = command.max_held;
   executor.paused = false;
   const auto verdicts = engine_->OpenSession(command, now_, open_.effects);
@@ -534,6 +547,7 @@ void EngineWalk::CheckGroup(const Effects& effects) {
     const Executor* const executor = Connected(message.connection);
     Expect(executor != nullptr, "dispatches go to connected sessions");
     Expect(!executor->paused, "a paused session gets nothing");
+    CheckPlaced(message, *executor);
   }
   for (const auto& message : effects.controls) Expect(message.connection != 0, "controls reach");
   for (const std::string_view name_space : {"even", "odd"}) {
@@ -599,6 +613,7 @@ void EngineWalk::CheckLiving() {
       do {
         for (const auto& view : engine_->List({name_space, "", {}, owner}, 10, 17, from)) {
           ++living;
+          CheckCause(view);
           if (!view.session.empty()) ++held[view.session];
         }
       } while (from.has_value());
@@ -637,16 +652,19 @@ void EngineWalk::Drain() {
     executor.session = SessionOf(next_session_++);
     executor.connection = next_connection_++;
     executor.paused = false;
+    executor.types = {types.begin(), types.end()};
     (void)engine_->OpenSession({.session = executor.session,
                                 .caller = executor.caller,
                                 .name_space = executor.name_space,
                                 .types = types,
+                                .labels = Label(executor),
                                 .max_held = 5,
                                 .connection = executor.connection},
                                now_, open_.effects);
   }
   for (int round = 0; round < 1'000 && engine_->pending() > 0; ++round) {
     EndGroup();
+    CancelWhatFitsNobody();
     CommitAll();
     for (const Answer& answer : std::exchange(answers_, {})) {
       engine_->FenceAnswered(answer.task, answer.dispatch, answer.end, now_, open_.effects);

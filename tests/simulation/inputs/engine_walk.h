@@ -63,6 +63,9 @@ class EngineWalk {
     SessionId session;
     Caller caller;
     std::string name_space;
+    std::string name;
+    std::set<std::string> types;                // As its last hello told,
+    std::map<std::string, std::string> labels;  // as these.
     ConnectionId connection = 0;
     uint32_t max_held = 0;
     bool paused = false;
@@ -124,6 +127,14 @@ class EngineWalk {
                   const std::vector<HeldVerdict>& verdicts);
   void CheckLiving();
   void CheckEmpty();
+
+  // Placement.
+  void Place(TaskSpec& spec);
+  Labels Label(Executor& executor);
+  static bool Fits(const Executor& executor, const Placement* placement);
+  void CheckPlaced(const DispatchMessage& message, const Executor& executor);
+  void CheckCause(const TaskView& view);
+  void CancelWhatFitsNobody();
   void Expect(bool holds, const std::string& promise) const;
 
   uint64_t Pick(uint64_t below) { return random_() % below; }
@@ -152,8 +163,9 @@ class EngineWalk {
   ConnectionId next_connection_ = 1;
   uint64_t next_session_ = 1;
   std::vector<Submission> submissions_;
-  std::map<TaskId, ModelTask> tasks_;  // Accepted ones.
-  std::vector<TaskId> recent_;         // Ids to pick from.
+  std::map<TaskId, ModelTask> tasks_;                              // Accepted ones.
+  std::vector<TaskId> recent_;                                     // Ids to pick from.
+  std::map<TaskId, std::shared_ptr<const Placement>> placements_;  // Of spawns, as they came.
   std::map<std::string, int> counts_;
 };
 

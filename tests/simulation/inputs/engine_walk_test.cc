@@ -45,7 +45,10 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "refused lie",
                                  "no credit left",
                                  "history row dropped",
-                                 "too many dispatches"}) {
+                                 "too many dispatches",
+                                 "placed",
+                                 "fits nobody",
+                                 "selectors refused"}) {
     CAPTURE(what);
     CHECK(counts[what] > 20);
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "services/inputs/store.h"
+#include "services/platform/byte_io.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
@@ -43,6 +44,9 @@ TaskSpec FullSpec() {
                 .jitter = 0,
                 .non_retryable = {"A", "NO_SUCH_FILE"}};
   spec.effect = Effect::kOnce;
+  spec.placement = std::make_shared<const Placement>(
+      Placement{.selector = *Selector::Parse("mem_gib >= 16 && gpu == 'ü'"),
+                .pins = {.executor = "lab 3", .app = "bench", .owner = "anna"}});
   return spec;
 }
 
@@ -84,7 +88,8 @@ const StateRecord kState{.closed_dispatch = 300,
 const DispatchGroupRecord kGroup{
     {{Id(9).key(), 1, 4}, {Id(2).key(), 77, 4}, {Id(10).key(), 1, 1'000'000}}};
 const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
-const ReferenceRecord kReference{Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9}};
+const ReferenceRecord kReference{
+    Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10}};
 const RequestRecord kRequest{.request = {1, ~0ULL},
                              .content = {3, 4},
                              .created = kTime,
@@ -93,6 +98,22 @@ const RequestRecord kRequest{.request = {1, ~0ULL},
                              .count = 100'000,
                              .random = ~0ULL,
                              .exceptions = {{0, Id(1), ""}, {99'999, Id(2), "payload"}}};
+
+// As a program of that format wrote it, which knew of so many fields.
+std::string ReferenceBytes(const ReferenceRecord& record, uint64_t format, size_t hashes) {
+  std::string bytes;
+  platform::ByteWriter writer(bytes);
+  writer.Unsigned(format);
+  writer.Id(record.task);
+  writer.Text(record.name_space);
+  writer.Text(record.owner);
+  writer.Text(record.reference);
+  if (format >= 3) writer.Unsigned(hashes);
+  for (size_t i = 0; i < hashes; ++i) {
+    writer.Fixed64(i < record.hashes.size() ? record.hashes[i] : 0);
+  }
+  return bytes;
+}
 
 struct Kind {
   std::string name;
@@ -136,6 +157,8 @@ TEST_CASE("A spec record gives back what was asked for") {
   CHECK(record->spec.retention_s == spec.retention_s);
   CHECK(record->spec.retry == spec.retry);
   CHECK(record->spec.effect == spec.effect);
+  REQUIRE(record->spec.placement != nullptr);
+  CHECK(*record->spec.placement == *spec.placement);
   CHECK(record->content_type == "text/plain");
   CHECK(record->payload == payload);
 }
@@ -200,7 +223,7 @@ TEST_CASE("A record with a byte too many, or of another format, is damaged") {
     INFO(kind.name);
     CheckDataLoss(kind.decode(kind.bytes + '\0'));
     std::string newer = kind.bytes;
-    newer[0] = 3;
+    newer[0] = 4;
     CheckDataLoss(kind.decode(newer));
     newer[0] = 0;
     CheckDataLoss(kind.decode(newer));
@@ -217,8 +240,9 @@ TEST_CASE("Records from before there were effects are read") {
     spec.type = "t";
     std::string bytes = SpecBytes(spec, "payload");
     const std::string end = text("text/plain") + text("payload");
-    REQUIRE(bytes.substr(bytes.size() - end.size() - 2) == std::string("\x02\x00", 2) + end);
+    REQUIRE(bytes.ends_with(std::string("\x02\x00", 2) + end + '\0'));
     bytes[0] = 1;
+    bytes.pop_back();
     bytes.erase(bytes.size() - end.size() - 2, 2);
     const auto record = DecodeSpec(bytes);
     REQUIRE(record.ok());
@@ -236,12 +260,70 @@ TEST_CASE("Records from before there were effects are read") {
   }
   SECTION("a reference") {
     ReferenceRecord reference = kReference;
-    reference.hashes.back() = 0;
-    std::string bytes = Bytes(reference);
-    bytes[0] = 1;
-    bytes.resize(bytes.size() - 8);
-    CHECK(DecodeReference(bytes).value() == reference);
+    reference.hashes[8] = 0;
+    reference.hashes[9] = 0;
+    CHECK(DecodeReference(ReferenceBytes(reference, 1, 8)).value() == reference);
   }
+}
+
+TEST_CASE("Records from before there were placements are read") {
+  SECTION("a spec") {
+    TaskSpec spec = FullSpec();
+    spec.placement = nullptr;
+    std::string bytes = SpecBytes(spec, "payload");
+    bytes[0] = 2;
+    bytes.pop_back();  // The end of the optional parts.
+    const auto record = DecodeSpec(bytes);
+    REQUIRE(record.ok());
+    CHECK(record->spec.effect == Effect::kOnce);
+    CHECK(record->spec.placement == nullptr);
+    CHECK(record->payload == "payload");
+  }
+  SECTION("a reference") {
+    ReferenceRecord reference = kReference;
+    reference.hashes[9] = 0;
+    CHECK(DecodeReference(ReferenceBytes(reference, 2, 9)).value() == reference);
+  }
+}
+
+TEST_CASE("A reference may have hashes of fewer fields, or of others that are not set") {
+  ReferenceRecord reference = kReference;
+  reference.hashes[9] = 0;
+  CHECK(DecodeReference(ReferenceBytes(reference, 3, 9)).value() == reference);
+  CHECK(DecodeReference(ReferenceBytes(reference, 3, 12)).value() == reference);
+  std::string newer = ReferenceBytes(reference, 3, 12);
+  newer.back() = 1;
+  CheckDataLoss(DecodeReference(newer).status());
+}
+
+TEST_CASE("A spec with a part that is not known, out of order or twice is damage") {
+  TaskSpec spec = FullSpec();
+  const std::string whole = SpecBytes(spec, "payload");
+  spec.placement = nullptr;
+  std::string plain = SpecBytes(spec, "payload");
+  plain.pop_back();
+  REQUIRE(whole.starts_with(plain));
+  const std::string part = whole.substr(plain.size(), whole.size() - plain.size() - 1);
+  REQUIRE(part[0] == 1);
+  const std::string end(1, '\0');
+  REQUIRE(DecodeSpec(plain + part + end).ok());
+  CheckDataLoss(DecodeSpec(plain + part + part + end).status());
+  CheckDataLoss(DecodeSpec(plain + "\x7F\x01x" + end).status());
+  CheckDataLoss(DecodeSpec(plain + "\x7F\x01x" + part + end).status());
+}
+
+TEST_CASE("A placement that does not parse, or asks for nothing, is damage") {
+  TaskSpec spec;
+  spec.type = "t";
+  std::string plain = SpecBytes(spec, "payload");
+  plain.pop_back();
+  const auto with_placement = [&](const std::string& value) {
+    return plain + '\1' + static_cast<char>(value.size()) + value + '\0';
+  };
+  CHECK(DecodeSpec(with_placement(std::string("\1a\0\0\0", 5).replace(0, 2, "\6has(a)"))).ok());
+  CheckDataLoss(DecodeSpec(with_placement(std::string("\1a\0\0\0", 5))).status());
+  CheckDataLoss(DecodeSpec(with_placement(std::string(4, '\0'))).status());
+  CheckDataLoss(DecodeSpec(with_placement(std::string("\0\1x\0\0\0", 6))).status());
 }
 
 TEST_CASE("An effect that is none is damage") {
