@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,10 @@ struct ExecutorOptions {
   std::string outputs_address;  // Empty: the same.
   std::string name_space = "default";
   std::string name;  // For people; empty: the host's name.
+  // What placements of tasks look at, such as {"gpu", "true"}. Inputs checks them; it adds
+  // `executor`, `app`, `owner` and `version` itself.
+  std::map<std::string, std::string> labels;
+  std::string version;  // Of the handlers' program, at most 64 bytes: for lists and placements.
   // Of this executor. Empty: a new one. Two executors must not share one.
   platform::SessionId session;
 
