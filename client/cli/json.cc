@@ -16,6 +16,13 @@ Json TextOrNull(std::string_view text) { return text.empty() ? Json() : Word(tex
 
 Json IdOrNull(const TaskId& id) { return id.empty() ? Json() : Json(id.ToString()); }
 
+Json PlacementJson(const PlacementPolicy& placement) {
+  return {{"selector", TextOrNull(placement.selector)},
+          {"executor", TextOrNull(placement.executor)},
+          {"app", TextOrNull(placement.app)},
+          {"owner", TextOrNull(placement.owner)}};
+}
+
 Json ErrorJson(const TaskError& error) {
   return {{"reason", error.reason}, {"message", error.message}};
 }
@@ -34,6 +41,8 @@ Json ToJson(const TaskInfo& info) {
           {"type", info.type},
           {"state", Word(ToString(info.state))},
           {"wait_cause", TextOrNull(ToString(info.wait_cause))},
+          {"wait_detail", TextOrNull(info.wait_detail)},
+          {"placement", info.placement.has_value() ? PlacementJson(*info.placement) : Json()},
           {"reference", TextOrNull(info.reference)},
           {"priority", info.priority},
           {"owner", info.owner},
@@ -71,6 +80,8 @@ Json ToJson(const ExecutorInfo& executor) {
           {"executor_owner", executor.executor_owner},
           {"client_id", executor.client_id},
           {"types", executor.types},
+          {"labels", executor.labels.empty() ? Json::object() : Json(executor.labels)},
+          {"version", TextOrNull(executor.version)},
           {"connected", executor.connected},
           {"max_held", executor.max_held},
           {"held", executor.held},

@@ -47,6 +47,16 @@ class SpawnCommand final : public Command {
                    "What a second run would do; once: harm, so the handler begins at most once")
         ->type_name("pure|idempotent|once")
         ->check(CLI::IsMember(kEffects).description(""));
+    app.add_option(
+           "--on", placement_.selector,
+           "Only where this holds of the executor's labels: 'gpu == \"true\" && mem_gib >= 16'")
+        ->type_name("SELECTOR");
+    app.add_option("--on-executor", placement_.executor, "Only on the executor of this name")
+        ->type_name("NAME");
+    app.add_option("--on-app", placement_.app, "Only on executors that this app connected")
+        ->type_name("APP");
+    app.add_option("--on-owner", placement_.owner, "Only on executors of this owner")
+        ->type_name("OWNER");
     app.add_flag("--await", await_, "Wait for the result and print it, as `kantoku await` does");
   }
 
@@ -97,6 +107,7 @@ class SpawnCommand final : public Command {
       task.With(Retry(RetryPolicy{.max_attempts = attempts_, .non_retryable_reasons = no_retry_}));
     }
     if (!effect_.empty()) task.With(Effect(kEffects.at(effect_)));
+    if (placement_ != PlacementPolicy()) task.With(Placement(placement_));
     return task;
   }
 
@@ -111,6 +122,7 @@ class SpawnCommand final : public Command {
   std::optional<uint32_t> attempts_;
   std::vector<std::string> no_retry_;
   std::string effect_;
+  PlacementPolicy placement_;
   bool await_ = false;
 };
 

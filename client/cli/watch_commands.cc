@@ -27,13 +27,15 @@ class ExecutorsCommand final : public Command {
                       executor.connected ? "connected" : "lost, in its grace",
                       absl::StrCat(executor.held, "/", executor.max_held),
                       AgeText(context.now() - executor.connected_at),
-                      OneLine(absl::StrJoin(executor.types, ", "))});
+                      executor.version.empty() ? "-" : OneLine(executor.version),
+                      OneLine(absl::StrJoin(executor.types, ", ")), LabelsText(executor.labels)});
     }
     if (context.json()) return ExitCode::kOk;
     if (rows.empty()) {
       context.Note("no executors");
     } else {
-      context.PrintTable({"SESSION", "NAME", "STATE", "HOLDS", "SINCE", "TYPES"}, rows);
+      context.PrintTable(
+          {"SESSION", "NAME", "STATE", "HOLDS", "SINCE", "VERSION", "TYPES", "LABELS"}, rows);
     }
     return ExitCode::kOk;
   }

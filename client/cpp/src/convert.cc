@@ -74,6 +74,25 @@ taskpb::Effect ToProto(EffectClass effect) {
   return taskpb::EFFECT_UNSPECIFIED;
 }
 
+absl::Status SetPlacement(PlacementPolicy from, taskpb::Placement& to) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("placement.selector", from.selector));
+  KANTOKU_RETURN_IF_ERROR(CheckText("placement.executor", from.executor));
+  KANTOKU_RETURN_IF_ERROR(CheckText("placement.app", from.app));
+  KANTOKU_RETURN_IF_ERROR(CheckText("placement.owner", from.owner));
+  to.set_selector(std::move(from.selector));
+  to.set_executor(std::move(from.executor));
+  to.set_app(std::move(from.app));
+  to.set_owner(std::move(from.owner));
+  return absl::OkStatus();
+}
+
+PlacementPolicy ToPlacement(const taskpb::Placement& from) {
+  return {.selector = from.selector(),
+          .executor = from.executor(),
+          .app = from.app(),
+          .owner = from.owner()};
+}
+
 std::string UuidText(const std::string& bytes) {
   const auto id = platform::Uuid::FromBytes(bytes);
   return id.ok() ? id->ToString() : std::string();
@@ -97,6 +116,8 @@ WaitCause ToCause(taskpb::WaitCause cause) {
       return WaitCause::kNoCredit;
     case taskpb::WAIT_CAUSE_EXECUTOR_QUEUE:
       return WaitCause::kExecutorQueue;
+    case taskpb::WAIT_CAUSE_PLACEMENT_UNMATCHED:
+      return WaitCause::kPlacementUnmatched;
     default:
       return WaitCause::kNone;
   }
@@ -154,6 +175,9 @@ absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
         SetDuration("result_retention", *spec.result_retention, *proto.mutable_result_retention()));
   }
   if (spec.effect.has_value()) proto.set_effect(ToProto(*spec.effect));
+  if (spec.placement.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(SetPlacement(*std::move(spec.placement), *proto.mutable_placement()));
+  }
   return proto;
 }
 
@@ -214,6 +238,7 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   info.priority = from.priority();
   info.state = ToState(from.state());
   info.wait_cause = ToCause(from.wait_cause());
+  info.wait_detail = from.wait_detail();
   info.failed_attempts = from.failed_attempts();
   info.dispatch = from.dispatch();
   info.session_id = UuidText(from.session_id());
@@ -221,6 +246,7 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   if (from.has_ended_at()) info.ended_at = ToTime(from.ended_at());
   if (from.has_last_error()) info.last_error = ToError(from.last_error());
   if (from.has_progress()) info.progress = from.progress();
+  if (from.has_placement()) info.placement = ToPlacement(from.placement());
   return info;
 }
 
@@ -245,6 +271,8 @@ ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo from) {
   executor.executor_owner = std::move(*from.mutable_executor_owner());
   executor.client_id = std::move(*from.mutable_client_id());
   executor.types.assign(from.types().begin(), from.types().end());
+  executor.labels.insert(from.labels().begin(), from.labels().end());
+  executor.version = std::move(*from.mutable_version());
   executor.connected = from.connected();
   executor.max_held = from.max_held();
   executor.held = from.held();

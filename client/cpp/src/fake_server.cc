@@ -165,7 +165,8 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
                   .type = spec.type,
                   .reference = spec.reference,
                   .priority = spec.priority,
-                  .created_at = now_};
+                  .created_at = now_,
+                  .placement = spec.placement};
   record->due = std::max(now_, spec.not_before.value_or(now_));
   record->spec = std::move(spec);
   by_id_[record->info.id] = record.get();
@@ -285,6 +286,7 @@ absl::StatusOr<std::vector<ExecutorInfo>> FakeKantoku::Server::ListExecutors(
   ExecutorInfo executor{.name = "fake",
                         .executor_owner = "local",
                         .client_id = "local",
+                        .labels = {{"app", "local"}, {"executor", "fake"}, {"owner", "local"}},
                         .connected = true,
                         .max_held = paused_ ? 0u : 1u,
                         .connected_at = now_};
@@ -401,6 +403,7 @@ void FakeKantoku::Server::Finish(Record& record, Output output, Answers& answers
   output.ended_at = now_;
   record.info.state = StateOf(output.status);
   record.info.ended_at = now_;
+  record.info.placement.reset();
   record.output = std::move(output);
   Say(record, "task.finished");
   for (Waiter& waiter : record.waiters)

@@ -73,4 +73,8 @@ Option Effect(EffectClass effect) {
   return Set([=](TaskSpec& spec) { spec.effect = effect; });
 }
 
+Option Placement(const PlacementPolicy& policy) {
+  return Set([=](TaskSpec& spec) { spec.placement = policy; });
+}
+
 }  // namespace kantoku

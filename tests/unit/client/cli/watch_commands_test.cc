@@ -21,8 +21,8 @@ TEST_CASE("executors is a table, and says when there are none") {
   const Said said = world.Run({"executors"});
   CHECK(said.code == 0);
   CHECK(said.out ==
-        "SESSION  NAME  STATE      HOLDS  SINCE  TYPES\n"
-        "         fake  connected  0/1    5s     a, b\n");
+        "SESSION  NAME  STATE      HOLDS  SINCE  VERSION  TYPES  LABELS\n"
+        "         fake  connected  0/1    5s     -        a, b   -\n");
 }
 
 TEST_CASE("executors --json prints an object for each") {
@@ -32,7 +32,8 @@ TEST_CASE("executors --json prints an object for each") {
   const Said said = world.Run({"executors", "--json"});
   CHECK(said.code == 0);
   CHECK(said.out_fields() ==
-        "session_id name executor_owner client_id types connected max_held held connected_at");
+        "session_id name executor_owner client_id types labels version connected max_held held "
+        "connected_at");
   CHECK(nlohmann::json::parse(said.out)["types"] == nlohmann::json({"a"}));
 }
 
