@@ -32,7 +32,7 @@ v1::SpawnRequest Placed(const std::string& id, const std::string& selector,
 std::string SpawnPlaced(User& user, const v1::SpawnRequest& request) {
   const auto response = user.Spawn(request);
   REQUIRE(response.ok());
-  REQUIRE(response->results(0).status().message() == "");
+  REQUIRE(response->results(0).status().message().empty());
   return response->results(0).task_id();
 }
 
