@@ -83,7 +83,9 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
   }
   if (view.progress >= 0) proto.set_progress(view.progress);
   if (view.place == nullptr) return;
-  SetPlacement(view.place->placement, *proto.mutable_placement());
+  if (!view.place->placement.empty()) {
+    SetPlacement(view.place->placement, *proto.mutable_placement());
+  }
   if (view.cause == WaitCause::kPlacementUnmatched) {
     proto.set_wait_detail(view.place->why_unmatched);
   }
@@ -101,6 +103,7 @@ void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto) {
   *proto.mutable_connected_at() = platform::ToProto(view.connected_at);
   for (const Label& label : view.labels) (*proto.mutable_labels())[label.name] = label.value;
   proto.set_version(view.version);
+  proto.set_leaving(view.leaving);
 }
 
 // The engine's numbers are the wire's: both are recorded and never change.

@@ -41,6 +41,7 @@ void EngineRecords::Apply(const Effects& effects) {
   ApplyTo(sessions, effects.sessions);
   ApplyTo(references, effects.references);
   ApplyTo(requests, effects.requests);
+  ApplyTo(routes, effects.routes);
   ApplyTo(high_water, effects.high_water);
   ApplyTo(history, effects.history);
   ApplyTo(dead, effects.dead);
@@ -74,6 +75,7 @@ std::unique_ptr<Engine> EngineRecords::Recover(const EngineOptions& options,
     record.created = Stored(record.created);
     engine->RecoverRequest(number, std::move(record));
   }
+  for (const auto& [number, record] : routes) engine->RecoverRoute(number, record);
   engine->FinishRecovery(now, effects);
   return engine;
 }

@@ -9,6 +9,7 @@ void Effects::Clear() {
   sessions.clear();
   references.clear();
   requests.clear();
+  routes.clear();
   high_water.clear();
   history.clear();
   dead.clear();
@@ -16,6 +17,7 @@ void Effects::Clear() {
   renewals.clear();
   starts.clear();
   controls.clear();
+  executor_controls.clear();
   fences.clear();
   closes.clear();
   events.clear();

@@ -75,6 +75,14 @@ struct RequestRecord {
   bool operator==(const RequestRecord&) const = default;
 };
 
+// Which executors may get tasks of a type, beside what each task asks for.
+struct RouteRecord {
+  std::string name_space;
+  std::string type;
+  std::optional<Selector> selector;  // Always there.
+  bool operator==(const RouteRecord&) const = default;
+};
+
 template <typename Record>
 struct Change {
   uint64_t key;
@@ -113,6 +121,15 @@ struct HandlerMessage {
   uint32_t dispatch;
   HandlerAction action;
   std::string_view reason;  // Static storage.
+};
+
+enum class ExecutorVerb : uint8_t { kDrain = 1, kBounce, kKick };
+
+// What an operator asks of an executor.
+struct ExecutorMessage {
+  ConnectionId connection;
+  ExecutorVerb verb;
+  absl::Duration delay;  // Of kBounce.
 };
 
 // Asks Outputs to close a dispatch, or to take an end that Inputs decided.
@@ -172,6 +189,7 @@ struct Effects {
   std::vector<Change<SessionRecord>> sessions;
   std::vector<Change<ReferenceRecord>> references;
   std::vector<Change<RequestRecord>> requests;
+  std::vector<Change<RouteRecord>> routes;
   std::vector<Change<uint64_t>> high_water;  // By slot: sequences below are used or reserved.
   std::vector<Change<std::vector<TaskView>>> history;  // Succeeded tasks, one row a group.
   std::vector<Change<std::vector<TaskView>>> dead;     // Failed and cancelled ones.
@@ -180,6 +198,7 @@ struct Effects {
   std::vector<DispatchMessage> renewals;  // New lease tokens for held dispatches.
   std::vector<StartMessage> starts;
   std::vector<HandlerMessage> controls;
+  std::vector<ExecutorMessage> executor_controls;
   std::vector<FenceMessage> fences;
   std::vector<CloseMessage> closes;
   std::vector<EventMessage> events;

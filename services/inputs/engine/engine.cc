@@ -348,6 +348,7 @@ std::vector<SessionView> Engine::Sessions(std::string_view name_space) const {
                      .connected = session.connection != 0,
                      .max_held = session.max_held,
                      .held = session.held,
+                     .leaving = session.leaving,
                      .connected_at = session.connected_at});
   }
   return views;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -34,6 +35,7 @@ struct EngineOptions {
   size_t max_pending = 10'000'000;
   size_t max_types = 100'000;    // That living tasks and sessions name, placements counted apart.
   size_t max_selectors = 1'000;  // Different ones of living tasks, in a namespace.
+  size_t max_routes = 10'000;
   size_t idle_names = 1'000;  // Types, owners and policies that are kept although nobody uses them.
   uint32_t max_session_credit = 1'000;
   uint32_t max_dispatches = 100;
@@ -144,6 +146,7 @@ class Engine {
   void RecoverGroup(uint64_t number, const DispatchGroupRecord& record);
   void RecoverReference(const ReferenceRecord& record);
   void RecoverRequest(uint64_t number, RequestRecord record);
+  void RecoverRoute(uint64_t number, const RouteRecord& record);
   // Queues what waits, starts a fresh grace for what is leased, asks again for open fences.
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
@@ -191,6 +194,18 @@ class Engine {
   absl::Status Progress(ConnectionId connection, const TaskId& task, uint32_t dispatch,
                         double fraction, std::string_view message, const platform::Now& now,
                         Effects& effects);
+
+  // ---- Operators ----
+  // From now on tasks of the type go to executors that match the selector, too; nullopt: to all
+  // again. RESOURCE_EXHAUSTED, ROUTE_LIMIT; NOT_FOUND, NO_SUCH_ROUTE when there is none to remove.
+  absl::Status SetRoute(std::string_view name_space, std::string_view type,
+                        const std::optional<Selector>& selector, Effects& effects);
+  // In the order of their types.
+  std::vector<RouteRecord> Routes(std::string_view name_space) const;
+  // Tells the executor, which gets nothing new on its connection from now on. NOT_FOUND,
+  // NO_SUCH_SESSION; FAILED_PRECONDITION, NOT_CONNECTED. `delay` is that of kBounce.
+  absl::Status ControlExecutor(std::string_view name_space, const SessionId& session,
+                               ExecutorVerb verb, absl::Duration delay, Effects& effects);
 
   // ---- Outputs ----
   // Answer to a FenceMessage: the terminal state of the task in Outputs, or nullopt: closed.
@@ -251,6 +266,10 @@ class Engine {
     uint32_t skipped = 0;  // Reports that came between the last event and the latest report.
     absl::Duration quiet_until = -absl::InfiniteDuration();  // Steady; no event before.
     std::optional<absl::Duration> due;  // When the latest is told; nullopt: it has been.
+  };
+  struct Route {
+    uint64_t number;  // Of its record.
+    Selector selector;
   };
   struct Group {
     uint64_t number = 0;
@@ -350,6 +369,8 @@ class Engine {
   RequestBook requests_;
   History history_;
   History dead_;
+  std::map<std::pair<std::string, std::string>, Route> routes_;  // By namespace and type.
+  uint64_t next_object_ = 1;
   absl::flat_hash_map<std::string, Reference> references_;  // By namespace, owner, reference.
   absl::flat_hash_map<TaskKey, std::string> reference_keys_;
   absl::flat_hash_map<TaskKey, Failure> failures_;

@@ -32,6 +32,7 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
   if (session->wake_position != 0) session_alarms_.Remove(session->number);
   sessions_.Connect(*session, command.connection);
   session->paused = false;
+  session->leaving = false;
   session->name = command.name;
   session->types.assign(command.types.begin(), command.types.end());
   session->labels = command.labels;

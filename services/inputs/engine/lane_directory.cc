@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/inputs/selector/excerpt.h"
 #include "services/platform/check.h"
 
@@ -101,6 +102,8 @@ LaneDirectory::Place LaneDirectory::AddLane(LaneIndex lane, std::string_view nam
     auto made = std::make_unique<Type>();
     made->name_space = name_space;
     made->name = type;
+    const auto route = routes_.find(std::pair(made->name_space, made->name));
+    if (route != routes_.end()) made->route = route->second;
     found = made.get();
     types_.emplace(std::pair(std::string_view(found->name_space), std::string_view(found->name)),
                    std::move(made));
@@ -136,6 +139,31 @@ void LaneDirectory::RemoveLane(const Place& place) {
       types_.find(std::pair(std::string_view(type.name_space), std::string_view(type.name))));
 }
 
+void LaneDirectory::SetRoute(std::string_view name_space, std::string_view type,
+                             const Selector* selector) {
+  const std::pair<std::string, std::string> key(name_space, type);
+  const SelectorNumber number = selector == nullptr ? 0 : verdicts_.Share(*selector);
+  const auto [route, added] = routes_.try_emplace(key);
+  if (route->second != 0) verdicts_.DropSelector(route->second);
+  route->second = number;
+  if (number == 0) routes_.erase(route);
+  if (Type* const found = FindType(name_space, type)) found->route = number;
+  ++changes_;
+}
+
+std::vector<LaneIndex> LaneDirectory::LanesOf(std::string_view name_space,
+                                              std::string_view type) const {
+  std::vector<LaneIndex> lanes;
+  const Type* const found = FindType(name_space, type);
+  if (found == nullptr) return lanes;
+  if (found->plain != kNoLane) lanes.push_back(found->plain);
+  for (const auto& [pins, by_selector] : found->placed) {
+    for (const auto& [selector, lane] : by_selector) lanes.push_back(lane);
+  }
+  std::ranges::sort(lanes);
+  return lanes;
+}
+
 void LaneDirectory::AddSession(SessionNumber session, std::string_view name_space,
                                std::span<Type* const> types, const Labels& labels) {
   Session& entry = sessions_[session];
@@ -168,8 +196,9 @@ void LaneDirectory::RemoveSession(SessionNumber session) {
 }
 
 bool LaneDirectory::Fits(SessionNumber session, const Place& place) {
-  if (place.placement == nullptr) return true;
   const LabelSetNumber labels = sessions_.at(session).labels;
+  if (!IsRouted(*place.type, labels)) return false;
+  if (place.placement == nullptr) return true;
   return Missing(place.placement->pins, verdicts_.labels(labels)) == 0 &&
          (place.selector == 0 || verdicts_.Matches(place.selector, labels));
 }
@@ -210,6 +239,7 @@ std::vector<LaneIndex> LaneDirectory::LanesFor(SessionNumber session) {
   const Session& entry = sessions_.at(session);
   std::vector<LaneIndex> lanes;
   for (const Type* const type : entry.types) {
+    if (!IsRouted(*type, entry.labels)) continue;
     lanes.push_back(type->plain);
     if (type->placed.empty()) continue;
     ForEachPins(verdicts_.labels(entry.labels), [&](const Pins& pins) {
@@ -226,49 +256,59 @@ std::vector<LaneIndex> LaneDirectory::LanesFor(SessionNumber session) {
 
 std::string LaneDirectory::WhyNot(SessionNumber session, const Place& place) const {
   const Labels& labels = verdicts_.labels(sessions_.at(session).labels);
-  std::string why;
+  std::vector<std::string> reasons;
   for (const Pin& pin : kPins) {
+    if (place.placement == nullptr) break;
     const std::string& wanted = place.placement->pins.*pin.value;
     const std::string& value = ValueOf(labels, pin.label);
     if (wanted.empty() || value == wanted) continue;
-    absl::StrAppend(&why, why.empty() ? "" : "; ", std::string(pin.label), " is ", Quoted(value),
-                    ", wanted == ", Quoted(wanted));
+    reasons.push_back(absl::StrCat(std::string(pin.label), " is ", Quoted(value),
+                                   ", wanted == ", Quoted(wanted)));
   }
-  if (place.selector == 0) return why;
-  const std::string more = verdicts_.selector(place.selector).WhyNot(labels);
-  return why.empty() || more.empty() ? why + more : absl::StrCat(why, "; ", more);
+  const auto add = [&](std::string_view prefix, SelectorNumber selector) {
+    if (selector == 0) return;
+    const std::string why = verdicts_.selector(selector).WhyNot(labels);
+    if (!why.empty()) reasons.push_back(std::string(prefix) + why);
+  };
+  add("", place.selector);
+  add("by the type's route ", place.type->route);
+  return absl::StrJoin(reasons, "; ");
+}
+
+// How much keeps the session from fitting.
+size_t LaneDirectory::DistanceOf(SessionNumber session, const Place& place) const {
+  const Labels& labels = verdicts_.labels(sessions_.at(session).labels);
+  const auto fails = [&](SelectorNumber selector) -> size_t {
+    return selector != 0 && !verdicts_.selector(selector).Matches(labels) ? 1 : 0;
+  };
+  const size_t missing = place.placement == nullptr ? 0 : Missing(place.placement->pins, labels);
+  return missing * 4 + fails(place.type->route) * 2 + fails(place.selector);
 }
 
 std::string LaneDirectory::WhyNone(const Place& place) const {
   const Sessions& sessions = place.type->sessions;
-  if (sessions.empty() || place.placement == nullptr) return "";
-  const Pins& pins = place.placement->pins;
+  if (sessions.empty()) return "";
   const Sessions* nearby = &sessions;
-  if (!pins.executor.empty()) {
-    const Sessions* const named = FindPinned(place.type->name_space, kExecutorLabel, pins.executor);
-    if (named == nullptr) {
-      return absl::StrCat("no executor ", Quoted(pins.executor), " is connected");
+  if (place.placement != nullptr && !place.placement->pins.executor.empty()) {
+    const std::string& name = place.placement->pins.executor;
+    nearby = FindPinned(place.type->name_space, kExecutorLabel, name);
+    if (nearby == nullptr) return absl::StrCat("no executor ", Quoted(name), " is connected");
+    if (std::ranges::none_of(*nearby,
+                             [&](SessionNumber each) { return sessions.contains(each); })) {
+      return absl::StrCat("executor ", Quoted(name), " does not implement the type");
     }
-    if (std::ranges::none_of(*named, [&](SessionNumber each) { return sessions.contains(each); })) {
-      return absl::StrCat("executor ", Quoted(pins.executor), " does not implement the type");
-    }
-    nearby = named;
   }
   SessionNumber nearest = 0;
-  std::pair<size_t, bool> least = {SIZE_MAX, true};
+  size_t least = SIZE_MAX;
   size_t compared = 0;
   for (auto each = nearby->begin(); each != nearby->end() && compared < kMostCompared; ++each) {
     if (!sessions.contains(*each)) continue;
     ++compared;
-    const Labels& labels = verdicts_.labels(sessions_.at(*each).labels);
-    const std::pair<size_t, bool> distance = {
-        Missing(pins, labels),
-        place.selector != 0 && !verdicts_.selector(place.selector).Matches(labels)};
+    const size_t distance = DistanceOf(*each, place);
     if (distance >= least) continue;
     least = distance;
     nearest = *each;
   }
-  if (nearest == 0) return "";  // All that were looked at are of other types.
   const Labels& labels = verdicts_.labels(sessions_.at(nearest).labels);
   return absl::StrCat(sessions.size() == 1 ? "executor "
                                            : absl::StrCat("none of ", sessions.size(),

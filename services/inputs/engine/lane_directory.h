@@ -21,8 +21,8 @@ namespace kantoku::inputs {
 using LaneIndex = uint32_t;
 inline constexpr LaneIndex kNoLane = UINT32_MAX;
 
-// Which lanes there are and which sessions fit them: a session that implements the lane's type, has
-// its pins and matches its selector.
+// Which lanes there are and which sessions fit them: a session that implements the lane's type,
+// matches the type's route if it has one, has the lane's pins and matches its selector.
 //
 // A new lane looks at the sessions of its type, or at those that have one of its pins, whichever
 // are fewer; a new session looks, in each of its types, at the lanes whose pins it has.
@@ -37,6 +37,7 @@ class LaneDirectory {
     LaneIndex plain = kNoLane;  // The lane of tasks that may run anywhere.
     absl::flat_hash_map<Pins, absl::btree_map<SelectorNumber, LaneIndex>> placed;
     size_t lanes = 0;
+    SelectorNumber route = 0;                 // 0: none.
     absl::btree_set<SessionNumber> sessions;  // That implement it, whatever fits.
   };
   // Where a lane is.
@@ -64,6 +65,11 @@ class LaneDirectory {
                   const Labels& labels);
   void RemoveSession(SessionNumber session);
 
+  // What every session must match to get tasks of this type; null: nothing.
+  void SetRoute(std::string_view name_space, std::string_view type, const Selector* selector);
+  // Of a type, in no order; all of a type whose lanes would change with its route.
+  std::vector<LaneIndex> LanesOf(std::string_view name_space, std::string_view type) const;
+
   // In ascending order.
   std::vector<SessionNumber> SessionsFor(const Place& place);
   std::vector<LaneIndex> LanesFor(SessionNumber session);
@@ -83,16 +89,21 @@ class LaneDirectory {
 
   Type* FindType(std::string_view name_space, std::string_view type) const;
   bool Fits(SessionNumber session, const Place& place);
+  bool IsRouted(const Type& type, LabelSetNumber labels) {
+    return type.route == 0 || verdicts_.Matches(type.route, labels);
+  }
   const Sessions* FindPinned(std::string_view name_space, std::string_view label,
                              const std::string& value) const;
   // The fewest sessions among which all that fit are.
   const Sessions& Candidates(const Place& place) const;
   std::string WhyNot(SessionNumber session, const Place& place) const;
+  size_t DistanceOf(SessionNumber session, const Place& place) const;
 
   // Keys are views of the types' own names.
   absl::flat_hash_map<std::pair<std::string_view, std::string_view>, std::unique_ptr<Type>> types_;
   absl::flat_hash_map<SessionNumber, Session> sessions_;
   absl::flat_hash_map<std::string, Sessions> pinned_;  // By namespace, label and value.
+  absl::flat_hash_map<std::pair<std::string, std::string>, SelectorNumber> routes_;
   Verdicts verdicts_;
   uint64_t changes_ = 1;
 };

@@ -49,6 +49,28 @@ void Matcher::FreeUnused(size_t keep) {
   });
 }
 
+void Matcher::SetRoute(std::string_view name_space, std::string_view type,
+                       const Selector* selector) {
+  const std::vector<LaneIndex> lanes = directory_.LanesOf(name_space, type);
+  std::vector<std::vector<SessionNumber>> before;
+  before.reserve(lanes.size());
+  for (const LaneIndex lane : lanes) before.push_back(directory_.SessionsFor(lanes_[lane]->place));
+  directory_.SetRoute(name_space, type, selector);
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    const std::vector<SessionNumber> after = directory_.SessionsFor(lanes_[lanes[i]]->place);
+    for (const SessionNumber session : before[i]) {
+      if (!std::ranges::binary_search(after, session)) Part(lanes[i], session);
+    }
+    std::erase_if(lanes_[lanes[i]]->ring, [&](const Seat& seat) {
+      return !std::ranges::binary_search(after, seat.session);
+    });
+    for (const SessionNumber session : after) {
+      if (!std::ranges::binary_search(before[i], session)) Join(lanes[i], session);
+    }
+    Activate(lanes[i]);
+  }
+}
+
 void Matcher::CountSelector(LaneIndex lane, bool used) {
   const LaneDirectory::Place& place = lanes_[lane]->place;
   if (place.selector == 0) return;
@@ -136,7 +158,7 @@ void Matcher::Join(LaneIndex lane, SessionNumber session) {
   if (entry.room > 0) TakeSeat(lane, {session, entry.opening});
 }
 
-// Its seat, if it has one, is to go with the lane.
+// Its seat, if it has one, is to go as well.
 void Matcher::Part(LaneIndex lane, SessionNumber session) {
   Session& entry = sessions_.at(session);
   --lanes_[lane]->members;
@@ -226,9 +248,15 @@ WaitCause Matcher::CauseOf(LaneIndex lane) const {
 
 const std::shared_ptr<const PlacementView>& Matcher::ViewOf(LaneIndex lane) const {
   const Lane& entry = *lanes_[lane];
-  if (entry.place.placement != nullptr && entry.viewed != directory_.changes()) {
-    entry.view = std::make_shared<const PlacementView>(PlacementView{
-        *entry.place.placement, entry.members > 0 ? "" : directory_.WhyNone(entry.place)});
+  const LaneDirectory::Place& place = entry.place;
+  if (place.placement == nullptr && place.type->route == 0) {
+    static const auto& anywhere = *new std::shared_ptr<const PlacementView>();
+    return anywhere;
+  }
+  if (entry.viewed != directory_.changes()) {
+    entry.view = std::make_shared<const PlacementView>(
+        PlacementView{place.placement == nullptr ? Placement() : *place.placement,
+                      entry.members > 0 ? "" : directory_.WhyNone(place)});
     entry.viewed = directory_.changes();
   }
   return entry.view;

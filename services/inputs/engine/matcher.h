@@ -64,6 +64,10 @@ class Matcher {
   std::string_view name_space(LaneIndex lane) const { return lanes_[lane]->name_space; }
   std::string_view type(LaneIndex lane) const { return lanes_[lane]->type; }
 
+  // What every session must match to get tasks of this type; null: nothing. Holds at once. O(lanes
+  // of the type × sessions that implement it).
+  void SetRoute(std::string_view name_space, std::string_view type, const Selector* selector);
+
   // A task of the lane became READY.
   void Push(LaneIndex lane, TaskIndex task);
   // A READY task left without a match.
@@ -84,7 +88,7 @@ class Matcher {
 
   // Why a READY task of the lane is not dispatched.
   WaitCause CauseOf(LaneIndex lane) const;
-  // Null when its tasks may run anywhere.
+  // Null when its tasks may run anywhere, or have a route alone and wait for nothing else.
   const std::shared_ptr<const PlacementView>& ViewOf(LaneIndex lane) const;
   size_t ready(LaneIndex lane) const { return lanes_[lane]->ready.size(); }
 

@@ -168,6 +168,7 @@ struct SessionView {
   bool connected = false;
   uint32_t max_held = 0;
   uint32_t held = 0;
+  bool leaving = false;  // Was asked to, on this connection.
   absl::Time connected_at;
 };
 

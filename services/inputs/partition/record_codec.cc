@@ -20,6 +20,9 @@ constexpr size_t kFirstFormatHashes = 8;
 constexpr size_t kSecondFormatHashes = 9;
 constexpr uint64_t kThirdFormat = 3;  // Optional parts of specs, hashes with their number.
 
+// What an object record is.
+constexpr uint64_t kRouteObject = 1;
+
 // Optional parts of a spec, in ascending order behind all its fields.
 enum class SpecPart : uint64_t { kEnd = 0, kPlacement = 1 };
 
@@ -97,18 +100,20 @@ Effect ReadEffect(ByteReader& reader) {
   return effect;
 }
 
+// None when it is empty; one that does not parse is damage.
+std::optional<Selector> ReadSelector(ByteReader& reader) {
+  const std::string_view text = reader.Text();
+  if (text.empty()) return std::nullopt;
+  auto parsed = Selector::Parse(text);
+  if (parsed.ok()) return *std::move(parsed);
+  reader.Fail();
+  return std::nullopt;
+}
+
 std::shared_ptr<const Placement> ReadPlacement(ByteReader& reader) {
   ByteReader fields(reader.Text());
   auto placement = std::make_shared<Placement>();
-  const std::string_view selector = fields.Text();
-  if (!selector.empty()) {
-    auto parsed = Selector::Parse(selector);
-    if (parsed.ok()) {
-      placement->selector = *std::move(parsed);
-    } else {
-      reader.Fail();
-    }
-  }
+  placement->selector = ReadSelector(fields);
   placement->pins.executor = fields.Text();
   placement->pins.app = fields.Text();
   placement->pins.owner = fields.Text();
@@ -377,6 +382,24 @@ absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes) {
       exception.conflict = reader.Text();
       record.exceptions.push_back(std::move(exception));
     }
+  });
+}
+
+void Encode(const RouteRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Unsigned(kRouteObject);
+  writer.Text(record.name_space);
+  writer.Text(record.type);
+  writer.Text(record.selector.has_value() ? record.selector->canonical() : "");
+}
+
+absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes) {
+  return Decode<RouteRecord>("object", bytes, [](ByteReader& reader, RouteRecord& record) {
+    if (reader.Unsigned() != kRouteObject) reader.Fail();
+    record.name_space = reader.Text();
+    record.type = reader.Text();
+    record.selector = ReadSelector(reader);
+    if (!record.selector.has_value()) reader.Fail();
   });
 }
 

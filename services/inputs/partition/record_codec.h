@@ -38,6 +38,7 @@ void Encode(const DispatchGroupRecord& record, std::string& bytes);
 void Encode(const SessionRecord& record, std::string& bytes);
 void Encode(const ReferenceRecord& record, std::string& bytes);
 void Encode(const RequestRecord& record, std::string& bytes);
+void Encode(const RouteRecord& record, std::string& bytes);
 void Encode(uint64_t number, std::string& bytes);
 // Names that several tasks share are written once.
 void Encode(const std::vector<TaskView>& ended, std::string& bytes);
@@ -47,6 +48,7 @@ absl::StatusOr<DispatchGroupRecord> DecodeGroup(std::string_view bytes);
 absl::StatusOr<SessionRecord> DecodeSession(std::string_view bytes);
 absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes);
 absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes);
+absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes);
 absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes);
 absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes);
 

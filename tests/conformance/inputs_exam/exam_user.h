@@ -55,6 +55,21 @@ class User {
                                            v1::ListExecutorsRequest());
   }
 
+  absl::StatusOr<v1::ControlExecutorsResponse> ControlExecutors(
+      const v1::ControlExecutorsRequest& request) {
+    return Call<v1::ControlExecutorsResponse>(&v1::InputsService::Stub::ControlExecutors, request);
+  }
+  absl::Status SetRoute(const std::string& type, const std::string& selector) {
+    v1::SetRouteRequest request;
+    request.set_type(type);
+    request.set_selector(selector);
+    return Call<v1::SetRouteResponse>(&v1::InputsService::Stub::SetRoute, request).status();
+  }
+  absl::StatusOr<v1::ListRoutesResponse> Routes() {
+    return Call<v1::ListRoutesResponse>(&v1::InputsService::Stub::ListRoutes,
+                                        v1::ListRoutesRequest());
+  }
+
   std::string SpawnOne(const std::string& id, const std::string& payload = "p") {
     auto request = Request(id);
     request.mutable_specs(0)->set_payload(payload);

@@ -14,7 +14,6 @@ using absl::Milliseconds;
 using absl::Minutes;
 using absl::Seconds;
 
-constexpr uint64_t kTypes = 3;
 constexpr size_t kMostCommitting = 4;
 
 EngineOptions Options(uint64_t seed) {
@@ -114,6 +113,8 @@ void EngineWalk::Step() {
   if (kind < 630) return HearOutputs();
   if (kind < 720) return Wait();
   if (kind < 724) return Crash();
+  if (kind < 730) return ChangeRoute();
+  if (kind < 734) return AskToLeave(executor);
   Work(executor);
 }
 
@@ -333,6 +334,7 @@ void EngineWalk::Connect(Executor& executor) {
   command.labels = Label(executor);
   executor.max_held = command.max_held;
   executor.paused = false;
+  executor.leaving = false;
   const auto verdicts = engine_->OpenSession(command, now_, open_.effects);
   Expect(verdicts.ok() && verdicts->size() == held.size(), "hello is answered item by item");
   CheckHello(executor, held, *verdicts);
@@ -529,6 +531,10 @@ void EngineWalk::Crash() {
   now_.steady = Seconds(Pick(1'000));
   now_.wall += Seconds(Pick(60));
   engine_ = records_.Recover(options_, now_, open_.effects);
+  routes_.clear();
+  for (const auto& [number, route] : records_.routes) {
+    routes_.insert_or_assign(std::pair(route.name_space, route.type), *route.selector);
+  }
 }
 
 // ---- Promises ----
@@ -547,6 +553,7 @@ void EngineWalk::CheckGroup(const Effects& effects) {
     const Executor* const executor = Connected(message.connection);
     Expect(executor != nullptr, "dispatches go to connected sessions");
     Expect(!executor->paused, "a paused session gets nothing");
+    Expect(!executor->leaving, "who was asked to leave gets nothing new");
     CheckPlaced(message, *executor);
   }
   for (const auto& message : effects.controls) Expect(message.connection != 0, "controls reach");
@@ -652,6 +659,7 @@ void EngineWalk::Drain() {
     executor.session = SessionOf(next_session_++);
     executor.connection = next_connection_++;
     executor.paused = false;
+    executor.leaving = false;
     executor.types = {types.begin(), types.end()};
     (void)engine_->OpenSession({.session = executor.session,
                                 .caller = executor.caller,
@@ -704,6 +712,7 @@ void EngineWalk::CheckEmpty() {
   Expect(records_.sessions.empty(), "no session stays");
   Expect(records_.references.empty(), "no reference stays");
   Expect(records_.requests.empty(), "no request stays");
+  Expect(records_.routes.size() == routes_.size(), "routes stay until they are removed");
   Expect(records_.history.empty() && records_.dead.empty(), "no history stays");
   Expect(engine_->history().size() == 0 && engine_->dead().size() == 0, "history is forgotten");
   Expect(engine_->Sessions("even").empty() && engine_->Sessions("odd").empty(), "no session lives");

@@ -69,6 +69,7 @@ class EngineWalk {
     ConnectionId connection = 0;
     uint32_t max_held = 0;
     bool paused = false;
+    bool leaving = false;
     std::map<TaskId, Handler> handlers;
   };
   struct Group {
@@ -93,6 +94,8 @@ class EngineWalk {
     uint32_t dispatch;
     std::optional<TaskState> end;
   };
+
+  static constexpr uint64_t kTypes = 3;
 
   // One step each.
   void Spawn();
@@ -131,10 +134,12 @@ class EngineWalk {
   // Placement.
   void Place(TaskSpec& spec);
   Labels Label(Executor& executor);
-  static bool Fits(const Executor& executor, const Placement* placement);
+  bool Fits(const Executor& executor, const std::string& type, const Placement* placement) const;
   void CheckPlaced(const DispatchMessage& message, const Executor& executor);
   void CheckCause(const TaskView& view);
   void CancelWhatFitsNobody();
+  void ChangeRoute();
+  void AskToLeave(Executor& executor);
   void Expect(bool holds, const std::string& promise) const;
 
   uint64_t Pick(uint64_t below) { return random_() % below; }
@@ -163,9 +168,10 @@ class EngineWalk {
   ConnectionId next_connection_ = 1;
   uint64_t next_session_ = 1;
   std::vector<Submission> submissions_;
-  std::map<TaskId, ModelTask> tasks_;                              // Accepted ones.
-  std::vector<TaskId> recent_;                                     // Ids to pick from.
-  std::map<TaskId, std::shared_ptr<const Placement>> placements_;  // Of spawns, as they came.
+  std::map<TaskId, ModelTask> tasks_;                               // Accepted ones.
+  std::vector<TaskId> recent_;                                      // Ids to pick from.
+  std::map<std::pair<std::string, std::string>, Selector> routes_;  // Of the engine that lives.
+  std::map<TaskId, std::shared_ptr<const Placement>> placements_;   // Of spawns, as they came.
   std::map<std::string, int> counts_;
 };
 

@@ -73,7 +73,10 @@ Labels EngineWalk::Label(Executor& executor) {
   return *Labels::Make(std::move(labels));
 }
 
-bool EngineWalk::Fits(const Executor& executor, const Placement* placement) {
+bool EngineWalk::Fits(const Executor& executor, const std::string& type,
+                      const Placement* placement) const {
+  const auto route = routes_.find(std::pair(executor.name_space, type));
+  if (route != routes_.end() && !Holds(route->second, executor.labels)) return false;
   if (placement == nullptr) return true;
   const auto has = [&](const char* label, const std::string& pin) {
     return pin.empty() || executor.labels.at(label) == pin;
@@ -83,12 +86,38 @@ bool EngineWalk::Fits(const Executor& executor, const Placement* placement) {
          (!placement->selector.has_value() || Holds(*placement->selector, executor.labels));
 }
 
+void EngineWalk::ChangeRoute() {
+  const std::pair<std::string, std::string> key(Chance(50) ? "even" : "odd", TypeOf(Pick(kTypes)));
+  std::optional<Selector> selector;
+  if (Chance(50)) selector = *Selector::Parse(kConditions[Pick(kConditions.size())].selector);
+  const bool known = routes_.contains(key);
+  const auto status = engine_->SetRoute(key.first, key.second, selector, open_.effects);
+  Expect(status.ok() == (selector.has_value() || known),
+         "a route that is not there is not removed");
+  if (!status.ok()) return;
+  ++counts_["route"];
+  routes_.erase(key);
+  if (selector.has_value()) routes_.insert_or_assign(key, *selector);
+}
+
+void EngineWalk::AskToLeave(Executor& executor) {
+  constexpr std::array kVerbs = {ExecutorVerb::kDrain, ExecutorVerb::kBounce, ExecutorVerb::kKick};
+  const auto status =
+      engine_->ControlExecutor(executor.name_space, executor.session, kVerbs[Pick(kVerbs.size())],
+                               absl::Seconds(1), open_.effects);
+  Expect(status.ok() == (executor.connection != 0), "who is connected can be asked to leave");
+  if (!status.ok()) return;
+  ++counts_["asked to leave"];
+  executor.leaving = true;
+}
+
 void EngineWalk::CheckPlaced(const DispatchMessage& message, const Executor& executor) {
   const auto placement = placements_.find(message.task);
   if (placement == placements_.end()) return;
   ++counts_["placed"];
   Expect(executor.types.contains(std::string(message.type)), "executors get their types");
-  Expect(Fits(executor, placement->second.get()), "a task is dispatched where it fits");
+  Expect(Fits(executor, std::string(message.type), placement->second.get()),
+         "a task is dispatched where it fits");
 }
 
 void EngineWalk::CheckCause(const TaskView& view) {
@@ -97,7 +126,7 @@ void EngineWalk::CheckCause(const TaskView& view) {
   for (const Executor& executor : executors_) {
     if (executor.connection == 0 || executor.name_space != view.name_space) continue;
     if (!executor.types.contains(view.type)) continue;
-    if (Fits(executor, view.place == nullptr ? nullptr : &view.place->placement)) {
+    if (Fits(executor, view.type, view.place == nullptr ? nullptr : &view.place->placement)) {
       expected = WaitCause::kNoCredit;
       break;
     }

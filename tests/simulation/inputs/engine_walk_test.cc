@@ -48,7 +48,9 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "too many dispatches",
                                  "placed",
                                  "fits nobody",
-                                 "selectors refused"}) {
+                                 "selectors refused",
+                                 "route",
+                                 "asked to leave"}) {
     CAPTURE(what);
     CHECK(counts[what] > 20);
   }

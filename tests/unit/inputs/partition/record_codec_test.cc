@@ -90,6 +90,7 @@ const DispatchGroupRecord kGroup{
 const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
 const ReferenceRecord kReference{
     Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10}};
+const RouteRecord kRoute{"default", "text.wordcount", *Selector::Parse("version in ('1', '2')")};
 const RequestRecord kRequest{.request = {1, ~0ULL},
                              .content = {3, 4},
                              .created = kTime,
@@ -131,6 +132,7 @@ std::vector<Kind> EveryKind() {
           {"session", Bytes(kSession), status(DecodeSession)},
           {"reference", Bytes(kReference), status(DecodeReference)},
           {"request", Bytes(kRequest), status(DecodeRequest)},
+          {"object", Bytes(kRoute), status(DecodeRoute)},
           {"number", Bytes(uint64_t{0x0123456789ABCDEF}), status(DecodeNumber)},
           {"ended", Bytes(EndedTasks()), status(DecodeEnded)}};
 }
@@ -179,6 +181,7 @@ TEST_CASE("Records of every kind give back what was written") {
   CHECK(*DecodeSession(Bytes(kSession)) == kSession);
   CHECK(*DecodeReference(Bytes(kReference)) == kReference);
   CHECK(*DecodeRequest(Bytes(kRequest)) == kRequest);
+  CHECK(*DecodeRoute(Bytes(kRoute)) == kRoute);
   CHECK(*DecodeNumber(Bytes(uint64_t{1} << 63)) == uint64_t{1} << 63);
 
   const auto ended = DecodeEnded(Bytes(EndedTasks()));
@@ -324,6 +327,13 @@ TEST_CASE("A placement that does not parse, or asks for nothing, is damage") {
   CheckDataLoss(DecodeSpec(with_placement(std::string("\1a\0\0\0", 5))).status());
   CheckDataLoss(DecodeSpec(with_placement(std::string(4, '\0'))).status());
   CheckDataLoss(DecodeSpec(with_placement(std::string("\0\1x\0\0\0", 6))).status());
+}
+
+TEST_CASE("An object that is no route, or a route without a selector, is damage") {
+  std::string bytes = Bytes(kRoute);
+  bytes[1] = 2;
+  CheckDataLoss(DecodeRoute(bytes).status());
+  CheckDataLoss(DecodeRoute(Bytes(RouteRecord{"default", "t", std::nullopt})).status());
 }
 
 TEST_CASE("An effect that is none is damage") {
