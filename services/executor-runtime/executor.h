@@ -86,7 +86,8 @@ class Executor {
   // is read, neither pings nor cancellations.
   virtual absl::Status HandleInline(std::string_view type, Handler handler) = 0;
 
-  // Connects and works until Drain or Stop. Returns OK when nothing is left undone,
+  // Connects and works until Drain or Stop, or until an operator asks it through Inputs to drain or
+  // to end. Returns OK when nothing is left undone,
   // DEADLINE_EXCEEDED when a drain ended before everything was confirmed, or what Inputs said when
   // trying again is no use: INVALID_ARGUMENT, NOT_FOUND (no such namespace), PERMISSION_DENIED,
   // UNIMPLEMENTED. Called once; FAILED_PRECONDITION otherwise, or without a handler.
