@@ -28,6 +28,7 @@ std::unique_ptr<Command> MakeGetCommand();
 std::unique_ptr<Command> MakeListCommand();
 std::unique_ptr<Command> MakeCancelCommand();
 std::unique_ptr<Command> MakeExecutorsCommand();
+std::unique_ptr<Command> MakeRouteCommand();
 std::unique_ptr<Command> MakeEventsCommand();
 std::unique_ptr<Command> MakeMapCommand();
 std::unique_ptr<Command> MakeVersionCommand();

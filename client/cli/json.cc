@@ -85,7 +85,12 @@ Json ToJson(const ExecutorInfo& executor) {
           {"connected", executor.connected},
           {"max_held", executor.max_held},
           {"held", executor.held},
+          {"leaving", executor.leaving},
           {"connected_at", TimeText(executor.connected_at)}};
+}
+
+Json ToJson(const Route& route) {
+  return {{"type", route.type}, {"selector", TextOrNull(route.selector)}};
 }
 
 Json ToJson(const Event& event) {

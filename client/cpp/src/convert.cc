@@ -21,15 +21,6 @@ absl::Status Infinite(std::string_view field) {
                          absl::StrCat(platform::ToAbsl(field), " is infinite"));
 }
 
-absl::Status SetDuration(std::string_view field, absl::Duration from,
-                         google::protobuf::Duration& to) {
-  if (from == absl::InfiniteDuration() || from == -absl::InfiniteDuration()) return Infinite(field);
-  const int64_t seconds = absl::IDivDuration(from, absl::Seconds(1), &from);
-  to.set_seconds(seconds);
-  to.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(from)));
-  return absl::OkStatus();
-}
-
 absl::Status SetTime(std::string_view field, absl::Time from, google::protobuf::Timestamp& to) {
   if (from == absl::InfiniteFuture() || from == absl::InfinitePast()) return Infinite(field);
   const int64_t seconds = absl::ToUnixSeconds(from);
@@ -142,6 +133,15 @@ absl::Time CreationTime(TaskId id) {
 }
 
 }  // namespace
+
+absl::Status SetDuration(std::string_view field, absl::Duration from,
+                         google::protobuf::Duration& to) {
+  if (from == absl::InfiniteDuration() || from == -absl::InfiniteDuration()) return Infinite(field);
+  const int64_t seconds = absl::IDivDuration(from, absl::Seconds(1), &from);
+  to.set_seconds(seconds);
+  to.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(from)));
+  return absl::OkStatus();
+}
 
 absl::Status CheckText(std::string_view field, std::string_view value) {
   if (google::protobuf::internal::IsStructurallyValidUTF8(value.data(),
@@ -276,6 +276,7 @@ ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo from) {
   executor.connected = from.connected();
   executor.max_held = from.max_held();
   executor.held = from.held();
+  executor.leaving = from.leaving();
   executor.connected_at = ToTime(from.connected_at());
   return executor;
 }

@@ -296,6 +296,36 @@ absl::StatusOr<std::vector<ExecutorInfo>> FakeKantoku::Server::ListExecutors(
   return executors;
 }
 
+std::vector<absl::Status> FakeKantoku::Server::ControlExecutors(ControlExecutorsRequest request) {
+  std::vector<absl::Status> statuses;
+  for (const std::string& id : request.session_ids) {
+    statuses.push_back(platform::Error(absl::StatusCode::kNotFound, "NO_SUCH_SESSION",
+                                       absl::StrCat("session_ids: there is no session ", id)));
+  }
+  return statuses;
+}
+
+absl::Status FakeKantoku::Server::SetRoute(SetRouteRequest request) {
+  platform::MutexLock lock(mutex_);
+  const auto key = std::make_pair(request.namespace_name, request.route.type);
+  if (!request.route.selector.empty()) {
+    routes_[key] = request.route.selector;
+    return absl::OkStatus();
+  }
+  if (routes_.erase(key) > 0) return absl::OkStatus();
+  return platform::Error(absl::StatusCode::kNotFound, "NO_SUCH_ROUTE",
+                         absl::StrCat("type: there is no route for \"", request.route.type, "\""));
+}
+
+absl::StatusOr<std::vector<Route>> FakeKantoku::Server::ListRoutes(ListRoutesRequest request) {
+  platform::MutexLock lock(mutex_);
+  std::vector<Route> routes;
+  for (const auto& [key, selector] : routes_) {
+    if (key.first == request.namespace_name) routes.push_back({key.second, selector});
+  }
+  return routes;
+}
+
 absl::StatusOr<EventPage> FakeKantoku::Server::ReadEvents(ReadEventsRequest request) {
   return events_->Read(request);
 }

@@ -97,7 +97,21 @@ struct ExecutorInfo {
   bool connected = false;  // Otherwise its grace runs.
   uint32_t max_held = 0;
   uint32_t held = 0;
+  bool leaving = false;  // Was asked to drain, to bounce or to end: gets nothing new.
   absl::Time connected_at;
+};
+
+// What may be asked of an executor.
+enum class ExecutorVerb : uint8_t {
+  kDrain = 1,  // Takes nothing more, hands back its queue, finishes what runs, and ends.
+  kBounce,     // Leaves the connection, and comes back after the delay as the same session.
+  kKick,       // As kDrain, but asks its handlers to stop at once.
+};
+
+// Which executors get tasks of a type at all, beside what each task asks for.
+struct Route {
+  std::string type;
+  std::string selector;
 };
 
 }  // namespace kantoku
