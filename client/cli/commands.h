@@ -30,6 +30,7 @@ std::unique_ptr<Command> MakeListCommand();
 // cancel, interrupt, pause, resume and step.
 std::vector<std::unique_ptr<Command>> MakeControlCommands();
 std::unique_ptr<Command> MakeExecutorsCommand();
+std::unique_ptr<Command> MakeRouteCommand();
 std::unique_ptr<Command> MakeEventsCommand();
 std::unique_ptr<Command> MakeMapCommand();
 std::unique_ptr<Command> MakeVersionCommand();

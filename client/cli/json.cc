@@ -24,6 +24,13 @@ void PutData(const std::string& data, Json& json) {
   }
 }
 
+Json PlacementJson(const PlacementPolicy& placement) {
+  return {{"selector", TextOrNull(placement.selector)},
+          {"executor", TextOrNull(placement.executor)},
+          {"app", TextOrNull(placement.app)},
+          {"owner", TextOrNull(placement.owner)}};
+}
+
 Json ErrorJson(const TaskError& error) {
   return {{"reason", error.reason}, {"message", error.message}};
 }
@@ -42,6 +49,8 @@ Json ToJson(const TaskInfo& info) {
           {"type", info.type},
           {"state", Word(ToString(info.state))},
           {"wait_cause", TextOrNull(ToString(info.wait_cause))},
+          {"wait_detail", TextOrNull(info.wait_detail)},
+          {"placement", info.placement.has_value() ? PlacementJson(*info.placement) : Json()},
           {"reference", TextOrNull(info.reference)},
           {"priority", info.priority},
           {"owner", info.owner},
@@ -90,10 +99,17 @@ Json ToJson(const ExecutorInfo& executor) {
           {"executor_owner", executor.executor_owner},
           {"client_id", executor.client_id},
           {"types", executor.types},
+          {"labels", executor.labels.empty() ? Json::object() : Json(executor.labels)},
+          {"version", TextOrNull(executor.version)},
           {"connected", executor.connected},
           {"max_held", executor.max_held},
           {"held", executor.held},
+          {"leaving", executor.leaving},
           {"connected_at", TimeText(executor.connected_at)}};
+}
+
+Json ToJson(const Route& route) {
+  return {{"type", route.type}, {"selector", TextOrNull(route.selector)}};
 }
 
 Json ToJson(const Event& event) {

@@ -21,6 +21,7 @@ Json ToJson(const TaskInfo& info);
 Json ToJson(const Item& item);
 Json ToJson(const Output& output);
 Json ToJson(const ExecutorInfo& executor);
+Json ToJson(const Route& route);
 Json ToJson(const Event& event);
 Json ToJson(const absl::Status& error);
 

@@ -47,6 +47,16 @@ class SpawnCommand final : public Command {
                    "What a second run would do; once: harm, so the handler begins at most once")
         ->type_name("pure|idempotent|once")
         ->check(CLI::IsMember(kEffects).description(""));
+    app.add_option(
+           "--on", placement_.selector,
+           "Only where this holds of the executor's labels: 'gpu == \"true\" && mem_gib >= 16'")
+        ->type_name("SELECTOR");
+    app.add_option("--on-executor", placement_.executor, "Only on the executor of this name")
+        ->type_name("NAME");
+    app.add_option("--on-app", placement_.app, "Only on executors that this app connected")
+        ->type_name("APP");
+    app.add_option("--on-owner", placement_.owner, "Only on executors of this owner")
+        ->type_name("OWNER");
     app.add_flag("--no-parent", no_parent_,
                  "In a command of an executor: not a child of that command's task");
     auto* await = app.add_flag("--await", await_,
@@ -107,6 +117,7 @@ class SpawnCommand final : public Command {
       task.With(Retry(RetryPolicy{.max_attempts = attempts_, .non_retryable_reasons = no_retry_}));
     }
     if (!effect_.empty()) task.With(Effect(kEffects.at(effect_)));
+    if (placement_ != PlacementPolicy()) task.With(Placement(placement_));
     return task;
   }
 
@@ -122,6 +133,7 @@ class SpawnCommand final : public Command {
   std::vector<std::string> no_retry_;
   std::string effect_;
   bool no_parent_ = false;
+  PlacementPolicy placement_;
   bool await_ = false;
   bool stream_ = false;
 };

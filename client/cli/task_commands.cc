@@ -24,6 +24,8 @@ void PrintDetails(const Context& context, const TaskInfo& info) {
   line("task", info.id.ToString());
   line("type", OneLine(info.type));
   line("state", StateText(info));
+  line("because", OneLine(info.wait_detail));
+  line("placement", info.placement.has_value() ? PlacementText(*info.placement) : "");
   line("error", info.last_error.has_value() ? ErrorText(*info.last_error) : "");
   line("progress",
        info.progress.has_value() ? absl::StrFormat("%.0f%%", *info.progress * 100) : "");

@@ -1,9 +1,12 @@
 #include "client/cli/text.h"
 
 #include <algorithm>
+#include <array>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 namespace kantoku::cli {
 
@@ -98,10 +101,32 @@ std::string_view WaitText(WaitCause cause) {
       return "a free executor";
     case WaitCause::kExecutorQueue:
       return "its turn in the executor";
+    case WaitCause::kPlacementUnmatched:
+      return "an executor that fits";
     case WaitCause::kPaused:
       return "somebody to resume it";
   }
   return "";
+}
+
+std::string PlacementText(const PlacementPolicy& placement) {
+  std::vector<std::string> parts;
+  if (!placement.selector.empty()) parts.push_back(OneLine(placement.selector));
+  if (!placement.executor.empty()) parts.push_back("executor " + OneLine(placement.executor));
+  if (!placement.app.empty()) parts.push_back("app " + OneLine(placement.app));
+  if (!placement.owner.empty()) parts.push_back("owner " + OneLine(placement.owner));
+  return absl::StrJoin(parts, ", ");
+}
+
+std::string LabelsText(const std::map<std::string, std::string>& labels) {
+  static constexpr std::array<std::string_view, 4> kShownElsewhere = {"app", "executor", "owner",
+                                                                      "version"};
+  std::string text;
+  for (const auto& [name, value] : labels) {
+    if (std::ranges::find(kShownElsewhere, name) != kShownElsewhere.end()) continue;
+    absl::StrAppend(&text, text.empty() ? "" : " ", OneLine(name), "=", OneLine(value));
+  }
+  return text.empty() ? "-" : text;
 }
 
 std::string ErrorText(const TaskError& error) {

@@ -2,6 +2,7 @@
 #define KANTOKU_CLIENT_CLI_TEXT_H_
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,10 @@ std::string SizeText(size_t bytes);
 
 // What a task waits for: "an executor of its type"; empty when it does not wait.
 std::string_view WaitText(WaitCause cause);
+// "gpu == "true", owner anna"
+std::string PlacementText(const PlacementPolicy& placement);
+// "gpu=true mem_gib=16", without those that the server sets; "-" when there are no others.
+std::string LabelsText(const std::map<std::string, std::string>& labels);
 // "REASON: message", or what there is of it.
 std::string ErrorText(const TaskError& error);
 

@@ -2,42 +2,12 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "client/cli/commands.h"
 #include "client/cli/text.h"
 
-// Who works, and what happens.
+// What happens.
 namespace kantoku::cli {
 namespace {
-
-class ExecutorsCommand final : public Command {
- public:
-  std::string name() const override { return "executors"; }
-  std::string description() const override { return "Lists executors, and what they can run"; }
-  void AddTo(CLI::App&) override {}
-  ExitCode Run(const Context& context) override {
-    auto client = context.Connect();
-    if (!client.ok()) return context.Fail(client.status());
-    const auto executors = client->ListExecutors(context.call_options());
-    if (!executors.ok()) return context.Fail(executors.status());
-    std::vector<std::vector<std::string>> rows;
-    for (const ExecutorInfo& executor : *executors) {
-      if (context.json()) context.Print(ToJson(executor));
-      rows.push_back({executor.session_id, OneLine(executor.name),
-                      executor.connected ? "connected" : "lost, in its grace",
-                      absl::StrCat(executor.held, "/", executor.max_held),
-                      AgeText(context.now() - executor.connected_at),
-                      OneLine(absl::StrJoin(executor.types, ", "))});
-    }
-    if (context.json()) return ExitCode::kOk;
-    if (rows.empty()) {
-      context.Note("no executors");
-    } else {
-      context.PrintTable({"SESSION", "NAME", "STATE", "HOLDS", "SINCE", "TYPES"}, rows);
-    }
-    return ExitCode::kOk;
-  }
-};
 
 class EventsCommand final : public Command {
  public:
@@ -138,7 +108,6 @@ class VersionCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> MakeExecutorsCommand() { return std::make_unique<ExecutorsCommand>(); }
 std::unique_ptr<Command> MakeEventsCommand() { return std::make_unique<EventsCommand>(); }
 std::unique_ptr<Command> MakeVersionCommand() { return std::make_unique<VersionCommand>(); }
 

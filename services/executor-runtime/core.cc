@@ -250,6 +250,8 @@ void Core::Connect(absl::Duration now, Actions& actions) {
   hello.set_namespace_(options_.name_space);
   hello.set_name(options_.name);
   for (const auto& [type, registration] : handlers_) hello.add_types(type);
+  hello.mutable_labels()->insert(options_.labels.begin(), options_.labels.end());
+  hello.set_version(options_.version);
   ledger_->FillHello(hello);
   hello.set_connection(++hellos_);
   liveness_.OnHelloSent(now);

@@ -119,6 +119,9 @@ class Core final : public Executor, private PullStream::Listener {
   void ReadReports(inputs::v1::PullResponse& frame, absl::Duration now, Actions& actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  void ReadExecutorControl(const inputs::v1::ExecutorControl& control, Actions& actions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   // What follows from the present state.
   void Collect(absl::Duration now, Actions& actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // A context for a call to Outputs that sends so many bytes.
@@ -189,6 +192,7 @@ class Core final : public Executor, private PullStream::Listener {
   bool speak_ ABSL_GUARDED_BY(mu_) = false;           // Even what is not urgent.
   bool lost_ ABSL_GUARDED_BY(mu_) = false;  // Handlers were stopped since the last welcome.
   absl::Duration connect_at_ ABSL_GUARDED_BY(mu_) = absl::ZeroDuration();
+  absl::Duration bounce_until_ ABSL_GUARDED_BY(mu_) = -absl::InfiniteDuration();
   absl::Duration welcome_by_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();
   absl::Duration progress_at_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();
   std::optional<uint64_t> pong_ ABSL_GUARDED_BY(mu_);

@@ -39,6 +39,8 @@ std::string_view NameOf(StopCause cause) {
   switch (cause) {
     case StopCause::kCancelled:
       return "CANCELLED";
+    case StopCause::kInterrupted:
+      return "INTERRUPTED";
     case StopCause::kTimeout:
       return "TIMEOUT";
     case StopCause::kRevoked:
@@ -183,12 +185,43 @@ void Core::ReadReports(inputs::v1::PullResponse& frame, absl::Duration now, Acti
   }
   for (const auto& control : frame.controls()) ledger_->OnControl(control, now);
   for (auto& renewal : *frame.mutable_renewals()) ledger_->OnRenewal(renewal);
+  if (frame.has_executor_control()) ReadExecutorControl(frame.executor_control(), actions);
   if (frame.has_drain()) actions.lines.emplace_back(LogLevel::kInfo, "inputs is about to stop");
   if (frame.has_ping()) pong_ = frame.ping().number();
   if (frame.has_pong()) {
     liveness_.OnPong(frame.pong().number());
     // Only now: a server that welcomes and breaks off must not be asked in a circle.
     reconnect_.Reset();
+  }
+}
+
+// What an operator asks of us. A verb that is not known here changes nothing: Inputs gives us no
+// more tasks anyway.
+void Core::ReadExecutorControl(const inputs::v1::ExecutorControl& control, Actions& actions) {
+  const absl::Duration now = Steady();
+  switch (control.verb()) {
+    case inputs::v1::EXECUTOR_VERB_DRAIN:
+      actions.lines.emplace_back(LogLevel::kInfo, "inputs asks for a drain");
+      if (ending_ != Ending::kNo) return;
+      ending_ = Ending::kFinishing;
+      ending_until_ = now + options_.drain_limit;
+      return;
+    case inputs::v1::EXECUTOR_VERB_KICK:
+      actions.lines.emplace_back(LogLevel::kWarn, "inputs asks to end at once");
+      if (ending_ == Ending::kStopping || ending_ >= Ending::kConfirming) return;
+      ledger_->StopHandlers(StopCause::kDraining);
+      ending_ = Ending::kStopping;
+      ending_until_ = now + options_.stop_patience;
+      return;
+    case inputs::v1::EXECUTOR_VERB_BOUNCE:
+      bounce_until_ = now + platform::FromProto(control.delay());
+      actions.lines.emplace_back(LogLevel::kInfo,
+                                 absl::StrCat("inputs asks to connect again after ",
+                                              absl::FormatDuration(bounce_until_ - now)));
+      GiveUpConnection(actions);
+      return;
+    default:
+      actions.lines.emplace_back(LogLevel::kWarn, "inputs asks for something that is unknown here");
   }
 }
 
@@ -221,7 +254,7 @@ void Core::OnClosed(PullStream&, const absl::Status& status) {
     pong_.reset();
     liveness_.OnDisconnected();
     if (std::exchange(inputs_failed_, true)) level = LogLevel::kDebug;
-    connect_at_ = Steady() + reconnect_.Next(options_.random());
+    connect_at_ = std::max(bounce_until_, Steady() + reconnect_.Next(options_.random()));
     if (IsFinalAnswer(status.code(), ever_welcomed_)) {
       verdict_ = platform::Annotate(status, "inputs at " + options_.inputs_address);
     }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,10 @@ struct ExecutorOptions {
   std::string outputs_address;  // Empty: the same.
   std::string name_space = "default";
   std::string name;  // For people; empty: the host's name.
+  // What placements of tasks look at, such as {"gpu", "true"}. Inputs checks them; it adds
+  // `executor`, `app`, `owner` and `version` itself.
+  std::map<std::string, std::string> labels;
+  std::string version;  // Of the handlers' program, at most 64 bytes: for lists and placements.
   // Of this executor. Empty: a new one. Two executors must not share one.
   platform::SessionId session;
 
@@ -81,7 +86,8 @@ class Executor {
   // is read, neither pings nor cancellations.
   virtual absl::Status HandleInline(std::string_view type, Handler handler) = 0;
 
-  // Connects and works until Drain or Stop. Returns OK when nothing is left undone,
+  // Connects and works until Drain or Stop, or until an operator asks it through Inputs to drain or
+  // to end. Returns OK when nothing is left undone,
   // DEADLINE_EXCEEDED when a drain ended before everything was confirmed, or what Inputs said when
   // trying again is no use: INVALID_ARGUMENT, NOT_FOUND (no such namespace), PERMISSION_DENIED,
   // UNIMPLEMENTED. Called once; FAILED_PRECONDITION otherwise, or without a handler.

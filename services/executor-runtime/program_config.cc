@@ -96,6 +96,16 @@ absl::Status ReadCommand(const std::string& field, const YAML::Node& node,
   return absl::OkStatus();
 }
 
+absl::Status ReadLabels(const std::string& field, const YAML::Node& node,
+                        std::map<std::string, std::string>& labels) {
+  if (!node.IsMap()) return Invalid(field, "is not a map of names and values");
+  for (const auto& entry : node) {
+    const auto name = entry.first.as<std::string>();
+    KANTOKU_RETURN_IF_ERROR(Text(labels[name])(absl::StrCat(field, ".", name), entry.second));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadEnvironment(const std::string& field, const YAML::Node& node,
                              std::vector<std::pair<std::string, std::string>>& environment) {
   if (!node.IsMap()) return Invalid(field, "is not a map of names and values");
@@ -156,18 +166,22 @@ absl::Status ReadTypes(const std::string& field, const YAML::Node& node,
 absl::Status ReadAll(const YAML::Node& file, ProgramOptions& options) {
   if (file.IsNull()) return absl::OkStatus();
   ExecutorOptions& executor = options.executor;
-  return ReadMap("", file,
-                 {{"server", Text(executor.inputs_address)},
-                  {"outputs", Text(executor.outputs_address)},
-                  {"namespace", Text(executor.name_space)},
-                  {"name", Text(executor.name)},
-                  {"concurrency", Whole(executor.concurrency)},
-                  {"max_held", Whole(executor.max_held)},
-                  {"drain_limit", Time(executor.drain_limit)},
-                  {"journal", Text(executor.journal_path)},
-                  {"types", [&](const auto& path, const auto& value) {
-                     return ReadTypes(path, value, options.types);
-                   }}});
+  return ReadMap(
+      "", file,
+      {{"server", Text(executor.inputs_address)},
+       {"outputs", Text(executor.outputs_address)},
+       {"namespace", Text(executor.name_space)},
+       {"name", Text(executor.name)},
+       {"labels", [&](const auto& path,
+                      const auto& value) { return ReadLabels(path, value, executor.labels); }},
+       {"version", Text(executor.version)},
+       {"concurrency", Whole(executor.concurrency)},
+       {"max_held", Whole(executor.max_held)},
+       {"drain_limit", Time(executor.drain_limit)},
+       {"journal", Text(executor.journal_path)},
+       {"types", [&](const auto& path, const auto& value) {
+          return ReadTypes(path, value, options.types);
+        }}});
 }
 
 }  // namespace

@@ -25,6 +25,8 @@ struct Flags {
   std::string outputs;
   std::string name_space;
   std::string name;
+  std::vector<std::string> labels;
+  std::string version;
   int concurrency = 0;
   uint32_t max_held = 0;
   std::string drain_limit;
@@ -43,6 +45,12 @@ void Declare(CLI::App& app, Flags& flags) {
   app.add_option("--outputs", flags.outputs, "Host and port of Outputs when it is elsewhere");
   app.add_option("--namespace", flags.name_space, "Namespace to work for (default: default)");
   app.add_option("--name", flags.name, "Name to be listed under (default: the host's)");
+  app.add_option("--label", flags.labels,
+                 "What placements of tasks look at: 'gpu=true'; may be given repeatedly")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--program-version", flags.version,
+                 "Version of the commands, for placements and lists");
   app.add_option("--concurrency", flags.concurrency,
                  "Commands that run at once (default: one for each processor)");
   app.add_option("--max-held", flags.max_held,
@@ -88,6 +96,18 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitRun(const std::string& 
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
+// A label on the command line replaces that of the file.
+absl::Status TakeLabels(const Flags& flags, ExecutorOptions& executor) {
+  for (const std::string& text : flags.labels) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return Invalid(absl::StrCat("--label ", text, ": is not NAME=VALUE"));
+    }
+    executor.labels[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadFile(const std::string& path, ProgramOptions& options) {
   std::ifstream file(path);
   std::stringstream text;
@@ -130,6 +150,8 @@ absl::Status Take(const Flags& flags, ProgramOptions& options) {
   if (!flags.outputs.empty()) executor.outputs_address = flags.outputs;
   if (!flags.name_space.empty()) executor.name_space = flags.name_space;
   if (!flags.name.empty()) executor.name = flags.name;
+  if (!flags.version.empty()) executor.version = flags.version;
+  KANTOKU_RETURN_IF_ERROR(TakeLabels(flags, executor));
   if (flags.concurrency != 0) executor.concurrency = flags.concurrency;
   if (flags.max_held != 0) executor.max_held = flags.max_held;
   if (!flags.journal.empty()) executor.journal_path = flags.journal;

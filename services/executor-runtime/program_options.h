@@ -40,6 +40,8 @@ ParsedProgram ParseProgram(std::string_view name, std::vector<std::string> argum
 //   outputs: localhost:6330        # default: as server
 //   namespace: default
 //   name: microscope-3
+//   labels: {gpu: "true", mem_gib: "16"}   # what placements of tasks look at
+//   version: "2.1"                 # of the commands, for placements and lists
 //   concurrency: 4
 //   max_held: 8
 //   drain_limit: 30s

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
 #include "services/inputs/spec_reader.h"
@@ -19,6 +20,8 @@ constexpr int kMaxTypes = 1'000;
 constexpr int kMaxHeld = 100'000;
 constexpr int kMaxReports = 50'000;
 constexpr size_t kMaxName = 255;
+constexpr size_t kMaxVersion = 64;
+constexpr size_t kMaxHelloLabels = kMaxLabels - kBuiltInLabels.size();
 constexpr size_t kMaxReason = 63;
 constexpr size_t kMaxMessage = 4'096;
 
@@ -50,6 +53,41 @@ std::optional<SessionFrame::Report> ReadReport(const Proto& proto, SessionFrame&
   return std::nullopt;
 }
 
+// Adds a label of the server's own; `source` is where its value comes from.
+absl::Status AddBuiltIn(std::string_view label, std::string_view source, const std::string& value,
+                        std::vector<Label>& labels) {
+  if (value.empty()) return absl::OkStatus();
+  std::vector<Label> alone = {{std::string(label), value}};
+  const auto sound = Labels::Make(alone);
+  if (!sound.ok()) return platform::Annotate(sound.status(), source);
+  labels.push_back(std::move(alone.front()));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Labels> ReadLabels(const v1::Hello& proto, const platform::Caller& caller) {
+  if (proto.labels().size() > kMaxHelloLabels) {
+    return Error(absl::StatusCode::kInvalidArgument, kLabelLimit,
+                 absl::StrCat("hello.labels: ", proto.labels().size(),
+                              " labels exceed the limit of ", kMaxHelloLabels));
+  }
+  std::vector<Label> labels;
+  for (const auto& [name, value] : proto.labels()) labels.push_back({name, value});
+  for (const std::string_view reserved : kBuiltInLabels) {
+    const auto set = proto.labels().find(std::string(reserved));
+    if (set == proto.labels().end()) continue;
+    return Error(absl::StatusCode::kInvalidArgument, "RESERVED_LABEL",
+                 absl::StrCat("hello.labels: label \"", set->first, "\" = \"",
+                              absl::Utf8SafeCHexEscape(set->second.substr(0, kMaxLabelValueBytes)),
+                              "\": the server sets it itself"));
+  }
+  KANTOKU_RETURN_IF_ERROR(AddBuiltIn(kExecutorLabel, "hello.name", proto.name(), labels));
+  KANTOKU_RETURN_IF_ERROR(AddBuiltIn(kAppLabel, "client id", caller.client_id, labels));
+  KANTOKU_RETURN_IF_ERROR(AddBuiltIn(kOwnerLabel, "subject", caller.subject, labels));
+  KANTOKU_RETURN_IF_ERROR(AddBuiltIn(kVersionLabel, "hello.version", proto.version(), labels));
+  auto all = Labels::Make(std::move(labels));
+  return all.ok() ? all : platform::Annotate(all.status(), "hello.labels");
+}
+
 absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
                                               const platform::Caller& caller,
                                               const platform::MacKeys& keys) {
@@ -75,6 +113,12 @@ absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
     return BadHello(
         absl::StrCat("hello.name: ", proto.name().size(), " bytes exceed the limit of ", kMaxName));
   }
+  if (proto.version().size() > kMaxVersion) {
+    return BadHello(absl::StrCat("hello.version: ", proto.version().size(),
+                                 " bytes exceed the limit of ", kMaxVersion));
+  }
+  KANTOKU_ASSIGN_OR_RETURN(hello.labels, ReadLabels(proto, caller));
+  hello.version = proto.version();
   hello.session = SessionId(*session);
   hello.caller = caller;
   hello.name_space = proto.namespace_().empty() ? "default" : proto.namespace_();

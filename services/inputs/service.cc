@@ -122,13 +122,19 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
       control_(calls.MethodOf("InputsService/Control")),
       get_tasks_(calls.MethodOf("InputsService/GetTasks")),
       list_tasks_(calls.MethodOf("InputsService/ListTasks")),
-      list_executors_(calls.MethodOf("InputsService/ListExecutors")) {
+      list_executors_(calls.MethodOf("InputsService/ListExecutors")),
+      control_executors_(calls.MethodOf("InputsService/ControlExecutors")),
+      set_route_(calls.MethodOf("InputsService/SetRoute")),
+      list_routes_(calls.MethodOf("InputsService/ListRoutes")) {
   Handle("Spawn", &InputsServiceImpl::Spawn);
   Handle("Pull", &InputsServiceImpl::Pull);
   HandleSound("Control", control_, &InputsServiceImpl::Control);
   HandleSound("GetTasks", get_tasks_, &InputsServiceImpl::GetTasks);
   HandleSound("ListTasks", list_tasks_, &InputsServiceImpl::ListTasks);
   HandleSound("ListExecutors", list_executors_, &InputsServiceImpl::ListExecutors);
+  HandleSound("ControlExecutors", control_executors_, &InputsServiceImpl::ControlExecutors);
+  HandleSound("SetRoute", set_route_, &InputsServiceImpl::SetRoute);
+  HandleSound("ListRoutes", list_routes_, &InputsServiceImpl::ListRoutes);
 }
 
 absl::Status InputsServiceImpl::CheckNamespace(const std::string& name) const {

@@ -38,6 +38,12 @@ class InputsServiceImpl final : public platform::Service {
                  v1::ListTasksResponse* response);
   void ListExecutors(platform::UnaryCall* call, const v1::ListExecutorsRequest* request,
                      v1::ListExecutorsResponse* response);
+  void ControlExecutors(platform::UnaryCall* call, const v1::ControlExecutorsRequest* request,
+                        v1::ControlExecutorsResponse* response);
+  void SetRoute(platform::UnaryCall* call, const v1::SetRouteRequest* request,
+                v1::SetRouteResponse* response);
+  void ListRoutes(platform::UnaryCall* call, const v1::ListRoutesRequest* request,
+                  v1::ListRoutesResponse* response);
 
  private:
   // In a batch only the bad items fail, and a bad report stops no other: these two look at text
@@ -59,6 +65,9 @@ class InputsServiceImpl final : public platform::Service {
   platform::CallMonitor::Method& get_tasks_;
   platform::CallMonitor::Method& list_tasks_;
   platform::CallMonitor::Method& list_executors_;
+  platform::CallMonitor::Method& control_executors_;
+  platform::CallMonitor::Method& set_route_;
+  platform::CallMonitor::Method& list_routes_;
 };
 
 }  // namespace kantoku::inputs

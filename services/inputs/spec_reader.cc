@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/digest.h"
 #include "services/inputs/partition/record_codec.h"
+#include "services/inputs/placement_reader.h"
 #include "services/platform/byte_io.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
@@ -182,7 +183,7 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
   std::string retry = absl::StrCat(asked.max_attempts, " ", asked.initial_backoff_ms, " ",
                                    asked.max_backoff_ms, " ", asked.multiplier, " ", asked.jitter);
   for (const std::string& reason : asked.non_retryable) absl::StrAppend(&retry, " ", reason);
-  // 0 for what was before there were effects: recorded hashes stay comparable.
+  // 0 for what was before there were effects and placements: recorded hashes stay comparable.
   const bool plain = spec.effect == Effect::kIdempotent;
   return {hash(proto.type()),
           hash(proto.payload()),
@@ -193,11 +194,12 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
           hash(retry),
           hash(absl::StrCat(spec.retention_s)),
           plain ? 0 : hash(absl::StrCat(static_cast<int>(spec.effect))),
+          spec.placement == nullptr ? 0 : hash(EncodePlacement(*spec.placement)),
           spec.parent.empty() ? 0 : hash(proto.parent_id())};
 }
 
 absl::Status ReadSpec(const task::v1::TaskSpec& proto, const SpecLimits& limits, absl::Time now,
-                      TaskSpec& spec) {
+                      PlacementReader& placements, TaskSpec& spec) {
   KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
   KANTOKU_RETURN_IF_ERROR(CheckType("type", proto.type()));
   KANTOKU_RETURN_IF_ERROR(CheckReference(proto.reference()));
@@ -219,19 +221,20 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, const SpecLimits& limits,
   KANTOKU_RETURN_IF_ERROR(ReadTimes(proto, now, spec));
   if (proto.has_retry()) KANTOKU_RETURN_IF_ERROR(ReadRetry(proto.retry(), spec.retry));
   KANTOKU_RETURN_IF_ERROR(ReadEffect(proto, spec));
+  if (proto.has_placement()) {
+    KANTOKU_ASSIGN_OR_RETURN(spec.placement, placements.Read(proto.placement()));
+  }
   KANTOKU_RETURN_IF_ERROR(ReadKin(proto, spec));
   if (!spec.reference.empty()) spec.hashes = HashesOf(proto, spec);
   return absl::OkStatus();
 }
 
-// The body holds content type and payload as its last two fields.
 void Append(const task::v1::TaskSpec& proto, TaskSpec spec, SpawnBatch& batch) {
   SpawnBatch::Slice slice{};
   slice.body = static_cast<uint32_t>(batch.bytes.size());
-  EncodeSpecBody(batch.name_space, batch.owner, spec, proto.content_type(), proto.payload(),
-                 batch.bytes);
-  const auto end = static_cast<uint32_t>(batch.bytes.size());
-  slice.body_size = end - slice.body;
+  const auto end = static_cast<uint32_t>(EncodeSpecBody(
+      batch.name_space, batch.owner, spec, proto.content_type(), proto.payload(), batch.bytes));
+  slice.body_size = static_cast<uint32_t>(batch.bytes.size()) - slice.body;
   spec.stored_bytes = slice.body_size + SpecHeaderBytes(spec);
   slice.payload_size = static_cast<uint32_t>(proto.payload().size());
   slice.payload = end - slice.payload_size;
@@ -294,6 +297,7 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
   batch->specs.reserve(static_cast<size_t>(request.specs_size()));
   batch->slices.reserve(static_cast<size_t>(request.specs_size()));
   CheckedSpawn checked;
+  PlacementReader placements;
   checked.statuses.reserve(static_cast<size_t>(request.specs_size()));
   auto invalid = received.invalid_texts.begin();  // In the order of the specs.
   for (int i = 0; i < request.specs_size(); ++i) {
@@ -304,7 +308,7 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
       status = invalid->ToStatusBelowRoot();
       while (invalid != received.invalid_texts.end() && invalid->index == i) ++invalid;
     } else {
-      status = ReadSpec(proto, limits, now, spec);
+      status = ReadSpec(proto, limits, now, placements, spec);
     }
     if (status.ok()) Append(proto, std::move(spec), *batch);
     checked.statuses.push_back(std::move(status));

@@ -19,6 +19,7 @@ enum class RecordKind : platform::RecordKind {
   kDead = 9,       // By row number: failed and cancelled tasks, one row a commit.
   kOutbox = 10,    // By number: lines for Events that it has not confirmed, one row a commit.
   kMeta = 11,      // By MetaKey.
+  kObject = 12,    // By number: what operators have set, such as routes.
   kTree = 14,      // By the root's task key: what was asked of a whole tree.
 };
 
@@ -46,6 +47,7 @@ inline platform::StoreSchema InputsSchema() {
                     {ToKind(RecordKind::kDead), "dead"},
                     {ToKind(RecordKind::kOutbox), "outbox"},
                     {ToKind(RecordKind::kMeta), "meta"},
+                    {ToKind(RecordKind::kObject), "object"},
                     {ToKind(RecordKind::kTree), "tree"}}};
 }
 

@@ -19,6 +19,13 @@ absl::Status StatusOf(const SpawnOutcome::Item& item) {
                              : "parent_id: no such task lives, and no tree of root_id either");
 }
 
+void SetPlacement(const Placement& placement, task::v1::Placement& proto) {
+  if (placement.selector.has_value()) proto.set_selector(placement.selector->canonical());
+  proto.set_executor(placement.pins.executor);
+  proto.set_app(placement.pins.app);
+  proto.set_owner(placement.pins.owner);
+}
+
 }  // namespace
 
 void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto) {
@@ -90,6 +97,13 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
   if (view.progress >= 0) proto.set_progress(view.progress);
   if (!view.parent.empty()) proto.set_parent_id(std::string(view.parent.bytes()));
   if (!view.root.empty()) proto.set_root_id(std::string(view.root.bytes()));
+  if (view.place == nullptr) return;
+  if (!view.place->placement.empty()) {
+    SetPlacement(view.place->placement, *proto.mutable_placement());
+  }
+  if (view.cause == WaitCause::kPlacementUnmatched) {
+    proto.set_wait_detail(view.place->why_unmatched);
+  }
 }
 
 void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto) {
@@ -102,6 +116,9 @@ void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto) {
   proto.set_max_held(view.max_held);
   proto.set_held(view.held);
   *proto.mutable_connected_at() = platform::ToProto(view.connected_at);
+  for (const Label& label : view.labels) (*proto.mutable_labels())[label.name] = label.value;
+  proto.set_version(view.version);
+  proto.set_leaving(view.leaving);
 }
 
 // The engine's numbers are the wire's: both are recorded and never change.

@@ -37,6 +37,85 @@ TEST_CASE("A drain finishes what runs, hands back what waits and returns when al
   CHECK(inputs->Await([](const Said& said) { return said.hung_up; }));
 }
 
+void Ask(FakeConnection& inputs, inputs::v1::ExecutorVerb verb,
+         absl::Duration delay = absl::ZeroDuration()) {
+  inputs::v1::PullResponse frame;
+  frame.mutable_executor_control()->set_verb(verb);
+  frame.mutable_executor_control()->mutable_delay()->set_seconds(absl::ToInt64Seconds(delay));
+  inputs.Send(frame);
+}
+
+TEST_CASE("An operator's drain finishes what runs, hands back what waits, and ends") {
+  Gate go_on;
+  Bench bench({.concurrency = 1, .max_held = 3});
+  auto inputs = bench.Run([&](Context& context) {
+    go_on.Await();
+    return Echo(context);
+  });
+  inputs->Welcome();
+  inputs->SendTasks({DispatchOf(1), DispatchOf(2), DispatchOf(3)});
+  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
+  Ask(*inputs, inputs::v1::EXECUTOR_VERB_DRAIN);
+  REQUIRE(inputs->Await(Nacks(2)));
+  CHECK(inputs->said().nacks[0].kind() == inputs::v1::NACK_KIND_RETURNED);
+  go_on.Open();
+  REQUIRE(inputs->Await(Acks(1)));
+  inputs->Confirm(inputs->said().acks);
+  CHECK(bench.Verdict().ok());
+  CHECK(bench.services.connections() == 1);
+}
+
+TEST_CASE("A kick stops the handlers at once, hands everything back, and ends for good") {
+  std::atomic<StopCause> cause = StopCause::kNone;
+  Bench bench({.concurrency = 1, .max_held = 3});
+  auto inputs = bench.Run([&](Context& context) -> absl::StatusOr<Result> {
+    const absl::Status status = StopWhenAsked(context);
+    cause = context.stop_cause();
+    return status;
+  });
+  inputs->Welcome();
+  inputs->SendTasks({DispatchOf(1), DispatchOf(2)});
+  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
+  Ask(*inputs, inputs::v1::EXECUTOR_VERB_KICK);
+  REQUIRE(inputs->Await(Nacks(2)));
+  for (const auto& nack : inputs->said().nacks) {
+    CHECK(nack.kind() == inputs::v1::NACK_KIND_RETURNED);
+  }
+  CHECK(bench.Verdict().ok());
+  CHECK(cause == StopCause::kDraining);
+  CHECK(bench.services.connections() == 1);
+}
+
+TEST_CASE("A bounced executor comes back as the same session, and its handlers go on") {
+  Gate go_on;
+  Bench bench({.concurrency = 1});
+  auto inputs = bench.Run([&](Context& context) {
+    go_on.Await();
+    return Echo(context);
+  });
+  inputs->Welcome();
+  inputs->SendTasks({DispatchOf(1)});
+  REQUIRE(inputs->Await([](const Said& said) { return !said.started.empty(); }));
+  const absl::Duration before = platform::Clock::Real().Read().steady;
+  Ask(*inputs, inputs::v1::EXECUTOR_VERB_BOUNCE, absl::Seconds(1));
+  auto again = bench.Next();
+  CHECK(platform::Clock::Real().Read().steady - before >= absl::Seconds(1));
+  CHECK(again->said().hello.session_id() == inputs->said().hello.session_id());
+  CHECK(again->said().hello.held_size() == 1);
+  again->Welcome();
+  go_on.Open();
+  CHECK(again->Await(Acks(1)));
+}
+
+TEST_CASE("An operator's verb that the executor does not know changes nothing") {
+  Bench bench;
+  auto inputs = bench.Run(Echo);
+  inputs->Welcome();
+  Ask(*inputs, static_cast<inputs::v1::ExecutorVerb>(99));
+  inputs->SendTasks({DispatchOf(1)});
+  CHECK(inputs->Await(Acks(1)));
+}
+
 TEST_CASE("An idle executor drains at once") {
   Bench bench;
   bench.Run(Echo)->Welcome();

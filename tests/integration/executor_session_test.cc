@@ -9,6 +9,20 @@
 namespace kantoku::executor {
 namespace {
 
+TEST_CASE("An executor announces labels and version in every hello") {
+  Bench bench({.labels = {{"gpu", "true"}}, .version = "2.1"});
+  auto inputs = bench.Run(Echo);
+  for (int i = 0; i < 2; ++i) {
+    const auto hello = inputs->said().hello;
+    REQUIRE(hello.labels().size() == 1);
+    CHECK(hello.labels().at("gpu") == "true");
+    CHECK(hello.version() == "2.1");
+    inputs->Welcome();
+    inputs->Close(grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting"));
+    inputs = bench.Next();
+  }
+}
+
 TEST_CASE("A session survives its connections and presents what it holds") {
   Gate go_on;
   Bench bench;

@@ -43,6 +43,7 @@ void EngineRecords::Apply(const Effects& effects) {
   ApplyTo(references, effects.references);
   ApplyTo(requests, effects.requests);
   ApplyTo(trees, effects.trees);
+  ApplyTo(routes, effects.routes);
   ApplyTo(high_water, effects.high_water);
   ApplyTo(history, effects.history);
   ApplyTo(dead, effects.dead);
@@ -77,6 +78,7 @@ std::unique_ptr<Engine> EngineRecords::Recover(const EngineOptions& options,
     record.created = Stored(record.created);
     engine->RecoverRequest(number, std::move(record));
   }
+  for (const auto& [number, record] : routes) engine->RecoverRoute(number, record);
   engine->FinishRecovery(now, effects);
   return engine;
 }

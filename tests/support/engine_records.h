@@ -37,6 +37,7 @@ class EngineRecords {
   std::map<TaskKey, ReferenceRecord> references;
   std::map<TaskKey, TreeRecord> trees;
   std::map<uint64_t, RequestRecord> requests;
+  std::map<uint64_t, RouteRecord> routes;
   std::map<uint64_t, uint64_t> high_water;
   std::map<uint64_t, std::vector<TaskView>> history;
   std::map<uint64_t, std::vector<TaskView>> dead;

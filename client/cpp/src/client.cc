@@ -235,6 +235,38 @@ absl::StatusOr<std::vector<ExecutorInfo>> Client::ListExecutors(CallOptions opti
       {.namespace_name = options_.namespace_name, .timeout = options.timeout});
 }
 
+std::vector<absl::Status> Client::ControlExecutors(const std::vector<std::string>& session_ids,
+                                                   ExecutorVerb verb, absl::Duration delay,
+                                                   CallOptions options) {
+  return connection_->ControlExecutors({.namespace_name = options_.namespace_name,
+                                        .session_ids = session_ids,
+                                        .verb = verb,
+                                        .delay = delay,
+                                        .timeout = options.timeout});
+}
+
+absl::Status Client::SetRoute(const std::string& type, const std::string& selector,
+                              CallOptions options) {
+  if (selector.empty()) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "EMPTY_SELECTOR",
+                           "selector: is empty; RemoveRoute removes a route");
+  }
+  return connection_->SetRoute({.namespace_name = options_.namespace_name,
+                                .route = {.type = type, .selector = selector},
+                                .timeout = options.timeout});
+}
+
+absl::Status Client::RemoveRoute(const std::string& type, CallOptions options) {
+  return connection_->SetRoute({.namespace_name = options_.namespace_name,
+                                .route = {.type = type, .selector = {}},
+                                .timeout = options.timeout});
+}
+
+absl::StatusOr<std::vector<Route>> Client::ListRoutes(CallOptions options) {
+  return connection_->ListRoutes(
+      {.namespace_name = options_.namespace_name, .timeout = options.timeout});
+}
+
 absl::StatusOr<EventPage> Client::ReadEvents(EventQuery query, CallOptions options) {
   return connection_->ReadEvents({.namespace_name = options_.namespace_name,
                                   .query = std::move(query),

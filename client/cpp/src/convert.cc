@@ -22,15 +22,6 @@ absl::Status Infinite(std::string_view field) {
                          absl::StrCat(platform::ToAbsl(field), " is infinite"));
 }
 
-absl::Status SetDuration(std::string_view field, absl::Duration from,
-                         google::protobuf::Duration& to) {
-  if (from == absl::InfiniteDuration() || from == -absl::InfiniteDuration()) return Infinite(field);
-  const int64_t seconds = absl::IDivDuration(from, absl::Seconds(1), &from);
-  to.set_seconds(seconds);
-  to.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(from)));
-  return absl::OkStatus();
-}
-
 absl::Status SetTime(std::string_view field, absl::Time from, google::protobuf::Timestamp& to) {
   if (from == absl::InfiniteFuture() || from == absl::InfinitePast()) return Infinite(field);
   const int64_t seconds = absl::ToUnixSeconds(from);
@@ -85,6 +76,25 @@ absl::Duration Coarsened(absl::Duration escalation) {
              : std::max(absl::Floor(escalation, step), absl::Milliseconds(1));
 }
 
+absl::Status SetPlacement(PlacementPolicy from, taskpb::Placement& to) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("placement.selector", from.selector));
+  KANTOKU_RETURN_IF_ERROR(CheckText("placement.executor", from.executor));
+  KANTOKU_RETURN_IF_ERROR(CheckText("placement.app", from.app));
+  KANTOKU_RETURN_IF_ERROR(CheckText("placement.owner", from.owner));
+  to.set_selector(std::move(from.selector));
+  to.set_executor(std::move(from.executor));
+  to.set_app(std::move(from.app));
+  to.set_owner(std::move(from.owner));
+  return absl::OkStatus();
+}
+
+PlacementPolicy ToPlacement(const taskpb::Placement& from) {
+  return {.selector = from.selector(),
+          .executor = from.executor(),
+          .app = from.app(),
+          .owner = from.owner()};
+}
+
 std::string UuidText(const std::string& bytes) {
   const auto id = platform::Uuid::FromBytes(bytes);
   return id.ok() ? id->ToString() : std::string();
@@ -108,6 +118,8 @@ WaitCause ToCause(taskpb::WaitCause cause) {
       return WaitCause::kNoCredit;
     case taskpb::WAIT_CAUSE_EXECUTOR_QUEUE:
       return WaitCause::kExecutorQueue;
+    case taskpb::WAIT_CAUSE_PLACEMENT_UNMATCHED:
+      return WaitCause::kPlacementUnmatched;
     case taskpb::WAIT_CAUSE_PAUSED:
       return WaitCause::kPaused;
     default:
@@ -138,6 +150,15 @@ absl::Time CreationTime(TaskId id) {
 }
 
 }  // namespace
+
+absl::Status SetDuration(std::string_view field, absl::Duration from,
+                         google::protobuf::Duration& to) {
+  if (from == absl::InfiniteDuration() || from == -absl::InfiniteDuration()) return Infinite(field);
+  const int64_t seconds = absl::IDivDuration(from, absl::Seconds(1), &from);
+  to.set_seconds(seconds);
+  to.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(from)));
+  return absl::OkStatus();
+}
 
 absl::Status CheckText(std::string_view field, std::string_view value) {
   if (google::protobuf::internal::IsStructurallyValidUTF8(value.data(),
@@ -171,6 +192,9 @@ absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
         SetDuration("result_retention", *spec.result_retention, *proto.mutable_result_retention()));
   }
   if (spec.effect.has_value()) proto.set_effect(ToProto(*spec.effect));
+  if (spec.placement.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(SetPlacement(*std::move(spec.placement), *proto.mutable_placement()));
+  }
   if (!spec.parent.empty()) proto.set_parent_id(spec.parent.bytes().data(), TaskId::kSize);
   if (!spec.root.empty()) proto.set_root_id(spec.root.bytes().data(), TaskId::kSize);
   return proto;
@@ -233,6 +257,7 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   info.priority = from.priority();
   info.state = ToState(from.state());
   info.wait_cause = ToCause(from.wait_cause());
+  info.wait_detail = from.wait_detail();
   info.failed_attempts = from.failed_attempts();
   info.dispatch = from.dispatch();
   info.session_id = UuidText(from.session_id());
@@ -240,6 +265,7 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   if (from.has_ended_at()) info.ended_at = ToTime(from.ended_at());
   if (from.has_last_error()) info.last_error = ToError(from.last_error());
   if (from.has_progress()) info.progress = from.progress();
+  if (from.has_placement()) info.placement = ToPlacement(from.placement());
   if (auto parent = TaskId::FromBytes(from.parent_id()); parent.ok()) info.parent = *parent;
   if (auto root = TaskId::FromBytes(from.root_id()); root.ok()) info.root = *root;
   return info;
@@ -293,9 +319,12 @@ ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo from) {
   executor.executor_owner = std::move(*from.mutable_executor_owner());
   executor.client_id = std::move(*from.mutable_client_id());
   executor.types.assign(from.types().begin(), from.types().end());
+  executor.labels.insert(from.labels().begin(), from.labels().end());
+  executor.version = std::move(*from.mutable_version());
   executor.connected = from.connected();
   executor.max_held = from.max_held();
   executor.held = from.held();
+  executor.leaving = from.leaving();
   executor.connected_at = ToTime(from.connected_at());
   return executor;
 }

@@ -17,6 +17,10 @@
 // Between the messages of the wire and the types of the public headers.
 namespace kantoku::internal {
 
+// INVALID_ARGUMENT, INVALID_TIME when it is infinite.
+absl::Status SetDuration(std::string_view field, absl::Duration from,
+                         google::protobuf::Duration& to);
+
 // INVALID_ARGUMENT, INVALID_UTF8 for text that cannot be sent: one such string would cost every
 // task of its batch.
 absl::Status CheckText(std::string_view field, std::string_view value);

@@ -166,7 +166,8 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
                   .type = spec.type,
                   .reference = spec.reference,
                   .priority = spec.priority,
-                  .created_at = now_};
+                  .created_at = now_,
+                  .placement = spec.placement};
   record->due = std::max(now_, spec.not_before.value_or(now_));
   if (absl::Status joined = Join(spec, *record); !joined.ok()) return joined;
   record->spec = std::move(spec);
@@ -352,6 +353,7 @@ absl::StatusOr<std::vector<ExecutorInfo>> FakeKantoku::Server::ListExecutors(
   ExecutorInfo executor{.name = "fake",
                         .executor_owner = "local",
                         .client_id = "local",
+                        .labels = {{"app", "local"}, {"executor", "fake"}, {"owner", "local"}},
                         .connected = true,
                         .max_held = paused_ ? 0u : 1u,
                         .connected_at = now_};
@@ -359,6 +361,36 @@ absl::StatusOr<std::vector<ExecutorInfo>> FakeKantoku::Server::ListExecutors(
   std::vector<ExecutorInfo> executors;
   if (!handlers_.empty()) executors.push_back(std::move(executor));
   return executors;
+}
+
+std::vector<absl::Status> FakeKantoku::Server::ControlExecutors(ControlExecutorsRequest request) {
+  std::vector<absl::Status> statuses;
+  for (const std::string& id : request.session_ids) {
+    statuses.push_back(platform::Error(absl::StatusCode::kNotFound, "NO_SUCH_SESSION",
+                                       absl::StrCat("session_ids: there is no session ", id)));
+  }
+  return statuses;
+}
+
+absl::Status FakeKantoku::Server::SetRoute(SetRouteRequest request) {
+  platform::MutexLock lock(mutex_);
+  const auto key = std::make_pair(request.namespace_name, request.route.type);
+  if (!request.route.selector.empty()) {
+    routes_[key] = request.route.selector;
+    return absl::OkStatus();
+  }
+  if (routes_.erase(key) > 0) return absl::OkStatus();
+  return platform::Error(absl::StatusCode::kNotFound, "NO_SUCH_ROUTE",
+                         absl::StrCat("type: there is no route for \"", request.route.type, "\""));
+}
+
+absl::StatusOr<std::vector<Route>> FakeKantoku::Server::ListRoutes(ListRoutesRequest request) {
+  platform::MutexLock lock(mutex_);
+  std::vector<Route> routes;
+  for (const auto& [key, selector] : routes_) {
+    if (key.first == request.namespace_name) routes.push_back({key.second, selector});
+  }
+  return routes;
 }
 
 absl::StatusOr<EventPage> FakeKantoku::Server::ReadEvents(ReadEventsRequest request) {
@@ -481,6 +513,7 @@ void FakeKantoku::Server::Finish(Record& record, Output output, Answers& answers
   record.info.state = StateOf(output.status);
   record.info.ended_at = now_;
   items_->End(output.id, output);
+  record.info.placement.reset();
   record.output = std::move(output);
   Say(record, "task.finished");
   for (Waiter& waiter : record.waiters)

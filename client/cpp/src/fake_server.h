@@ -36,6 +36,9 @@ class FakeKantoku::Server final : public Connection {
   void GetOutputs(TasksRequest request, GetOutputsDone done) override;
   absl::StatusOr<TaskPage> List(ListRequest request) override;
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) override;
+  std::vector<absl::Status> ControlExecutors(ControlExecutorsRequest request) override;
+  absl::Status SetRoute(SetRouteRequest request) override;
+  absl::StatusOr<std::vector<Route>> ListRoutes(ListRoutesRequest request) override;
   absl::StatusOr<EventPage> ReadEvents(ReadEventsRequest request) override;
   std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) override;
   std::unique_ptr<ItemStream> Stream(StreamRequest request) override;
@@ -86,6 +89,8 @@ class FakeKantoku::Server final : public Connection {
   absl::Time now_ ABSL_GUARDED_BY(mutex_) = absl::FromUnixSeconds(1'767'225'600);
   bool paused_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, Generator> handlers_ ABSL_GUARDED_BY(mutex_);
+  // By namespace and type: selectors.
+  std::map<std::pair<std::string, std::string>, std::string> routes_ ABSL_GUARDED_BY(mutex_);
   std::deque<absl::Status> spawn_failures_ ABSL_GUARDED_BY(mutex_);
   // In the order of their spawn.
   std::vector<std::unique_ptr<Record>> records_ ABSL_GUARDED_BY(mutex_);

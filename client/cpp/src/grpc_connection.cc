@@ -269,6 +269,77 @@ absl::StatusOr<std::vector<ExecutorInfo>> GrpcConnection::ListExecutors(
   return executors;
 }
 
+std::vector<absl::Status> GrpcConnection::ControlExecutors(ControlExecutorsRequest request) {
+  const auto response = ControlInOneCall(request);
+  if (!response.ok()) {
+    return std::vector<absl::Status>(request.session_ids.size(), response.status());
+  }
+  std::vector<absl::Status> statuses;
+  for (const auto& result : response->results()) statuses.push_back(ToStatus(result));
+  statuses.resize(request.session_ids.size(),
+                  platform::Error(absl::StatusCode::kInternal, "MALFORMED_ANSWER",
+                                  "the server's answer is too short"));
+  return statuses;
+}
+
+absl::StatusOr<inputspb::ControlExecutorsResponse> GrpcConnection::ControlInOneCall(
+    const ControlExecutorsRequest& request) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("namespace", request.namespace_name));
+  inputspb::ControlExecutorsRequest proto;
+  proto.set_namespace_(request.namespace_name);
+  for (const std::string& text : request.session_ids) {
+    const auto id = platform::Uuid::Parse(text);
+    if (!id.ok()) {
+      return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_ID",
+                             absl::StrCat("session \"", text, "\" is no id of a session"));
+    }
+    proto.add_session_ids(std::string(id->bytes()));
+  }
+  proto.set_verb(static_cast<inputspb::ExecutorVerb>(request.verb));
+  if (request.verb == ExecutorVerb::kBounce) {
+    KANTOKU_RETURN_IF_ERROR(SetDuration("delay", request.delay, *proto.mutable_delay()));
+  }
+  return Block<inputspb::ControlExecutorsRequest, inputspb::ControlExecutorsResponse>(
+      runtime_, Limits(request.timeout),
+      [this](auto* context, const auto& sent, auto* queue) {
+        return inputs_->AsyncControlExecutors(context, sent, queue);
+      },
+      std::move(proto));
+}
+
+absl::Status GrpcConnection::SetRoute(SetRouteRequest request) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("namespace", request.namespace_name));
+  KANTOKU_RETURN_IF_ERROR(CheckText("type", request.route.type));
+  KANTOKU_RETURN_IF_ERROR(CheckText("selector", request.route.selector));
+  inputspb::SetRouteRequest proto;
+  proto.set_namespace_(std::move(request.namespace_name));
+  proto.set_type(std::move(request.route.type));
+  proto.set_selector(std::move(request.route.selector));
+  return Block<inputspb::SetRouteRequest, inputspb::SetRouteResponse>(
+             runtime_, Limits(request.timeout),
+             [this](auto* context, const auto& sent, auto* queue) {
+               return inputs_->AsyncSetRoute(context, sent, queue);
+             },
+             std::move(proto))
+      .status();
+}
+
+absl::StatusOr<std::vector<Route>> GrpcConnection::ListRoutes(ListRoutesRequest request) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("namespace", request.namespace_name));
+  inputspb::ListRoutesRequest proto;
+  proto.set_namespace_(std::move(request.namespace_name));
+  KANTOKU_ASSIGN_OR_RETURN(auto response,
+                           (Block<inputspb::ListRoutesRequest, inputspb::ListRoutesResponse>(
+                               runtime_, Limits(request.timeout),
+                               [this](auto* context, const auto& sent, auto* queue) {
+                                 return inputs_->AsyncListRoutes(context, sent, queue);
+                               },
+                               std::move(proto))));
+  std::vector<Route> routes;
+  for (const auto& route : response.routes()) routes.push_back({route.type(), route.selector()});
+  return routes;
+}
+
 absl::StatusOr<EventPage> GrpcConnection::ReadEvents(ReadEventsRequest request) {
   eventspb::ReadRequest proto;
   KANTOKU_RETURN_IF_ERROR(CheckText("after", request.query.after));

@@ -44,6 +44,9 @@ class GrpcConnection final : public Connection,
   void GetOutputs(TasksRequest request, GetOutputsDone done) override;
   absl::StatusOr<TaskPage> List(ListRequest request) override;
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) override;
+  std::vector<absl::Status> ControlExecutors(ControlExecutorsRequest request) override;
+  absl::Status SetRoute(SetRouteRequest request) override;
+  absl::StatusOr<std::vector<Route>> ListRoutes(ListRoutesRequest request) override;
   absl::StatusOr<EventPage> ReadEvents(ReadEventsRequest request) override;
   std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) override;
   std::unique_ptr<ItemStream> Stream(StreamRequest request) override;
@@ -63,6 +66,8 @@ class GrpcConnection final : public Connection,
                                            Convert convert,
                                            typename ByIds<Result>::AskAgain ask_again = nullptr);
 
+  absl::StatusOr<inputs::v1::ControlExecutorsResponse> ControlInOneCall(
+      const ControlExecutorsRequest& request);
   RetryLimits Limits(absl::Duration timeout) const;
   Spawner& SpawnerOf(const std::string& namespace_name);
   ByIds<TaskState>& ControllerOf(const inputs::v1::ControlRequest& what);

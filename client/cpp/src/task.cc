@@ -73,6 +73,10 @@ Option Effect(EffectClass effect) {
   return Set([=](TaskSpec& spec) { spec.effect = effect; });
 }
 
+Option Placement(const PlacementPolicy& policy) {
+  return Set([=](TaskSpec& spec) { spec.placement = policy; });
+}
+
 Option ChildOf(TaskId parent, TaskId root) {
   return Set([=](TaskSpec& spec) {
     spec.parent = parent;

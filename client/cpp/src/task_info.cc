@@ -55,6 +55,8 @@ std::string_view ToString(WaitCause cause) {
       return "no_credit";
     case WaitCause::kExecutorQueue:
       return "executor_queue";
+    case WaitCause::kPlacementUnmatched:
+      return "placement_unmatched";
     case WaitCause::kPaused:
       return "paused";
   }

@@ -10,6 +10,7 @@ void Effects::Clear() {
   references.clear();
   requests.clear();
   trees.clear();
+  routes.clear();
   high_water.clear();
   history.clear();
   dead.clear();
@@ -17,6 +18,7 @@ void Effects::Clear() {
   renewals.clear();
   starts.clear();
   controls.clear();
+  executor_controls.clear();
   fences.clear();
   closes.clear();
   events.clear();

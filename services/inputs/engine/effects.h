@@ -90,6 +90,14 @@ struct RequestRecord {
   bool operator==(const RequestRecord&) const = default;
 };
 
+// Which executors may get tasks of a type, beside what each task asks for.
+struct RouteRecord {
+  std::string name_space;
+  std::string type;
+  std::optional<Selector> selector;  // Always there.
+  bool operator==(const RouteRecord&) const = default;
+};
+
 template <typename Record>
 struct Change {
   uint64_t key;
@@ -132,6 +140,15 @@ struct HandlerMessage {
   HandlerAction action;
   std::string_view reason;  // Static storage.
   uint32_t number;          // Of the pauses, resumptions and steps of this dispatch; else 0.
+};
+
+enum class ExecutorVerb : uint8_t { kDrain = 1, kBounce, kKick };
+
+// What an operator asks of an executor.
+struct ExecutorMessage {
+  ConnectionId connection;
+  ExecutorVerb verb;
+  absl::Duration delay;  // Of kBounce.
 };
 
 // Asks Outputs to close a dispatch, or to take an end that Inputs decided.
@@ -197,6 +214,7 @@ struct Effects {
   std::vector<Change<ReferenceRecord>> references;
   std::vector<Change<RequestRecord>> requests;
   std::vector<Change<TreeRecord>> trees;
+  std::vector<Change<RouteRecord>> routes;
   std::vector<Change<uint64_t>> high_water;  // By slot: sequences below are used or reserved.
   std::vector<Change<std::vector<TaskView>>> history;  // Succeeded tasks, one row a group.
   std::vector<Change<std::vector<TaskView>>> dead;     // Failed and cancelled ones.
@@ -205,6 +223,7 @@ struct Effects {
   std::vector<DispatchMessage> renewals;  // New lease tokens for held dispatches.
   std::vector<StartMessage> starts;
   std::vector<HandlerMessage> controls;
+  std::vector<ExecutorMessage> executor_controls;
   std::vector<FenceMessage> fences;
   std::vector<CloseMessage> closes;
   std::vector<EventMessage> events;

@@ -130,8 +130,8 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
                  "request_id: was used for another batch within the last 10 minutes");
   }
   KANTOKU_RETURN_IF_ERROR(CheckRoom(command.specs));
-  const auto type = [&](size_t i) -> std::string_view { return command.specs[i].type; };
-  KANTOKU_RETURN_IF_ERROR(CheckTypes(command.name_space, command.specs.size(), type, "specs.type"));
+  KANTOKU_RETURN_IF_ERROR(CheckLanes(command.name_space, command.specs));
+  KANTOKU_RETURN_IF_ERROR(CheckSelectors(command.name_space, command.specs));
   const uint32_t slot = SlotOf(command.name_space);
   RequestRecord record{.request = command.request,
                        .content = command.content,
@@ -183,7 +183,7 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
                         const TaskSpec& spec) {
   const TaskIndex index = tasks_.Insert(id);
   Task& task = tasks_.at(index);
-  task.lane = matcher_.LaneFor(name_space, spec.type);
+  task.lane = matcher_.LaneFor(name_space, spec.type, spec.placement);
   matcher_.Use(task.lane);
   task.owner = owner;
   names_.Use(owner);
@@ -200,20 +200,53 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
   return index;
 }
 
-absl::Status Engine::CheckTypes(std::string_view name_space, size_t count,
-                                absl::FunctionRef<std::string_view(size_t)> type,
-                                std::string_view field) const {
-  const size_t used = matcher_.used();
-  if (used + count <= options_.max_types) return absl::OkStatus();
-  absl::flat_hash_set<std::string_view> fresh;
-  for (size_t i = 0; i < count; ++i) {
-    const LaneIndex lane = matcher_.FindLane(name_space, type(i));
-    if (lane == kNoLane || !matcher_.IsUsed(lane)) fresh.insert(type(i));
+absl::Status Engine::CheckLanes(std::string_view name_space,
+                                std::span<const TaskSpec> specs) const {
+  if (matcher_.used() + specs.size() <= options_.max_types) return absl::OkStatus();
+  using LaneName = std::pair<std::string_view, Placement>;
+  absl::flat_hash_set<LaneName> fresh;
+  for (const TaskSpec& spec : specs) {
+    const LaneIndex lane = matcher_.FindLane(name_space, spec.type, spec.placement.get());
+    if (lane != kNoLane && matcher_.IsUsed(lane)) continue;
+    fresh.emplace(spec.type, spec.placement == nullptr ? Placement() : *spec.placement);
   }
-  if (fresh.empty() || used + fresh.size() <= options_.max_types) return absl::OkStatus();
+  return TypeLimit("specs.type", fresh.size());
+}
+
+absl::Status Engine::CheckTypes(std::string_view name_space,
+                                std::span<const std::string> types) const {
+  if (matcher_.used() + types.size() <= options_.max_types) return absl::OkStatus();
+  absl::flat_hash_set<std::string_view> fresh;
+  for (const std::string& type : types) {
+    const LaneIndex lane = matcher_.FindLane(name_space, type);
+    if (lane == kNoLane || !matcher_.IsUsed(lane)) fresh.insert(type);
+  }
+  return TypeLimit("hello.types", fresh.size());
+}
+
+absl::Status Engine::TypeLimit(std::string_view field, size_t fresh) const {
+  const size_t used = matcher_.used();
+  if (fresh == 0 || used + fresh <= options_.max_types) return absl::OkStatus();
   return Error(absl::StatusCode::kResourceExhausted, "TYPE_LIMIT",
-               absl::StrCat(platform::ToAbsl(field), ": ", used, " types are in use, ",
-                            fresh.size(), " more exceed the limit of ", options_.max_types));
+               absl::StrCat(platform::ToAbsl(field), ": ", used, " types are in use, ", fresh,
+                            " more exceed the limit of ", options_.max_types));
+}
+
+absl::Status Engine::CheckSelectors(std::string_view name_space,
+                                    std::span<const TaskSpec> specs) const {
+  if (matcher_.used_selectors() + specs.size() <= options_.max_selectors) return absl::OkStatus();
+  absl::flat_hash_set<std::string_view> fresh;
+  for (const TaskSpec& spec : specs) {
+    if (spec.placement == nullptr || !spec.placement->selector.has_value()) continue;
+    const Selector& selector = *spec.placement->selector;
+    if (!matcher_.IsUsed(name_space, selector)) fresh.insert(selector.canonical());
+  }
+  const size_t used = matcher_.used_selectors(name_space);
+  if (fresh.empty() || used + fresh.size() <= options_.max_selectors) return absl::OkStatus();
+  return Error(
+      absl::StatusCode::kResourceExhausted, "PLACEMENT_LIMIT",
+      absl::StrCat("specs.placement.selector: ", used, " selectors are in use in this namespace, ",
+                   fresh.size(), " more exceed the limit of ", options_.max_selectors));
 }
 
 // Of a task that waits for nothing but its time, its fence and its turn.
@@ -257,15 +290,16 @@ std::optional<DispatchMessage> Engine::LeaseOf(const TaskId& id) const {
 
 TaskView Engine::ViewOf(const Task& task) const {
   TaskView view{.id = task.id,
-                .name_space = matcher_.name_space(task.lane),
+                .name_space = std::string(matcher_.name_space(task.lane)),
                 .owner = names_.at(task.owner),
-                .type = matcher_.type(task.lane),
+                .type = std::string(matcher_.type(task.lane)),
                 .reference = std::string(ReferenceOf(task)),
                 .priority = task.priority,
                 .state = task.state,
                 .failed_attempts = task.failed_attempts,
                 .dispatch = task.dispatch,
                 .last_failure = FailureOf(task)};
+  if (!IsFinal(task.state)) view.place = matcher_.ViewOf(task.lane);
   if (task.session != 0) view.session = sessions_.at(task.session).id;
   if (task.has_progress) view.progress = progress_.at(task.key()).fraction;
   if (task.has_kin) {
@@ -318,9 +352,17 @@ std::vector<SessionView> Engine::Sessions(std::string_view name_space) const {
   for (const SessionNumber number : sessions_.Numbers()) {
     const Session& session = sessions_.at(number);
     if (names_.at(session.name_space) != name_space) continue;
-    views.push_back({session.id, session.name, session.caller, session.types,
-                     session.connection != 0, session.max_held, session.held,
-                     session.connected_at});
+    views.push_back({.id = session.id,
+                     .name = session.name,
+                     .caller = session.caller,
+                     .types = session.types,
+                     .labels = session.labels,
+                     .version = session.version,
+                     .connected = session.connection != 0,
+                     .max_held = session.max_held,
+                     .held = session.held,
+                     .leaving = session.leaving,
+                     .connected_at = session.connected_at});
   }
   return views;
 }

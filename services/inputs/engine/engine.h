@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,7 +14,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/node_hash_map.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -34,7 +34,9 @@ namespace kantoku::inputs {
 struct EngineOptions {
   uint32_t slot_count = 256;
   size_t max_pending = 10'000'000;
-  size_t max_types = 100'000;  // That living tasks and sessions name.
+  size_t max_types = 100'000;    // That living tasks and sessions name, placements counted apart.
+  size_t max_selectors = 1'000;  // Different ones of living tasks, in a namespace.
+  size_t max_routes = 10'000;
   size_t idle_names = 1'000;  // Types, owners and policies that are kept although nobody uses them.
   uint32_t max_session_credit = 1'000;
   uint32_t max_dispatches = 100;
@@ -115,6 +117,8 @@ struct OpenSessionCommand {
   std::string_view name_space;
   std::string_view name;
   std::span<const std::string> types;
+  Labels labels;  // Built-in ones included.
+  std::string_view version;
   std::span<const HeldDispatch> held;
   uint32_t max_held = 0;
   uint64_t order = 0;  // Which of the session's connections, ascending; 0: not said.
@@ -172,11 +176,13 @@ class Engine {
   void RecoverTree(const TreeRecord& record);
   void RecoverReference(const ReferenceRecord& record);
   void RecoverRequest(uint64_t number, RequestRecord record);
+  void RecoverRoute(uint64_t number, const RouteRecord& record);
   // Queues what waits, starts a fresh grace for what is leased, asks again for open fences.
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
   // ---- Users ----
-  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT or REPEAT_LIMIT;
+  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT, PLACEMENT_LIMIT
+  // or REPEAT_LIMIT;
   // INVALID_ARGUMENT, REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
@@ -228,6 +234,18 @@ class Engine {
   absl::Status Progress(ConnectionId connection, const TaskId& task, uint32_t dispatch,
                         double fraction, std::string_view message, const platform::Now& now,
                         Effects& effects);
+
+  // ---- Operators ----
+  // From now on tasks of the type go to executors that match the selector, too; nullopt: to all
+  // again. RESOURCE_EXHAUSTED, ROUTE_LIMIT; NOT_FOUND, NO_SUCH_ROUTE when there is none to remove.
+  absl::Status SetRoute(std::string_view name_space, std::string_view type,
+                        const std::optional<Selector>& selector, Effects& effects);
+  // In the order of their types.
+  std::vector<RouteRecord> Routes(std::string_view name_space) const;
+  // Tells the executor, which gets nothing new on its connection from now on. NOT_FOUND,
+  // NO_SUCH_SESSION; FAILED_PRECONDITION, NOT_CONNECTED. `delay` is that of kBounce.
+  absl::Status ControlExecutor(std::string_view name_space, const SessionId& session,
+                               ExecutorVerb verb, absl::Duration delay, Effects& effects);
 
   // ---- Outputs ----
   // Answer to a FenceMessage: the terminal state of the task in Outputs, or nullopt: closed.
@@ -293,6 +311,10 @@ class Engine {
     absl::Duration quiet_until = -absl::InfiniteDuration();  // Steady; no event before.
     std::optional<absl::Duration> due;  // When the latest is told; nullopt: it has been.
   };
+  struct Route {
+    uint64_t number;  // Of its record.
+    Selector selector;
+  };
   struct Group {
     uint64_t number = 0;
     uint32_t open = 0;  // Dispatches that are not over.
@@ -312,10 +334,11 @@ class Engine {
   TaskIndex Admit(const TaskId& id, std::string_view name_space, uint32_t owner,
                   const TaskSpec& spec);
   void Enqueue(TaskIndex index, const platform::Now& now);
-  // RESOURCE_EXHAUSTED when so many types more would be too many; `field` is what named them.
-  absl::Status CheckTypes(std::string_view name_space, size_t count,
-                          absl::FunctionRef<std::string_view(size_t)> type,
-                          std::string_view field) const;
+  // RESOURCE_EXHAUSTED when these would need too many lanes.
+  absl::Status CheckLanes(std::string_view name_space, std::span<const TaskSpec> specs) const;
+  absl::Status CheckTypes(std::string_view name_space, std::span<const std::string> types) const;
+  absl::Status TypeLimit(std::string_view field, size_t fresh) const;
+  absl::Status CheckSelectors(std::string_view name_space, std::span<const TaskSpec> specs) const;
   // Takes a waiting task out of where it waits, to go on in `state`.
   void Dequeue(TaskIndex index, TaskState state);
   // Out of the heap in which it waits for its time.
@@ -437,6 +460,8 @@ class Engine {
   RequestBook requests_;
   History history_;
   History dead_;
+  std::map<std::pair<std::string, std::string>, Route> routes_;  // By namespace and type.
+  uint64_t next_object_ = 1;
   absl::flat_hash_map<std::string, Reference> references_;  // By namespace, owner, reference.
   absl::flat_hash_map<TaskKey, std::string> reference_keys_;
   absl::flat_hash_map<TaskKey, Failure> failures_;

@@ -19,9 +19,7 @@ constexpr absl::Duration kLongestEscalation = absl::Hours(1);
 
 absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCommand& command,
                                                              const Now& now, Effects& effects) {
-  const auto type = [&](size_t i) -> std::string_view { return command.types[i]; };
-  KANTOKU_RETURN_IF_ERROR(
-      CheckTypes(command.name_space, command.types.size(), type, "hello.types"));
+  KANTOKU_RETURN_IF_ERROR(CheckTypes(command.name_space, command.types));
   const uint32_t name_space = names_.Intern(std::string(command.name_space));
   Session* session = sessions_.Find(command.session);
   if (session == nullptr) {
@@ -46,20 +44,17 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
   sessions_.Connect(*session, command.connection);
   session->order = command.order;
   session->paused = false;
+  session->leaving = false;
   session->name = command.name;
   session->types.assign(command.types.begin(), command.types.end());
+  session->labels = command.labels;
+  session->version = command.version;
   session->connected_at = now.wall;
   SaySession(EventType::kExecutorConnected, *session, effects);
 
   std::vector<HeldVerdict> verdicts = Resume(*session, command.held, now, effects);
 
-  std::vector<LaneIndex> lanes;
-  for (const std::string& type : session->types) {
-    lanes.push_back(matcher_.LaneFor(command.name_space, type));
-  }
-  std::ranges::sort(lanes);
-  lanes.erase(std::unique(lanes.begin(), lanes.end()), lanes.end());
-  matcher_.Attach(session->number, lanes);
+  matcher_.Attach(session->number, command.name_space, session->types, session->labels);
   SetCredit(command.connection, command.max_held);
   return verdicts;
 }

@@ -3,38 +3,98 @@
 #include <algorithm>
 
 #include "services/platform/check.h"
+#include "services/platform/status.h"
 
 namespace kantoku::inputs {
 
-LaneIndex Matcher::LaneFor(std::string_view name_space, std::string_view type) {
-  const LaneIndex known = FindLane(name_space, type);
+LaneIndex Matcher::LaneFor(std::string_view name_space, std::string_view type,
+                           const std::shared_ptr<const Placement>& placement) {
+  const LaneIndex known = FindLane(name_space, type, placement.get());
   if (known != kNoLane) return known;
   const LaneIndex lane = uses_.Add();
   if (lane == lanes_.size()) lanes_.emplace_back();
   Lane& entry = lanes_[lane].emplace();
-  entry.name_space = name_space;
-  entry.type = type;
-  lane_of_.emplace(std::pair(std::string_view(entry.name_space), std::string_view(entry.type)),
-                   lane);
+  entry.place = directory_.AddLane(lane, name_space, type, placement);
+  entry.name_space = entry.place.type->name_space;
+  entry.type = entry.place.type->name;
+  ++lane_count_;
+  if (placement == nullptr) return lane;  // Sessions that implement the type come with it.
+  for (const SessionNumber session : directory_.SessionsFor(entry.place)) Join(lane, session);
   return lane;
 }
 
-LaneIndex Matcher::FindLane(std::string_view name_space, std::string_view type) const {
-  if (last_lane_ != kNoLane && lanes_[last_lane_]->type == type &&
-      lanes_[last_lane_]->name_space == name_space) {
-    return last_lane_;
+LaneIndex Matcher::FindLane(std::string_view name_space, std::string_view type,
+                            const Placement* placement) const {
+  if (placement != nullptr) return directory_.Find(name_space, type, *placement);
+  if (last_lane_ != kNoLane) {
+    const Lane& last = *lanes_[last_lane_];
+    if (last.type == type && last.name_space == name_space) return last_lane_;
   }
-  const auto found = lane_of_.find(std::pair(name_space, type));
-  return found == lane_of_.end() ? kNoLane : last_lane_ = found->second;
+  const LaneIndex lane = directory_.Find(name_space, type);
+  if (lane != kNoLane) last_lane_ = lane;
+  return lane;
 }
 
 void Matcher::FreeUnused(size_t keep) {
   KANTOKU_CHECK(active_.empty());
   uses_.FreeUnused(keep, [this](LaneIndex lane) {
-    lane_of_.erase(std::pair(std::string_view(name_space(lane)), std::string_view(type(lane))));
+    const LaneDirectory::Place place = lanes_[lane]->place;
+    if (lanes_[lane]->members > 0) {
+      for (const SessionNumber session : directory_.SessionsFor(place)) Part(lane, session);
+    }
     lanes_[lane].reset();
+    --lane_count_;
+    directory_.RemoveLane(place);
     if (lane == last_lane_) last_lane_ = kNoLane;
   });
+}
+
+void Matcher::SetRoute(std::string_view name_space, std::string_view type,
+                       const Selector* selector) {
+  const std::vector<LaneIndex> lanes = directory_.LanesOf(name_space, type);
+  std::vector<std::vector<SessionNumber>> before;
+  before.reserve(lanes.size());
+  for (const LaneIndex lane : lanes) before.push_back(directory_.SessionsFor(lanes_[lane]->place));
+  directory_.SetRoute(name_space, type, selector);
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    const std::vector<SessionNumber> after = directory_.SessionsFor(lanes_[lanes[i]]->place);
+    for (const SessionNumber session : before[i]) {
+      if (!std::ranges::binary_search(after, session)) Part(lanes[i], session);
+    }
+    std::erase_if(lanes_[lanes[i]]->ring, [&](const Seat& seat) {
+      return !std::ranges::binary_search(after, seat.session);
+    });
+    for (const SessionNumber session : after) {
+      if (!std::ranges::binary_search(before[i], session)) Join(lanes[i], session);
+    }
+    Activate(lanes[i]);
+  }
+}
+
+void Matcher::CountSelector(LaneIndex lane, bool used) {
+  const LaneDirectory::Place& place = lanes_[lane]->place;
+  if (place.selector == 0) return;
+  if (used) {
+    if (++selector_uses_[place.type->name_space][place.selector] == 1) ++used_selectors_;
+    return;
+  }
+  const auto in_namespace = selector_uses_.find(place.type->name_space);
+  const auto uses = in_namespace->second.find(place.selector);
+  if (--uses->second > 0) return;
+  --used_selectors_;
+  in_namespace->second.erase(uses);
+  if (in_namespace->second.empty()) selector_uses_.erase(in_namespace);
+}
+
+size_t Matcher::used_selectors(std::string_view name_space) const {
+  const auto found = selector_uses_.find(platform::ToAbsl(name_space));
+  return found == selector_uses_.end() ? 0 : found->second.size();
+}
+
+bool Matcher::IsUsed(std::string_view name_space, const Selector& selector) const {
+  const SelectorNumber number = directory_.FindSelector(selector);
+  const auto found = selector_uses_.find(platform::ToAbsl(name_space));
+  return number != 0 && found != selector_uses_.end() && found->second.contains(number);
 }
 
 bool Matcher::IsWaiting(TaskIndex task, TaskKey key) const {
@@ -60,25 +120,53 @@ void Matcher::Activate(LaneIndex lane) {
   active_.push_back(lane);
 }
 
-void Matcher::Attach(SessionNumber session, std::span<const LaneIndex> lanes) {
-  Detach(session);
-  Session& entry = sessions_[session];
-  entry.opening = next_opening_++;
-  for (const LaneIndex lane : lanes) {
-    entry.lanes.push_back({.lane = lane});
-    ++lanes_[lane]->implementers;
+void Matcher::Attach(SessionNumber session, std::string_view name_space,
+                     std::span<const std::string> types, const Labels& labels) {
+  Session entry{.opening = next_opening_++};
+  for (const std::string& type : types) entry.types.push_back(LaneFor(name_space, type));
+  std::ranges::sort(entry.types);
+  entry.types.erase(std::unique(entry.types.begin(), entry.types.end()), entry.types.end());
+  std::vector<LaneDirectory::Type*> places;
+  for (const LaneIndex lane : entry.types) {
     Use(lane);
+    places.push_back(lanes_[lane]->place.type);
   }
+  Detach(session);
+  directory_.AddSession(session, name_space, places, labels);
+  for (const LaneIndex lane : directory_.LanesFor(session)) {
+    entry.lanes.push_back({.lane = lane});
+    ++lanes_[lane]->members;
+  }
+  sessions_[session] = std::move(entry);
 }
 
 void Matcher::Detach(SessionNumber session) {
   const auto found = sessions_.find(session);
   if (found == sessions_.end()) return;
-  for (const auto& membership : found->second.lanes) {
-    --lanes_[membership.lane]->implementers;
-    Leave(membership.lane);
-  }
+  for (const auto& membership : found->second.lanes) --lanes_[membership.lane]->members;
+  directory_.RemoveSession(session);
+  for (const LaneIndex lane : found->second.types) Leave(lane);
   sessions_.erase(found);
+}
+
+// A lane that is new to a session which is attached.
+void Matcher::Join(LaneIndex lane, SessionNumber session) {
+  Session& entry = sessions_.at(session);
+  ++lanes_[lane]->members;
+  const auto at = std::ranges::lower_bound(entry.lanes, lane, {}, &Session::Membership::lane);
+  entry.lanes.insert(at, {.lane = lane, .in_ring = entry.room > 0});
+  if (entry.room > 0) TakeSeat(lane, {session, entry.opening});
+}
+
+// Its seat, if it has one, is to go as well.
+void Matcher::Part(LaneIndex lane, SessionNumber session) {
+  Session& entry = sessions_.at(session);
+  --lanes_[lane]->members;
+  entry.lanes.erase(std::ranges::lower_bound(entry.lanes, lane, {}, &Session::Membership::lane));
+}
+
+Matcher::Session::Membership& Matcher::Session::at(LaneIndex lane) {
+  return *std::ranges::lower_bound(lanes, lane, {}, &Membership::lane);
 }
 
 void Matcher::SetRoom(SessionNumber session, uint32_t room) {
@@ -100,7 +188,7 @@ void Matcher::SetRoom(SessionNumber session, uint32_t room) {
 // up behind sessions that come and go.
 void Matcher::TakeSeat(LaneIndex lane, const Seat& seat) {
   Lane& entry = *lanes_[lane];
-  if (entry.ring.size() > 2 * size_t{entry.implementers} + 16) {
+  if (entry.ring.size() > 2 * size_t{entry.members} + 16) {
     std::erase_if(entry.ring, [this](const Seat& old) { return SessionAt(old) == nullptr; });
   }
   entry.ring.push_back(seat);
@@ -119,9 +207,8 @@ std::optional<Matcher::Match> Matcher::MatchIn(LaneIndex lane) {
     entry.ring.pop_front();
     Session* session = SessionAt(seat);
     if (session == nullptr) continue;
-    const auto membership = std::ranges::find(session->lanes, lane, &Session::Membership::lane);
     if (session->room == 0) {
-      membership->in_ring = false;
+      session->at(lane).in_ring = false;
       continue;
     }
     const TaskIndex task =
@@ -131,7 +218,7 @@ std::optional<Matcher::Match> Matcher::MatchIn(LaneIndex lane) {
     if (session->room > 0) {
       entry.ring.push_back(seat);
     } else {
-      membership->in_ring = false;
+      session->at(lane).in_ring = false;
     }
     return Match{task, seat.session};
   }
@@ -153,7 +240,26 @@ std::optional<Matcher::Match> Matcher::Next() {
 }
 
 WaitCause Matcher::CauseOf(LaneIndex lane) const {
-  return lanes_[lane]->implementers == 0 ? WaitCause::kNoImplementation : WaitCause::kNoCredit;
+  const Lane& entry = *lanes_[lane];
+  if (entry.members > 0) return WaitCause::kNoCredit;
+  return entry.place.type->sessions.empty() ? WaitCause::kNoImplementation
+                                            : WaitCause::kPlacementUnmatched;
+}
+
+const std::shared_ptr<const PlacementView>& Matcher::ViewOf(LaneIndex lane) const {
+  const Lane& entry = *lanes_[lane];
+  const LaneDirectory::Place& place = entry.place;
+  if (place.placement == nullptr && place.type->route == 0) {
+    static const auto& anywhere = *new std::shared_ptr<const PlacementView>();
+    return anywhere;
+  }
+  if (entry.viewed != directory_.changes()) {
+    entry.view = std::make_shared<const PlacementView>(
+        PlacementView{place.placement == nullptr ? Placement() : *place.placement,
+                      entry.members > 0 ? "" : directory_.WhyNone(place)});
+    entry.viewed = directory_.changes();
+  }
+  return entry.view;
 }
 
 }  // namespace kantoku::inputs

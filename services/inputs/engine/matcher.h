@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,19 +12,19 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "services/inputs/engine/lane_directory.h"
+#include "services/inputs/engine/placement.h"
 #include "services/inputs/engine/ready_queue.h"
 #include "services/inputs/engine/types.h"
 #include "services/inputs/engine/use_counts.h"
 
 namespace kantoku::inputs {
 
-using LaneIndex = uint32_t;
-inline constexpr LaneIndex kNoLane = UINT32_MAX;
-
-// Brings ready tasks and sessions with room together. A lane is all tasks of one (namespace, type);
-// the sessions that implement it and have room take turns, and lanes take turns in small quanta, so
-// that neither a busy type nor a large executor starves the others. Every step is O(1) but for the
-// queue's own order, and for a session that regains room: O(its types).
+// Brings ready tasks and sessions with room together. A lane is all tasks of one (namespace, type,
+// placement); the sessions that fit it and have room take turns, and lanes take turns in small
+// quanta, so that neither a busy type nor a large executor starves the others. Every step is O(1)
+// but for the queue's own order, for a session that regains room: O(its lanes), and for lanes and
+// sessions that are new; see LaneDirectory.
 //
 // Thread-compatible.
 class Matcher {
@@ -36,29 +37,45 @@ class Matcher {
   // `tasks` outlives it.
   explicit Matcher(const TaskTable& tasks) : tasks_(tasks) {}
 
-  // Good until FreeUnused, and while it is used: by living tasks, and by sessions that take its
-  // tasks. The same holds for its names.
-  LaneIndex LaneFor(std::string_view name_space, std::string_view type);
-  void Use(LaneIndex lane) { uses_.Use(lane); }
-  void Leave(LaneIndex lane) { uses_.Leave(lane); }
+  // Of tasks that may run anywhere (null), or are placed so. Good until FreeUnused, and while it is
+  // used: by living tasks, and a lane without placement by sessions that implement its type. The
+  // same holds for its names.
+  LaneIndex LaneFor(std::string_view name_space, std::string_view type,
+                    const std::shared_ptr<const Placement>& placement = nullptr);
+  void Use(LaneIndex lane) {
+    if (uses_.Use(lane)) CountSelector(lane, true);
+  }
+  void Leave(LaneIndex lane) {
+    if (uses_.Leave(lane)) CountSelector(lane, false);
+  }
   bool IsUsed(LaneIndex lane) const { return uses_.IsUsed(lane); }
   // How many lanes are used.
   size_t used() const { return uses_.used(); }
+  // Different selectors of lanes that are used: of all namespaces added up, and of one.
+  size_t used_selectors() const { return used_selectors_; }
+  size_t used_selectors(std::string_view name_space) const;
+  bool IsUsed(std::string_view name_space, const Selector& selector) const;
   // Of what nobody uses, all but the latest `keep`; after a Next that found nothing.
   void FreeUnused(size_t keep);
   // kNoLane when there is none yet.
-  LaneIndex FindLane(std::string_view name_space, std::string_view type) const;
-  size_t lanes() const { return lane_of_.size(); }
-  const std::string& name_space(LaneIndex lane) const { return lanes_[lane]->name_space; }
-  const std::string& type(LaneIndex lane) const { return lanes_[lane]->type; }
+  LaneIndex FindLane(std::string_view name_space, std::string_view type,
+                     const Placement* placement = nullptr) const;
+  size_t lanes() const { return lane_count_; }
+  std::string_view name_space(LaneIndex lane) const { return lanes_[lane]->name_space; }
+  std::string_view type(LaneIndex lane) const { return lanes_[lane]->type; }
+
+  // What every session must match to get tasks of this type; null: nothing. Holds at once. O(lanes
+  // of the type × sessions that implement it).
+  void SetRoute(std::string_view name_space, std::string_view type, const Selector* selector);
 
   // A task of the lane became READY.
   void Push(LaneIndex lane, TaskIndex task);
   // A READY task left without a match.
   void Gone(LaneIndex lane);
 
-  // The session takes tasks of these lanes, each named once; it has no room yet.
-  void Attach(SessionNumber session, std::span<const LaneIndex> lanes);
+  // The session takes tasks of these types wherever it fits; it has no room yet.
+  void Attach(SessionNumber session, std::string_view name_space,
+              std::span<const std::string> types, const Labels& labels);
   void Detach(SessionNumber session);
   // How many more tasks the session takes.
   void SetRoom(SessionNumber session, uint32_t room);
@@ -71,6 +88,8 @@ class Matcher {
 
   // Why a READY task of the lane is not dispatched.
   WaitCause CauseOf(LaneIndex lane) const;
+  // Null when its tasks may run anywhere, or have a route alone and wait for nothing else.
+  const std::shared_ptr<const PlacementView>& ViewOf(LaneIndex lane) const;
   size_t ready(LaneIndex lane) const { return lanes_[lane]->ready.size(); }
 
  private:
@@ -82,23 +101,31 @@ class Matcher {
     uint32_t opening;  // Of the session; a seat of an earlier one is void.
   };
   struct Lane {
-    std::string name_space;
-    std::string type;
+    std::string_view name_space;  // Of the place.
+    std::string_view type;
     ReadyQueue ready;
     std::deque<Seat> ring;  // Sessions that had room when they were put here.
-    uint32_t implementers = 0;
-    bool active = false;  // Is in active_.
+    uint32_t members = 0;   // Sessions that fit.
+    bool active = false;    // Is in active_.
+    LaneDirectory::Place place;
+    mutable std::shared_ptr<const PlacementView> view;  // As of …
+    mutable uint64_t viewed = 0;                        // … these changes of the directory.
   };
   struct Session {
     struct Membership {
       LaneIndex lane;
       bool in_ring = false;
     };
-    std::vector<Membership> lanes;
+    std::vector<Membership> lanes;  // Ascending.
+    std::vector<LaneIndex> types;   // Lanes without placement: in use by this session.
     uint32_t room = 0;
     uint32_t opening = 0;
+    Membership& at(LaneIndex lane);
   };
 
+  void CountSelector(LaneIndex lane, bool used);
+  void Join(LaneIndex lane, SessionNumber session);
+  void Part(LaneIndex lane, SessionNumber session);
   void TakeSeat(LaneIndex lane, const Seat& seat);
   bool IsWaiting(TaskIndex task, TaskKey key) const;
   void Activate(LaneIndex lane);
@@ -106,11 +133,15 @@ class Matcher {
   Session* SessionAt(const Seat& seat);
 
   const TaskTable& tasks_;
-  std::deque<std::optional<Lane>> lanes_;  // Names are lent out: lanes never move.
+  std::deque<std::optional<Lane>> lanes_;
+  size_t lane_count_ = 0;
   UseCounts uses_;
-  // Keys are views of the lanes' own names.
-  absl::flat_hash_map<std::pair<std::string_view, std::string_view>, LaneIndex> lane_of_;
-  mutable LaneIndex last_lane_ = kNoLane;  // The lane asked for last: most batches name one type.
+  LaneDirectory directory_;
+  mutable LaneIndex last_lane_ = kNoLane;  // Without placement, and asked for last: most batches
+                                           // name one type.
+  // Lanes that are used, by namespace and selector; none of these maps is empty.
+  absl::flat_hash_map<std::string, absl::flat_hash_map<SelectorNumber, uint32_t>> selector_uses_;
+  size_t used_selectors_ = 0;
   absl::flat_hash_map<SessionNumber, Session> sessions_;
   std::deque<LaneIndex> active_;  // Lanes that may have a match.
   int quantum_left_ = kQuantum;

@@ -21,17 +21,20 @@ struct Session {
   uint32_t name_space = 0;  // Interned.
   std::string name;
   std::vector<std::string> types;
+  Labels labels;  // Built-in ones included.
+  std::string version;
   ConnectionId connection = 0;  // 0: not connected.
   uint64_t order = 0;           // Of its latest connection; 0: not said, or before a restart.
   uint32_t max_held = 0;
   uint32_t held = 0;
-  uint32_t begun = 0;   // Of those, whose handler started.
-  bool paused = false;  // Takes nothing new for now.
+  uint32_t begun = 0;    // Of those, whose handler started.
+  bool paused = false;   // Takes nothing new for now.
+  bool leaving = false;  // ... nor ever again on this connection.
   TaskIndex first_held = kNoTask;
   absl::Time connected_at;
   uint32_t wake_position = 0;  // In the heap of graces.
 
-  uint32_t room() const { return !paused && held < max_held ? max_held - held : 0; }
+  uint32_t room() const { return !paused && !leaving && held < max_held ? max_held - held : 0; }
 };
 
 // Sessions by number, id and connection. References stay valid until the session is erased.

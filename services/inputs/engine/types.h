@@ -3,12 +3,14 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/inputs/engine/placement.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/ids.h"
 
@@ -68,7 +70,8 @@ enum class WaitCause : uint8_t {
   kNoImplementation,
   kNoCredit,
   kExecutorQueue,
-  kPaused = 8,
+  kPlacementUnmatched,
+  kPaused,
 };
 
 // The wire's numbers, which are recorded.
@@ -108,7 +111,8 @@ struct RetryPolicy {
 // The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
 inline constexpr std::array<std::string_view, 10> kSpecFieldNames = {
     "type",    "payload", "content_type",     "priority", "not_before",
-    "timeout", "retry",   "result_retention", "effect",   "parent_id"};
+    "timeout", "retry",   "result_retention", "effect",   "placement",
+    "parent_id"};
 using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
 
 // What a user asked for, less payload and content type, which the engine never sees. Validated.
@@ -120,11 +124,12 @@ struct TaskSpec {
   uint32_t timeout_ms = 3'600'000;
   uint32_t retention_s = 86'400;
   RetryPolicy retry;
-  Effect effect = Effect::kIdempotent;  // kOnce goes with one attempt.
-  TaskId parent;                        // The task whose handler spawned it; empty: none.
-  TaskId root;                          // Of the tree; empty: the parent's, or none.
-  SpecHashes hashes{};                  // Zero unless there is a reference.
-  uint32_t stored_bytes = 0;            // Of its record, payload included.
+  Effect effect = Effect::kIdempotent;         // kOnce goes with one attempt.
+  std::shared_ptr<const Placement> placement;  // Null: anywhere.
+  TaskId parent;          // The task whose handler spawned it; empty: none.
+  TaskId root;            // Of the tree; empty: the parent's, or none.
+  SpecHashes hashes{};                         // Zero unless there is a reference.
+  uint32_t stored_bytes = 0;                   // Of its record, payload included.
 };
 
 // A number that two equal inputs share and two different ones practically never do.
@@ -139,6 +144,12 @@ struct Digest {
   }
 };
 
+// What is known of where a task may run.
+struct PlacementView {
+  Placement placement;
+  std::string why_unmatched;  // For people: why none of those that implement the type fits.
+};
+
 // What is known of a task, living or ended.
 struct TaskView {
   TaskId id;
@@ -151,6 +162,7 @@ struct TaskView {
   int32_t priority = 0;
   TaskState state = TaskState::kReady;
   WaitCause cause = WaitCause::kNone;
+  std::shared_ptr<const PlacementView> place;  // While it lives; null: it may run anywhere.
   uint32_t failed_attempts = 0;
   uint32_t dispatch = 0;
   SessionId session;  // Empty when none holds it.
@@ -172,9 +184,12 @@ struct SessionView {
   std::string name;
   Caller caller;
   std::vector<std::string> types;
+  Labels labels;  // Built-in ones included.
+  std::string version;
   bool connected = false;
   uint32_t max_held = 0;
   uint32_t held = 0;
+  bool leaving = false;  // Was asked to, on this connection.
   absl::Time connected_at;
 };
 

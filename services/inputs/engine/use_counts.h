@@ -27,13 +27,18 @@ class UseCounts {
     return number;
   }
 
-  void Use(uint32_t number) {
-    if (entries_[number].users++ == 0) ++used_;
+  // Whether this is its first user.
+  bool Use(uint32_t number) {
+    if (entries_[number].users++ > 0) return false;
+    ++used_;
+    return true;
   }
-  void Leave(uint32_t number) {
-    if (--entries_[number].users > 0) return;
+  // Whether this was its last user.
+  bool Leave(uint32_t number) {
+    if (--entries_[number].users > 0) return false;
     --used_;
     List(number);
+    return true;
   }
   bool IsUsed(uint32_t number) const { return entries_[number].users > 0; }
   // How many numbers have users.

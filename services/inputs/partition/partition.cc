@@ -241,6 +241,36 @@ void Partition::ListExecutors(std::string name_space, Done<std::vector<SessionVi
       });
 }
 
+// ---- Operators ----
+
+void Partition::ControlExecutors(ExecutorCommand command, Done<std::vector<absl::Status>> done) {
+  using Statuses = std::vector<absl::Status>;
+  Ask<Statuses>(std::move(done), [this, command = std::move(command)](Transaction&) {
+    Statuses statuses;
+    for (const SessionId& session : command.sessions) {
+      statuses.push_back(engine_.ControlExecutor(command.name_space, session, command.verb,
+                                                 command.delay, effects_));
+    }
+    return absl::StatusOr<Statuses>(std::move(statuses));
+  });
+}
+
+void Partition::SetRoute(RouteCommand command, Done<Nothing> done) {
+  Ask<Nothing>(std::move(done),
+               [this, command = std::move(command)](Transaction&) -> absl::StatusOr<Nothing> {
+                 KANTOKU_RETURN_IF_ERROR(engine_.SetRoute(command.name_space, command.type,
+                                                          command.selector, effects_));
+                 return Nothing();
+               });
+}
+
+void Partition::ListRoutes(std::string name_space, Done<std::vector<RouteRecord>> done) {
+  using Routes = std::vector<RouteRecord>;
+  Ask<Routes>(std::move(done), [this, name_space = std::move(name_space)](Transaction&) {
+    return absl::StatusOr<Routes>(engine_.Routes(name_space));
+  });
+}
+
 // ---- Executors ----
 
 absl::StatusOr<ConnectionId> Partition::Connect(std::shared_ptr<SessionChannel> channel) {
@@ -351,6 +381,8 @@ void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& h
                                              .name_space = hello.name_space,
                                              .name = hello.name,
                                              .types = hello.types,
+                                             .labels = hello.labels,
+                                             .version = hello.version,
                                              .held = hello.held,
                                              .max_held = hello.max_held,
                                              .order = hello.order,

@@ -67,6 +67,19 @@ struct ListCommand {
   std::string page_token;
 };
 
+struct ExecutorCommand {
+  std::string name_space;
+  std::vector<SessionId> sessions;
+  ExecutorVerb verb = ExecutorVerb::kDrain;
+  absl::Duration delay;
+};
+
+struct RouteCommand {
+  std::string name_space;
+  std::string type;
+  std::optional<Selector> selector;  // Absent: the route goes.
+};
+
 // Answer to a fence: the terminal state in Outputs, or nothing: the dispatch is closed.
 struct FenceAnswer {
   TaskId task;
@@ -88,6 +101,7 @@ class Partition final : public platform::PartitionMachine {
  public:
   template <typename Result>
   using Done = absl::AnyInvocable<void(absl::StatusOr<Result>)>;
+  struct Nothing {};
 
   // Recovers what the store holds; nothing runs yet. `random` gives bits for ids.
   static absl::StatusOr<std::unique_ptr<Partition>> Open(
@@ -117,6 +131,13 @@ class Partition final : public platform::PartitionMachine {
                 Done<std::vector<absl::StatusOr<TaskView>>> done);
   void ListTasks(ListCommand command, Done<TaskPage> done);
   void ListExecutors(std::string name_space, Done<std::vector<SessionView>> done);
+
+  // ---- Operators ----
+  // One answer per session.
+  void ControlExecutors(ExecutorCommand command, Done<std::vector<absl::Status>> done);
+  // Absent: removes it.
+  void SetRoute(RouteCommand command, Done<Nothing> done);
+  void ListRoutes(std::string name_space, Done<std::vector<RouteRecord>> done);
 
   // ---- Executors ----
   // A connection's name for the calls below. Both are UNAVAILABLE before Start and after the end,

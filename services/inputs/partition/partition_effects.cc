@@ -94,6 +94,7 @@ void Partition::WriteRecords(platform::WriteBatch& batch) {
   WriteChanges(RecordKind::kReference, effects_.references, batch);
   WriteChanges(RecordKind::kRequest, effects_.requests, batch);
   WriteChanges(RecordKind::kTree, effects_.trees, batch);
+  WriteChanges(RecordKind::kObject, effects_.routes, batch);
   WriteChanges(RecordKind::kHighWater, effects_.high_water, batch);
   WriteChanges(RecordKind::kHistory, effects_.history, batch);
   WriteChanges(RecordKind::kDead, effects_.dead, batch);
@@ -213,6 +214,11 @@ void Partition::Deliver(Transaction& transaction) {
   }
   for (const HandlerMessage& message : effects_.controls) {
     SetControl(message, *FrameFor(message.connection).add_controls());
+  }
+  for (const ExecutorMessage& message : effects_.executor_controls) {
+    v1::ExecutorControl& control = *FrameFor(message.connection).mutable_executor_control();
+    control.set_verb(static_cast<v1::ExecutorVerb>(message.verb));
+    *control.mutable_delay() = platform::ToProto(message.delay);
   }
   for (const CloseMessage& message : effects_.closes) {
     const auto channel = channels_.find(message.connection);

@@ -70,6 +70,9 @@ absl::Status Partition::Recover() {
   KANTOKU_RETURN_IF_ERROR(RecoverKind(
       RecordKind::kRequest, DecodeRequest,
       [&](uint64_t number, auto record) { engine_.RecoverRequest(number, std::move(record)); }));
+  KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kObject, DecodeRoute,
+                  [&](uint64_t number, auto route) { engine_.RecoverRoute(number, route); }));
   return RecoverOutbox();
 }
 

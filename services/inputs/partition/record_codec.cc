@@ -16,9 +16,15 @@ using platform::ByteWriter;
 // formats are read, too.
 constexpr uint64_t kFirstFormat = 1;
 constexpr uint64_t kSecondFormat = 2;  // Effects, and failures that are not retried.
-constexpr uint64_t kThirdFormat = 3;   // Trees, and pauses.
-constexpr uint64_t kFirstFormatHashes = 8;
-constexpr uint64_t kSecondFormatHashes = 9;
+constexpr size_t kFirstFormatHashes = 8;
+constexpr size_t kSecondFormatHashes = 9;
+constexpr uint64_t kThirdFormat = 3;  // Kin and optional parts of specs, pauses, hashes with their number.
+
+// What an object record is.
+constexpr uint64_t kRouteObject = 1;
+
+// Optional parts of a spec, in ascending order behind all its fields.
+enum class SpecPart : uint64_t { kEnd = 0, kPlacement = 1 };
 
 ByteWriter Begin(std::string& bytes, uint64_t format = kFirstFormat) {
   ByteWriter writer(bytes);
@@ -113,6 +119,60 @@ ControlVerb ReadVerb(ByteReader& reader) {
   return verb;
 }
 
+// None when it is empty; one that does not parse is damage.
+std::optional<Selector> ReadSelector(ByteReader& reader) {
+  const std::string_view text = reader.Text();
+  if (text.empty()) return std::nullopt;
+  auto parsed = Selector::Parse(text);
+  if (parsed.ok()) return *std::move(parsed);
+  reader.Fail();
+  return std::nullopt;
+}
+
+std::shared_ptr<const Placement> ReadPlacement(ByteReader& reader) {
+  ByteReader fields(reader.Text());
+  auto placement = std::make_shared<Placement>();
+  placement->selector = ReadSelector(fields);
+  placement->pins.executor = fields.Text();
+  placement->pins.app = fields.Text();
+  placement->pins.owner = fields.Text();
+  if (!fields.Complete() || placement->empty()) reader.Fail();
+  return placement;
+}
+
+// A part that is not known here, or not in its place, fails.
+void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
+  uint64_t previous = 0;
+  for (uint64_t part = reader.Unsigned(); part != 0 && reader.good(); part = reader.Unsigned()) {
+    if (part <= previous) return reader.Fail();
+    previous = part;
+    switch (static_cast<SpecPart>(part)) {
+      case SpecPart::kPlacement:
+        spec.placement = ReadPlacement(reader);
+        break;
+      default:
+        return reader.Fail();
+    }
+  }
+}
+
+// Those of fields that are not there are 0; those of fields that are not known here must be.
+SpecHashes ReadHashes(ByteReader& reader, uint64_t format) {
+  SpecHashes hashes{};
+  const uint64_t count = format >= kThirdFormat    ? reader.Unsigned()
+                         : format >= kSecondFormat ? kSecondFormatHashes
+                                                   : kFirstFormatHashes;
+  for (uint64_t i = 0; i < count && reader.good(); ++i) {
+    const uint64_t hash = reader.Fixed64();
+    if (i < hashes.size()) {
+      hashes[i] = hash;
+    } else if (hash != 0) {
+      reader.Fail();
+    }
+  }
+  return hashes;
+}
+
 // Texts by number; each is spelled out where it first occurs.
 class NameWriter {
  public:
@@ -146,6 +206,16 @@ class NameReader {
 
 }  // namespace
 
+std::string EncodePlacement(const Placement& placement) {
+  std::string bytes;
+  ByteWriter writer(bytes);
+  writer.Text(placement.selector.has_value() ? placement.selector->canonical() : "");
+  writer.Text(placement.pins.executor);
+  writer.Text(placement.pins.app);
+  writer.Text(placement.pins.owner);
+  return bytes;
+}
+
 void EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root, std::string_view body,
                 std::string& bytes) {
   ByteWriter writer = Begin(bytes, kThirdFormat);
@@ -154,8 +224,8 @@ void EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root, std:
   bytes.append(body);
 }
 
-void EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
-                    std::string_view content_type, std::string_view payload, std::string& bytes) {
+size_t EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
+                      std::string_view content_type, std::string_view payload, std::string& bytes) {
   ByteWriter writer(bytes);
   writer.Text(name_space);
   writer.Text(owner);
@@ -175,6 +245,13 @@ void EncodeSpecBody(std::string_view name_space, std::string_view owner, const T
   for (const std::string& reason : spec.retry.non_retryable) writer.Text(reason);
   writer.Text(content_type);
   writer.Text(payload);
+  const size_t payload_end = bytes.size();
+  if (spec.placement != nullptr) {
+    writer.Unsigned(static_cast<uint64_t>(SpecPart::kPlacement));
+    writer.Text(EncodePlacement(*spec.placement));
+  }
+  writer.Unsigned(static_cast<uint64_t>(SpecPart::kEnd));
+  return payload_end;
 }
 
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
@@ -203,6 +280,7 @@ absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
     }
     record.content_type = reader.Text();
     record.payload = reader.Text();
+    if (format >= kThirdFormat) ReadSpecParts(reader, record.spec);
   };
   return DecodeUpTo<StoredSpec>(kThirdFormat, "spec", bytes, read);
 }
@@ -298,12 +376,7 @@ absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes) {
     record.name_space = reader.Text();
     record.owner = reader.Text();
     record.reference = reader.Text();
-    // What a spec could not have then is 0, as where it is not asked for.
-    const uint64_t hashes = format == kFirstFormat    ? kFirstFormatHashes
-                            : format == kSecondFormat ? kSecondFormatHashes
-                                                      : reader.Unsigned();
-    if (hashes > record.hashes.size()) reader.Fail();
-    for (uint64_t i = 0; i < hashes && reader.good(); ++i) record.hashes[i] = reader.Fixed64();
+    record.hashes = ReadHashes(reader, format);
   };
   return DecodeUpTo<ReferenceRecord>(kThirdFormat, "reference", bytes, read);
 }
@@ -360,6 +433,24 @@ absl::StatusOr<TreeRecord> DecodeTree(std::string_view bytes) {
     const uint64_t escalation = reader.Unsigned();
     if (escalation > UINT32_MAX) reader.Fail();
     if (escalation > 0) record.escalation_ms = static_cast<uint32_t>(escalation - 1);
+  });
+}
+
+void Encode(const RouteRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Unsigned(kRouteObject);
+  writer.Text(record.name_space);
+  writer.Text(record.type);
+  writer.Text(record.selector.has_value() ? record.selector->canonical() : "");
+}
+
+absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes) {
+  return Decode<RouteRecord>("object", bytes, [](ByteReader& reader, RouteRecord& record) {
+    if (reader.Unsigned() != kRouteObject) reader.Fail();
+    record.name_space = reader.Text();
+    record.type = reader.Text();
+    record.selector = ReadSelector(reader);
+    if (!record.selector.has_value()) reader.Fail();
   });
 }
 

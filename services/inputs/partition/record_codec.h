@@ -24,9 +24,12 @@ struct StoredSpec {
 };
 
 // Everything behind the header, which is format, id and kin: it can be made before they are known.
+// Returns where in `bytes` the payload ends; before it stand its size and the content type.
 inline uint32_t SpecHeaderBytes(const TaskSpec& spec) { return spec.parent.empty() ? 18 : 50; }
-void EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
-                    std::string_view content_type, std::string_view payload, std::string& bytes);
+size_t EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
+                      std::string_view content_type, std::string_view payload, std::string& bytes);
+// Equal bytes for equal placements.
+std::string EncodePlacement(const Placement& placement);
 // `parent` and `root` are both empty or none is.
 void EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root, std::string_view body,
                 std::string& bytes);
@@ -38,6 +41,7 @@ void Encode(const SessionRecord& record, std::string& bytes);
 void Encode(const ReferenceRecord& record, std::string& bytes);
 void Encode(const RequestRecord& record, std::string& bytes);
 void Encode(const TreeRecord& record, std::string& bytes);
+void Encode(const RouteRecord& record, std::string& bytes);
 void Encode(uint64_t number, std::string& bytes);
 // Names that several tasks share are written once.
 void Encode(const std::vector<TaskView>& ended, std::string& bytes);
@@ -48,6 +52,7 @@ absl::StatusOr<SessionRecord> DecodeSession(std::string_view bytes);
 absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes);
 absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes);
 absl::StatusOr<TreeRecord> DecodeTree(std::string_view bytes);
+absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes);
 absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes);
 absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes);
 

@@ -21,6 +21,8 @@ struct SessionFrame {
     std::string name_space;
     std::string name;
     std::vector<std::string> types;
+    Labels labels;  // Built-in ones included.
+    std::string version;
     std::vector<HeldDispatch> held;
     uint32_t max_held = 0;
     uint64_t order = 0;  // Of the session's connections; 0: not said.

@@ -10,6 +10,7 @@
 #include "services/platform/rpc/caller.h"
 #include "services/platform/status.h"
 #include "tests/conformance/inputs_exam/exam_executor.h"
+#include "tests/conformance/inputs_exam/exam_user.h"
 
 // Every build of the service passes every case, over gRPC.
 namespace kantoku::inputs {
@@ -18,98 +19,12 @@ namespace {
 namespace taskpb = ::kantoku::task::v1;
 using platform::ReasonOf;
 
-v1::SpawnRequest Request(const std::string& id, int specs = 1) {
-  v1::SpawnRequest request;
-  request.set_request_id(id);
-  for (int i = 0; i < specs; ++i) request.add_specs()->set_type("x");
-  return request;
-}
-
-// The calls of a user.
-class User {
- public:
-  explicit User(ServiceSubject& subject) : stub_(v1::InputsService::NewStub(subject.channel())) {}
-
-  template <typename Response, typename Request, typename Method>
-  absl::StatusOr<Response> Call(Method method, const Request& request) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
-    Response response;
-    const absl::Status status =
-        platform::FromGrpc((stub_.get()->*method)(&context, request, &response));
-    if (!status.ok()) return status;
-    return response;
-  }
-  absl::StatusOr<v1::SpawnResponse> Spawn(const v1::SpawnRequest& request) {
-    return Call<v1::SpawnResponse>(&v1::InputsService::Stub::Spawn, request);
-  }
-  absl::StatusOr<v1::ListTasksResponse> List(const v1::ListTasksRequest& request = {}) {
-    return Call<v1::ListTasksResponse>(&v1::InputsService::Stub::ListTasks, request);
-  }
-  absl::StatusOr<v1::ControlResponse> Control(const v1::ControlRequest& request) {
-    return Call<v1::ControlResponse>(&v1::InputsService::Stub::Control, request);
-  }
-  // Of the whole tree.
-  absl::StatusOr<v1::ControlResponse> Control(const std::string& root, v1::ControlVerb verb) {
-    v1::ControlRequest request;
-    request.add_task_ids(root);
-    request.set_verb(verb);
-    request.set_tree(true);
-    return Control(request);
-  }
-  absl::StatusOr<v1::GetTasksResponse> Get(const v1::GetTasksRequest& request) {
-    return Call<v1::GetTasksResponse>(&v1::InputsService::Stub::GetTasks, request);
-  }
-
-  std::string SpawnOne(const std::string& id, const std::string& payload = "p") {
-    auto request = Request(id);
-    request.mutable_specs(0)->set_payload(payload);
-    const auto response = Spawn(request);
-    REQUIRE(response.ok());
-    REQUIRE(response->results(0).status().code() == 0);
-    return response->results(0).task_id();
-  }
-  taskpb::TaskInfo Look(const std::string& task) {
-    v1::GetTasksRequest request;
-    request.add_task_ids(task);
-    const auto response = Get(request);
-    REQUIRE(response.ok());
-    REQUIRE(response->results_size() == 1);
-    REQUIRE(response->results(0).status().code() == 0);
-    return response->results(0).info();
-  }
-  // Asks until it is so: every answer waits for what came before it.
-  bool Becomes(const std::string& task, taskpb::TaskState state) {
-    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (std::chrono::steady_clock::now() < give_up) {
-      if (Look(task).state() == state) return true;
-    }
-    return false;
-  }
-
- private:
-  const std::unique_ptr<v1::InputsService::Stub> stub_;
-};
-
 v1::Held HeldOf(const v1::Dispatch& task, bool started) {
   v1::Held held;
   held.set_task_id(task.task_id());
   held.set_dispatch(task.dispatch());
   held.set_started(started);
   return held;
-}
-
-void CheckRefused(const absl::Status& status, absl::StatusCode code, const std::string& reason) {
-  CHECK(status.code() == code);
-  CHECK(ReasonOf(status) == reason);
-}
-
-// Runs `body(subject, durable)` for every entry.
-template <typename Body>
-void ForEveryService(Body body) {
-  for (const ServiceEntry& entry : AllServices()) {
-    DYNAMIC_SECTION(entry.name) { body(*entry.make(), entry.durable); }
-  }
 }
 
 TEST_CASE("A task goes from spawn to its result") {
@@ -291,54 +206,6 @@ TEST_CASE("Malformed and unknown ids have a status each") {
     }
     CHECK(states->results(2).state() == taskpb::TASK_STATE_SETTLING);
     CHECK(user.Becomes(id, taskpb::TASK_STATE_CANCELLED));
-  });
-}
-
-TEST_CASE("A tree is paused, resumed, and stopped, by its root") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
-    std::string root;
-    std::string child;
-    {
-      User user(subject);
-      root = user.SpawnOne("root");
-      auto request = Request("children", 3);
-      request.mutable_specs(0)->set_parent_id(root);
-      request.mutable_specs(1)->set_parent_id(std::string(16, 'x'));
-      request.mutable_specs(2)->set_root_id(root);
-      const auto spawned = user.Spawn(request);
-      REQUIRE(spawned.ok());
-      child = spawned->results(0).task_id();
-      CHECK(spawned->results(1).status().reason() == "INVALID_ID");
-      CHECK(spawned->results(2).status().reason() == "CONTRADICTION");
-      CHECK(user.Control(root, v1::CONTROL_VERB_PAUSE)->results(0).state() ==
-            taskpb::TASK_STATE_PAUSED);
-      CHECK(user.Becomes(child, taskpb::TASK_STATE_PAUSED));
-    }
-    if (durable) subject.Restart();
-    User user(subject);
-    CHECK(user.Becomes(child, taskpb::TASK_STATE_PAUSED));
-    v1::ListTasksRequest list;
-    list.set_root_id(root);
-    CHECK(user.List(list)->tasks_size() == 2);
-    ExamExecutor executor(subject.channel());
-    executor.Say(ExamExecutor::HelloOf(1, 10));
-    CHECK(user.Control(root, v1::CONTROL_VERB_RESUME)->results(0).status().code() == 0);
-    REQUIRE(executor.Hear([](const v1::PullResponse& heard) { return heard.tasks_size() == 2; }));
-    for (const auto& task : executor.heard().tasks()) CHECK(task.root_id() == root);
-    CHECK(user.Control(root, v1::CONTROL_VERB_INTERRUPT)->results(0).state() ==
-          taskpb::TASK_STATE_INTERRUPTING);
-    REQUIRE(executor.Hear([](const v1::PullResponse& heard) { return heard.controls_size() == 2; }));
-    auto late = Request("late");
-    late.mutable_specs(0)->set_parent_id(root);
-    CHECK(user.Spawn(late)->results(0).status().reason() == "TREE_STOPPING");
-    for (const int i : {1, 2}) executor.Nack(executor.Task(i), v1::NACK_KIND_CANCELLED);
-    CHECK(user.Becomes(child, taskpb::TASK_STATE_CANCELLED));
-    CHECK(user.Becomes(root, taskpb::TASK_STATE_CANCELLED));
-    v1::GetTasksRequest get;
-    get.add_task_ids(child);
-    const auto info = user.Get(get)->results(0).info();
-    CHECK(info.last_error().reason() == "INTERRUPTED");
-    CHECK(info.parent_id() == root);
   });
 }
 

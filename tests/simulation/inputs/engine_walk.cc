@@ -21,6 +21,7 @@ EngineOptions Options(uint64_t seed) {
   options.slot_count = 2;
   options.max_pending = 120;
   options.idle_names = 1;
+  options.max_selectors = 5;
   options.max_session_credit = 5;
   options.max_dispatches = 6;
   options.max_history = 40;
@@ -83,6 +84,7 @@ EngineWalk::EngineWalk(uint64_t seed)
   for (size_t i = 0; i < executors_.size(); ++i) {
     executors_[i].session = NewSession();
     executors_[i].caller = {"subject-" + std::to_string(i), "app"};
+    executors_[i].name = "walker-" + std::to_string(i);
     executors_[i].name_space = i % 2 == 0 ? "even" : "odd";
   }
   engine_ = records_.Recover(options_, now_, open_.effects);
@@ -113,6 +115,8 @@ void EngineWalk::Step() {
   if (kind < 630) return HearOutputs();
   if (kind < 720) return Wait();
   if (kind < 724) return Crash();
+  if (kind < 730) return ChangeRoute();
+  if (kind < 734) return AskToLeave(executor);
   Work(executor);
 }
 
@@ -231,6 +235,7 @@ void EngineWalk::Spawn() {
       }
       if (Chance(5)) spec.root = *AnyTask();
     }
+    Place(spec);
     submission.specs.push_back(std::move(spec));
   }
   Submit(submission);
@@ -263,8 +268,11 @@ void EngineWalk::Submit(Submission& submission) {
                                        .random = random_()},
                                       now_, open_.effects);
   if (!outcome.ok()) {
-    const bool reused = platform::ReasonOf(outcome.status()) == "REQUEST_ID_REUSED";
-    Expect(reused || pending + submission.specs.size() > options_.max_pending,
+    const std::string reason = platform::ReasonOf(outcome.status());
+    const bool reused = reason == "REQUEST_ID_REUSED";
+    if (reason == "PLACEMENT_LIMIT") ++counts_["selectors refused"];
+    Expect(reused || reason == "PLACEMENT_LIMIT" ||
+               pending + submission.specs.size() > options_.max_pending,
            "a spawn is refused for a cause");
     Expect(!same, "a known request is answered, whatever the load");
     Expect(engine_->pending() == pending, "a refused batch leaves nothing behind");
@@ -282,6 +290,11 @@ void EngineWalk::Submit(Submission& submission) {
     return;
   }
   CheckKin(submission, *outcome);
+  for (size_t i = 0; i < outcome->items.size(); ++i) {
+    if (outcome->items[i].created) {
+      placements_[outcome->items[i].id] = submission.specs[i].placement;
+    }
+  }
   open_.on_commit.push_back([this, submission, outcome = *outcome]() mutable {
     records_.AddSpecs(submission.name_space, submission.owner, submission.specs, outcome);
     submission.ids.clear();
@@ -449,6 +462,10 @@ void EngineWalk::Crash() {
   now_.steady = Seconds(Pick(1'000));
   now_.wall += Seconds(Pick(60));
   engine_ = records_.Recover(options_, now_, open_.effects);
+  routes_.clear();
+  for (const auto& [number, route] : records_.routes) {
+    routes_.insert_or_assign(std::pair(route.name_space, route.type), *route.selector);
+  }
 }
 
 // ---- Promises ----
@@ -471,6 +488,8 @@ void EngineWalk::CheckGroup(const Effects& effects) {
     const auto view = engine_->Find(message.task);
     Expect(!marks_.contains(view->root) || !Stops(marks_.at(view->root)),
            "nothing begins in a tree that is being stopped");
+    Expect(!executor->leaving, "who was asked to leave gets nothing new");
+    CheckPlaced(message, *executor);
   }
   for (const auto& message : effects.controls) Expect(message.connection != 0, "controls reach");
   for (const std::string_view name_space : {"even", "odd"}) {
@@ -532,6 +551,7 @@ void EngineWalk::CheckLiving() {
   size_t living = 0;
   for (const TaskView& view : Living()) {
     ++living;
+    CheckCause(view);
     if (!view.session.empty()) ++held[view.session];
   }
   for (const std::string_view name_space : {"even", "odd"}) {
@@ -569,10 +589,13 @@ void EngineWalk::Drain() {
     executor.session = NewSession();
     executor.connection = next_connection_++;
     executor.paused = false;
+    executor.leaving = false;
+    executor.types = {types.begin(), types.end()};
     (void)engine_->OpenSession({.session = executor.session,
                                 .caller = executor.caller,
                                 .name_space = executor.name_space,
                                 .types = types,
+                                .labels = Label(executor),
                                 .max_held = 5,
                                 .connection = executor.connection},
                                now_, open_.effects);
@@ -586,6 +609,7 @@ void EngineWalk::Drain() {
                              open_.effects);
     }
     EndGroup();
+    CancelWhatFitsNobody();
     CommitAll();
     for (const Answer& answer : std::exchange(answers_, {})) {
       engine_->FenceAnswered(answer.task, answer.dispatch, answer.end, now_, open_.effects);
@@ -628,6 +652,7 @@ void EngineWalk::CheckEmpty() {
   Expect(records_.references.empty(), "no reference stays");
   Expect(records_.trees.empty(), "no tree stays");
   Expect(records_.requests.empty(), "no request stays");
+  Expect(records_.routes.size() == routes_.size(), "routes stay until they are removed");
   Expect(records_.history.empty() && records_.dead.empty(), "no history stays");
   Expect(engine_->history().size() == 0 && engine_->dead().size() == 0, "history is forgotten");
   Expect(engine_->Sessions("even").empty() && engine_->Sessions("odd").empty(), "no session lives");

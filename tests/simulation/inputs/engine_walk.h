@@ -53,8 +53,6 @@ class EngineWalk {
   const std::map<std::string, int>& counts() const { return counts_; }
 
  private:
-  static constexpr uint64_t kTypes = 3;
-
   struct Handler {
     uint32_t dispatch = 0;
     bool started = false;
@@ -67,9 +65,13 @@ class EngineWalk {
     SessionId session;
     Caller caller;
     std::string name_space;
+    std::string name;
+    std::set<std::string> types;                // As its last hello told,
+    std::map<std::string, std::string> labels;  // as these.
     ConnectionId connection = 0;
     uint32_t max_held = 0;
     bool paused = false;
+    bool leaving = false;
     std::map<TaskId, Handler> handlers;
   };
   struct Group {
@@ -95,6 +97,8 @@ class EngineWalk {
     uint32_t dispatch;
     std::optional<TaskState> end;
   };
+
+  static constexpr uint64_t kTypes = 3;
 
   // One step each.
   void Spawn();
@@ -132,6 +136,16 @@ class EngineWalk {
                   const std::vector<HeldVerdict>& verdicts);
   void CheckLiving();
   void CheckEmpty();
+
+  // Placement.
+  void Place(TaskSpec& spec);
+  Labels Label(Executor& executor);
+  bool Fits(const Executor& executor, const std::string& type, const Placement* placement) const;
+  void CheckPlaced(const DispatchMessage& message, const Executor& executor);
+  void CheckCause(const TaskView& view);
+  void CancelWhatFitsNobody();
+  void ChangeRoute();
+  void AskToLeave(Executor& executor);
   void Expect(bool holds, const std::string& promise) const;
 
   uint64_t Pick(uint64_t below) { return random_() % below; }
@@ -162,8 +176,10 @@ class EngineWalk {
   ConnectionId next_connection_ = 1;
   uint64_t next_session_ = 1;
   std::vector<Submission> submissions_;
-  std::map<TaskId, ModelTask> tasks_;  // Accepted ones.
-  std::vector<TaskId> recent_;         // Ids to pick from.
+  std::map<TaskId, ModelTask> tasks_;                               // Accepted ones.
+  std::vector<TaskId> recent_;                                      // Ids to pick from.
+  std::map<std::pair<std::string, std::string>, Selector> routes_;  // Of the engine that lives.
+  std::map<TaskId, std::shared_ptr<const Placement>> placements_;   // Of spawns, as they came.
   // What trees were asked last but steps, as the engine knows and as is recorded. By root.
   std::map<TaskId, ControlVerb> marks_;
   std::map<TaskId, ControlVerb> marks_for_good_;

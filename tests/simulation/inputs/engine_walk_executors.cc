@@ -33,7 +33,7 @@ void EngineWalk::Connect(Executor& executor) {
   OpenSessionCommand command{.session = executor.session,
                              .caller = executor.caller,
                              .name_space = executor.name_space,
-                             .name = "walker",
+                             .name = executor.name,
                              .types = types,
                              .held = held,
                              .max_held = static_cast<uint32_t>(Pick(8)),
@@ -52,8 +52,11 @@ void EngineWalk::Connect(Executor& executor) {
   if (executor.connection != 0) ++counts_["superseded"];
   if (exists) ++counts_["resumed"];
   executor.connection = command.connection;
+  executor.types = {types.begin(), types.end()};
+  command.labels = Label(executor);
   executor.max_held = command.max_held;
   executor.paused = false;
+  executor.leaving = false;
   const auto verdicts = engine_->OpenSession(command, now_, open_.effects);
   Expect(verdicts.ok() && verdicts->size() == held.size(), "hello is answered item by item");
   CheckHello(executor, held, *verdicts);

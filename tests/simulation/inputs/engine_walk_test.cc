@@ -58,7 +58,12 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "refused lie",
                                  "no credit left",
                                  "history row dropped",
-                                 "too many dispatches"}) {
+                                 "too many dispatches",
+                                 "placed",
+                                 "fits nobody",
+                                 "selectors refused",
+                                 "route",
+                                 "asked to leave"}) {
     CAPTURE(what);
     CHECK(counts[what] > 10);
   }

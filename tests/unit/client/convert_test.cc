@@ -30,6 +30,8 @@ TEST_CASE("Every field of a spec reaches the wire") {
                            .non_retryable_reasons = {"A", "B"}};
   spec.result_retention = absl::Hours(2);
   spec.effect = EffectClass::kOnce;
+  spec.placement =
+      PlacementPolicy{.selector = "has(gpu)", .executor = "lab-3", .app = "bench", .owner = "anna"};
   const auto proto = ToProto(spec);
   REQUIRE(proto.ok());
   CHECK(proto->type() == "resize");
@@ -50,6 +52,30 @@ TEST_CASE("Every field of a spec reaches the wire") {
   REQUIRE(proto->retry().non_retryable_reasons_size() == 2);
   CHECK(proto->retry().non_retryable_reasons(1) == "B");
   CHECK(proto->effect() == task::v1::EFFECT_ONCE);
+  CHECK(proto->placement().selector() == "has(gpu)");
+  CHECK(proto->placement().executor() == "lab-3");
+  CHECK(proto->placement().app() == "bench");
+  CHECK(proto->placement().owner() == "anna");
+}
+
+TEST_CASE("Placement and the words why it fits nobody come back from the wire") {
+  task::v1::TaskInfo proto;
+  proto.set_task_id(std::string(MakeId(5).bytes()));
+  proto.set_wait_cause(task::v1::WAIT_CAUSE_PLACEMENT_UNMATCHED);
+  proto.set_wait_detail("no gpu");
+  CHECK(ToInfo(proto)->placement == std::nullopt);
+  proto.mutable_placement()->set_selector("has(gpu)");
+  proto.mutable_placement()->set_owner("anna");
+  const auto info = ToInfo(proto);
+  REQUIRE(info.ok());
+  CHECK(info->wait_cause == WaitCause::kPlacementUnmatched);
+  CHECK(info->wait_detail == "no gpu");
+  CHECK(info->placement == PlacementPolicy{.selector = "has(gpu)", .owner = "anna"});
+  inputs::v1::ExecutorInfo executor;
+  (*executor.mutable_labels())["gpu"] = "true";
+  executor.set_version("2.1");
+  CHECK(ToExecutor(executor).labels.at("gpu") == "true");
+  CHECK(ToExecutor(executor).version == "2.1");
 }
 
 TEST_CASE("What is absent in a spec is absent on the wire, so that the server's defaults hold") {
@@ -59,12 +85,14 @@ TEST_CASE("What is absent in a spec is absent on the wire, so that the server's 
   CHECK_FALSE(proto->has_timeout());
   CHECK_FALSE(proto->has_retry());
   CHECK_FALSE(proto->has_result_retention());
+  CHECK_FALSE(proto->has_placement());
   CHECK(proto->effect() == task::v1::EFFECT_UNSPECIFIED);
 }
 
 TEST_CASE("Text that is no UTF-8 is refused here, where it costs one task and not its batch") {
   for (const auto& spec : {TaskSpec{.type = "\xff"}, TaskSpec{.type = "x", .content_type = "\xc3"},
-                           TaskSpec{.type = "x", .reference = "\xed\xa0\x80"}}) {
+                           TaskSpec{.type = "x", .reference = "\xed\xa0\x80"},
+                           TaskSpec{.type = "x", .placement = PlacementPolicy{.app = "\xff"}}}) {
     const auto proto = ToProto(spec);
     CHECK(proto.status().code() == absl::StatusCode::kInvalidArgument);
     CHECK(ReasonOf(proto.status()) == "INVALID_UTF8");

@@ -220,6 +220,61 @@ TEST_CASE("A query ends with the caller's timeout when the server does not come 
   CHECK(ReasonOf(reachable) == "UNREACHABLE");
 }
 
+TEST_CASE("Executors are asked by their sessions, and each has an answer") {
+  ScriptedServer server;
+  server.on_control_executors = [](const inputs::v1::ControlExecutorsRequest& request,
+                                   inputs::v1::ControlExecutorsResponse& response) {
+    CHECK(request.namespace_() == "default");
+    REQUIRE(request.session_ids_size() == 2);
+    CHECK(request.session_ids(1) == std::string(MakeTaskId(2).bytes()));
+    CHECK(request.verb() == inputs::v1::EXECUTOR_VERB_BOUNCE);
+    CHECK(request.delay().seconds() == 3);
+    response.add_results();
+    response.add_results()->set_code(static_cast<int>(absl::StatusCode::kFailedPrecondition));
+    return grpc::Status::OK;
+  };
+  Client kan = server.Connect();
+  const auto statuses = kan.ControlExecutors({MakeTaskId(1).ToString(), MakeTaskId(2).ToString()},
+                                             ExecutorVerb::kBounce, absl::Seconds(3));
+  REQUIRE(statuses.size() == 2);
+  CHECK(statuses[0].ok());
+  CHECK(absl::IsFailedPrecondition(statuses[1]));
+  const auto bad = kan.ControlExecutors({"x", MakeTaskId(2).ToString()}, ExecutorVerb::kDrain);
+  REQUIRE(bad.size() == 2);
+  CHECK(ReasonOf(bad[0]) == "INVALID_ID");
+}
+
+TEST_CASE("Routes go to the server and come back") {
+  ScriptedServer server;
+  server.on_set_route = [](const inputs::v1::SetRouteRequest& request,
+                           inputs::v1::SetRouteResponse&) {
+    CHECK(request.namespace_() == "default");
+    CHECK(request.type() == "t");
+    CHECK(request.selector() == "has(gpu)");
+    return grpc::Status::OK;
+  };
+  Client kan = server.Connect();
+  CHECK(kan.SetRoute("t", "has(gpu)").ok());
+  CHECK(ReasonOf(kan.SetRoute("t", "")) == "EMPTY_SELECTOR");
+  server.on_set_route = [](const inputs::v1::SetRouteRequest& request,
+                           inputs::v1::SetRouteResponse&) {
+    CHECK(request.selector().empty());
+    return grpc::Status::OK;
+  };
+  CHECK(kan.RemoveRoute("t").ok());
+  server.on_list_routes = [](const inputs::v1::ListRoutesRequest&,
+                             inputs::v1::ListRoutesResponse& response) {
+    response.add_routes()->set_type("t");
+    response.mutable_routes(0)->set_selector("has(gpu)");
+    return grpc::Status::OK;
+  };
+  const auto routes = kan.ListRoutes();
+  REQUIRE(routes.ok());
+  REQUIRE(routes->size() == 1);
+  CHECK(routes->at(0).type == "t");
+  CHECK(routes->at(0).selector == "has(gpu)");
+}
+
 TEST_CASE("ReadEvents brings a page of events") {
   ScriptedServer server;
   server.on_read_events = [](const events::v1::ReadRequest& request,

@@ -43,6 +43,19 @@ class ScriptedServer::Inputs final : public inputs::v1::InputsService::Service {
                              inputs::v1::ListExecutorsResponse* response) override {
     return Run(server_.on_list_executors, *request, *response);
   }
+  grpc::Status ControlExecutors(grpc::ServerContext*,
+                                const inputs::v1::ControlExecutorsRequest* request,
+                                inputs::v1::ControlExecutorsResponse* response) override {
+    return Run(server_.on_control_executors, *request, *response);
+  }
+  grpc::Status SetRoute(grpc::ServerContext*, const inputs::v1::SetRouteRequest* request,
+                        inputs::v1::SetRouteResponse* response) override {
+    return Run(server_.on_set_route, *request, *response);
+  }
+  grpc::Status ListRoutes(grpc::ServerContext*, const inputs::v1::ListRoutesRequest* request,
+                          inputs::v1::ListRoutesResponse* response) override {
+    return Run(server_.on_list_routes, *request, *response);
+  }
 
  private:
   ScriptedServer& server_;

@@ -111,6 +111,10 @@ class ScriptedServer {
   Script<inputs::v1::GetTasksRequest, inputs::v1::GetTasksResponse> on_get_tasks;
   Script<inputs::v1::ListTasksRequest, inputs::v1::ListTasksResponse> on_list_tasks;
   Script<inputs::v1::ListExecutorsRequest, inputs::v1::ListExecutorsResponse> on_list_executors;
+  Script<inputs::v1::ControlExecutorsRequest, inputs::v1::ControlExecutorsResponse>
+      on_control_executors;
+  Script<inputs::v1::SetRouteRequest, inputs::v1::SetRouteResponse> on_set_route;
+  Script<inputs::v1::ListRoutesRequest, inputs::v1::ListRoutesResponse> on_list_routes;
   Script<outputs::v1::GetRequest, outputs::v1::GetResponse> on_get_outputs;
   Script<events::v1::ReadRequest, events::v1::ReadResponse> on_read_events;
   // Writes until it wants to end the stream.

@@ -277,17 +277,21 @@ TEST_CASE("A call that waits is refused inside a callback instead of waiting for
   Client kan = server.Connect();
   kan.SpawnAsync(Task("t"), {}, [&](const auto& task) {
     Client here = kan;
-    std::vector<absl::Status> seen = {here.Spawn(Task("t")).status(),
-                                      here.Await(task->id).status(),
-                                      here.AwaitAll({task->id})[0].status(),
-                                      here.Cancel(task->id).status(),
-                                      here.Get(task->id).status(),
-                                      here.GetOutput(task->id).status(),
-                                      here.List().status(),
-                                      here.ListExecutors().status(),
-                                      here.ReadEvents().status(),
-                                      here.Subscribe()->Next(absl::Seconds(1)).status(),
-                                      here.WaitUntilReachable(absl::Seconds(1))};
+    std::vector<absl::Status> seen = {
+        here.Spawn(Task("t")).status(),
+        here.Await(task->id).status(),
+        here.AwaitAll({task->id})[0].status(),
+        here.Cancel(task->id).status(),
+        here.Get(task->id).status(),
+        here.GetOutput(task->id).status(),
+        here.List().status(),
+        here.ListExecutors().status(),
+        here.ListRoutes().status(),
+        here.RemoveRoute("t"),
+        here.ControlExecutors({task->id.ToString()}, ExecutorVerb::kDrain)[0],
+        here.ReadEvents().status(),
+        here.Subscribe()->Next(absl::Seconds(1)).status(),
+        here.WaitUntilReachable(absl::Seconds(1))};
     done.Put(std::move(seen));
   });
   for (const absl::Status& status : done.Take()) {

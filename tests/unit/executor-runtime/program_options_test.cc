@@ -47,6 +47,12 @@ TEST_CASE("A command line names addresses and commands") {
                                                   "5s",
                                                   "--journal",
                                                   "/j",
+                                                  "--label",
+                                                  "gpu=true",
+                                                  "--label",
+                                                  "note=a=b",
+                                                  "--program-version",
+                                                  "2.1",
                                                   "--run",
                                                   "a=cut -d ' ' -f1",
                                                   "--shell",
@@ -63,6 +69,8 @@ TEST_CASE("A command line names addresses and commands") {
   CHECK(executor.max_held == 9);
   CHECK(executor.drain_limit == absl::Seconds(5));
   CHECK(executor.journal_path == "/j");
+  CHECK(executor.labels == std::map<std::string, std::string>{{"gpu", "true"}, {"note", "a=b"}});
+  CHECK(executor.version == "2.1");
   CHECK(parsed.options.types.at("a").command == Words{"cut", "-d", " ", "-f1"});
   CHECK(parsed.options.types.at("b").command == Words{"/bin/sh", "-c", "tr a-z A-Z | rev"});
   CHECK(parsed.options.log.level == platform::LogLevel::kDebug);
@@ -106,6 +114,8 @@ TEST_CASE("A wrong command line is one line and exit code 2") {
       {Words{"--nonsense"}, "--nonsense"},
       {Words{"--run", "no-equals-sign"}, "TYPE=COMMAND"},
       {Words{"--run", "=x"}, "TYPE=COMMAND"},
+      {Words{"--run", "a=b", "--label", "gpu"}, "--label gpu: is not NAME=VALUE"},
+      {Words{"--run", "a=b", "--label", "=x"}, "NAME=VALUE"},
       {Words{"--run", "a='b"}, "--run a: a quote"},
       {Words{"--run", "a=b", "--concurrency", "many"}, "--concurrency"},
       {Words{"--run", "a=b", "--drain-limit", "soon"}, "--drain-limit soon"},
@@ -182,6 +192,8 @@ TEST_CASE("A wrong file is refused with the field's name") {
       {"max_held: -1", "max_held: is not a whole number"},
       {"drain_limit: soon", "drain_limit: is not a duration"},
       {"types: 3", "types: is not a map"},
+      {"labels: [gpu]", "labels: is not a map"},
+      {"labels: {gpu: [1]}", "labels.gpu: is not a text"},
       {"types: {a: {}}", "types.a: has no command"},
       {"types: {a: {command: x, shell: y}}", "types.a: has a command and a shell"},
       {"types: {a: {command: {x: y}}}", "types.a.command"},
@@ -201,13 +213,17 @@ TEST_CASE("A wrong file is refused with the field's name") {
 TEST_CASE("Arguments win over the file and keep its limits") {
   char path[] = "/tmp/kantoku-executor-XXXXXX";
   close(mkstemp(path));
-  std::ofstream(path) << "server: far:1\nname: file\ntypes: {a: {command: x, time_limit: 7s}}\n";
+  std::ofstream(path) << "server: far:1\nname: file\ntypes: {a: {command: x, time_limit: 7s}}\n"
+                         "labels: {gpu: \"true\", zone: a}\nversion: 1\n";
   const ParsedProgram parsed =
-      ParseProgram("x", {"--config", path, "--name", "line", "--run", "a=y"});
+      ParseProgram("x", {"--config", path, "--name", "line", "--run", "a=y", "--label", "zone=b"});
   std::remove(path);
   REQUIRE(parsed.run);
   CHECK(parsed.options.executor.inputs_address == "far:1");
   CHECK(parsed.options.executor.name == "line");
+  CHECK(parsed.options.executor.labels ==
+        std::map<std::string, std::string>{{"gpu", "true"}, {"zone", "b"}});
+  CHECK(parsed.options.executor.version == "1");
   CHECK(parsed.options.types.at("a").command == Words{"y"});
   CHECK(parsed.options.types.at("a").time_limit == absl::Seconds(7));
 }

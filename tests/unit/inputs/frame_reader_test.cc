@@ -76,6 +76,72 @@ TEST_CASE("A hello brings session, caller, types and credit") {
   CHECK(frame->hello->max_held == 5);
 }
 
+TEST_CASE("A hello brings labels, and the server adds its own") {
+  v1::PullRequest request = Hello();
+  auto& hello = *request.mutable_hello();
+  hello.set_name("bench 3");
+  hello.set_version("2.1");
+  (*hello.mutable_labels())["gpu"] = "true";
+  (*hello.mutable_labels())["empty"] = "";
+  const auto frame = Read(request, true);
+  REQUIRE(frame.ok());
+  CHECK(frame->hello->version == "2.1");
+  CHECK(frame->hello->labels == *Labels::Make({{"gpu", "true"},
+                                               {"empty", ""},
+                                               {"executor", "bench 3"},
+                                               {"app", "laptop"},
+                                               {"owner", "alice"},
+                                               {"version", "2.1"}}));
+  SECTION("but none that would be empty") {
+    hello.clear_name();
+    hello.clear_version();
+    const auto nameless = Read(request, true);
+    REQUIRE(nameless.ok());
+    CHECK(nameless->hello->labels.Find("executor") == nullptr);
+    CHECK(nameless->hello->labels.Find("version") == nullptr);
+    CHECK(nameless->hello->labels.size() == 4);
+  }
+}
+
+TEST_CASE("A label that only the server sets is refused with its value") {
+  for (const std::string name : {"executor", "app", "owner", "version"}) {
+    v1::PullRequest request = Hello();
+    (*request.mutable_hello()->mutable_labels())[name] = "mallory";
+    CHECK(ReasonOf(Read(request, true).status()) == "RESERVED_LABEL");
+    CheckBadHello(request,
+                  "hello.labels: label \"" + name + "\" = \"mallory\": the server sets it itself");
+  }
+}
+
+TEST_CASE("Labels that are not sound are refused with name, value and limit") {
+  v1::PullRequest request = Hello();
+  auto& labels = *request.mutable_hello()->mutable_labels();
+  for (int i = 0; i < 60; ++i) labels["label-" + std::to_string(i)] = "x";
+  request.mutable_hello()->set_name("n");
+  request.mutable_hello()->set_version("v");
+  CHECK(Read(request, true).ok());
+  labels["one-more"] = "x";
+  CheckBadHello(request, "hello.labels: 61 labels exceed the limit of 60");
+  for (int i = 0; i < 10'000; ++i) labels["label-" + std::to_string(i)] = "x";
+  CHECK(ReasonOf(Read(request, true).status()) == "LABEL_LIMIT");
+  labels.clear();
+  labels["9lives"] = "x";
+  CheckBadHello(request,
+                "hello.labels: label \"9lives\": a name begins with a letter or _ and holds "
+                "letters, digits and _ . - / only");
+  labels.clear();
+  labels["a"] = "b\tc";
+  CHECK(ReasonOf(Read(request, true).status()) == "BAD_LABEL");
+  labels.clear();
+  request.mutable_hello()->set_name("two\nlines");
+  CheckBadHello(request,
+                "hello.name: label \"executor\": its value \"two\\x0alines\" is no UTF-8 without "
+                "control characters");
+  request.mutable_hello()->set_name("n");
+  request.mutable_hello()->set_version(std::string(65, 'v'));
+  CheckBadHello(request, "hello.version: 65 bytes exceed the limit of 64");
+}
+
 TEST_CASE("The first frame has a hello, and no other") {
   CHECK(ReasonOf(Read({}, true).status()) == "BAD_HELLO");
   CHECK(ReasonOf(Read(Hello(), false).status()) == "BAD_HELLO");

@@ -379,6 +379,7 @@ TEST_CASE("A repeated reference is compared field by field") {
       [](auto& s) { s.mutable_retry()->set_max_attempts(1); },
       [](auto& s) { s.mutable_result_retention()->set_seconds(1); },
       [](auto& s) { s.set_effect(taskpb::EFFECT_ONCE); },
+      [](auto& s) { s.mutable_placement()->set_executor("lab-3"); },
       [](auto& s) { s.set_parent_id(std::string(TaskId::Make(kNow, 1, 1, 1).bytes())); }};
   REQUIRE(changes.size() == base.size());
   for (size_t i = 0; i < changes.size(); ++i) {
@@ -389,6 +390,66 @@ TEST_CASE("A repeated reference is compared field by field") {
   // What is said and what is the default are the same.
   CHECK(hashes([](auto& s) { s.mutable_retry()->set_max_attempts(3); }) == base);
   CHECK(hashes([](auto& s) { s.set_effect(taskpb::EFFECT_IDEMPOTENT); }) == base);
+  CHECK(hashes([](auto& s) { s.mutable_placement(); }) == base);
+  const auto on = [&](const std::string& selector) {
+    return hashes([&](auto& s) { s.mutable_placement()->set_selector(selector); });
+  };
+  CHECK(on("a == 'x'") == on("( a==\"x\" )"));
+  CHECK(on("a == 'x'") != on("a == 'y'"));
+}
+
+TEST_CASE("A placement arrives in the record, the selector in its canonical form") {
+  auto request = Request();
+  auto& placement = *request.message.mutable_specs(0)->mutable_placement();
+  placement.set_selector(" gpu=='true'&&( mem_gib>=16.0 ) ");
+  placement.set_executor("lab 3");
+  placement.set_app("bench");
+  placement.set_owner("anna");
+  request.message.mutable_specs(0)->set_payload("payload");
+  const auto checked = Read(request);
+  REQUIRE(checked->statuses[0].ok());
+  const SpawnBatch& batch = *checked->batch;
+  CHECK(batch.Part(batch.slices[0].payload, batch.slices[0].payload_size) == "payload");
+  std::string bytes;
+  EncodeSpec(TaskId::Make(kNow, 1, 1, 1), batch.body(0), bytes);
+  const auto record = DecodeSpec(bytes);
+  REQUIRE(record.ok());
+  REQUIRE(record->spec.placement != nullptr);
+  CHECK(record->spec.placement->selector->canonical() == R"(gpu == "true" && mem_gib >= 16)");
+  CHECK(record->spec.placement->pins == Pins{"lab 3", "bench", "anna"});
+  CHECK(record->payload == "payload");
+}
+
+TEST_CASE("Specs of a batch that ask for the same place share it, and one that is empty is none") {
+  auto request = Request(4);
+  for (int i = 0; i < 3; ++i) {
+    request.message.mutable_specs(i)->mutable_placement()->set_selector(i < 2 ? "has(a)"
+                                                                              : "has(b)");
+  }
+  request.message.mutable_specs(3)->mutable_placement();
+  const auto checked = Read(request);
+  const std::vector<TaskSpec>& specs = checked->batch->specs;
+  REQUIRE(specs.size() == 4);
+  CHECK(specs[0].placement == specs[1].placement);
+  CHECK(specs[2].placement->selector->canonical() == "has(b)");
+  CHECK(specs[3].placement == nullptr);
+}
+
+TEST_CASE(
+    "A placement that is not sound is refused with its field, and a selector with the column") {
+  const auto status = [](const std::function<void(taskpb::Placement&)>& change) {
+    return StatusOf([&](taskpb::TaskSpec& spec) { change(*spec.mutable_placement()); });
+  };
+  CheckRefused(status([](auto& p) { p.set_selector("gpu == true"); }), "BAD_SELECTOR",
+               "placement.selector: column 8: expected a string in quotes, found true");
+  CheckRefused(status([](auto& p) { p.set_selector(std::string(4'097, 'a')); }), "SELECTOR_LIMIT",
+               "placement.selector: 4097 bytes exceed the limit of 4096");
+  CheckRefused(status([](auto& p) { p.set_executor("a\nb"); }), "BAD_LABEL",
+               "placement.executor: label \"executor\": its value \"a\\x0ab\" is no UTF-8 without "
+               "control characters");
+  CheckRefused(status([](auto& p) { p.set_owner(std::string(257, 'o')); }), "LABEL_LIMIT",
+               "placement.owner: label \"owner\": 257 bytes of its value exceed the limit of 256");
+  CHECK(status([](auto& p) { p.set_app(std::string(256, 'a')); }).ok());
 }
 
 TEST_CASE("A child names its parent, and may name its tree, but not the tree alone") {

@@ -28,5 +28,36 @@ TEST_CASE("An answer that is full says so for the tasks that do not fit") {
   CHECK(response.results(6).status().code() == static_cast<int>(absl::StatusCode::kNotFound));
 }
 
+TEST_CASE("A task shows its placement, and why it fits nobody while that is what it waits for") {
+  TaskView view;
+  view.place = std::make_shared<const PlacementView>(PlacementView{
+      .placement = {.selector = *Selector::Parse("has( gpu )"), .pins = {"lab-3", "", ""}},
+      .why_unmatched = "no gpu"});
+  view.state = TaskState::kReady;
+  view.cause = WaitCause::kPlacementUnmatched;
+  task::v1::TaskInfo info;
+  SetTaskInfo(view, info);
+  CHECK(info.placement().selector() == "has(gpu)");
+  CHECK(info.placement().executor() == "lab-3");
+  CHECK(info.wait_cause() == task::v1::WAIT_CAUSE_PLACEMENT_UNMATCHED);
+  CHECK(info.wait_detail() == "no gpu");
+  view.cause = WaitCause::kFence;
+  task::v1::TaskInfo fenced;
+  SetTaskInfo(view, fenced);
+  CHECK(fenced.wait_detail().empty());
+  CHECK(fenced.has_placement());
+}
+
+TEST_CASE("An executor shows all its labels and its version") {
+  SessionView view;
+  view.labels = *Labels::Make({{"gpu", "true"}, {"owner", "anna"}});
+  view.version = "2.1";
+  v1::ExecutorInfo info;
+  SetExecutorInfo(view, info);
+  CHECK(info.labels().size() == 2);
+  CHECK(info.labels().at("owner") == "anna");
+  CHECK(info.version() == "2.1");
+}
+
 }  // namespace
 }  // namespace kantoku::inputs

@@ -123,6 +123,21 @@ class Client {
   // The executors of the namespace.
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(CallOptions options = {});
 
+  // Asks executors of the namespace, by their session ids, to leave. One answer for each:
+  // FAILED_PRECONDITION: it is not connected. NOT_FOUND. `delay`, at most 1 h, is how long a bounce
+  // stays away.
+  std::vector<absl::Status> ControlExecutors(const std::vector<std::string>& session_ids,
+                                             ExecutorVerb verb,
+                                             absl::Duration delay = absl::ZeroDuration(),
+                                             CallOptions options = {});
+  // From now on tasks of the type go only to executors that match the selector, too.
+  absl::Status SetRoute(const std::string& type, const std::string& selector,
+                        CallOptions options = {});
+  // NOT_FOUND: there is none.
+  absl::Status RemoveRoute(const std::string& type, CallOptions options = {});
+  // In the order of their types.
+  absl::StatusOr<std::vector<Route>> ListRoutes(CallOptions options = {});
+
   // A page of what happened.
   absl::StatusOr<EventPage> ReadEvents(EventQuery query = {}, CallOptions options = {});
   // What happens, for ever.

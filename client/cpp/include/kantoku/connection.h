@@ -75,6 +75,28 @@ class Connection {
   };
   virtual absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) = 0;
 
+  struct ControlExecutorsRequest {
+    std::string namespace_name;
+    std::vector<std::string> session_ids;
+    ExecutorVerb verb = ExecutorVerb::kDrain;
+    absl::Duration delay;  // Of kBounce.
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  virtual std::vector<absl::Status> ControlExecutors(ControlExecutorsRequest request) = 0;
+
+  struct SetRouteRequest {
+    std::string namespace_name;
+    Route route;  // Without a selector: the route is removed.
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  virtual absl::Status SetRoute(SetRouteRequest request) = 0;
+
+  struct ListRoutesRequest {
+    std::string namespace_name;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  virtual absl::StatusOr<std::vector<Route>> ListRoutes(ListRoutesRequest request) = 0;
+
   struct ReadEventsRequest {
     std::string namespace_name;
     EventQuery query;

@@ -30,7 +30,8 @@ namespace kantoku {
 // the error, else HANDLER_FAILED, or HANDLER_THREW. Unlike it: time, also that of timeouts, stands
 // still until AdvanceTime moves it, except that EventStream::Next and ItemStream::Next wait by the
 // machine's clock; tasks run inside the calls that make them due (Spawn, Handle, Resume,
-// AdvanceTime), on the caller's thread; nothing is checked against limits; pauses between attempts
+// AdvanceTime), on the caller's thread; nothing is checked against limits; every placement fits,
+// routes are kept and not looked at, and its executor cannot be asked to leave; pauses between attempts
 // have no jitter; and of what happened, task.created, task.started and task.finished are told.
 //
 // Thread-safe. Its clients may outlive it and keep what they have seen.

@@ -41,6 +41,16 @@ enum class EffectClass : uint8_t {
   kOnce,
 };
 
+// Where a task may run. What is not empty must hold, all of it, for the executor that gets it.
+struct PlacementPolicy {
+  std::string selector;  // Condition on its labels: `gpu == "true" && mem_gib >= 16`.
+  std::string executor;  // Its name.
+  std::string app;       // The client id that connected it.
+  std::string owner;     // The subject that connected it.
+
+  bool operator==(const PlacementPolicy&) const = default;
+};
+
 // What is asked for. The server checks it; what is absent has the server's default.
 struct TaskSpec {
   std::string type;          // What is to be run: 1 to 255 letters, digits and `. _ - / :`.
@@ -53,6 +63,7 @@ struct TaskSpec {
   std::optional<RetryPolicy> retry;                // Of failed attempts.
   std::optional<absl::Duration> result_retention;  // 1 s to 30 days; 24 h.
   std::optional<EffectClass> effect;               // kOnce goes without `retry`.
+  std::optional<PlacementPolicy> placement;        // Which executors may get it; all.
   TaskId parent;  // The task whose handler spawns this one; empty: none.
   TaskId root;    // Of the parent's tree; needed where the parent may have ended.
 
@@ -124,6 +135,7 @@ Option Timeout(absl::Duration timeout);
 Option Retry(const RetryPolicy& policy);
 Option ResultRetention(absl::Duration retention);
 Option Effect(EffectClass effect);
+Option Placement(const PlacementPolicy& policy);
 // Of the tree of `root`, below `parent`, which may be the same: a handler's own task, as its context
 // tells it. The server refuses it with FAILED_PRECONDITION when neither lives (PARENT_UNKNOWN) or
 // they are being stopped (TREE_STOPPING).

@@ -2,6 +2,7 @@
 #define KANTOKU_TASK_INFO_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "absl/time/time.h"
 #include "kantoku/output.h"
+#include "kantoku/task.h"
 #include "kantoku/task_id.h"
 
 namespace kantoku {
@@ -35,13 +37,14 @@ enum class TaskState {
 // Why a task waits.
 enum class WaitCause {
   kNone,
-  kDelay,             // Its time has not come.
-  kBackoff,           // The pause between two attempts.
-  kFence,             // The earlier dispatch must be closed first.
-  kNoImplementation,  // No connected executor implements the type.
-  kNoCredit,          // Executors implement it, and all are full.
-  kExecutorQueue,     // Held by an executor that has not begun it.
-  kPaused,            // Somebody has paused it.
+  kDelay,               // Its time has not come.
+  kBackoff,             // The pause between two attempts.
+  kFence,               // The earlier dispatch must be closed first.
+  kNoImplementation,    // No connected executor implements the type.
+  kNoCredit,            // Executors implement it, and all are full.
+  kExecutorQueue,       // Held by an executor that has not begun it.
+  kPlacementUnmatched,  // Executors implement it, and the task's placement fits none.
+  kPaused,              // Somebody has paused it.
 };
 
 // What may be asked of a task, or of a tree.
@@ -77,6 +80,7 @@ struct TaskInfo {
   int32_t priority = 0;
   TaskState state = TaskState::kUnknown;
   WaitCause wait_cause = WaitCause::kNone;
+  std::string wait_detail;  // For people, where there is more to say than the cause.
   uint32_t failed_attempts = 0;
   uint32_t dispatch = 0;   // Number of the latest; 0 when it was never dispatched.
   std::string session_id;  // Of the executor that holds it; empty when none does.
@@ -84,6 +88,8 @@ struct TaskInfo {
   std::optional<absl::Time> ended_at;
   std::optional<TaskError> last_error;
   std::optional<double> progress;  // From 0 to 1.
+  // The selector in its canonical form; absent when there is none, and once the task has ended.
+  std::optional<PlacementPolicy> placement;
   TaskId parent;                   // Whose handler spawned it; empty when none did.
   TaskId root;                     // Of its tree, perhaps itself; empty when it is in none.
 };
@@ -109,10 +115,27 @@ struct ExecutorInfo {
   std::string executor_owner;
   std::string client_id;
   std::vector<std::string> types;
+  // All that selectors look at: its own, and `executor`, `app`, `owner` and `version`.
+  std::map<std::string, std::string> labels;
+  std::string version;     // Of its program.
   bool connected = false;  // Otherwise its grace runs.
   uint32_t max_held = 0;
   uint32_t held = 0;
+  bool leaving = false;  // Was asked to drain, to bounce or to end: gets nothing new.
   absl::Time connected_at;
+};
+
+// What may be asked of an executor.
+enum class ExecutorVerb : uint8_t {
+  kDrain = 1,  // Takes nothing more, hands back its queue, finishes what runs, and ends.
+  kBounce,     // Leaves the connection, and comes back after the delay as the same session.
+  kKick,       // As kDrain, but asks its handlers to stop at once.
+};
+
+// Which executors get tasks of a type at all, beside what each task asks for.
+struct Route {
+  std::string type;
+  std::string selector;
 };
 
 }  // namespace kantoku

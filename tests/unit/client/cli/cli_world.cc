@@ -115,6 +115,21 @@ absl::StatusOr<std::vector<ExecutorInfo>> RefusingConnection::ListExecutors(
   return status_;
 }
 
+std::vector<absl::Status> RefusingConnection::ControlExecutors(ControlExecutorsRequest request) {
+  timeout = request.timeout;
+  return std::vector<absl::Status>(request.session_ids.size(), status_);
+}
+
+absl::Status RefusingConnection::SetRoute(SetRouteRequest request) {
+  timeout = request.timeout;
+  return status_;
+}
+
+absl::StatusOr<std::vector<Route>> RefusingConnection::ListRoutes(ListRoutesRequest request) {
+  timeout = request.timeout;
+  return status_;
+}
+
 absl::StatusOr<EventPage> RefusingConnection::ReadEvents(ReadEventsRequest request) {
   timeout = request.timeout;
   return status_;

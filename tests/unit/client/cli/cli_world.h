@@ -47,7 +47,7 @@ class CliWorld {
 // A server that answers everything with a status, and keeps the last timeout.
 //
 // Thread-compatible.
-class RefusingConnection final : public Connection {
+class RefusingConnection : public Connection {
  public:
   explicit RefusingConnection(absl::Status status) : status_(std::move(status)) {}
 
@@ -58,6 +58,9 @@ class RefusingConnection final : public Connection {
   void GetOutputs(TasksRequest request, GetOutputsDone done) override;
   absl::StatusOr<TaskPage> List(ListRequest request) override;
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) override;
+  std::vector<absl::Status> ControlExecutors(ControlExecutorsRequest request) override;
+  absl::Status SetRoute(SetRouteRequest request) override;
+  absl::StatusOr<std::vector<Route>> ListRoutes(ListRoutesRequest request) override;
   absl::StatusOr<EventPage> ReadEvents(ReadEventsRequest request) override;
   std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) override;
   std::unique_ptr<ItemStream> Stream(StreamRequest request) override;

@@ -49,6 +49,19 @@ TEST_CASE("spawn prints the id of a task that is what the options say") {
   CHECK(world.fake.Connect().Get(*id)->namespace_name == "lab");
 }
 
+TEST_CASE("spawn --on and its like say where the task may run") {
+  CliWorld world;
+  CHECK(world
+            .Run({"spawn", "t", "--on", "gpu == \"true\"", "--on-executor", "lab-3", "--on-app",
+                  "bench", "--on-owner", "anna"})
+            .code == 0);
+  CHECK(world.Run({"spawn", "t"}).code == 0);
+  CHECK(world.fake.spawned()[0].placement ==
+        PlacementPolicy{
+            .selector = "gpu == \"true\"", .executor = "lab-3", .app = "bench", .owner = "anna"});
+  CHECK(world.fake.spawned()[1].placement == std::nullopt);
+}
+
 TEST_CASE(
     "A payload comes from the command line, from a file or from standard input, to the byte") {
   CliWorld world;

@@ -13,8 +13,8 @@ namespace {
 
 constexpr char kUnknownId[] = "01900000-0000-7000-8000-000000000001";
 constexpr char kInfoFields[] =
-    "task_id namespace type state wait_cause reference priority owner failed_attempts dispatch "
-    "session_id progress parent_id root_id created_at ended_at last_error";
+    "task_id namespace type state wait_cause wait_detail placement reference priority owner "
+    "failed_attempts dispatch session_id progress parent_id root_id created_at ended_at last_error";
 
 TEST_CASE("get shows all that is known, a field a line, and nothing that is not there") {
   CliWorld world;
@@ -46,6 +46,18 @@ TEST_CASE("get tells when and why a task failed") {
         std::string::npos);
   CHECK(said.out.find("attempts   1 failed\n") != std::string::npos);
   CHECK(said.out.find("ended      2026-01-01T00:00:02.000Z, after 2.00s\n") != std::string::npos);
+}
+
+TEST_CASE("get shows where a task may run") {
+  CliWorld world;
+  const std::string id = world.Spawn({"t", "--on", "has(gpu)", "--on-owner", "anna"});
+  CHECK(world.Run({"get", id}).out.find("placement  has(gpu), owner anna\n") != std::string::npos);
+  const auto json = nlohmann::json::parse(world.Run({"get", id, "--json"}).out);
+  CHECK(
+      json["placement"] ==
+      nlohmann::json(
+          {{"selector", "has(gpu)"}, {"executor", nullptr}, {"app", nullptr}, {"owner", "anna"}}));
+  CHECK(json["wait_detail"].is_null());
 }
 
 TEST_CASE("get shows the tasks that there are, and exits with 3 for one that is not") {

@@ -65,5 +65,11 @@ TEST_CASE("Ages have one unit, durations three digits or so") {
   CHECK(SizeText(5 << 20) == "5.0 MiB");
 }
 
+TEST_CASE("Labels are shown in a line, without those that have columns of their own") {
+  CHECK(LabelsText({{"owner", "anna"}, {"gpu", "true"}, {"mem_gib", "1\n6"}, {"version", "2"}}) ==
+        "gpu=true mem_gib=1 6");
+  CHECK(LabelsText({{"app", "bench"}, {"executor", "lab-3"}}) == "-");
+}
+
 }  // namespace
 }  // namespace kantoku::cli

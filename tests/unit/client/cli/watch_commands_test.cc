@@ -5,36 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "tests/unit/client/cli/cli_world.h"
 
-// executors and events, over the fake.
+// events, over the fake.
 namespace kantoku::cli::testing {
 namespace {
-
-TEST_CASE("executors is a table, and says when there are none") {
-  CliWorld world;
-  const Said none = world.Run({"executors"});
-  CHECK(none.code == 0);
-  CHECK(none.out.empty());
-  CHECK(none.err == "no executors\n");
-  world.fake.Handle("b", [](const TaskSpec& spec) { return spec.payload; });
-  world.fake.Handle("a", [](const TaskSpec& spec) { return spec.payload; });
-  world.later = absl::Seconds(5);
-  const Said said = world.Run({"executors"});
-  CHECK(said.code == 0);
-  CHECK(said.out ==
-        "SESSION  NAME  STATE      HOLDS  SINCE  TYPES\n"
-        "         fake  connected  0/1    5s     a, b\n");
-}
-
-TEST_CASE("executors --json prints an object for each") {
-  CliWorld world;
-  CHECK(world.Run({"executors", "--json"}).out.empty());
-  world.fake.Handle("a", [](const TaskSpec& spec) { return spec.payload; });
-  const Said said = world.Run({"executors", "--json"});
-  CHECK(said.code == 0);
-  CHECK(said.out_fields() ==
-        "session_id name executor_owner client_id types connected max_held held connected_at");
-  CHECK(nlohmann::json::parse(said.out)["types"] == nlohmann::json({"a"}));
-}
 
 TEST_CASE("events prints what happened, a line each") {
   CliWorld world;

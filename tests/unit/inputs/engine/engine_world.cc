@@ -69,12 +69,13 @@ TaskId EngineWorld::DoSpawn(const TaskSpec& spec) {
 
 ConnectionId EngineWorld::Open(uint8_t session, uint32_t credit,
                                const std::vector<HeldDispatch>& held,
-                               const std::vector<std::string>& types) {
+                               const std::vector<std::string>& types, const Labels& labels) {
   auto answers = engine->OpenSession({.session = SessionOf(session),
                                       .caller = {"local", "local"},
                                       .name_space = "default",
                                       .name = "executor",
                                       .types = types,
+                                      .labels = labels,
                                       .held = held,
                                       .max_held = credit,
                                       .connection = ++connection},

@@ -35,7 +35,7 @@ class EngineWorld {
   TaskId DoSpawn(const TaskSpec& spec = Spec());
   // Returns its connection.
   ConnectionId Open(uint8_t session, uint32_t credit, const std::vector<HeldDispatch>& held = {},
-                    const std::vector<std::string>& types = {"work"});
+                    const std::vector<std::string>& types = {"work"}, const Labels& labels = {});
   // Spawned, dispatched to session 1 with the number 1, and begun.
   TaskId DoRun(const TaskSpec& spec = Spec());
   absl::StatusOr<TaskState> Control(const TaskId& task, ControlVerb verb);

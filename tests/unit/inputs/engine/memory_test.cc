@@ -55,11 +55,13 @@ class Bare {
     effects = {};
     engine.FreeUnused();
   }
-  ConnectionId Open(uint8_t session, uint32_t credit, const std::vector<std::string>& types) {
+  ConnectionId Open(uint8_t session, uint32_t credit, const std::vector<std::string>& types,
+                    const Labels& labels = {}) {
     REQUIRE(engine
                 .OpenSession({.session = SessionOf(session),
                               .name_space = "default",
                               .types = types,
+                              .labels = labels,
                               .max_held = credit,
                               .connection = ++connection_},
                              now, effects)
@@ -148,6 +150,36 @@ TEST_CASE("Types, owners and policies that nobody uses any more leave nothing") 
   const size_t before = bytes_in_use;
   for (int i = 0; i < 5'000; ++i) round();
   CAPTURE(before, bytes_in_use);
+  CHECK(bytes_in_use <= before + 20'000);
+}
+
+TEST_CASE("Placements and label sets that nobody uses any more leave nothing") {
+  Bare bare;
+  int number = 0;
+  const ConnectionId resident = bare.Open(2, 10, {"work"});
+  const auto round = [&] {
+    const std::string value = "a value that needs memory of its own " + std::to_string(number++);
+    TaskSpec spec = Spec();
+    spec.placement = std::make_shared<const Placement>(
+        Placement{.selector = *Selector::Parse("name == '" + value + "'"), .pins = {}});
+    TaskSpec pinned = Spec();
+    pinned.placement =
+        std::make_shared<const Placement>(Placement{.selector = {}, .pins = {.executor = value}});
+    const auto ids = bare.Spawn({spec, pinned});
+    const ConnectionId connection =
+        bare.Open(1, 10, {"work"}, *Labels::Make({{"name", value}, {"executor", value}}));
+    bare.EndGroup();
+    REQUIRE(bare.engine.Find(ids[0])->state == TaskState::kLeased);
+    for (const TaskId& id : ids) bare.engine.Finished(id, 1, bare.now, bare.effects);
+    bare.engine.CloseConnection(connection, bare.now, bare.effects);
+    bare.EndGroup();
+    bare.Pass(absl::Hours(2));  // History and requests are over.
+    bare.EndGroup();
+  };
+  for (int i = 0; i < 2'000; ++i) round();
+  const size_t before = bytes_in_use;
+  for (int i = 0; i < 5'000; ++i) round();
+  CAPTURE(before, bytes_in_use, resident);
   CHECK(bytes_in_use <= before + 20'000);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "services/inputs/store.h"
+#include "services/platform/byte_io.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
@@ -45,6 +46,9 @@ TaskSpec FullSpec() {
   spec.effect = Effect::kOnce;
   spec.parent = Id(3);
   spec.root = Id(2);
+  spec.placement = std::make_shared<const Placement>(
+      Placement{.selector = *Selector::Parse("mem_gib >= 16 && gpu == 'ü'"),
+                .pins = {.executor = "lab 3", .app = "bench", .owner = "anna"}});
   return spec;
 }
 
@@ -92,7 +96,9 @@ const StateRecord kState{.closed_dispatch = 300,
 const DispatchGroupRecord kGroup{
     {{Id(9).key(), 1, 4}, {Id(2).key(), 77, 4}, {Id(10).key(), 1, 1'000'000}}};
 const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
-const ReferenceRecord kReference{Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10}};
+const ReferenceRecord kReference{
+    Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10, 11}};
+const RouteRecord kRoute{"default", "text.wordcount", *Selector::Parse("version in ('1', '2')")};
 const TreeRecord kTree{.root = Id(3), .verb = ControlVerb::kPause, .swept = true, .escalation_ms = 0};
 const RequestRecord kRequest{.request = {1, ~0ULL},
                              .content = {3, 4},
@@ -102,6 +108,22 @@ const RequestRecord kRequest{.request = {1, ~0ULL},
                              .count = 100'000,
                              .random = ~0ULL,
                              .exceptions = {{0, Id(1), ""}, {99'999, Id(2), "payload"}}};
+
+// As a program of that format wrote it, which knew of so many fields.
+std::string ReferenceBytes(const ReferenceRecord& record, uint64_t format, size_t hashes) {
+  std::string bytes;
+  platform::ByteWriter writer(bytes);
+  writer.Unsigned(format);
+  writer.Id(record.task);
+  writer.Text(record.name_space);
+  writer.Text(record.owner);
+  writer.Text(record.reference);
+  if (format >= 3) writer.Unsigned(hashes);
+  for (size_t i = 0; i < hashes; ++i) {
+    writer.Fixed64(i < record.hashes.size() ? record.hashes[i] : 0);
+  }
+  return bytes;
+}
 
 struct Kind {
   std::string name;
@@ -120,6 +142,7 @@ std::vector<Kind> EveryKind() {
           {"reference", Bytes(kReference), status(DecodeReference)},
           {"request", Bytes(kRequest), status(DecodeRequest)},
           {"tree", Bytes(kTree), status(DecodeTree)},
+          {"object", Bytes(kRoute), status(DecodeRoute)},
           {"number", Bytes(uint64_t{0x0123456789ABCDEF}), status(DecodeNumber)},
           {"ended", Bytes(EndedTasks()), status(DecodeEnded)}};
 }
@@ -148,6 +171,8 @@ TEST_CASE("A spec record gives back what was asked for") {
   CHECK(record->spec.effect == spec.effect);
   CHECK(record->spec.parent == spec.parent);
   CHECK(record->spec.root == spec.root);
+  REQUIRE(record->spec.placement != nullptr);
+  CHECK(*record->spec.placement == *spec.placement);
   CHECK(record->content_type == "text/plain");
   CHECK(record->payload == payload);
 }
@@ -169,6 +194,7 @@ TEST_CASE("Records of every kind give back what was written") {
   CHECK(*DecodeReference(Bytes(kReference)) == kReference);
   CHECK(*DecodeRequest(Bytes(kRequest)) == kRequest);
   CHECK(*DecodeTree(Bytes(kTree)) == kTree);
+  CHECK(*DecodeRoute(Bytes(kRoute)) == kRoute);
   CHECK(*DecodeNumber(Bytes(uint64_t{1} << 63)) == uint64_t{1} << 63);
 
   const auto ended = DecodeEnded(Bytes(EndedTasks()));
@@ -233,8 +259,9 @@ TEST_CASE("Records from before there were effects are read") {
     std::string bytes = SpecBytes(spec, "payload");
     bytes.erase(17, 1);  // No kin.
     const std::string end = text("text/plain") + text("payload");
-    REQUIRE(bytes.substr(bytes.size() - end.size() - 2) == std::string("\x02\x00", 2) + end);
+    REQUIRE(bytes.ends_with(std::string("\x02\x00", 2) + end + '\0'));
     bytes[0] = 1;
+    bytes.pop_back();
     bytes.erase(bytes.size() - end.size() - 2, 2);
     const auto record = DecodeSpec(bytes);
     REQUIRE(record.ok());
@@ -254,26 +281,24 @@ TEST_CASE("Records from before there were effects are read") {
   }
   SECTION("a reference") {
     ReferenceRecord reference = kReference;
-    reference.hashes[8] = reference.hashes[9] = 0;
-    std::string bytes = Bytes(reference);
-    bytes[0] = 1;
-    // The number of hashes stands before them.
-    bytes.erase(bytes.size() - 8 * 10 - 1, 1);
-    bytes.resize(bytes.size() - 2 * 8);
-    CHECK(DecodeReference(bytes).value() == reference);
+    for (const size_t field : {8, 9, 10}) reference.hashes[field] = 0;
+    CHECK(DecodeReference(ReferenceBytes(reference, 1, 8)).value() == reference);
   }
 }
 
-TEST_CASE("Records from before there were trees and pauses are read") {
+TEST_CASE("Records from before there were placements, trees and pauses are read") {
   SECTION("a spec") {
     TaskSpec spec = FullSpec();
     spec.parent = spec.root = TaskId();
+    spec.placement = nullptr;
     std::string bytes = SpecBytes(spec, "payload");
     bytes[0] = 2;
-    bytes.erase(17, 1);
+    bytes.erase(17, 1);  // No kin.
+    bytes.pop_back();    // The end of the optional parts.
     const auto record = DecodeSpec(bytes);
     REQUIRE(record.ok());
     CHECK(record->spec.root.empty());
+    CHECK(record->spec.placement == nullptr);
     CHECK(record->spec.effect == Effect::kOnce);
     CHECK(record->payload == "payload");
   }
@@ -288,12 +313,8 @@ TEST_CASE("Records from before there were trees and pauses are read") {
   }
   SECTION("a reference") {
     ReferenceRecord reference = kReference;
-    reference.hashes[9] = 0;
-    std::string bytes = Bytes(reference);
-    bytes[0] = 2;
-    bytes.erase(bytes.size() - 8 * 10 - 1, 1);
-    bytes.resize(bytes.size() - 8);
-    CHECK(DecodeReference(bytes).value() == reference);
+    reference.hashes[9] = reference.hashes[10] = 0;
+    CHECK(DecodeReference(ReferenceBytes(reference, 2, 9)).value() == reference);
   }
   SECTION("ended tasks") {
     std::vector<TaskView> tasks = EndedTasks();
@@ -311,6 +332,53 @@ TEST_CASE("A tree that was asked for what no tree can be asked for is damage") {
     tree.verb = static_cast<ControlVerb>(verb);
     CheckDataLoss(DecodeTree(Bytes(tree)).status());
   }
+}
+
+TEST_CASE("A reference may have hashes of fewer fields, or of others that are not set") {
+  ReferenceRecord reference = kReference;
+  reference.hashes[9] = reference.hashes[10] = 0;
+  CHECK(DecodeReference(ReferenceBytes(reference, 3, 9)).value() == reference);
+  CHECK(DecodeReference(ReferenceBytes(reference, 3, 12)).value() == reference);
+  std::string newer = ReferenceBytes(reference, 3, 12);
+  newer.back() = 1;
+  CheckDataLoss(DecodeReference(newer).status());
+}
+
+TEST_CASE("A spec with a part that is not known, out of order or twice is damage") {
+  TaskSpec spec = FullSpec();
+  const std::string whole = SpecBytes(spec, "payload");
+  spec.placement = nullptr;
+  std::string plain = SpecBytes(spec, "payload");
+  plain.pop_back();
+  REQUIRE(whole.starts_with(plain));
+  const std::string part = whole.substr(plain.size(), whole.size() - plain.size() - 1);
+  REQUIRE(part[0] == 1);
+  const std::string end(1, '\0');
+  REQUIRE(DecodeSpec(plain + part + end).ok());
+  CheckDataLoss(DecodeSpec(plain + part + part + end).status());
+  CheckDataLoss(DecodeSpec(plain + "\x7F\x01x" + end).status());
+  CheckDataLoss(DecodeSpec(plain + "\x7F\x01x" + part + end).status());
+}
+
+TEST_CASE("A placement that does not parse, or asks for nothing, is damage") {
+  TaskSpec spec;
+  spec.type = "t";
+  std::string plain = SpecBytes(spec, "payload");
+  plain.pop_back();
+  const auto with_placement = [&](const std::string& value) {
+    return plain + '\1' + static_cast<char>(value.size()) + value + '\0';
+  };
+  CHECK(DecodeSpec(with_placement(std::string("\1a\0\0\0", 5).replace(0, 2, "\6has(a)"))).ok());
+  CheckDataLoss(DecodeSpec(with_placement(std::string("\1a\0\0\0", 5))).status());
+  CheckDataLoss(DecodeSpec(with_placement(std::string(4, '\0'))).status());
+  CheckDataLoss(DecodeSpec(with_placement(std::string("\0\1x\0\0\0", 6))).status());
+}
+
+TEST_CASE("An object that is no route, or a route without a selector, is damage") {
+  std::string bytes = Bytes(kRoute);
+  bytes[1] = 2;
+  CheckDataLoss(DecodeRoute(bytes).status());
+  CheckDataLoss(DecodeRoute(Bytes(RouteRecord{"default", "t", std::nullopt})).status());
 }
 
 TEST_CASE("An effect that is none is damage") {

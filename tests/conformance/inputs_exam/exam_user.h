@@ -1,0 +1,127 @@
+#ifndef KANTOKU_TESTS_CONFORMANCE_INPUTS_EXAM_EXAM_USER_H_
+#define KANTOKU_TESTS_CONFORMANCE_INPUTS_EXAM_EXAM_USER_H_
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "kantoku/inputs/v1/inputs.grpc.pb.h"
+#include "services/platform/rpc/caller.h"
+#include "services/platform/status.h"
+#include "tests/conformance/inputs_exam/inputs_service_exam.h"
+
+// What the cases of the exam say often.
+namespace kantoku::inputs {
+
+inline v1::SpawnRequest Request(const std::string& id, int specs = 1) {
+  v1::SpawnRequest request;
+  request.set_request_id(id);
+  for (int i = 0; i < specs; ++i) request.add_specs()->set_type("x");
+  return request;
+}
+
+// The calls of a user.
+class User {
+ public:
+  explicit User(ServiceSubject& subject) : stub_(v1::InputsService::NewStub(subject.channel())) {}
+
+  template <typename Response, typename Request, typename Method>
+  absl::StatusOr<Response> Call(Method method, const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+    Response response;
+    const absl::Status status =
+        platform::FromGrpc((stub_.get()->*method)(&context, request, &response));
+    if (!status.ok()) return status;
+    return response;
+  }
+  absl::StatusOr<v1::SpawnResponse> Spawn(const v1::SpawnRequest& request) {
+    return Call<v1::SpawnResponse>(&v1::InputsService::Stub::Spawn, request);
+  }
+  absl::StatusOr<v1::ListTasksResponse> List(const v1::ListTasksRequest& request = {}) {
+    return Call<v1::ListTasksResponse>(&v1::InputsService::Stub::ListTasks, request);
+  }
+  absl::StatusOr<v1::ControlResponse> Control(const v1::ControlRequest& request) {
+    return Call<v1::ControlResponse>(&v1::InputsService::Stub::Control, request);
+  }
+  // Of the whole tree.
+  absl::StatusOr<v1::ControlResponse> Control(const std::string& root, v1::ControlVerb verb) {
+    v1::ControlRequest request;
+    request.add_task_ids(root);
+    request.set_verb(verb);
+    request.set_tree(true);
+    return Control(request);
+  }
+  absl::StatusOr<v1::GetTasksResponse> Get(const v1::GetTasksRequest& request) {
+    return Call<v1::GetTasksResponse>(&v1::InputsService::Stub::GetTasks, request);
+  }
+
+  absl::StatusOr<v1::ListExecutorsResponse> Executors() {
+    return Call<v1::ListExecutorsResponse>(&v1::InputsService::Stub::ListExecutors,
+                                           v1::ListExecutorsRequest());
+  }
+
+  absl::StatusOr<v1::ControlExecutorsResponse> ControlExecutors(
+      const v1::ControlExecutorsRequest& request) {
+    return Call<v1::ControlExecutorsResponse>(&v1::InputsService::Stub::ControlExecutors, request);
+  }
+  absl::Status SetRoute(const std::string& type, const std::string& selector) {
+    v1::SetRouteRequest request;
+    request.set_type(type);
+    request.set_selector(selector);
+    return Call<v1::SetRouteResponse>(&v1::InputsService::Stub::SetRoute, request).status();
+  }
+  absl::StatusOr<v1::ListRoutesResponse> Routes() {
+    return Call<v1::ListRoutesResponse>(&v1::InputsService::Stub::ListRoutes,
+                                        v1::ListRoutesRequest());
+  }
+
+  std::string SpawnOne(const std::string& id, const std::string& payload = "p") {
+    auto request = Request(id);
+    request.mutable_specs(0)->set_payload(payload);
+    const auto response = Spawn(request);
+    REQUIRE(response.ok());
+    REQUIRE(response->results(0).status().code() == 0);
+    return response->results(0).task_id();
+  }
+  task::v1::TaskInfo Look(const std::string& task) {
+    v1::GetTasksRequest request;
+    request.add_task_ids(task);
+    const auto response = Get(request);
+    REQUIRE(response.ok());
+    REQUIRE(response->results_size() == 1);
+    REQUIRE(response->results(0).status().code() == 0);
+    return response->results(0).info();
+  }
+  // Asks until it is so: every answer waits for what came before it.
+  bool Becomes(const std::string& task, task::v1::TaskState state) {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (std::chrono::steady_clock::now() < give_up) {
+      if (Look(task).state() == state) return true;
+    }
+    return false;
+  }
+
+ private:
+  const std::unique_ptr<v1::InputsService::Stub> stub_;
+};
+
+inline void CheckRefused(const absl::Status& status, absl::StatusCode code,
+                         const std::string& reason) {
+  CHECK(status.code() == code);
+  CHECK(platform::ReasonOf(status) == reason);
+}
+
+// Runs `body(subject, durable)` for every entry.
+template <typename Body>
+void ForEveryService(Body body) {
+  for (const ServiceEntry& entry : AllServices()) {
+    DYNAMIC_SECTION(entry.name) { body(*entry.make(), entry.durable); }
+  }
+}
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_TESTS_CONFORMANCE_INPUTS_EXAM_EXAM_USER_H_

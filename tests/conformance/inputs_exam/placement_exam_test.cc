@@ -1,0 +1,179 @@
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/conformance/inputs_exam/exam_executor.h"
+#include "tests/conformance/inputs_exam/exam_user.h"
+
+// Where tasks may run, over gRPC.
+namespace kantoku::inputs {
+namespace {
+
+namespace taskpb = ::kantoku::task::v1;
+
+v1::PullRequest HelloWith(uint8_t session, const std::string& name,
+                          const std::vector<std::pair<std::string, std::string>>& labels) {
+  v1::PullRequest request = ExamExecutor::HelloOf(session);
+  request.mutable_hello()->set_name(name);
+  for (const auto& [label, value] : labels) {
+    (*request.mutable_hello()->mutable_labels())[label] = value;
+  }
+  return request;
+}
+
+v1::SpawnRequest Placed(const std::string& id, const std::string& selector,
+                        const std::string& executor = "") {
+  v1::SpawnRequest request = Request(id);
+  request.mutable_specs(0)->mutable_placement()->set_selector(selector);
+  request.mutable_specs(0)->mutable_placement()->set_executor(executor);
+  return request;
+}
+
+std::string SpawnPlaced(User& user, const v1::SpawnRequest& request) {
+  const auto response = user.Spawn(request);
+  REQUIRE(response.ok());
+  REQUIRE(response->results(0).status().message().empty());
+  return response->results(0).task_id();
+}
+
+TEST_CASE(
+    "A task runs where its placement allows it, and waits with the reason while nobody fits") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    ExamExecutor small(subject.channel());
+    small.Say(HelloWith(1, "small", {{"mem_gib", "8"}}));
+    REQUIRE(small.Hear([](const auto& heard) { return heard.has_welcome(); }));
+    const std::string picky = SpawnPlaced(user, Placed("r1", "mem_gib>=16"));
+    const std::string pinned = SpawnPlaced(user, Placed("r2", "", "large"));
+    const auto info = user.Look(picky);
+    CHECK(info.state() == taskpb::TASK_STATE_READY);
+    CHECK(info.wait_cause() == taskpb::WAIT_CAUSE_PLACEMENT_UNMATCHED);
+    CHECK(info.wait_detail() == R"(executor "small": mem_gib is "8", wanted >= 16)");
+    CHECK(info.placement().selector() == "mem_gib >= 16");
+    CHECK(user.Look(pinned).wait_detail() == R"(no executor "large" is connected)");
+
+    ExamExecutor large(subject.channel());
+    large.Say(HelloWith(2, "large", {{"mem_gib", "64"}}));
+    CHECK(large.Task(2).task_id() != large.Task(1).task_id());
+    CHECK(small.heard().tasks_size() == 0);
+    CHECK(user.Look(picky).session_id() == HelloWith(2, "", {}).hello().session_id());
+    CHECK(user.Look(pinned).wait_detail().empty());
+  });
+}
+
+TEST_CASE("A restart forgets no placement") {
+  ForEveryService([](ServiceSubject& subject, bool durable) {
+    if (!durable) return;
+    std::string id;
+    {
+      User user(subject);
+      id = SpawnPlaced(user, Placed("r", "has(gpu)", "lab-3"));
+    }
+    subject.Restart();
+    User user(subject);
+    CHECK(user.Look(id).placement().selector() == "has(gpu)");
+    CHECK(user.Look(id).placement().executor() == "lab-3");
+    ExamExecutor other(subject.channel());
+    other.Say(HelloWith(1, "lab-4", {{"gpu", "true"}}));
+    REQUIRE(other.Hear([](const auto& heard) { return heard.has_welcome(); }));
+    CHECK(user.Look(id).wait_cause() == taskpb::WAIT_CAUSE_PLACEMENT_UNMATCHED);
+    ExamExecutor wanted(subject.channel());
+    wanted.Say(HelloWith(2, "lab-3", {{"gpu", "true"}}));
+    CHECK(wanted.Task(1).task_id() == id);
+  });
+}
+
+TEST_CASE("Executors are listed with their labels, the server's own among them") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    ExamExecutor executor(subject.channel());
+    v1::PullRequest hello = HelloWith(1, "lab-3", {{"gpu", "true"}});
+    hello.mutable_hello()->set_version("2.1");
+    executor.Say(hello);
+    REQUIRE(executor.Hear([](const auto& heard) { return heard.has_welcome(); }));
+    const auto executors = User(subject).Executors();
+    REQUIRE(executors.ok());
+    REQUIRE(executors->executors_size() == 1);
+    const v1::ExecutorInfo& info = executors->executors(0);
+    CHECK(info.version() == "2.1");
+    CHECK(info.labels().at("gpu") == "true");
+    CHECK(info.labels().at("executor") == "lab-3");
+    CHECK(info.labels().at("version") == "2.1");
+    CHECK(info.labels().at("owner") == info.executor_owner());
+    CHECK(info.labels().at("app") == info.client_id());
+    CHECK(info.labels().size() == 5);
+  });
+}
+
+TEST_CASE("A placement that is bad fails its item with the column, and no other") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    auto request = Request("r", 3);
+    request.mutable_specs(1)->mutable_placement()->set_selector("gpu ==");
+    request.mutable_specs(2)->mutable_placement()->set_owner(std::string(300, 'o'));
+    const auto response = user.Spawn(request);
+    REQUIRE(response.ok());
+    CHECK(response->results(0).status().code() == 0);
+    CHECK(response->results(1).status().reason() == "BAD_SELECTOR");
+    CHECK(response->results(1).status().message().starts_with("placement.selector: column 7: "));
+    CHECK(response->results(2).status().reason() == "LABEL_LIMIT");
+  });
+}
+
+TEST_CASE("A repeated reference with another placement is refused, and names it") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    auto request = Placed("r1", "has(gpu)");
+    request.mutable_specs(0)->set_reference("mine");
+    SpawnPlaced(user, request);
+    request.set_request_id("r2");
+    request.mutable_specs(0)->mutable_placement()->set_selector(" ( has(gpu) ) ");
+    CHECK_FALSE(user.Spawn(request)->results(0).created());
+    CHECK(user.Spawn(request)->results(0).status().code() == 0);
+    request.set_request_id("r3");
+    request.mutable_specs(0)->clear_placement();
+    const auto refused = user.Spawn(request)->results(0).status();
+    CHECK(refused.code() == static_cast<int>(absl::StatusCode::kAlreadyExists));
+    CHECK(refused.message().ends_with("whose placement is another"));
+  });
+}
+
+TEST_CASE("Selectors beyond the bound are refused, and what is there goes on") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    User user(subject);
+    auto request = Request("r1", 1'000);
+    for (int i = 0; i < 1'000; ++i) {
+      request.mutable_specs(i)->mutable_placement()->set_selector("a >= " + std::to_string(i));
+    }
+    REQUIRE(user.Spawn(request).ok());
+    CheckRefused(user.Spawn(Placed("r2", "b >= 1")).status(), absl::StatusCode::kResourceExhausted,
+                 "PLACEMENT_LIMIT");
+    CHECK(user.Spawn(Placed("r3", "a >= 999")).ok());
+    CHECK(user.Spawn(Placed("r4", "", "lab-3")).ok());
+  });
+}
+
+TEST_CASE("A hello with bad labels ends the stream with the label and why") {
+  ForEveryService([](ServiceSubject& subject, bool) {
+    const auto verdict = [&](const v1::PullRequest& hello) {
+      ExamExecutor executor(subject.channel());
+      executor.Say(hello);
+      return executor.AwaitEnd();
+    };
+    const absl::Status reserved = verdict(HelloWith(1, "x", {{"owner", "mallory"}}));
+    CheckRefused(reserved, absl::StatusCode::kInvalidArgument, "RESERVED_LABEL");
+    CHECK(reserved.message() ==
+          R"(hello.labels: label "owner" = "mallory": the server sets it itself)");
+    v1::PullRequest many = HelloWith(1, "x", {});
+    for (int i = 0; i < 10'000; ++i) {
+      (*many.mutable_hello()->mutable_labels())["label-" + std::to_string(i)] = "x";
+    }
+    CheckRefused(verdict(many), absl::StatusCode::kInvalidArgument, "LABEL_LIMIT");
+    CheckRefused(verdict(HelloWith(1, "x", {{"no name", "x"}})), absl::StatusCode::kInvalidArgument,
+                 "BAD_LABEL");
+    CheckRefused(verdict(HelloWith(1, "x", {{"a", "caf\xE9"}})), absl::StatusCode::kInvalidArgument,
+                 "INVALID_UTF8");
+  });
+}
+
+}  // namespace
+}  // namespace kantoku::inputs

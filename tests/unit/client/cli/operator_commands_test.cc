@@ -1,0 +1,113 @@
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/unit/client/cli/cli_world.h"
+
+// executors and route, over the fake.
+namespace kantoku::cli::testing {
+namespace {
+
+constexpr char kUnknownId[] = "01900000-0000-7000-8000-000000000001";
+
+TEST_CASE("executors is a table, and says when there are none") {
+  CliWorld world;
+  const Said none = world.Run({"executors"});
+  CHECK(none.code == 0);
+  CHECK(none.out.empty());
+  CHECK(none.err == "no executors\n");
+  world.fake.Handle("b", [](const TaskSpec& spec) { return spec.payload; });
+  world.fake.Handle("a", [](const TaskSpec& spec) { return spec.payload; });
+  world.later = absl::Seconds(5);
+  const Said said = world.Run({"executors"});
+  CHECK(said.code == 0);
+  CHECK(said.out ==
+        "SESSION  NAME  STATE      HOLDS  SINCE  VERSION  TYPES  LABELS\n"
+        "         fake  connected  0/1    5s     -        a, b   -\n");
+}
+
+TEST_CASE("executors --json prints an object for each") {
+  CliWorld world;
+  CHECK(world.Run({"executors", "--json"}).out.empty());
+  world.fake.Handle("a", [](const TaskSpec& spec) { return spec.payload; });
+  const Said said = world.Run({"executors", "--json"});
+  CHECK(said.code == 0);
+  CHECK(said.out_fields() ==
+        "session_id name executor_owner client_id types labels version connected max_held held "
+        "leaving connected_at");
+  CHECK(nlohmann::json::parse(said.out)["types"] == nlohmann::json({"a"}));
+}
+
+// Takes whatever executors are asked.
+class ObedientConnection final : public RefusingConnection {
+ public:
+  ObedientConnection() : RefusingConnection(absl::UnavailableError("away")) {}
+  std::vector<absl::Status> ControlExecutors(ControlExecutorsRequest request) override {
+    asked.push_back(request);
+    return std::vector<absl::Status>(request.session_ids.size());
+  }
+  std::vector<ControlExecutorsRequest> asked;
+};
+
+TEST_CASE("executors drain, bounce and kick ask the sessions that are named") {
+  CliWorld world;
+  const auto connection = std::make_shared<ObedientConnection>();
+  world.connection = connection;
+  const Said said = world.Run({"executors", "drain", kUnknownId, "other", "--namespace", "lab"});
+  CHECK(said.code == 0);
+  CHECK(said.out == std::string(kUnknownId) + "  asked to drain\nother  asked to drain\n");
+  CHECK(world.Run({"executors", "bounce", kUnknownId, "--delay", "30s"}).code == 0);
+  CHECK(world.Run({"executors", "kick", kUnknownId, "--json"}).out_fields() == "session_id asked");
+  REQUIRE(connection->asked.size() == 3);
+  CHECK(connection->asked[0].namespace_name == "lab");
+  CHECK(connection->asked[0].session_ids == std::vector<std::string>{kUnknownId, "other"});
+  CHECK(connection->asked[0].verb == ExecutorVerb::kDrain);
+  CHECK(connection->asked[1].verb == ExecutorVerb::kBounce);
+  CHECK(connection->asked[1].delay == absl::Seconds(30));
+  CHECK(connection->asked[2].verb == ExecutorVerb::kKick);
+}
+
+TEST_CASE("An executor that is not there is told, with exit code 3") {
+  CliWorld world;
+  const Said said = world.Run({"executors", "drain", kUnknownId});
+  CHECK(said.code == 3);
+  CHECK(said.err.ends_with("(NOT_FOUND, NO_SUCH_SESSION)\n"));
+}
+
+TEST_CASE("Routes are set, listed and removed") {
+  CliWorld world;
+  CHECK(world.Run({"route", "list"}).err == "no routes\n");
+  CHECK(world.Run({"route", "set", "resize", "version == '2'"}).code == 0);
+  CHECK(world.Run({"route", "set", "blur", "has(gpu)", "--json"}).out_fields() == "type selector");
+  CHECK(world.Run({"route", "list"}).out ==
+        "TYPE    EXECUTORS\nblur    has(gpu)\nresize  version == '2'\n");
+  CHECK(world.Run({"route", "list", "--namespace", "lab"}).out.empty());
+  const Said removed = world.Run({"route", "remove", "resize", "--json"});
+  CHECK(removed.code == 0);
+  CHECK(nlohmann::json::parse(removed.out)["selector"].is_null());
+  CHECK(world.Run({"route", "remove", "resize"}).code == 3);
+}
+
+TEST_CASE("What is wrong with a command about executors or routes is one line, and exit code 2") {
+  CliWorld world;
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"executors", "stop", kUnknownId},
+                                             {"executors", "drain"},
+                                             {"executors", "drain", kUnknownId, "--delay", "1s"},
+                                             {"executors", "bounce", kUnknownId, "--delay", "soon"},
+                                             {"route"},
+                                             {"route", "move", "t"},
+                                             {"route", "set", "t"},
+                                             {"route", "remove"},
+                                             {"route", "remove", "t", "has(gpu)"},
+                                             {"route", "list", "t"}}) {
+    const Said said = world.Run(arguments);
+    INFO(said.err);
+    CHECK(said.code == 2);
+    CHECK(said.err.starts_with("kantoku"));
+    CHECK(said.err.find('\n') == said.err.size() - 1);
+  }
+}
+
+}  // namespace
+}  // namespace kantoku::cli::testing
