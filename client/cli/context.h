@@ -30,8 +30,9 @@ class Context {
   void AddOptions(CLI::App& app, bool needs_server);
 
   // A client of a server that answers. UNAVAILABLE, UNREACHABLE when there is none; a server that
-  // is just starting is waited for. What is spawned through it from a command of an executor is a child
-  // of that command's task, unless `as_child` is false or it goes to another server or namespace.
+  // is just starting is waited for. What is spawned through it from a command of an executor is a
+  // child of that command's task, unless `as_child` is false or it goes to another server or
+  // namespace.
   absl::StatusOr<Client> Connect(bool as_child = true) const;
   // With what is left of --timeout, which counts from the start of the program.
   CallOptions call_options() const;

@@ -113,7 +113,8 @@ class ControlCommand final : public IdsCommand {
     app.add_flag("--tree", what_.tree,
                  "They are roots: all that was and will be spawned below them, too");
     if (verb_ != ControlVerb::kInterrupt) return;
-    app.add_option("--after", after_, "How long handlers may take to stop by themselves (default 5s)")
+    app.add_option("--after", after_,
+                   "How long handlers may take to stop by themselves (default 5s)")
         ->type_name("TIME");
   }
 

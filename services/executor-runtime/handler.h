@@ -24,13 +24,13 @@ struct Result {
 
 // Why a handler is asked to stop.
 enum class StopCause : uint8_t {
-  kNone,       // It is not.
+  kNone,         // It is not.
   kCancelled,    // The user asked.
   kInterrupted,  // The user insists: soon the dispatch is taken away, whatever the handler does.
-  kTimeout,    // The attempt's time is over; whatever it returns now is a failure.
-  kRevoked,    // The dispatch belongs to somebody else; whatever it returns is dropped.
-  kLost,       // Inputs was not heard for so long that it is about to give the task away.
-  kDraining,   // This executor stops.
+  kTimeout,      // The attempt's time is over; whatever it returns now is a failure.
+  kRevoked,      // The dispatch belongs to somebody else; whatever it returns is dropped.
+  kLost,         // Inputs was not heard for so long that it is about to give the task away.
+  kDraining,     // This executor stops.
 };
 
 using platform::LogLevel;
@@ -75,9 +75,9 @@ class Context {
   virtual bool PausePoint() = 0;
   // For work that can be held back at any time from outside, such as a process: `hold(true)` holds
   // it back, `hold(false)` lets it go on, and when that returns the task counts as paused, or as
-  // running; the same may be said twice. Calls come one at a time from threads of the runtime, which
-  // they must not block; the first may come before this returns. To be withdrawn with an empty
-  // function before the handler returns: after that none comes, and none is under way.
+  // running; the same may be said twice. Calls come one at a time from threads of the runtime,
+  // which they must not block; the first may come before this returns. To be withdrawn with an
+  // empty function before the handler returns: after that none comes, and none is under way.
   virtual void OnPause(std::function<void(bool)> hold) = 0;
 
   // Gives the task's reader another item, before the result. OK: the item was taken into a window

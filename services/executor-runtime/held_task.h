@@ -74,8 +74,8 @@ struct HeldTask {
   std::atomic<StopCause> stop_cause{StopCause::kNone};
   std::atomic<bool> pause_wanted{false};  // A handler looks at it often.
 
-  // Of work that is held back from outside. Its own mutex, so that who withdraws it waits for a call
-  // that is under way.
+  // Of work that is held back from outside. Its own mutex, so that who withdraws it waits for a
+  // call that is under way.
   platform::Mutex hold_mu;
   std::function<void(bool)> hold ABSL_GUARDED_BY(hold_mu);
 

@@ -63,8 +63,8 @@ class Ledger {
   // all is said.
   bool End(const HeldTaskPtr& task, absl::Duration now, const absl::StatusOr<Result>& result);
   void Report(const HeldTaskPtr& task, double fraction, std::string_view message);
-  // The handler has come to a pause point. Whether it is held back there: until `paused` is false, or
-  // it is to stop.
+  // The handler has come to a pause point. Whether it is held back there: until `paused` is false,
+  // or it is to stop.
   bool ReachPausePoint(const HeldTaskPtr& task, absl::Duration now);
   // The handler's work can, or cannot any more, be held back from outside.
   void SetCanHold(const HeldTaskPtr& task, bool can_hold);

@@ -1,7 +1,7 @@
 #include "services/executor-runtime/program_options.h"
 
-#include <algorithm>
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fstream>
 #include <optional>
 #include <sstream>

@@ -52,9 +52,7 @@ TEST_CASE("A handler stands at its pause point until it is resumed") {
     REQUIRE(inputs->Await(States(3)));
     ExpectState(inputs->said(), 2, pb::HANDLER_STATE_RUNNING, 3);
   }
-  SECTION("a cancellation ends it there") {
-    CHECK(*rounds.count == paused_at);
-  }
+  SECTION("a cancellation ends it there") { CHECK(*rounds.count == paused_at); }
   inputs->SendControl(IdOf(1), 1, pb::HANDLER_ACTION_CANCEL);
   REQUIRE(inputs->Await(Nacks(1)));
   CHECK(inputs->said().nacks[0].kind() == pb::NACK_KIND_CANCELLED);

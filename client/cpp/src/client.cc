@@ -202,8 +202,8 @@ std::vector<absl::StatusOr<TaskState>> Client::ControlAll(const std::vector<Task
                                                           ControlVerb verb, ControlOptions what,
                                                           CallOptions options) {
   return WaitForAll<TaskState>(ids.size(), [&](auto set) {
-    connection_->Control(
-        {.ids = ids, .verb = verb, .options = what, .timeout = options.timeout}, std::move(set));
+    connection_->Control({.ids = ids, .verb = verb, .options = what, .timeout = options.timeout},
+                         std::move(set));
   });
 }
 

@@ -285,7 +285,8 @@ taskpb::TaskState ToProto(TaskState state) {
   return taskpb::TASK_STATE_UNSPECIFIED;
 }
 
-absl::StatusOr<inputs::v1::ControlRequest> ToProto(ControlVerb verb, const ControlOptions& options) {
+absl::StatusOr<inputs::v1::ControlRequest> ToProto(ControlVerb verb,
+                                                   const ControlOptions& options) {
   inputs::v1::ControlRequest proto;
   switch (verb) {
     case ControlVerb::kCancel:

@@ -207,8 +207,7 @@ absl::Status FakeKantoku::Server::Join(const TaskSpec& spec, Record& record) {
   }
   const auto mark = tree_marks_.find(root);
   const bool marked = mark != tree_marks_.end();
-  if (marked &&
-      (mark->second == ControlVerb::kCancel || mark->second == ControlVerb::kInterrupt)) {
+  if (marked && (mark->second == ControlVerb::kCancel || mark->second == ControlVerb::kInterrupt)) {
     return refuse(absl::StatusCode::kFailedPrecondition, "TREE_STOPPING",
                   "parent_id: the parent or its tree is being stopped");
   }
@@ -260,16 +259,14 @@ absl::StatusOr<TaskState> FakeKantoku::Server::Control(Record& record, ControlVe
                                                        Answers& answers) {
   const std::string id = record.info.id.ToString();
   if (record.output.has_value()) {
-    return platform::Error(
-        absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
-        absl::StrCat("task ", id,
-                     " has ended: ", platform::ToAbsl(ToString(record.output->status))));
+    return platform::Error(absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
+                           absl::StrCat("task ", id, " has ended: ",
+                                        platform::ToAbsl(ToString(record.output->status))));
   }
   const bool interrupt = verb == ControlVerb::kInterrupt;
   if (interrupt || verb == ControlVerb::kCancel) {
     if (record.running) {
-      return record.info.state =
-                 interrupt ? TaskState::kInterrupting : TaskState::kCancelling;
+      return record.info.state = interrupt ? TaskState::kInterrupting : TaskState::kCancelling;
     }
     Finish(record,
            {.status = OutputStatus::kCancelled,

@@ -22,7 +22,8 @@ GrpcEventStream::GrpcEventStream(std::shared_ptr<const void> owner, const CallRu
           std::move(refusal)) {}
 
 absl::StatusOr<EventPage> GrpcEventStream::Next(absl::Duration timeout) {
-  KANTOKU_ASSIGN_OR_RETURN(pb::SubscribeResponse response, reader_.Take(timeout, [](const auto&) { return true; }));
+  KANTOKU_ASSIGN_OR_RETURN(pb::SubscribeResponse response,
+                           reader_.Take(timeout, [](const auto&) { return true; }));
   request_.set_after(response.next());
   EventPage page{.next = response.next(), .gap = response.gap()};
   for (pb::Event& event : *response.mutable_events()) {

@@ -19,8 +19,8 @@ struct StateRecord {
   uint32_t closed_dispatch = 0;  // This and earlier dispatches are over.
   uint32_t failed_attempts = 0;
   bool cancel_requested = false;
-  bool once_begun = false;  // Of effect ONCE, and may have begun: never dispatched again.
-  bool interrupt_requested = false;       // Goes with cancel_requested.
+  bool once_begun = false;           // Of effect ONCE, and may have begun: never dispatched again.
+  bool interrupt_requested = false;  // Goes with cancel_requested.
   bool pause_requested = false;
   bool stepping = false;  // Goes with pause_requested: runs to its next pause point.
   std::optional<TaskState> intended_end;  // Set while SETTLING.
@@ -59,12 +59,12 @@ struct ReferenceRecord {
   bool operator==(const ReferenceRecord&) const = default;
 };
 
-// What was asked of a whole tree, by the key of its root: of the members it had and of those that it
-// gets. Lives as long as the tree; one that asks to resume, until every member has heard of it.
+// What was asked of a whole tree, by the key of its root: of the members it had and of those that
+// it gets. Lives as long as the tree; one that asks to resume, until every member has heard of it.
 struct TreeRecord {
   TaskId root;
   ControlVerb verb = ControlVerb::kCancel;
-  bool swept = false;  // Every member of then has heard of it.
+  bool swept = false;                     // Every member of then has heard of it.
   std::optional<uint32_t> escalation_ms;  // Of an interrupt that names one.
   bool operator==(const TreeRecord&) const = default;
 };

@@ -9,8 +9,8 @@
 #include "services/platform/planted.h"
 #include "services/platform/status.h"
 
-// Spawning and questions. Control is in engine_control.cc, trees are in engine_trees.cc. What happens
-// between dispatch and end is in engine_lifecycle.cc, what executors say of it in
+// Spawning and questions. Control is in engine_control.cc, trees are in engine_trees.cc. What
+// happens between dispatch and end is in engine_lifecycle.cc, what executors say of it in
 // engine_reports.cc, sessions in engine_sessions.cc, recovery in engine_recovery.cc.
 namespace kantoku::inputs {
 namespace {
@@ -116,10 +116,11 @@ absl::Status Engine::CheckRoom(std::span<const TaskSpec> specs) const {
     return !spec.reference.empty() || !spec.parent.empty() || !spec.root.empty();
   }));
   if (named == 0 || repeats + named <= options_.max_repeats) return absl::OkStatus();
-  return Error(
-      absl::StatusCode::kResourceExhausted, "REPEAT_LIMIT",
-      absl::StrCat("specs: ", repeats, " repeats of references and refused children are remembered ",
-                   "for 10 minutes, ", named, " more may exceed the limit of ", options_.max_repeats));
+  return Error(absl::StatusCode::kResourceExhausted, "REPEAT_LIMIT",
+               absl::StrCat("specs: ", repeats,
+                            " repeats of references and refused children are remembered ",
+                            "for 10 minutes, ", named, " more may exceed the limit of ",
+                            options_.max_repeats));
 }
 
 absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const Now& now,

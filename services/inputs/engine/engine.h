@@ -188,9 +188,10 @@ class Engine {
                                      Effects& effects);
   // The state after the request, of a tree its root's, SETTLING when that has ended. Of a task,
   // repeats change nothing, but for steps and for interrupts that leave less time; a tree is asked
-  // anew, whatever single tasks of it were asked since. NOT_FOUND, NO_SUCH_TASK when neither the task nor, with `tree`, anything below it is
-  // living: it may have ended. FAILED_PRECONDITION, TASK_STOPPING when a task that is being stopped
-  // is to pause, resume or step; NOT_PAUSED when one that is not paused is to step.
+  // anew, whatever single tasks of it were asked since. NOT_FOUND, NO_SUCH_TASK when neither the
+  // task nor, with `tree`, anything below it is living: it may have ended. FAILED_PRECONDITION,
+  // TASK_STOPPING when a task that is being stopped is to pause, resume or step; NOT_PAUSED when
+  // one that is not paused is to step.
   absl::StatusOr<TaskState> Control(const ControlCommand& command, const platform::Now& now,
                                     Effects& effects);
 
@@ -214,8 +215,8 @@ class Engine {
   // cancelled. Said again, it is confirmed again.
   absl::Status Started(ConnectionId connection, const TaskId& task, uint32_t dispatch,
                        const platform::Now& now, Effects& effects);
-  // The handler has paused, or goes on, as it was told; see HandlerStatusCommand. One that is paused
-  // and is not to be is told to go on.
+  // The handler has paused, or goes on, as it was told; see HandlerStatusCommand. One that is
+  // paused and is not to be is told to go on.
   absl::Status HandlerStatus(ConnectionId connection, const HandlerStatusCommand& command,
                              const platform::Now& now, Effects& effects);
   // A genuine receipt finishes the task whoever shows it; one for a task that is gone is fine.

@@ -67,8 +67,8 @@ void Engine::Stop(TaskIndex index, const ControlCommand& command, const Now& now
     Settle(index, TaskState::kCancelled, StoppedBecause(task, ""), effects);
     return;
   }
-  const absl::Duration time = interrupt ? command.escalation.value_or(options_.interrupt_timeout)
-                                        : options_.cancel_timeout;
+  const absl::Duration time =
+      interrupt ? command.escalation.value_or(options_.interrupt_timeout) : options_.cancel_timeout;
   absl::Duration by = now.steady + time;
   if (was_stopping && task.wake_position != 0) {  // Nothing gives it more time than it had.
     const absl::Duration before = absl::Nanoseconds(steady_alarms_.TimeOf(index));

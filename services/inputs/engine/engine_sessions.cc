@@ -90,13 +90,14 @@ std::vector<HeldVerdict> Engine::Resume(Session& session, std::span<const HeldDi
 void Engine::GoOn(TaskIndex index, const HeldDispatch& held, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
   if (held.started) Begin(index, now, effects);
-  if (task.state == TaskState::kPaused) task.state = TaskState::kPausing;  // Until it says so again.
+  if (task.state == TaskState::kPaused)
+    task.state = TaskState::kPausing;  // Until it says so again.
   if (!task.cancel_requested) {
     SetHandlerAlarm(index, now);
   } else if (task.wake_position == 0) {
     // After a restart: by the wall clock of before, which may have been ahead.
-    const absl::Duration left = task.wake == 0 ? options_.cancel_timeout
-                                               : absl::FromUnixNanos(task.wake) - now.wall;
+    const absl::Duration left =
+        task.wake == 0 ? options_.cancel_timeout : absl::FromUnixNanos(task.wake) - now.wall;
     SetAlarm(index, now.steady + std::clamp(left, absl::ZeroDuration(), kLongestEscalation));
   }
   // It was resumed and has not heard of it.

@@ -108,13 +108,14 @@ void Engine::AskTree(TreeTable::Tree& tree, const ControlCommand& command, Effec
 }
 
 TreeRecord Engine::RecordOf(const TreeTable::Tree& tree) {
-  return {.root = tree.root,
-          .verb = *tree.mark,
-          .swept = !tree.sweeping,
-          .escalation_ms = tree.escalation.has_value()
-                               ? std::optional(static_cast<uint32_t>(
-                                     absl::ToInt64Milliseconds(*tree.escalation)))
-                               : std::nullopt};
+  return {
+      .root = tree.root,
+      .verb = *tree.mark,
+      .swept = !tree.sweeping,
+      .escalation_ms =
+          tree.escalation.has_value()
+              ? std::optional(static_cast<uint32_t>(absl::ToInt64Milliseconds(*tree.escalation)))
+              : std::nullopt};
 }
 
 // What it has not heard yet, in the order in which it was asked.

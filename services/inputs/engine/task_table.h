@@ -17,7 +17,8 @@ inline constexpr TaskIndex kNoTask = UINT32_MAX;
 // reference, progress) is kept beside the table.
 struct Task {
   TaskId id;
-  // Wall time (ns): before which it waits; of a held one that is to stop, when that is decided here.
+  // Wall time (ns): before which it waits; of a held one that is to stop, when that is decided
+  // here.
   int64_t wake = 0;
   uint32_t wake_position = 0;  // Place in that heap + 1; 0: in none.
   uint32_t lane = 0;

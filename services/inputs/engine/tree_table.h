@@ -62,8 +62,8 @@ class TreeTable {
   // Begins a sweep over all members, in place of one that goes on.
   void Sweep(Tree& tree);
   bool sweeping() const { return !sweeps_.empty(); }
-  // A member that is to hear now; kNoTask when there is none left in `tree`, whose sweep is over, or
-  // null when there was none.
+  // A member that is to hear now; kNoTask when there is none left in `tree`, whose sweep is over,
+  // or null when there was none.
   struct Swept {
     Tree* tree;
     TaskIndex member;

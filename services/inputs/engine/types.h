@@ -109,10 +109,9 @@ struct RetryPolicy {
 };
 
 // The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
-inline constexpr std::array<std::string_view, 10> kSpecFieldNames = {
-    "type",    "payload", "content_type",     "priority", "not_before",
-    "timeout", "retry",   "result_retention", "effect",   "placement",
-    "parent_id"};
+inline constexpr std::array<std::string_view, 11> kSpecFieldNames = {
+    "type",  "payload",          "content_type", "priority",  "not_before", "timeout",
+    "retry", "result_retention", "effect",       "placement", "parent_id"};
 using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
 
 // What a user asked for, less payload and content type, which the engine never sees. Validated.
@@ -126,8 +125,8 @@ struct TaskSpec {
   RetryPolicy retry;
   Effect effect = Effect::kIdempotent;         // kOnce goes with one attempt.
   std::shared_ptr<const Placement> placement;  // Null: anywhere.
-  TaskId parent;          // The task whose handler spawned it; empty: none.
-  TaskId root;            // Of the tree; empty: the parent's, or none.
+  TaskId parent;                               // The task whose handler spawned it; empty: none.
+  TaskId root;                                 // Of the tree; empty: the parent's, or none.
   SpecHashes hashes{};                         // Zero unless there is a reference.
   uint32_t stored_bytes = 0;                   // Of its record, payload included.
 };

@@ -181,8 +181,8 @@ void Partition::Control(std::vector<TaskId> tasks, ControlCommand what, std::str
   Ask<States>(std::move(done), [this, tasks = std::move(tasks), what,
                                 owner = std::move(owner)](Transaction& transaction) {
     States states;
-    for (const auto& view : what.tree ? LookAtTrees(tasks, owner)
-                                      : Look(tasks, std::span(&owner, 1))) {
+    for (const auto& view :
+         what.tree ? LookAtTrees(tasks, owner) : Look(tasks, std::span(&owner, 1))) {
       states.push_back(view.ok() ? ApplyControl(*view, what, transaction.now())
                                  : absl::StatusOr<TaskState>(view.status()));
     }

@@ -18,7 +18,8 @@ constexpr uint64_t kFirstFormat = 1;
 constexpr uint64_t kSecondFormat = 2;  // Effects, and failures that are not retried.
 constexpr size_t kFirstFormatHashes = 8;
 constexpr size_t kSecondFormatHashes = 9;
-constexpr uint64_t kThirdFormat = 3;  // Kin and optional parts of specs, pauses, hashes with their number.
+constexpr uint64_t kThirdFormat =
+    3;  // Kin and optional parts of specs, pauses, hashes with their number.
 
 // What an object record is.
 constexpr uint64_t kRouteObject = 1;

@@ -43,7 +43,8 @@ TEST_CASE("A tree is paused, resumed, and stopped, by its root") {
     for (const auto& task : executor.heard().tasks()) CHECK(task.root_id() == root);
     CHECK(user.Control(root, v1::CONTROL_VERB_INTERRUPT)->results(0).state() ==
           taskpb::TASK_STATE_INTERRUPTING);
-    REQUIRE(executor.Hear([](const v1::PullResponse& heard) { return heard.controls_size() == 2; }));
+    REQUIRE(
+        executor.Hear([](const v1::PullResponse& heard) { return heard.controls_size() == 2; }));
     auto late = Request("late");
     late.mutable_specs(0)->set_parent_id(root);
     CHECK(user.Spawn(late)->results(0).status().reason() == "TREE_STOPPING");

@@ -12,7 +12,8 @@ namespace {
 
 // The state of the process whose number is in that file, as the kernel's letter; - when it is gone.
 std::string ProcessState(const System& system, const std::string& file) {
-  return system.Ask(absl::StrCat("ps -o state= -p $(cat ", file, ") 2>/dev/null | cut -c1 || true"));
+  return system.Ask(
+      absl::StrCat("ps -o state= -p $(cat ", file, ") 2>/dev/null | cut -c1 || true"));
 }
 
 bool ProcessBecomes(const System& system, const std::string& file, const std::string& state) {

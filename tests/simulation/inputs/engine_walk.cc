@@ -340,9 +340,9 @@ void EngineWalk::CheckKin(const Submission& submission, const SpawnOutcome& outc
 void EngineWalk::Control() {
   auto task = AnyTask();
   if (!task.has_value()) return;
-  constexpr std::array kVerbs = {ControlVerb::kCancel, ControlVerb::kCancel, ControlVerb::kInterrupt,
-                                 ControlVerb::kPause,  ControlVerb::kPause,  ControlVerb::kResume,
-                                 ControlVerb::kResume, ControlVerb::kStep};
+  constexpr std::array kVerbs = {
+      ControlVerb::kCancel, ControlVerb::kCancel, ControlVerb::kInterrupt, ControlVerb::kPause,
+      ControlVerb::kPause,  ControlVerb::kResume, ControlVerb::kResume,    ControlVerb::kStep};
   ControlCommand command{.task = *task, .verb = kVerbs[Pick(kVerbs.size())]};
   if (Chance(30)) {  // Who pauses a handler mostly wants it back.
     for (const TaskView& view : Living()) {
@@ -356,7 +356,8 @@ void EngineWalk::Control() {
   const auto before = engine_->Find(*task);
   const auto state = engine_->Control(command, now_, open_.effects);
   if (!before.has_value()) {
-    Expect(platform::ReasonOf(state.status()) == "NO_SUCH_TASK", "only living tasks are controlled");
+    Expect(platform::ReasonOf(state.status()) == "NO_SUCH_TASK",
+           "only living tasks are controlled");
     return;
   }
   const auto view = engine_->Find(*task);

@@ -159,9 +159,9 @@ void EngineWalk::Heed(Executor& executor, const TaskId& task, Handler& handler) 
   const auto before = engine_->Find(task);
   const bool held = before.has_value() && before->session == executor.session &&
                     before->dispatch == handler.dispatch;
-  const auto status = engine_->HandlerStatus(
-      executor.connection, {task, handler.dispatch, told.number, handler.paused}, now_,
-      open_.effects);
+  const auto status = engine_->HandlerStatus(executor.connection,
+                                             {task, handler.dispatch, told.number, handler.paused},
+                                             now_, open_.effects);
   Expect(status.ok() == held, "a handler's state is taken from the holder alone");
   if (!held) return;
   const TaskState after = engine_->Find(task)->state;

@@ -42,9 +42,10 @@ TEST_CASE("Control says what is asked, and of what") {
   const ControlOptions tree{.tree = true, .escalation = absl::Seconds(2)};
   CHECK(kan.Control(MakeTaskId(1), ControlVerb::kInterrupt, tree).value() ==
         TaskState::kInterrupting);
-  CHECK(kan.Control(MakeTaskId(1), ControlVerb::kInterrupt, {.escalation = absl::InfiniteDuration()})
-            .status()
-            .code() == absl::StatusCode::kInvalidArgument);
+  CHECK(
+      kan.Control(MakeTaskId(1), ControlVerb::kInterrupt, {.escalation = absl::InfiniteDuration()})
+          .status()
+          .code() == absl::StatusCode::kInvalidArgument);
 }
 
 TEST_CASE("Get brings everything that the server tells of a task") {

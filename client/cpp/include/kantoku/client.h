@@ -101,10 +101,11 @@ class Client {
   std::vector<absl::StatusOr<TaskState>> CancelAll(const std::vector<TaskId>& ids,
                                                    CallOptions options = {});
 
-  // Asks something of a task, or of a whole tree by its root, and answers the state after that. What
-  // is asked twice is done once, but for steps, which are therefore never repeated: one whose answer
-  // is lost ends UNAVAILABLE, and may have been done. FAILED_PRECONDITION: it has ended (TASK_ENDED), is
-  // being stopped (TASK_STOPPING), or is to step and not paused (NOT_PAUSED). NOT_FOUND.
+  // Asks something of a task, or of a whole tree by its root, and answers the state after that.
+  // What is asked twice is done once, but for steps, which are therefore never repeated: one whose
+  // answer is lost ends UNAVAILABLE, and may have been done. FAILED_PRECONDITION: it has ended
+  // (TASK_ENDED), is being stopped (TASK_STOPPING), or is to step and not paused (NOT_PAUSED).
+  // NOT_FOUND.
   absl::StatusOr<TaskState> Control(TaskId id, ControlVerb verb, ControlOptions what = {},
                                     CallOptions options = {});
   std::vector<absl::StatusOr<TaskState>> ControlAll(const std::vector<TaskId>& ids,

@@ -136,9 +136,9 @@ Option Retry(const RetryPolicy& policy);
 Option ResultRetention(absl::Duration retention);
 Option Effect(EffectClass effect);
 Option Placement(const PlacementPolicy& policy);
-// Of the tree of `root`, below `parent`, which may be the same: a handler's own task, as its context
-// tells it. The server refuses it with FAILED_PRECONDITION when neither lives (PARENT_UNKNOWN) or
-// they are being stopped (TREE_STOPPING).
+// Of the tree of `root`, below `parent`, which may be the same: a handler's own task, as its
+// context tells it. The server refuses it with FAILED_PRECONDITION when neither lives
+// (PARENT_UNKNOWN) or they are being stopped (TREE_STOPPING).
 Option ChildOf(TaskId parent, TaskId root);
 
 // An accepted task.

@@ -19,16 +19,16 @@ namespace kantoku {
 // kUnknown.
 enum class TaskState {
   kUnknown,
-  kScheduled,   // Waits for a time.
-  kReady,       // Waits for an executor that has room.
-  kLeased,      // Held by an executor that has not begun it.
-  kRunning,     // Its handler runs.
+  kScheduled,     // Waits for a time.
+  kReady,         // Waits for an executor that has room.
+  kLeased,        // Held by an executor that has not begun it.
+  kRunning,       // Its handler runs.
   kCancelling,    // Asked to stop, not confirmed yet.
   kInterrupting,  // Likewise, and soon stopped by force.
   kPausing,       // Asked to pause, not confirmed yet.
   kPaused,        // Not run, or held back at a pause point.
   kResuming,      // Asked to go on, not confirmed yet.
-  kSettling,    // Its end is decided and on the way to Outputs.
+  kSettling,      // Its end is decided and on the way to Outputs.
   kSucceeded,
   kFailed,
   kCancelled,
@@ -90,8 +90,8 @@ struct TaskInfo {
   std::optional<double> progress;  // From 0 to 1.
   // The selector in its canonical form; absent when there is none, and once the task has ended.
   std::optional<PlacementPolicy> placement;
-  TaskId parent;                   // Whose handler spawned it; empty when none did.
-  TaskId root;                     // Of its tree, perhaps itself; empty when it is in none.
+  TaskId parent;  // Whose handler spawned it; empty when none did.
+  TaskId root;    // Of its tree, perhaps itself; empty when it is in none.
 };
 
 // Which tasks a list shall hold.

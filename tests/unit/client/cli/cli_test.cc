@@ -19,8 +19,8 @@ constexpr char kUnknownId[] = "01900000-0000-7000-8000-000000000001";
 
 // Every command that talks to a server.
 std::vector<std::vector<std::string>> ServerCommands() {
-  return {{"spawn", "t"},         {"await", kUnknownId},  {"get", kUnknownId}, {"list"},
-          {"cancel", kUnknownId}, {"executors"},          {"route", "list"},   {"events"},
+  return {{"spawn", "t"},         {"await", kUnknownId},  {"get", kUnknownId},   {"list"},
+          {"cancel", kUnknownId}, {"executors"},          {"route", "list"},     {"events"},
           {"events", "--follow"}, {"map", "--type", "t"}, {"stream", kUnknownId}};
 }
 
@@ -48,8 +48,9 @@ TEST_CASE("The exit codes of --help are those of the README") {
 
 TEST_CASE("Every command has help, and --json") {
   CliWorld world;
-  for (const std::string command : {"spawn", "await", "stream", "get", "list", "cancel", "executors",
-                                    "route", "events", "map", "version", "completion"}) {
+  for (const std::string command :
+       {"spawn", "await", "stream", "get", "list", "cancel", "executors", "route", "events", "map",
+        "version", "completion"}) {
     const Said said = world.Run({command, "--help"});
     INFO(command);
     CHECK(said.code == 0);

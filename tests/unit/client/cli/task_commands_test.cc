@@ -145,11 +145,12 @@ TEST_CASE("list filters by type and by states, and knows which states there are"
   CHECK(none.err == "no tasks\n");
   const Said wrong = world.Run({"list", "--state", "tired"});
   CHECK(wrong.code == 2);
-  CHECK(wrong.err ==
-        "kantoku: --state: \"tired\" is no state of a task; there are scheduled, ready, leased, "
-        "running, cancelling, interrupting, pausing, paused, resuming, settling, succeeded, failed, "
-        "cancelled "
-        "(INVALID_ARGUMENT, INVALID_STATE)\n");
+  CHECK(
+      wrong.err ==
+      "kantoku: --state: \"tired\" is no state of a task; there are scheduled, ready, leased, "
+      "running, cancelling, interrupting, pausing, paused, resuming, settling, succeeded, failed, "
+      "cancelled "
+      "(INVALID_ARGUMENT, INVALID_STATE)\n");
 }
 
 TEST_CASE("cancel prints the state of each task, and exits with 1 for one that has ended") {

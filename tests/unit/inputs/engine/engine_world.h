@@ -40,7 +40,9 @@ class EngineWorld {
   TaskId DoRun(const TaskSpec& spec = Spec());
   absl::StatusOr<TaskState> Control(const TaskId& task, ControlVerb verb);
   absl::StatusOr<TaskState> ControlTree(const TaskId& root, ControlVerb verb);
-  absl::StatusOr<TaskState> Cancel(const TaskId& task) { return Control(task, ControlVerb::kCancel); }
+  absl::StatusOr<TaskState> Cancel(const TaskId& task) {
+    return Control(task, ControlVerb::kCancel);
+  }
   // What the executor says of a handler; answers the latest thing that it was told.
   void SayPaused(const TaskId& task, bool paused, uint32_t number);
   void Nack(const TaskId& task, uint32_t dispatch, NackKind kind,

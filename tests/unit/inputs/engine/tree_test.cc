@@ -81,20 +81,16 @@ TEST_CASE("Nobody joins a tree that is not there, is another owner's, or is bein
   uint64_t request = 0;
   const auto spawn = [&](const TaskSpec& spec, const std::string& owner = "local") {
     const std::vector<TaskSpec> specs = {Spec(), spec, Spec()};
-    const auto outcome = world.engine->Spawn({.name_space = "default",
-                                              .owner = owner,
-                                              .request = {++request, 7},
-                                              .specs = specs},
-                                             world.now, world.effects);
+    const auto outcome = world.engine->Spawn(
+        {.name_space = "default", .owner = owner, .request = {++request, 7}, .specs = specs},
+        world.now, world.effects);
     REQUIRE(outcome.ok());
     CHECK(outcome->items[0].created);
     CHECK(outcome->items[2].created);
     // Said again it is the same.
-    const auto again = world.engine->Spawn({.name_space = "default",
-                                            .owner = owner,
-                                            .request = {request, 7},
-                                            .specs = specs},
-                                           world.now, world.effects);
+    const auto again = world.engine->Spawn(
+        {.name_space = "default", .owner = owner, .request = {request, 7}, .specs = specs},
+        world.now, world.effects);
     CHECK(again->items[1].refusal == outcome->items[1].refusal);
     CHECK(again->items[2].id == outcome->items[2].id);
     CHECK(outcome->items[1].id.empty());

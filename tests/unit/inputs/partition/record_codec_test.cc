@@ -99,7 +99,8 @@ const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
 const ReferenceRecord kReference{
     Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10, 11}};
 const RouteRecord kRoute{"default", "text.wordcount", *Selector::Parse("version in ('1', '2')")};
-const TreeRecord kTree{.root = Id(3), .verb = ControlVerb::kPause, .swept = true, .escalation_ms = 0};
+const TreeRecord kTree{
+    .root = Id(3), .verb = ControlVerb::kPause, .swept = true, .escalation_ms = 0};
 const RequestRecord kRequest{.request = {1, ~0ULL},
                              .content = {3, 4},
                              .created = kTime,
