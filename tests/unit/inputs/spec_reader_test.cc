@@ -411,7 +411,7 @@ TEST_CASE("A placement arrives in the record, the selector in its canonical form
   const SpawnBatch& batch = *checked->batch;
   CHECK(batch.Part(batch.slices[0].payload, batch.slices[0].payload_size) == "payload");
   std::string bytes;
-  EncodeSpec(TaskId::Make(kNow, 1, 1, 1), batch.body(0), bytes);
+  EncodeSpec(TaskId::Make(kNow, 1, 1, 1), {}, {}, batch.body(0), bytes);
   const auto record = DecodeSpec(bytes);
   REQUIRE(record.ok());
   REQUIRE(record->spec.placement != nullptr);
