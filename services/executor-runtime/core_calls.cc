@@ -208,7 +208,8 @@ void Core::ReadExecutorControl(const inputs::v1::ExecutorControl& control, Actio
       return;
     case inputs::v1::EXECUTOR_VERB_KICK:
       actions.lines.emplace_back(LogLevel::kWarn, "inputs asks to end at once");
-      if (ending_ == Ending::kStopping || ending_ >= Ending::kConfirming) return;
+      if (ending_ >= Ending::kStopping) return;
+      ledger_->Drain();  // First: a worker that comes back must find nothing to begin.
       ledger_->StopHandlers(StopCause::kDraining);
       ending_ = Ending::kStopping;
       ending_until_ = now + options_.stop_patience;

@@ -176,7 +176,13 @@ void Matcher::SetRoom(SessionNumber session, uint32_t room) {
   const bool had_room = entry.room > 0;
   entry.room = room;
   if (had_room || room == 0) return;
-  for (auto& membership : entry.lanes) {
+  // From behind the lane that it served last, or a session that is mostly full would serve the
+  // first one alone.
+  const size_t first = static_cast<size_t>(
+      std::ranges::upper_bound(entry.lanes, entry.served, {}, &Session::Membership::lane) -
+      entry.lanes.begin());
+  for (size_t i = 0; i < entry.lanes.size(); ++i) {
+    Session::Membership& membership = entry.lanes[(first + i) % entry.lanes.size()];
     if (membership.in_ring) continue;
     membership.in_ring = true;
     TakeSeat(membership.lane, {session, entry.opening});
@@ -215,6 +221,7 @@ std::optional<Matcher::Match> Matcher::MatchIn(LaneIndex lane) {
         entry.ready.Pop([this](TaskIndex index, TaskKey key) { return IsWaiting(index, key); });
     KANTOKU_CHECK(task != kNoTask);
     --session->room;
+    session->served = lane;
     if (session->room > 0) {
       entry.ring.push_back(seat);
     } else {

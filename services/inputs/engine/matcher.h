@@ -120,6 +120,7 @@ class Matcher {
     std::vector<LaneIndex> types;   // Lanes without placement: in use by this session.
     uint32_t room = 0;
     uint32_t opening = 0;
+    LaneIndex served = 0;  // The latest.
     Membership& at(LaneIndex lane);
   };
 

@@ -164,6 +164,21 @@ TEST_CASE("Tasks that may run anywhere and placed ones share an executor's room 
   CHECK(HolderOf(world, placed->items[0].id) == SessionOf(1));
 }
 
+TEST_CASE("An executor that has room for one task at a time serves all its lanes in turns") {
+  EngineWorld world;
+  REQUIRE(world.Spawn(std::vector<TaskSpec>(50, Spec())).ok());
+  const TaskId placed = world.Spawn({Placed("has(gpu)")})->items[0].id;
+  const TaskId other = world.Spawn({Spec("other")})->items[0].id;
+  world.Open(1, 1, {}, {"work", "other"}, LabelsOf({{"gpu", "true"}}));
+  for (int turn = 0; turn < 3; ++turn) {
+    REQUIRE(world.EndGroup().dispatches.size() == 1);
+    const auto task = world.last.dispatches[0].task;
+    world.engine->Finished(task, 1, world.now, world.effects);
+  }
+  CHECK_FALSE(world.engine->Find(placed).has_value());
+  CHECK_FALSE(world.engine->Find(other).has_value());
+}
+
 TEST_CASE("A namespace has so many different selectors of living tasks, and no more") {
   EngineWorld world({.max_selectors = 2, .idle_names = 0});
   const TaskId first = world.DoSpawn(Placed("a >= 1"));
