@@ -253,7 +253,10 @@ void Core::Connect(absl::Duration now, Actions& actions) {
   hello.mutable_labels()->insert(options_.labels.begin(), options_.labels.end());
   hello.set_version(options_.version);
   ledger_->FillHello(hello);
-  hello.set_connection(++hellos_);
+  // Higher than before also when another process had this session.
+  hellos_ =
+      std::max(hellos_ + 1, static_cast<uint64_t>(absl::ToUnixMicros(options_.clock->Read().wall)));
+  hello.set_connection(hellos_);
   liveness_.OnHelloSent(now);
   actions.open = stream_;
   actions.write = stream_;

@@ -171,7 +171,7 @@ class Core final : public Executor, private PullStream::Listener {
   Liveness liveness_ ABSL_GUARDED_BY(mu_);
   Backoff reconnect_ ABSL_GUARDED_BY(mu_);
 
-  uint64_t hellos_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t hellos_ ABSL_GUARDED_BY(mu_) = 0;  // Which connection the latest was.
   bool ran_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;  // Nothing is begun any more.
   Ending ending_ ABSL_GUARDED_BY(mu_) = Ending::kNo;

@@ -103,6 +103,7 @@ void Gateway::ServerLost() {
     entry.connection->End();
   }
   connections_.clear();
+  latest_.clear();
 }
 
 void Gateway::Read(const Entry& entry) {
@@ -119,6 +120,12 @@ void Gateway::Read(const Entry& entry) {
   const bool first = connection.id_ == 0;
   const auto frame = inputs::ReadFrame(received, connection.caller_, first, scene_.keys);
   if (!frame.ok()) return connection.Close(frame.status());
+  if (first && frame->hello->order != 0) {
+    // The engine refuses a late hello too, as long as it knows the session; here it is simply late.
+    uint64_t& latest = latest_[frame->hello->session];
+    if (frame->hello->order <= latest) return connection.Close(absl::AbortedError("late"));
+    latest = frame->hello->order;
+  }
   if (first) {
     const auto id = server_.partition().Connect(entry.connection);
     if (!id.ok()) return connection.Close(id.status());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -100,8 +101,9 @@ class Gateway {
   InputsServer& server_;
   Witness& witness_;
   Model& model_;
-  std::set<SessionId> contested_;   // That were opened by more than one caller.
-  std::vector<Entry> connections_;  // That the server has not noticed the end of.
+  std::set<SessionId> contested_;         // That were opened by more than one caller.
+  std::map<SessionId, uint64_t> latest_;  // Of hellos that this server has read.
+  std::vector<Entry> connections_;        // That the server has not noticed the end of.
 };
 
 }  // namespace kantoku::simulation

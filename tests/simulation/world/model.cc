@@ -426,8 +426,9 @@ void Model::OnSent(const inputs::v1::PullResponse& frame) {
   }
   for (const auto& settled : frame.confirmed()) {
     const ModelTask* const task = Find(*TaskId::FromBytes(settled.task_id()));
-    scene_.Expect(task == nullptr || task->end.has_value(),
-                  "an end is confirmed when it is durable");
+    scene_.Expect(
+        task == nullptr || task->end.has_value() || settled.dispatch() <= task->closed_dispatch,
+        "an end or a hand-back is confirmed when it is durable");
   }
   for (const auto& control : frame.controls()) {
     const ModelTask* const task = Find(*TaskId::FromBytes(control.task_id()));

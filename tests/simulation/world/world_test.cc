@@ -72,11 +72,17 @@ TEST_CASE("Every planted bug is caught") {
 
 TEST_CASE("A broken life is shortened to fewer steps that break the same promise") {
   constexpr std::string_view kBug = "cancel lost in recovery";
-  const auto caught = Catch(kBug, 1);
-  REQUIRE(caught.has_value());
-  const Life shortest = Shorten(*caught, kBug);
-  CHECK(shortest.broken == caught->broken);
-  CHECK(shortest.steps < caught->steps);
+  // Some lives break as soon as they can; among a few there is one that does not.
+  bool shortened = false;
+  Life shortest;
+  for (uint64_t seed = 1; seed <= 5 && !shortened; ++seed) {
+    const auto caught = Catch(kBug, seed);
+    REQUIRE(caught.has_value());
+    shortest = Shorten(*caught, kBug);
+    CHECK(shortest.broken == caught->broken);
+    shortened = shortest.steps < caught->steps;
+  }
+  CHECK(shortened);
   CHECK(Live(shortest.seed, shortest.steps).broken.empty());  // Without the bug.
 }
 
