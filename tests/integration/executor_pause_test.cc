@@ -21,6 +21,12 @@ void ExpectState(const FakeConnection::Said& said, size_t n, pb::HandlerState st
   CHECK(said.handler_states[n].number() == number);
 }
 
+// One that waits in the queue would be handed back instead of paused.
+void SendAndAwaitStart(FakeConnection& inputs) {
+  inputs.SendTasks({DispatchOf(1)});
+  REQUIRE(inputs.Await([](const Said& said) { return said.started.size() == 1; }));
+}
+
 // Counts its rounds, with a pause point after each, until it is to stop.
 struct Rounds {
   absl::StatusOr<Result> operator()(Context& context) const {
@@ -37,7 +43,7 @@ TEST_CASE("A handler stands at its pause point until it is resumed") {
   Bench bench;
   auto inputs = bench.Run(rounds);
   inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1)});
+  SendAndAwaitStart(*inputs);
   inputs->SendControl(IdOf(1), 1, pb::HANDLER_ACTION_PAUSE, 1);
   REQUIRE(inputs->Await(States(1)));
   ExpectState(inputs->said(), 0, pb::HANDLER_STATE_PAUSED, 1);
@@ -76,7 +82,7 @@ TEST_CASE("The next connection tells of what is paused, and is answered again") 
   Bench bench;
   auto inputs = bench.Run(rounds);
   inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1)});
+  SendAndAwaitStart(*inputs);
   inputs->SendControl(IdOf(1), 1, pb::HANDLER_ACTION_PAUSE, 1);
   REQUIRE(inputs->Await(States(1)));
   inputs->Close(grpc::Status(grpc::StatusCode::UNAVAILABLE, ""));
@@ -94,7 +100,7 @@ TEST_CASE("An executor that stops leaves nobody at a pause point") {
   Bench bench;
   auto inputs = bench.Run(rounds);
   inputs->Welcome();
-  inputs->SendTasks({DispatchOf(1)});
+  SendAndAwaitStart(*inputs);
   inputs->SendControl(IdOf(1), 1, pb::HANDLER_ACTION_PAUSE, 1);
   REQUIRE(inputs->Await(States(1)));
   bench.executor->Stop();

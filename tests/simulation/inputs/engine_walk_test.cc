@@ -14,7 +14,7 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
 
 TEST_CASE("A random life of the engine breaks no promise and leaves nothing behind") {
   const uint64_t first = FromEnvironment("KANTOKU_WALK_SEED", 1);
-  const uint64_t runs = FromEnvironment("KANTOKU_WALK_RUNS", 60);
+  const uint64_t runs = FromEnvironment("KANTOKU_WALK_RUNS", 20);
   std::map<std::string, int> counts;
   for (uint64_t seed = first; seed < first + runs; ++seed) {
     EngineWalk walk(seed);
@@ -23,7 +23,7 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
     for (const auto& [what, count] : walk.counts()) counts[what] += count;
   }
   for (const auto& [what, count] : counts) UNSCOPED_INFO(what << ": " << count);
-  if (runs < 60) return;
+  if (runs < 20) return;
   for (const char* const what : {"created",
                                  "repeated",
                                  "reference taken",
@@ -65,7 +65,7 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "route",
                                  "asked to leave"}) {
     CAPTURE(what);
-    CHECK(counts[what] > 10);
+    CHECK(counts[what] > 2);
   }
 }
 

@@ -202,7 +202,7 @@ TEST_CASE("interrupt gives handlers the time that it is told") {
   CHECK(world.Run({"await", id}).err.find("INTERRUPTED") != std::string::npos);
 }
 
-TEST_CASE("--tree reaches what was spawned below a task, and list --root shows it") {
+TEST_CASE("The option --tree reaches what was spawned below a task, and list --root shows it") {
   CliWorld world;
   const std::string root = world.Spawn({"t"});
   Client kan = world.fake.Connect();
