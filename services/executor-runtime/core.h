@@ -134,8 +134,8 @@ class Core final : public Executor, private PullStream::Listener {
   // Waits until the window takes an item of so many bytes.
   absl::Status AwaitRoom(const HeldTask& task, size_t bytes, absl::Duration patience)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Of a handler that has failed: waits a while until its items are durable.
-  void AwaitItems(const HeldTask& task);
+  // Of a handler that has failed: judges it, then waits a while until its items are durable.
+  void AwaitItems(const HeldTaskPtr& task, const absl::Status& failure);
   void Report(const HeldTaskPtr& task, double fraction, std::string_view message);
   std::stop_token StopToken(HeldTask& task);
   absl::Duration TimeLeft(const HeldTask& task);

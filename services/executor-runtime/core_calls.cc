@@ -341,7 +341,7 @@ void Core::Work() {
     if (task != nullptr && task->confirm_start && !AwaitStart(*task)) task = nullptr;
     if (task == nullptr) continue;
     result = RunHandler(task);
-    if (!result.ok()) AwaitItems(*task);
+    if (!result.ok()) AwaitItems(task, result.status());
   }
 }
 
@@ -424,11 +424,13 @@ absl::Status Core::AwaitRoom(const HeldTask& task, size_t bytes, absl::Duration 
   }
 }
 
-void Core::AwaitItems(const HeldTask& task) {
+void Core::AwaitItems(const HeldTaskPtr& task, const absl::Status& failure) {
   platform::MutexLock lock(mu_);
-  const absl::Duration until = Steady() + kFailedItemsPatience;
-  while (!stopping_ && items_->Holds(task) && Steady() < until &&
-         task.stop_cause.load(std::memory_order_relaxed) == StopCause::kNone) {
+  const absl::Duration now = Steady();
+  ledger_->Fail(task, now, failure);
+  const absl::Duration until = now + kFailedItemsPatience;
+  while (!stopping_ && items_->Holds(*task) && Steady() < until &&
+         task->stop_cause.load(std::memory_order_relaxed) == StopCause::kNone) {
     options_.clock->Wait(mu_, yield_waits_, until);
   }
 }

@@ -99,6 +99,7 @@ struct HeldTask {
   uint64_t items = 0;  // That the handler has yielded.
   std::string lease_token;
   std::string receipt;                          // In phase kAcking.
+  std::optional<HandBack> failure;              // Once the handler has failed.
   HandBack hand_back;                           // In phase kReturning.
   std::optional<std::stop_source> stop_source;  // Once the handler asked for a token.
 };

@@ -252,27 +252,39 @@ bool Ledger::End(const HeldTaskPtr& task, absl::Duration now,
   // What was abandoned has another phase; what was taken away is dropped.
   if (task->dropped || task->phase != Phase::kRunning) return false;
   task->payload = {};
-  const StopCause cause = task->stop_cause.load(std::memory_order_relaxed);
-  const absl::Status status = result.ok() ? Sendable(*result) : result.status();
-  if (task->cancelled && !status.ok()) {
-    Return(task, {inputspb::NACK_KIND_CANCELLED, "CANCELLED",
-                  std::string(platform::ToStd(status.message()))});
-  } else if (task->timed_out || now >= task->deadline) {
-    Return(task, {inputspb::NACK_KIND_FAILED, "TIMEOUT",
-                  "the attempt took longer than " + absl::FormatDuration(task->timeout)});
-  } else if (status.ok()) {
-    LeaveWork(task);
-    task->phase = Phase::kPutting;
-    ++working_;
-    return true;
-  } else if (cause == StopCause::kLost) {
-    Return(task, Returned("LOST", "stopped because Inputs was not heard"));
-  } else if (cause == StopCause::kDraining) {
-    Return(task, Returned("DRAINING", "stopped because the executor stops"));
-  } else {
-    Return(task, OfFailure(status));
+  if (!task->failure.has_value()) task->failure = Judge(*task, now, result);
+  if (task->failure.has_value()) {
+    Return(task, *task->failure);
+    return false;
   }
-  return false;
+  LeaveWork(task);
+  task->phase = Phase::kPutting;
+  ++working_;
+  return true;
+}
+
+void Ledger::Fail(const HeldTaskPtr& task, absl::Duration now, const absl::Status& failure) {
+  task->failure = Judge(*task, now, failure);
+}
+
+std::optional<HandBack> Ledger::Judge(const HeldTask& task, absl::Duration now,
+                                      const absl::StatusOr<Result>& result) {
+  const StopCause cause = task.stop_cause.load(std::memory_order_relaxed);
+  const absl::Status status = result.ok() ? Sendable(*result) : result.status();
+  if (task.cancelled && !status.ok()) {
+    return HandBack{inputspb::NACK_KIND_CANCELLED, "CANCELLED",
+                    std::string(platform::ToStd(status.message()))};
+  }
+  if (task.timed_out || now >= task.deadline) {
+    return HandBack{inputspb::NACK_KIND_FAILED, "TIMEOUT",
+                    "the attempt took longer than " + absl::FormatDuration(task.timeout)};
+  }
+  if (status.ok()) return std::nullopt;
+  if (cause == StopCause::kLost) return Returned("LOST", "stopped because Inputs was not heard");
+  if (cause == StopCause::kDraining) {
+    return Returned("DRAINING", "stopped because the executor stops");
+  }
+  return OfFailure(status);
 }
 
 void Ledger::Report(const HeldTaskPtr& task, double fraction, std::string_view message) {
@@ -307,7 +319,8 @@ void Ledger::ReturnPut(const HeldTaskPtr& task, const HandBack& how) {
 void Ledger::ReturnItems(const HeldTaskPtr& task, const HandBack& how) {
   if (task->dropped || (task->phase != Phase::kRunning && task->phase != Phase::kPutting)) return;
   if (task->phase == Phase::kRunning) Stop(*task, StopCause::kRevoked);
-  Return(task, how);
+  // How it has failed by itself is known already.
+  Return(task, task->failure.value_or(how));
 }
 
 void Ledger::OnTime(absl::Duration now) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -62,6 +63,9 @@ class Ledger {
   // Takes note of what a handler returned. True when `result` is to be put into Outputs; otherwise
   // all is said.
   bool End(const HeldTaskPtr& task, absl::Duration now, const absl::StatusOr<Result>& result);
+  // Its handler has failed, and End is to follow once what it has yielded before has left: whatever
+  // comes until then changes nothing in what became of it.
+  void Fail(const HeldTaskPtr& task, absl::Duration now, const absl::Status& failure);
   void Report(const HeldTaskPtr& task, double fraction, std::string_view message);
   // The handler has come to a pause point. Whether it is held back there: until `paused` is false,
   // or it is to stop.
@@ -161,6 +165,9 @@ class Ledger {
   void Stop(HeldTask& task, StopCause cause);
   void Drop(const HeldTaskPtr& task);
   void Return(const HeldTaskPtr& task, const HandBack& how);
+  // How a task whose handler returns this now is handed back; nullopt when its result is to be put.
+  static std::optional<HandBack> Judge(const HeldTask& task, absl::Duration now,
+                                       const absl::StatusOr<Result>& result);
   void CompactQueue();
   std::vector<HeldTaskPtr> Queued() const;
   // By task and dispatch, so that equal histories say equal things.

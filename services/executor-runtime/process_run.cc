@@ -249,6 +249,7 @@ bool ProcessRun::YieldLines(absl::Duration patience) {
         context_.Yield(result_.substr(begin, end - begin), options_.content_type, patience);
     // What is not taken because the command is to stop is dropped.
     room = !absl::IsResourceExhausted(yielded);
+    dropped_ = dropped_ || (room && !yielded.ok());
     if (room) begin = end + 1;
     if (absl::IsInvalidArgument(yielded) && refusal_.ok()) {
       refusal_ = yielded;
@@ -261,7 +262,12 @@ bool ProcessRun::YieldLines(absl::Duration patience) {
 
 // The command has ended. Its last lines wait for room as long as it takes, unless it was stopped.
 void ProcessRun::FinishOutput() {
-  if (options_.lines_are_items && asked_) return output_.Close();
+  if (options_.lines_are_items && asked_) {
+    char next = 0;
+    const bool unread = output_.open() && read(output_.get(), &next, 1) > 0;
+    dropped_ = dropped_ || unread || !result_.empty();
+    return output_.Close();
+  }
   do {
     if (options_.lines_are_items && !too_large_) YieldLines(absl::InfiniteDuration());
     full_ = false;
@@ -305,7 +311,8 @@ absl::StatusOr<Result> ProcessRun::Conclude(const ChildProcess::End& end) {
   if (!refusal_.ok()) {
     return FailFinally(platform::ReasonOf(refusal_), absl::StrCat(name, ": ", refusal_.message()));
   }
-  if (end.signal == 0 && end.exit_code == 0) {
+  // Who reads the items would take those that were dropped for none.
+  if (end.signal == 0 && end.exit_code == 0 && !dropped_) {
     if (options_.lines_are_items) return Result();
     return Result{.data = std::move(result_), .content_type = options_.content_type};
   }
@@ -314,7 +321,9 @@ absl::StatusOr<Result> ProcessRun::Conclude(const ChildProcess::End& end) {
         absl::StatusCode::kDeadlineExceeded, "TIME_LIMIT",
         absl::StrCat(name, ": ran longer than ", absl::FormatDuration(options_.time_limit)));
   }
-  if (context_.cancelled()) return absl::CancelledError(absl::StrCat(name, ": stopped"));
+  if (context_.cancelled() || dropped_) {
+    return absl::CancelledError(absl::StrCat(name, ": stopped"));
+  }
   std::string_view tail = error_tail_;
   if (tail.size() > kTail) tail.remove_prefix(tail.size() - kTail);
   const std::string said = tail.empty() ? "" : absl::StrCat(": ", platform::ToAbsl(tail));

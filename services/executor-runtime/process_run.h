@@ -59,6 +59,7 @@ class ProcessRun {
   File wake_event_;         // It is to stop, or was let go.
   std::string result_;      // Or what was not yielded yet.
   bool full_ = false;       // The next line has found no room.
+  bool dropped_ = false;    // Some of what it wrote became no item, as it was to stop.
   absl::Status refusal_;    // Of a line that can be no item.
   std::string error_line_;  // Not ended yet.
   std::string error_tail_;

@@ -18,11 +18,13 @@ using platform::Transaction;
 constexpr uint64_t kMaxSequence = (uint64_t{1} << kItemSequenceBits) - 1;
 // What a stream takes beside its items, about.
 constexpr uint64_t kStreamBytes = 128;
-// Items are cut into records of about this size, so that a reader gets little that it did not ask
-// for.
+// Items are cut into records of about this size, so that little is read that nobody asked for.
 constexpr size_t kRecordBytes = size_t{256} << 10;
-// What an item takes beside its data, at most.
+constexpr size_t kRecordItems = 1000;
+// What an item takes in a record beside its texts, at most.
 constexpr size_t kItemOverhead = 16;
+// And for a reader, about.
+constexpr size_t kShownOverhead = 64;
 // Erased in one group.
 constexpr uint64_t kErasedBytes = uint64_t{16} << 20;
 constexpr uint64_t kErasedSequences = 8192;
@@ -31,6 +33,18 @@ constexpr size_t kMaxRecordsRead = 64;
 
 RecordKey KeyOf(uint64_t stream, uint64_t sequence) {
   return stream << kItemSequenceBits | sequence;
+}
+
+// What items take in records, at most.
+uint64_t SizeOf(std::span<const Item> items) {
+  uint64_t bytes = 0;
+  std::string_view content_type;
+  for (const Item& item : items) {
+    bytes += item.data.size() + kItemOverhead;
+    if (item.content_type != content_type) bytes += item.content_type.size();
+    content_type = item.content_type;
+  }
+  return bytes;
 }
 
 absl::Status Damaged(uint64_t stream, std::string_view what) {
@@ -115,7 +129,7 @@ const std::string* ItemBook::OwnerOf(const TaskId& task) const {
   return held == nullptr ? nullptr : &held->owner;
 }
 
-ItemBook::Decision ItemBook::Put(const Batch& batch, bool full, Transaction& transaction) {
+ItemBook::Decision ItemBook::Put(const Batch& batch, uint64_t room, Transaction& transaction) {
   const auto found = tasks_.find(batch.task.key());
   Task* task = found == tasks_.end() ? nullptr : &found->second;
   if (task != nullptr && task->id != batch.task) return {Outcome::kForeign};
@@ -123,16 +137,18 @@ ItemBook::Decision ItemBook::Put(const Batch& batch, bool full, Transaction& tra
   if (stream != nullptr && stream->dispatch > batch.dispatch) return {Outcome::kSuperseded};
   if (stream != nullptr && stream->dispatch < batch.dispatch) stream = nullptr;
   const uint64_t held = stream == nullptr ? 0 : stream->last;
+  if (batch.first > held + 1) return {Outcome::kGap, held};
   const uint64_t last = batch.first + batch.items.size() - 1;
   if (last <= held) return {Outcome::kRepeated, held};
-  if (batch.first > held + 1) return {Outcome::kGap, held};
   if (last > options_.max_items) return {Outcome::kTooMany, held};
-  if (full || (stream == nullptr && streams_ >= options_.max_streams)) {
+  const auto fresh = batch.items.subspan(held + 1 - batch.first);
+  const uint64_t bytes = SizeOf(fresh) + (stream == nullptr ? kStreamBytes : 0);
+  if (bytes > room || (stream == nullptr && streams_ >= options_.max_streams)) {
     return {Outcome::kFull, held};
   }
   if (task == nullptr) task = &tasks_[batch.task.key()];
   if (stream == nullptr) stream = &Open(*task, batch, transaction);
-  Append(*stream, batch.items.subspan(held + 1 - batch.first), transaction);
+  Append(*stream, fresh, transaction);
   return {Outcome::kStored, last};
 }
 
@@ -172,7 +188,7 @@ void ItemBook::Append(Stream& stream, std::span<const Item> items, Transaction& 
     size_t count = 0;
     do {
       writer.Add(items[count++]);
-    } while (count < items.size() &&
+    } while (count < items.size() && count < kRecordItems &&
              record_.size() + items[count].data.size() + kItemOverhead <= kRecordBytes);
     transaction.batch().Put(kItemsKind, KeyOf(stream.number, first), record_);
     stream.last += static_cast<uint32_t>(count);
@@ -199,6 +215,7 @@ absl::StatusOr<ItemBook::Reading> ItemBook::Read(const TaskId& task, ItemPositio
     }
     reading.dispatch = stream.dispatch;
     reading.first = first;
+    reading.restarted = stream.dispatch > from.dispatch;
     reading.next = {stream.dispatch, first};
     Page page{.reading = reading, .max_bytes = max_bytes};
     KANTOKU_RETURN_IF_ERROR(ReadStream(stream, page, visit));
@@ -235,7 +252,6 @@ absl::Status ItemBook::ReadStream(const Stream& stream, Page& page, ItemVisitor 
 }
 
 void ItemBook::ShowRecord(RecordKey key, std::string_view record, Page& page, ItemVisitor visit) {
-  page.full = page.full || (page.records > 0 && page.bytes + record.size() > page.max_bytes);
   if (!page.damage.ok() || page.full) return;
   ItemPosition& next = page.reading.next;
   const uint64_t first = key & kMaxSequence;
@@ -253,8 +269,11 @@ void ItemBook::ShowRecord(RecordKey key, std::string_view record, Page& page, It
   if (skipped >= stored->items.size()) return;
   ++page.records;
   for (const Item& item : std::span(stored->items).subspan(skipped)) {
+    const size_t bytes = item.data.size() + item.content_type.size() + kShownOverhead;
+    page.full = page.bytes > 0 && page.bytes + bytes > page.max_bytes;
+    if (page.full) return;
     visit(item);
-    page.bytes += item.data.size() + kItemOverhead;
+    page.bytes += bytes;
     ++next.sequence;
   }
 }

@@ -76,6 +76,7 @@ class ItemBook {
     Reach reach = Reach::kEnd;
     uint32_t dispatch = 0;  // Of the items that were visited.
     uint64_t first = 0;
+    bool restarted = false;  // They are of a later dispatch than the position.
     ItemPosition next;
   };
   using ItemVisitor = absl::FunctionRef<void(const Item& item)>;
@@ -86,15 +87,15 @@ class ItemBook {
   // open. DATA_LOSS when one is damaged.
   absl::Status Load();
 
-  // With `full`, nothing new is stored. An empty batch must not come.
-  Decision Put(const Batch& batch, bool full, platform::Transaction& transaction);
+  // Stores nothing that takes more than `room` bytes. An empty batch must not come.
+  Decision Put(const Batch& batch, uint64_t room, platform::Transaction& transaction);
   // How many items of the dispatch are held.
   uint64_t Count(const platform::TaskId& task, uint32_t dispatch) const;
   // Null when nothing is held of the task.
   const std::string* OwnerOf(const platform::TaskId& task) const;
 
-  // Visits items of one dispatch, from a position on: of one record, or of several that have
-  // `max_bytes` together. A record has at most 256 KiB, or one item.
+  // Visits items of one dispatch, from a position on: one, or several that have `max_bytes`
+  // together, their content types and 64 bytes for each of them included.
   absl::StatusOr<Reading> Read(const platform::TaskId& task, ItemPosition from, size_t max_bytes,
                                ItemVisitor visit);
 

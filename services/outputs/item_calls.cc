@@ -31,7 +31,9 @@ absl::Status PutItemsCall::CheckWhole() const {
   size_t bytes = 0;
   for (const v1::ItemBatch& batch : request_.batches()) {
     count += batch.items_size();
-    for (const v1::Item& item : batch.items()) bytes += item.data().size();
+    for (const v1::Item& item : batch.items()) {
+      bytes += item.data().size() + item.content_type().size();
+    }
   }
   if (count > kMaxItems) {
     return Invalid("BAD_BATCH_SIZE",

@@ -98,6 +98,7 @@ void ItemStream::Read(Transaction& transaction) {
       return SendItems(*reading);
     case ItemBook::Reach::kInFlight:
       position_ = reading->next;
+      restarted_ = restarted_ || reading->restarted;
       return ReadOnceDurable(transaction);
     case ItemBook::Reach::kEnd:
       position_ = reading->next;
@@ -123,7 +124,7 @@ void ItemStream::ReadOnceDurable(Transaction& transaction) {
 void ItemStream::SendItems(const ItemBook::Reading& reading) {
   message_.set_dispatch(reading.dispatch);
   message_.set_first_sequence(reading.first);
-  message_.set_restarted(position_.dispatch > 0 && reading.dispatch > position_.dispatch);
+  message_.set_restarted(std::exchange(restarted_, false) || reading.restarted);
   position_ = reading.next;
   Send();
 }
@@ -141,6 +142,12 @@ void ItemStream::SendEnd(Transaction& transaction) {
                        return true;
                      });
   if (!found.ok() || !status.ok()) return Close(found.ok() ? status : found);
+  // The handler began again and yielded nothing.
+  const uint32_t last = message_.result().dispatch();
+  if (position_.dispatch > 0 && last > position_.dispatch) {
+    message_.set_dispatch(last);
+    message_.set_restarted(true);
+  }
   Send();
   Close(absl::OkStatus());
 }

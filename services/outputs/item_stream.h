@@ -86,6 +86,7 @@ class ItemStream final : public std::enable_shared_from_this<ItemStream>,
   // Of the apply thread.
   AwaitHub::StreamId stream_ = 0;  // 0 until it is open.
   ItemPosition position_;
+  bool restarted_ = false;               // The next item is the first of a later dispatch.
   bool greeted_ = false;                 // A message was sent: the client knows that it is heard.
   std::optional<ItemPosition> awaited_;  // What the store did not show yet.
   std::optional<AnswerBatch::Kind> end_;

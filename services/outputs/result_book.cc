@@ -113,7 +113,8 @@ ResultBook::Decision ResultBook::DecideItems(const ItemBook::Batch& batch,
   }
   if (IsForeign(batch.task)) return {Outcome::kForeign};
   if (IsFenced(batch.task, batch.dispatch)) return {Outcome::kFenced};
-  const auto decision = items_.Put(batch, bytes() >= options_.max_bytes, transaction);
+  const uint64_t room = options_.max_bytes - std::min(bytes(), options_.max_bytes);
+  const auto decision = items_.Put(batch, room, transaction);
   const auto with = [&decision](Outcome outcome) {
     return Decision{.outcome = outcome, .items = decision.last};
   };

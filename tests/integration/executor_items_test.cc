@@ -124,6 +124,23 @@ TEST_CASE("What a failing handler has yielded is in Outputs before Inputs hears 
   CHECK(bench.services.items("lease 1").size() == 500);
 }
 
+TEST_CASE("A handler has failed as it did, though its deadline passes while its items leave") {
+  Bench bench;
+  bench.services.OnPutItems(
+      [](const auto&, auto&) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "away"); });
+  auto inputs = bench.Run([](Context& context) -> absl::StatusOr<Result> {
+    if (auto yielded = context.Yield("x"); !yielded.ok()) return yielded;
+    return FailFinally("BAD_INPUT", "no");
+  });
+  inputs->Welcome();
+  auto task = DispatchOf(1);
+  task.mutable_timeout()->set_seconds(1);
+  inputs->SendTasks({task});
+  REQUIRE(inputs->Await(Nacks(1)));
+  CHECK(inputs->said().nacks[0].kind() == inputs::v1::NACK_KIND_FAILED_FINALLY);
+  CHECK(inputs->said().nacks[0].error().reason() == "BAD_INPUT");
+}
+
 TEST_CASE("What can be no item is refused, and the handler goes on") {
   Bench bench;
   std::vector<std::string> reasons;

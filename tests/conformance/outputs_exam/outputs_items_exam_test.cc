@@ -53,6 +53,27 @@ TEST_CASE("An item has the content type that it was put with") {
   }
 }
 
+TEST_CASE("A message of a stream is small, however many items there are and whatever their types") {
+  for (const ServiceEntry& entry : AllServices()) {
+    DYNAMIC_SECTION(entry.name) {
+      constexpr uint64_t kItems = 20'000;
+      Exam exam(entry);
+      v1::ItemBatch batch = exam.Batch(1, 1, 1, Texts(kItems, ""));
+      for (auto& item : *batch.mutable_items()) item.set_content_type(std::string(255, 't'));
+      CheckStatus(exam.PutItems(batch).status(), kOk, "");
+      ItemsRead items = exam.Read(1);
+      uint64_t read = 0;
+      v1::StreamResponse message;
+      while (read < kItems && items.Next(message)) {
+        CHECK(message.ByteSizeLong() <= (256 << 10));
+        CHECK(message.first_sequence() == read + 1);
+        read += message.items_size();
+      }
+      CHECK(read == kItems);
+    }
+  }
+}
+
 TEST_CASE("A stream without items says at once that it is heard") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {
@@ -81,6 +102,12 @@ TEST_CASE("A reader begins at any item") {
       CHECK(ahead.NextText() == "2:5:e");
       // Of a dispatch that is over, or never yielded.
       CHECK(exam.Read(1, 1, 7).NextText() == "!2:1:a");
+      // Of the first dispatch, whose items are all before it.
+      exam.Yield(2, 1, 1, {"a", "b"});
+      CheckStatus(exam.Fence(Exam::Closing(2, 1)).status(), kOk, "");
+      exam.Yield(2, 2, 1, {"x"});
+      CHECK(exam.Read(2, 0, 2).NextTexts(2) == Texts{"1:2:b", "!2:1:x"});
+      CHECK(exam.Read(2, 0, 3).NextText() == "!2:1:x");
       exam.PutEnd(1, 2, 5);
       CHECK(exam.Read(1, 2, 6).NextText() == "end:done");
     }
@@ -101,6 +128,30 @@ TEST_CASE("A new dispatch is marked to the reader, and begins with its first ite
       exam.PutEnd(1, 2, 1);
       CHECK(items.NextText() == "end:done");
       CHECK(exam.Read(1).NextTexts(4) == Texts{"1:1:a", "1:2:b", "!2:1:x", "end:done"});
+    }
+  }
+}
+
+TEST_CASE("An end says when the last dispatch has yielded nothing") {
+  for (const ServiceEntry& entry : AllServices()) {
+    DYNAMIC_SECTION(entry.name) {
+      Exam exam(entry);
+      exam.Yield(1, 1, 1, {"a"});
+      CheckStatus(exam.Fence(Exam::Closing(1, 1)).status(), kOk, "");
+      CheckStatus(exam.PutEnd(1, 2, 0).status(), kOk, "");
+      const auto end = [&](uint32_t dispatch, uint64_t sequence) {
+        ItemsRead items = exam.Read(1, dispatch, sequence);
+        v1::StreamResponse message;
+        while (items.Next(message) && !message.has_result()) {
+        }
+        REQUIRE(message.has_result());
+        return message;
+      };
+      for (const uint64_t sequence : {1, 2}) {
+        CHECK(end(1, sequence).restarted());
+        CHECK(end(0, sequence).dispatch() == 2);
+      }
+      CHECK_FALSE(end(2, 1).restarted());
     }
   }
 }
@@ -198,6 +249,9 @@ TEST_CASE("Items need a lease of their own, and sizes that are allowed") {
       CHECK(exam.TryPutItems({}).status().code() == absl::StatusCode::kInvalidArgument);
       CHECK(exam.TryPutItems({exam.Batch(1, 1, 1, Texts(100'001, ""))}).status().code() ==
             absl::StatusCode::kInvalidArgument);
+      v1::ItemBatch typed = exam.Batch(1, 1, 1, Texts(70'000, ""));
+      for (auto& item : *typed.mutable_items()) item.set_content_type(std::string(255, 't'));
+      CHECK(exam.TryPutItems({typed}).status().code() == absl::StatusCode::kInvalidArgument);
       // None of this left anything behind, and the largest that is allowed is taken.
       exam.Yield(1, 1, 1, {std::string(4 << 20, 'x')});
     }
@@ -348,15 +402,17 @@ TEST_CASE("A full Outputs refuses items and says when to try again, while fences
       Exam exam(entry);
       exam.subject().SetMaxBytes(1 << 20);
       exam.Restart();
-      exam.Yield(1, 1, 1, {std::string(1 << 20, 'x')});
+      const std::string most((1 << 20) - 160, 'x');
+      exam.Yield(1, 1, 1, {most});
       const auto full = exam.PutItems(exam.Batch(1, 1, 2, {"y"}));
       CheckStatus(full.status(), kResourceExhausted, "OUTPUTS_FULL");
       CHECK(full.status().retry_after().seconds() >= 1);
+      CheckStatus(exam.PutItems(exam.Batch(1, 1, 1, {most})).status(), kOk, "");
+      // A result takes what is left.
+      CheckStatus(exam.PutEnd(2, 1, 0).status(), kOk, "");
       CheckStatus(exam.PutEnd(1, 1, 1).status(), kResourceExhausted, "OUTPUTS_FULL");
-      CheckStatus(exam.PutItems(exam.Batch(1, 1, 1, {std::string(1 << 20, 'x')})).status(), kOk,
-                  "");
       CheckStatus(exam.Fence(Exam::Settling(1, v1::RESULT_STATUS_FAILED)).status(), kOk, "");
-      CHECK(exam.Read(1).NextText().size() > (1 << 20));
+      CHECK(exam.Read(1).NextText().size() > most.size());
     }
   }
 }

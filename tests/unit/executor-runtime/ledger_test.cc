@@ -291,6 +291,27 @@ TEST_CASE("A handler is asked to stop at its deadline and fails with TIMEOUT") {
   CHECK(nack.error().reason() == "TIMEOUT");
 }
 
+TEST_CASE("What comes while the last items of a failed handler leave does not change its failure") {
+  Desk desk;
+  const HeldTaskPtr task = desk.Running(1);
+  absl::Duration end = kNow;
+  desk.ledger.Fail(task, kNow, FailFinally("BAD_INPUT", "no"));
+  SECTION("its deadline") {
+    end = kNow + absl::Seconds(61);
+    desk.ledger.OnTime(end);
+  }
+  SECTION("a cancellation") { desk.Control(1, inputs::v1::HANDLER_ACTION_CANCEL); }
+  SECTION("a drain") { desk.ledger.StopHandlers(StopCause::kDraining); }
+  SECTION("an item that is refused") {
+    desk.ledger.ReturnItems(task, {inputs::v1::NACK_KIND_RETURNED, "FENCED", ""});
+  }
+  desk.ledger.End(task, end, FailFinally("BAD_INPUT", "no"));
+  const auto reports = desk.Reports();
+  REQUIRE(reports.nacks_size() == 1);
+  CHECK(reports.nacks(0).kind() == inputs::v1::NACK_KIND_FAILED_FINALLY);
+  CHECK(reports.nacks(0).error().reason() == "BAD_INPUT");
+}
+
 TEST_CASE("A task without a timeout has no deadline") {
   Desk desk;
   auto message = DispatchOf(1);

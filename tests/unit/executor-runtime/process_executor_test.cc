@@ -491,6 +491,44 @@ TEST_CASE("The time limit holds for a command whose items find no room") {
   CHECK(platform::ReasonOf(Run(std::move(options), context).status()) == "TIME_LIMIT");
 }
 
+ProcessOptions LinesUntilAsked() {
+  ProcessOptions options = Lines(
+      "trap 'echo last; exit 0' TERM; echo ready >&2; while :; do sleep 1000 & wait $!; done");
+  options.kill_after = absl::Hours(1);
+  return options;
+}
+
+TEST_CASE("A command whose last lines are dropped as it is stopped does not succeed") {
+  const auto cause = GENERATE(StopCause::kCancelled, StopCause::kTimeout, StopCause::kDraining);
+  FakeContext context;
+  context.AddRoom(100);
+  auto run = std::async(std::launch::async, [&] { return Run(LinesUntilAsked(), context); });
+  context.AwaitLine("ready");
+  context.Stop(cause);
+  CHECK(run.get().status().code() == absl::StatusCode::kCancelled);
+  CHECK(context.items().empty());
+}
+
+TEST_CASE("Nor does one whose last lines are dropped at its own time limit") {
+  FakeContext context;
+  ProcessOptions options = LinesUntilAsked();
+  options.time_limit = absl::Milliseconds(500);
+  CHECK(platform::ReasonOf(Run(std::move(options), context).status()) == "TIME_LIMIT");
+  context.AwaitLine("ready");
+}
+
+TEST_CASE("A command that is stopped after its last line succeeds with all of them") {
+  FakeContext context;
+  context.AddRoom(100);
+  const auto options =
+      Lines("trap 'exit 0' TERM; echo all; echo ready >&2; while :; do sleep 1000 & wait $!; done");
+  auto run = std::async(std::launch::async, [&] { return Run(options, context); });
+  context.AwaitItems(1);
+  context.AwaitLine("ready");
+  context.Stop();
+  CHECK(run.get().ok());
+}
+
 TEST_CASE("A line that can be no item fails the task for good") {
   FakeContext context;
   context.AddRoom(100);

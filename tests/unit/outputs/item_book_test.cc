@@ -24,6 +24,7 @@ struct Shown {
   Reach reach;
   uint32_t dispatch = 0;
   uint64_t first = 0;
+  bool restarted = false;
   ItemPosition next;
   std::vector<std::string> items;
 };
@@ -89,6 +90,7 @@ class Shelf {
     shown.reach = reading->reach;
     shown.dispatch = reading->dispatch;
     shown.first = reading->first;
+    shown.restarted = reading->restarted;
     shown.next = reading->next;
     return shown;
   }
@@ -199,6 +201,33 @@ TEST_CASE("A gap is refused and names what is wanted") {
   CHECK(gap.items == 1);
 }
 
+TEST_CASE("A batch whose numbers go beyond all numbers is a gap, not a repeat") {
+  Shelf shelf;
+  const TaskId task = Shelf::Task(1);
+  shelf.Yield(task, 1, 1, {"a"});
+  for (const uint64_t first : {UINT64_MAX, UINT64_MAX - 1}) {
+    const auto beyond = shelf.Yield(task, 1, first, {"x", "y", "z"});
+    CHECK(beyond.outcome == Outcome::kGap);
+    CHECK(beyond.items == 1);
+  }
+}
+
+TEST_CASE("A reader's part may end, and the next begin, within a record") {
+  Shelf shelf;
+  const TaskId task = Shelf::Task(1);
+  Texts texts;
+  for (int i = 0; i < 2500; ++i) texts.push_back(std::to_string(i));
+  shelf.Yield(task, 1, 1, texts);
+  shelf.Commit();
+  // In records of a thousand.
+  CHECK(shelf.Records(kItemsKind) == 3);
+  const Shown shown = shelf.Read(task, {1, 998}, 500);
+  CHECK(shown.items == Texts{"997", "998", "999", "1000", "1001", "1002"});
+  CHECK(shown.next == ItemPosition{1, 1004});
+  CHECK(shelf.ReadAll(task, {}, 500) == texts);
+  CHECK(shelf.ReadAll(task, {}, 1) == texts);
+}
+
 TEST_CASE("A new dispatch begins again, and its reader is led from one to the other") {
   Shelf shelf;
   const TaskId task = Shelf::Task(1);
@@ -215,6 +244,12 @@ TEST_CASE("A new dispatch begins again, and its reader is led from one to the ot
   CHECK(second.items == Texts{"x"});
   CHECK(shelf.ReadAll(task) == Texts{"a", "b", "again", "x"});
   CHECK(shelf.ReadAll(task, {2, 7}) == Texts{"again", "x"});
+  for (const ItemPosition before : {ItemPosition{1, 3}, {0, 3}, {2, 1}}) {
+    CHECK(shelf.Read(task, before).restarted);
+  }
+  for (const ItemPosition inside : {ItemPosition{3, 1}, {0, 0}, {0, 2}, {1, 1}}) {
+    CHECK_FALSE(shelf.Read(task, inside).restarted);
+  }
 }
 
 TEST_CASE("A fenced dispatch yields nothing more, nor does one before the latest") {
@@ -332,7 +367,7 @@ TEST_CASE("Erasing goes in bounded steps, and goes on after a restart") {
   const TaskId task = Shelf::Task(1);
   auto book = std::make_unique<ItemBook>(ItemBook::Options(), *store);
   const std::vector<Item> items(20'000, Item{.data = "x"});
-  book->Put({.task = task, .dispatch = 1, .owner = "local", .first = 1, .items = items}, false,
+  book->Put({.task = task, .dispatch = 1, .owner = "local", .first = 1, .items = items}, 1 << 30,
             group);
   book->Close(task, group);
   commit();
@@ -358,11 +393,16 @@ TEST_CASE("Erasing goes in bounded steps, and goes on after a restart") {
 TEST_CASE("A full book refuses items, takes repeats, and keeps its reserve for fences") {
   Shelf shelf({.max_bytes = 1000});
   const TaskId task = Shelf::Task(1);
-  CHECK(shelf.Yield(task, 1, 1, {std::string(2000, 'x')}).outcome == Outcome::kStored);
-  CHECK(shelf.Yield(task, 1, 2, {"y"}).outcome == Outcome::kFull);
-  CHECK(shelf.Yield(task, 1, 1, {std::string(2000, 'x')}).outcome == Outcome::kRepeated);
-  CHECK(shelf.Put(task, 1, 1).outcome == Outcome::kFull);
+  CHECK(shelf.Yield(task, 1, 1, {std::string(800, 'x')}).outcome == Outcome::kStored);
+  // Not even one that is larger than all there is room for.
+  CHECK(shelf.Yield(task, 1, 2, {std::string(2000, 'y')}).outcome == Outcome::kFull);
+  CHECK(shelf.Yield(task, 1, 2, {std::string(80, 'y')}).outcome == Outcome::kFull);
+  CHECK(shelf.Yield(task, 1, 1, {std::string(800, 'x')}).outcome == Outcome::kRepeated);
+  // Nor does the first of a task find room for what is held beside it.
   CHECK(shelf.Yield(Shelf::Task(2), 1, 1, {"y"}).outcome == Outcome::kFull);
+  CHECK(shelf.book().bytes() <= 1000);
+  CHECK(shelf.Yield(task, 1, 2, {"y"}).outcome == Outcome::kStored);
+  CHECK(shelf.book().bytes() <= 1000);
   Shelf few({.items = {.max_items = 2, .max_streams = 1}});
   CHECK(few.Yield(task, 1, 1, {"a", "b"}).outcome == Outcome::kStored);
   CHECK(few.Yield(task, 1, 3, {"c"}).outcome == Outcome::kTooMany);
@@ -404,7 +444,7 @@ TEST_CASE("A reader is shown a bounded part at a time, whatever the sizes") {
     CHECK(shown.first == position.sequence);
     size_t bytes = 0;
     for (const std::string& item : shown.items) bytes += item.size();
-    CHECK((bytes <= (256 << 10) || shown.items.size() == 1));
+    CHECK((bytes <= 100'000 || shown.items.size() == 1));
     read.insert(read.end(), shown.items.begin(), shown.items.end());
     position = shown.next;
   }
