@@ -21,7 +21,7 @@ inline constexpr platform::RecordKind kEpochKind = 4;
 
 // Who yields the items of one dispatch, under a number of its own.
 inline constexpr platform::RecordKind kStreamKind = 5;
-// Items of one dispatch that became durable together, under
+// Neighbouring items of one dispatch, of one commit and at most 1,000, under
 // stream number << kItemSequenceBits | number of the first of them.
 inline constexpr platform::RecordKind kItemsKind = 6;
 

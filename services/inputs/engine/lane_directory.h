@@ -67,7 +67,7 @@ class LaneDirectory {
 
   // What every session must match to get tasks of this type; null: nothing.
   void SetRoute(std::string_view name_space, std::string_view type, const Selector* selector);
-  // Of a type, in no order; all of a type whose lanes would change with its route.
+  // Of a type, ascending; all of a type whose lanes would change with its route.
   std::vector<LaneIndex> LanesOf(std::string_view name_space, std::string_view type) const;
 
   // In ascending order.
