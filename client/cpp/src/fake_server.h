@@ -95,7 +95,7 @@ class FakeKantoku::Server final : public Connection {
   // In the order of their spawn.
   std::vector<std::unique_ptr<Record>> records_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<TaskId, Record*> by_id_ ABSL_GUARDED_BY(mutex_);
-  std::map<TaskId, ControlVerb> tree_marks_ ABSL_GUARDED_BY(mutex_);  // By root: the latest.
+  absl::flat_hash_map<TaskId, ControlVerb> tree_marks_ ABSL_GUARDED_BY(mutex_);  // By root.
   std::map<std::pair<std::string, std::string>, Record*> by_reference_ ABSL_GUARDED_BY(mutex_);
 };
 

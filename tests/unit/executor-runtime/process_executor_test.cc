@@ -488,7 +488,7 @@ TEST_CASE("The time limit holds for a command whose items find no room") {
   ProcessOptions options = Lines("yes");
   options.time_limit = absl::Milliseconds(50);
   options.kill_after = absl::Milliseconds(50);
-  CHECK(platform::ReasonOf(Run(std::move(options), context).status()) == "TIME_LIMIT");
+  CHECK(platform::ReasonOf(Run(options, context).status()) == "TIME_LIMIT");
 }
 
 ProcessOptions LinesUntilAsked() {
@@ -513,7 +513,7 @@ TEST_CASE("Nor does one whose last lines are dropped at its own time limit") {
   FakeContext context;
   ProcessOptions options = LinesUntilAsked();
   options.time_limit = absl::Milliseconds(500);
-  CHECK(platform::ReasonOf(Run(std::move(options), context).status()) == "TIME_LIMIT");
+  CHECK(platform::ReasonOf(Run(options, context).status()) == "TIME_LIMIT");
   context.AwaitLine("ready");
 }
 
@@ -540,7 +540,7 @@ TEST_CASE("A line that can be no item fails the task for good") {
   CHECK(context.items() == std::vector<std::string>{"short"});
   options = Lines("printf 'without an end of the line'; sleep 1000");
   options.max_output = 10;
-  CHECK(platform::ReasonOf(Run(std::move(options), context).status()) == "OUTPUT_TOO_LARGE");
+  CHECK(platform::ReasonOf(Run(options, context).status()) == "OUTPUT_TOO_LARGE");
   options = Lines("echo x; sleep 1000");
   options.content_type = "bad";
   const auto bad = Run(std::move(options), context);
@@ -548,8 +548,7 @@ TEST_CASE("A line that can be no item fails the task for good") {
   CHECK(IsFinal(bad.status()));
   options = Lines("true");
   options.max_output = (uint64_t{4} << 20) + 1;
-  CHECK(MakeProcessHandler(std::move(options)).status().code() ==
-        absl::StatusCode::kInvalidArgument);
+  CHECK(MakeProcessHandler(options).status().code() == absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ class Shelf {
   ResultBook::Decision Yield(TaskId task, uint32_t dispatch, uint64_t first,
                              const std::vector<std::string>& texts) {
     std::vector<Item> items;
+    items.reserve(texts.size());
     for (const std::string& text : texts) items.push_back({.data = text, .content_type = "text"});
     const ItemBook::Batch batches[] = {{.task = task,
                                         .dispatch = dispatch,
