@@ -344,7 +344,7 @@ void EngineWalk::Control() {
       ControlVerb::kCancel, ControlVerb::kCancel, ControlVerb::kInterrupt, ControlVerb::kPause,
       ControlVerb::kPause,  ControlVerb::kResume, ControlVerb::kResume,    ControlVerb::kStep};
   ControlCommand command{.task = *task, .verb = kVerbs[Pick(kVerbs.size())]};
-  if (Chance(30)) {  // Who pauses a handler mostly wants it back.
+  if (Chance(60)) {  // Who pauses a handler mostly wants it back.
     for (const TaskView& view : Living()) {
       if (view.state != TaskState::kPaused || view.session.empty()) continue;
       command = {.task = view.id, .verb = ControlVerb::kResume};

@@ -65,7 +65,7 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "route",
                                  "asked to leave"}) {
     CAPTURE(what);
-    CHECK(counts[what] > 2);
+    CHECK(counts[what] > 0);
   }
 }
 
