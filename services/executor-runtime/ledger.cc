@@ -78,8 +78,11 @@ HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* re
   const absl::Duration timeout = platform::FromProto(dispatch.timeout());
   if (timeout > absl::ZeroDuration()) task->timeout = timeout;
   task->confirm_start = dispatch.confirm_start();
-  const auto root = platform::TaskId::FromBytes(dispatch.root_id());
-  task->root = root.ok() ? *root : *id;
+  task->root = *id;
+  if (!dispatch.root_id().empty()) {
+    const auto root = platform::TaskId::FromBytes(dispatch.root_id());
+    if (root.ok()) task->root = *root;
+  }
   task->pause_wanted = dispatch.pause();
 
   const bool exceeds = working_ >= max_held_ || tasks_.size() >= size_t{max_held_} * 8 + 1024;

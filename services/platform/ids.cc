@@ -28,12 +28,6 @@ int HexValue(char digit) {
   return -1;
 }
 
-uint64_t LoadBigEndian(const uint8_t* bytes) {
-  uint64_t value = 0;
-  for (int i = 0; i < 8; ++i) value = value << 8 | bytes[i];
-  return value;
-}
-
 void StoreBigEndian(uint64_t value, uint8_t* bytes) {
   for (int i = 7; i >= 0; --i, value >>= 8) bytes[i] = static_cast<uint8_t>(value);
 }
@@ -113,19 +107,5 @@ absl::StatusOr<TaskId> TaskId::FromBytes(std::string_view bytes) {
 absl::StatusOr<TaskId> TaskId::Parse(std::string_view text) {
   return CheckTaskId(Uuid::Parse(text));
 }
-
-absl::Time TaskId::time() const {
-  return absl::FromUnixMillis(static_cast<int64_t>(LoadBigEndian(bytes_.data()) >> 16));
-}
-
-uint32_t TaskId::slot() const {
-  return static_cast<uint32_t>(LoadBigEndian(bytes_.data()) & LowBits(kSlotBits));
-}
-
-uint64_t TaskId::sequence() const {
-  return LoadBigEndian(bytes_.data() + 8) >> kRandomBits & LowBits(kSequenceBits);
-}
-
-uint64_t TaskId::key() const { return uint64_t{slot()} << kSequenceBits | sequence(); }
 
 }  // namespace kantoku::platform

@@ -120,7 +120,7 @@ struct DispatchMessage {
   uint32_t retention_s;
   bool confirm_start;  // The handler begins only after a StartMessage.
   bool pause;          // The handler stops at its first pause point.
-  TaskId root;         // Of its tree; its own id where it is in none.
+  TaskId root;         // Of its tree; empty where it is in none.
 };
 
 // The handler of a dispatch may begin.

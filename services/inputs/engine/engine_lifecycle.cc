@@ -73,7 +73,7 @@ DispatchMessage Engine::MessageFor(const Task& task, const Session& session) con
           .retention_s = task.retention_s,
           .confirm_start = task.once,
           .pause = task.stepping,
-          .root = task.has_kin ? trees_.TreeOf(tasks_.Find(task.id)).root : task.id};
+          .root = task.has_kin ? trees_.TreeOf(tasks_.Find(task.id)).root : TaskId()};
 }
 
 uint32_t Engine::OpenGroup() {

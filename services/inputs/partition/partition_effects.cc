@@ -186,7 +186,7 @@ v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall)
   *dispatch.mutable_timeout() = platform::ToProto(absl::Milliseconds(message.timeout_ms));
   dispatch.set_lease_token(SealLeaseFor(message, wall));
   dispatch.set_confirm_start(message.confirm_start);
-  dispatch.set_root_id(std::string(message.root.bytes()));
+  if (!message.root.empty()) dispatch.set_root_id(std::string(message.root.bytes()));
   dispatch.set_pause(message.pause);
   return dispatch;
 }
