@@ -25,11 +25,13 @@ std::string NoText(const Output& output) {
                       "); redirect the output into a file to get it");
 }
 
+void NoteRestart(const Context& context, uint32_t dispatch) {
+  context.Note(absl::StrCat("kantoku: the task began again (dispatch ", dispatch, ")"));
+}
+
 void PrintItem(const Context& context, const Item& item) {
   if (context.json()) return context.Print(ToJson(item));
-  if (item.restarted) {
-    context.Note(absl::StrCat("kantoku: the task began again (dispatch ", item.dispatch, ")"));
-  }
+  if (item.restarted) NoteRestart(context, item.dispatch);
   if (context.streams().out_is_terminal && !IsShowable(item.data)) {
     context.Note(absl::StrCat("kantoku: item ", item.sequence, " is no text (",
                               SizeText(item.data.size()), ")"));
@@ -70,6 +72,11 @@ ExitCode PrintStream(const Context& context, ItemStream& stream) {
       continue;
     }
     const auto& output = std::get<Output>(*next);
+    // Its last run yielded nothing, so that no item said so.
+    const uint32_t read = stream.position().dispatch;
+    if (!context.json() && read > 0 && output.dispatch > read) {
+      NoteRestart(context, output.dispatch);
+    }
     const bool no_line = !context.json() && output.succeeded() && output.data.empty();
     return no_line ? ExitCode::kOk : PrintResult(context, output, false);
   }

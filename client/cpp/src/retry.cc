@@ -36,6 +36,7 @@ bool IsPermanent(const absl::Status& status) {
     case absl::StatusCode::kUnimplemented:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kDataLoss:
       return true;
     default:
       return false;

@@ -118,6 +118,18 @@ TEST_CASE("A task that nobody knows, or whose result has gone, ends its stream")
   CHECK(TextOf(stream->Next(kPatience)) == "NOT_FOUND");
 }
 
+TEST_CASE("A stream whose items are damaged ends, instead of reading them for ever") {
+  ScriptedServer server;
+  server.on_stream = [&](const StreamRequest&, grpc::ServerContext&, Writer& writer) {
+    writer.Write(Items(1, 1, {"a"}));
+    return grpc::Status(grpc::StatusCode::DATA_LOSS, "damaged");
+  };
+  Client kan = server.Connect();
+  const auto stream = kan.Stream(SomeTask());
+  CHECK(TextOf(stream->Next(kPatience)) == "1:1:a");
+  CHECK(TextOf(stream->Next(kPatience)) == "DATA_LOSS");
+}
+
 TEST_CASE("A reader that waits ends with its timeout, and can be cancelled") {
   ScriptedServer server;
   Inbox<bool> go_on;

@@ -40,7 +40,8 @@ class ItemStream {
  public:
   virtual ~ItemStream() = default;
 
-  // The next item, or the end of the task, however it ended. Blocks until there is one; while it is
+  // The next item, or the end of the task, however it ended: an output of a later dispatch than the
+  // position's is one of a run that yielded nothing. Blocks until there is one; while it is
   // not called, about a quarter of a MiB is fetched ahead, or one item that is larger.
   //
   // DEADLINE_EXCEEDED: none came within `timeout`; nothing is lost, call again. CANCELLED: Cancel

@@ -40,6 +40,23 @@ TEST_CASE("stream prints each item on a line, and then a result that is not empt
   CHECK(world.Run({"stream", world.Spawn({"count", ""})}).out == "one\ntwo\n");
 }
 
+TEST_CASE("stream says that a task began again whose last run yields nothing") {
+  CliWorld world;
+  int runs = 0;
+  world.fake.HandleGenerator(
+      "once", [&](const TaskSpec&, const FakeKantoku::Yield& yield) -> absl::StatusOr<std::string> {
+        if (++runs > 1) return "done";
+        yield("one", "text/plain");
+        return absl::InternalError("broken");
+      });
+  const std::string id = world.Spawn({"once", ""});
+  world.fake.AdvanceTime(absl::Minutes(1));
+  const Said said = world.Run({"stream", id});
+  CHECK(said.out == "one\ndone\n");
+  CHECK(said.err == "kantoku: the task began again (dispatch 2)\n");
+  CHECK(world.Run({"stream", id, "--json"}).err.empty());
+}
+
 TEST_CASE("stream begins where --from says") {
   CountingWorld world;
   const std::string id = world.Spawn({"count", "restart"});
