@@ -149,6 +149,7 @@ void PutCall::Count(const ResultBook::Decision& decision) {
     case ResultBook::Outcome::kFenced:
       return metrics_.fenced->Increment();
     case ResultBook::Outcome::kFull:
+    case ResultBook::Outcome::kTooManyStreams:
       return metrics_.full->Increment();
     case ResultBook::Outcome::kForeign:
     case ResultBook::Outcome::kDamaged:

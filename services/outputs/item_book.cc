@@ -56,13 +56,15 @@ absl::Status Damaged(uint64_t stream, std::string_view what) {
 }  // namespace
 
 absl::Status ItemBook::Load() {
-  absl::Status damage;
   std::vector<std::pair<RecordKey, uint32_t>> open;
   KANTOKU_RETURN_IF_ERROR(
       store_.Scan({.kind = kStreamKind}, [&](RecordKey number, std::string_view record) {
-        const auto stored = DecodeStream(record);
-        if (!stored.ok()) return damage.Update(stored.status());
         next_stream_ = number + 1;
+        const auto stored = DecodeStream(record);
+        if (!stored.ok()) {
+          damages_.push_back(absl::StrCat("stream ", number, ": ", stored.status().message()));
+          return;
+        }
         ++streams_;
         bytes_ += kStreamBytes + stored->bytes;
         if (stored->state == StreamState::kErasing) {
@@ -82,7 +84,6 @@ absl::Status ItemBook::Load() {
           open.emplace_back(stored->task.key(), stored->dispatch);
         }
       }));
-  KANTOKU_RETURN_IF_ERROR(damage);
   for (const auto& [key, dispatch] : open) {
     for (Stream& stream : tasks_[key].streams) {
       if (stream.dispatch == dispatch) KANTOKU_RETURN_IF_ERROR(Measure(stream));
@@ -93,21 +94,26 @@ absl::Status ItemBook::Load() {
 
 // The last record of a stream tells what there is of it.
 absl::Status ItemBook::Measure(Stream& stream) {
-  absl::Status damage;
   KANTOKU_RETURN_IF_ERROR(store_.Scan({.kind = kItemsKind,
                                        .first = KeyOf(stream.number, 1),
                                        .last = KeyOf(stream.number, kMaxSequence),
                                        .limit = 1,
                                        .descending = true},
                                       [&](RecordKey key, std::string_view record) {
+                                        stream.last = static_cast<uint32_t>(key & kMaxSequence);
+                                        stream.bytes = record.size();
                                         const auto stored = DecodeItems(record);
-                                        if (!stored.ok()) return damage.Update(stored.status());
-                                        stream.last = static_cast<uint32_t>(
-                                            (key & kMaxSequence) + stored->items.size() - 1);
-                                        stream.bytes = stored->bytes_before + record.size();
+                                        stream.damaged = !stored.ok();
+                                        if (stream.damaged) return;
+                                        stream.last += stored->items.size() - 1;
+                                        stream.bytes += stored->bytes_before;
                                       }));
   bytes_ += stream.bytes;
-  return damage;
+  if (stream.damaged) {
+    damages_.push_back(absl::StrCat("items of stream ", stream.number, " from number ", stream.last,
+                                    " on, which dispatch ", stream.dispatch, " has yielded"));
+  }
+  return absl::OkStatus();
 }
 
 const ItemBook::Task* ItemBook::Find(const TaskId& task) const {
@@ -115,13 +121,21 @@ const ItemBook::Task* ItemBook::Find(const TaskId& task) const {
   return found != tasks_.end() && found->second.id == task ? &found->second : nullptr;
 }
 
-uint64_t ItemBook::Count(const TaskId& task, uint32_t dispatch) const {
+const ItemBook::Stream* ItemBook::Find(const TaskId& task, uint32_t dispatch) const {
   const Task* const held = Find(task);
-  if (held == nullptr) return 0;
-  for (const Stream& stream : held->streams) {
-    if (stream.dispatch == dispatch) return stream.last;
-  }
-  return 0;
+  if (held == nullptr) return nullptr;
+  const auto found = std::ranges::find(held->streams, dispatch, &Stream::dispatch);
+  return found == held->streams.end() ? nullptr : &*found;
+}
+
+uint64_t ItemBook::Count(const TaskId& task, uint32_t dispatch) const {
+  const Stream* const stream = Find(task, dispatch);
+  return stream == nullptr ? 0 : stream->last;
+}
+
+bool ItemBook::IsDamaged(const TaskId& task, uint32_t dispatch) const {
+  const Stream* const stream = Find(task, dispatch);
+  return stream != nullptr && stream->damaged;
 }
 
 const std::string* ItemBook::OwnerOf(const TaskId& task) const {
@@ -136,6 +150,7 @@ ItemBook::Decision ItemBook::Put(const Batch& batch, uint64_t room, Transaction&
   Stream* stream = task == nullptr ? nullptr : &task->streams.back();
   if (stream != nullptr && stream->dispatch > batch.dispatch) return {Outcome::kSuperseded};
   if (stream != nullptr && stream->dispatch < batch.dispatch) stream = nullptr;
+  if (stream != nullptr && stream->damaged) return {Outcome::kSuperseded};
   const uint64_t held = stream == nullptr ? 0 : stream->last;
   if (batch.first > held + 1) return {Outcome::kGap, held};
   const uint64_t last = batch.first + batch.items.size() - 1;
@@ -143,8 +158,9 @@ ItemBook::Decision ItemBook::Put(const Batch& batch, uint64_t room, Transaction&
   if (last > options_.max_items) return {Outcome::kTooMany, held};
   const auto fresh = batch.items.subspan(held + 1 - batch.first);
   const uint64_t bytes = SizeOf(fresh) + (stream == nullptr ? kStreamBytes : 0);
-  if (bytes > room || (stream == nullptr && streams_ >= options_.max_streams)) {
-    return {Outcome::kFull, held};
+  if (bytes > room) return {Outcome::kFull, held};
+  if (stream == nullptr && streams_ >= options_.max_streams) {
+    return {Outcome::kTooManyStreams, held};
   }
   if (task == nullptr) task = &tasks_[batch.task.key()];
   if (stream == nullptr) stream = &Open(*task, batch, transaction);

@@ -59,8 +59,9 @@ class ItemBook {
     kGap,       // `last` + 1 is wanted first.
     kTooMany,   // More than a dispatch may yield.
     kFull,
-    kSuperseded,  // A later dispatch of the task has yielded.
-    kForeign,     // Another task with the same key has items.
+    kTooManyStreams,  // More dispatches have items than may.
+    kSuperseded,      // A later dispatch of the task has yielded, or its own items are damaged.
+    kForeign,         // Another task with the same key has items.
   };
   struct Decision {
     Outcome outcome;
@@ -84,13 +85,17 @@ class ItemBook {
   ItemBook(Options options, platform::RecordStore& store) : options_(options), store_(store) {}
 
   // Reads which streams there are, and nothing of their items but the last record of each that is
-  // open. DATA_LOSS when one is damaged.
+  // open. One that is damaged costs its dispatch alone, which yields nothing more, and `damages`
+  // says so; what it had is DATA_LOSS to a reader, or missing.
   absl::Status Load();
+  const std::vector<std::string>& damages() const { return damages_; }
 
   // Stores nothing that takes more than `room` bytes. An empty batch must not come.
   Decision Put(const Batch& batch, uint64_t room, platform::Transaction& transaction);
   // How many items of the dispatch are held.
   uint64_t Count(const platform::TaskId& task, uint32_t dispatch) const;
+  // Whether what the dispatch has yielded can be read no more.
+  bool IsDamaged(const platform::TaskId& task, uint32_t dispatch) const;
   // Null when nothing is held of the task.
   const std::string* OwnerOf(const platform::TaskId& task) const;
 
@@ -117,6 +122,7 @@ class ItemBook {
     uint32_t dispatch = 0;
     uint32_t last = 0;
     bool closed = false;
+    bool damaged = false;
   };
   struct Task {
     platform::TaskId id;
@@ -146,6 +152,7 @@ class ItemBook {
   void WriteStream(const Task& task, const Stream& stream, StreamState state,
                    platform::Transaction& transaction);
   absl::Status Measure(Stream& stream);
+  const Stream* Find(const platform::TaskId& task, uint32_t dispatch) const;
   absl::Status ReadStream(const Stream& stream, Page& page, ItemVisitor visit);
   void ShowRecord(platform::RecordKey key, std::string_view record, Page& page, ItemVisitor visit);
 
@@ -156,7 +163,8 @@ class ItemBook {
   uint64_t next_stream_ = 1;
   uint64_t bytes_ = 0;
   size_t streams_ = 0;
-  std::string record_;  // Kept for its memory.
+  std::vector<std::string> damages_;  // That Load has found.
+  std::string record_;                // Kept for its memory.
 };
 
 }  // namespace kantoku::outputs

@@ -42,6 +42,12 @@ absl::StatusOr<std::unique_ptr<OutputsPartition>> OutputsPartition::Start(
     Metrics& metrics) {
   auto runner_options = std::move(options.runner);
   KANTOKU_ASSIGN_OR_RETURN(auto book, ResultBook::Recover(options.book, store));
+  constexpr size_t kSaid = 20;
+  const auto& damages = book->items().damages();
+  for (const std::string& damage : std::span(damages).first(std::min(damages.size(), kSaid))) {
+    platform::Log(platform::LogLevel::kError, "outputs: a record of items is damaged",
+                  {{"what", damage}, {"damaged", damages.size()}});
+  }
   std::unique_ptr<OutputsPartition> partition(
       new OutputsPartition(std::move(options), std::move(book), lives, metrics));
   KANTOKU_ASSIGN_OR_RETURN(

@@ -86,8 +86,11 @@ ResultBook::Decision ResultBook::Decide(const Offer& offer, Transaction& transac
   }
   if (IsForeign(result.task)) return {Outcome::kForeign};
   if (IsFenced(result.task, result.dispatch)) return {Outcome::kFenced};
+  // Another dispatch will yield them again.
+  if (items_.IsDamaged(result.task, result.dispatch)) return {Outcome::kFenced};
   if (items != offer.items) return {.outcome = miscounted, .items = items};
-  if (bytes() >= options_.max_bytes) return {Outcome::kFull};
+  // Items leave with their task's result, so that without it they would stay for ever.
+  if (bytes() >= options_.max_bytes && !(items > 0 && HasReserve())) return {Outcome::kFull};
   Store(offer, transaction, stored);
   return {Outcome::kStored, result.status};
 }
@@ -129,6 +132,8 @@ ResultBook::Decision ResultBook::DecideItems(const ItemBook::Batch& batch,
       return with(Outcome::kTooMany);
     case ItemBook::Outcome::kFull:
       return with(Outcome::kFull);
+    case ItemBook::Outcome::kTooManyStreams:
+      return with(Outcome::kTooManyStreams);
     case ItemBook::Outcome::kSuperseded:
       return with(Outcome::kFenced);
     case ItemBook::Outcome::kForeign:

@@ -73,8 +73,9 @@ class ResultBook {
     kItemsMissing,  // Fewer items are held of the dispatch than it has yielded: `items`.
     kItemsBeyond,   // More.
     // Of items only.
-    kGap,      // Earlier ones are missing: `items` + 1 is wanted next.
-    kTooMany,  // More than a dispatch may yield.
+    kGap,             // Earlier ones are missing: `items` + 1 is wanted next.
+    kTooMany,         // More than a dispatch may yield.
+    kTooManyStreams,  // As many dispatches have items as may.
   };
   struct Decision {
     Outcome outcome;

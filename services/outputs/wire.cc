@@ -178,6 +178,10 @@ absl::Status StatusOf(const ResultBook::Decision& decision, const TaskId& task, 
       return Invalid("TOO_MANY_ITEMS",
                      absl::StrCat("dispatch ", dispatch, " of task ", task.ToString(),
                                   " yields more items than a dispatch may"));
+    case ResultBook::Outcome::kTooManyStreams:
+      return Error(absl::StatusCode::kResourceExhausted, "ITEM_STREAMS_FULL",
+                   absl::StrCat("as many dispatches have items as may: dispatch ", dispatch,
+                                " of task ", task.ToString(), " has to wait until some leave"));
     case ResultBook::Outcome::kDamaged:
       break;
   }

@@ -407,7 +407,7 @@ TEST_CASE("A full book refuses items, takes repeats, and keeps its reserve for f
   Shelf few({.items = {.max_items = 2, .max_streams = 1}});
   CHECK(few.Yield(task, 1, 1, {"a", "b"}).outcome == Outcome::kStored);
   CHECK(few.Yield(task, 1, 3, {"c"}).outcome == Outcome::kTooMany);
-  CHECK(few.Yield(Shelf::Task(2), 1, 1, {"y"}).outcome == Outcome::kFull);
+  CHECK(few.Yield(Shelf::Task(2), 1, 1, {"y"}).outcome == Outcome::kTooManyStreams);
 }
 
 TEST_CASE("Another task under the same key gets none of the items") {
@@ -473,6 +473,66 @@ TEST_CASE("A record that is missing or cannot be read is said, and nothing is ma
   batch.Erase(kItemsKind, uint64_t{1} << kItemSequenceBits | 2);
   REQUIRE(shelf.store().Commit(batch).ok());
   CHECK(read().code() == absl::StatusCode::kDataLoss);
+}
+
+void Damage(Shelf& shelf, platform::RecordKind kind, RecordKey key) {
+  platform::WriteBatch batch;
+  batch.set_number(*shelf.store().LastBatch() + 1);
+  batch.Put(kind, key, "damage");
+  REQUIRE(shelf.store().Commit(batch).ok());
+  shelf.Open();
+}
+
+TEST_CASE("Damaged items cost their own dispatch, not the start") {
+  Shelf shelf;
+  const TaskId task = Shelf::Task(1);
+  const TaskId other = Shelf::Task(2);
+  shelf.Yield(task, 1, 1, {"a"});
+  shelf.Yield(other, 1, 1, {"b"});
+  shelf.Commit();
+  shelf.Yield(task, 1, 2, {"c"});
+  shelf.Commit();
+  Damage(shelf, kItemsKind, uint64_t{1} << kItemSequenceBits | 2);
+  CHECK(shelf.book().items().damages().size() == 1);
+  CHECK((shelf.ReadAll(other) == Texts{"b"}));
+  CHECK(shelf.Yield(other, 1, 2, {"d"}).outcome == Outcome::kStored);
+  CHECK(shelf.book().items().Read(task, {}, 1 << 20, [](const Item&) {}).status().code() ==
+        absl::StatusCode::kDataLoss);
+  // The dispatch is over; the next one yields everything again.
+  CHECK(shelf.Yield(task, 1, 3, {"e"}).outcome == Outcome::kFenced);
+  CHECK(shelf.Put(task, 1, 2).outcome == Outcome::kFenced);
+  CHECK(shelf.Yield(task, 2, 1, {"a", "c"}).outcome == Outcome::kStored);
+  CHECK(shelf.Put(task, 2, 2).outcome == Outcome::kStored);
+  shelf.Commit();
+  CHECK((shelf.ReadAll(task, {2, 1}) == Texts{"a", "c"}));
+}
+
+TEST_CASE("A damaged stream is said at the start, and others go on") {
+  Shelf shelf;
+  shelf.Yield(Shelf::Task(1), 1, 1, {"a"});
+  shelf.Yield(Shelf::Task(2), 1, 1, {"b"});
+  shelf.Commit();
+  Damage(shelf, kStreamKind, 2);
+  CHECK(shelf.book().items().damages().size() == 1);
+  CHECK((shelf.ReadAll(Shelf::Task(1)) == Texts{"a"}));
+  // Its number is not given away again.
+  shelf.Yield(Shelf::Task(3), 1, 1, {"c"});
+  shelf.Commit();
+  CHECK((shelf.ReadAll(Shelf::Task(3)) == Texts{"c"}));
+  shelf.Open();
+  CHECK((shelf.ReadAll(Shelf::Task(3)) == Texts{"c"}));
+}
+
+TEST_CASE("Without room the result of a dispatch that has yielded is taken all the same") {
+  Shelf shelf({.max_bytes = 16'000});
+  const std::string item(1'000, 'x');
+  uint64_t yielded = 0;
+  while (shelf.Yield(Shelf::Task(1), 1, yielded + 1, {item}).outcome == Outcome::kStored) ++yielded;
+  shelf.Commit();
+  while (shelf.Put(Shelf::Task(2 + yielded), 1, 0).outcome == Outcome::kStored) ++yielded;
+  CHECK(shelf.Put(Shelf::Task(2 + yielded), 1, 0).outcome == Outcome::kFull);
+  CHECK(shelf.Put(Shelf::Task(1), 1, shelf.book().items().Count(Shelf::Task(1), 1)).outcome ==
+        Outcome::kStored);
 }
 
 }  // namespace
