@@ -6,7 +6,8 @@
 
 namespace kantoku::outputs {
 
-// Whether `caller` may see this end. To everybody else the task does not exist.
+// Whether `caller` may see this end. To everybody else the task does not exist, but to who has a
+// read grant for it.
 inline bool MayRead(const platform::Caller& caller, const StoredResult& result) {
   return caller.subject == result.owner;
 }

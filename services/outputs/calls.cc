@@ -203,19 +203,62 @@ GetCall::GetCall(const v1::GetRequest& request, v1::GetResponse& response, platf
                  platform::Caller caller)
     : Call(std::move(reply)), request_(request), response_(response), caller_(std::move(caller)) {}
 
-absl::Status GetCall::Read() {
+absl::Status GetCall::CheckWhole(const GetTerms& terms) {
   KANTOKU_RETURN_IF_ERROR(CheckCount("task_ids", request_.task_ids_size()));
+  if (request_.has_subject()) {
+    if (!terms.by_service) {
+      return Error(absl::StatusCode::kPermissionDenied, "NOT_A_SERVICE",
+                   "subject: only a service asks for others");
+    }
+    caller_.subject = request_.subject();
+  }
+  if (request_.read_grants().empty()) return absl::OkStatus();
+  if (request_.read_grants_size() != request_.task_ids_size()) {
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_BATCH_SIZE",
+                 absl::StrCat("read_grants: ", request_.read_grants_size(),
+                              " are not one for each of ", request_.task_ids_size(), " ids"));
+  }
+  return platform::Annotate(platform::Uuid::FromBytes(request_.session_id()).status(),
+                            "session_id");
+}
+
+absl::Status GetCall::Read(const GetTerms& terms) {
+  KANTOKU_RETURN_IF_ERROR(CheckWhole(terms));
   tasks_.reserve(request_.task_ids_size());
+  grants_.reserve(request_.task_ids_size());
   for (int i = 0; i < request_.task_ids_size(); ++i) {
     v1::GetResult& result = *response_.add_results();
-    if (const auto id = TaskId::FromBytes(request_.task_ids(i)); id.ok()) {
-      tasks_.push_back(*id);
+    if (const absl::Status read = ReadItem(i, terms); read.ok()) {
       items_.push_back(i);
     } else {
-      EncodeStatus(id.status(), *result.mutable_status());
+      EncodeStatus(read, *result.mutable_status());
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status GetCall::ReadItem(int item, const GetTerms& terms) {
+  KANTOKU_ASSIGN_OR_RETURN(const TaskId task, TaskId::FromBytes(request_.task_ids(item)));
+  std::optional<platform::ReadGrant> grant;
+  if (!request_.read_grants().empty() && !request_.read_grants(item).empty()) {
+    KANTOKU_ASSIGN_OR_RETURN(
+        grant, platform::OpenReadGrant(terms.keys, request_.read_grants(item), terms.now));
+    if (grant->task != task || grant->holder != caller_ ||
+        grant->session.bytes() != request_.session_id()) {
+      return Error(absl::StatusCode::kPermissionDenied, "INVALID_GRANT",
+                   "read_grant was minted for another result, caller or session");
+    }
+  }
+  tasks_.push_back(task);
+  grants_.push_back(std::move(grant));
+  return absl::OkStatus();
+}
+
+bool GetCall::MaySee(size_t index, const StoredResult& result) const {
+  if (!request_.namespace_().empty() && result.name_space != request_.namespace_()) return false;
+  const auto& grant = grants_[index];
+  if (!grant.has_value()) return MayRead(caller_, result);
+  return result.owner == grant->owner && result.name_space == grant->name_space;
 }
 
 absl::Status GetCall::Apply(OutputsPartition& partition, platform::Transaction& transaction) {
@@ -237,17 +280,19 @@ absl::Status GetCall::Apply(OutputsPartition& partition, platform::Transaction& 
 }
 
 bool GetCall::Take(size_t index, ResultBook::Presence presence, const StoredResult* result) {
-  if (result != nullptr && !MayRead(caller_, *result)) presence = ResultBook::Presence::kAbsent;
+  if (result != nullptr && !MaySee(index, *result)) presence = ResultBook::Presence::kAbsent;
   v1::GetResult& message = *response_.mutable_results(items_[index]);
   if (presence != ResultBook::Presence::kHeld) {
     EncodeStatus(StatusOf(presence, tasks_[index]), *message.mutable_status());
     return true;
   }
-  const size_t bytes = result->data.size() + result->message.size() + kResultOverhead;
+  StoredResult shown = *result;
+  if (request_.statuses_only()) shown.data = shown.content_type = {};
+  const size_t bytes = shown.data.size() + shown.message.size() + kResultOverhead;
   // The first one fits in any case: it could not be had otherwise.
   if (bytes_ > 0 && bytes_ + bytes > kMaxMessageBytes) return false;
   bytes_ += bytes;
-  EncodeResult(*result, *message.mutable_result());
+  EncodeResult(shown, *message.mutable_result());
   return true;
 }
 

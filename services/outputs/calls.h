@@ -116,24 +116,36 @@ class FenceCall : public Call {
   std::vector<int> items_;
 };
 
-// The ids of one Get.
+// What the ids of a Get are checked against.
+struct GetTerms {
+  const platform::MacKeys& keys;
+  absl::Time now;
+  bool by_service;  // Which may ask for others.
+};
+
+// The ids of one Get. Those whose grant is bad have their answers once Read is over.
 class GetCall : public Call {
  public:
   GetCall(const outputs::v1::GetRequest& request, outputs::v1::GetResponse& response,
           platform::Reply reply, platform::Caller caller);
 
-  absl::Status Read();
+  // INVALID_ARGUMENT or PERMISSION_DENIED when the request as a whole is refused.
+  absl::Status Read(const GetTerms& terms);
   absl::Status Apply(OutputsPartition& partition, platform::Transaction& transaction);
 
  private:
+  absl::Status CheckWhole(const GetTerms& terms);
+  absl::Status ReadItem(int item, const GetTerms& terms);
+  bool MaySee(size_t index, const StoredResult& result) const;
   // False when the answer has no room for it.
   bool Take(size_t index, ResultBook::Presence presence, const StoredResult* result);
 
   const outputs::v1::GetRequest& request_;
   outputs::v1::GetResponse& response_;
-  const platform::Caller caller_;
+  platform::Caller caller_;  // Or who a service asks for.
   size_t bytes_ = 0;
   std::vector<platform::TaskId> tasks_;
+  std::vector<std::optional<platform::ReadGrant>> grants_;  // One for each of `tasks_`.
   std::vector<int> items_;
 };
 

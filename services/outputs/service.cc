@@ -117,17 +117,19 @@ void OutputsServiceImpl::Get(platform::UnaryCall* call, const v1::GetRequest* re
   HandleUnary(call, get_, [&](const platform::Caller& caller, platform::Reply reply) {
     const auto partition = this->partition();
     if (!partition.ok()) return reply(partition.status());
-    auto call = std::make_shared<GetCall>(*request, *response, std::move(reply), caller);
-    if (const absl::Status read = call->Read(); !read.ok()) return call->Answer(read);
+    auto get = std::make_shared<GetCall>(*request, *response, std::move(reply), caller);
+    const absl::Time now = clock_.Read().wall;
+    const bool by_service = platform::CallingService(*call, keys_, now).ok();
+    const absl::Status read = get->Read({.keys = keys_, .now = now, .by_service = by_service});
+    if (!read.ok()) return get->Answer(read);
     // What is read is durable, so the answer waits for no commit; and it can be had while the store
     // takes no more.
-    const absl::Status posted = (*partition)
-                                    ->Post(
-                                        [call](OutputsPartition& self, Transaction& transaction) {
-                                          call->Answer(call->Apply(self, transaction));
-                                        },
-                                        OutputsPartition::Urgency::kUrgent);
-    if (!posted.ok()) call->Answer(posted);
+    const absl::Status posted =
+        (*partition)
+            ->Post([get](OutputsPartition& self,
+                         Transaction& transaction) { get->Answer(get->Apply(self, transaction)); },
+                   OutputsPartition::Urgency::kUrgent);
+    if (!posted.ok()) get->Answer(posted);
   });
 }
 

@@ -20,7 +20,13 @@ namespace kantoku::platform {
 // for another.
 class MacKeys {
  public:
-  enum class Purpose : uint8_t { kLease = 1, kReceipt = 2, kService = 3, kPageToken = 4 };
+  enum class Purpose : uint8_t {
+    kLease = 1,
+    kReceipt = 2,
+    kService = 3,
+    kPageToken = 4,
+    kReadGrant = 5
+  };
   static constexpr size_t kCodeSize = 17;
 
   struct Key {

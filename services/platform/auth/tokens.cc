@@ -153,6 +153,38 @@ absl::StatusOr<Receipt> OpenReceipt(const MacKeys& keys, std::string_view token)
   return receipt;
 }
 
+std::string SealReadGrant(const MacKeys& keys, const ReadGrant& grant) {
+  Writer writer(49 + grant.holder.subject.size() + grant.holder.client_id.size() +
+                grant.name_space.size() + grant.owner.size());
+  writer.Id(grant.task);
+  writer.Id(grant.session);
+  writer.Text(grant.holder.subject);
+  writer.Text(grant.holder.client_id);
+  writer.Text(grant.name_space);
+  writer.Text(grant.owner);
+  writer.Time(grant.expires);
+  return std::move(writer).Seal(keys, MacKeys::Purpose::kReadGrant);
+}
+
+absl::StatusOr<ReadGrant> OpenReadGrant(const MacKeys& keys, std::string_view token,
+                                        absl::Time now) {
+  Reader reader(keys, MacKeys::Purpose::kReadGrant, token);
+  ReadGrant grant;
+  grant.task = TaskId(reader.Id());
+  grant.session = SessionId(reader.Id());
+  grant.holder.subject = reader.Text();
+  grant.holder.client_id = reader.Text();
+  grant.name_space = reader.Text();
+  grant.owner = reader.Text();
+  grant.expires = reader.Time();
+  if (!reader.Complete()) return Denied("INVALID_GRANT", "read_grant is not genuine");
+  if (now >= grant.expires) {
+    return Denied("INVALID_GRANT",
+                  absl::StrCat("read_grant ended at ", absl::FormatTime(grant.expires)));
+  }
+  return grant;
+}
+
 std::string SealServiceIdentity(const MacKeys& keys, std::string_view service, absl::Time expires) {
   Writer writer(11 + service.size());
   writer.Text(service);

@@ -41,15 +41,30 @@ struct Receipt {
   uint64_t item_count = 0;  // Items of the dispatch; 0 unless it is a generator.
 };
 
+// What a read grant says: this session of this caller may read this result, whoever owns it. Inputs
+// mints it with the dispatch of a task that has the result as an argument.
+struct ReadGrant {
+  TaskId task;
+  SessionId session;
+  Caller holder;
+  std::string name_space;
+  std::string owner;  // Of the result.
+  absl::Time expires;
+};
+
 // Tokens are bytes: the fields, then their code. Opaque to clients.
 //
 // Opening fails with PERMISSION_DENIED: INVALID_LEASE (malformed, not genuine, or `now` is past its
-// end), INVALID_RECEIPT.
+// end), INVALID_RECEIPT, INVALID_GRANT (as of a lease).
 std::string SealLease(const MacKeys& keys, const Lease& lease);
 absl::StatusOr<Lease> OpenLease(const MacKeys& keys, std::string_view token, absl::Time now);
 
 std::string SealReceipt(const MacKeys& keys, const Receipt& receipt);
 absl::StatusOr<Receipt> OpenReceipt(const MacKeys& keys, std::string_view token);
+
+std::string SealReadGrant(const MacKeys& keys, const ReadGrant& grant);
+absl::StatusOr<ReadGrant> OpenReadGrant(const MacKeys& keys, std::string_view token,
+                                        absl::Time now);
 
 // What one service shows another in the binary metadata entry kServiceMetadataKey: its name, good
 // until `expires`. PERMISSION_DENIED, NOT_A_SERVICE when it is not genuine or has ended.

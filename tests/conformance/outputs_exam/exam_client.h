@@ -249,8 +249,15 @@ class Exam {
   absl::StatusOr<v1::GetResponse> TryGet(const std::vector<std::string>& ids) {
     v1::GetRequest request;
     for (const std::string& id : ids) request.add_task_ids(id);
+    return TryRead(request);
+  }
+  absl::StatusOr<v1::GetResponse> TryRead(const v1::GetRequest& request,
+                                          const std::string& service = "") {
     grpc::ClientContext context;
     SetDeadline(context);
+    if (!service.empty()) {
+      platform::PresentAsService(context, subject_->keys(), service, absl::Now());
+    }
     v1::GetResponse response;
     const auto status = platform::FromGrpc(stub_->Get(&context, request, &response));
     if (!status.ok()) return status;

@@ -105,6 +105,30 @@ TEST_CASE("A receipt gives back every field and is not a lease") {
   CHECK(ReasonOf(OpenReceipt(*keys, SealLease(*keys, ALease())).status()) == "INVALID_RECEIPT");
 }
 
+TEST_CASE("A read grant gives back every field until it ends, and is not a lease") {
+  const auto keys = Keys();
+  const ReadGrant grant{.task = ALease().task,
+                        .session = ALease().session,
+                        .holder = {"alice", "laptop"},
+                        .name_space = "lab",
+                        .owner = "bob",
+                        .expires = kNow + absl::Hours(1)};
+  const std::string token = SealReadGrant(*keys, grant);
+  const auto opened = OpenReadGrant(*keys, token, kNow);
+  REQUIRE(opened.ok());
+  CHECK(opened->task == grant.task);
+  CHECK(opened->session == grant.session);
+  CHECK(opened->holder == grant.holder);
+  CHECK(opened->name_space == "lab");
+  CHECK(opened->owner == "bob");
+  CHECK(opened->expires == grant.expires);
+  CHECK(ReasonOf(OpenReadGrant(*keys, token, grant.expires).status()) == "INVALID_GRANT");
+  CHECK_FALSE(OpenLease(*keys, token, kNow).ok());
+  CHECK_FALSE(OpenReadGrant(*keys, SealLease(*keys, ALease()), kNow).ok());
+  CHECK_FALSE(OpenReadGrant(*Keys('b'), token, kNow).ok());
+  CHECK(ReasonOf(OpenReadGrant(*keys, "", kNow).status()) == "INVALID_GRANT");
+}
+
 TEST_CASE("Tokens of another installation are refused") {
   const auto ours = Keys('a');
   const auto theirs = Keys('b');
