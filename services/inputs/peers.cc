@@ -21,19 +21,6 @@ void Prepare(grpc::ClientContext& context, const platform::MacKeys& keys, platfo
   context.set_deadline(std::chrono::system_clock::now() + kDeadline);
 }
 
-std::optional<TaskState> StateOf(outputs::v1::ResultStatus status) {
-  switch (status) {
-    case outputs::v1::RESULT_STATUS_SUCCEEDED:
-      return TaskState::kSucceeded;
-    case outputs::v1::RESULT_STATUS_FAILED:
-      return TaskState::kFailed;
-    case outputs::v1::RESULT_STATUS_CANCELLED:
-      return TaskState::kCancelled;
-    default:
-      return std::nullopt;
-  }
-}
-
 // What is said when another service stops to answer, and when it begins again.
 std::function<void(const absl::Status&)> LogState(std::string_view stopped,
                                                   std::string_view again) {
@@ -66,13 +53,14 @@ bool IsOfOneLine(const absl::Status& status) {
 
 OutputsPeer::OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,
                          const platform::MacKeys& keys, Partition& partition)
-    : stub_(outputs::v1::OutputsService::NewStub(std::move(channel))),
+    : stub_(outputs::v1::OutputsService::NewStub(channel)),
       clock_(clock),
       keys_(keys),
       partition_(partition),
       sender_({.on_state = LogState("outputs answers no fences; retries, failures and cancels wait",
                                     "outputs answers fences again")},
-              clock, [this](const auto& items) { return Send(items); }) {}
+              clock, [this](const auto& items) { return Send(items); }),
+      ends_(std::move(channel), clock, keys) {}
 
 void OutputsPeer::Ask(std::vector<outputs::v1::FenceItem> items) {
   std::vector<std::pair<outputs::v1::FenceItem, size_t>> sized;

@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
 #include "kantoku/events/v1/events.grpc.pb.h"
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
+#include "services/inputs/ends_client.h"
 #include "services/inputs/partition/links.h"
 #include "services/inputs/partition/partition.h"
 #include "services/platform/auth/mac.h"
@@ -26,13 +28,21 @@ namespace kantoku::inputs {
 // later owner of the tasks, the partition is lost.
 //
 // Thread-safe. Owns a thread; clock, keys and partition outlive it.
+// Questions how tasks ended are asked once, beside the fences; several of one owner leave together.
 class OutputsPeer final : public OutputsLink {
  public:
   OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,
               const platform::MacKeys& keys, Partition& partition);
 
   void Ask(std::vector<outputs::v1::FenceItem> items) override;
-  void Stop() { sender_.Stop(); }
+  void AskEnds(EndsQuestion question,
+               absl::AnyInvocable<void(const absl::StatusOr<Ends>&)> done) override {
+    ends_.Ask(std::move(question), std::move(done));
+  }
+  void Stop() {
+    ends_.Stop();
+    sender_.Stop();
+  }
 
  private:
   absl::Status Send(const std::vector<outputs::v1::FenceItem>& items);
@@ -48,6 +58,7 @@ class OutputsPeer final : public OutputsLink {
   absl::Duration next_complaint_ = -absl::InfiniteDuration();
   bool stale_ = false;
   platform::RetryingSender<outputs::v1::FenceItem> sender_;
+  EndsClient ends_;
 };
 
 // Event lines over gRPC, until Events has confirmed. A line that Events will never take

@@ -1,6 +1,8 @@
 #include "services/inputs/service.h"
 
+#include <algorithm>
 #include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -91,6 +93,19 @@ absl::StatusOr<ControlCommand> ReadControl(const v1::ControlRequest& request) {
   return command;
 }
 
+// A batch is in an order of its own when its tasks depend on later ones of the call.
+std::vector<SpawnOutcome::Item> InOrderOfCall(std::vector<SpawnOutcome::Item> items,
+                                              const std::vector<uint32_t>& places) {
+  if (std::ranges::is_sorted(places)) return items;
+  std::vector<uint32_t> order(items.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::sort(order, {}, [&](uint32_t item) { return places[item]; });
+  std::vector<SpawnOutcome::Item> sorted;
+  sorted.reserve(items.size());
+  for (const uint32_t item : order) sorted.push_back(std::move(items[item]));
+  return sorted;
+}
+
 // Gives each position of the call its own status, or the next answer.
 template <typename Answers, typename Response, typename Encode>
 void Interleave(const std::vector<absl::Status>& statuses, Answers& answers, Response& response,
@@ -153,8 +168,12 @@ void InputsServiceImpl::Spawn(platform::UnaryCall* call,
       return reply(known);
     }
     auto answer = [response, statuses = std::move(checked->statuses),
+                   places = std::move(checked->places),
                    reply = std::move(reply)](absl::StatusOr<SpawnOutcome> outcome) mutable {
-      if (outcome.ok()) Interleave(statuses, outcome->items, *response, &SetSpawnResult);
+      if (outcome.ok()) {
+        const auto items = InOrderOfCall(std::move(outcome->items), places);
+        Interleave(statuses, items, *response, &SetSpawnResult);
+      }
       reply(outcome.status());
     };
     if (checked->batch->specs.empty()) return answer(SpawnOutcome());

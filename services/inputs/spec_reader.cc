@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "services/inputs/dependency_reader.h"
 #include "services/inputs/digest.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/placement_reader.h"
@@ -195,11 +196,21 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
           hash(absl::StrCat(spec.retention_s)),
           plain ? 0 : hash(absl::StrCat(static_cast<int>(spec.effect))),
           spec.placement == nullptr ? 0 : hash(EncodePlacement(*spec.placement)),
-          spec.parent.empty() ? 0 : hash(proto.parent_id())};
+          spec.parent.empty() ? 0 : hash(proto.parent_id()),
+          0};  // The engine's, which knows the tasks that others depend on.
 }
 
-absl::Status ReadSpec(const task::v1::TaskSpec& proto, const SpecLimits& limits, absl::Time now,
-                      PlacementReader& placements, TaskSpec& spec) {
+// What all specs of a call are read with.
+struct Reading {
+  const SpecLimits& limits;
+  absl::Time now;
+  uint32_t count;  // Of the specs.
+  PlacementReader placements;
+};
+
+absl::Status ReadSpec(const task::v1::TaskSpec& proto, uint32_t place, Reading& reading,
+                      TaskSpec& spec) {
+  const SpecLimits& limits = reading.limits;
   KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
   KANTOKU_RETURN_IF_ERROR(CheckType("type", proto.type()));
   KANTOKU_RETURN_IF_ERROR(CheckReference(proto.reference()));
@@ -218,13 +229,15 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, const SpecLimits& limits,
   spec.type = proto.type();
   spec.reference = proto.reference();
   spec.priority = proto.priority();
-  KANTOKU_RETURN_IF_ERROR(ReadTimes(proto, now, spec));
+  KANTOKU_RETURN_IF_ERROR(ReadTimes(proto, reading.now, spec));
   if (proto.has_retry()) KANTOKU_RETURN_IF_ERROR(ReadRetry(proto.retry(), spec.retry));
   KANTOKU_RETURN_IF_ERROR(ReadEffect(proto, spec));
   if (proto.has_placement()) {
-    KANTOKU_ASSIGN_OR_RETURN(spec.placement, placements.Read(proto.placement()));
+    KANTOKU_ASSIGN_OR_RETURN(spec.placement, reading.placements.Read(proto.placement()));
   }
   KANTOKU_RETURN_IF_ERROR(ReadKin(proto, spec));
+  KANTOKU_RETURN_IF_ERROR(
+      ReadDependencies(proto.dependencies(), place, reading.count, spec.dependencies));
   if (!spec.reference.empty()) spec.hashes = HashesOf(proto, spec);
   return absl::OkStatus();
 }
@@ -232,17 +245,44 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, const SpecLimits& limits,
 void Append(const task::v1::TaskSpec& proto, TaskSpec spec, SpawnBatch& batch) {
   SpawnBatch::Slice slice{};
   slice.body = static_cast<uint32_t>(batch.bytes.size());
-  const auto end = static_cast<uint32_t>(EncodeSpecBody(
-      batch.name_space, batch.owner, spec, proto.content_type(), proto.payload(), batch.bytes));
+  const SpecPlaces places = EncodeSpecBody(batch.name_space, batch.owner, spec,
+                                           proto.content_type(), proto.payload(), batch.bytes);
   slice.body_size = static_cast<uint32_t>(batch.bytes.size()) - slice.body;
   spec.stored_bytes = slice.body_size + SpecHeaderBytes(spec);
   slice.payload_size = static_cast<uint32_t>(proto.payload().size());
-  slice.payload = end - slice.payload_size;
+  slice.payload = static_cast<uint32_t>(places.payload_end) - slice.payload_size;
   slice.content_type_size = static_cast<uint32_t>(proto.content_type().size());
   slice.content_type =
       slice.payload - platform::VarintSize(slice.payload_size) - slice.content_type_size;
+  if (places.dependencies > 0) {
+    slice.dependencies = static_cast<uint32_t>(places.dependencies) - slice.body;
+    batch.has_dependencies = true;
+  }
   batch.slices.push_back(slice);
   batch.specs.push_back(std::move(spec));
+}
+
+// Each by itself, with its status.
+std::vector<TaskSpec> ReadSpecs(const platform::Received<v1::SpawnRequest>& received,
+                                const SpecLimits& limits, absl::Time now,
+                                std::vector<absl::Status>& statuses) {
+  const v1::SpawnRequest& request = received.message;
+  const auto count = static_cast<uint32_t>(request.specs_size());
+  Reading reading{.limits = limits, .now = now, .count = count, .placements = {}};
+  std::vector<TaskSpec> specs(count);
+  statuses.reserve(count);
+  auto invalid = received.invalid_texts.begin();  // In the order of the specs.
+  for (int i = 0; i < request.specs_size(); ++i) {
+    if (invalid != received.invalid_texts.end() && invalid->index == i) {
+      statuses.push_back(invalid->ToStatusBelowRoot());
+      while (invalid != received.invalid_texts.end() && invalid->index == i) ++invalid;
+    } else {
+      const auto place = static_cast<uint32_t>(i);
+      statuses.push_back(ReadSpec(request.specs(i), place, reading, specs[place]));
+    }
+    if (!statuses.back().ok()) specs[static_cast<size_t>(i)] = TaskSpec();
+  }
+  return specs;
 }
 
 // The fields of the call itself; those of its specs are theirs.
@@ -297,21 +337,16 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
   batch->specs.reserve(static_cast<size_t>(request.specs_size()));
   batch->slices.reserve(static_cast<size_t>(request.specs_size()));
   CheckedSpawn checked;
-  PlacementReader placements;
-  checked.statuses.reserve(static_cast<size_t>(request.specs_size()));
-  auto invalid = received.invalid_texts.begin();  // In the order of the specs.
-  for (int i = 0; i < request.specs_size(); ++i) {
-    const task::v1::TaskSpec& proto = request.specs(i);
-    TaskSpec spec;
-    absl::Status status;
-    if (invalid != received.invalid_texts.end() && invalid->index == i) {
-      status = invalid->ToStatusBelowRoot();
-      while (invalid != received.invalid_texts.end() && invalid->index == i) ++invalid;
-    } else {
-      status = ReadSpec(proto, limits, now, placements, spec);
+  std::vector<TaskSpec> specs = ReadSpecs(received, limits, now, checked.statuses);
+  checked.places = OrderByDependencies(specs, checked.statuses);
+  std::vector<uint32_t> behind(specs.size());  // Where in the batch each of the call comes.
+  for (uint32_t i = 0; i < checked.places.size(); ++i) {
+    const uint32_t place = checked.places[i];
+    behind[place] = i;
+    for (Dependency& dependency : specs[place].dependencies) {
+      if (dependency.task.empty()) dependency.place = behind[dependency.place];
     }
-    if (status.ok()) Append(proto, std::move(spec), *batch);
-    checked.statuses.push_back(std::move(status));
+    Append(request.specs(static_cast<int>(place)), std::move(specs[place]), *batch);
   }
   const char separator = '\0';
   std::string name;

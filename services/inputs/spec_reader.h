@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_INPUTS_SPEC_READER_H_
 #define KANTOKU_SERVICES_INPUTS_SPEC_READER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,6 +26,9 @@ struct SpecLimits {
 struct CheckedSpawn {
   std::shared_ptr<const SpawnBatch> batch;  // The good specs.
   std::vector<absl::Status> statuses;       // One per spec of the call; OK for the good ones.
+  // Where in the call each spec of the batch was: in its order, but that a spec comes behind those
+  // that it depends on.
+  std::vector<uint32_t> places;
 };
 
 // Checks a call and encodes its records. INVALID_ARGUMENT names field, value and limit when the

@@ -21,6 +21,7 @@ enum class RecordKind : platform::RecordKind {
   kMeta = 11,      // By MetaKey.
   kObject = 12,    // By number: what operators have set, such as routes.
   kTree = 14,      // By the root's task key: what was asked of a whole tree.
+  kEndedDependency = 15,  // By its task key: ended badly, and not all that wait for it know.
 };
 
 enum class MetaKey : platform::RecordKey {
@@ -35,7 +36,7 @@ constexpr platform::RecordKind ToKind(RecordKind kind) {
 
 inline platform::StoreSchema InputsSchema() {
   return {.component = "inputs",
-          .format = 3,  // Rises with each new format of a record, so that older programs refuse it.
+          .format = 4,  // Rises with each new format of a record, so that older programs refuse it.
           .kinds = {{ToKind(RecordKind::kSpec), "spec"},
                     {ToKind(RecordKind::kState), "state"},
                     {ToKind(RecordKind::kGroup), "dispatch_group"},
@@ -48,7 +49,8 @@ inline platform::StoreSchema InputsSchema() {
                     {ToKind(RecordKind::kOutbox), "outbox"},
                     {ToKind(RecordKind::kMeta), "meta"},
                     {ToKind(RecordKind::kObject), "object"},
-                    {ToKind(RecordKind::kTree), "tree"}}};
+                    {ToKind(RecordKind::kTree), "tree"},
+                    {ToKind(RecordKind::kEndedDependency), "ended_dependency"}}};
 }
 
 }  // namespace kantoku::inputs

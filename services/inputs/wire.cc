@@ -7,8 +7,16 @@
 namespace kantoku::inputs {
 namespace {
 
-// Why a child was not taken.
+// Why an item was not taken.
 absl::Status StatusOf(const SpawnOutcome::Item& item) {
+  if (item.refusal == SpawnOutcome::kDependencyUnknown) {
+    return platform::Error(absl::StatusCode::kFailedPrecondition, item.refusal,
+                           "dependencies: there is no such task, and no result of one is kept");
+  }
+  if (item.refusal == SpawnOutcome::kDependencyRefused) {
+    return platform::Error(absl::StatusCode::kFailedPrecondition, item.refusal,
+                           "dependencies: a task of the call that it depends on is refused");
+  }
   if (item.refusal == SpawnOutcome::kRootMismatch) {
     return platform::Error(absl::StatusCode::kInvalidArgument, item.refusal,
                            "root_id: the parent belongs to another tree");
@@ -17,6 +25,14 @@ absl::Status StatusOf(const SpawnOutcome::Item& item) {
                          item.refusal == SpawnOutcome::kTreeStopping
                              ? "parent_id: the parent or its tree is being stopped"
                              : "parent_id: no such task lives, and no tree of root_id either");
+}
+
+std::string DescribeOpen(const TaskView& view) {
+  const uint32_t others = view.open_dependencies - 1;
+  std::string text = absl::StrCat("task ", view.open_dependency.ToString());
+  if (others == 0) return text + " has not ended";
+  absl::StrAppend(&text, " and ", others, others == 1 ? " other" : " others", " have not ended");
+  return text;
 }
 
 void SetPlacement(const Placement& placement, task::v1::Placement& proto) {
@@ -97,6 +113,10 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
   if (view.progress >= 0) proto.set_progress(view.progress);
   if (!view.parent.empty()) proto.set_parent_id(std::string(view.parent.bytes()));
   if (!view.root.empty()) proto.set_root_id(std::string(view.root.bytes()));
+  if (view.open_dependencies > 0) {
+    proto.set_open_dependencies(view.open_dependencies);
+    proto.set_wait_detail(DescribeOpen(view));
+  }
   if (view.place == nullptr) return;
   if (!view.place->placement.empty()) {
     SetPlacement(view.place->placement, *proto.mutable_placement());

@@ -32,6 +32,10 @@ void EngineRecords::AddSpecs(const std::string& name_space, const std::string& o
     specs[id.key()] = {id, name_space, owner, added[i]};
     specs[id.key()].spec.not_before = Stored(added[i].not_before);
     specs[id.key()].spec.root = outcome.items[i].root;
+    for (Dependency& dependency : specs[id.key()].spec.dependencies) {
+      if (dependency.task.empty()) dependency.task = outcome.items[dependency.place].id;
+      dependency.place = 0;
+    }
   }
 }
 
@@ -43,6 +47,7 @@ void EngineRecords::Apply(const Effects& effects) {
   ApplyTo(references, effects.references);
   ApplyTo(requests, effects.requests);
   ApplyTo(trees, effects.trees);
+  ApplyTo(ended_dependencies, effects.ended_dependencies);
   ApplyTo(routes, effects.routes);
   ApplyTo(high_water, effects.high_water);
   ApplyTo(history, effects.history);
@@ -73,6 +78,7 @@ std::unique_ptr<Engine> EngineRecords::Recover(const EngineOptions& options,
   }
   for (const auto& [number, record] : groups) engine->RecoverGroup(number, record);
   for (const auto& [root, record] : trees) engine->RecoverTree(record);
+  for (const auto& [task, record] : ended_dependencies) engine->RecoverEndedDependency(record);
   for (const auto& [task, record] : references) engine->RecoverReference(record);
   for (auto [number, record] : requests) {
     record.created = Stored(record.created);

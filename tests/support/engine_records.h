@@ -36,6 +36,7 @@ class EngineRecords {
   std::map<uint64_t, SessionRecord> sessions;
   std::map<TaskKey, ReferenceRecord> references;
   std::map<TaskKey, TreeRecord> trees;
+  std::map<TaskKey, EndedDependencyRecord> ended_dependencies;
   std::map<uint64_t, RequestRecord> requests;
   std::map<uint64_t, RouteRecord> routes;
   std::map<uint64_t, uint64_t> high_water;

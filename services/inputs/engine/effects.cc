@@ -10,6 +10,7 @@ void Effects::Clear() {
   references.clear();
   requests.clear();
   trees.clear();
+  ended_dependencies.clear();
   routes.clear();
   high_water.clear();
   history.clear();

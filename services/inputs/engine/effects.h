@@ -69,6 +69,14 @@ struct TreeRecord {
   bool operator==(const TreeRecord&) const = default;
 };
 
+// A task that ended, but not as SUCCEEDED, by its key, as long as others wait for it that have not
+// heard of it.
+struct EndedDependencyRecord {
+  TaskId task;
+  TaskState end = TaskState::kFailed;
+  bool operator==(const EndedDependencyRecord&) const = default;
+};
+
 // A spawn call that may be repeated. Ids follow from `first_sequence`, `created` and `random`, but
 // for the exceptions: items whose reference was taken, or that were refused.
 struct RequestRecord {
@@ -121,6 +129,7 @@ struct DispatchMessage {
   bool confirm_start;  // The handler begins only after a StartMessage.
   bool pause;          // The handler stops at its first pause point.
   TaskId root;         // Of its tree; empty where it is in none.
+  bool arguments;      // Results of dependencies, which its spec names, are arguments.
 };
 
 // The handler of a dispatch may begin.
@@ -214,6 +223,7 @@ struct Effects {
   std::vector<Change<ReferenceRecord>> references;
   std::vector<Change<RequestRecord>> requests;
   std::vector<Change<TreeRecord>> trees;
+  std::vector<Change<EndedDependencyRecord>> ended_dependencies;
   std::vector<Change<RouteRecord>> routes;
   std::vector<Change<uint64_t>> high_water;  // By slot: sequences below are used or reserved.
   std::vector<Change<std::vector<TaskView>>> history;  // Succeeded tasks, one row a group.

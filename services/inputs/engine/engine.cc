@@ -9,7 +9,8 @@
 #include "services/platform/planted.h"
 #include "services/platform/status.h"
 
-// Spawning and questions. Control is in engine_control.cc, trees are in engine_trees.cc. What
+// Spawning and questions. Control is in engine_control.cc, trees are in engine_trees.cc,
+// dependencies in engine_dependencies.cc. What
 // happens between dispatch and end is in engine_lifecycle.cc, what executors say of it in
 // engine_reports.cc, sessions in engine_sessions.cc, recovery in engine_recovery.cc.
 namespace kantoku::inputs {
@@ -41,7 +42,9 @@ std::string_view FirstDifference(const SpecHashes& a, const SpecHashes& b) {
 // What a repeat says of an item that was not taken, as texts that outlive every record.
 SpawnOutcome::Item NotTaken(const RequestRecord::Exception& exception) {
   if (exception.holder.empty()) {
-    for (const std::string_view word : {SpawnOutcome::kTreeStopping, SpawnOutcome::kRootMismatch}) {
+    for (const std::string_view word :
+         {SpawnOutcome::kTreeStopping, SpawnOutcome::kRootMismatch,
+          SpawnOutcome::kDependencyUnknown, SpawnOutcome::kDependencyRefused}) {
       if (exception.conflict == word) return {.refusal = word};
     }
     return {.refusal = SpawnOutcome::kParentUnknown};
@@ -108,19 +111,21 @@ absl::Status Engine::CheckRoom(std::span<const TaskSpec> specs) const {
                  absl::StrCat("specs: ", tasks_.size(), " tasks are pending, ", specs.size(),
                               " more exceed the limit of ", options_.max_pending));
   }
-  // Answers about references that were taken, and about tasks that were refused for their parent,
-  // are remembered one by one. Which of these come to that shows only later: as if all did.
+  // Answers about references that were taken, and about tasks that were refused for their parent or
+  // what they depend on, are remembered one by one. Which of these come to that shows only later:
+  // as if all did.
   const size_t repeats = requests_.repeats();
   if (repeats + specs.size() <= options_.max_repeats) return absl::OkStatus();
   const auto named = static_cast<size_t>(std::ranges::count_if(specs, [](const TaskSpec& spec) {
-    return !spec.reference.empty() || !spec.parent.empty() || !spec.root.empty();
+    return !spec.reference.empty() || !spec.parent.empty() || !spec.root.empty() ||
+           !spec.dependencies.empty();
   }));
   if (named == 0 || repeats + named <= options_.max_repeats) return absl::OkStatus();
-  return Error(absl::StatusCode::kResourceExhausted, "REPEAT_LIMIT",
-               absl::StrCat("specs: ", repeats,
-                            " repeats of references and refused children are remembered ",
-                            "for 10 minutes, ", named, " more may exceed the limit of ",
-                            options_.max_repeats));
+  return Error(
+      absl::StatusCode::kResourceExhausted, "REPEAT_LIMIT",
+      absl::StrCat("specs: ", repeats, " repeats of references and refused items are remembered ",
+                   "for 10 minutes, ", named, " more may exceed the limit of ",
+                   options_.max_repeats));
 }
 
 absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const Now& now,
@@ -133,6 +138,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   KANTOKU_RETURN_IF_ERROR(CheckRoom(command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckLanes(command.name_space, command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckSelectors(command.name_space, command.specs));
+  KANTOKU_RETURN_IF_ERROR(CheckBonds(command.specs));
   const uint32_t slot = SlotOf(command.name_space);
   RequestRecord record{.request = command.request,
                        .content = command.content,
@@ -143,31 +149,48 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
                        .random = command.random};
   const uint32_t owner = names_.Intern(std::string(command.owner));
   uint64_t sequence = record.first_sequence;
+  std::vector<TaskId> ids(record.count);  // Of those that were refused none.
+  const auto refuse = [&record](uint32_t item, std::string_view why) {
+    record.exceptions.push_back({item, TaskId(), std::string(why)});
+  };
   for (uint32_t i = 0; i < record.count; ++i) {
     const TaskSpec& spec = command.specs[i];
+    const auto dependencies = NameDependencies(spec, ids);
+    if (!dependencies.has_value()) {
+      refuse(i, SpawnOutcome::kDependencyRefused);
+      continue;
+    }
+    const SpecHashes hashes = HashesOf(spec, *dependencies);
     if (const auto* holder = FindReference(command.name_space, command.owner, spec.reference)) {
-      const auto conflict = FirstDifference(holder->hashes, spec.hashes);
+      const auto conflict = FirstDifference(holder->hashes, hashes);
       record.exceptions.push_back({i, holder->task, std::string(conflict)});
+      if (conflict.empty()) ids[i] = holder->task;
       continue;
     }
     const Kinship kin = FindKin(command, spec);
     if (!kin.refusal.empty()) {
-      record.exceptions.push_back({i, TaskId(), std::string(kin.refusal)});
+      refuse(i, kin.refusal);
       continue;
     }
-    const TaskId id = TaskId::Make(now.wall, slot, sequence++, SplitMix(command.random + i));
+    if (!KnowsAll(command, *dependencies)) {
+      refuse(i, SpawnOutcome::kDependencyUnknown);
+      continue;
+    }
+    const TaskId id = ids[i] =
+        TaskId::Make(now.wall, slot, sequence++, SplitMix(command.random + i));
     const TaskIndex index = Admit(id, command.name_space, owner, spec);
     if (!kin.root.empty()) Join(index, spec.parent, kin.root);
     Task& task = tasks_.at(index);
     if (task.pause_requested) WriteState(task, std::nullopt, effects);
     if (!spec.reference.empty()) {
       const ReferenceRecord reference{id, std::string(command.name_space),
-                                      std::string(command.owner), spec.reference, spec.hashes};
+                                      std::string(command.owner), spec.reference, hashes};
       RecoverReference(reference);
       effects.references.push_back({id.key(), reference});
     }
     Say(EventType::kTaskCreated, task, effects);
-    Enqueue(index, now);
+    if (!dependencies->empty()) Depend(index, command, *dependencies, now, effects);
+    if (task.state != TaskState::kSettling) Enqueue(index, now);
   }
   sequences_[slot].first = sequence;
   SpawnOutcome outcome = Repeat(record);
@@ -250,9 +273,13 @@ absl::Status Engine::CheckSelectors(std::string_view name_space,
                    fresh.size(), " more exceed the limit of ", options_.max_selectors));
 }
 
-// Of a task that waits for nothing but its time, its fence and its turn.
+// Of a task that nobody holds.
 void Engine::Enqueue(TaskIndex index, const Now& now) {
   Task& task = tasks_.at(index);
+  if (task.has_dependencies && dependencies_.OpenOf(index) > 0) {
+    task.state = task.paused() ? TaskState::kPaused : TaskState::kBlocked;
+    return;
+  }
   if (task.wake > absl::ToUnixNanos(now.wall) && !KANTOKU_PLANTED("delay ignored")) {
     task.state = task.paused() ? TaskState::kPaused : TaskState::kScheduled;
     wall_alarms_.Push(task.wake, index);
@@ -303,8 +330,12 @@ TaskView Engine::ViewOf(const Task& task) const {
   if (!IsFinal(task.state)) view.place = matcher_.ViewOf(task.lane);
   if (task.session != 0) view.session = sessions_.at(task.session).id;
   if (task.has_progress) view.progress = progress_.at(task.key()).fraction;
+  const TaskIndex index = task.has_kin || task.has_dependencies ? tasks_.Find(task.id) : kNoTask;
+  if (task.has_dependencies) {
+    view.open_dependencies = dependencies_.OpenOf(index);
+    if (view.open_dependencies > 0) view.open_dependency = dependencies_.AnyOf(index);
+  }
   if (task.has_kin) {
-    const TaskIndex index = tasks_.Find(task.id);
     view.parent = trees_.ParentOf(index);
     view.root = trees_.TreeOf(index).root;
   }
@@ -315,6 +346,9 @@ TaskView Engine::ViewOf(const Task& task) const {
     case TaskState::kReady:
       view.cause =
           task.fenced_dispatch < task.dispatch ? WaitCause::kFence : matcher_.CauseOf(task.lane);
+      break;
+    case TaskState::kBlocked:
+      view.cause = WaitCause::kDependency;
       break;
     case TaskState::kLeased:
       view.cause = WaitCause::kExecutorQueue;

@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/inputs/engine/dependency_table.h"
 #include "services/inputs/engine/effects.h"
 #include "services/inputs/engine/history.h"
 #include "services/inputs/engine/indexed_heap.h"
@@ -37,6 +39,7 @@ struct EngineOptions {
   size_t max_types = 100'000;    // That living tasks and sessions name, placements counted apart.
   size_t max_selectors = 1'000;  // Different ones of living tasks, in a namespace.
   size_t max_routes = 10'000;
+  size_t max_dependencies = 10'000'000;  // That living tasks wait for.
   size_t idle_names = 1'000;  // Types, owners and policies that are kept although nobody uses them.
   uint32_t max_session_credit = 1'000;
   uint32_t max_dispatches = 100;
@@ -44,7 +47,8 @@ struct EngineOptions {
   absl::Duration start_timeout = absl::Minutes(1);
   absl::Duration cancel_timeout = absl::Seconds(30);
   absl::Duration interrupt_timeout = absl::Seconds(5);  // Where the interrupt names none.
-  size_t tree_sweep = 2'000;  // Members that hear in one group of what their tree is asked.
+  size_t tree_sweep = 2'000;        // Members that hear in one group of what their tree is asked.
+  size_t dependency_sweep = 4'000;  // Waiters that hear in one group of what they wait for.
   absl::Duration renew_interval = absl::Minutes(15);
   absl::Duration progress_interval = absl::Seconds(1);  // Of a task, between two events.
   absl::Duration history = absl::Hours(1);
@@ -66,6 +70,9 @@ struct SpawnCommand {
   Digest content;
   std::span<const TaskSpec> specs;
   uint64_t random = 0;  // For the ids.
+  // How the tasks that EndedDependencies names have ended; those of others, and those that nobody
+  // knows, are missing.
+  const absl::flat_hash_map<TaskId, TaskState>* ended = nullptr;
 };
 
 struct SpawnOutcome {
@@ -81,6 +88,10 @@ struct SpawnOutcome {
   static constexpr std::string_view kTreeStopping = "TREE_STOPPING";
   // The parent belongs to another tree than the one that was named.
   static constexpr std::string_view kRootMismatch = "ROOT_MISMATCH";
+  // Nobody knows the task, or it is another owner's.
+  static constexpr std::string_view kDependencyUnknown = "DEPENDENCY_UNKNOWN";
+  // It was to depend on another item, which was not taken.
+  static constexpr std::string_view kDependencyRefused = "DEPENDENCY_REFUSED";
 
   std::vector<Item> items;
   bool repeated = false;  // The request was known: nothing was created now.
@@ -174,6 +185,7 @@ class Engine {
   void RecoverState(TaskKey task, const StateRecord& record);
   void RecoverGroup(uint64_t number, const DispatchGroupRecord& record);
   void RecoverTree(const TreeRecord& record);
+  void RecoverEndedDependency(const EndedDependencyRecord& record);
   void RecoverReference(const ReferenceRecord& record);
   void RecoverRequest(uint64_t number, RequestRecord record);
   void RecoverRoute(uint64_t number, const RouteRecord& record);
@@ -181,8 +193,11 @@ class Engine {
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
   // ---- Users ----
-  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT, PLACEMENT_LIMIT
-  // or REPEAT_LIMIT;
+  // The tasks, none of which is living, that the batch depends on: whoever can says in the command
+  // how they ended. In ascending order, each once; none when the request is known.
+  std::vector<TaskId> EndedDependencies(const SpawnCommand& command) const;
+  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT, PLACEMENT_LIMIT,
+  // DEPENDENCY_LIMIT or REPEAT_LIMIT;
   // INVALID_ARGUMENT, REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
@@ -382,6 +397,24 @@ class Engine {
   // may be dispatched all the same.
   bool HeedsTree(TaskIndex index, const platform::Now& now, Effects& effects);
 
+  // Dependencies.
+  bool IsOwn(const SpawnCommand& command, TaskIndex index) const;
+  absl::Status CheckBonds(std::span<const TaskSpec> specs) const;
+  // With their ids; nullopt when one is an item that was not taken. `ids` are those of the items.
+  static std::optional<std::vector<Dependency>> NameDependencies(const TaskSpec& spec,
+                                                                 std::span<const TaskId> ids);
+  static SpecHashes HashesOf(const TaskSpec& spec, std::span<const Dependency> dependencies);
+  bool KnowsAll(const SpawnCommand& command, std::span<const Dependency> dependencies) const;
+  std::optional<TaskState> CertainEnd(TaskIndex index) const;
+  // Of a task that was just admitted: it waits from now on, or is to end.
+  void Depend(TaskIndex index, const SpawnCommand& command,
+              std::span<const Dependency> dependencies, const platform::Now& now, Effects& effects);
+  void GiveUpOn(TaskIndex index, const TaskId& dependency, TaskState end, OnFailure on_failure,
+                const platform::Now& now, Effects& effects);
+  void SweepDependencies(const platform::Now& now, Effects& effects);
+  void TellWaiters(TaskIndex index, TaskState end, Effects& effects);
+  void RecoverBonds();
+
   // Dispatch.
   void DispatchReady(const platform::Now& now, Effects& effects);
   DispatchMessage MessageFor(const Task& task, const Session& session) const;
@@ -458,6 +491,9 @@ class Engine {
   Interner<std::string> names_;  // Owners and namespaces.
   Interner<RetryPolicy> policies_;
   TreeTable trees_;
+  DependencyTable dependencies_;
+  absl::flat_hash_set<TaskIndex> with_arguments_;
+  std::vector<std::pair<TaskIndex, std::vector<Dependency>>> recovered_dependencies_;
   RequestBook requests_;
   History history_;
   History dead_;

@@ -73,7 +73,8 @@ DispatchMessage Engine::MessageFor(const Task& task, const Session& session) con
           .retention_s = task.retention_s,
           .confirm_start = task.once,
           .pause = task.stepping,
-          .root = task.has_kin ? trees_.TreeOf(tasks_.Find(task.id)).root : TaskId()};
+          .root = task.has_kin ? trees_.TreeOf(tasks_.Find(task.id)).root : TaskId(),
+          .arguments = task.has_dependencies && with_arguments_.contains(tasks_.Find(task.id))};
 }
 
 uint32_t Engine::OpenGroup() {
@@ -265,6 +266,8 @@ void Engine::Settle(TaskIndex index, TaskState end, Failure failure, Effects& ef
   SetFailure(task, std::move(failure));
   WriteState(task, std::nullopt, effects);
   AskFence(task, effects);
+  if (task.has_dependencies) dependencies_.GiveUp(index);
+  if (const auto certain = CertainEnd(index)) dependencies_.Doom(index, *certain);
 }
 
 void Engine::AskFence(const Task& task, Effects& effects) {
@@ -318,6 +321,11 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (succeeded) effects.erased_specs.push_back(task.key());
   if (task.has_failure) failures_.erase(task.key());
   if (task.has_kin) LeaveTree(index, effects);
+  if (task.has_dependencies) {
+    dependencies_.GiveUp(index);
+    with_arguments_.erase(index);
+  }
+  TellWaiters(index, end, effects);
   matcher_.Leave(task.lane);
   names_.Leave(task.owner);
   policies_.Leave(task.policy);
@@ -436,6 +444,7 @@ void Engine::Forget(const Now& now, Effects& effects) {
 void Engine::FinishGroup(const Now& now, Effects& effects) {
   Tick(now, effects);
   SweepTrees(now, effects);
+  SweepDependencies(now, effects);
   DispatchReady(now, effects);
   const auto close_row = [&](std::vector<TaskView>& ended, History& history, auto& changes) {
     const auto number = history.Close(AgeTime(now));
@@ -477,7 +486,8 @@ absl::Duration Engine::NextWake(const Now& now) const {
   at_age(history_.oldest() + options_.history);
   at_age(dead_.oldest() + options_.dead_retention);
   at_age(requests_.oldest() + options_.request_memory);
-  return trees_.sweeping() || MayDispatch() ? now.steady : wake;
+  const bool more = trees_.sweeping() || dependencies_.sweeping() || MayDispatch();
+  return more ? now.steady : wake;
 }
 
 }  // namespace kantoku::inputs

@@ -57,6 +57,10 @@ void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::str
   }
   const TaskIndex index = Admit(id, name_space, names_.Intern(std::string(owner)), spec);
   if (!spec.root.empty()) Join(index, spec.parent, spec.root);
+  if (spec.dependencies.empty()) return;
+  tasks_.at(index).has_dependencies = true;
+  recovered_dependencies_.emplace_back(index, spec.dependencies);
+  if (std::ranges::any_of(spec.dependencies, &Dependency::argument)) with_arguments_.insert(index);
 }
 
 void Engine::RecoverState(TaskKey key, const StateRecord& record) {
@@ -121,6 +125,7 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
     effects.groups.push_back({groups_[group].number, std::nullopt});
     free_groups_.push_back(group);
   }
+  RecoverBonds();
   std::vector<TaskIndex> living;
   living.reserve(tasks_.size());
   for (TaskIndex index = tasks_.LowerBound(0); index != kNoTask;
@@ -132,6 +137,7 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
     if (task.session != 0) {
       task.state = HeldState(task);
     } else if (task.state == TaskState::kSettling) {
+      if (const auto certain = CertainEnd(index)) dependencies_.Doom(index, *certain);
       if (KANTOKU_PLANTED("settlement not asked again after a restart")) continue;
       AskFence(task, effects);
     } else if (task.once_begun) {

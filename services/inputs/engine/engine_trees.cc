@@ -12,11 +12,7 @@ using platform::Now;
 
 Engine::Kinship Engine::FindKin(const SpawnCommand& command, const TaskSpec& spec) const {
   if (spec.parent.empty()) return {};
-  const auto is_own = [&](TaskIndex index) {
-    const Task& task = tasks_.at(index);
-    return names_.at(task.owner) == command.owner &&
-           matcher_.name_space(task.lane) == command.name_space;
-  };
+  const auto is_own = [&](TaskIndex index) { return IsOwn(command, index); };
   const TaskIndex parent = tasks_.Find(spec.parent);
   TaskId root = spec.root;
   if (parent != kNoTask) {

@@ -52,6 +52,7 @@ struct Task {
   bool stepping : 1 = false;  // Paused, and yet to run as far as its next pause point.
   bool steered : 1 = false;   // The handler of the held dispatch was told something.
   bool has_kin : 1 = false;   // Is in a tree.
+  bool has_dependencies : 1 = false;
 
   TaskKey key() const { return id.key(); }
   // Whether it waits in its lane's queue: READY, and closed in Outputs.

@@ -39,6 +39,7 @@ enum class TaskState : uint8_t {
   kPaused,
   kResuming,
   kInterrupting,
+  kBlocked,
 };
 // Says it of each by name: states are numbered as they come, living ones behind final ones too.
 constexpr bool IsFinal(TaskState state) {
@@ -53,6 +54,7 @@ constexpr bool IsFinal(TaskState state) {
     case TaskState::kPaused:
     case TaskState::kResuming:
     case TaskState::kInterrupting:
+    case TaskState::kBlocked:
       return false;
     case TaskState::kSucceeded:
     case TaskState::kFailed:
@@ -72,6 +74,7 @@ enum class WaitCause : uint8_t {
   kExecutorQueue,
   kPlacementUnmatched,
   kPaused,
+  kDependency,
 };
 
 // The wire's numbers, which are recorded.
@@ -92,6 +95,19 @@ struct Failure {
 // The wire's numbers, which are recorded.
 enum class Effect : uint8_t { kPure = 1, kIdempotent, kOnce };
 
+// What becomes of a task when one that it depends on does not succeed. The wire's numbers, which
+// are recorded.
+enum class OnFailure : uint8_t { kFail = 1, kSkip, kRun };
+
+// A task that another one waits for.
+struct Dependency {
+  TaskId task;         // Empty: the one at
+  uint32_t place = 0;  // in the same batch, which comes before.
+  OnFailure on_failure = OnFailure::kFail;
+  bool argument = false;  // Its result is an argument of the handler.
+  bool operator==(const Dependency&) const = default;
+};
+
 struct RetryPolicy {
   uint32_t max_attempts = 3;
   uint32_t initial_backoff_ms = 1'000;
@@ -109,9 +125,9 @@ struct RetryPolicy {
 };
 
 // The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
-inline constexpr std::array<std::string_view, 11> kSpecFieldNames = {
+inline constexpr std::array<std::string_view, 12> kSpecFieldNames = {
     "type",  "payload",          "content_type", "priority",  "not_before", "timeout",
-    "retry", "result_retention", "effect",       "placement", "parent_id"};
+    "retry", "result_retention", "effect",       "placement", "parent_id",  "dependencies"};
 using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
 
 // What a user asked for, less payload and content type, which the engine never sees. Validated.
@@ -127,6 +143,7 @@ struct TaskSpec {
   std::shared_ptr<const Placement> placement;  // Null: anywhere.
   TaskId parent;                               // The task whose handler spawned it; empty: none.
   TaskId root;                                 // Of the tree; empty: the parent's, or none.
+  std::vector<Dependency> dependencies;        // Each task once.
   SpecHashes hashes{};                         // Zero unless there is a reference.
   uint32_t stored_bytes = 0;                   // Of its record, payload included.
 };
@@ -165,6 +182,8 @@ struct TaskView {
   uint32_t failed_attempts = 0;
   uint32_t dispatch = 0;
   SessionId session;  // Empty when none holds it.
+  uint32_t open_dependencies = 0;
+  TaskId open_dependency;  // One of them.
   std::optional<absl::Time> ended_at;
   Failure last_failure;
   float progress = -1;  // Below 0: none was reported.

@@ -73,6 +73,8 @@ std::string_view NameOf(TaskState state) {
       return "resuming";
     case TaskState::kInterrupting:
       return "interrupting";
+    case TaskState::kBlocked:
+      return "blocked";
     case TaskState::kSucceeded:
       return "succeeded";
     case TaskState::kFailed:

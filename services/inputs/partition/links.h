@@ -3,13 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
+#include "services/inputs/engine/types.h"
 #include "services/platform/status.h"
 
 // Where a partition's messages go once they are durable.
@@ -17,7 +20,9 @@ namespace kantoku::inputs {
 
 // What a dispatch takes in memory, about.
 inline size_t WeightOf(const inputs::v1::Dispatch& dispatch) {
-  return dispatch.payload().size() + 512;
+  constexpr size_t kOfArgument = 256;
+  return dispatch.payload().size() + 512 +
+         static_cast<size_t>(dispatch.arguments_size()) * kOfArgument;
 }
 
 // The connection of one executor session.
@@ -50,13 +55,29 @@ inline absl::Status Draining() {
                          "the server is about to stop; connect again elsewhere or later");
 }
 
-// Fences and settlements on their way to Outputs.
+// How tasks of one owner have ended.
+struct EndsQuestion {
+  std::vector<TaskId> tasks;
+  std::string name_space;
+  std::string owner;
+};
+// One for each task that was asked about; absent of those of which no result is kept, and of other
+// owners'.
+using Ends = std::vector<std::optional<TaskState>>;
+
+// Outputs, as far as Inputs asks it.
 //
-// Thread-safe. Asks again until there is an answer; answers may come twice and in any order.
+// Thread-safe. Never blocks.
 class OutputsLink {
  public:
   virtual ~OutputsLink() = default;
+  // Fences and settlements. Asks again until there is an answer; answers may come twice and in any
+  // order.
   virtual void Ask(std::vector<outputs::v1::FenceItem> items) = 0;
+  // Asks once: `done` is called once, on any thread and perhaps before this returns. UNAVAILABLE
+  // when there is no answer.
+  virtual void AskEnds(EndsQuestion question,
+                       absl::AnyInvocable<void(const absl::StatusOr<Ends>&)> done) = 0;
 };
 
 // Lines on their way to Events, in the order of their numbers.

@@ -4,15 +4,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "services/inputs/partition/record_codec.h"
+#include "services/inputs/partition/owed.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/check.h"
 #include "services/platform/partition/group.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
-// Commands. Recovery is in partition_recovery.cc; records and messages in partition_effects.cc;
-// lists in partition_lists.cc.
+// Commands. Spawning is in partition_spawn.cc; recovery in partition_recovery.cc; records and
+// messages in partition_effects.cc; lists in partition_lists.cc.
 namespace kantoku::inputs {
 
 using platform::Error;
@@ -25,34 +25,6 @@ namespace {
 absl::Status NotStarted() {
   return Error(absl::StatusCode::kUnavailable, "NOT_STARTED", "the partition is not started yet");
 }
-
-// What callers are told of a store's error. That this server has lost the partition is no answer to
-// their question: another one has it, or this one after a restart.
-absl::Status ForCaller(const absl::Status& error) {
-  if (platform::Judge(error) != platform::CommitVerdict::kLost) return error;
-  return Error(absl::StatusCode::kUnavailable, "PARTITION_LOST",
-               absl::StrCat("this server has lost the partition: ", error.message()));
-}
-
-// An answer that is owed: commands that wait when a partition is lost are dropped without having
-// run.
-template <typename Result>
-class Owed {
- public:
-  explicit Owed(Partition::Done<Result> done) : done_(std::move(done)) {}
-  Owed(const Owed&) = delete;
-  Owed& operator=(const Owed&) = delete;
-  ~Owed() {
-    if (done_)
-      Answer(Error(absl::StatusCode::kUnavailable, "PARTITION_LOST",
-                   "this server has lost the partition"));
-  }
-
-  void Answer(absl::StatusOr<Result> result) { std::exchange(done_, nullptr)(std::move(result)); }
-
- private:
-  Partition::Done<Result> done_;
-};
 
 }  // namespace
 
@@ -134,46 +106,6 @@ absl::Status Partition::PostUrgent(PartitionRunner::Command command) {
 }
 
 // ---- Users ----
-
-void Partition::Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done) {
-  // While the store cannot write, new work is refused at once instead of piling up.
-  if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
-  Ask<SpawnOutcome>(std::move(done), [this, batch = std::move(batch)](Transaction& transaction) {
-    return ApplySpawn(batch, transaction);
-  });
-}
-
-absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const std::shared_ptr<const SpawnBatch>& batch,
-                                                   Transaction& transaction) {
-  const SpawnCommand command{.name_space = batch->name_space,
-                             .owner = batch->owner,
-                             .request = batch->request,
-                             .content = batch->content,
-                             .specs = batch->specs,
-                             .random = random_()};
-  auto outcome = engine_.Spawn(command, transaction.now(), effects_);
-  if (!outcome.ok() || outcome->repeated) return outcome;
-  TaskKey first = 0;
-  std::vector<uint32_t> created;
-  created.reserve(outcome->items.size());
-  for (uint32_t i = 0; i < outcome->items.size(); ++i) {
-    const SpawnOutcome::Item& item = outcome->items[i];
-    if (!item.created) continue;
-    if (created.empty()) first = item.id.key();
-    created.push_back(i);
-    scratch_.clear();
-    EncodeSpec(item.id, batch->specs[i].parent, item.root, batch->body(i), scratch_);
-    transaction.batch().Put(ToKind(RecordKind::kSpec), item.id.key(), scratch_);
-  }
-  payloads_.Add(first, batch, std::move(created));
-  if (payloads_.over_budget()) {
-    // Until then the store does not have it.
-    transaction.OnDurable([this, first] {
-      (void)PostUrgent([this, first](Transaction&) { payloads_.Drop(first); });
-    });
-  }
-  return outcome;
-}
 
 void Partition::Control(std::vector<TaskId> tasks, ControlCommand what, std::string owner,
                         Done<std::vector<absl::StatusOr<TaskState>>> done) {

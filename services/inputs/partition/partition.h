@@ -196,9 +196,16 @@ class Partition final : public platform::PartitionMachine {
                     platform::PartitionRunner::Urgency urgency);
   absl::Status PostUrgent(platform::PartitionRunner::Command command);
 
-  // Commands.
-  absl::StatusOr<SpawnOutcome> ApplySpawn(const std::shared_ptr<const SpawnBatch>& batch,
+  // Spawning.
+  struct Admission;
+  void Admit(const std::shared_ptr<Admission>& admission);
+  absl::StatusOr<std::vector<TaskId>> LookAtDependencies(Admission& admission);
+  void AskHowEnded(const std::shared_ptr<Admission>& admission, std::vector<TaskId> tasks);
+  absl::StatusOr<SpawnOutcome> ApplySpawn(const Admission& admission,
                                           platform::Transaction& transaction);
+  void NameDependencies(const SpawnBatch& batch, size_t item, const SpawnOutcome& outcome);
+
+  // Commands.
   absl::StatusOr<TaskState> ApplyControl(const TaskView& task, ControlCommand what,
                                          const platform::Now& now);
   void ApplyFrame(ConnectionId connection, const SessionFrame& frame, const platform::Now& now);
@@ -225,10 +232,13 @@ class Partition final : public platform::PartitionMachine {
   void Deliver(platform::Transaction& transaction);
   void CloseDrained(platform::Transaction& transaction);
   v1::Dispatch Compose(const DispatchMessage& message, absl::Time wall) const;
+  // Grants to read the results that are its arguments.
+  void AddArguments(const DispatchMessage& message, std::span<const Dependency> dependencies,
+                    absl::Time wall, v1::Dispatch& dispatch) const;
   std::string SealLeaseFor(const DispatchMessage& message, absl::Time wall) const;
   // Puts a dispatch into its frame; its bytes are unsent from now on.
   void AddTask(const DispatchMessage& message, std::string_view content_type,
-               std::string_view payload, absl::Time wall);
+               std::string_view payload, std::span<const Dependency> dependencies, absl::Time wall);
   // Of tasks whose payload is only in the store, once their dispatch is durable. What there is no
   // room for is deferred.
   void FetchAndSend(std::span<const Unsent> dispatches, const platform::Now& now);

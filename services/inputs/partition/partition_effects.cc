@@ -94,6 +94,7 @@ void Partition::WriteRecords(platform::WriteBatch& batch) {
   WriteChanges(RecordKind::kReference, effects_.references, batch);
   WriteChanges(RecordKind::kRequest, effects_.requests, batch);
   WriteChanges(RecordKind::kTree, effects_.trees, batch);
+  WriteChanges(RecordKind::kEndedDependency, effects_.ended_dependencies, batch);
   WriteChanges(RecordKind::kObject, effects_.routes, batch);
   WriteChanges(RecordKind::kHighWater, effects_.high_water, batch);
   WriteChanges(RecordKind::kHistory, effects_.history, batch);
@@ -195,11 +196,12 @@ void Partition::Deliver(Transaction& transaction) {
   std::vector<Unsent> without_payload;
   for (const DispatchMessage& message : effects_.dispatches) {
     const auto payload = payloads_.Take(message.task.key());
-    if (!payload.has_value() || !HasRoom(message.connection)) {
+    // What the arguments are, its record says.
+    if (!payload.has_value() || message.arguments || !HasRoom(message.connection)) {
       without_payload.push_back({message.connection, message.task, message.dispatch});
       continue;
     }
-    AddTask(message, payload->content_type, payload->payload, now_.wall);
+    AddTask(message, payload->content_type, payload->payload, {}, now_.wall);
   }
   for (const DispatchMessage& message : effects_.renewals) {
     v1::LeaseRenewal& renewal = *FrameFor(message.connection).add_renewals();
@@ -270,10 +272,29 @@ void Partition::CloseDrained(Transaction& transaction) {
   });
 }
 
+void Partition::AddArguments(const DispatchMessage& message,
+                             std::span<const Dependency> dependencies, absl::Time wall,
+                             v1::Dispatch& dispatch) const {
+  for (const Dependency& dependency : dependencies) {
+    if (!dependency.argument) continue;
+    v1::Argument& argument = *dispatch.add_arguments();
+    argument.set_task_id(std::string(dependency.task.bytes()));
+    argument.set_read_grant(
+        platform::SealReadGrant(keys_, {.task = dependency.task,
+                                        .session = message.session,
+                                        .holder = message.holder,
+                                        .name_space = std::string(message.name_space),
+                                        .owner = std::string(message.owner),
+                                        .expires = wall + options_.lease_lifetime}));
+  }
+}
+
 void Partition::AddTask(const DispatchMessage& message, std::string_view content_type,
-                        std::string_view payload, absl::Time wall) {
+                        std::string_view payload, std::span<const Dependency> dependencies,
+                        absl::Time wall) {
   v1::Dispatch& dispatch = *FrameFor(message.connection).add_tasks();
   dispatch = Compose(message, wall);
+  AddArguments(message, dependencies, wall, dispatch);
   dispatch.set_content_type(std::string(content_type));
   dispatch.set_payload(std::string(payload));
   const auto channel = channels_.find(message.connection);
@@ -365,7 +386,7 @@ void Partition::SendFetched(const DispatchMessage& message, const StoredSpec& sp
   if (!HasRoom(message.connection)) {
     return Defer({message.connection, message.task, message.dispatch});
   }
-  AddTask(message, spec.content_type, spec.payload, wall);
+  AddTask(message, spec.content_type, spec.payload, spec.spec.dependencies, wall);
   // What was said of it meanwhile came before the executor knew it.
   if (const auto control = engine_.StandingControl(message.task)) {
     SetControl(*control, *FrameFor(message.connection).add_controls());

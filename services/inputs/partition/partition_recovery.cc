@@ -65,6 +65,9 @@ absl::Status Partition::Recover() {
       RecoverKind(RecordKind::kTree, DecodeTree,
                   [&](uint64_t, const TreeRecord& record) { engine_.RecoverTree(record); }));
   KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kEndedDependency, DecodeEndedDependency,
+                  [&](uint64_t, const auto& record) { engine_.RecoverEndedDependency(record); }));
+  KANTOKU_RETURN_IF_ERROR(
       RecoverKind(RecordKind::kReference, DecodeReference,
                   [&](uint64_t, auto record) { engine_.RecoverReference(record); }));
   KANTOKU_RETURN_IF_ERROR(RecoverKind(

@@ -1,5 +1,7 @@
 #include "services/inputs/partition/record_codec.h"
 
+#include <array>
+#include <span>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -25,7 +27,10 @@ constexpr uint64_t kThirdFormat =
 constexpr uint64_t kRouteObject = 1;
 
 // Optional parts of a spec, in ascending order behind all its fields.
-enum class SpecPart : uint64_t { kEnd = 0, kPlacement = 1 };
+enum class SpecPart : uint64_t { kEnd = 0, kPlacement = 1, kDependencies = 2 };
+
+// Of a dependency, the bit beside what becomes of the task when it fails.
+constexpr uint8_t kArgumentBit = 4;
 
 ByteWriter Begin(std::string& bytes, uint64_t format = kFirstFormat) {
   ByteWriter writer(bytes);
@@ -141,6 +146,42 @@ std::shared_ptr<const Placement> ReadPlacement(ByteReader& reader) {
   return placement;
 }
 
+// An id that is not known yet is its place, where an id has its end.
+void WriteDependencies(ByteWriter& writer, std::span<const Dependency> dependencies,
+                       std::string& bytes) {
+  writer.Unsigned(dependencies.size() * kDependencyBytes);
+  for (const Dependency& dependency : dependencies) {
+    if (dependency.task.empty()) {
+      std::array<uint8_t, TaskId::kSize> place{};
+      for (int i = 0; i < 4; ++i) {
+        place[TaskId::kSize - 1 - i] = static_cast<uint8_t>(dependency.place >> (8 * i));
+      }
+      writer.Id(platform::Uuid(place));
+    } else {
+      writer.Id(dependency.task);
+    }
+    bytes.push_back(static_cast<char>(static_cast<uint8_t>(dependency.on_failure) |
+                                      (dependency.argument ? kArgumentBit : 0)));
+  }
+}
+
+std::vector<Dependency> ReadDependencies(ByteReader& reader) {
+  ByteReader fields(reader.Text());
+  std::vector<Dependency> dependencies;
+  while (fields.good() && !fields.rest().empty()) {
+    Dependency& dependency = dependencies.emplace_back();
+    dependency.task = TaskId(fields.Id());
+    const auto flags = static_cast<uint8_t>(fields.Unsigned());
+    dependency.argument = (flags & kArgumentBit) != 0;
+    dependency.on_failure = static_cast<OnFailure>(flags & ~kArgumentBit);
+    if (dependency.on_failure < OnFailure::kFail || dependency.on_failure > OnFailure::kRun) {
+      fields.Fail();
+    }
+  }
+  if (!fields.Complete() || dependencies.empty()) reader.Fail();
+  return dependencies;
+}
+
 // A part that is not known here, or not in its place, fails.
 void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
   uint64_t previous = 0;
@@ -150,6 +191,9 @@ void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
     switch (static_cast<SpecPart>(part)) {
       case SpecPart::kPlacement:
         spec.placement = ReadPlacement(reader);
+        break;
+      case SpecPart::kDependencies:
+        spec.dependencies = ReadDependencies(reader);
         break;
       default:
         return reader.Fail();
@@ -225,8 +269,9 @@ void EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root, std:
   bytes.append(body);
 }
 
-size_t EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
-                      std::string_view content_type, std::string_view payload, std::string& bytes) {
+SpecPlaces EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
+                          std::string_view content_type, std::string_view payload,
+                          std::string& bytes) {
   ByteWriter writer(bytes);
   writer.Text(name_space);
   writer.Text(owner);
@@ -246,13 +291,18 @@ size_t EncodeSpecBody(std::string_view name_space, std::string_view owner, const
   for (const std::string& reason : spec.retry.non_retryable) writer.Text(reason);
   writer.Text(content_type);
   writer.Text(payload);
-  const size_t payload_end = bytes.size();
+  SpecPlaces places{.payload_end = bytes.size()};
   if (spec.placement != nullptr) {
     writer.Unsigned(static_cast<uint64_t>(SpecPart::kPlacement));
     writer.Text(EncodePlacement(*spec.placement));
   }
+  if (!spec.dependencies.empty()) {
+    writer.Unsigned(static_cast<uint64_t>(SpecPart::kDependencies));
+    WriteDependencies(writer, spec.dependencies, bytes);
+    places.dependencies = bytes.size() - spec.dependencies.size() * kDependencyBytes;
+  }
   writer.Unsigned(static_cast<uint64_t>(SpecPart::kEnd));
-  return payload_end;
+  return places;
 }
 
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
@@ -435,6 +485,23 @@ absl::StatusOr<TreeRecord> DecodeTree(std::string_view bytes) {
     if (escalation > UINT32_MAX) reader.Fail();
     if (escalation > 0) record.escalation_ms = static_cast<uint32_t>(escalation - 1);
   });
+}
+
+void Encode(const EndedDependencyRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Id(record.task);
+  writer.Unsigned(static_cast<uint64_t>(record.end));
+}
+
+absl::StatusOr<EndedDependencyRecord> DecodeEndedDependency(std::string_view bytes) {
+  return Decode<EndedDependencyRecord>("ended_dependency", bytes,
+                                       [](ByteReader& reader, EndedDependencyRecord& record) {
+                                         record.task = TaskId(reader.Id());
+                                         const auto end = ReadEnd(reader);
+                                         if (!end.has_value() || *end == TaskState::kSucceeded)
+                                           reader.Fail();
+                                         record.end = end.value_or(TaskState::kFailed);
+                                       });
 }
 
 void Encode(const RouteRecord& record, std::string& bytes) {

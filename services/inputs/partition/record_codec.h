@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_INPUTS_PARTITION_RECORD_CODEC_H_
 #define KANTOKU_SERVICES_INPUTS_PARTITION_RECORD_CODEC_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,10 +25,18 @@ struct StoredSpec {
 };
 
 // Everything behind the header, which is format, id and kin: it can be made before they are known.
-// Returns where in `bytes` the payload ends; before it stand its size and the content type.
 inline uint32_t SpecHeaderBytes(const TaskSpec& spec) { return spec.parent.empty() ? 18 : 50; }
-size_t EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
-                      std::string_view content_type, std::string_view payload, std::string& bytes);
+// Where in the bytes a body has what.
+struct SpecPlaces {
+  size_t payload_end = 0;   // Before it stand the payload, its size and the content type.
+  size_t dependencies = 0;  // The first dependency; 0: there is none. The others follow.
+};
+SpecPlaces EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
+                          std::string_view content_type, std::string_view payload,
+                          std::string& bytes);
+// What a dependency takes in a body. It begins with the id; where that is not known yet, with the
+// place in the batch, and is to be overwritten.
+inline constexpr size_t kDependencyBytes = TaskId::kSize + 1;
 // Equal bytes for equal placements.
 std::string EncodePlacement(const Placement& placement);
 // `parent` and `root` are both empty or none is.
@@ -41,6 +50,7 @@ void Encode(const SessionRecord& record, std::string& bytes);
 void Encode(const ReferenceRecord& record, std::string& bytes);
 void Encode(const RequestRecord& record, std::string& bytes);
 void Encode(const TreeRecord& record, std::string& bytes);
+void Encode(const EndedDependencyRecord& record, std::string& bytes);
 void Encode(const RouteRecord& record, std::string& bytes);
 void Encode(uint64_t number, std::string& bytes);
 // Names that several tasks share are written once.
@@ -52,6 +62,7 @@ absl::StatusOr<SessionRecord> DecodeSession(std::string_view bytes);
 absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes);
 absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes);
 absl::StatusOr<TreeRecord> DecodeTree(std::string_view bytes);
+absl::StatusOr<EndedDependencyRecord> DecodeEndedDependency(std::string_view bytes);
 absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes);
 absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes);
 absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes);

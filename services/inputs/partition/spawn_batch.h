@@ -22,6 +22,7 @@ struct SpawnBatch {
     uint32_t content_type_size;
     uint32_t payload;
     uint32_t payload_size;
+    uint32_t dependencies;  // Offset in the body of the first; 0: there is none.
   };
 
   std::string name_space;
@@ -31,6 +32,7 @@ struct SpawnBatch {
   std::vector<TaskSpec> specs;
   std::vector<Slice> slices;  // One per spec.
   std::string bytes;
+  bool has_dependencies = false;  // Some spec has.
 
   std::string_view body(size_t i) const { return Part(slices[i].body, slices[i].body_size); }
   std::string_view Part(uint32_t offset, uint32_t size) const {

@@ -28,6 +28,8 @@ EngineOptions Options(uint64_t seed) {
   options.max_dead = 40;
   options.max_requests = 30;
   options.tree_sweep = 1;
+  options.dependency_sweep = 1;
+  options.max_dependencies = 25;
   options.renew_interval = Minutes(1);
   options.seed = seed;
   return options;
@@ -236,6 +238,7 @@ void EngineWalk::Spawn() {
       if (Chance(5)) spec.root = *AnyTask();
     }
     Place(spec);
+    Depend(spec, i);
     submission.specs.push_back(std::move(spec));
   }
   Submit(submission);
@@ -260,18 +263,21 @@ void EngineWalk::Submit(Submission& submission) {
   const bool known = recorded != records_.requests.end() && committing_.empty();
   const bool same = known && recorded->second.content == submission.content;
   const size_t pending = engine_->pending();
-  const auto outcome = engine_->Spawn({.name_space = submission.name_space,
-                                       .owner = submission.owner,
-                                       .request = submission.request,
-                                       .content = submission.content,
-                                       .specs = submission.specs,
-                                       .random = random_()},
-                                      now_, open_.effects);
+  SpawnCommand command{.name_space = submission.name_space,
+                       .owner = submission.owner,
+                       .request = submission.request,
+                       .content = submission.content,
+                       .specs = submission.specs,
+                       .random = random_()};
+  const auto ended = EndsOf(command);
+  command.ended = &ended;
+  const auto outcome = engine_->Spawn(command, now_, open_.effects);
   if (!outcome.ok()) {
     const std::string reason = platform::ReasonOf(outcome.status());
     const bool reused = reason == "REQUEST_ID_REUSED";
     if (reason == "PLACEMENT_LIMIT") ++counts_["selectors refused"];
-    Expect(reused || reason == "PLACEMENT_LIMIT" ||
+    if (reason == "DEPENDENCY_LIMIT") ++counts_["dependencies refused"];
+    Expect(reused || reason == "PLACEMENT_LIMIT" || reason == "DEPENDENCY_LIMIT" ||
                pending + submission.specs.size() > options_.max_pending,
            "a spawn is refused for a cause");
     Expect(!same, "a known request is answered, whatever the load");
@@ -290,6 +296,7 @@ void EngineWalk::Submit(Submission& submission) {
     return;
   }
   CheckKin(submission, *outcome);
+  CheckDependencies(submission, command, *outcome);
   for (size_t i = 0; i < outcome->items.size(); ++i) {
     if (outcome->items[i].created) {
       placements_[outcome->items[i].id] = submission.specs[i].placement;
@@ -304,7 +311,8 @@ void EngineWalk::Submit(Submission& submission) {
                 : outcome.items[i].created        ? "created"
                                                   : "reference taken"];
       if (!outcome.items[i].created) continue;
-      const ModelTask task{submission.specs[i].reference, outcome.items[i].root};
+      const ModelTask task{submission.specs[i].reference, outcome.items[i].root,
+                           submission.name_space, submission.owner};
       Expect(tasks_.emplace(outcome.items[i].id, task).second, "an id is given once");
       recent_.push_back(outcome.items[i].id);
     }
@@ -432,6 +440,12 @@ void EngineWalk::HearOutputs() {
   if (answer.end.has_value()) ++counts_["fence told an end"];
   engine_->FenceAnswered(answer.task, answer.dispatch, answer.end, now_, open_.effects);
   if (Chance(80)) answers_.erase(answers_.begin() + static_cast<std::ptrdiff_t>(at));
+  if (answer.end.value_or(TaskState::kSucceeded) == TaskState::kSucceeded || Chance(80)) return;
+  EndGroup();  // Others may wait for it, of whom not all have heard.
+  CommitAll();
+  if (records_.ended_dependencies.empty()) return;
+  ++counts_["crash before all waiters heard"];
+  Crash();
 }
 
 void EngineWalk::Wait() {
@@ -510,6 +524,7 @@ void EngineWalk::CheckDispatch(const DispatchMessage& message) {
   Expect(outputs_.closed(message.task) + 1 >= message.dispatch,
          "a task is dispatched again only when its last dispatch is closed");
   Expect(!outputs_.end(message.task).has_value(), "what has a result is not dispatched");
+  CheckMayRun(message.task);
   task->second.dispatch = message.dispatch;
   if (message.dispatch > 1) ++counts_["dispatched again"];
 }
@@ -521,6 +536,7 @@ void EngineWalk::CheckEnded(const TaskView& view, bool dead) {
   Expect(view.state == outputs_.end(view.id), "a task ends as Outputs says");
   Expect((view.state != TaskState::kSucceeded) == dead, "history is for success alone");
   Expect(view.session.empty() && view.ended_at.has_value(), "nobody holds an ended task");
+  CheckSkipped(view);
   if (view.last_failure.reason == "TOO_MANY_DISPATCHES") ++counts_["too many dispatches"];
   ++counts_[view.state == TaskState::kSucceeded ? "succeeded"
             : view.state == TaskState::kFailed  ? "failed"
@@ -553,6 +569,7 @@ void EngineWalk::CheckLiving() {
   for (const TaskView& view : Living()) {
     ++living;
     CheckCause(view);
+    CheckBlocked(view);
     if (!view.session.empty()) ++held[view.session];
   }
   for (const std::string_view name_space : {"even", "odd"}) {
@@ -646,7 +663,9 @@ void EngineWalk::Drain() {
 
 void EngineWalk::CheckEmpty() {
   for (const auto& [id, task] : tasks_) Expect(task.ends == 1, "every accepted task ends");
+  CheckGivenUp();
   Expect(records_.specs.empty(), "no spec stays");
+  Expect(records_.ended_dependencies.empty(), "no ended dependency stays");
   Expect(records_.states.empty(), "no state stays");
   Expect(records_.groups.empty(), "no dispatch group stays");
   Expect(records_.sessions.empty(), "no session stays");

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "tests/support/engine_records.h"
 
 namespace kantoku::inputs::testing {
@@ -89,6 +90,8 @@ class EngineWalk {
   struct ModelTask {
     std::string reference;
     TaskId root;
+    std::string name_space;
+    std::string owner;
     uint32_t dispatch = 0;
     int ends = 0;
   };
@@ -146,6 +149,17 @@ class EngineWalk {
   void CancelWhatFitsNobody();
   void ChangeRoute();
   void AskToLeave(Executor& executor);
+
+  // Dependencies.
+  void Depend(TaskSpec& spec, uint64_t place);
+  absl::flat_hash_map<TaskId, TaskState> EndsOf(const SpawnCommand& command);
+  void CheckDependencies(const Submission& submission, const SpawnCommand& command,
+                         const SpawnOutcome& outcome);
+  void CheckMayRun(const TaskId& task);
+  void CheckBlocked(const TaskView& view);
+  void CheckSkipped(const TaskView& view);
+  void CheckGivenUp() const;
+
   void Expect(bool holds, const std::string& promise) const;
 
   uint64_t Pick(uint64_t below) { return random_() % below; }
@@ -180,6 +194,8 @@ class EngineWalk {
   std::vector<TaskId> recent_;                                      // Ids to pick from.
   std::map<std::pair<std::string, std::string>, Selector> routes_;  // Of the engine that lives.
   std::map<TaskId, std::shared_ptr<const Placement>> placements_;   // Of spawns, as they came.
+  std::map<TaskId, std::vector<Dependency>> dependencies_;          // Of those that have some.
+  std::map<TaskId, OnFailure> given_up_;                            // For what they depend on.
   // What trees were asked last but steps, as the engine knows and as is recorded. By root.
   std::map<TaskId, ControlVerb> marks_;
   std::map<TaskId, ControlVerb> marks_for_good_;

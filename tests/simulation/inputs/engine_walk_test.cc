@@ -63,7 +63,15 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "fits nobody",
                                  "selectors refused",
                                  "route",
-                                 "asked to leave"}) {
+                                 "asked to leave",
+                                 "blocked",
+                                 "ran after others",
+                                 "DEPENDENCY_FAILED",
+                                 "SKIPPED",
+                                 "DEPENDENCY_UNKNOWN",
+                                 "DEPENDENCY_REFUSED",
+                                 "dependencies refused",
+                                 "crash before all waiters heard"}) {
     CAPTURE(what);
     CHECK(counts[what] > 0);
   }

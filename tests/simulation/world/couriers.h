@@ -25,6 +25,11 @@ class Couriers final : public inputs::OutputsLink, public inputs::EventsLink {
       : scene_(scene), model_(model), outputs_(outputs) {}
 
   void Ask(std::vector<outputs::v1::FenceItem> items) override;
+  // The simulated users depend on nothing yet.
+  void AskEnds(inputs::EndsQuestion,
+               absl::AnyInvocable<void(const absl::StatusOr<inputs::Ends>&)> done) override {
+    done(absl::UnavailableError("nobody is there to ask"));
+  }
   void Send(uint64_t number, std::string batch) override;
 
   // Each does one thing, if there is one to do.

@@ -161,6 +161,7 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
     case RecordKind::kMeta:
     case RecordKind::kObject:  // Nobody asks for trees or routes here.
     case RecordKind::kTree:
+    case RecordKind::kEndedDependency:
       return;
   }
 }

@@ -381,7 +381,9 @@ TEST_CASE("A repeated reference is compared field by field") {
       [](auto& s) { s.set_effect(taskpb::EFFECT_ONCE); },
       [](auto& s) { s.mutable_placement()->set_executor("lab-3"); },
       [](auto& s) { s.set_parent_id(std::string(TaskId::Make(kNow, 1, 1, 1).bytes())); }};
-  REQUIRE(changes.size() == base.size());
+  // What a task depends on is hashed by the engine, which knows its ids.
+  REQUIRE(changes.size() + 1 == base.size());
+  REQUIRE(kSpecFieldNames.back() == "dependencies");
   for (size_t i = 0; i < changes.size(); ++i) {
     INFO(kSpecFieldNames[i]);
     const SpecHashes changed = hashes(changes[i]);

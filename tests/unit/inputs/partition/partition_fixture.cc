@@ -32,6 +32,21 @@ absl::StatusOr<Result> Only(absl::StatusOr<std::vector<absl::StatusOr<Result>>> 
 
 }  // namespace
 
+void FakeOutputs::AskEnds(EndsQuestion question,
+                          absl::AnyInvocable<void(const absl::StatusOr<Ends>&)> done) {
+  auto asked = std::make_shared<AskedEnds>(AskedEnds{std::move(question), std::move(done)});
+  asked_ends_.Update([&](auto& all) { all.push_back(std::move(asked)); });
+}
+
+EndsQuestion FakeOutputs::AnswerEnds(
+    const std::function<absl::StatusOr<Ends>(const EndsQuestion&)>& answer) {
+  const size_t place = answered_ends_++;
+  REQUIRE(asked_ends_.Becomes([&](const auto& all) { return all.size() > place; }));
+  const std::shared_ptr<AskedEnds> asked = asked_ends_.Get()[place];
+  asked->done(answer(asked->question));
+  return asked->question;
+}
+
 outputs::v1::FenceItem FakeOutputs::Asked(size_t n) const {
   REQUIRE(asked_.Becomes([n](const Items& items) { return items.size() >= n; }));
   return asked_.Get()[n - 1];

@@ -76,8 +76,20 @@ class FakeOutputs final : public OutputsLink {
   outputs::v1::FenceItem Asked(size_t n) const;
   size_t count() const { return asked_.Get().size(); }
 
+  // How tasks have ended: kept until AnswerEnds, in their order.
+  struct AskedEnds {
+    EndsQuestion question;
+    absl::AnyInvocable<void(const absl::StatusOr<Ends>&)> done;
+  };
+  void AskEnds(EndsQuestion question,
+               absl::AnyInvocable<void(const absl::StatusOr<Ends>&)> done) override;
+  // Waits for the next such question, and answers it.
+  EndsQuestion AnswerEnds(const std::function<absl::StatusOr<Ends>(const EndsQuestion&)>& answer);
+
  private:
   Watched<Items> asked_;
+  Watched<std::vector<std::shared_ptr<AskedEnds>>> asked_ends_;
+  size_t answered_ends_ = 0;
 };
 
 class FakeEvents final : public EventsLink {

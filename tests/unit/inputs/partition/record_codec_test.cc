@@ -49,6 +49,9 @@ TaskSpec FullSpec() {
   spec.placement = std::make_shared<const Placement>(
       Placement{.selector = *Selector::Parse("mem_gib >= 16 && gpu == 'ü'"),
                 .pins = {.executor = "lab 3", .app = "bench", .owner = "anna"}});
+  spec.dependencies = {{.task = Id(1)},
+                       {.task = Id(4), .on_failure = OnFailure::kSkip, .argument = true},
+                       {.task = Id(2), .on_failure = OnFailure::kRun}};
   return spec;
 }
 
@@ -97,10 +100,11 @@ const DispatchGroupRecord kGroup{
     {{Id(9).key(), 1, 4}, {Id(2).key(), 77, 4}, {Id(10).key(), 1, 1'000'000}}};
 const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
 const ReferenceRecord kReference{
-    Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10, 11}};
+    Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10, 11, 12}};
 const RouteRecord kRoute{"default", "text.wordcount", *Selector::Parse("version in ('1', '2')")};
 const TreeRecord kTree{
     .root = Id(3), .verb = ControlVerb::kPause, .swept = true, .escalation_ms = 0};
+const EndedDependencyRecord kEndedDependency{Id(4), TaskState::kCancelled};
 const RequestRecord kRequest{.request = {1, ~0ULL},
                              .content = {3, 4},
                              .created = kTime,
@@ -143,6 +147,7 @@ std::vector<Kind> EveryKind() {
           {"reference", Bytes(kReference), status(DecodeReference)},
           {"request", Bytes(kRequest), status(DecodeRequest)},
           {"tree", Bytes(kTree), status(DecodeTree)},
+          {"ended dependency", Bytes(kEndedDependency), status(DecodeEndedDependency)},
           {"object", Bytes(kRoute), status(DecodeRoute)},
           {"number", Bytes(uint64_t{0x0123456789ABCDEF}), status(DecodeNumber)},
           {"ended", Bytes(EndedTasks()), status(DecodeEnded)}};
@@ -174,6 +179,7 @@ TEST_CASE("A spec record gives back what was asked for") {
   CHECK(record->spec.root == spec.root);
   REQUIRE(record->spec.placement != nullptr);
   CHECK(*record->spec.placement == *spec.placement);
+  CHECK(record->spec.dependencies == spec.dependencies);
   CHECK(record->content_type == "text/plain");
   CHECK(record->payload == payload);
 }
@@ -195,6 +201,7 @@ TEST_CASE("Records of every kind give back what was written") {
   CHECK(*DecodeReference(Bytes(kReference)) == kReference);
   CHECK(*DecodeRequest(Bytes(kRequest)) == kRequest);
   CHECK(*DecodeTree(Bytes(kTree)) == kTree);
+  CHECK(*DecodeEndedDependency(Bytes(kEndedDependency)) == kEndedDependency);
   CHECK(*DecodeRoute(Bytes(kRoute)) == kRoute);
   CHECK(*DecodeNumber(Bytes(uint64_t{1} << 63)) == uint64_t{1} << 63);
 
@@ -282,7 +289,7 @@ TEST_CASE("Records from before there were effects are read") {
   }
   SECTION("a reference") {
     ReferenceRecord reference = kReference;
-    for (const size_t field : {8, 9, 10}) reference.hashes[field] = 0;
+    for (const size_t field : {8, 9, 10, 11}) reference.hashes[field] = 0;
     CHECK(DecodeReference(ReferenceBytes(reference, 1, 8)).value() == reference);
   }
 }
@@ -292,6 +299,7 @@ TEST_CASE("Records from before there were placements, trees and pauses are read"
     TaskSpec spec = FullSpec();
     spec.parent = spec.root = TaskId();
     spec.placement = nullptr;
+    spec.dependencies = {};
     std::string bytes = SpecBytes(spec, "payload");
     bytes[0] = 2;
     bytes.erase(17, 1);  // No kin.
@@ -314,7 +322,7 @@ TEST_CASE("Records from before there were placements, trees and pauses are read"
   }
   SECTION("a reference") {
     ReferenceRecord reference = kReference;
-    reference.hashes[9] = reference.hashes[10] = 0;
+    reference.hashes[9] = reference.hashes[10] = reference.hashes[11] = 0;
     CHECK(DecodeReference(ReferenceBytes(reference, 2, 9)).value() == reference);
   }
   SECTION("ended tasks") {
@@ -327,6 +335,24 @@ TEST_CASE("Records from before there were placements, trees and pauses are read"
   }
 }
 
+TEST_CASE("A dependency without an id has a place for it") {
+  TaskSpec spec;
+  spec.type = "x";
+  spec.dependencies = {{.task = Id(1)}, {.place = 0x01020304, .argument = true}};
+  std::string body = "before";
+  const SpecPlaces places = EncodeSpecBody("default", "alice", spec, "", "", body);
+  CHECK(body.substr(places.dependencies, TaskId::kSize) == Id(1).bytes());
+  const size_t second = places.dependencies + kDependencyBytes;
+  CHECK(body.substr(second, TaskId::kSize) == std::string(12, '\0') + "\x01\x02\x03\x04");
+  body.replace(second, TaskId::kSize, Id(2).bytes());
+  std::string bytes;
+  EncodeSpec(Id(5), {}, {}, std::string_view(body).substr(6), bytes);
+  const auto record = DecodeSpec(bytes);
+  REQUIRE(record.ok());
+  CHECK(record->spec.dependencies ==
+        std::vector<Dependency>{{.task = Id(1)}, {.task = Id(2), .argument = true}});
+}
+
 TEST_CASE("A tree that was asked for what no tree can be asked for is damage") {
   for (const int verb : {0, 5, 200}) {
     TreeRecord tree = kTree;
@@ -337,10 +363,10 @@ TEST_CASE("A tree that was asked for what no tree can be asked for is damage") {
 
 TEST_CASE("A reference may have hashes of fewer fields, or of others that are not set") {
   ReferenceRecord reference = kReference;
-  reference.hashes[9] = reference.hashes[10] = 0;
+  reference.hashes[9] = reference.hashes[10] = reference.hashes[11] = 0;
   CHECK(DecodeReference(ReferenceBytes(reference, 3, 9)).value() == reference);
-  CHECK(DecodeReference(ReferenceBytes(reference, 3, 12)).value() == reference);
-  std::string newer = ReferenceBytes(reference, 3, 12);
+  CHECK(DecodeReference(ReferenceBytes(reference, 3, 13)).value() == reference);
+  std::string newer = ReferenceBytes(reference, 3, 13);
   newer.back() = 1;
   CheckDataLoss(DecodeReference(newer).status());
 }
@@ -349,6 +375,7 @@ TEST_CASE("A spec with a part that is not known, out of order or twice is damage
   TaskSpec spec = FullSpec();
   const std::string whole = SpecBytes(spec, "payload");
   spec.placement = nullptr;
+  spec.dependencies = {};
   std::string plain = SpecBytes(spec, "payload");
   plain.pop_back();
   REQUIRE(whole.starts_with(plain));
@@ -359,6 +386,30 @@ TEST_CASE("A spec with a part that is not known, out of order or twice is damage
   CheckDataLoss(DecodeSpec(plain + part + part + end).status());
   CheckDataLoss(DecodeSpec(plain + "\x7F\x01x" + end).status());
   CheckDataLoss(DecodeSpec(plain + "\x7F\x01x" + part + end).status());
+}
+
+TEST_CASE("Dependencies that are cut, or of which nothing is known to become, are damage") {
+  TaskSpec spec;
+  spec.type = "t";
+  std::string plain = SpecBytes(spec, "payload");
+  plain.pop_back();
+  const auto with_dependencies = [&](const std::string& value) {
+    return plain + '\2' + static_cast<char>(value.size()) + value + '\0';
+  };
+  const std::string id(Id(1).bytes());
+  CHECK(DecodeSpec(with_dependencies(id + '\1')).ok());
+  CHECK(DecodeSpec(with_dependencies(id + '\7'))->spec.dependencies[0].argument);
+  CheckDataLoss(DecodeSpec(with_dependencies("")).status());
+  CheckDataLoss(DecodeSpec(with_dependencies(id)).status());
+  for (const char flags : {'\0', '\4', '\x8'}) {
+    CheckDataLoss(DecodeSpec(with_dependencies(id + flags)).status());
+  }
+}
+
+TEST_CASE("A dependency that ended well, or not at all, is no record") {
+  for (const TaskState state : {TaskState::kSucceeded, TaskState::kRunning, TaskState{}}) {
+    CheckDataLoss(DecodeEndedDependency(Bytes(EndedDependencyRecord{Id(1), state})).status());
+  }
 }
 
 TEST_CASE("A placement that does not parse, or asks for nothing, is damage") {

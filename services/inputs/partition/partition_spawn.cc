@@ -1,0 +1,152 @@
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "services/inputs/partition/owed.h"
+#include "services/inputs/partition/partition.h"
+#include "services/inputs/partition/record_codec.h"
+#include "services/platform/status.h"
+
+// Spawning. A batch that depends on tasks which are neither living nor in the lists is held back
+// until Outputs has said how they ended; everything else goes on meanwhile.
+namespace kantoku::inputs {
+
+using platform::PartitionRunner;
+using platform::Transaction;
+
+struct Partition::Admission {
+  Admission(std::shared_ptr<const SpawnBatch> asked, Done<SpawnOutcome> done)
+      : batch(std::move(asked)), owed(std::move(done)) {}
+
+  const std::shared_ptr<const SpawnBatch> batch;
+  Owed<SpawnOutcome> owed;
+  absl::flat_hash_map<TaskId, TaskState> ended;
+  absl::flat_hash_set<TaskId> unknown;  // To Outputs, too.
+};
+
+void Partition::Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done) {
+  // While the store cannot write, new work is refused at once instead of piling up.
+  if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
+  Admit(std::make_shared<Admission>(std::move(batch), std::move(done)));
+}
+
+void Partition::Admit(const std::shared_ptr<Admission>& admission) {
+  const absl::Status posted = Post(
+      [this, admission](Transaction& transaction) {
+        auto unclear = LookAtDependencies(*admission);
+        if (unclear.ok() && !unclear->empty()) return AskHowEnded(admission, *std::move(unclear));
+        absl::StatusOr<SpawnOutcome> result = unclear.ok()
+                                                  ? ApplySpawn(*admission, transaction)
+                                                  : absl::StatusOr<SpawnOutcome>(unclear.status());
+        transaction.Reply(
+            [admission, result = std::move(result)](const absl::Status& status) mutable {
+              admission->owed.Answer(status.ok() ? std::move(result)
+                                                 : absl::StatusOr<SpawnOutcome>(ForCaller(status)));
+            });
+      },
+      PartitionRunner::Urgency::kNormal);
+  if (!posted.ok()) admission->owed.Answer(ForCaller(posted));
+}
+
+namespace {
+
+SpawnCommand CommandOf(const SpawnBatch& batch) {
+  return {.name_space = batch.name_space,
+          .owner = batch.owner,
+          .request = batch.request,
+          .content = batch.content,
+          .specs = batch.specs};
+}
+
+}  // namespace
+
+// Those of which neither the lists nor Outputs have said anything yet.
+absl::StatusOr<std::vector<TaskId>> Partition::LookAtDependencies(Admission& admission) {
+  const SpawnBatch& batch = *admission.batch;
+  std::vector<TaskId> unclear;
+  if (!batch.has_dependencies) return unclear;
+  std::vector<TaskId> ended = engine_.EndedDependencies(CommandOf(batch));
+  std::erase_if(ended, [&](const TaskId& id) {
+    return admission.ended.contains(id) || admission.unknown.contains(id);
+  });
+  const Views views = Look(ended, std::span(&batch.owner, 1));
+  for (size_t i = 0; i < ended.size(); ++i) {
+    if (views[i].ok() && views[i]->name_space == batch.name_space) {
+      admission.ended.emplace(ended[i], views[i]->state);
+    } else if (views[i].ok() || absl::IsNotFound(views[i].status())) {
+      unclear.push_back(ended[i]);
+    } else {
+      return views[i].status();
+    }
+  }
+  return unclear;
+}
+
+// Whoever is asked about lives no more, so its result was in Outputs before: if it is not there
+// now, it is no longer kept. What ends meanwhile the next look finds.
+void Partition::AskHowEnded(const std::shared_ptr<Admission>& admission,
+                            std::vector<TaskId> tasks) {
+  EndsQuestion question{
+      .tasks = tasks, .name_space = admission->batch->name_space, .owner = admission->batch->owner};
+  outputs_->AskEnds(std::move(question),
+                    [this, admission, tasks = std::move(tasks)](const absl::StatusOr<Ends>& ends) {
+                      if (!ends.ok()) return admission->owed.Answer(ends.status());
+                      for (size_t i = 0; i < tasks.size(); ++i) {
+                        const auto& end = (*ends)[i];
+                        if (end.has_value()) {
+                          admission->ended.emplace(tasks[i], *end);
+                        } else {
+                          admission->unknown.insert(tasks[i]);
+                        }
+                      }
+                      Admit(admission);
+                    });
+}
+
+absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const Admission& admission,
+                                                   Transaction& transaction) {
+  const std::shared_ptr<const SpawnBatch>& batch = admission.batch;
+  SpawnCommand command = CommandOf(*batch);
+  command.random = random_();
+  command.ended = &admission.ended;
+  auto outcome = engine_.Spawn(command, transaction.now(), effects_);
+  if (!outcome.ok() || outcome->repeated) return outcome;
+  TaskKey first = 0;
+  std::vector<uint32_t> created;
+  created.reserve(outcome->items.size());
+  for (uint32_t i = 0; i < outcome->items.size(); ++i) {
+    const SpawnOutcome::Item& item = outcome->items[i];
+    if (!item.created) continue;
+    if (created.empty()) first = item.id.key();
+    created.push_back(i);
+    scratch_.clear();
+    EncodeSpec(item.id, batch->specs[i].parent, item.root, batch->body(i), scratch_);
+    NameDependencies(*batch, i, *outcome);
+    transaction.batch().Put(ToKind(RecordKind::kSpec), item.id.key(), scratch_);
+  }
+  payloads_.Add(first, batch, std::move(created));
+  if (payloads_.over_budget()) {
+    // Until then the store does not have it.
+    transaction.OnDurable([this, first] {
+      (void)PostUrgent([this, first](Transaction&) { payloads_.Drop(first); });
+    });
+  }
+  return outcome;
+}
+
+// In the record that `scratch_` holds: what was a place in the batch has an id by now.
+void Partition::NameDependencies(const SpawnBatch& batch, size_t item,
+                                 const SpawnOutcome& outcome) {
+  const std::vector<Dependency>& dependencies = batch.specs[item].dependencies;
+  size_t at = scratch_.size() - batch.slices[item].body_size + batch.slices[item].dependencies;
+  for (const Dependency& dependency : dependencies) {
+    if (dependency.task.empty()) {
+      const std::string_view id = outcome.items[dependency.place].id.bytes();
+      scratch_.replace(at, id.size(), id);
+    }
+    at += kDependencyBytes;
+  }
+}
+
+}  // namespace kantoku::inputs
