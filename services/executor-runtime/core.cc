@@ -79,6 +79,7 @@ absl::Status Core::Run() {
     ledger_.emplace(max_held);
     puts_.emplace(*ledger_, options_.session, options_.random);
     items_.emplace(*ledger_, *puts_, options_.session, options_.random);
+    arguments_.emplace(*ledger_, options_.session, options_.random);
   }
   for (size_t i = 0; i < threads; ++i) workers_.emplace_back([this] { Work(); });
   while (Step()) {
@@ -176,6 +177,7 @@ void Core::Stop() {
     actions.wake_run = true;
     actions.cancel_put = put_context_;
     actions.cancel_put_items = put_items_context_;
+    actions.cancel_get = get_context_;
     GiveUpConnection(actions);
   }
   Perform(actions);
@@ -227,8 +229,8 @@ void Core::OnEnding(absl::Duration now) {
 }
 
 absl::Duration Core::NextTime() const {
-  absl::Duration next =
-      std::min({ledger_->next_time(), puts_->next_time(), items_->next_time(), progress_at_});
+  absl::Duration next = std::min({ledger_->next_time(), puts_->next_time(), items_->next_time(),
+                                  arguments_->next_time(), progress_at_});
   if (ending_ != Ending::kNo) next = std::min(next, ending_until_);
   if (!lost_) next = std::min(next, liveness_.stop_at());
   if (!connected_) return std::min(next, connect_at_);
@@ -274,6 +276,8 @@ void Core::GiveUpConnection(Actions& actions) {
 void Core::Collect(absl::Duration now, Actions& actions) {
   items_->OnTime(now);
   puts_->OnTime(now);
+  for (const HeldTaskPtr& task : ledger_->TakeFetches()) arguments_->Add(task, now);
+  arguments_->OnTime(now);
   if (stream_ != nullptr && welcomed_ && !writing_ && FillFrame(now)) {
     writing_ = true;
     stream_->Claim();
@@ -288,6 +292,11 @@ void Core::Collect(absl::Duration now, Actions& actions) {
     ++calls_;
     put_items_context_ = PutContext(items_->sent_bytes());
     actions.put_items = true;
+  }
+  if (!stopping_ && arguments_->Ready(now) && arguments_->Fill(get_request_)) {
+    ++calls_;
+    get_context_ = PutContext(0);
+    actions.get = true;
   }
   const bool stops = ledger_->TakeStopsMade();
   actions.wake_yields = items_->TakeRoomMade() || stops;
@@ -355,10 +364,21 @@ void Core::Perform(const Actions& actions) {
                             &put_response_,
                             [this](const absl::Status& status) { OnPutDone(status); });
   }
+  if (actions.get) {
+    std::shared_ptr<grpc::ClientContext> context;
+    {
+      platform::MutexLock lock(mu_);
+      context = get_context_;
+    }
+    platform::ReceiveAnswer(queue_, outputs_->AsyncGet(context.get(), get_request_, queue_.get()),
+                            &get_response_,
+                            [this](const absl::Status& status) { OnGetDone(status); });
+  }
   if (actions.write != nullptr) actions.write->Write();
   if (actions.cancel != nullptr) actions.cancel->Cancel();
   if (actions.cancel_put != nullptr) actions.cancel_put->TryCancel();
   if (actions.cancel_put_items != nullptr) actions.cancel_put_items->TryCancel();
+  if (actions.cancel_get != nullptr) actions.cancel_get->TryCancel();
   for (const std::stop_source& stop : actions.stops) stop.request_stop();
   for (const auto& [level, line] : actions.lines) options_.log(level, line);
   for (const HeldTaskPtr& task : actions.holds) HoldBack(task);

@@ -17,6 +17,7 @@
 
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
+#include "services/executor-runtime/argument_queue.h"
 #include "services/executor-runtime/backoff.h"
 #include "services/executor-runtime/executor.h"
 #include "services/executor-runtime/held_task.h"
@@ -63,6 +64,8 @@ class Core final : public Executor, private PullStream::Listener {
     bool wake_run = false;
     bool put_items = false;
     std::shared_ptr<grpc::ClientContext> cancel_put_items;
+    bool get = false;
+    std::shared_ptr<grpc::ClientContext> cancel_get;
     bool wake_yields = false;
     size_t wake_workers = 0;
     bool wake_starting = false;
@@ -73,8 +76,9 @@ class Core final : public Executor, private PullStream::Listener {
 
     bool empty() const {
       return open == nullptr && write == nullptr && cancel == nullptr && cancel_put == nullptr &&
-             cancel_put_items == nullptr && !put && !put_items && !wake_yields && stops.empty() &&
-             holds.empty() && lines.empty() && wake_workers == 0 && !wake_starting && !wake_paused;
+             cancel_put_items == nullptr && cancel_get == nullptr && !put && !put_items && !get &&
+             !wake_yields && stops.empty() && holds.empty() && lines.empty() && wake_workers == 0 &&
+             !wake_starting && !wake_paused;
     }
   };
 
@@ -90,6 +94,7 @@ class Core final : public Executor, private PullStream::Listener {
   void OnClosed(PullStream& stream, const absl::Status& status) override;
   void OnPutDone(const absl::Status& status);
   void OnPutItemsDone(const absl::Status& status);
+  void OnGetDone(const absl::Status& status);
 
   // A worker's thread.
   void Work();
@@ -99,6 +104,8 @@ class Core final : public Executor, private PullStream::Listener {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::StatusOr<Result> RunHandler(const HeldTaskPtr& task);
   void RunInline(std::span<const HeldTaskPtr> tasks);
+  // As many as there are, in parts.
+  void RunAllInline(std::span<const HeldTaskPtr> tasks);
 
   // The thread of Run.
   bool Step();
@@ -168,6 +175,7 @@ class Core final : public Executor, private PullStream::Listener {
   std::optional<Ledger> ledger_ ABSL_GUARDED_BY(mu_);
   std::optional<PutQueue> puts_ ABSL_GUARDED_BY(mu_);
   std::optional<ItemQueue> items_ ABSL_GUARDED_BY(mu_);
+  std::optional<ArgumentQueue> arguments_ ABSL_GUARDED_BY(mu_);
   Liveness liveness_ ABSL_GUARDED_BY(mu_);
   Backoff reconnect_ ABSL_GUARDED_BY(mu_);
 
@@ -204,6 +212,9 @@ class Core final : public Executor, private PullStream::Listener {
   std::shared_ptr<grpc::ClientContext> put_items_context_ ABSL_GUARDED_BY(mu_);
   outputs::v1::PutItemsRequest put_items_request_;
   outputs::v1::PutItemsResponse put_items_response_;
+  std::shared_ptr<grpc::ClientContext> get_context_ ABSL_GUARDED_BY(mu_);
+  outputs::v1::GetRequest get_request_;
+  outputs::v1::GetResponse get_response_;
 };
 
 }  // namespace kantoku::executor

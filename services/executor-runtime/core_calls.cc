@@ -85,6 +85,7 @@ class Core::HandlerContext final : public Context {
   const std::string& type() const override { return task_->type; }
   const std::string& payload() const override { return task_->payload; }
   const std::string& content_type() const override { return task_->content_type; }
+  std::span<const TaskArgument> arguments() const override { return task_->arguments; }
   const platform::TaskId& root_id() const override { return task_->root; }
   absl::Duration time_left() const override { return core_.TimeLeft(*task_); }
   StopCause stop_cause() const override {
@@ -129,10 +130,14 @@ void Core::OnFrame(PullStream& stream, inputs::v1::PullResponse& frame) {
     Collect(now, actions);
   }
   Perform(actions);
-  for (std::span<const HeldTaskPtr> rest = run_inline; !rest.empty();) {
-    const size_t count = std::min(rest.size(), kInlineBatch);
-    RunInline(rest.first(count));
-    rest = rest.subspan(count);
+  RunAllInline(run_inline);
+}
+
+void Core::RunAllInline(std::span<const HeldTaskPtr> tasks) {
+  while (!tasks.empty()) {
+    const size_t count = std::min(tasks.size(), kInlineBatch);
+    RunInline(tasks.first(count));
+    tasks = tasks.subspan(count);
   }
 }
 
@@ -309,6 +314,35 @@ void Core::OnPutItemsDone(const absl::Status& status) {
     if (!stopping_) Collect(now, actions);
   }
   Perform(actions);
+  CallEnded();
+}
+
+void Core::OnGetDone(const absl::Status& status) {
+  Actions actions;
+  std::vector<HeldTaskPtr> run_inline;
+  const absl::Duration now = Steady();
+  {
+    platform::MutexLock lock(mu_);
+    get_context_ = nullptr;
+    const auto complete = arguments_->OnAnswer(status, get_response_, now);
+    get_response_.Clear();
+    for (const HeldTaskPtr& task : complete) {
+      HeldTaskPtr runs = stopping_ ? nullptr : ledger_->OnArguments(task, now);
+      if (runs != nullptr) run_inline.push_back(std::move(runs));
+    }
+    if (!stopping_ && !status.ok()) {
+      const bool again = std::exchange(outputs_failed_, true);
+      actions.lines.emplace_back(again ? LogLevel::kDebug : LogLevel::kWarn,
+                                 absl::StrCat("outputs at ", options_.outputs_address,
+                                              " did not give arguments yet: ", status.message()));
+    } else if (std::exchange(outputs_failed_, false)) {
+      actions.lines.emplace_back(LogLevel::kInfo, "outputs gives arguments again");
+    }
+    actions.wake_workers = std::min<size_t>(idle_workers_, ledger_->queued());
+    if (!stopping_) Collect(now, actions);
+  }
+  Perform(actions);
+  if (!run_inline.empty()) RunAllInline(run_inline);
   CallEnded();
 }
 

@@ -1,8 +1,10 @@
 #ifndef KANTOKU_SERVICES_EXECUTOR_RUNTIME_HANDLER_H_
 #define KANTOKU_SERVICES_EXECUTOR_RUNTIME_HANDLER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -35,6 +37,20 @@ enum class StopCause : uint8_t {
 
 using platform::LogLevel;
 
+// How a task ended whose result is an argument.
+enum class ArgumentStatus : uint8_t { kSucceeded, kFailed, kCancelled };
+
+// The result of a task that this one depends on.
+struct TaskArgument {
+  platform::TaskId task_id;
+  ArgumentStatus status =
+      ArgumentStatus::kSucceeded;  // Another only where the task wants to run then.
+  std::string data;                // Empty unless it succeeded.
+  std::string content_type;
+  std::string reason;  // Of its failure, or of what cancelled it.
+  std::string message;
+};
+
 // What a handler knows of the task it runs, and what it may say while it runs.
 //
 // Thread-safe. Valid until the handler returns.
@@ -52,6 +68,10 @@ class Context {
   virtual const std::string& type() const = 0;
   virtual const std::string& payload() const = 0;
   virtual const std::string& content_type() const = 0;
+  // Results of the dependencies that were marked as arguments, in their order; 64 MiB at most.
+  virtual std::span<const TaskArgument> arguments() const = 0;
+  // One of them, which must be there.
+  const TaskArgument& Argument(size_t index) const { return arguments()[index]; }
   // Of the task's tree; the task itself where it is in none. What the handler spawns goes below it:
   // kantoku::ChildOf(task_id, root_id).
   virtual const platform::TaskId& root_id() const = 0;

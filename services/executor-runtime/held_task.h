@@ -9,6 +9,7 @@
 #include <stop_token>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "services/executor-runtime/handler.h"
@@ -36,6 +37,7 @@ struct Registration {
 };
 
 enum class Phase : uint8_t {
+  kFetching,   // Received; its arguments are on their way.
   kQueued,     // Received; the handler has not begun.
   kStarting,   // About to begin, as soon as Inputs has confirmed that it may.
   kRunning,    // The handler runs.
@@ -46,8 +48,8 @@ enum class Phase : uint8_t {
 
 // Whether a handler, or Outputs, is still to do something.
 inline bool IsWork(Phase phase) {
-  return phase == Phase::kQueued || phase == Phase::kStarting || phase == Phase::kRunning ||
-         phase == Phase::kPutting;
+  return phase == Phase::kFetching || phase == Phase::kQueued || phase == Phase::kStarting ||
+         phase == Phase::kRunning || phase == Phase::kPutting;
 }
 
 // How a task is handed back. `kind` is a NackKind.
@@ -66,6 +68,7 @@ struct HeldTask {
   std::string type;
   std::string payload;
   std::string content_type;
+  std::vector<TaskArgument> arguments;
   const Registration* registration = nullptr;
   bool confirm_start = false;  // The handler begins at most once: Inputs confirms that it may.
   absl::Duration timeout = absl::InfiniteDuration();
@@ -85,6 +88,10 @@ struct HeldTask {
   bool paused = false;                                 // The handler is held back.
   uint32_t control_number = 0;                         // Of what was told last of pauses.
   bool state_pending = false;
+
+  std::vector<std::string> grants;  // To read the arguments, until they are there.
+  size_t arguments_missing = 0;
+  size_t argument_bytes = 0;
 
   Phase phase = Phase::kQueued;
   bool dropped = false;  // No longer ours: whatever its handler returns is forgotten.

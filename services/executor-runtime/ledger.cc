@@ -46,6 +46,13 @@ HandBack OfFailure(const absl::Status& status) {
           std::move(reason), std::string(platform::ToStd(status.message()))};
 }
 
+// What the handler would have read.
+void Forget(HeldTask& task) {
+  task.payload = {};
+  task.arguments = {};
+  task.grants = {};
+}
+
 // Why a result cannot be sent; OK when it can.
 absl::Status Sendable(const Result& result) {
   if (result.data.size() > kMaxResultBytes) {
@@ -88,14 +95,12 @@ HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* re
   const bool exceeds = working_ >= max_held_ || tasks_.size() >= size_t{max_held_} * 8 + 1024;
   tasks_.emplace(task->key, task);
   ++working_;
-  if (registration != nullptr && registration->run_inline && !draining_ && !exceeds) {
-    if (task->confirm_start) {
-      AskToStart(task);
-      return nullptr;
-    }
-    MarkRunning(task, now);
-    return task;
+  const bool fits = registration != nullptr && !draining_ && !exceeds;
+  if (fits && dispatch.arguments_size() > 0) {
+    StartFetching(task, dispatch);
+    return nullptr;
   }
+  if (fits) return Enqueue(task, now);
   queue_.push_back(task);
   if (draining_) {
     Return(task, Returned("DRAINING", "the executor stops"));
@@ -106,6 +111,41 @@ HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* re
     Return(task, Returned("NO_HANDLER", "no handler for type " + task->type));
   }
   return nullptr;
+}
+
+HeldTaskPtr Ledger::Enqueue(const HeldTaskPtr& task, absl::Duration now) {
+  task->phase = Phase::kQueued;
+  if (!task->registration->run_inline) {
+    queue_.push_back(task);
+    return nullptr;
+  }
+  if (task->confirm_start) {
+    AskToStart(task);
+    return nullptr;
+  }
+  MarkRunning(task, now);
+  return task;
+}
+
+void Ledger::StartFetching(const HeldTaskPtr& task, inputspb::Dispatch& dispatch) {
+  task->phase = Phase::kFetching;
+  for (inputspb::Argument& argument : *dispatch.mutable_arguments()) {
+    const auto id = platform::TaskId::FromBytes(argument.task_id());
+    task->arguments.emplace_back().task_id = id.ok() ? *id : platform::TaskId();
+    task->grants.push_back(std::move(*argument.mutable_read_grant()));
+  }
+  task->arguments_missing = task->arguments.size();
+  fetches_.push_back(task);
+}
+
+HeldTaskPtr Ledger::OnArguments(const HeldTaskPtr& task, absl::Duration now) {
+  if (task->dropped || task->phase != Phase::kFetching) return nullptr;
+  task->grants = {};
+  return Enqueue(task, now);
+}
+
+void Ledger::ReturnFetch(const HeldTaskPtr& task, const HandBack& how) {
+  if (!task->dropped && task->phase == Phase::kFetching) Return(task, how);
 }
 
 HeldTaskPtr Ledger::OnStartConfirmed(std::string_view task_id, uint32_t dispatch,
@@ -151,7 +191,8 @@ void Ledger::OnControl(const inputspb::HandlerControl& control, absl::Duration n
 }
 
 void Ledger::OnStopControl(const HeldTaskPtr& task, StopCause cause) {
-  if (task->phase == Phase::kQueued || task->phase == Phase::kStarting) {
+  if (task->phase == Phase::kFetching || task->phase == Phase::kQueued ||
+      task->phase == Phase::kStarting) {
     Return(task, {inputspb::NACK_KIND_CANCELLED, "CANCELLED", "cancelled before it began"});
   } else if (task->phase == Phase::kRunning) {
     task->cancelled = true;
@@ -162,11 +203,11 @@ void Ledger::OnStopControl(const HeldTaskPtr& task, StopCause cause) {
 // Whatever was told before counts no more. What is told again is said again.
 void Ledger::OnPauseControl(const HeldTaskPtr& task, const inputspb::HandlerControl& control,
                             absl::Duration now) {
-  if (task->phase == Phase::kQueued && control.action() == inputspb::HANDLER_ACTION_PAUSE) {
+  const bool waits = task->phase == Phase::kFetching || task->phase == Phase::kQueued;
+  if (waits && control.action() == inputspb::HANDLER_ACTION_PAUSE) {
     return Return(task, Returned("PAUSED", "paused before it began"));
   }
-  const bool pausable = task->phase == Phase::kQueued || task->phase == Phase::kStarting ||
-                        task->phase == Phase::kRunning;
+  const bool pausable = waits || task->phase == Phase::kStarting || task->phase == Phase::kRunning;
   if (!pausable) return;
   task->control_number = control.number();
   task->pause_wanted = control.action() != inputspb::HANDLER_ACTION_RESUME;
@@ -255,6 +296,7 @@ bool Ledger::End(const HeldTaskPtr& task, absl::Duration now,
   // What was abandoned has another phase; what was taken away is dropped.
   if (task->dropped || task->phase != Phase::kRunning) return false;
   task->payload = {};
+  task->arguments = {};
   if (!task->failure.has_value()) task->failure = Judge(*task, now, result);
   if (task->failure.has_value()) {
     Return(task, *task->failure);
@@ -356,6 +398,9 @@ void Ledger::Drain() {
   for (const HeldTaskPtr& task : Queued()) {
     Return(task, Returned("DRAINING", "the executor stops"));
   }
+  for (const HeldTaskPtr& task : In(Phase::kFetching)) {
+    Return(task, Returned("DRAINING", "the executor stops"));
+  }
   for (const HeldTaskPtr& task : running_) {
     if (task->paused) Stop(*task, StopCause::kDraining);  // It would never finish.
   }
@@ -369,7 +414,8 @@ void Ledger::OnLost() {
   if (KANTOKU_PLANTED("handlers go on past the grace")) return;
   StopHandlers(StopCause::kLost);
   for (const HeldTaskPtr& task : Queued()) Drop(task);
-  for (const HeldTaskPtr& task : Starting()) Drop(task);
+  for (const HeldTaskPtr& task : In(Phase::kFetching)) Drop(task);
+  for (const HeldTaskPtr& task : In(Phase::kStarting)) Drop(task);
 }
 
 void Ledger::Abandon() {
@@ -377,7 +423,7 @@ void Ledger::Abandon() {
     Stop(*task, StopCause::kRevoked);
     Return(task, Returned("DRAINING", "the executor stops and its handler does not"));
   }
-  for (const HeldTaskPtr& task : Starting()) {
+  for (const HeldTaskPtr& task : In(Phase::kStarting)) {
     Return(task, Returned("DRAINING", "the executor stops and its start was not confirmed"));
   }
   for (const HeldTaskPtr& task : InOrder()) {
@@ -432,8 +478,8 @@ void Ledger::Stop(HeldTask& task, StopCause cause) {
 
 void Ledger::Drop(const HeldTaskPtr& task) {
   if (task->phase == Phase::kRunning) Stop(*task, StopCause::kRevoked);
-  // A handler that runs still reads the payload.
-  if (!task->has_begun) task->payload = {};
+  // A handler that runs still reads payload and arguments.
+  if (!task->has_begun) Forget(*task);
   LeaveWork(task);
   task->dropped = true;
   tasks_.erase(task->key);
@@ -441,7 +487,7 @@ void Ledger::Drop(const HeldTaskPtr& task) {
 }
 
 void Ledger::Return(const HeldTaskPtr& task, const HandBack& how) {
-  if (!task->has_begun) task->payload = {};
+  if (!task->has_begun) Forget(*task);
   LeaveWork(task);
   task->phase = Phase::kReturning;
   task->hand_back = {how.kind, CutUtf8(how.reason, kMaxReason), CutUtf8(how.message, kMaxMessage)};
@@ -465,10 +511,10 @@ std::vector<HeldTaskPtr> Ledger::Queued() const {
   return queued;
 }
 
-std::vector<HeldTaskPtr> Ledger::Starting() const {
-  std::vector<HeldTaskPtr> starting = InOrder();
-  std::erase_if(starting, [](const HeldTaskPtr& task) { return task->phase != Phase::kStarting; });
-  return starting;
+std::vector<HeldTaskPtr> Ledger::In(Phase phase) const {
+  std::vector<HeldTaskPtr> tasks = InOrder();
+  std::erase_if(tasks, [phase](const HeldTaskPtr& task) { return task->phase != phase; });
+  return tasks;
 }
 
 std::vector<HeldTaskPtr> Ledger::InOrder() const {

@@ -25,7 +25,8 @@ namespace kantoku::executor {
 //   queued ──Begin──▸ running ──End──▸ putting ──OnReceipt──▸ acking ──confirmed──▸ gone
 //      └─────────────────┴───────────────┴──▸ returning ──a later ping is answered──▸ gone
 //
-// Where the start is to be confirmed, Begin leads to starting, and OnStartConfirmed to running.
+// Where the start is to be confirmed, Begin leads to starting, and OnStartConfirmed to running. A
+// task with arguments is fetching before it is queued, until OnArguments.
 //
 // Whatever is taken away (revoked, refused, omitted after a loss) is gone at once; a handler that
 // still runs is asked to stop, and what it returns is forgotten.
@@ -40,8 +41,8 @@ class Ledger {
   // ---- From Inputs ----
 
   // Takes a dispatch in: into the queue, or, when its handler runs inline, as one that runs from
-  // now on and is returned, unless its start is to be confirmed. Hands it back when it exceeds the
-  // credit or has no handler
+  // now on and is returned, unless its start is to be confirmed or it has arguments: those are to
+  // be fetched first (TakeFetches). Hands it back when it exceeds the credit or has no handler
   // (`registration` null).
   HeldTaskPtr Receive(inputs::v1::Dispatch& dispatch, const Registration* registration,
                       absl::Duration now);
@@ -82,6 +83,12 @@ class Ledger {
 
   // ---- From Outputs ----
 
+  // Tasks whose arguments are to be fetched.
+  std::vector<HeldTaskPtr> TakeFetches() { return std::exchange(fetches_, {}); }
+  // It has all its arguments. Returned when it runs inline, from now on.
+  HeldTaskPtr OnArguments(const HeldTaskPtr& task, absl::Duration now);
+  // It does not get its arguments.
+  void ReturnFetch(const HeldTaskPtr& task, const HandBack& how);
   void OnReceipt(const HeldTaskPtr& task, std::string receipt);
   // The result was not accepted.
   void ReturnPut(const HeldTaskPtr& task, const HandBack& how);
@@ -157,6 +164,10 @@ class Ledger {
   void LeaveWork(const HeldTaskPtr& task);
   void MarkRunning(const HeldTaskPtr& task, absl::Duration now);
   void AskToStart(const HeldTaskPtr& task);
+  // Into the queue, or, when its handler runs inline, on its way to run; then it is returned if it
+  // runs already.
+  HeldTaskPtr Enqueue(const HeldTaskPtr& task, absl::Duration now);
+  void StartFetching(const HeldTaskPtr& task, inputs::v1::Dispatch& dispatch);
   void OnStopControl(const HeldTaskPtr& task, StopCause cause);
   void OnPauseControl(const HeldTaskPtr& task, const inputs::v1::HandlerControl& control,
                       absl::Duration now);
@@ -172,7 +183,8 @@ class Ledger {
   std::vector<HeldTaskPtr> Queued() const;
   // By task and dispatch, so that equal histories say equal things.
   std::vector<HeldTaskPtr> InOrder() const;
-  std::vector<HeldTaskPtr> Starting() const;
+  // Those in this phase, in order.
+  std::vector<HeldTaskPtr> In(Phase phase) const;
   void PresentAgain();
   bool FillStarts(InputsRequest& request);
   bool FillAcks(InputsRequest& request);
@@ -196,6 +208,7 @@ class Ledger {
   bool credit_pending_ = false;
   std::vector<Presented> presented_;  // In the last hello.
 
+  std::vector<HeldTaskPtr> fetches_;
   std::deque<HeldTaskPtr> starts_;
   std::deque<HeldTaskPtr> acks_;
   std::deque<HeldTaskPtr> nacks_;

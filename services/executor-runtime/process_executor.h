@@ -34,7 +34,8 @@ struct ProcessOptions {
 // standard output is the result, its standard error goes to the log line by line. With
 // `lines_are_items` each line of its standard output is an item, without the end of the line, and
 // has `content_type`; a command that is faster than Outputs waits in its writing. It is told of the
-// task by KANTOKU_TASK_ID, KANTOKU_TASK_TYPE, KANTOKU_DISPATCH and KANTOKU_ATTEMPT.
+// task by KANTOKU_TASK_ID, KANTOKU_TASK_TYPE, KANTOKU_DISPATCH and KANTOKU_ATTEMPT. Where the task
+// has arguments, KANTOKU_ARGUMENTS is a directory with one file for each; see argument_files.h.
 //
 // It succeeds by exiting with 0. Failures: EXIT_STATUS (final for `final_exit_codes`; the message
 // ends with the last lines of standard error), KILLED_BY_SIGNAL, TIME_LIMIT, OUTPUT_TOO_LARGE

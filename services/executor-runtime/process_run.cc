@@ -114,6 +114,11 @@ absl::StatusOr<Result> ProcessRun::Run(const std::string& program) {
 
 absl::Status ProcessRun::Start(const std::string& program) {
   KANTOKU_ASSIGN_OR_RETURN(const File input, InputFile(context_.payload()));
+  std::vector<std::string> environment = EnvironmentOf(options_, context_);
+  if (!context_.arguments().empty()) {
+    KANTOKU_ASSIGN_OR_RETURN(arguments_, ArgumentFiles::Make(context_.arguments()));
+    environment.push_back("KANTOKU_ARGUMENTS=" + arguments_->directory());
+  }
   File child_output;
   File child_errors;
   KANTOKU_RETURN_IF_ERROR(MakePipe(output_, child_output));
@@ -124,15 +129,14 @@ absl::Status ProcessRun::Start(const std::string& program) {
     platform::MutexLock lock(mu_);
     limit_at_ = Steady() + options_.time_limit;
   }
-  KANTOKU_ASSIGN_OR_RETURN(process_,
-                           ChildProcess::Start({.program = program,
-                                                .arguments = options_.command,
-                                                .environment = EnvironmentOf(options_, context_),
-                                                .directory = options_.directory,
-                                                .memory_limit = options_.memory_limit,
-                                                .standard_input = input.get(),
-                                                .standard_output = child_output.get(),
-                                                .standard_error = child_errors.get()}));
+  KANTOKU_ASSIGN_OR_RETURN(process_, ChildProcess::Start({.program = program,
+                                                          .arguments = options_.command,
+                                                          .environment = std::move(environment),
+                                                          .directory = options_.directory,
+                                                          .memory_limit = options_.memory_limit,
+                                                          .standard_input = input.get(),
+                                                          .standard_output = child_output.get(),
+                                                          .standard_error = child_errors.get()}));
   return absl::OkStatus();
 }
 

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/executor-runtime/argument_files.h"
 #include "services/executor-runtime/child_process.h"
 #include "services/executor-runtime/process_executor.h"
 #include "services/platform/mutex.h"
@@ -53,6 +54,7 @@ class ProcessRun {
 
   const ProcessOptions& options_;
   Context& context_;
+  std::optional<ArgumentFiles> arguments_;
   std::unique_ptr<ChildProcess> process_;
   File output_;
   File errors_;

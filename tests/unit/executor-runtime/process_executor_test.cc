@@ -9,8 +9,10 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <future>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,6 +38,7 @@ class FakeContext final : public Context {
   const std::string& type() const override { return type_; }
   const std::string& payload() const override { return payload_; }
   const std::string& content_type() const override { return type_; }
+  std::span<const TaskArgument> arguments() const override { return given; }
   absl::Duration time_left() const override { return absl::InfiniteDuration(); }
   StopCause stop_cause() const override { return cause_.load(); }
   std::stop_token stop_token() override { return stop_.get_token(); }
@@ -69,6 +72,8 @@ class FakeContext final : public Context {
     lines_.emplace_back(line);
     changed_.SignalAll();
   }
+
+  std::vector<TaskArgument> given;
 
   // Waits until the command runs.
   void Hold(bool hold) {
@@ -153,6 +158,23 @@ TEST_CASE("Megabytes pass in both directions, whatever the bytes") {
   std::string payload(3 << 20, '\0');
   for (size_t i = 0; i < payload.size(); ++i) payload[i] = static_cast<char>(i * 7 + i / 251);
   CHECK(Run("cat", payload)->data == payload);
+}
+
+TEST_CASE("A command finds its arguments in files, which go with it") {
+  FakeContext context;
+  context.given = {{.data = "first\n", .content_type = "text/plain"},
+                   {.status = ArgumentStatus::kFailed, .reason = "TIMEOUT", .message = "too long"}};
+  const auto result =
+      Run(Shell("cd $KANTOKU_ARGUMENTS; ls; cat 0 1 0.status 1.status; pwd"), context);
+  REQUIRE(result.ok());
+  const std::string expected =
+      "0\n0.status\n1\n1.status\nfirst\nsucceeded\nfailed\nTIMEOUT\ntoo long\n";
+  REQUIRE(result->data.starts_with(expected));
+  const std::string directory =
+      result->data.substr(expected.size(), result->data.size() - expected.size() - 1);
+  CHECK(directory.starts_with("/"));
+  CHECK_FALSE(std::filesystem::exists(directory));
+  CHECK(Run("echo ${KANTOKU_ARGUMENTS-none}")->data == "none\n");
 }
 
 TEST_CASE("A command that does not read its input succeeds") {
