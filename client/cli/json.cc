@@ -50,6 +50,7 @@ Json ToJson(const TaskInfo& info) {
           {"state", Word(ToString(info.state))},
           {"wait_cause", TextOrNull(ToString(info.wait_cause))},
           {"wait_detail", TextOrNull(info.wait_detail)},
+          {"open_dependencies", info.open_dependencies},
           {"placement", info.placement.has_value() ? PlacementJson(*info.placement) : Json()},
           {"reference", TextOrNull(info.reference)},
           {"priority", info.priority},

@@ -17,6 +17,12 @@ const std::map<std::string, EffectClass> kEffects = {
     {"once", EffectClass::kOnce},
 };
 
+const std::map<std::string, OnFailure> kOnFailure = {
+    {"fail", OnFailure::kFail},
+    {"skip", OnFailure::kSkip},
+    {"run", OnFailure::kRun},
+};
+
 class SpawnCommand final : public Command {
  public:
   std::string name() const override { return "spawn"; }
@@ -57,6 +63,20 @@ class SpawnCommand final : public Command {
         ->type_name("APP");
     app.add_option("--on-owner", placement_.owner, "Only on executors of this owner")
         ->type_name("OWNER");
+    app.add_option("--after", after_, "Not before these tasks have ended: ids, also with commas")
+        ->type_name("ID")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    app.add_option("--argument", arguments_,
+                   "As --after, and what runs it gets their results, in this order")
+        ->type_name("ID")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    app.add_option("--on-failure", on_failure_,
+                   "What becomes of it when one of them fails: it fails, too (the default), is "
+                   "cancelled, or runs all the same")
+        ->type_name("fail|skip|run")
+        ->check(CLI::IsMember(kOnFailure).description(""));
     app.add_flag("--no-parent", no_parent_,
                  "In a command of an executor: not a child of that command's task");
     auto* await = app.add_flag("--await", await_,
@@ -118,7 +138,22 @@ class SpawnCommand final : public Command {
     }
     if (!effect_.empty()) task.With(Effect(kEffects.at(effect_)));
     if (placement_ != PlacementPolicy()) task.With(Placement(placement_));
+    if (absl::Status added = AddDependencies(task); !added.ok()) return added;
     return task;
+  }
+
+  absl::Status AddDependencies(Task& task) const {
+    if (!on_failure_.empty() && after_.empty() && arguments_.empty()) {
+      return absl::InvalidArgumentError("--on-failure goes with --after or --argument");
+    }
+    const OnFailure way = on_failure_.empty() ? OnFailure::kFail : kOnFailure.at(on_failure_);
+    const auto after = ParseIds(after_);
+    if (!after.ok()) return after.status();
+    const auto arguments = ParseIds(arguments_);
+    if (!arguments.ok()) return arguments.status();
+    for (const TaskId& id : *after) task.With(DependsOn(id, way));
+    for (const TaskId& id : *arguments) task.With(Argument(id, way));
+    return absl::OkStatus();
   }
 
   std::string type_;
@@ -132,6 +167,9 @@ class SpawnCommand final : public Command {
   std::optional<uint32_t> attempts_;
   std::vector<std::string> no_retry_;
   std::string effect_;
+  std::vector<std::string> after_;
+  std::vector<std::string> arguments_;
+  std::string on_failure_;
   bool no_parent_ = false;
   PlacementPolicy placement_;
   bool await_ = false;

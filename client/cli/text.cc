@@ -105,6 +105,8 @@ std::string_view WaitText(WaitCause cause) {
       return "an executor that fits";
     case WaitCause::kPaused:
       return "somebody to resume it";
+    case WaitCause::kDependency:
+      return "tasks that it depends on";
   }
   return "";
 }

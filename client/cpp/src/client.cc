@@ -1,10 +1,12 @@
 #include "kantoku/client.h"
 
+#include <functional>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/answer.h"
+#include "client/cpp/src/batch_indexes.h"
 #include "client/cpp/src/call_set.h"
 #include "client/cpp/src/grpc_connection.h"
 #include "client/cpp/src/spawn_pipeline.h"
@@ -49,6 +51,13 @@ struct SpawnBatchState {
     std::exchange(done, nullptr)(std::move(results));
   }
 };
+
+// What SettleIndexes needs to know of a spec.
+void ForEachIndex(TaskSpec& spec, const std::function<size_t(size_t)>& visit) {
+  for (Dependency& dependency : spec.dependencies) {
+    if (dependency.index.has_value()) dependency.index = visit(*dependency.index);
+  }
+}
 
 // The one answer to a request of one item.
 template <typename T>
@@ -134,12 +143,27 @@ void Client::SpawnBatchAsync(std::vector<Task> tasks, CallOptions options,
   state->pipelines.reserve(tasks.size());
   Connection::SpawnRequest request{.namespace_name = options_.namespace_name,
                                    .timeout = options.timeout};
-  request.specs.reserve(tasks.size());
   const absl::Time now = connection->Now();
+  std::vector<absl::StatusOr<TaskSpec>> specs;
+  specs.reserve(tasks.size());
   for (Task& task : tasks) {
     auto& pipeline = state->pipelines.emplace_back(
         SpawnPipeline::Prepare(std::move(task), options_.plugins, now));
-    if (pipeline.ok()) request.specs.push_back(pipeline->TakeSpec());
+    if (pipeline.ok()) {
+      specs.emplace_back(pipeline->TakeSpec());
+    } else {
+      specs.emplace_back(pipeline.status());
+    }
+  }
+  internal::SettleIndexes(specs, ForEachIndex);
+  request.specs.reserve(specs.size());
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (specs[i].ok()) {
+      request.specs.push_back(*std::move(specs[i]));
+    } else if (state->pipelines[i].ok()) {
+      state->pipelines[i]->Scheduled(specs[i].status());  // For another task of the batch.
+      state->pipelines[i] = specs[i].status();
+    }
   }
   if (request.specs.empty()) return state->Finish({});
   connection->Spawn(std::move(request),

@@ -88,6 +88,30 @@ absl::Status SetPlacement(PlacementPolicy from, taskpb::Placement& to) {
   return absl::OkStatus();
 }
 
+absl::Status SetDependency(const Dependency& from, taskpb::Dependency& to) {
+  if (!from.task.empty()) to.set_task_id(from.task.bytes().data(), TaskId::kSize);
+  if (from.index.has_value()) {
+    if (*from.index > UINT32_MAX) {
+      return platform::Error(absl::StatusCode::kInvalidArgument, "DEPENDENCY_INDEX",
+                             absl::StrCat("dependencies.index: ", *from.index, " is none"));
+    }
+    to.set_index(static_cast<uint32_t>(*from.index));
+  }
+  switch (from.on_failure) {
+    case OnFailure::kFail:
+      to.set_on_failure(taskpb::ON_FAILURE_FAIL);
+      break;
+    case OnFailure::kSkip:
+      to.set_on_failure(taskpb::ON_FAILURE_SKIP);
+      break;
+    case OnFailure::kRun:
+      to.set_on_failure(taskpb::ON_FAILURE_RUN);
+      break;
+  }
+  to.set_argument(from.argument);
+  return absl::OkStatus();
+}
+
 PlacementPolicy ToPlacement(const taskpb::Placement& from) {
   return {.selector = from.selector(),
           .executor = from.executor(),
@@ -122,13 +146,16 @@ WaitCause ToCause(taskpb::WaitCause cause) {
       return WaitCause::kPlacementUnmatched;
     case taskpb::WAIT_CAUSE_PAUSED:
       return WaitCause::kPaused;
+    case taskpb::WAIT_CAUSE_DEPENDENCY:
+      return WaitCause::kDependency;
     default:
       return WaitCause::kNone;
   }
 }
 
-constexpr std::array<std::pair<TaskState, taskpb::TaskState>, 14> kStates = {{
+constexpr std::array<std::pair<TaskState, taskpb::TaskState>, 15> kStates = {{
     {TaskState::kUnknown, taskpb::TASK_STATE_UNSPECIFIED},
+    {TaskState::kBlocked, taskpb::TASK_STATE_BLOCKED},
     {TaskState::kScheduled, taskpb::TASK_STATE_SCHEDULED},
     {TaskState::kReady, taskpb::TASK_STATE_READY},
     {TaskState::kLeased, taskpb::TASK_STATE_LEASED},
@@ -197,6 +224,9 @@ absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
   }
   if (!spec.parent.empty()) proto.set_parent_id(spec.parent.bytes().data(), TaskId::kSize);
   if (!spec.root.empty()) proto.set_root_id(spec.root.bytes().data(), TaskId::kSize);
+  for (const Dependency& dependency : spec.dependencies) {
+    KANTOKU_RETURN_IF_ERROR(SetDependency(dependency, *proto.add_dependencies()));
+  }
   return proto;
 }
 
@@ -268,6 +298,7 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   if (from.has_placement()) info.placement = ToPlacement(from.placement());
   if (auto parent = TaskId::FromBytes(from.parent_id()); parent.ok()) info.parent = *parent;
   if (auto root = TaskId::FromBytes(from.root_id()); root.ok()) info.root = *root;
+  info.open_dependencies = from.open_dependencies();
   return info;
 }
 

@@ -121,6 +121,7 @@ std::vector<TaskSpec> FakeKantoku::Server::spawned() {
 
 void FakeKantoku::Server::Spawn(SpawnRequest request, SpawnDone done) {
   std::vector<absl::StatusOr<SpawnedTask>> results;
+  Answers answers;
   {
     platform::MutexLock lock(mutex_);
     absl::Status failure;
@@ -128,12 +129,106 @@ void FakeKantoku::Server::Spawn(SpawnRequest request, SpawnDone done) {
       failure = std::move(spawn_failures_.front());
       spawn_failures_.pop_front();
     }
-    for (TaskSpec& spec : request.specs) {
-      results.push_back(failure.ok() ? Accept(request.namespace_name, std::move(spec)) : failure);
+    if (failure.ok()) {
+      results = AcceptAll(request.namespace_name, std::move(request.specs));
+      GiveUpBlocked(answers);
+    } else {
+      results.assign(request.specs.size(), failure);
     }
   }
+  Tell(std::move(answers));
   done(std::move(results));
   RunDue();
+}
+
+std::vector<absl::StatusOr<SpawnedTask>> FakeKantoku::Server::AcceptAll(
+    const std::string& namespace_name, std::vector<TaskSpec> specs) {
+  const auto refuse = [](absl::StatusCode code, std::string_view reason, std::string_view why) {
+    return platform::Error(code, reason, why);
+  };
+  std::vector<std::optional<absl::StatusOr<SpawnedTask>>> results(specs.size());
+  // Whether it can be decided now; then its dependencies have ids, or it is refused.
+  const auto decide = [&](size_t i) {
+    for (Dependency& dependency : specs[i].dependencies) {
+      if (!dependency.index.has_value()) continue;
+      const size_t index = *dependency.index;
+      if (index >= specs.size() || index == i) {
+        results[i] = refuse(absl::StatusCode::kInvalidArgument, "DEPENDENCY_INDEX",
+                            absl::StrCat("dependencies.index: ", index, " is none"));
+        return true;
+      }
+      if (!results[index].has_value()) return false;
+      if (!results[index]->ok()) {
+        results[i] = refuse(absl::StatusCode::kFailedPrecondition, "DEPENDENCY_REFUSED",
+                            "dependencies: a task of the batch that it depends on is refused");
+        return true;
+      }
+    }
+    for (Dependency& dependency : specs[i].dependencies) {
+      if (!dependency.index.has_value()) continue;
+      dependency.task = (*results[*dependency.index])->id;
+      dependency.index.reset();
+    }
+    results[i] = Accept(namespace_name, std::move(specs[i]));
+    return true;
+  };
+  for (bool again = true; std::exchange(again, false);) {
+    for (size_t i = 0; i < specs.size(); ++i) {
+      if (!results[i].has_value() && decide(i)) again = true;
+    }
+  }
+  std::vector<absl::StatusOr<SpawnedTask>> all;
+  for (auto& result : results) {
+    all.push_back(result.has_value()
+                      ? *std::move(result)
+                      : refuse(absl::StatusCode::kInvalidArgument, "DEPENDENCY_CYCLE",
+                               "dependencies: tasks of the batch would wait for each other"));
+  }
+  return all;
+}
+
+absl::Status FakeKantoku::Server::CheckDependencies(const std::string& namespace_name,
+                                                    const TaskSpec& spec) {
+  for (const Dependency& dependency : spec.dependencies) {
+    const Record* const record = Find(dependency.task);
+    if (record != nullptr && record->info.namespace_name == namespace_name) continue;
+    return platform::Error(
+        absl::StatusCode::kFailedPrecondition, "DEPENDENCY_UNKNOWN",
+        absl::StrCat("dependencies: there is no task ", dependency.task.ToString()));
+  }
+  return absl::OkStatus();
+}
+
+uint32_t FakeKantoku::Server::OpenOf(const Record& record) const {
+  uint32_t open = 0;
+  for (const Dependency& dependency : record.spec.dependencies) {
+    if (!Find(dependency.task)->output.has_value()) ++open;
+  }
+  return open;
+}
+
+void FakeKantoku::Server::GiveUpBlocked(Answers& answers) {
+  for (bool again = true; std::exchange(again, false);) {
+    for (const auto& record : records_) {
+      if (record->running || record->output.has_value()) continue;
+      for (const Dependency& dependency : record->spec.dependencies) {
+        const auto& output = Find(dependency.task)->output;
+        if (!output.has_value() || output->status == OutputStatus::kSucceeded ||
+            dependency.on_failure == OnFailure::kRun) {
+          continue;
+        }
+        const bool skip = dependency.on_failure == OnFailure::kSkip;
+        const TaskError error{.reason = skip ? "SKIPPED" : "DEPENDENCY_FAILED",
+                              .message = absl::StrCat("depends on ", dependency.task.ToString())};
+        record->info.last_error = error;
+        Finish(*record,
+               {.status = skip ? OutputStatus::kCancelled : OutputStatus::kFailed, .error = error},
+               answers);
+        again = true;
+        break;
+      }
+    }
+  }
 }
 
 absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& namespace_name,
@@ -158,6 +253,7 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
     status.SetPayload(internal::kTaskIdPayload, absl::Cord(holder.id.ToString()));
     return status;
   }
+  KANTOKU_RETURN_IF_ERROR(CheckDependencies(namespace_name, spec));
   auto record = std::make_unique<Record>();
   const auto id = platform::TaskId::Make(now_, 0, records_.size() + 1, 0);
   record->info = {.id = TaskId::FromBytes(id.bytes()).value(),
@@ -249,6 +345,10 @@ void FakeKantoku::Server::Control(ControlRequest request, ControlDone done) {
         if (!results.back().ok()) results.back() = TaskState::kSettling;  // The tree lives.
       }
     }
+  }
+  {
+    platform::MutexLock lock(mutex_);
+    GiveUpBlocked(answers);
   }
   Tell(std::move(answers));
   done(std::move(results));
@@ -407,7 +507,7 @@ absl::Time FakeKantoku::Server::Now() {
   return now_;
 }
 
-FakeKantoku::Server::Record* FakeKantoku::Server::Find(const TaskId& id) {
+FakeKantoku::Server::Record* FakeKantoku::Server::Find(const TaskId& id) const {
   const auto found = by_id_.find(id);
   return found == by_id_.end() ? nullptr : found->second;
 }
@@ -415,9 +515,13 @@ FakeKantoku::Server::Record* FakeKantoku::Server::Find(const TaskId& id) {
 TaskInfo FakeKantoku::Server::Describe(const Record& record) const {
   TaskInfo info = record.info;
   if (record.running || record.output.has_value()) return info;
+  info.open_dependencies = OpenOf(record);
   if (record.paused) {
     info.state = TaskState::kPaused;
     info.wait_cause = WaitCause::kPaused;
+  } else if (info.open_dependencies > 0) {
+    info.state = TaskState::kBlocked;
+    info.wait_cause = WaitCause::kDependency;
   } else if (record.due > now_) {
     info.state = TaskState::kScheduled;
     info.wait_cause = info.failed_attempts > 0 ? WaitCause::kBackoff : WaitCause::kDelay;
@@ -462,6 +566,7 @@ void FakeKantoku::Server::RunDue() {
     {
       platform::MutexLock lock(mutex_);
       Settle(*record, std::move(result), answers);
+      GiveUpBlocked(answers);
     }
     Tell(std::move(answers));
   }
@@ -472,7 +577,7 @@ FakeKantoku::Server::Record* FakeKantoku::Server::NextDue() {
   Record* next = nullptr;
   for (const auto& record : records_) {
     if (record->running || record->paused || record->output.has_value()) continue;
-    if (record->due > now_) continue;
+    if (record->due > now_ || OpenOf(*record) > 0) continue;
     if (handlers_.count(record->spec.type) == 0) continue;
     if (next == nullptr || record->spec.priority > next->spec.priority) next = record.get();
   }

@@ -64,7 +64,17 @@ class FakeKantoku::Server final : public Connection {
 
   absl::StatusOr<SpawnedTask> Accept(const std::string& namespace_name, TaskSpec spec)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Record* Find(const TaskId& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of a batch, each behind those that it depends on.
+  std::vector<absl::StatusOr<SpawnedTask>> AcceptAll(const std::string& namespace_name,
+                                                     std::vector<TaskSpec> specs)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckDependencies(const std::string& namespace_name, const TaskSpec& spec)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // How many of its dependencies have not ended.
+  uint32_t OpenOf(const Record& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends those that wait for what has failed.
+  void GiveUpBlocked(Answers& answers) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Record* Find(const TaskId& id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   TaskInfo Describe(const Record& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Say(const Record& record, const std::string& type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

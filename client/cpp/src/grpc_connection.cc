@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/answer.h"
+#include "client/cpp/src/batch_indexes.h"
 #include "client/cpp/src/convert.h"
 #include "client/cpp/src/grpc_event_stream.h"
 #include "client/cpp/src/grpc_item_stream.h"
@@ -122,10 +123,10 @@ std::unique_ptr<GrpcConnection::ByIds<Result>> GrpcConnection::MakeByIds(
                                          *timer_, std::move(send), std::move(ask_again));
 }
 
-std::unique_ptr<GrpcConnection::Spawner> GrpcConnection::MakeSpawner(
-    const std::string& namespace_name) {
-  auto send = [this, namespace_name](std::vector<taskpb::TaskSpec> specs,
-                                     Spawner::BatchDone done) -> std::shared_ptr<Cancellable> {
+GrpcConnection::Spawners GrpcConnection::MakeSpawners(const std::string& namespace_name) {
+  const auto send = [this, namespace_name](
+                        std::vector<taskpb::TaskSpec> specs,
+                        Spawner::BatchDone done) -> std::shared_ptr<Cancellable> {
     inputspb::SpawnRequest request;
     request.set_namespace_(namespace_name);
     request.set_request_id(NewRequestId());
@@ -147,11 +148,75 @@ std::unique_ptr<GrpcConnection::Spawner> GrpcConnection::MakeSpawner(
           done(std::move(results));
         });
   };
-  return std::make_unique<Spawner>(Spawner::Limits{.max_items = kMaxSpawns}, *timer_,
-                                   std::move(send));
+  return {
+      .single = std::make_unique<Spawner>(Spawner::Limits{.max_items = kMaxSpawns}, *timer_, send),
+      .batches = std::make_unique<BatchSpawner>(BatchSpawner::Limits{.max_items = 1}, *timer_,
+                                                SendAlone(send))};
+}
+
+GrpcConnection::BatchSpawner::Send GrpcConnection::SendAlone(Spawner::Send send) {
+  return [send = std::move(send)](std::vector<std::vector<taskpb::TaskSpec>> batches,
+                                  BatchSpawner::BatchDone done) {
+    return send(std::move(batches.front()),
+                [done = std::move(done)](absl::StatusOr<Spawner::Results> results) mutable {
+                  if (!results.ok()) return done(results.status());
+                  BatchSpawner::Results batch;
+                  batch.emplace_back(*std::move(results));
+                  done(std::move(batch));
+                });
+  };
+}
+
+void GrpcConnection::SpawnTogether(SpawnRequest request, SpawnDone done) {
+  const absl::Status namespace_status = CheckText("namespace", request.namespace_name);
+  std::vector<absl::StatusOr<taskpb::TaskSpec>> specs;
+  for (TaskSpec& spec : request.specs) {
+    specs.push_back(namespace_status.ok() ? ToProto(std::move(spec)) : namespace_status);
+  }
+  SettleIndexes(specs, [](taskpb::TaskSpec& spec, auto visit) {
+    for (taskpb::Dependency& dependency : *spec.mutable_dependencies()) {
+      if (!dependency.has_index()) continue;
+      dependency.set_index(static_cast<uint32_t>(visit(dependency.index())));
+    }
+  });
+  std::vector<taskpb::TaskSpec> batch;
+  size_t bytes = 0;
+  for (auto& spec : specs) {
+    if (!spec.ok()) continue;
+    bytes += spec->ByteSizeLong() + kItemOverhead;
+    batch.push_back(*std::move(spec));
+  }
+  std::vector<absl::Status> statuses;
+  for (const auto& spec : specs) statuses.push_back(spec.status());
+  auto answer = [statuses = std::move(statuses),
+                 done = std::move(done)](std::vector<absl::StatusOr<Spawner::Results>> results) {
+    Spawner::Results all;
+    size_t next = 0;
+    for (const absl::Status& status : statuses) {
+      if (!status.ok()) {
+        all.emplace_back(status);
+      } else if (!results[0].ok() || next >= results[0]->size()) {
+        all.emplace_back(results[0].ok() ? absl::InternalError("the server gave too few answers")
+                                         : results[0].status());
+      } else {
+        all.push_back((*results[0])[next++]);
+      }
+    }
+    done(std::move(all));
+  };
+  if (batch.empty()) return answer({Spawner::Results()});
+  BatchSpawner& spawner = *SpawnersOf(request.namespace_name).batches;
+  std::vector<absl::StatusOr<BatchSpawner::Item>> items;
+  items.emplace_back(BatchSpawner::Item{std::move(batch), bytes});
+  spawner.Submit(std::move(items), request.timeout, std::move(answer));
 }
 
 void GrpcConnection::Spawn(SpawnRequest request, SpawnDone done) {
+  const bool together = std::ranges::any_of(request.specs, [](const TaskSpec& spec) {
+    return std::ranges::any_of(spec.dependencies,
+                               [](const Dependency& each) { return each.index.has_value(); });
+  });
+  if (together) return SpawnTogether(std::move(request), std::move(done));
   const absl::Status namespace_status = CheckText("namespace", request.namespace_name);
   std::vector<absl::StatusOr<Spawner::Item>> items;
   items.reserve(request.specs.size());
@@ -164,7 +229,8 @@ void GrpcConnection::Spawn(SpawnRequest request, SpawnDone done) {
     const size_t bytes = proto->ByteSizeLong() + kItemOverhead;
     items.emplace_back(Spawner::Item{*std::move(proto), bytes});
   }
-  SpawnerOf(request.namespace_name).Submit(std::move(items), request.timeout, std::move(done));
+  SpawnersOf(request.namespace_name)
+      .single->Submit(std::move(items), request.timeout, std::move(done));
 }
 
 void GrpcConnection::Await(AwaitRequest request, AwaitDone done) {
@@ -390,11 +456,11 @@ RetryLimits GrpcConnection::Limits(absl::Duration timeout) const {
   return {.retry_for = options_.retry_for, .timeout = timeout};
 }
 
-GrpcConnection::Spawner& GrpcConnection::SpawnerOf(const std::string& namespace_name) {
+GrpcConnection::Spawners& GrpcConnection::SpawnersOf(const std::string& namespace_name) {
   platform::MutexLock lock(mutex_);
-  auto& spawner = spawners_[namespace_name];
-  if (spawner == nullptr) spawner = MakeSpawner(namespace_name);
-  return *spawner;
+  auto& spawners = spawners_[namespace_name];
+  if (spawners == nullptr) spawners = std::make_unique<Spawners>(MakeSpawners(namespace_name));
+  return *spawners;
 }
 
 std::string GrpcConnection::NewRequestId() const {

@@ -55,10 +55,18 @@ class GrpcConnection final : public Connection,
 
  private:
   using Spawner = Gatherer<task::v1::TaskSpec, SpawnedTask>;
+  // Of tasks that depend on each other by their places in the batch, which therefore is one call.
+  using BatchSpawner = Gatherer<std::vector<task::v1::TaskSpec>, Spawner::Results>;
+  struct Spawners {
+    std::unique_ptr<Spawner> single;
+    std::unique_ptr<BatchSpawner> batches;
+  };
   template <typename Result>
   using ByIds = Gatherer<TaskId, Result>;
 
-  std::unique_ptr<Spawner> MakeSpawner(const std::string& namespace_name);
+  Spawners MakeSpawners(const std::string& namespace_name);
+  static BatchSpawner::Send SendAlone(Spawner::Send send);
+  void SpawnTogether(SpawnRequest request, SpawnDone done);
   // A gatherer whose batch of ids is one `Request` through `rpc`, all but the ids like `what`;
   // `convert` reads one result.
   template <typename Request, typename Response, typename Result, typename Rpc, typename Convert>
@@ -69,7 +77,7 @@ class GrpcConnection final : public Connection,
   absl::StatusOr<inputs::v1::ControlExecutorsResponse> ControlInOneCall(
       const ControlExecutorsRequest& request);
   RetryLimits Limits(absl::Duration timeout) const;
-  Spawner& SpawnerOf(const std::string& namespace_name);
+  Spawners& SpawnersOf(const std::string& namespace_name);
   ByIds<TaskState>& ControllerOf(const inputs::v1::ControlRequest& what);
   std::string NewRequestId() const;
 
@@ -88,7 +96,7 @@ class GrpcConnection final : public Connection,
   std::unique_ptr<ByIds<Output>> outputs_now_;
 
   platform::Mutex mutex_;
-  absl::flat_hash_map<std::string, std::unique_ptr<Spawner>> spawners_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, std::unique_ptr<Spawners>> spawners_ ABSL_GUARDED_BY(mutex_);
   // By what they ask for, as it is sent: verb, tree, and an escalation of two figures.
   absl::flat_hash_map<std::string, std::unique_ptr<ByIds<TaskState>>> controllers_
       ABSL_GUARDED_BY(mutex_);

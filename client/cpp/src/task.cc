@@ -77,6 +77,33 @@ Option Placement(const PlacementPolicy& policy) {
   return Set([=](TaskSpec& spec) { spec.placement = policy; });
 }
 
+namespace {
+
+Option Depending(const Dependency& dependency) {
+  return Option::ForSpec([dependency](TaskSpec& spec, absl::Time) {
+    spec.dependencies.push_back(dependency);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace
+
+Option DependsOn(TaskId task, OnFailure on_failure) {
+  return Depending({.task = task, .on_failure = on_failure});
+}
+
+Option DependsOnIndex(size_t index, OnFailure on_failure) {
+  return Depending({.task = {}, .index = index, .on_failure = on_failure});
+}
+
+Option Argument(TaskId task, OnFailure on_failure) {
+  return Depending({.task = task, .on_failure = on_failure, .argument = true});
+}
+
+Option ArgumentIndex(size_t index, OnFailure on_failure) {
+  return Depending({.task = {}, .index = index, .on_failure = on_failure, .argument = true});
+}
+
 Option ChildOf(TaskId parent, TaskId root) {
   return Set([=](TaskSpec& spec) {
     spec.parent = parent;

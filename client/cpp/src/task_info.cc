@@ -6,8 +6,9 @@
 namespace kantoku {
 namespace {
 
-constexpr std::array<std::pair<TaskState, std::string_view>, 14> kStates = {{
+constexpr std::array<std::pair<TaskState, std::string_view>, 15> kStates = {{
     {TaskState::kUnknown, "unknown"},
+    {TaskState::kBlocked, "blocked"},
     {TaskState::kScheduled, "scheduled"},
     {TaskState::kReady, "ready"},
     {TaskState::kLeased, "leased"},
@@ -59,6 +60,8 @@ std::string_view ToString(WaitCause cause) {
       return "placement_unmatched";
     case WaitCause::kPaused:
       return "paused";
+    case WaitCause::kDependency:
+      return "dependency";
   }
   return "";
 }

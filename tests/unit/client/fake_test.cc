@@ -41,6 +41,61 @@ TEST_CASE("A fake's task without a handler waits for that cause, until there is 
   CHECK(output.get()->data == "x");
 }
 
+TEST_CASE("A fake runs a task after those that it depends on") {
+  FakeKantoku fake;
+  std::vector<std::string> order;
+  fake.Handle("note", [&](const TaskSpec& spec) {
+    order.push_back(spec.payload);
+    return spec.payload;
+  });
+  Client kan = fake.Connect();
+  fake.Pause();
+  const auto tasks = kan.SpawnBatch({Task("note", "last").With(DependsOnIndex(2)),
+                                     Task("note", "first"),
+                                     Task("note", "middle").With(ArgumentIndex(1))});
+  const auto later = kan.Spawn(Task("note", "later").With(DependsOn(tasks[0]->id)));
+  CHECK(kan.Get(tasks[0]->id)->state == TaskState::kBlocked);
+  CHECK(kan.Get(tasks[0]->id)->wait_cause == WaitCause::kDependency);
+  CHECK(kan.Get(tasks[0]->id)->open_dependencies == 1);
+  fake.Resume();
+  CHECK(order == std::vector<std::string>{"first", "middle", "last", "later"});
+  CHECK(kan.Await(later->id)->succeeded());
+}
+
+TEST_CASE("A fake's task fails, is skipped or runs when what it depends on fails") {
+  FakeKantoku fake;
+  fake.Handle("echo", Echo());
+  Client kan = fake.Connect();
+  const auto task = kan.Spawn(Task("nobody"));
+  const auto failed = kan.Spawn(Task("echo").With(DependsOn(task->id)));
+  const auto behind = kan.Spawn(Task("echo").With(DependsOn(failed->id)));
+  const auto skipped = kan.Spawn(Task("echo").With(DependsOn(task->id, OnFailure::kSkip)));
+  const auto run = kan.Spawn(Task("echo").With(DependsOn(task->id, OnFailure::kRun)));
+  REQUIRE(kan.Cancel(task->id).ok());
+  CHECK(kan.Await(failed->id)->error.reason == "DEPENDENCY_FAILED");
+  CHECK(kan.Await(behind->id)->error.reason == "DEPENDENCY_FAILED");
+  CHECK(kan.Await(skipped->id)->status == OutputStatus::kCancelled);
+  CHECK(kan.Await(skipped->id)->error.reason == "SKIPPED");
+  CHECK(kan.Await(run->id)->succeeded());
+}
+
+TEST_CASE("A fake refuses what cannot be depended on") {
+  FakeKantoku fake;
+  Client kan = fake.Connect();
+  const auto tasks = kan.SpawnBatch(
+      {Task("t").With(DependsOnIndex(1)), Task("t").With(DependsOnIndex(0)),
+       Task("t").With(DependsOnIndex(3)), Task("").With(), Task("t").With(DependsOnIndex(9)),
+       Task("t").With(DependsOn(*TaskId::Parse("01900000-0000-7000-8000-000000000000")))});
+  const std::vector<std::string> reasons = {"DEPENDENCY_CYCLE",   "DEPENDENCY_CYCLE",
+                                            "DEPENDENCY_REFUSED", "INVALID_TYPE",
+                                            "DEPENDENCY_INDEX",   "DEPENDENCY_UNKNOWN"};
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    CAPTURE(i);
+    CHECK(ReasonOf(tasks[i].status()) == reasons[i]);
+  }
+  CHECK(fake.spawned().empty());
+}
+
 TEST_CASE("A fake waits for not_before, and tells why") {
   FakeKantoku fake;
   fake.Handle("echo", Echo());

@@ -41,6 +41,63 @@ TEST_CASE("A spawn sends type, payload and namespace, and brings back the id") {
   CHECK(requests.Take().namespace_() == "office");
 }
 
+TEST_CASE("A batch whose tasks depend on each other is a call of its own, with its places") {
+  ScriptedServer server;
+  Inbox<SpawnRequest> requests;
+  Inbox<bool> go_on;
+  server.on_spawn = [&](const SpawnRequest& request, SpawnResponse& response) {
+    requests.Put(request);
+    if (request.specs_size() == 1) go_on.Take();
+    return AcceptAll(request, response);
+  };
+  Client kan = server.Connect();
+  auto alone = kan.SpawnAsync(Task("a"));
+  CHECK(requests.Take().specs_size() == 1);
+  auto waits = kan.SpawnAsync(Task("b"));  // Would gather with what comes now.
+  const auto batch = kan.SpawnBatch(
+      {Task("c"), Task("d").With(DependsOnIndex(0), Argument(MakeTaskId(77), OnFailure::kSkip))});
+  CHECK(batch[1]->id == MakeTaskId(2));
+  const SpawnRequest request = requests.Take();
+  REQUIRE(request.specs_size() == 2);
+  const auto& dependencies = request.specs(1).dependencies();
+  REQUIRE(dependencies.size() == 2);
+  CHECK(dependencies[0].index() == 0);
+  CHECK(dependencies[0].on_failure() == task::v1::ON_FAILURE_FAIL);
+  CHECK_FALSE(dependencies[0].argument());
+  CHECK(dependencies[1].task_id() == MakeTaskId(77).bytes());
+  CHECK(dependencies[1].on_failure() == task::v1::ON_FAILURE_SKIP);
+  CHECK(dependencies[1].argument());
+  go_on.Put(true);
+  go_on.Put(true);
+  CHECK(alone.get().ok());
+  CHECK(waits.get().ok());
+}
+
+TEST_CASE("What the client refuses itself takes those along that depend on it, and places move up") {
+  ScriptedServer server;
+  Inbox<SpawnRequest> requests;
+  server.on_spawn = [&](const SpawnRequest& request, SpawnResponse& response) {
+    requests.Put(request);
+    return AcceptAll(request, response);
+  };
+  Client kan = server.Connect();
+  const Option refuse =
+      Option::ForSpec([](TaskSpec&, absl::Time) { return absl::AbortedError("no"); });
+  const auto batch = kan.SpawnBatch({Task("a").With(refuse), Task("b").With(DependsOnIndex(0)),
+                                     Task("\xFF"), Task("c").With(DependsOnIndex(2)), Task("d"),
+                                     Task("e").With(DependsOnIndex(4), DependsOnIndex(9))});
+  CHECK(batch[0].status().code() == absl::StatusCode::kAborted);
+  CHECK(ReasonOf(batch[1].status()) == "DEPENDENCY_REFUSED");
+  CHECK(ReasonOf(batch[2].status()) == "INVALID_UTF8");
+  CHECK(ReasonOf(batch[3].status()) == "DEPENDENCY_REFUSED");
+  CHECK(batch[4]->id == MakeTaskId(1));
+  CHECK(batch[5]->id == MakeTaskId(2));
+  const SpawnRequest request = requests.Take();
+  REQUIRE(request.specs_size() == 2);
+  CHECK(request.specs(1).dependencies(0).index() == 0);
+  CHECK(request.specs(1).dependencies(1).index() >= 2);  // Out of range still.
+}
+
 TEST_CASE("A client connects by address, and refuses what is none") {
   ScriptedServer server;
   server.on_spawn = [](const SpawnRequest& request, SpawnResponse& response) {

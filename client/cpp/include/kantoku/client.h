@@ -41,12 +41,13 @@ struct CallOptions {
 //   auto out = kan->Await(task->id);
 //
 // Guarantees: an accepted spawn is durable. Spawns of one client in one namespace arrive in the
-// order of their calls. Calls made at the same time leave together as one RPC, and a single one
-// leaves at once. A call that fails because the server is away or full (UNAVAILABLE,
-// RESOURCE_EXHAUSTED for the whole call) is repeated with growing pauses for `retry_for` or until
-// its timeout; a spawn is repeated under the request id of the first try, so that it happens once.
-// Awaits survive breaks of the connection and restarts of the server. Beyond 500,000 at a time they
-// wait in the client for earlier ones to end.
+// order of their calls, but for batches whose tasks depend on each other by index: each of them is
+// an RPC of its own, and refused with INVALID_ARGUMENT when it does not fit into one. Calls made at
+// the same time leave together as one RPC, and a single one leaves at once. A call that fails
+// because the server is away or full (UNAVAILABLE, RESOURCE_EXHAUSTED for the whole call) is
+// repeated with growing pauses for `retry_for` or until its timeout; a spawn is repeated under the
+// request id of the first try, so that it happens once. Awaits survive breaks of the connection and
+// restarts of the server. Beyond 500,000 at a time they wait in the client for earlier ones to end.
 //
 // Thread-safe. A handle: copies share a connection, which ends with the last of them. Calls still
 // open then are answered CANCELLED, and the destructor of the last handle returns when their

@@ -32,7 +32,7 @@ class Connection {
 
   struct SpawnRequest {
     std::string namespace_name;
-    std::vector<TaskSpec> specs;
+    std::vector<TaskSpec> specs;  // Dependencies by index are places in here.
     absl::Duration timeout = absl::InfiniteDuration();
   };
   using SpawnDone = std::function<void(std::vector<absl::StatusOr<SpawnedTask>>)>;

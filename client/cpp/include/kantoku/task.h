@@ -1,6 +1,7 @@
 #ifndef KANTOKU_TASK_H_
 #define KANTOKU_TASK_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -51,6 +52,23 @@ struct PlacementPolicy {
   bool operator==(const PlacementPolicy&) const = default;
 };
 
+// What becomes of a task when one that it depends on fails or is cancelled.
+enum class OnFailure : uint8_t {
+  kFail,  // It fails, DEPENDENCY_FAILED, without having run. The default.
+  kSkip,  // It is cancelled, SKIPPED, without having run.
+  kRun,   // It runs all the same, once all of them have ended.
+};
+
+// A task that another one waits for.
+struct Dependency {
+  TaskId task;                  // Living or ended; empty: the one at
+  std::optional<size_t> index;  // in the same batch, from 0.
+  OnFailure on_failure = OnFailure::kFail;
+  bool argument = false;  // The handler gets its result.
+
+  bool operator==(const Dependency&) const = default;
+};
+
 // What is asked for. The server checks it; what is absent has the server's default.
 struct TaskSpec {
   std::string type;          // What is to be run: 1 to 255 letters, digits and `. _ - / :`.
@@ -66,6 +84,7 @@ struct TaskSpec {
   std::optional<PlacementPolicy> placement;        // Which executors may get it; all.
   TaskId parent;  // The task whose handler spawns this one; empty: none.
   TaskId root;    // Of the parent's tree; needed where the parent may have ended.
+  std::vector<Dependency> dependencies;  // What has to end before it runs; 10,000 at most.
 
   bool operator==(const TaskSpec&) const = default;
 };
@@ -140,6 +159,17 @@ Option Placement(const PlacementPolicy& policy);
 // context tells it. The server refuses it with FAILED_PRECONDITION when neither lives
 // (PARENT_UNKNOWN) or they are being stopped (TREE_STOPPING).
 Option ChildOf(TaskId parent, TaskId root);
+
+// Not run before `task` has ended, which may be long ago as long as its result is kept. The server
+// refuses it with FAILED_PRECONDITION, DEPENDENCY_UNKNOWN when nobody knows such a task.
+Option DependsOn(TaskId task, OnFailure on_failure = OnFailure::kFail);
+// The same of the task at `index` in the batch that is spawned together. INVALID_ARGUMENT when
+// tasks would wait for each other (DEPENDENCY_CYCLE) or there is no such one (DEPENDENCY_INDEX);
+// FAILED_PRECONDITION, DEPENDENCY_REFUSED when that one is not accepted.
+Option DependsOnIndex(size_t index, OnFailure on_failure = OnFailure::kFail);
+// As these, and the handler gets the result: Context::Argument, in the order of the options.
+Option Argument(TaskId task, OnFailure on_failure = OnFailure::kFail);
+Option ArgumentIndex(size_t index, OnFailure on_failure = OnFailure::kFail);
 
 // An accepted task.
 struct SpawnedTask {

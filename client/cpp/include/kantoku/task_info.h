@@ -19,6 +19,7 @@ namespace kantoku {
 // kUnknown.
 enum class TaskState {
   kUnknown,
+  kBlocked,       // Waits for tasks that it depends on.
   kScheduled,     // Waits for a time.
   kReady,         // Waits for an executor that has room.
   kLeased,        // Held by an executor that has not begun it.
@@ -45,6 +46,7 @@ enum class WaitCause {
   kExecutorQueue,       // Held by an executor that has not begun it.
   kPlacementUnmatched,  // Executors implement it, and the task's placement fits none.
   kPaused,              // Somebody has paused it.
+  kDependency,          // Tasks that it depends on have not ended.
 };
 
 // What may be asked of a task, or of a tree.
@@ -90,8 +92,9 @@ struct TaskInfo {
   std::optional<double> progress;  // From 0 to 1.
   // The selector in its canonical form; absent when there is none, and once the task has ended.
   std::optional<PlacementPolicy> placement;
-  TaskId parent;  // Whose handler spawned it; empty when none did.
-  TaskId root;    // Of its tree, perhaps itself; empty when it is in none.
+  TaskId parent;                   // Whose handler spawned it; empty when none did.
+  TaskId root;                     // Of its tree, perhaps itself; empty when it is in none.
+  uint32_t open_dependencies = 0;  // How many tasks it still waits for.
 };
 
 // Which tasks a list shall hold.
