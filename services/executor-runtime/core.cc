@@ -127,7 +127,7 @@ absl::Status Core::Finish() {
     actions.wake_workers = options_.concurrency;  // At least as many as there are.
     actions.wake_starting = true;
     actions.wake_paused = true;
-    actions.wake_yields = true;
+    actions.wake_handlers = true;
   }
   Perform(actions);
   const absl::Duration until = Steady() + kHangUpWithin;
@@ -173,7 +173,7 @@ void Core::Stop() {
     actions.wake_workers = options_.concurrency;  // At least as many as there are.
     actions.wake_starting = true;
     actions.wake_paused = true;
-    actions.wake_yields = true;
+    actions.wake_handlers = true;
     actions.wake_run = true;
     actions.cancel_put = put_context_;
     actions.cancel_put_items = put_items_context_;
@@ -298,8 +298,8 @@ void Core::Collect(absl::Duration now, Actions& actions) {
     get_context_ = PutContext(0);
     actions.get = true;
   }
-  const bool stops = ledger_->TakeStopsMade();
-  actions.wake_yields = items_->TakeRoomMade() || stops;
+  const bool told = ledger_->TakeHandlersToWake();
+  actions.wake_handlers = items_->TakeRoomMade() || told;
   for (std::stop_source& stop : ledger_->TakeStopped()) actions.stops.push_back(std::move(stop));
   for (HeldTaskPtr& task : ledger_->TakeHolds()) actions.holds.push_back(std::move(task));
   actions.wake_paused = ledger_->TakePausesDecided() || actions.wake_paused;
@@ -342,7 +342,7 @@ void Core::Perform(const Actions& actions) {
   for (size_t i = 0; i < actions.wake_workers; ++i) work_waits_.Signal();
   if (actions.wake_starting) start_waits_.SignalAll();
   if (actions.wake_paused) pause_waits_.SignalAll();
-  if (actions.wake_yields) yield_waits_.SignalAll();
+  if (actions.wake_handlers) handler_waits_.SignalAll();
   if (actions.open != nullptr) actions.open->Open();
   if (actions.put_items) {
     std::shared_ptr<grpc::ClientContext> context;

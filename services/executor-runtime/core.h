@@ -66,7 +66,7 @@ class Core final : public Executor, private PullStream::Listener {
     std::shared_ptr<grpc::ClientContext> cancel_put_items;
     bool get = false;
     std::shared_ptr<grpc::ClientContext> cancel_get;
-    bool wake_yields = false;
+    bool wake_handlers = false;
     size_t wake_workers = 0;
     bool wake_starting = false;
     bool wake_paused = false;
@@ -77,8 +77,8 @@ class Core final : public Executor, private PullStream::Listener {
     bool empty() const {
       return open == nullptr && write == nullptr && cancel == nullptr && cancel_put == nullptr &&
              cancel_put_items == nullptr && cancel_get == nullptr && !put && !put_items && !get &&
-             !wake_yields && stops.empty() && holds.empty() && lines.empty() && wake_workers == 0 &&
-             !wake_starting && !wake_paused;
+             !wake_handlers && stops.empty() && holds.empty() && lines.empty() &&
+             wake_workers == 0 && !wake_starting && !wake_paused;
     }
   };
 
@@ -125,7 +125,8 @@ class Core final : public Executor, private PullStream::Listener {
                   std::vector<HeldTaskPtr>& run_inline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReadReports(inputs::v1::PullResponse& frame, absl::Duration now, Actions& actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-
+  void ReadCheckpoint(const inputs::v1::CheckpointConfirmed& answer, Actions& actions)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ReadExecutorControl(const inputs::v1::ExecutorControl& control, Actions& actions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -143,6 +144,8 @@ class Core final : public Executor, private PullStream::Listener {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Of a handler that has failed: judges it, then waits a while until its items are durable.
   void AwaitItems(const HeldTaskPtr& task, const absl::Status& failure);
+  absl::Status Checkpoint(const HeldTaskPtr& task, std::string data);
+  absl::Status AwaitCheckpoint(const HeldTask& task);
   void Report(const HeldTaskPtr& task, double fraction, std::string_view message);
   std::stop_token StopToken(HeldTask& task);
   absl::Duration TimeLeft(const HeldTask& task);
@@ -166,10 +169,10 @@ class Core final : public Executor, private PullStream::Listener {
 
   platform::Mutex mu_;
   platform::CondVar run_wakes_;
-  platform::CondVar work_waits_;   // Workers that have nothing to do.
-  platform::CondVar start_waits_;  // Workers whose task is starting.
-  platform::CondVar pause_waits_;  // Handlers that are held back at a pause point.
-  platform::CondVar yield_waits_;  // Handlers whose window is full.
+  platform::CondVar work_waits_;     // Workers that have nothing to do.
+  platform::CondVar start_waits_;    // Workers whose task is starting.
+  platform::CondVar pause_waits_;    // Handlers that are held back at a pause point.
+  platform::CondVar handler_waits_;  // Handlers that wait for Outputs, or for a checkpoint.
   platform::CondVar calls_end_;
 
   std::optional<Ledger> ledger_ ABSL_GUARDED_BY(mu_);

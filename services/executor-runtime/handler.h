@@ -116,6 +116,25 @@ class Context {
     return Yield(std::move(data), content_type, absl::InfiniteDuration());
   }
 
+  // What the task's earlier dispatches left: the latest checkpoint; empty when there is none.
+  virtual const std::string& checkpoint() const = 0;
+  // Leaves `data`, at most 1 MiB, to the task's next dispatch, should there be one, in place of
+  // what was left before; empty: nothing. OK: it was taken and is on its way to Inputs, and the
+  // handler need not wait. It leaves once all items that were yielded before it are durable. Of
+  // many in a row only some are recorded, about 20 in a second and in the end the newest. A failure
+  // or a hand-back is said to Inputs together with the last one that may leave; only a crash of
+  // this process or a loss of the connection can take that away, see AwaitCheckpoint. A task of
+  // effect ONCE has no next dispatch: there it does nothing.
+  //
+  // Not OK, and `data` was not taken: INVALID_ARGUMENT, CHECKPOINT_TOO_LARGE; CANCELLED when the
+  // dispatch was taken away, Inputs was not heard for too long, or the executor ends at once.
+  virtual absl::Status Checkpoint(std::string data) = 0;
+  // Waits until the latest checkpoint of this handler is durable, usually not longer than 50 ms;
+  // also when the handler is to stop for a cancellation, a timeout or a drain. Not OK, and the one
+  // before may be what the next dispatch gets: RESOURCE_EXHAUSTED, CHECKPOINTS_FULL when Inputs has
+  // no room; CANCELLED as above; FAILED_PRECONDITION, WAITS_INLINE in a handler that runs inline.
+  virtual absl::Status AwaitCheckpoint() = 0;
+
   // How far the handler is, from 0 to 1; other values are brought into that range. The message is
   // for people and cut at 4 KiB. Reports may be merged: the last one counts.
   virtual void Progress(double fraction, std::string_view message) = 0;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "services/executor-runtime/handler.h"
 #include "services/platform/ids.h"
@@ -59,6 +60,13 @@ struct HandBack {
   std::string message;
 };
 
+// What a handler leaves to its task's next dispatch.
+struct LeftCheckpoint {
+  uint64_t number = 0;  // 0: there is none.
+  uint64_t items = 0;  // That the handler had yielded before: it leaves only when they are durable.
+  std::string data;
+};
+
 // A dispatch that this executor holds. What the handler sees is constant from the moment it begins
 // until it ends; everything else belongs to the Ledger, but for the atomics and the hold.
 struct HeldTask {
@@ -69,6 +77,7 @@ struct HeldTask {
   std::string payload;
   std::string content_type;
   std::vector<TaskArgument> arguments;
+  std::string checkpoint;  // What an earlier dispatch has left.
   const Registration* registration = nullptr;
   bool confirm_start = false;  // The handler begins at most once: Inputs confirms that it may.
   absl::Duration timeout = absl::InfiniteDuration();
@@ -103,7 +112,15 @@ struct HeldTask {
   size_t running_index = 0;  // Where the ledger's list of running tasks has it.
   double progress = 0;
   std::string progress_message;
-  uint64_t items = 0;  // That the handler has yielded.
+  uint64_t items = 0;                // That the handler has yielded.
+  uint64_t items_durable = 0;        // The first so many of them are in Outputs.
+  LeftCheckpoint next_checkpoint;    // Leaves next, or is on its way; until Inputs has answered it.
+  LeftCheckpoint newest_checkpoint;  // Follows it.
+  uint64_t checkpoint_number = 0;    // Of the latest that the handler has left; 0: none.
+  uint64_t checkpoint_answered = 0;  // The latest that Inputs has answered.
+  absl::Status checkpoint_status;    // What the answer was.
+  bool checkpoint_sent = false;      // The next one, on this connection.
+  bool checkpoint_pending = false;   // In the list of those to be sent.
   std::string lease_token;
   std::string receipt;                          // In phase kAcking.
   std::optional<HandBack> failure;              // Once the handler has failed.

@@ -211,6 +211,7 @@ void ItemQueue::OnDurable(Window& window, uint64_t sequence) {
     window.bytes -= SizeOf(window.items.front());
     window.items.pop_front();
   }
+  ledger_.OnItemsDurable(window.task, window.first - 1);
   room_made_ = true;
 }
 

@@ -81,6 +81,7 @@ HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* re
   task->type.swap(*dispatch.mutable_type());
   task->payload.swap(*dispatch.mutable_payload());
   task->content_type.swap(*dispatch.mutable_content_type());
+  task->checkpoint.swap(*dispatch.mutable_checkpoint());
   task->lease_token.swap(*dispatch.mutable_lease_token());
   const absl::Duration timeout = platform::FromProto(dispatch.timeout());
   if (timeout > absl::ZeroDuration()) task->timeout = timeout;
@@ -472,7 +473,7 @@ void Ledger::Stop(HeldTask& task, StopCause cause) {
   if (Weight(task.stop_cause.load()) >= Weight(cause)) return;
   task.stop_cause.store(cause);
   pauses_decided_ = pauses_decided_ || task.paused;
-  stops_made_ = true;
+  handlers_to_wake_ = true;
   if (task.stop_source.has_value()) stopped_.push_back(*task.stop_source);
 }
 

@@ -52,6 +52,7 @@ class Ledger {
   void OnSettled(std::string_view task_id, uint32_t dispatch);
   // Returns whether the dispatch was held.
   bool OnRefused(std::string_view task_id, uint32_t dispatch, std::string_view reason);
+  void OnCheckpoint(const inputs::v1::CheckpointConfirmed& answer);
   void OnControl(const inputs::v1::HandlerControl& control, absl::Duration now);
   void OnRenewal(inputs::v1::LeaseRenewal& renewal);
 
@@ -68,6 +69,8 @@ class Ledger {
   // comes until then changes nothing in what became of it.
   void Fail(const HeldTaskPtr& task, absl::Duration now, const absl::Status& failure);
   void Report(const HeldTaskPtr& task, double fraction, std::string_view message);
+  // Takes what a running handler leaves to the next dispatch, in place of what it left before.
+  void Checkpoint(const HeldTaskPtr& task, std::string data);
   // The handler has come to a pause point. Whether it is held back there: until `paused` is false,
   // or it is to stop.
   bool ReachPausePoint(const HeldTaskPtr& task, absl::Duration now);
@@ -95,6 +98,8 @@ class Ledger {
   // An item was not accepted, so that nothing that comes after it will be: a handler that runs is
   // asked to stop, and what it returns is forgotten.
   void ReturnItems(const HeldTaskPtr& task, const HandBack& how);
+  // The first so many items of the dispatch are durable.
+  void OnItemsDurable(const HeldTaskPtr& task, uint64_t items);
 
   // ---- Time ----
 
@@ -131,11 +136,11 @@ class Ledger {
   // Whether there is something to be said that does not wait for company, as progress does.
   bool urgent() const {
     return credit_pending_ || !starts_.empty() || !acks_.empty() || !nacks_.empty() ||
-           !states_.empty();
+           !states_.empty() || !checkpoints_.empty();
   }
 
-  // Whether handlers were asked to stop since this was asked last.
-  bool TakeStopsMade() { return std::exchange(stops_made_, false); }
+  // Whether handlers were asked to stop, or a checkpoint was answered, since this was asked last.
+  bool TakeHandlersToWake() { return std::exchange(handlers_to_wake_, false); }
   // Sources that must be signalled, outside of any lock.
   std::vector<std::stop_source> TakeStopped() { return std::exchange(stopped_, {}); }
   // Work that is to be held back from outside, or let go: as `pause_wanted` says when that is done,
@@ -159,6 +164,12 @@ class Ledger {
     bool started;
   };
 
+  template <typename Report>
+  static void Name(const DispatchKey& key, Report& report) {
+    const std::string_view id = key.task.bytes();
+    report.set_task_id(id.data(), id.size());
+    report.set_dispatch(key.dispatch);
+  }
   HeldTaskPtr Find(std::string_view task_id, uint32_t dispatch) const;
   // Whatever the phase, takes the task out of the lists of those that work.
   void LeaveWork(const HeldTaskPtr& task);
@@ -173,6 +184,7 @@ class Ledger {
                       absl::Duration now);
   void SetPaused(const HeldTaskPtr& task, bool paused, absl::Duration now);
   void SayState(const HeldTaskPtr& task);
+  void SendCheckpoint(const HeldTaskPtr& task);
   void Stop(HeldTask& task, StopCause cause);
   void Drop(const HeldTaskPtr& task);
   void Return(const HeldTaskPtr& task, const HandBack& how);
@@ -187,6 +199,12 @@ class Ledger {
   std::vector<HeldTaskPtr> In(Phase phase) const;
   void PresentAgain();
   bool FillStarts(InputsRequest& request);
+  bool FillCheckpoints(InputsRequest& request);
+  bool MayAddCheckpoint(const InputsRequest& request) const;
+  static bool MayLeave(const HeldTask& task, const LeftCheckpoint& checkpoint);
+  // The newest that may leave, if it has not; false when there is no room for it.
+  bool AddLastCheckpoint(HeldTask& task, InputsRequest& request);
+  void AddCheckpoint(HeldTask& task, const LeftCheckpoint& left, InputsRequest& request);
   bool FillAcks(InputsRequest& request);
   bool FillNacks(InputsRequest& request);
   bool FillProgress(InputsRequest& request);
@@ -202,7 +220,7 @@ class Ledger {
   absl::Duration next_time_ = absl::InfiniteDuration();
   size_t working_ = 0;  // In the phases queued, starting, running and putting.
   bool starts_decided_ = false;
-  bool stops_made_ = false;
+  bool handlers_to_wake_ = false;
 
   bool draining_ = false;
   bool credit_pending_ = false;
@@ -210,6 +228,8 @@ class Ledger {
 
   std::vector<HeldTaskPtr> fetches_;
   std::deque<HeldTaskPtr> starts_;
+  std::deque<HeldTaskPtr> checkpoints_;
+  size_t checkpoint_bytes_ = 0;  // In the message that is being filled.
   std::deque<HeldTaskPtr> acks_;
   std::deque<HeldTaskPtr> nacks_;
   std::deque<HeldTaskPtr> progress_;

@@ -15,15 +15,12 @@ constexpr int kMaxNacks = 1'000;
 constexpr int kMaxProgress = 1'000;
 constexpr int kMaxStates = 1'000;
 
-template <typename Report>
-void Name(const DispatchKey& key, Report& report) {
-  const std::string_view id = key.task.bytes();
-  report.set_task_id(id.data(), id.size());
-  report.set_dispatch(key.dispatch);
-}
-
 bool IsFailure(int kind) {
   return kind == inputspb::NACK_KIND_FAILED || kind == inputspb::NACK_KIND_FAILED_FINALLY;
+}
+
+bool MayRunAgain(int kind) {
+  return kind == inputspb::NACK_KIND_FAILED || kind == inputspb::NACK_KIND_RETURNED;
 }
 
 }  // namespace
@@ -63,10 +60,14 @@ bool Ledger::OnWelcome(inputspb::Welcome& welcome) {
 // What was said on a lost connection may not have been heard.
 void Ledger::PresentAgain() {
   starts_.clear();
+  checkpoints_.clear();
   acks_.clear();
   nacks_.clear();
   for (const HeldTaskPtr& task : std::exchange(states_, {})) task->state_pending = false;
   for (const HeldTaskPtr& task : InOrder()) {
+    task->checkpoint_pending = false;
+    task->checkpoint_sent = false;
+    SendCheckpoint(task);
     if (task->phase == Phase::kAcking) acks_.push_back(task);
     if (task->phase == Phase::kReturning) nacks_.push_back(task);
     const bool starts = task->has_begun || task->phase == Phase::kStarting;
@@ -79,7 +80,9 @@ void Ledger::PresentAgain() {
 bool Ledger::FillReports(InputsRequest& request) {
   bool any = std::exchange(credit_pending_, false);
   if (any) request.mutable_credit()->set_max_held(draining_ ? 0 : max_held_);
+  checkpoint_bytes_ = 0;
   any |= FillStarts(request);
+  any |= FillCheckpoints(request);
   any |= FillAcks(request);
   any |= FillNacks(request);
   any |= FillProgress(request);
@@ -116,6 +119,11 @@ bool Ledger::FillNacks(InputsRequest& request) {
     nacks_.pop_front();
     if (task->dropped) continue;
     const HandBack& how = task->hand_back;
+    // What it left is read before what it returned.
+    if (MayRunAgain(how.kind) && !AddLastCheckpoint(*task, request)) {
+      nacks_.push_front(task);
+      break;
+    }
     // A failure costs an attempt only when the handler is known to have begun.
     if (IsFailure(how.kind) && task->has_begun && !task->start_reported) {
       Name(task->key, *request.add_started());

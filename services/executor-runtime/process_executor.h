@@ -25,6 +25,7 @@ struct ProcessOptions {
   uint64_t max_output = uint64_t{4}
                         << 20;   // Bytes on standard output, or of a line that is an item.
   bool lines_are_items = false;  // Each line of standard output is yielded; the result is empty.
+  bool checkpoint_file = false;  // KANTOKU_CHECKPOINT names a file; see below.
   // Between asking the group to end (SIGTERM) and killing it, after a cancellation, a timeout or at
   // a drain. When the task is taken away, or Inputs is not heard, the group is killed at once.
   absl::Duration kill_after = absl::Seconds(2);
@@ -36,6 +37,10 @@ struct ProcessOptions {
 // has `content_type`; a command that is faster than Outputs waits in its writing. It is told of the
 // task by KANTOKU_TASK_ID, KANTOKU_TASK_TYPE, KANTOKU_DISPATCH and KANTOKU_ATTEMPT. Where the task
 // has arguments, KANTOKU_ARGUMENTS is a directory with one file for each; see argument_files.h.
+//
+// With `checkpoint_file`, KANTOKU_CHECKPOINT is the path of a file with the latest checkpoint,
+// which is absent when there is none. A file that the command renames to that path is the next one,
+// as with Context::Checkpoint; one that is written in place is not taken, which the log says.
 //
 // It succeeds by exiting with 0. Failures: EXIT_STATUS (final for `final_exit_codes`; the message
 // ends with the last lines of standard error), KILLED_BY_SIGNAL, TIME_LIMIT, OUTPUT_TOO_LARGE

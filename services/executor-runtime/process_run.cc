@@ -15,6 +15,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "services/executor-runtime/result_limits.h"
 #include "services/platform/clock.h"
 #include "services/platform/status.h"
 
@@ -107,6 +108,7 @@ absl::StatusOr<Result> ProcessRun::Run(const std::string& program) {
   std::move(withdraw).Invoke();  // Afterwards the process is nobody any more.
   const ChildProcess::End end = process_->Wait();
   FinishOutput();
+  TakeCheckpoint();
   ReadErrors();
   if (!error_line_.empty()) LogLine(std::exchange(error_line_, {}));
   return Conclude(end);
@@ -123,12 +125,16 @@ absl::Status ProcessRun::Start(const std::string& program) {
   File child_errors;
   KANTOKU_RETURN_IF_ERROR(MakePipe(output_, child_output));
   KANTOKU_RETURN_IF_ERROR(MakePipe(errors_, child_errors));
+  if (options_.checkpoint_file) {
+    KANTOKU_ASSIGN_OR_RETURN(checkpoint_, CheckpointFile::Make(context_.checkpoint()));
+  }
   wake_event_ = File(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake_event_.open()) return absl::ErrnoToStatus(errno, "cannot make an event");
   {
     platform::MutexLock lock(mu_);
     limit_at_ = Steady() + options_.time_limit;
   }
+  if (checkpoint_ != nullptr) environment.push_back("KANTOKU_CHECKPOINT=" + checkpoint_->path());
   KANTOKU_ASSIGN_OR_RETURN(process_, ChildProcess::Start({.program = program,
                                                           .arguments = options_.command,
                                                           .environment = std::move(environment),
@@ -147,10 +153,12 @@ absl::Status ProcessRun::Attend() {
     // Waits for room instead of for output, but not for longer than a stop may take.
     if (full_) full_ = !YieldLines(std::min(next - now, kLookAgain));
     // A descriptor below zero is not looked at: a pipe that was closed, a stop that was heard.
-    pollfd events[] = {{.fd = process_->end_event(), .events = POLLIN, .revents = 0},
-                       {.fd = full_ ? -1 : output_.get(), .events = POLLIN, .revents = 0},
-                       {.fd = errors_.get(), .events = POLLIN, .revents = 0},
-                       {.fd = asked_ ? -1 : wake_event_.get(), .events = POLLIN, .revents = 0}};
+    pollfd events[] = {
+        {.fd = process_->end_event(), .events = POLLIN, .revents = 0},
+        {.fd = full_ ? -1 : output_.get(), .events = POLLIN, .revents = 0},
+        {.fd = errors_.get(), .events = POLLIN, .revents = 0},
+        {.fd = asked_ ? -1 : wake_event_.get(), .events = POLLIN, .revents = 0},
+        {.fd = checkpoint_ == nullptr ? -1 : checkpoint_->event(), .events = POLLIN, .revents = 0}};
     const absl::Duration wait = full_ ? absl::ZeroDuration() : next - now;
     if (poll(events, std::size(events), Milliseconds(wait)) < 0 && errno != EINTR) {
       return absl::ErrnoToStatus(errno, "cannot wait for the command");
@@ -159,6 +167,7 @@ absl::Status ProcessRun::Attend() {
     if (events[3].revents != 0) (void)!read(wake_event_.get(), &woken, sizeof(woken));
     if (events[1].revents != 0) ReadOutput();
     if (events[2].revents != 0) ReadErrors();
+    if (events[4].revents != 0 || left_.has_value()) TakeCheckpoint();
     if (events[0].revents != 0) return absl::OkStatus();
   }
 }
@@ -296,6 +305,22 @@ void ProcessRun::ReadErrors() {
       if (c != '\n') error_line_ += c;
     }
   }
+}
+
+// What it wrote before it left the checkpoint goes first: the next run does not write it again.
+void ProcessRun::TakeCheckpoint() {
+  if (checkpoint_ == nullptr) return;
+  if (auto data = checkpoint_->Take(kMaxCheckpointBytes)) left_ = std::move(data);
+  if (checkpoint_->TakeWrittenInPlace()) {
+    context_.Log(LogLevel::kWarn,
+                 "a checkpoint was written in place and is not taken: write another file beside "
+                 "$KANTOKU_CHECKPOINT and rename it");
+  }
+  if (!left_.has_value()) return;
+  if (!full_) ReadOutput();
+  if (full_ || dropped_) return;
+  const absl::Status taken = context_.Checkpoint(*std::exchange(left_, std::nullopt));
+  if (absl::IsInvalidArgument(taken)) context_.Log(LogLevel::kWarn, taken.ToString());
 }
 
 void ProcessRun::LogLine(std::string_view line) {

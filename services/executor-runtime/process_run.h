@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/executor-runtime/argument_files.h"
+#include "services/executor-runtime/checkpoint_file.h"
 #include "services/executor-runtime/child_process.h"
 #include "services/executor-runtime/process_executor.h"
 #include "services/platform/mutex.h"
@@ -49,6 +50,8 @@ class ProcessRun {
   void FinishOutput();
   void RefuseOutput();
   void ReadErrors();
+  // Passes on what the command left for the next dispatch.
+  void TakeCheckpoint();
   void LogLine(std::string_view line);
   absl::StatusOr<Result> Conclude(const ChildProcess::End& end);
 
@@ -58,9 +61,11 @@ class ProcessRun {
   std::unique_ptr<ChildProcess> process_;
   File output_;
   File errors_;
-  File wake_event_;         // It is to stop, or was let go.
-  std::string result_;      // Or what was not yielded yet.
-  bool full_ = false;       // The next line has found no room.
+  std::unique_ptr<CheckpointFile> checkpoint_;  // Null: it leaves none.
+  std::optional<std::string> left_;             // A checkpoint that waits for the lines before it.
+  File wake_event_;                             // It is to stop, or was let go.
+  std::string result_;                          // Or what was not yielded yet.
+  bool full_ = false;                           // The next line has found no room.
   bool dropped_ = false;    // Some of what it wrote became no item, as it was to stop.
   absl::Status refusal_;    // Of a line that can be no item.
   std::string error_line_;  // Not ended yet.

@@ -144,6 +144,12 @@ absl::Status ReadType(const std::string& field, const YAML::Node& node, ProcessO
           type.lines_are_items = true;
           return absl::OkStatus();
         }},
+       {"checkpoint",
+        [&](const auto& path, const auto& value) {
+          if (!value.IsScalar() || value.Scalar() != "file") return Invalid(path, "is not file");
+          type.checkpoint_file = true;
+          return absl::OkStatus();
+        }},
        {"kill_after", Time(type.kill_after)}}));
   if (!shell.empty() && !type.command.empty()) {
     return Invalid(field, "has a command and a shell; one of them is enough");

@@ -58,6 +58,7 @@ ParsedProgram ParseProgram(std::string_view name, std::vector<std::string> argum
 //       memory_limit: 512MiB
 //       max_output: 4MiB
 //       items: lines               # each line of the output is an item of a stream
+//       checkpoint: file           # $KANTOKU_CHECKPOINT is a file for where it is
 //       kill_after: 2s
 absl::Status ReadProgramConfig(const std::string& text, ProgramOptions& options);
 

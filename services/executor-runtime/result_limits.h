@@ -17,6 +17,7 @@ inline constexpr size_t kMaxContentTypeBytes = 255;
 // What one PutItems, and one item, may hold. 64 windows of 1,000 items are less than Outputs takes.
 inline constexpr int kMaxItemBatches = 64;
 inline constexpr size_t kMaxItemBytes = size_t{4} << 20;
+inline constexpr size_t kMaxCheckpointBytes = size_t{1} << 20;
 inline constexpr uint64_t kMaxItemsPerDispatch = 10'000'000;
 
 }  // namespace kantoku::executor

@@ -24,6 +24,7 @@ constexpr size_t kMaxVersion = 64;
 constexpr size_t kMaxHelloLabels = kMaxLabels - kBuiltInLabels.size();
 constexpr size_t kMaxReason = 63;
 constexpr size_t kMaxMessage = 4'096;
+constexpr size_t kMaxCheckpoint = size_t{1} << 20;
 
 absl::Status BadHello(std::string_view message) {
   return Error(absl::StatusCode::kInvalidArgument, "BAD_HELLO", message);
@@ -171,14 +172,28 @@ NackKind ReadKind(v1::NackKind kind) {
   }
 }
 
+SessionFrame::Checkpoint ReadCheckpoint(const v1::Checkpoint& proto,
+                                        const SessionFrame::Report& about) {
+  SessionFrame::Checkpoint checkpoint{.about = about, .number = proto.number()};
+  if (proto.data().size() <= kMaxCheckpoint) {
+    checkpoint.data = proto.data();
+  } else {
+    checkpoint.refusal = Error(absl::StatusCode::kInvalidArgument, "CHECKPOINT_TOO_LARGE",
+                               absl::StrCat("checkpoints.data: ", proto.data().size(),
+                                            " bytes exceed the limit of ", kMaxCheckpoint));
+  }
+  return checkpoint;
+}
+
 // A small report may cost much: a refused one is answered with a text.
 absl::Status CheckReports(const v1::PullRequest& request) {
   const int reports = request.started_size() + request.acks_size() + request.nacks_size() +
-                      request.progress_size() + request.handler_states_size();
+                      request.progress_size() + request.handler_states_size() +
+                      request.checkpoints_size();
   if (reports <= kMaxReports) return absl::OkStatus();
   return Error(absl::StatusCode::kInvalidArgument, "FRAME_TOO_LARGE",
-               absl::StrCat("started, acks, nacks, progress and handler_states: ", reports,
-                            " in a frame exceed the limit of ", kMaxReports));
+               absl::StrCat("started, acks, nacks, progress, handler_states and checkpoints: ",
+                            reports, " in a frame exceed the limit of ", kMaxReports));
 }
 
 }  // namespace
@@ -247,6 +262,10 @@ absl::StatusOr<SessionFrame> ReadFrame(const platform::Received<v1::PullRequest>
                                     .dispatch = report->dispatch,
                                     .number = status.number(),
                                     .paused = status.state() == v1::HANDLER_STATE_PAUSED});
+  }
+  for (const v1::Checkpoint& checkpoint : request.checkpoints()) {
+    const auto report = ReadReport(checkpoint, frame);
+    if (report.has_value()) frame.checkpoints.push_back(ReadCheckpoint(checkpoint, *report));
   }
   frame.bytes = sizeof(SessionFrame) + request.ByteSizeLong() +
                 frame.refused.size() * sizeof(SessionFrame::Refusal);

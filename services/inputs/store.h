@@ -8,19 +8,20 @@ namespace kantoku::inputs {
 // The records of Inputs. What each holds is in record_codec.h, byte for byte in README.md. Keys are
 // handed out in sequence, so stores write at their end.
 enum class RecordKind : platform::RecordKind {
-  kSpec = 1,       // By task key: what was asked for, payload included; written once.
-  kState = 2,      // By task key: what happened to it since; only when something unusual did.
-  kGroup = 3,      // By group number: dispatches that were decided together.
-  kSession = 4,    // By session number: executor sessions that hold something.
-  kReference = 5,  // By the holder's task key.
-  kRequest = 6,    // By number: spawn calls that may be repeated.
-  kHighWater = 7,  // By slot: sequences below are used or reserved.
-  kHistory = 8,    // By row number: succeeded tasks, one row a commit.
-  kDead = 9,       // By row number: failed and cancelled tasks, one row a commit.
-  kOutbox = 10,    // By number: lines for Events that it has not confirmed, one row a commit.
-  kMeta = 11,      // By MetaKey.
-  kObject = 12,    // By number: what operators have set, such as routes.
-  kTree = 14,      // By the root's task key: what was asked of a whole tree.
+  kSpec = 1,         // By task key: what was asked for, payload included; written once.
+  kState = 2,        // By task key: what happened to it since; only when something unusual did.
+  kGroup = 3,        // By group number: dispatches that were decided together.
+  kSession = 4,      // By session number: executor sessions that hold something.
+  kReference = 5,    // By the holder's task key.
+  kRequest = 6,      // By number: spawn calls that may be repeated.
+  kHighWater = 7,    // By slot: sequences below are used or reserved.
+  kHistory = 8,      // By row number: succeeded tasks, one row a commit.
+  kDead = 9,         // By row number: failed and cancelled tasks, one row a commit.
+  kOutbox = 10,      // By number: lines for Events that it has not confirmed, one row a commit.
+  kMeta = 11,        // By MetaKey.
+  kObject = 12,      // By number: what operators have set, such as routes.
+  kCheckpoint = 13,  // By task key: what a dispatch left to the next one.
+  kTree = 14,        // By the root's task key: what was asked of a whole tree.
   kEndedDependency = 15,  // By its task key: ended badly, and not all that wait for it know.
 };
 
@@ -49,6 +50,7 @@ inline platform::StoreSchema InputsSchema() {
                     {ToKind(RecordKind::kOutbox), "outbox"},
                     {ToKind(RecordKind::kMeta), "meta"},
                     {ToKind(RecordKind::kObject), "object"},
+                    {ToKind(RecordKind::kCheckpoint), "checkpoint"},
                     {ToKind(RecordKind::kTree), "tree"},
                     {ToKind(RecordKind::kEndedDependency), "ended_dependency"}}};
 }

@@ -110,5 +110,72 @@ TEST_CASE("When the executor is killed the next one begins anew, and the reader 
   }
 }
 
+TEST_CASE("A generator goes on where it was, whoever is killed, and no item is missing") {
+  Up up({.settings = {"inputs.grace=1s", "inputs.ping_interval=200ms"}});
+  TempDir directory;
+  const std::string config = directory.File("executor.yaml");
+  std::ofstream(config) << R"(types:
+  steps:
+    shell: |
+      i=$(cat $KANTOKU_CHECKPOINT 2>/dev/null || echo 0)
+      while [ $i -lt 150 ]; do
+        i=$((i + 1))
+        echo $i
+        echo $i > $KANTOKU_CHECKPOINT.new && mv $KANTOKU_CHECKPOINT.new $KANTOKU_CHECKPOINT
+        sleep 0.02
+      done
+    items: lines
+    checkpoint: file
+)";
+  const auto start = [&] {
+    auto executor = ChildProcess::Start(
+        {.argv = {Binary("kantoku"), "executor", "--server", up.address(), "--config", config}});
+    REQUIRE(executor.ok());
+    return *std::move(executor);
+  };
+  auto executor = start();
+  Client kan = up.Connect();
+  const auto task = kan.Spawn(Task("steps", "").With(Retry(RetryPolicy{.max_attempts = 10})));
+  REQUIRE(task.ok());
+  int killed = 0;
+  uint32_t dispatch = 0;
+  int last = 0;
+  std::vector<int> begins;  // Of each dispatch.
+  const auto stream = kan.Stream(task->id);
+  while (true) {
+    const auto next = stream->Next(kPatience);
+    INFO(next.status().ToString());
+    REQUIRE(next.ok());
+    if (const auto* end = std::get_if<Output>(&*next)) {
+      CHECK(end->succeeded());
+      break;
+    }
+    const Item& item = std::get<Item>(*next);
+    const int number = std::stoi(item.data);
+    if (item.dispatch != dispatch) begins.push_back(number);
+    // Within a dispatch one after the other; between two some may come again, and none is left out.
+    CHECK((item.dispatch == dispatch ? number == last + 1 : number <= last + 1));
+    dispatch = item.dispatch;
+    last = number;
+    if (begins.size() == 1 && number == 40 && killed == 0) {
+      ++killed;
+      executor->Kill();
+      executor = start();
+    } else if (number == 90 && killed == 1) {
+      ++killed;
+      up.process().Kill();  // The executor with it, so that what it says last is not heard.
+      executor->Kill();
+      up.Restart();
+      executor = start();
+    }
+  }
+  CHECK(killed == 2);
+  CHECK(last == 150);
+  REQUIRE(begins.size() == 3);
+  CHECK(begins[0] == 1);
+  CHECK(begins[1] > 20);
+  CHECK(begins[2] > 60);
+}
+
 }  // namespace
 }  // namespace kantoku::test

@@ -165,6 +165,7 @@ void FakeConnection::Note(const inputs::v1::PullRequest& frame) {
     for (const auto& each : frame.acks()) said_.acks.push_back(each);
     for (const auto& each : frame.nacks()) said_.nacks.push_back(each);
     for (const auto& each : frame.progress()) said_.progress.push_back(each);
+    for (const auto& each : frame.checkpoints()) said_.checkpoints.push_back(each);
     for (const auto& each : frame.handler_states()) said_.handler_states.push_back(each);
     if (frame.has_ping()) said_.pings.push_back(frame.ping().number());
     if (frame.has_pong()) said_.pongs.push_back(frame.pong().number());

@@ -35,6 +35,7 @@ class FakeConnection {
     std::vector<inputs::v1::Ack> acks;
     std::vector<inputs::v1::Nack> nacks;
     std::vector<inputs::v1::Progress> progress;
+    std::vector<inputs::v1::Checkpoint> checkpoints;
     std::vector<inputs::v1::HandlerStatus> handler_states;
     std::vector<uint32_t> credits;
     std::vector<uint64_t> pings;

@@ -245,6 +245,10 @@ class Engine {
   void Unsent(const TaskId& task, uint32_t dispatch, const platform::Now& now, Effects& effects);
   absl::Status Nack(ConnectionId connection, const NackCommand& command, const platform::Now& now,
                     Effects& effects);
+  // OK, or why the dispatch is not this session's: NOT_HELD, STALE_DISPATCH.
+  absl::Status CheckHeld(ConnectionId connection, const TaskId& task, uint32_t dispatch) const {
+    return FindHeld(connection, task, dispatch).status();
+  }
   // Shown at once; told as an event at once or, when the last one was a moment ago, with what else
   // comes until the interval is over: the newest of them.
   absl::Status Progress(ConnectionId connection, const TaskId& task, uint32_t dispatch,

@@ -21,7 +21,7 @@ namespace kantoku::inputs {
 // What a dispatch takes in memory, about.
 inline size_t WeightOf(const inputs::v1::Dispatch& dispatch) {
   constexpr size_t kOfArgument = 256;
-  return dispatch.payload().size() + 512 +
+  return dispatch.payload().size() + dispatch.checkpoint().size() + 512 +
          static_cast<size_t>(dispatch.arguments_size()) * kOfArgument;
 }
 

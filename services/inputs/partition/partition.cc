@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/inputs/partition/owed.h"
+#include "services/inputs/partition/record_codec.h"
+#include "services/inputs/partition/status_proto.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/check.h"
 #include "services/platform/partition/group.h"
@@ -12,7 +14,8 @@
 #include "services/platform/status.h"
 
 // Commands. Spawning is in partition_spawn.cc; recovery in partition_recovery.cc; records and
-// messages in partition_effects.cc; lists in partition_lists.cc.
+// messages in partition_effects.cc; what dispatches leave to the next ones in
+// partition_checkpoints.cc; lists in partition_lists.cc.
 namespace kantoku::inputs {
 
 using platform::Error;
@@ -39,6 +42,7 @@ Partition::Partition(PartitionOptions options, std::unique_ptr<platform::RecordS
       random_(std::move(random)),
       engine_(options_.engine),
       payloads_(options_.payload_cache_bytes),
+      checkpoints_(options_.max_checkpoint_bytes),
       now_(clock.Read()) {}
 
 Partition::~Partition() { Stop(); }
@@ -247,12 +251,6 @@ void Partition::Drain(absl::Duration within) {
 
 namespace {
 
-void SetStatus(const absl::Status& status, task::v1::ItemStatus& item) {
-  item.set_code(status.raw_code());
-  item.set_reason(platform::ReasonOf(status));
-  item.set_message(std::string(platform::ToStd(status.message())));
-}
-
 void AddRefusal(v1::PullResponse& frame, std::string_view task, uint32_t dispatch,
                 const absl::Status& status) {
   v1::Refused& refused = *frame.add_refused();
@@ -278,6 +276,10 @@ void Partition::ApplyFrame(ConnectionId connection, const SessionFrame& frame, c
   for (const auto& report : frame.started) {
     check(report, engine_.Started(connection, report.task, report.dispatch, now, effects_));
   }
+  // Before what ends the dispatch.
+  for (const auto& checkpoint : frame.checkpoints) {
+    check(checkpoint.about, ApplyCheckpoint(connection, checkpoint, now));
+  }
   for (const auto& report : frame.finished) {
     engine_.Finished(report.task, report.dispatch, now, effects_);
     confirm(report);
@@ -287,6 +289,7 @@ void Partition::ApplyFrame(ConnectionId connection, const SessionFrame& frame, c
   }
   for (const auto& nack : frame.nacks) {
     const absl::Status status = engine_.Nack(connection, nack, now, effects_);
+    checkpoints_.Hurry(nack.task.key());
     check({nack.task, nack.dispatch}, status);
     if (status.ok()) confirm({nack.task, nack.dispatch});
   }

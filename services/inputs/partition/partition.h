@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "services/inputs/engine/engine.h"
+#include "services/inputs/partition/checkpoint_book.h"
 #include "services/inputs/partition/event_packer.h"
 #include "services/inputs/partition/links.h"
 #include "services/inputs/partition/payload_cache.h"
@@ -35,6 +36,7 @@ struct PartitionOptions {
   std::string name = "inputs/0";
   EngineOptions engine;
   size_t payload_cache_bytes = size_t{256} << 20;
+  uint64_t max_checkpoint_bytes = uint64_t{4} << 30;  // Of all tasks, in the store.
   bool events = true;
   size_t max_event_backlog_bytes = size_t{1} << 30;
   size_t max_unsent_bytes = size_t{32} << 20;  // Dispatches to one session, about.
@@ -166,6 +168,7 @@ class Partition final : public platform::PartitionMachine {
  private:
   using Frames = absl::flat_hash_map<ConnectionId, v1::PullResponse>;
   using Views = std::vector<absl::StatusOr<TaskView>>;
+  using Checkpoints = absl::flat_hash_map<TaskKey, std::string>;
   using Row = std::shared_ptr<const std::vector<TaskView>>;
   struct Unsent {
     ConnectionId connection;
@@ -209,6 +212,9 @@ class Partition final : public platform::PartitionMachine {
   absl::StatusOr<TaskState> ApplyControl(const TaskView& task, ControlCommand what,
                                          const platform::Now& now);
   void ApplyFrame(ConnectionId connection, const SessionFrame& frame, const platform::Now& now);
+  // Not OK: the dispatch is not this session's. All else is answered by the confirmation.
+  absl::Status ApplyCheckpoint(ConnectionId connection, const SessionFrame::Checkpoint& checkpoint,
+                               const platform::Now& now);
   void ApplyHello(ConnectionId connection, const SessionFrame::Hello& hello,
                   const platform::Now& now);
   // One view for each task, asked for by the owner at its place or by the only one.
@@ -226,6 +232,7 @@ class Partition final : public platform::PartitionMachine {
   void WriteChanges(RecordKind kind, const std::vector<Change<Record>>& changes,
                     platform::WriteBatch& batch);
   void RememberRows(RecordKind kind, std::vector<Change<std::vector<TaskView>>>& changes);
+  void WriteCheckpoints(platform::Transaction& transaction);
   void WriteEvents(platform::Transaction& transaction);
   void WriteLine(platform::Transaction& transaction);
   void TrimOutbox(platform::WriteBatch& batch);
@@ -238,12 +245,16 @@ class Partition final : public platform::PartitionMachine {
   std::string SealLeaseFor(const DispatchMessage& message, absl::Time wall) const;
   // Puts a dispatch into its frame; its bytes are unsent from now on.
   void AddTask(const DispatchMessage& message, std::string_view content_type,
-               std::string_view payload, std::span<const Dependency> dependencies, absl::Time wall);
-  // Of tasks whose payload is only in the store, once their dispatch is durable. What there is no
-  // room for is deferred.
+               std::string_view payload, std::string_view checkpoint,
+               std::span<const Dependency> dependencies, absl::Time wall);
+  // Of tasks whose payload, or checkpoint, is only in the store, once their dispatch is durable.
+  // What there is no room for is deferred.
   void FetchAndSend(std::span<const Unsent> dispatches, const platform::Now& now);
   void FetchSome(std::span<const Unsent> dispatches, const platform::Now& now);
-  void SendFetched(const DispatchMessage& message, const StoredSpec& spec, absl::Time wall);
+  // Of those of these tasks that have one; one that is damaged is left out.
+  absl::StatusOr<Checkpoints> ReadCheckpoints(std::span<const TaskKey> tasks);
+  void SendFetched(const DispatchMessage& message, const StoredSpec& spec,
+                   std::string_view checkpoint, absl::Time wall);
   // Whether the executor reads as fast as it is told.
   bool HasRoom(ConnectionId connection) const;
   // Keeps the dispatch until its connection has drained, and gives the session no others.
@@ -268,6 +279,7 @@ class Partition final : public platform::PartitionMachine {
   Effects effects_;
   Frames frames_;  // Of this group.
   PayloadCache payloads_;
+  CheckpointBook checkpoints_;
   absl::flat_hash_map<ConnectionId, std::shared_ptr<SessionChannel>> channels_;
   absl::flat_hash_map<ConnectionId, std::vector<Unsent>> deferred_;  // None is empty.
   absl::Duration drained_by_ = absl::InfiniteDuration();             // Steady; from Drain on.

@@ -57,6 +57,7 @@ void Partition::FinishGroup(Transaction& transaction) {
   now_ = transaction.now();
   engine_.FinishGroup(now_, effects_);
   WriteRecords(transaction.batch());
+  WriteCheckpoints(transaction);
   WriteEvents(transaction);
   TrimOutbox(transaction.batch());
   Deliver(transaction);
@@ -67,7 +68,8 @@ void Partition::FinishGroup(Transaction& transaction) {
 
 absl::Duration Partition::NextWake() const {
   const absl::Duration drained = channels_.empty() ? absl::InfiniteDuration() : drained_by_;
-  return std::min({engine_.NextWake(now_), oldest_event_ + kEventPatience, drained});
+  return std::min(
+      {engine_.NextWake(now_), oldest_event_ + kEventPatience, drained, checkpoints_.next_time()});
 }
 
 // ---- Records ----
@@ -99,10 +101,14 @@ void Partition::WriteRecords(platform::WriteBatch& batch) {
   WriteChanges(RecordKind::kHighWater, effects_.high_water, batch);
   WriteChanges(RecordKind::kHistory, effects_.history, batch);
   WriteChanges(RecordKind::kDead, effects_.dead, batch);
-  // Tasks that ended without ever having been dispatched.
+  // Tasks that ended without ever having been dispatched; and what a next dispatch would have begun
+  // with, which somebody who spawns the task anew does not want.
   for (const auto& row : effects_.dead) {
     if (!row.record.has_value()) continue;
-    for (const TaskView& task : *row.record) payloads_.Take(task.id.key());
+    for (const TaskView& task : *row.record) {
+      payloads_.Take(task.id.key());
+      checkpoints_.Forget(task.id.key(), batch);
+    }
   }
   RememberRows(RecordKind::kHistory, effects_.history);
   RememberRows(RecordKind::kDead, effects_.dead);
@@ -197,7 +203,9 @@ void Partition::Deliver(Transaction& transaction) {
   for (const DispatchMessage& message : effects_.dispatches) {
     const auto payload = payloads_.Take(message.task.key());
     // What the arguments are, its record says.
-    if (!payload.has_value() || message.arguments || !HasRoom(message.connection)) {
+    const bool in_store =
+        !payload.has_value() || message.arguments || checkpoints_.Has(message.task.key());
+    if (in_store || !HasRoom(message.connection)) {
       without_payload.push_back({message.connection, message.task, message.dispatch});
       continue;
     }
@@ -290,13 +298,14 @@ void Partition::AddArguments(const DispatchMessage& message,
 }
 
 void Partition::AddTask(const DispatchMessage& message, std::string_view content_type,
-                        std::string_view payload, std::span<const Dependency> dependencies,
-                        absl::Time wall) {
+                        std::string_view payload, std::string_view checkpoint,
+                        std::span<const Dependency> dependencies, absl::Time wall) {
   v1::Dispatch& dispatch = *FrameFor(message.connection).add_tasks();
   dispatch = Compose(message, wall);
   AddArguments(message, dependencies, wall, dispatch);
   dispatch.set_content_type(std::string(content_type));
   dispatch.set_payload(std::string(payload));
+  dispatch.set_checkpoint(std::string(checkpoint));
   const auto channel = channels_.find(message.connection);
   if (channel != channels_.end()) channel->second->Expect(WeightOf(dispatch));
 }
@@ -360,14 +369,21 @@ void Partition::FetchSome(std::span<const Unsent> dispatches, const Now& now) {
   std::vector<TaskKey> keys;
   keys.reserve(wanted.size());
   for (const auto& [key, message] : wanted) keys.push_back(key);
-  absl::Status status =
-      store_->Read({ToKind(RecordKind::kSpec), keys}, [&](TaskKey key, std::string_view bytes) {
-        const auto record = DecodeSpec(bytes);
-        const auto found = wanted.find(key);
-        if (!record.ok() || record->id != found->second.task) return;
-        SendFetched(found->second, *record, now.wall);
-        wanted.erase(found);
-      });
+  const auto checkpoints = ReadCheckpoints(keys);
+  absl::Status status = checkpoints.status();
+  if (status.ok()) {
+    status =
+        store_->Read({ToKind(RecordKind::kSpec), keys}, [&](TaskKey key, std::string_view bytes) {
+          const auto record = DecodeSpec(bytes);
+          const auto found = wanted.find(key);
+          if (!record.ok() || record->id != found->second.task) return;
+          const auto checkpoint = checkpoints->find(key);
+          const bool has_one = checkpoint != checkpoints->end();
+          if (checkpoints_.Has(key) && !has_one) return;
+          SendFetched(found->second, *record, has_one ? checkpoint->second : "", now.wall);
+          wanted.erase(found);
+        });
+  }
   if (wanted.empty()) return;
   if (status.ok()) {
     status = Error(absl::StatusCode::kDataLoss, "DAMAGED_RECORD",
@@ -382,11 +398,11 @@ void Partition::FetchSome(std::span<const Unsent> dispatches, const Now& now) {
 }
 
 void Partition::SendFetched(const DispatchMessage& message, const StoredSpec& spec,
-                            absl::Time wall) {
+                            std::string_view checkpoint, absl::Time wall) {
   if (!HasRoom(message.connection)) {
     return Defer({message.connection, message.task, message.dispatch});
   }
-  AddTask(message, spec.content_type, spec.payload, spec.spec.dependencies, wall);
+  AddTask(message, spec.content_type, spec.payload, checkpoint, spec.spec.dependencies, wall);
   // What was said of it meanwhile came before the executor knew it.
   if (const auto control = engine_.StandingControl(message.task)) {
     SetControl(*control, *FrameFor(message.connection).add_controls());

@@ -64,6 +64,10 @@ absl::Status Partition::Recover() {
   KANTOKU_RETURN_IF_ERROR(
       RecoverKind(RecordKind::kTree, DecodeTree,
                   [&](uint64_t, const TreeRecord& record) { engine_.RecoverTree(record); }));
+  KANTOKU_RETURN_IF_ERROR(RecoverKind(RecordKind::kCheckpoint, DecodeCheckpoint,
+                                      [&](uint64_t task, const StoredCheckpoint& checkpoint) {
+                                        checkpoints_.Recover(task, checkpoint.data.size());
+                                      }));
   KANTOKU_RETURN_IF_ERROR(
       RecoverKind(RecordKind::kEndedDependency, DecodeEndedDependency,
                   [&](uint64_t, const auto& record) { engine_.RecoverEndedDependency(record); }));

@@ -522,6 +522,22 @@ absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes) {
   });
 }
 
+void Encode(const StoredCheckpoint& checkpoint, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Id(checkpoint.id);
+  writer.Unsigned(checkpoint.dispatch);
+  writer.Text(checkpoint.data);
+}
+
+absl::StatusOr<StoredCheckpoint> DecodeCheckpoint(std::string_view bytes) {
+  return Decode<StoredCheckpoint>("checkpoint", bytes,
+                                  [](ByteReader& reader, StoredCheckpoint& checkpoint) {
+                                    checkpoint.id = TaskId(reader.Id());
+                                    checkpoint.dispatch = reader.Small<uint32_t>();
+                                    checkpoint.data = reader.Text();
+                                  });
+}
+
 void Encode(uint64_t number, std::string& bytes) { Begin(bytes).Fixed64(number); }
 
 absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes) {

@@ -44,6 +44,15 @@ void EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root, std:
                 std::string& bytes);
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes);
 
+// What a dispatch left to the next one. `data` lives as long as the bytes it was read from.
+struct StoredCheckpoint {
+  TaskId id;
+  uint32_t dispatch = 0;
+  std::string_view data;
+};
+void Encode(const StoredCheckpoint& checkpoint, std::string& bytes);
+absl::StatusOr<StoredCheckpoint> DecodeCheckpoint(std::string_view bytes);
+
 void Encode(const StateRecord& record, std::string& bytes);
 void Encode(const DispatchGroupRecord& record, std::string& bytes);
 void Encode(const SessionRecord& record, std::string& bytes);

@@ -36,6 +36,12 @@ struct SessionFrame {
     double fraction = 0;
     std::string message;
   };
+  struct Checkpoint {
+    Report about;
+    uint64_t number = 0;
+    std::string data;
+    absl::Status refusal = absl::OkStatus();  // Not OK: it did not pass the check.
+  };
   struct Refusal {
     std::string task;  // Bytes as they came: they may be no id.
     uint32_t dispatch = 0;
@@ -50,6 +56,7 @@ struct SessionFrame {
   std::vector<NackCommand> nacks;
   std::vector<Progress> progress;
   std::vector<HandlerStatusCommand> handler_states;
+  std::vector<Checkpoint> checkpoints;
   std::vector<Refusal> refused;  // Reports that did not pass the check.
   size_t bytes = 0;              // About what it takes in memory.
 

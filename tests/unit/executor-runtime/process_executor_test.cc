@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -19,6 +20,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "services/executor-runtime/result_limits.h"
 #include "services/platform/clock.h"
 #include "services/platform/mutex.h"
 #include "services/platform/status.h"
@@ -66,6 +68,15 @@ class FakeContext final : public Context {
     changed_.SignalAll();
     return absl::OkStatus();
   }
+  const std::string& checkpoint() const override { return checkpoint_; }
+  absl::Status Checkpoint(std::string data) override {
+    platform::MutexLock lock(mu_);
+    if (data.size() > kMaxCheckpointBytes) return absl::InvalidArgumentError("too large");
+    checkpoints_.push_back(std::move(data));
+    changed_.SignalAll();
+    return absl::OkStatus();
+  }
+  absl::Status AwaitCheckpoint() override { return absl::OkStatus(); }
   void Progress(double, std::string_view) override {}
   void Log(LogLevel, std::string_view line) override {
     platform::MutexLock lock(mu_);
@@ -107,6 +118,15 @@ class FakeContext final : public Context {
     platform::MutexLock lock(mu_);
     return lines_;
   }
+  void SetCheckpoint(std::string data) { checkpoint_ = std::move(data); }
+  std::vector<std::string> checkpoints() {
+    platform::MutexLock lock(mu_);
+    return checkpoints_;
+  }
+  void AwaitCheckpoint(const std::string& data) {
+    platform::MutexLock lock(mu_);
+    while (std::ranges::find(checkpoints_, data) == checkpoints_.end()) changed_.Wait(mu_);
+  }
   // Waits until the command has written this to standard error.
   void AwaitLine(const std::string& line) {
     platform::MutexLock lock(mu_);
@@ -117,6 +137,7 @@ class FakeContext final : public Context {
   const platform::TaskId id_ = platform::TaskId::Make(absl::FromUnixSeconds(1), 1, 1, 1);
   const std::string type_ = "test.type";
   const std::string payload_;
+  std::string checkpoint_;
   std::atomic<StopCause> cause_ = StopCause::kNone;
   std::stop_source stop_;
   platform::Mutex mu_;
@@ -125,6 +146,7 @@ class FakeContext final : public Context {
   std::function<void(bool)> hold_ ABSL_GUARDED_BY(mu_);
   int room_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<std::string> items_ ABSL_GUARDED_BY(mu_);
+  std::vector<std::string> checkpoints_ ABSL_GUARDED_BY(mu_);
 };
 
 absl::StatusOr<Result> Run(ProcessOptions options, Context& context) {
@@ -571,6 +593,61 @@ TEST_CASE("A line that can be no item fails the task for good") {
   options = Lines("true");
   options.max_output = (uint64_t{4} << 20) + 1;
   CHECK(MakeProcessHandler(options).status().code() == absl::StatusCode::kInvalidArgument);
+}
+
+ProcessOptions WithCheckpoint(const std::string& line) {
+  ProcessOptions options = Shell(line);
+  options.checkpoint_file = true;
+  return options;
+}
+
+// Leaves $1 as the next checkpoint.
+const std::string kLeave =
+    "leave() { printf %s \"$1\" > $KANTOKU_CHECKPOINT.new &&"
+    " mv $KANTOKU_CHECKPOINT.new $KANTOKU_CHECKPOINT; }; ";
+
+TEST_CASE("A command finds the latest checkpoint in a file, and there is none at first") {
+  FakeContext context;
+  CHECK(Run(WithCheckpoint("test ! -e $KANTOKU_CHECKPOINT && echo none"), context)->data ==
+        "none\n");
+  context.SetCheckpoint("42");
+  CHECK(Run(WithCheckpoint("cat $KANTOKU_CHECKPOINT"), context)->data == "42");
+  CHECK(context.checkpoints().empty());
+  CHECK(Run("echo ${KANTOKU_CHECKPOINT-unset}")->data == "unset\n");
+}
+
+TEST_CASE("What a command renames to its checkpoint is the next one, while it runs") {
+  FakeContext context;
+  std::jthread runs([&] { (void)Run(WithCheckpoint(kLeave + "leave one; sleep 1000"), context); });
+  context.AwaitCheckpoint("one");
+  context.Stop();
+}
+
+TEST_CASE("What a command leaves as its last word is taken, and its folder goes") {
+  FakeContext context;
+  const auto result =
+      Run(WithCheckpoint(kLeave + "leave 1; leave 2; leave last; echo $KANTOKU_CHECKPOINT; exit 3"),
+          context);
+  CHECK_FALSE(result.ok());
+  REQUIRE_FALSE(context.checkpoints().empty());
+  CHECK(context.checkpoints().back() == "last");
+  const auto folder = Run(WithCheckpoint("dirname $KANTOKU_CHECKPOINT"), context);
+  CHECK(access(folder->data.substr(0, folder->data.size() - 1).c_str(), F_OK) != 0);
+}
+
+TEST_CASE(
+    "A checkpoint that is written in place, or too large, is not taken, and the log says so") {
+  FakeContext context;
+  CHECK(Run(WithCheckpoint("echo half > $KANTOKU_CHECKPOINT"), context).ok());
+  CHECK(context.checkpoints().empty());
+  REQUIRE(context.lines().size() == 1);
+  CHECK(context.lines()[0].find("in place") != std::string::npos);
+  CHECK(Run(WithCheckpoint("head -c 1048577 /dev/zero > $KANTOKU_CHECKPOINT.new;"
+                           "mv $KANTOKU_CHECKPOINT.new $KANTOKU_CHECKPOINT"),
+            context)
+            .ok());
+  CHECK(context.checkpoints().empty());
+  CHECK(context.lines().size() == 2);
 }
 
 }  // namespace

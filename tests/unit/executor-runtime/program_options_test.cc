@@ -151,6 +151,7 @@ types:
     memory_limit: 512MiB
     max_output: 1MiB
     items: lines
+    checkpoint: file
     kill_after: 500ms
   b: {shell: 'tr a-z A-Z | rev'}
   c: {command: cat -n}
@@ -173,6 +174,8 @@ types:
   CHECK(a.kill_after == absl::Milliseconds(500));
   CHECK(a.lines_are_items);
   CHECK_FALSE(options.types.at("b").lines_are_items);
+  CHECK(a.checkpoint_file);
+  CHECK_FALSE(options.types.at("b").checkpoint_file);
   CHECK(options.types.at("b").command == Words{"/bin/sh", "-c", "tr a-z A-Z | rev"});
   CHECK(options.types.at("c").command == Words{"cat", "-n"});
 }
@@ -187,6 +190,7 @@ TEST_CASE("A wrong file is refused with the field's name") {
       {"[1, 2]", "the file"},
       {"servre: x", "servre: unknown field"},
       {"types: {a: {command: x, items: bytes}}", "types.a.items: is not lines"},
+      {"types: {a: {command: x, checkpoint: pipe}}", "types.a.checkpoint: is not file"},
       {"server: [x]", "server: is not a text"},
       {"concurrency: many", "concurrency: is not a whole number"},
       {"max_held: -1", "max_held: is not a whole number"},

@@ -345,5 +345,34 @@ TEST_CASE("What a failure says is cut to its limits, between two characters") {
   CHECK(frame->progress[0].message == message.substr(0, 4'095));
 }
 
+TEST_CASE("A checkpoint is read as it is, up to 1 MiB, and nobody waits for it") {
+  v1::PullRequest request;
+  v1::Checkpoint& checkpoint = *request.add_checkpoints();
+  checkpoint.set_task_id(Bytes(kTask));
+  checkpoint.set_dispatch(3);
+  checkpoint.set_number(5);
+  checkpoint.set_data(std::string(size_t{1} << 20, 'x'));
+  *request.add_checkpoints() = checkpoint;
+  request.mutable_checkpoints(1)->mutable_data()->push_back('x');
+  request.add_checkpoints()->set_task_id("no id");
+  const auto frame = Read(request, false);
+  REQUIRE(frame.ok());
+  REQUIRE(frame->checkpoints.size() == 2);
+  CHECK(frame->checkpoints[0].about.task == kTask);
+  CHECK(frame->checkpoints[0].about.dispatch == 3);
+  CHECK(frame->checkpoints[0].number == 5);
+  CHECK(frame->checkpoints[0].data == checkpoint.data());
+  CHECK(frame->checkpoints[0].refusal.ok());
+  CHECK(ReasonOf(frame->checkpoints[1].refusal) == "CHECKPOINT_TOO_LARGE");
+  CHECK(frame->checkpoints[1].number == 5);
+  CHECK(frame->refused.size() == 1);
+}
+
+TEST_CASE("Checkpoints count among the reports of a frame") {
+  v1::PullRequest request;
+  for (int i = 0; i < 50'001; ++i) request.add_checkpoints();
+  CHECK(ReasonOf(Read(request, false).status()) == "FRAME_TOO_LARGE");
+}
+
 }  // namespace
 }  // namespace kantoku::inputs

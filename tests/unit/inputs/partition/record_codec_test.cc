@@ -484,5 +484,20 @@ TEST_CASE("Every kind of record has a table of its own") {
   }
 }
 
+TEST_CASE("A checkpoint comes back as it was written, and not when it is damaged") {
+  std::string bytes;
+  const std::string data("any\0bytes", 9);
+  const TaskId id = Id(3);
+  Encode(StoredCheckpoint{id, 3, data}, bytes);
+  const auto checkpoint = DecodeCheckpoint(bytes);
+  REQUIRE(checkpoint.ok());
+  CHECK(checkpoint->id == id);
+  CHECK(checkpoint->dispatch == 3);
+  CHECK(checkpoint->data == data);
+  CHECK(DecodeCheckpoint(bytes + "x").status().code() == absl::StatusCode::kDataLoss);
+  CHECK(DecodeCheckpoint(bytes.substr(0, bytes.size() - 1)).status().code() ==
+        absl::StatusCode::kDataLoss);
+}
+
 }  // namespace
 }  // namespace kantoku::inputs
