@@ -26,6 +26,8 @@ struct StateRecord {
   std::optional<TaskState> intended_end;  // Set while SETTLING.
   std::optional<absl::Time> not_before;   // Of a backoff.
   std::optional<absl::Time> stop_by;      // Of a held dispatch: when its executor is overruled.
+  CauseTimes waited{};                    // What it has waited for …
+  absl::Time waited_until;                // … until then.
   Failure last_failure;
   bool operator==(const StateRecord&) const = default;
 };
@@ -39,6 +41,7 @@ struct DispatchGroupRecord {
     bool operator==(const Entry&) const = default;
   };
   std::vector<Entry> entries;
+  std::optional<absl::Time> at;  // When they were dispatched; absent in records of old.
   bool operator==(const DispatchGroupRecord&) const = default;
 };
 

@@ -130,6 +130,7 @@ absl::Status Engine::CheckRoom(std::span<const TaskSpec> specs) const {
 
 absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const Now& now,
                                            Effects& effects) {
+  Advance(now);
   if (const RequestRecord* known = requests_.Find(command.request)) {
     if (known->content == command.content) return Repeat(*known);
     return Error(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
@@ -283,11 +284,12 @@ void Engine::Enqueue(TaskIndex index, const Now& now) {
   if (task.wake > absl::ToUnixNanos(now.wall) && !KANTOKU_PLANTED("delay ignored")) {
     task.state = task.paused() ? TaskState::kPaused : TaskState::kScheduled;
     wall_alarms_.Push(task.wake, index);
-    return;
+  } else {
+    task.backing_off = false;
+    task.state = task.paused() ? TaskState::kPaused : TaskState::kReady;
+    if (task.queued()) matcher_.Push(task.lane, index);
   }
-  task.backing_off = false;
-  task.state = task.paused() ? TaskState::kPaused : TaskState::kReady;
-  if (task.queued()) matcher_.Push(task.lane, index);
+  NoteWait(task);
 }
 
 void Engine::Dequeue(TaskIndex index, TaskState state) {
@@ -295,6 +297,7 @@ void Engine::Dequeue(TaskIndex index, TaskState state) {
   const bool queued = task.queued();
   if (task.wake_position != 0) Unschedule(index);
   task.state = state;
+  NoteWait(task);
   if (queued) matcher_.Gone(task.lane);
 }
 
@@ -308,6 +311,12 @@ std::optional<TaskView> Engine::Find(const TaskId& id) const {
   const TaskIndex index = tasks_.Find(id);
   if (index == kNoTask) return std::nullopt;
   return ViewOf(tasks_.at(index));
+}
+
+std::optional<CauseTimes> Engine::WaitsOf(const TaskId& id, const Now& now) const {
+  const TaskIndex index = tasks_.Find(id);
+  if (index == kNoTask) return std::nullopt;
+  return waits_.TimesOf(tasks_.at(index), absl::ToInt64Milliseconds(now.steady));
 }
 
 std::optional<DispatchMessage> Engine::LeaseOf(const TaskId& id) const {
@@ -324,6 +333,7 @@ TaskView Engine::ViewOf(const Task& task) const {
                 .reference = std::string(ReferenceOf(task)),
                 .priority = task.priority,
                 .state = task.state,
+                .cause = waits_.CauseOf(task),
                 .failed_attempts = task.failed_attempts,
                 .dispatch = task.dispatch,
                 .last_failure = FailureOf(task)};
@@ -338,26 +348,6 @@ TaskView Engine::ViewOf(const Task& task) const {
   if (task.has_kin) {
     view.parent = trees_.ParentOf(index);
     view.root = trees_.TreeOf(index).root;
-  }
-  switch (task.state) {
-    case TaskState::kScheduled:
-      view.cause = task.backing_off ? WaitCause::kBackoff : WaitCause::kDelay;
-      break;
-    case TaskState::kReady:
-      view.cause =
-          task.fenced_dispatch < task.dispatch ? WaitCause::kFence : matcher_.CauseOf(task.lane);
-      break;
-    case TaskState::kBlocked:
-      view.cause = WaitCause::kDependency;
-      break;
-    case TaskState::kLeased:
-      view.cause = WaitCause::kExecutorQueue;
-      break;
-    case TaskState::kPaused:
-      if (task.session == 0) view.cause = WaitCause::kPaused;
-      break;
-    default:
-      break;
   }
   return view;
 }

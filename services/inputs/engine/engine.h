@@ -29,6 +29,7 @@
 #include "services/inputs/engine/task_table.h"
 #include "services/inputs/engine/tree_table.h"
 #include "services/inputs/engine/types.h"
+#include "services/inputs/engine/wait_book.h"
 #include "services/platform/clock.h"
 
 namespace kantoku::inputs {
@@ -259,7 +260,8 @@ class Engine {
   // From now on tasks of the type go to executors that match the selector, too; nullopt: to all
   // again. RESOURCE_EXHAUSTED, ROUTE_LIMIT; NOT_FOUND, NO_SUCH_ROUTE when there is none to remove.
   absl::Status SetRoute(std::string_view name_space, std::string_view type,
-                        const std::optional<Selector>& selector, Effects& effects);
+                        const std::optional<Selector>& selector, const platform::Now& now,
+                        Effects& effects);
   // In the order of their types.
   std::vector<RouteRecord> Routes(std::string_view name_space) const;
   // Tells the executor, which gets nothing new on its connection from now on. NOT_FOUND,
@@ -286,6 +288,10 @@ class Engine {
   // ---- Questions ----
   // A living task.
   std::optional<TaskView> Find(const TaskId& task) const;
+  // What a living task has waited for. The times sum up to the time since its spawn, less the time
+  // of its handlers and that in which it ends; of what was before a restart, RECOVERING is what no
+  // record tells.
+  std::optional<CauseTimes> WaitsOf(const TaskId& task, const platform::Now& now) const;
   // Any living task of a tree; nullopt when there is none, or the root is in no tree.
   std::optional<TaskView> FindInTree(const TaskId& root) const;
   // What the handler of a held dispatch was told and is still to heed; nullopt when it is nothing.
@@ -338,6 +344,7 @@ class Engine {
   struct Group {
     uint64_t number = 0;
     uint32_t open = 0;  // Dispatches that are not over.
+    std::optional<absl::Time> at{};  // Of a recovered one: when it was.
   };
   // Of a held dispatch whose handler was told to pause, to resume or to step.
   struct Steering {
@@ -474,6 +481,13 @@ class Engine {
   void SetAlarm(TaskIndex index, absl::Duration steady);
   void ClearAlarm(TaskIndex index);
 
+  // Waiting. Every change of a task that waits, or that waited, ends with NoteWait.
+  void Advance(const platform::Now& now);
+  void NoteWait(Task& task);
+  // What it waits for, but for what holds of its whole lane.
+  static WaitCause WaitOf(const Task& task);
+  void RecoverWait(TaskIndex index, const platform::Now& now);
+
   // Side tables.
   void SetFailure(Task& task, Failure failure);
   const Failure& FailureOf(const Task& task) const;
@@ -486,7 +500,8 @@ class Engine {
   const EngineOptions options_;
   TaskTable tasks_;
   SessionTable sessions_;
-  Matcher matcher_{tasks_};
+  WaitBook waits_;
+  Matcher matcher_{tasks_, waits_};
   // A task is in at most one: before its not_before in the wall heap (ns since epoch), held or
   // backing off in the steady heap.
   IndexedHeap<PlaceOfTask> wall_alarms_{PlaceOfTask{&tasks_}};
@@ -510,6 +525,8 @@ class Engine {
   absl::flat_hash_map<TaskKey, Steering> steerings_;
   std::deque<std::pair<absl::Duration, TaskKey>> late_progress_;  // Steady times, ascending.
   absl::flat_hash_map<uint32_t, std::pair<uint64_t, uint64_t>> sequences_;  // Slot: next, reserved.
+  // Until when recovering tasks are known to have waited for what their records say.
+  absl::flat_hash_map<TaskKey, absl::Time> waited_until_;
   std::vector<Group> groups_;
   std::vector<uint32_t> free_groups_;
   uint64_t next_group_ = 1;

@@ -15,6 +15,7 @@ using platform::Now;
 
 absl::StatusOr<TaskState> Engine::Control(const ControlCommand& command, const Now& now,
                                           Effects& effects) {
+  Advance(now);
   if (command.tree) return ControlTree(command, now, effects);
   const TaskIndex index = tasks_.Find(command.task);
   if (index == kNoTask) return Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK", "no such task");
@@ -76,6 +77,7 @@ void Engine::Stop(TaskIndex index, const ControlCommand& command, const Now& now
     by = std::min(by, before);
   }
   task.state = interrupt ? TaskState::kInterrupting : TaskState::kCancelling;
+  NoteWait(task);
   task.wake = absl::ToUnixNanos(now.wall + (by - now.steady));
   WriteState(task, std::nullopt, effects);
   SetAlarm(index, by);
@@ -95,6 +97,7 @@ void Engine::Pause(TaskIndex index, const Now& now, Effects& effects) {
   task.stepping = false;
   if (task.session != 0) {
     task.state = TaskState::kPausing;
+    NoteWait(task);
     WriteState(task, std::nullopt, effects);
     Say(EventType::kTaskPausing, task, effects);
     TellNext(index, HandlerAction::kPause, effects);
@@ -104,6 +107,7 @@ void Engine::Pause(TaskIndex index, const Now& now, Effects& effects) {
   // Whatever time it waits for goes on.
   if (task.wake_position != 0) {
     task.state = TaskState::kPaused;
+    NoteWait(task);
   } else {
     Dequeue(index, TaskState::kPaused);
   }
@@ -120,6 +124,7 @@ void Engine::Unpause(TaskIndex index, const Now& now, Effects& effects) {
     Say(EventType::kTaskResumed, task, effects);
     if (task.wake_position != 0) {
       task.state = TaskState::kScheduled;
+      NoteWait(task);
     } else if (task.state == TaskState::kPaused) {
       Enqueue(index, now);
     }
@@ -144,6 +149,7 @@ absl::Status Engine::Step(TaskIndex index, const Now& now, Effects& effects) {
     WriteState(task, BackoffEnd(index, now), effects);
     if (task.wake_position != 0) {
       task.state = TaskState::kScheduled;
+      NoteWait(task);
     } else {
       Enqueue(index, now);
     }
@@ -181,6 +187,7 @@ void Engine::TellNext(TaskIndex index, HandlerAction action, Effects& effects) {
 
 absl::Status Engine::HandlerStatus(ConnectionId connection, const HandlerStatusCommand& command,
                                    const Now& now, Effects& effects) {
+  Advance(now);
   KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index,
                            FindHeld(connection, command.task, command.dispatch));
   Task& task = tasks_.at(index);
@@ -196,6 +203,7 @@ absl::Status Engine::HandlerStatus(ConnectionId connection, const HandlerStatusC
     TellNext(index, HandlerAction::kResume, effects);
   } else if (!command.paused && task.state == TaskState::kResuming) {
     task.state = task.begun ? TaskState::kRunning : TaskState::kLeased;
+    NoteWait(task);
     Say(EventType::kTaskResumed, task, effects);
   }
   return absl::OkStatus();

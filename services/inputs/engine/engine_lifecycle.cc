@@ -28,7 +28,7 @@ absl::Duration WallOffset(const Now& now) { return now.wall - absl::UnixEpoch() 
 
 void Engine::DispatchReady(const Now& now, Effects& effects) {
   if (draining_) return;
-  DispatchGroupRecord record;
+  DispatchGroupRecord record{.at = now.wall};
   uint32_t group = 0;
   size_t stopped = 0;
   while (stopped < options_.tree_sweep) {
@@ -47,6 +47,7 @@ void Engine::DispatchReady(const Now& now, Effects& effects) {
     task.group = group;
     ++groups_[group].open;
     Hold(session, match->task);
+    NoteWait(task);
     SetAlarm(match->task, now.steady + options_.start_timeout);
     if (KANTOKU_PLANTED("more than the credit") && task.dispatch == 1) {
       matcher_.SetRoom(session.number, session.max_held);
@@ -255,6 +256,7 @@ void Engine::BackOff(TaskIndex index, absl::Duration pause, const Now& now) {
   task.backing_off = pause > absl::ZeroDuration();
   if (!task.backing_off) return Enqueue(index, now);
   task.state = task.paused() ? TaskState::kPaused : TaskState::kScheduled;
+  NoteWait(task);
   SetAlarm(index, now.steady + pause);
 }
 
@@ -263,6 +265,7 @@ void Engine::Settle(TaskIndex index, TaskState end, Failure failure, Effects& ef
   Task& task = tasks_.at(index);
   task.state = TaskState::kSettling;
   task.intended_end = end;
+  NoteWait(task);
   SetFailure(task, std::move(failure));
   WriteState(task, std::nullopt, effects);
   AskFence(task, effects);
@@ -283,6 +286,7 @@ void Engine::AskFence(const Task& task, Effects& effects) {
 
 void Engine::FenceAnswered(const TaskId& id, uint32_t dispatch, std::optional<TaskState> terminal,
                            const Now& now, Effects& effects) {
+  Advance(now);
   const TaskIndex index = tasks_.Find(id);
   if (index == kNoTask) return;
   if (terminal.has_value()) {
@@ -293,12 +297,14 @@ void Engine::FenceAnswered(const TaskId& id, uint32_t dispatch, std::optional<Ta
   Task& task = tasks_.at(index);
   if (dispatch != task.dispatch || task.fenced_dispatch == dispatch) return;
   task.fenced_dispatch = dispatch;
+  NoteWait(task);
   if (task.queued()) matcher_.Push(task.lane, index);
 }
 
 void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
   EventMessage& event = Say(EventType::kTaskFinished, task, effects);
+  waits_.Forget(task);
   if (task.session != 0) {
     Release(index, effects);
     task.state = end;
@@ -341,6 +347,8 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
                      .pause_requested = task.pause_requested,
                      .stepping = task.stepping,
                      .not_before = not_before,
+                     .waited = waits_.TimesOf(task, waits_.now()),
+                     .waited_until = started_ + absl::Milliseconds(waits_.now()),
                      .last_failure = FailureOf(task)};
   if (task.cancel_requested && task.session != 0) record.stop_by = absl::FromUnixNanos(task.wake);
   if (task.state == TaskState::kSettling) record.intended_end = task.intended_end;
@@ -349,6 +357,27 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
 }
 
 // ---- Time ----
+
+void Engine::Advance(const Now& now) { waits_.Advance(absl::ToInt64Milliseconds(now.steady)); }
+
+void Engine::NoteWait(Task& task) { waits_.Change(task, WaitOf(task)); }
+
+WaitCause Engine::WaitOf(const Task& task) {
+  switch (task.state) {
+    case TaskState::kScheduled:
+      return task.backing_off ? WaitCause::kBackoff : WaitCause::kDelay;
+    case TaskState::kReady:
+      return task.queued() ? WaitCause::kNoCredit : WaitCause::kFence;
+    case TaskState::kBlocked:
+      return WaitCause::kDependency;
+    case TaskState::kLeased:
+      return WaitCause::kExecutorQueue;
+    case TaskState::kPaused:
+      return task.session == 0 ? WaitCause::kPaused : WaitCause::kNone;
+    default:
+      return WaitCause::kNone;
+  }
+}
 
 void Engine::SetAlarm(TaskIndex index, absl::Duration steady) {
   ClearAlarm(index);
@@ -442,6 +471,7 @@ void Engine::Forget(const Now& now, Effects& effects) {
 }
 
 void Engine::FinishGroup(const Now& now, Effects& effects) {
+  Advance(now);
   Tick(now, effects);
   SweepTrees(now, effects);
   SweepDependencies(now, effects);

@@ -9,9 +9,12 @@
 namespace kantoku::inputs {
 
 using platform::Error;
+using platform::Now;
 
 absl::Status Engine::SetRoute(std::string_view name_space, std::string_view type,
-                              const std::optional<Selector>& selector, Effects& effects) {
+                              const std::optional<Selector>& selector, const Now& now,
+                              Effects& effects) {
+  Advance(now);
   const std::pair<std::string, std::string> key(name_space, type);
   const auto known = routes_.find(key);
   if (!selector.has_value()) {

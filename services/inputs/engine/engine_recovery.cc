@@ -88,12 +88,15 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
     task.wake = record.stop_by.has_value() ? absl::ToUnixNanos(*record.stop_by) : 0;
   }
   SetFailure(task, record.last_failure);
+  waits_.Recover(task, record.waited);
+  waited_until_[key] = record.waited_until;
 }
 
 // A dispatch counts unless its task is gone or says that it is over; the newest one is held.
 void Engine::RecoverGroup(uint64_t number, const DispatchGroupRecord& record) {
   next_group_ = number;
   const uint32_t group = OpenGroup();
+  groups_[group].at = record.at;
   for (const auto& entry : record.entries) {
     const TaskIndex index = tasks_.FindKey(entry.task);
     if (index == kNoTask) continue;
@@ -116,9 +119,28 @@ void Engine::RecoverRequest(uint64_t number, RequestRecord record) {
   requests_.Recover(number, std::move(record));
 }
 
+// What no record tells of its time until now: it waited, unless a dispatch was held.
+void Engine::RecoverWait(TaskIndex index, const Now& now) {
+  Task& task = tasks_.at(index);
+  const auto marked = waited_until_.find(task.key());
+  absl::Time since = task.id.time();
+  if (marked != waited_until_.end()) since = std::max(since, marked->second);
+  NoteWait(task);
+  if (task.session == 0) {
+    const absl::Duration away = std::max(now.wall - since, absl::ZeroDuration());
+    WaitBook::WaitedSince(task, waits_.now() - absl::ToInt64Milliseconds(away));
+  } else if (const auto dispatched = groups_[task.group].at; dispatched > since) {
+    CauseTimes times{};
+    times[static_cast<size_t>(WaitCause::kRecovering)] =
+        absl::ToInt64Milliseconds(*dispatched - since);
+    waits_.Recover(task, times);
+  }
+}
+
 void Engine::FinishRecovery(const Now& now, Effects& effects) {
   RenewLeases(now, effects);  // Nobody is connected yet: starts the time until the next one.
   started_ = now.wall - now.steady;
+  waits_.Begin(absl::ToInt64Milliseconds(now.steady));
   if (KANTOKU_PLANTED("reference lost in recovery")) references_.clear();
   for (uint32_t group = 0; group < groups_.size(); ++group) {
     if (groups_[group].open > 0) continue;
@@ -152,7 +174,9 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
         Enqueue(index, now);
       }
     }
+    RecoverWait(index, now);
   }
+  waited_until_.clear();
   for (const SessionNumber number : sessions_.Numbers()) {
     if (sessions_.at(number).held == 0) {
       EndSession(number, /*lost=*/false, now, effects);

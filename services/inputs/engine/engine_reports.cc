@@ -13,6 +13,7 @@ using platform::Now;
 
 absl::Status Engine::Started(ConnectionId connection, const TaskId& id, uint32_t dispatch,
                              const Now& now, Effects& effects) {
+  Advance(now);
   KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index, FindHeld(connection, id, dispatch));
   Task& task = tasks_.at(index);
   if (task.once) {
@@ -38,10 +39,12 @@ void Engine::Begin(TaskIndex index, const Now& now, Effects& effects) {
   if (task.state != TaskState::kResuming) {
     task.state = task.pause_requested ? TaskState::kPausing : TaskState::kRunning;
   }
+  NoteWait(task);
   SetAlarm(index, now.steady + absl::Milliseconds(task.timeout_ms));
 }
 
 void Engine::Finished(const TaskId& id, uint32_t dispatch, const Now& now, Effects& effects) {
+  Advance(now);
   const TaskIndex index = tasks_.Find(id);
   if (index == kNoTask) return;
   const Task& task = tasks_.at(index);
@@ -53,6 +56,7 @@ void Engine::Finished(const TaskId& id, uint32_t dispatch, const Now& now, Effec
 
 absl::Status Engine::Nack(ConnectionId connection, const NackCommand& command, const Now& now,
                           Effects& effects) {
+  Advance(now);
   KANTOKU_ASSIGN_OR_RETURN(const TaskIndex index,
                            FindHeld(connection, command.task, command.dispatch));
   const Task& task = tasks_.at(index);

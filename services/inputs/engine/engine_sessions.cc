@@ -19,6 +19,7 @@ constexpr absl::Duration kLongestEscalation = absl::Hours(1);
 
 absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCommand& command,
                                                              const Now& now, Effects& effects) {
+  Advance(now);
   KANTOKU_RETURN_IF_ERROR(CheckTypes(command.name_space, command.types));
   const uint32_t name_space = names_.Intern(std::string(command.name_space));
   Session* session = sessions_.Find(command.session);
@@ -104,6 +105,7 @@ void Engine::GoOn(TaskIndex index, const HeldDispatch& held, const Now& now, Eff
   const bool held_back = held.paused && !task.pause_requested && !task.cancel_requested;
   if (held_back && task.state != TaskState::kResuming) {
     task.state = TaskState::kResuming;
+    NoteWait(task);
     TellNext(index, HandlerAction::kResume, effects);
   } else {
     Retell(index, effects);
@@ -130,6 +132,7 @@ bool Engine::HasBegun(ConnectionId connection) const {
 }
 
 void Engine::CloseConnection(ConnectionId connection, const Now& now, Effects& effects) {
+  Advance(now);
   Session* session = sessions_.FindConnection(connection);
   if (session == nullptr) return;
   sessions_.Connect(*session, 0);
@@ -154,11 +157,13 @@ void Engine::EndSession(SessionNumber number, bool lost, const Now& now, Effects
 
 void Engine::Disproved(ConnectionId connection, const TaskId& id, uint32_t dispatch, const Now& now,
                        Effects& effects) {
+  Advance(now);
   const auto index = FindHeld(connection, id, dispatch);
   if (index.ok()) GiveUp(*index, "INVALID_RECEIPT", now, effects);
 }
 
 void Engine::Unsent(const TaskId& id, uint32_t dispatch, const Now& now, Effects& effects) {
+  Advance(now);
   const TaskIndex index = tasks_.Find(id);
   if (index == kNoTask) return;
   const Task& task = tasks_.at(index);

@@ -18,6 +18,7 @@ LaneIndex Matcher::LaneFor(std::string_view name_space, std::string_view type,
   entry.name_space = entry.place.type->name_space;
   entry.type = entry.place.type->name;
   ++lane_count_;
+  TellCause(lane);
   if (placement == nullptr) return lane;  // Sessions that implement the type come with it.
   for (const SessionNumber session : directory_.SessionsFor(entry.place)) Join(lane, session);
   return lane;
@@ -43,6 +44,7 @@ void Matcher::FreeUnused(size_t keep) {
       for (const SessionNumber session : directory_.SessionsFor(place)) Part(lane, session);
     }
     lanes_[lane].reset();
+    waits_.FreeLane(lane);
     --lane_count_;
     directory_.RemoveLane(place);
     if (lane == last_lane_) last_lane_ = kNoLane;
@@ -135,7 +137,11 @@ void Matcher::Attach(SessionNumber session, std::string_view name_space,
   directory_.AddSession(session, name_space, places, labels);
   for (const LaneIndex lane : directory_.LanesFor(session)) {
     entry.lanes.push_back({.lane = lane});
-    ++lanes_[lane]->members;
+    if (++lanes_[lane]->members == 1) TellCause(lane);
+  }
+  // For those that it does not fit, too.
+  for (const LaneDirectory::Type* type : places) {
+    if (type->sessions.size() == 1) TellCauses(*type);
   }
   sessions_[session] = std::move(entry);
 }
@@ -143,16 +149,22 @@ void Matcher::Attach(SessionNumber session, std::string_view name_space,
 void Matcher::Detach(SessionNumber session) {
   const auto found = sessions_.find(session);
   if (found == sessions_.end()) return;
-  for (const auto& membership : found->second.lanes) --lanes_[membership.lane]->members;
   directory_.RemoveSession(session);
-  for (const LaneIndex lane : found->second.types) Leave(lane);
+  for (const auto& membership : found->second.lanes) {
+    if (--lanes_[membership.lane]->members == 0) TellCause(membership.lane);
+  }
+  for (const LaneIndex lane : found->second.types) {
+    const LaneDirectory::Type& type = *lanes_[lane]->place.type;
+    if (type.sessions.empty()) TellCauses(type);
+    Leave(lane);
+  }
   sessions_.erase(found);
 }
 
 // A lane that is new to a session which is attached.
 void Matcher::Join(LaneIndex lane, SessionNumber session) {
   Session& entry = sessions_.at(session);
-  ++lanes_[lane]->members;
+  if (++lanes_[lane]->members == 1) TellCause(lane);
   const auto at = std::ranges::lower_bound(entry.lanes, lane, {}, &Session::Membership::lane);
   entry.lanes.insert(at, {.lane = lane, .in_ring = entry.room > 0});
   if (entry.room > 0) TakeSeat(lane, {session, entry.opening});
@@ -161,7 +173,7 @@ void Matcher::Join(LaneIndex lane, SessionNumber session) {
 // Its seat, if it has one, is to go as well.
 void Matcher::Part(LaneIndex lane, SessionNumber session) {
   Session& entry = sessions_.at(session);
-  --lanes_[lane]->members;
+  if (--lanes_[lane]->members == 0) TellCause(lane);
   entry.lanes.erase(std::ranges::lower_bound(entry.lanes, lane, {}, &Session::Membership::lane));
 }
 
@@ -246,11 +258,15 @@ std::optional<Matcher::Match> Matcher::Next() {
   return std::nullopt;
 }
 
-WaitCause Matcher::CauseOf(LaneIndex lane) const {
+void Matcher::TellCause(LaneIndex lane) {
   const Lane& entry = *lanes_[lane];
-  if (entry.members > 0) return WaitCause::kNoCredit;
-  return entry.place.type->sessions.empty() ? WaitCause::kNoImplementation
-                                            : WaitCause::kPlacementUnmatched;
+  waits_.SetLane(lane, entry.members > 0                    ? WaitCause::kNoCredit
+                       : entry.place.type->sessions.empty() ? WaitCause::kNoImplementation
+                                                            : WaitCause::kPlacementUnmatched);
+}
+
+void Matcher::TellCauses(const LaneDirectory::Type& type) {
+  for (const LaneIndex lane : directory_.LanesOf(type.name_space, type.name)) TellCause(lane);
 }
 
 const std::shared_ptr<const PlacementView>& Matcher::ViewOf(LaneIndex lane) const {

@@ -17,6 +17,7 @@
 #include "services/inputs/engine/ready_queue.h"
 #include "services/inputs/engine/types.h"
 #include "services/inputs/engine/use_counts.h"
+#include "services/inputs/engine/wait_book.h"
 
 namespace kantoku::inputs {
 
@@ -34,8 +35,8 @@ class Matcher {
     SessionNumber session;
   };
 
-  // `tasks` outlives it.
-  explicit Matcher(const TaskTable& tasks) : tasks_(tasks) {}
+  // Both outlive it. `waits` is told what holds of lanes.
+  Matcher(const TaskTable& tasks, WaitBook& waits) : tasks_(tasks), waits_(waits) {}
 
   // Of tasks that may run anywhere (null), or are placed so. Good until FreeUnused, and while it is
   // used: by living tasks, and a lane without placement by sessions that implement its type. The
@@ -86,8 +87,6 @@ class Matcher {
   // Whether Next may have a pair.
   bool MayMatch() const { return !active_.empty(); }
 
-  // Why a READY task of the lane is not dispatched.
-  WaitCause CauseOf(LaneIndex lane) const;
   // Null when its tasks may run anywhere, or have a route alone and wait for nothing else.
   const std::shared_ptr<const PlacementView>& ViewOf(LaneIndex lane) const;
   size_t ready(LaneIndex lane) const { return lanes_[lane]->ready.size(); }
@@ -124,6 +123,9 @@ class Matcher {
     Membership& at(LaneIndex lane);
   };
 
+  // What it comes to why READY tasks of the lane are not dispatched may have changed.
+  void TellCause(LaneIndex lane);
+  void TellCauses(const LaneDirectory::Type& type);
   void CountSelector(LaneIndex lane, bool used);
   void Join(LaneIndex lane, SessionNumber session);
   void Part(LaneIndex lane, SessionNumber session);
@@ -134,6 +136,7 @@ class Matcher {
   Session* SessionAt(const Seat& seat);
 
   const TaskTable& tasks_;
+  WaitBook& waits_;
   std::deque<std::optional<Lane>> lanes_;
   size_t lane_count_ = 0;
   UseCounts uses_;

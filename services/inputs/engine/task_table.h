@@ -53,10 +53,21 @@ struct Task {
   bool steered : 1 = false;   // The handler of the held dispatch was told something.
   bool has_kin : 1 = false;   // Is in a tree.
   bool has_dependencies : 1 = false;
+  WaitCause waits_for : 4 = WaitCause::kNone;  // For what of its own; see WaitBook.
+  uint16_t waits_since_high = 0;
+  uint32_t waits_since_low = 0;
 
   TaskKey key() const { return id.key(); }
   // Whether it waits in its lane's queue: READY, and closed in Outputs.
   bool queued() const { return state == TaskState::kReady && fenced_dispatch == dispatch; }
+  // Milliseconds, see WaitBook; 48 bits.
+  int64_t waits_since() const {
+    return int64_t{static_cast<int16_t>(waits_since_high)} * (int64_t{1} << 32) + waits_since_low;
+  }
+  void set_waits_since(int64_t time) {
+    waits_since_high = static_cast<uint16_t>(time >> 32);
+    waits_since_low = static_cast<uint32_t>(time);
+  }
   // Whether it is not to be dispatched while it waits.
   bool paused() const { return pause_requested && !stepping; }
 };

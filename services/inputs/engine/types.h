@@ -2,6 +2,7 @@
 #define KANTOKU_SERVICES_INPUTS_ENGINE_TYPES_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -75,7 +76,12 @@ enum class WaitCause : uint8_t {
   kPlacementUnmatched,
   kPaused,
   kDependency,
+  kRecovering = 14,
 };
+inline constexpr size_t kWaitCauses = 15;  // Above all numbers.
+
+// Milliseconds by cause, indexed by WaitCause.
+using CauseTimes = std::array<int64_t, kWaitCauses>;
 
 // The wire's numbers, which are recorded.
 enum class ControlVerb : uint8_t { kCancel = 1, kInterrupt, kPause, kResume, kStep };

@@ -193,9 +193,11 @@ void Partition::ControlExecutors(ExecutorCommand command, Done<std::vector<absl:
 
 void Partition::SetRoute(RouteCommand command, Done<Nothing> done) {
   Ask<Nothing>(std::move(done),
-               [this, command = std::move(command)](Transaction&) -> absl::StatusOr<Nothing> {
+               [this, command = std::move(command)](
+                   Transaction& transaction) -> absl::StatusOr<Nothing> {
                  KANTOKU_RETURN_IF_ERROR(engine_.SetRoute(command.name_space, command.type,
-                                                          command.selector, effects_));
+                                                          command.selector, transaction.now(),
+                                                          effects_));
                  return Nothing();
                });
 }

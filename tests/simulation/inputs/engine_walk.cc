@@ -450,8 +450,7 @@ void EngineWalk::HearOutputs() {
 
 void EngineWalk::Wait() {
   const absl::Duration wait = Chance(90) ? Milliseconds(Pick(2'000)) : Seconds(Pick(90));
-  now_.steady += wait;
-  now_.wall += wait;
+  Pass(wait);
   if (Chance(3)) now_.wall += Seconds(Pick(3'600)) - Minutes(30);
 }
 
@@ -481,6 +480,7 @@ void EngineWalk::Crash() {
   for (const auto& [number, route] : records_.routes) {
     routes_.insert_or_assign(std::pair(route.name_space, route.type), *route.selector);
   }
+  RecoverWaits();
 }
 
 // ---- Promises ----
@@ -572,6 +572,7 @@ void EngineWalk::CheckLiving() {
     CheckBlocked(view);
     if (!view.session.empty()) ++held[view.session];
   }
+  CheckWaits();
   for (const std::string_view name_space : {"even", "odd"}) {
     for (const auto& view : engine_->Sessions(name_space)) {
       Expect(view.held == held[view.id], "sessions hold what is held by them");
@@ -644,9 +645,7 @@ void EngineWalk::Drain() {
         Acknowledge(executor, task);
       }
     }
-    const absl::Duration wait = round < 200 ? Seconds(5) : Minutes(10);
-    now_.steady += wait;
-    now_.wall += wait;
+    Pass(round < 200 ? Seconds(5) : Minutes(10));
   }
   Expect(engine_->pending() == 0, "everything ends");
   for (Executor& executor : executors_) Disconnect(executor);

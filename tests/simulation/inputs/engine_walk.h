@@ -140,6 +140,11 @@ class EngineWalk {
   void CheckLiving();
   void CheckEmpty();
 
+  // Waiting.
+  void Pass(absl::Duration time);
+  void CheckWaits();
+  void RecoverWaits();
+
   // Placement.
   void Place(TaskSpec& spec);
   Labels Label(Executor& executor);
@@ -199,6 +204,7 @@ class EngineWalk {
   // What trees were asked last but steps, as the engine knows and as is recorded. By root.
   std::map<TaskId, ControlVerb> marks_;
   std::map<TaskId, ControlVerb> marks_for_good_;
+  std::map<TaskId, CauseTimes> waits_;  // Of living tasks, and of some that have ended.
   std::map<std::string, int> counts_;
 };
 

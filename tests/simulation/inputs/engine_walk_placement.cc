@@ -91,7 +91,7 @@ void EngineWalk::ChangeRoute() {
   std::optional<Selector> selector;
   if (Chance(50)) selector = *Selector::Parse(kConditions[Pick(kConditions.size())].selector);
   const bool known = routes_.contains(key);
-  const auto status = engine_->SetRoute(key.first, key.second, selector, open_.effects);
+  const auto status = engine_->SetRoute(key.first, key.second, selector, now_, open_.effects);
   Expect(status.ok() == (selector.has_value() || known),
          "a route that is not there is not removed");
   if (!status.ok()) return;

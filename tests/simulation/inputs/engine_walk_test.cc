@@ -59,6 +59,7 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "no credit left",
                                  "history row dropped",
                                  "too many dispatches",
+                                 "recovering",
                                  "placed",
                                  "fits nobody",
                                  "selectors refused",

@@ -17,7 +17,7 @@ std::string SetRoute(EngineWorld& world, const std::string& selector,
                      const std::string& type = "work") {
   std::optional<Selector> route;
   if (!selector.empty()) route = *Selector::Parse(selector);
-  return Reason(world.engine->SetRoute("default", type, route, world.effects));
+  return Reason(world.engine->SetRoute("default", type, route, world.now, world.effects));
 }
 
 TEST_CASE("Tasks of a type with a route go only to executors that match it, placed or not") {

@@ -1,0 +1,82 @@
+#ifndef KANTOKU_SERVICES_INPUTS_ENGINE_WAIT_BOOK_H_
+#define KANTOKU_SERVICES_INPUTS_ENGINE_WAIT_BOOK_H_
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+#include "absl/container/flat_hash_map.h"
+#include "services/inputs/engine/cause_log.h"
+#include "services/inputs/engine/task_table.h"
+#include "services/inputs/engine/types.h"
+
+namespace kantoku::inputs {
+
+// Where the time of waiting tasks goes: every millisecond to exactly one cause, the first that holds
+// in the order of Outranks.
+//
+// A task waits for something of its own (a time, a dependency, a key), or for its turn in its lane.
+// What holds of the lane (nobody implements it, its type is paused) is known there, in one log for
+// all of its tasks; the two meet when a task goes on or somebody asks. So whatever happens to a lane
+// costs O(1) in its tasks, and a task that waits has a time and a cause of four bits.
+//
+// Thread-compatible. Its times are milliseconds of steady time, which begin where Begin says.
+class WaitBook {
+ public:
+  // Which of two causes that hold counts.
+  static WaitCause FirstOf(WaitCause own, WaitCause of_lane);
+
+  // What follows happens at this time, which does not go back.
+  void Advance(int64_t now) { now_ = now; }
+  int64_t now() const { return now_; }
+  // The time before counts as RECOVERING for tasks that waited already.
+  void Begin(int64_t now);
+
+  // What holds of all tasks of the lane; kNoCredit: nothing but that each has its turn.
+  void SetLane(uint32_t lane, WaitCause cause);
+  WaitCause CauseOfLane(uint32_t lane) const { return lanes_[lane].log.cause(); }
+  // The lane has no tasks any more.
+  void FreeLane(uint32_t lane);
+
+  // The task waits for this from now on: kNone, for nothing, kNoCredit, for its turn. O(1), but for
+  // the first of it after many changes of its lane.
+  void Change(Task& task, WaitCause own);
+  // What a record tells that it has waited for.
+  void Recover(const Task& task, const CauseTimes& times);
+  // What it waits for now it has waited for since then, or, before Begin, for a server.
+  static void WaitedSince(Task& task, int64_t time) { task.set_waits_since(time); }
+  // The task has ended.
+  void Forget(Task& task);
+
+  // What the task waits for now.
+  WaitCause CauseOf(const Task& task) const;
+  // All that it has waited until then, which is no earlier than what happened last.
+  CauseTimes TimesOf(const Task& task, int64_t until) const;
+
+  // What the tasks that were ever in a lane have waited together, up to now.
+  const CauseTimes& TotalOf(uint32_t lane);
+  size_t tasks() const { return times_.size(); }
+
+ private:
+  struct Lane {
+    CauseLog log;
+    std::array<uint32_t, kWaitCauses> waiting{};  // Tasks by what they wait for themselves.
+    int64_t settled = 0;                          // Up to here they are in …
+    CauseTimes total{};
+  };
+
+  void Settle(Lane& lane);
+  template <typename Add>
+  void Split(const Task& task, int64_t until, Add&& add) const;
+
+  int64_t now_ = 0;
+  int64_t began_ = INT64_MIN;
+  std::deque<Lane> lanes_;
+  // Of what living tasks have waited for before, where it took any time.
+  absl::flat_hash_map<TaskKey, CauseTimes> times_;
+};
+
+}  // namespace kantoku::inputs
+
+#endif  // KANTOKU_SERVICES_INPUTS_ENGINE_WAIT_BOOK_H_
