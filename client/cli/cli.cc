@@ -61,6 +61,7 @@ std::vector<std::unique_ptr<Command>> MakeCommands(const CLI::App& app) {
   commands.push_back(MakeStreamCommand());
   commands.push_back(MakeMapCommand());
   commands.push_back(MakeGetCommand());
+  commands.push_back(MakeWhyCommand());
   commands.push_back(MakeListCommand());
   for (auto& command : MakeControlCommands()) commands.push_back(std::move(command));
   commands.push_back(MakeExecutorsCommand());

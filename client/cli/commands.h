@@ -26,6 +26,7 @@ std::unique_ptr<Command> MakeSpawnCommand();
 std::unique_ptr<Command> MakeAwaitCommand();
 std::unique_ptr<Command> MakeStreamCommand();
 std::unique_ptr<Command> MakeGetCommand();
+std::unique_ptr<Command> MakeWhyCommand();
 std::unique_ptr<Command> MakeListCommand();
 // cancel, interrupt, pause, resume and step.
 std::vector<std::unique_ptr<Command>> MakeControlCommands();

@@ -37,6 +37,14 @@ Json ErrorJson(const TaskError& error) {
 
 }  // namespace
 
+Json WaitsJson(const std::vector<Wait>& waits) {
+  Json json = Json::object();
+  for (const Wait& wait : waits) {
+    json[Word(ToString(wait.cause))] = absl::ToInt64Milliseconds(wait.time);
+  }
+  return json;
+}
+
 Json ToJson(const SpawnedTask& task) {
   return {{"task_id", task.id.ToString()},
           {"created", task.created},

@@ -18,6 +18,8 @@ using Json = nlohmann::ordered_json;
 
 Json ToJson(const SpawnedTask& task);
 Json ToJson(const TaskInfo& info);
+// Milliseconds by cause.
+Json WaitsJson(const std::vector<Wait>& waits);
 Json ToJson(const Item& item);
 Json ToJson(const Output& output);
 Json ToJson(const ExecutorInfo& executor);

@@ -101,6 +101,51 @@ class GetCommand final : public IdsCommand {
   }
 };
 
+class WhyCommand final : public IdsCommand {
+ public:
+  std::string name() const override { return "why"; }
+  std::string description() const override {
+    return "Shows what tasks wait for, and where the time went that they have waited";
+  }
+
+ private:
+  ExitCode RunFor(const Context& context, Client& client, const std::vector<TaskId>& ids) override {
+    ExitCode code = ExitCode::kOk;
+    bool first = true;
+    for (const auto& info : client.GetAll(ids, context.call_options())) {
+      if (!info.ok()) {
+        Merge(code, context.Fail(info.status()));
+      } else if (context.json()) {
+        context.Print({{"task_id", info->id.ToString()},
+                       {"state", std::string(ToString(info->state))},
+                       {"wait_cause", std::string(ToString(info->wait_cause))},
+                       {"wait_detail", info->wait_detail},
+                       {"waits_ms", WaitsJson(info->waits)}});
+      } else {
+        if (!std::exchange(first, false)) context.PrintLine("");
+        Explain(context, *info);
+      }
+    }
+    return code;
+  }
+
+  static void Explain(const Context& context, const TaskInfo& info) {
+    context.PrintLine(absl::StrCat(info.id.ToString(), "  ", StateText(info)));
+    if (!info.wait_detail.empty()) context.PrintLine("because " + OneLine(info.wait_detail));
+    if (info.waits.empty()) return;
+    absl::Duration sum;
+    for (const Wait& wait : info.waits) sum += wait.time;
+    std::vector<std::vector<std::string>> rows;
+    const auto row = [&](std::string_view cause, absl::Duration time) {
+      rows.push_back({std::string(cause), absl::StrCat(absl::ToInt64Milliseconds(time), " ms"),
+                      absl::StrFormat("%.0f%%", 100 * absl::FDivDuration(time, sum))});
+    };
+    for (const Wait& wait : info.waits) row(ToString(wait.cause), wait.time);
+    row("together", sum);
+    context.PrintTable({"WAITED FOR", "TIME", "SHARE"}, rows);
+  }
+};
+
 class ControlCommand final : public IdsCommand {
  public:
   ControlCommand(ControlVerb verb, std::string description)
@@ -229,6 +274,7 @@ class ListCommand final : public Command {
 }  // namespace
 
 std::unique_ptr<Command> MakeGetCommand() { return std::make_unique<GetCommand>(); }
+std::unique_ptr<Command> MakeWhyCommand() { return std::make_unique<WhyCommand>(); }
 
 std::vector<std::unique_ptr<Command>> MakeControlCommands() {
   std::vector<std::unique_ptr<Command>> commands;

@@ -107,6 +107,8 @@ std::string_view WaitText(WaitCause cause) {
       return "somebody to resume it";
     case WaitCause::kDependency:
       return "tasks that it depends on";
+    case WaitCause::kRecovering:
+      return "the server to come back";
   }
   return "";
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "services/inputs/metrics.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/peers.h"
 #include "services/inputs/pull_stream.h"
@@ -118,10 +119,13 @@ absl::StatusOr<std::unique_ptr<platform::Module>> MakeInputsModule(
     const config::v1::InputsConfig& config, platform::Environment& environment) {
   auto stores = platform::MakeStoreFactory(config.store(), InputsSchema(), environment);
   KANTOKU_ASSIGN_OR_RETURN(auto store, stores->Open(0));
+  PartitionOptions options = ToPartitionOptions(config, environment.Random());
+  options.on_waits = [metrics = std::make_shared<WaitMetrics>(environment.metrics())](
+                         const WaitBook::TypeTotals& totals) { metrics->Tell(totals); };
   KANTOKU_ASSIGN_OR_RETURN(
-      auto partition, Partition::Open(ToPartitionOptions(config, environment.Random()),
-                                      std::move(store), environment.clock(), environment.mac_keys(),
-                                      [&environment] { return environment.Random(); }));
+      auto partition,
+      Partition::Open(std::move(options), std::move(store), environment.clock(),
+                      environment.mac_keys(), [&environment] { return environment.Random(); }));
   return std::make_unique<InputsModule>(config, environment, std::move(stores),
                                         std::move(partition));
 }

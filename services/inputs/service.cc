@@ -224,7 +224,7 @@ void InputsServiceImpl::GetTasks(platform::UnaryCall* call, const v1::GetTasksRe
     }
     using Views = std::vector<absl::StatusOr<TaskView>>;
     partition_.GetTasks(
-        std::move(ids.good), std::move(owners),
+        std::move(ids.good), std::move(owners), request->explain() && !request->states_only(),
         [response, states_only = request->states_only(), statuses = std::move(ids.statuses),
          reply = std::move(reply)](absl::StatusOr<Views> views) mutable {
           if (views.ok()) {

@@ -117,6 +117,13 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
     proto.set_open_dependencies(view.open_dependencies);
     proto.set_wait_detail(DescribeOpen(view));
   }
+  for (size_t cause = 0; view.waits != nullptr && cause < kWaitCauses; ++cause) {
+    const int64_t time = (*view.waits)[cause];
+    if (time == 0) continue;
+    task::v1::Wait& wait = *proto.add_waits();
+    wait.set_cause(static_cast<task::v1::WaitCause>(cause));
+    *wait.mutable_time() = platform::ToProto(absl::Milliseconds(time));
+  }
   if (view.place == nullptr) return;
   if (!view.place->placement.empty()) {
     SetPlacement(view.place->placement, *proto.mutable_placement());

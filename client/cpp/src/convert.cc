@@ -148,6 +148,8 @@ WaitCause ToCause(taskpb::WaitCause cause) {
       return WaitCause::kPaused;
     case taskpb::WAIT_CAUSE_DEPENDENCY:
       return WaitCause::kDependency;
+    case taskpb::WAIT_CAUSE_RECOVERING:
+      return WaitCause::kRecovering;
     default:
       return WaitCause::kNone;
   }
@@ -296,6 +298,9 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   if (from.has_last_error()) info.last_error = ToError(from.last_error());
   if (from.has_progress()) info.progress = from.progress();
   if (from.has_placement()) info.placement = ToPlacement(from.placement());
+  for (const taskpb::Wait& wait : from.waits()) {
+    info.waits.push_back({ToCause(wait.cause()), platform::FromProto(wait.time())});
+  }
   if (auto parent = TaskId::FromBytes(from.parent_id()); parent.ok()) info.parent = *parent;
   if (auto root = TaskId::FromBytes(from.root_id()); root.ok()) info.root = *root;
   info.open_dependencies = from.open_dependencies();

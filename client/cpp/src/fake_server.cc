@@ -530,6 +530,7 @@ TaskInfo FakeKantoku::Server::Describe(const Record& record) const {
     info.wait_cause =
         handlers_.count(record.spec.type) > 0 ? WaitCause::kNoCredit : WaitCause::kNoImplementation;
   }
+  if (now_ > info.created_at) info.waits = {{info.wait_cause, now_ - info.created_at}};
   return info;
 }
 

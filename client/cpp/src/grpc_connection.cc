@@ -47,6 +47,12 @@ bool DidNotFit(const absl::StatusOr<Output>& output) {
          platform::ReasonOf(output.status()) == "ANSWER_TOO_LARGE";
 }
 
+inputspb::GetTasksRequest Explained() {
+  inputspb::GetTasksRequest request;
+  request.set_explain(true);
+  return request;
+}
+
 }  // namespace
 
 std::shared_ptr<Connection> MakeGrpcConnection(GrpcConnectionOptions options) {
@@ -69,7 +75,7 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
       runtime_{options_.environment, *timer_, calls_, queue_},
       awaits_(runtime_, *outputs_, options_.retry_for, options_.max_open_awaits),
       gets_(MakeByIds<inputspb::GetTasksRequest, inputspb::GetTasksResponse, TaskInfo>(
-          {}, Limits(absl::InfiniteDuration()),
+          Explained(), Limits(absl::InfiniteDuration()),
           [this](auto* context, const auto& request, auto* queue) {
             return inputs_->AsyncGetTasks(context, request, queue);
           },

@@ -62,6 +62,8 @@ std::string_view ToString(WaitCause cause) {
       return "paused";
     case WaitCause::kDependency:
       return "dependency";
+    case WaitCause::kRecovering:
+      return "recovering";
   }
   return "";
 }

@@ -23,11 +23,11 @@ struct StateRecord {
   bool interrupt_requested = false;  // Goes with cancel_requested.
   bool pause_requested = false;
   bool stepping = false;  // Goes with pause_requested: runs to its next pause point.
-  std::optional<TaskState> intended_end;  // Set while SETTLING.
-  std::optional<absl::Time> not_before;   // Of a backoff.
-  std::optional<absl::Time> stop_by;      // Of a held dispatch: when its executor is overruled.
-  CauseTimes waited{};                    // What it has waited for …
-  absl::Time waited_until;                // … until then.
+  std::optional<TaskState> intended_end;   // Set while SETTLING.
+  std::optional<absl::Time> not_before;    // Of a backoff.
+  std::optional<absl::Time> stop_by;       // Of a held dispatch: when its executor is overruled.
+  CauseTimes waited{};                     // What it has waited for …
+  std::optional<absl::Time> waited_until;  // … until then; absent in records of old.
   Failure last_failure;
   bool operator==(const StateRecord&) const = default;
 };

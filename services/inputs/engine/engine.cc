@@ -279,6 +279,7 @@ void Engine::Enqueue(TaskIndex index, const Now& now) {
   Task& task = tasks_.at(index);
   if (task.has_dependencies && dependencies_.OpenOf(index) > 0) {
     task.state = task.paused() ? TaskState::kPaused : TaskState::kBlocked;
+    NoteWait(task);
     return;
   }
   if (task.wake > absl::ToUnixNanos(now.wall) && !KANTOKU_PLANTED("delay ignored")) {
@@ -317,6 +318,11 @@ std::optional<CauseTimes> Engine::WaitsOf(const TaskId& id, const Now& now) cons
   const TaskIndex index = tasks_.Find(id);
   if (index == kNoTask) return std::nullopt;
   return waits_.TimesOf(tasks_.at(index), absl::ToInt64Milliseconds(now.steady));
+}
+
+const WaitBook::TypeTotals& Engine::WaitsByType(const Now& now) {
+  Advance(now);
+  return waits_.Totals();
 }
 
 std::optional<DispatchMessage> Engine::LeaseOf(const TaskId& id) const {

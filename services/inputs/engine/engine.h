@@ -294,6 +294,8 @@ class Engine {
   std::optional<CauseTimes> WaitsOf(const TaskId& task, const platform::Now& now) const;
   // Any living task of a tree; nullopt when there is none, or the root is in no tree.
   std::optional<TaskView> FindInTree(const TaskId& root) const;
+  // What all tasks that there ever were have waited together, by type.
+  const WaitBook::TypeTotals& WaitsByType(const platform::Now& now);
   // What the handler of a held dispatch was told and is still to heed; nullopt when it is nothing.
   std::optional<HandlerMessage> StandingControl(const TaskId& task) const;
   // Tasks that ended since the last FinishGroup: what its rows will hold.
@@ -343,7 +345,7 @@ class Engine {
   };
   struct Group {
     uint64_t number = 0;
-    uint32_t open = 0;  // Dispatches that are not over.
+    uint32_t open = 0;               // Dispatches that are not over.
     std::optional<absl::Time> at{};  // Of a recovered one: when it was.
   };
   // Of a held dispatch whose handler was told to pause, to resume or to step.

@@ -89,7 +89,7 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
   }
   SetFailure(task, record.last_failure);
   waits_.Recover(task, record.waited);
-  waited_until_[key] = record.waited_until;
+  if (record.waited_until.has_value()) waited_until_[key] = *record.waited_until;
 }
 
 // A dispatch counts unless its task is gone or says that it is over; the newest one is held.

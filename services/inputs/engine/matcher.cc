@@ -18,6 +18,7 @@ LaneIndex Matcher::LaneFor(std::string_view name_space, std::string_view type,
   entry.name_space = entry.place.type->name_space;
   entry.type = entry.place.type->name;
   ++lane_count_;
+  waits_.AddLane(lane, entry.name_space, entry.type);
   TellCause(lane);
   if (placement == nullptr) return lane;  // Sessions that implement the type come with it.
   for (const SessionNumber session : directory_.SessionsFor(entry.place)) Join(lane, session);

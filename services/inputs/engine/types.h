@@ -192,7 +192,8 @@ struct TaskView {
   TaskId open_dependency;  // One of them.
   std::optional<absl::Time> ended_at;
   Failure last_failure;
-  float progress = -1;  // Below 0: none was reported.
+  float progress = -1;                      // Below 0: none was reported.
+  std::shared_ptr<const CauseTimes> waits;  // Of a living one, where asked for.
 };
 
 // About what a row of ended tasks takes for this one.

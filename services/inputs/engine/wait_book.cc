@@ -9,16 +9,11 @@ namespace {
 // The order in which causes count, the first first.
 constexpr std::array kOrder = {
     WaitCause::kExecutorQueue,  // It has left its lane.
-    WaitCause::kRecovering,
-    WaitCause::kPaused,
-    WaitCause::kDependency,
-    WaitCause::kDelay,
-    WaitCause::kBackoff,
-    WaitCause::kFence,
-    WaitCause::kNoImplementation,
-    WaitCause::kPlacementUnmatched,
-    WaitCause::kNoCredit,
-    WaitCause::kNone,
+    WaitCause::kRecovering,       WaitCause::kPaused,
+    WaitCause::kDependency,       WaitCause::kDelay,
+    WaitCause::kBackoff,          WaitCause::kFence,
+    WaitCause::kNoImplementation, WaitCause::kPlacementUnmatched,
+    WaitCause::kNoCredit,         WaitCause::kNone,
 };
 
 constexpr std::array<uint8_t, kWaitCauses> kRanks = [] {
@@ -42,8 +37,14 @@ void WaitBook::Begin(int64_t now) {
   began_ = now;
 }
 
-void WaitBook::SetLane(uint32_t lane, WaitCause cause) {
+void WaitBook::AddLane(uint32_t lane, std::string_view name_space, std::string_view type) {
   while (lanes_.size() <= lane) lanes_.emplace_back();
+  TypeName name(name_space, type);
+  if (totals_.size() >= kMostTypes && !totals_.contains(name)) name = {};
+  lanes_[lane] = {.settled = now_, .total = &totals_[std::move(name)]};
+}
+
+void WaitBook::SetLane(uint32_t lane, WaitCause cause) {
   Lane& entry = lanes_[lane];
   if (entry.log.cause() == cause) return;
   Settle(entry);
@@ -52,12 +53,19 @@ void WaitBook::SetLane(uint32_t lane, WaitCause cause) {
 
 void WaitBook::FreeLane(uint32_t lane) { lanes_[lane] = Lane(); }
 
+const WaitBook::TypeTotals& WaitBook::Totals() {
+  for (Lane& lane : lanes_) {
+    if (lane.total != nullptr) Settle(lane);
+  }
+  return totals_;
+}
+
 void WaitBook::Settle(Lane& lane) {
   const int64_t time = now_ - std::exchange(lane.settled, now_);
   if (time == 0) return;
   for (size_t own = 0; own < kWaitCauses; ++own) {
     if (lane.waiting[own] == 0) continue;
-    lane.total[At(FirstOf(static_cast<WaitCause>(own), lane.log.cause()))] +=
+    (*lane.total)[At(FirstOf(static_cast<WaitCause>(own), lane.log.cause()))] +=
         time * lane.waiting[own];
   }
 }
@@ -117,11 +125,6 @@ CauseTimes WaitBook::TimesOf(const Task& task, int64_t until) const {
   CauseTimes times = found == times_.end() ? CauseTimes{} : found->second;
   Split(task, until, [&](WaitCause cause, int64_t time) { times[At(cause)] += time; });
   return times;
-}
-
-const CauseTimes& WaitBook::TotalOf(uint32_t lane) {
-  Settle(lanes_[lane]);
-  return lanes_[lane].total;
 }
 
 }  // namespace kantoku::inputs

@@ -4,22 +4,25 @@
 #include <array>
 #include <cstdint>
 #include <deque>
-#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 #include "services/inputs/engine/cause_log.h"
 #include "services/inputs/engine/task_table.h"
 #include "services/inputs/engine/types.h"
 
 namespace kantoku::inputs {
 
-// Where the time of waiting tasks goes: every millisecond to exactly one cause, the first that holds
-// in the order of Outranks.
+// Where the time of waiting tasks goes: every millisecond to exactly one cause, the first that
+// holds in the order of Outranks.
 //
 // A task waits for something of its own (a time, a dependency, a key), or for its turn in its lane.
 // What holds of the lane (nobody implements it, its type is paused) is known there, in one log for
-// all of its tasks; the two meet when a task goes on or somebody asks. So whatever happens to a lane
-// costs O(1) in its tasks, and a task that waits has a time and a cause of four bits.
+// all of its tasks; the two meet when a task goes on or somebody asks. So whatever happens to a
+// lane costs O(1) in its tasks, and a task that waits has a time and a cause of four bits.
 //
 // Thread-compatible. Its times are milliseconds of steady time, which begin where Begin says.
 class WaitBook {
@@ -33,6 +36,8 @@ class WaitBook {
   // The time before counts as RECOVERING for tasks that waited already.
   void Begin(int64_t now);
 
+  // A lane without tasks.
+  void AddLane(uint32_t lane, std::string_view name_space, std::string_view type);
   // What holds of all tasks of the lane; kNoCredit: nothing but that each has its turn.
   void SetLane(uint32_t lane, WaitCause cause);
   WaitCause CauseOfLane(uint32_t lane) const { return lanes_[lane].log.cause(); }
@@ -54,8 +59,11 @@ class WaitBook {
   // All that it has waited until then, which is no earlier than what happened last.
   CauseTimes TimesOf(const Task& task, int64_t until) const;
 
-  // What the tasks that were ever in a lane have waited together, up to now.
-  const CauseTimes& TotalOf(uint32_t lane);
+  // What all tasks that there ever were of a type have waited together, up to now. Beyond
+  // kMostTypes of them, which are kept for good, others count as of one without a name.
+  using TypeName = std::pair<std::string, std::string>;  // Namespace, type.
+  using TypeTotals = absl::node_hash_map<TypeName, CauseTimes>;
+  const TypeTotals& Totals();
   size_t tasks() const { return times_.size(); }
 
  private:
@@ -63,18 +71,21 @@ class WaitBook {
     CauseLog log;
     std::array<uint32_t, kWaitCauses> waiting{};  // Tasks by what they wait for themselves.
     int64_t settled = 0;                          // Up to here they are in …
-    CauseTimes total{};
+    CauseTimes* total = nullptr;                  // … that of the type.
   };
 
   void Settle(Lane& lane);
   template <typename Add>
   void Split(const Task& task, int64_t until, Add&& add) const;
 
+  static constexpr size_t kMostTypes = 10'000;
+
   int64_t now_ = 0;
   int64_t began_ = INT64_MIN;
   std::deque<Lane> lanes_;
   // Of what living tasks have waited for before, where it took any time.
   absl::flat_hash_map<TaskKey, CauseTimes> times_;
+  TypeTotals totals_;
 };
 
 }  // namespace kantoku::inputs

@@ -157,12 +157,18 @@ absl::StatusOr<TaskState> Partition::ApplyControl(const TaskView& task, ControlC
                             " has ended: ", platform::ToAbsl(NameOf(task.state))));
 }
 
-void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners,
+void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners, bool explain,
                          Done<std::vector<absl::StatusOr<TaskView>>> done) {
-  Ask<Views>(std::move(done),
-             [this, tasks = std::move(tasks), owners = std::move(owners)](Transaction&) {
-               return absl::StatusOr<Views>(Look(tasks, owners));
-             });
+  Ask<Views>(std::move(done), [this, tasks = std::move(tasks), owners = std::move(owners),
+                               explain](Transaction& transaction) {
+    Views views = Look(tasks, owners);
+    for (auto& view : views) {
+      if (!explain || !view.ok()) continue;
+      const auto waits = engine_.WaitsOf(view->id, transaction.now());
+      if (waits.has_value()) view->waits = std::make_shared<const CauseTimes>(*waits);
+    }
+    return absl::StatusOr<Views>(std::move(views));
+  });
 }
 
 void Partition::ListTasks(ListCommand command, Done<TaskPage> done) {
@@ -192,14 +198,13 @@ void Partition::ControlExecutors(ExecutorCommand command, Done<std::vector<absl:
 }
 
 void Partition::SetRoute(RouteCommand command, Done<Nothing> done) {
-  Ask<Nothing>(std::move(done),
-               [this, command = std::move(command)](
-                   Transaction& transaction) -> absl::StatusOr<Nothing> {
-                 KANTOKU_RETURN_IF_ERROR(engine_.SetRoute(command.name_space, command.type,
-                                                          command.selector, transaction.now(),
-                                                          effects_));
-                 return Nothing();
-               });
+  Ask<Nothing>(
+      std::move(done),
+      [this, command = std::move(command)](Transaction& transaction) -> absl::StatusOr<Nothing> {
+        KANTOKU_RETURN_IF_ERROR(engine_.SetRoute(command.name_space, command.type, command.selector,
+                                                 transaction.now(), effects_));
+        return Nothing();
+      });
 }
 
 void Partition::ListRoutes(std::string name_space, Done<std::vector<RouteRecord>> done) {

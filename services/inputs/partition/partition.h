@@ -46,6 +46,9 @@ struct PartitionOptions {
   absl::Duration patience = absl::Milliseconds(1);
   // Told of each change between OK and an error of the store; as in PartitionRunner::Options.
   std::function<void(const absl::Status&)> on_health;
+  // Where set: told now and then what the tasks of each type have waited for, on the partition's
+  // thread; while any live, every 5 seconds.
+  std::function<void(const WaitBook::TypeTotals&)> on_waits;
   // What runs the commands: two threads, or whatever decides otherwise which step comes next.
   std::function<decltype(platform::PartitionRunner::Start)> start_runner =
       platform::PartitionRunner::Start;
@@ -129,7 +132,7 @@ class Partition final : public platform::PartitionMachine {
                Done<std::vector<absl::StatusOr<TaskState>>> done);
   // One answer per id. Each is asked for by the owner at its place, or all by the only one; to
   // anybody else it is NOT_FOUND.
-  void GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners,
+  void GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners, bool explain,
                 Done<std::vector<absl::StatusOr<TaskView>>> done);
   void ListTasks(ListCommand command, Done<TaskPage> done);
   void ListExecutors(std::string name_space, Done<std::vector<SessionView>> done);
@@ -236,6 +239,7 @@ class Partition final : public platform::PartitionMachine {
   void WriteEvents(platform::Transaction& transaction);
   void WriteLine(platform::Transaction& transaction);
   void TrimOutbox(platform::WriteBatch& batch);
+  void TellWaits();
   void Deliver(platform::Transaction& transaction);
   void CloseDrained(platform::Transaction& transaction);
   v1::Dispatch Compose(const DispatchMessage& message, absl::Time wall) const;
@@ -284,6 +288,7 @@ class Partition final : public platform::PartitionMachine {
   absl::flat_hash_map<ConnectionId, std::vector<Unsent>> deferred_;  // None is empty.
   absl::Duration drained_by_ = absl::InfiniteDuration();             // Steady; from Drain on.
   EventPacker packer_;
+  absl::Duration next_waits_ = -absl::InfiniteDuration();   // Steady.
   absl::Duration oldest_event_ = absl::InfiniteDuration();  // Steady time of what the packer holds.
   uint64_t next_outbox_ = 1;
   uint64_t last_outbox_ = 0;      // The latest line; 0 when all before the restart were confirmed.

@@ -22,6 +22,8 @@ namespace {
 
 // Lines that wait for others are committed after this long at the latest.
 constexpr absl::Duration kEventPatience = absl::Milliseconds(50);
+// What tasks have waited for is told as often as this.
+constexpr absl::Duration kWaitsInterval = absl::Seconds(5);
 // Numbers of lines are reserved ahead in blocks, so that the mark is rarely written.
 constexpr uint64_t kOutboxBlock = 10'000;
 
@@ -63,13 +65,21 @@ void Partition::FinishGroup(Transaction& transaction) {
   Deliver(transaction);
   CloseDrained(transaction);
   effects_.Clear();
+  TellWaits();
   engine_.FreeUnused();
+}
+
+void Partition::TellWaits() {
+  if (!options_.on_waits || now_.steady < next_waits_) return;
+  options_.on_waits(engine_.WaitsByType(now_));
+  next_waits_ = now_.steady + kWaitsInterval;
 }
 
 absl::Duration Partition::NextWake() const {
   const absl::Duration drained = channels_.empty() ? absl::InfiniteDuration() : drained_by_;
-  return std::min(
-      {engine_.NextWake(now_), oldest_event_ + kEventPatience, drained, checkpoints_.next_time()});
+  const bool counting = options_.on_waits && engine_.pending() > 0;
+  return std::min({engine_.NextWake(now_), oldest_event_ + kEventPatience, drained,
+                   checkpoints_.next_time(), counting ? next_waits_ : absl::InfiniteDuration()});
 }
 
 // ---- Records ----

@@ -1,5 +1,6 @@
 #include "services/inputs/partition/record_codec.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <utility>
@@ -22,6 +23,7 @@ constexpr size_t kFirstFormatHashes = 8;
 constexpr size_t kSecondFormatHashes = 9;
 constexpr uint64_t kThirdFormat =
     3;  // Kin and optional parts of specs, pauses, hashes with their number.
+constexpr uint64_t kFourthFormat = 4;  // What a task has waited for.
 
 // What an object record is.
 constexpr uint64_t kRouteObject = 1;
@@ -68,6 +70,25 @@ void WriteTime(ByteWriter& writer, const std::optional<absl::Time>& time) {
 std::optional<absl::Time> ReadTime(ByteReader& reader) {
   if (reader.Unsigned() == 0) return std::nullopt;
   return reader.Time();
+}
+
+void WriteWaits(ByteWriter& writer, const CauseTimes& times) {
+  writer.Unsigned(
+      static_cast<uint64_t>(std::ranges::count_if(times, [](int64_t time) { return time != 0; })));
+  for (size_t cause = 0; cause < kWaitCauses; ++cause) {
+    if (times[cause] == 0) continue;
+    writer.Unsigned(cause);
+    writer.Signed(times[cause]);
+  }
+}
+CauseTimes ReadWaits(ByteReader& reader) {
+  CauseTimes times{};
+  for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
+    const uint64_t cause = reader.Unsigned();
+    const int64_t time = reader.Signed();
+    if (cause < kWaitCauses) times[cause] += time;
+  }
+  return times;
 }
 
 void WriteFailure(ByteWriter& writer, const Failure& failure) {
@@ -337,7 +358,7 @@ absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
 }
 
 void Encode(const StateRecord& record, std::string& bytes) {
-  ByteWriter writer = Begin(bytes, kThirdFormat);
+  ByteWriter writer = Begin(bytes, kFourthFormat);
   writer.Unsigned(record.closed_dispatch);
   writer.Unsigned(record.failed_attempts);
   writer.Unsigned(record.cancel_requested ? 1 : 0);
@@ -350,6 +371,8 @@ void Encode(const StateRecord& record, std::string& bytes) {
   writer.Unsigned(record.pause_requested ? 1 : 0);
   writer.Unsigned(record.stepping ? 1 : 0);
   WriteTime(writer, record.stop_by);
+  WriteTime(writer, record.waited_until);
+  WriteWaits(writer, record.waited);
 }
 
 absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
@@ -366,12 +389,15 @@ absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
     record.pause_requested = reader.Unsigned() != 0;
     record.stepping = reader.Unsigned() != 0;
     record.stop_by = ReadTime(reader);
+    if (format < kFourthFormat) return;
+    record.waited_until = ReadTime(reader);
+    record.waited = ReadWaits(reader);
   };
-  return DecodeUpTo<StateRecord>(kThirdFormat, "state", bytes, read);
+  return DecodeUpTo<StateRecord>(kFourthFormat, "state", bytes, read);
 }
 
 void Encode(const DispatchGroupRecord& record, std::string& bytes) {
-  ByteWriter writer = Begin(bytes);
+  ByteWriter writer = Begin(bytes, kSecondFormat);
   writer.Unsigned(record.entries.size());
   TaskKey previous = 0;  // Neighbours are close: differences are short.
   for (const auto& entry : record.entries) {
@@ -380,17 +406,20 @@ void Encode(const DispatchGroupRecord& record, std::string& bytes) {
     writer.Unsigned(entry.session);
     previous = entry.task;
   }
+  WriteTime(writer, record.at);
 }
 
 absl::StatusOr<DispatchGroupRecord> DecodeGroup(std::string_view bytes) {
-  return Decode<DispatchGroupRecord>(
-      "dispatch_group", bytes, [](ByteReader& reader, DispatchGroupRecord& record) {
+  return DecodeUpTo<DispatchGroupRecord>(
+      kSecondFormat, "dispatch_group", bytes,
+      [](ByteReader& reader, DispatchGroupRecord& record, uint64_t format) {
         TaskKey previous = 0;
         for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
           previous += static_cast<uint64_t>(reader.Signed());
           const auto dispatch = reader.Small<uint32_t>();
           record.entries.push_back({previous, dispatch, reader.Small<SessionNumber>()});
         }
+        if (format >= kSecondFormat) record.at = ReadTime(reader);
       });
 }
 

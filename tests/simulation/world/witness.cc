@@ -48,7 +48,8 @@ void Witness::Look(const std::vector<Said>& said, inputs::Partition::Done<Views>
     tasks.push_back(item.task);
     owners.push_back(task == nullptr ? "nobody" : task->owner);
   }
-  server_.partition().GetTasks(std::move(tasks), std::move(owners), std::move(done));
+  server_.partition().GetTasks(std::move(tasks), std::move(owners), /*explain=*/false,
+                               std::move(done));
 }
 
 void Witness::Around(std::vector<Said> said, absl::FunctionRef<void()> act,

@@ -33,8 +33,9 @@ namespace kantoku {
 // that make them due (Spawn, Handle, Resume, AdvanceTime), on the caller's thread; nothing is
 // checked against limits; every placement fits, routes are kept and not looked at, and its executor
 // cannot be asked to leave; what is an argument a handler reads with a client,
-// GetOutput(spec.dependencies[i].task); pauses between attempts have no jitter; and of what
-// happened, task.created, task.started and task.finished are told.
+// GetOutput(spec.dependencies[i].task); pauses between attempts have no jitter; what a task has
+// waited for is told as if it had been the same all the time; and of what happened, task.created,
+// task.started and task.finished are told.
 //
 // Thread-safe. Its clients may outlive it and keep what they have seen.
 class FakeKantoku {

@@ -47,6 +47,14 @@ enum class WaitCause {
   kPlacementUnmatched,  // Executors implement it, and the task's placement fits none.
   kPaused,              // Somebody has paused it.
   kDependency,          // Tasks that it depends on have not ended.
+  kRecovering,          // The server was away.
+};
+
+// How long something was waited for.
+struct Wait {
+  WaitCause cause = WaitCause::kNone;
+  absl::Duration time;
+  bool operator==(const Wait&) const = default;
 };
 
 // What may be asked of a task, or of a tree.
@@ -95,6 +103,9 @@ struct TaskInfo {
   TaskId parent;                   // Whose handler spawned it; empty when none did.
   TaskId root;                     // Of its tree, perhaps itself; empty when it is in none.
   uint32_t open_dependencies = 0;  // How many tasks it still waits for.
+  // What it has waited for so far, each cause once: together the time since its spawn, less that of
+  // its handlers. Of single tasks, not in lists; none once it has ended.
+  std::vector<Wait> waits;
 };
 
 // Which tasks a list shall hold.

@@ -33,6 +33,23 @@ TEST_CASE("get shows all that is known, a field a line, and nothing that is not 
                                  "created    2026-01-01T00:00:00.000Z, 3m ago\n"));
 }
 
+TEST_CASE("why shows what a task waits for, and where the time went that it has waited") {
+  CliWorld world;
+  const std::string id = world.Spawn({"t"});
+  world.fake.AdvanceTime(absl::Seconds(3));
+  const Said said = world.Run({"why", id});
+  CHECK(said.code == 0);
+  CHECK(said.out == absl::StrCat(id,
+                                 "  ready, waits for an executor of its type\n"
+                                 "WAITED FOR         TIME     SHARE\n"
+                                 "no_implementation  3000 ms  100%\n"
+                                 "together           3000 ms  100%\n"));
+  const auto json = nlohmann::json::parse(world.Run({"why", id, "--json"}).out);
+  CHECK(json["wait_cause"] == "no_implementation");
+  CHECK(json["waits_ms"] == nlohmann::json{{"no_implementation", 3000}});
+  CHECK(world.Run({"why", kUnknownId}).code == 3);
+}
+
 TEST_CASE("get tells when and why a task failed") {
   CliWorld world;
   const std::string id = world.Spawn({"fail"});

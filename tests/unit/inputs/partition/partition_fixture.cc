@@ -222,13 +222,13 @@ absl::StatusOr<TaskState> PartitionFixture::Control(const TaskId& task, const Co
 
 absl::StatusOr<TaskView> PartitionFixture::Get(const TaskId& task, const std::string& owner) {
   return Only(Sync<std::vector<absl::StatusOr<TaskView>>>(
-      [&](auto done) { partition_->GetTasks({task}, {owner}, std::move(done)); }));
+      [&](auto done) { partition_->GetTasks({task}, {owner}, true, std::move(done)); }));
 }
 
 std::vector<absl::StatusOr<TaskView>> PartitionFixture::GetAll(const std::vector<TaskId>& tasks,
                                                                const std::string& owner) {
   auto views = Sync<std::vector<absl::StatusOr<TaskView>>>(
-      [&](auto done) { partition_->GetTasks(tasks, {owner}, std::move(done)); });
+      [&](auto done) { partition_->GetTasks(tasks, {owner}, true, std::move(done)); });
   REQUIRE(views.ok());
   REQUIRE(views->size() == tasks.size());
   return *std::move(views);

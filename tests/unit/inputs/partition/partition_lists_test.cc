@@ -307,7 +307,7 @@ TEST_CASE("What ended a moment ago is known before its row is written") {
   fixture.faults.AwaitCommits(commits + 1);
   executor.Ack(executor.Task(2));  // In the group that is open while the other one is committed.
   Watched<std::vector<TaskState>> states;
-  fixture.partition().GetTasks(tasks, {"alice"}, [&](const auto& views) {
+  fixture.partition().GetTasks(tasks, {"alice"}, false, [&](const auto& views) {
     states.Update([&](auto& all) {
       for (const auto& view : *views) all.push_back(view.ok() ? view->state : TaskState::kReady);
     });

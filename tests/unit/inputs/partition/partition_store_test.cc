@@ -135,7 +135,7 @@ TEST_CASE("Whoever waits when the partition is lost is told so, also what was no
   // Waits in the mailbox, as soon as that has room.
   for (bool taken = false; !taken; std::this_thread::yield()) {
     taken = true;
-    fixture.partition().GetTasks({}, {"alice"}, [&taken, answer](const auto& views) {
+    fixture.partition().GetTasks({}, {"alice"}, false, [&taken, answer](const auto& views) {
       if (views.status().code() != absl::StatusCode::kResourceExhausted)
         return answer(views.status());
       taken = false;  // At once.

@@ -295,7 +295,7 @@ TEST_CASE("A task that ended is found by a question of the same group") {
   fixture.faults.AwaitCommits(commits + 1);
   executor.Ack(task);
   Watched<std::optional<TaskState>> state;
-  fixture.partition().GetTasks({id}, {"alice"}, [&](const auto& views) {
+  fixture.partition().GetTasks({id}, {"alice"}, false, [&](const auto& views) {
     state.Update([&](auto& s) {
       s = views.ok() && (*views)[0].ok() ? (*views)[0]->state : TaskState::kReady;
     });
@@ -313,7 +313,7 @@ TEST_CASE("Tasks of others are not there, whoever asks for them") {
     CHECK(fixture.List({.name_space = "default", .owner = stranger})->tasks.empty());
   }
   Watched<std::vector<std::string>> answers;
-  fixture.partition().GetTasks({id, id}, {"bob", "alice"}, [&](const auto& views) {
+  fixture.partition().GetTasks({id, id}, {"bob", "alice"}, false, [&](const auto& views) {
     answers.Update([&](std::vector<std::string>& all) {
       for (const auto& view : *views) all.push_back(ReasonOf(view.status()));
     });

@@ -1,0 +1,138 @@
+#include "services/inputs/engine/wait_book.h"
+
+#include <map>
+#include <numeric>
+
+#include "catch2/catch.hpp"
+
+namespace kantoku::inputs {
+namespace {
+
+std::map<WaitCause, int64_t> Split(const CauseLog& log, int64_t from, int64_t to) {
+  std::map<WaitCause, int64_t> parts;
+  log.Split(from, to, [&](WaitCause cause, int64_t time) {
+    CHECK(time > 0);
+    parts[cause] += time;
+  });
+  return parts;
+}
+
+TEST_CASE("A log tells of any recent time which cause held how long") {
+  CauseLog log;
+  log.Set(WaitCause::kNoImplementation, 100);
+  log.Set(WaitCause::kNoCredit, 130);
+  log.Set(WaitCause::kPlacementUnmatched, 130);  // For no time.
+  log.Set(WaitCause::kNoCredit, 130);
+  log.Set(WaitCause::kNoImplementation, 200);
+  using Parts = std::map<WaitCause, int64_t>;
+  CHECK(Split(log, 120, 150) ==
+        Parts{{WaitCause::kNoImplementation, 10}, {WaitCause::kNoCredit, 20}});
+  CHECK(Split(log, 140, 260) ==
+        Parts{{WaitCause::kNoCredit, 60}, {WaitCause::kNoImplementation, 60}});
+  CHECK(Split(log, 205, 207) == Parts{{WaitCause::kNoImplementation, 2}});
+  CHECK(Split(log, 150, 150).empty());
+}
+
+TEST_CASE("Old intervals of a log merge, and still sum up") {
+  CauseLog log;
+  for (int64_t i = 0; i < 1'000; ++i) {
+    log.Set(i % 2 == 0 ? WaitCause::kNoCredit : WaitCause::kNoImplementation, i * 10);
+  }
+  const auto all = Split(log, 0, 10'000);
+  CHECK(all.at(WaitCause::kNoCredit) == 5'000);
+  CHECK(all.at(WaitCause::kNoImplementation) == 5'000);
+  for (int64_t from = 0; from < 10'000; from += 77) {
+    int64_t sum = 0;
+    for (const auto& [cause, time] : Split(log, from, 10'000)) sum += time;
+    CHECK(sum == 10'000 - from);
+  }
+  const auto recent = Split(log, 9'955, 9'985);
+  CHECK(recent.at(WaitCause::kNoImplementation) == 15);
+  CHECK(recent.at(WaitCause::kNoCredit) == 15);
+}
+
+Task Waiting(uint64_t sequence) {
+  Task task;
+  task.id = platform::TaskId::Make(absl::UnixEpoch(), 1, sequence, 0);
+  return task;
+}
+
+int64_t Of(const CauseTimes& times, WaitCause cause) { return times[static_cast<size_t>(cause)]; }
+
+TEST_CASE("Of a task's own cause and its lane's the first in the order counts") {
+  CHECK(WaitBook::FirstOf(WaitCause::kDelay, WaitCause::kPaused) == WaitCause::kPaused);
+  CHECK(WaitBook::FirstOf(WaitCause::kDelay, WaitCause::kNoImplementation) == WaitCause::kDelay);
+  CHECK(WaitBook::FirstOf(WaitCause::kNoCredit, WaitCause::kNoImplementation) ==
+        WaitCause::kNoImplementation);
+  CHECK(WaitBook::FirstOf(WaitCause::kExecutorQueue, WaitCause::kPaused) ==
+        WaitCause::kExecutorQueue);
+}
+
+TEST_CASE("What a task has waited for sums up over its own causes and those of its lane") {
+  WaitBook book;
+  Task task = Waiting(1);
+  book.Begin(1'000);
+  book.AddLane(0, "n", "t");
+  book.SetLane(0, WaitCause::kNoImplementation);
+  book.Change(task, WaitCause::kDelay);
+  book.Advance(1'005);
+  book.Change(task, WaitCause::kNoCredit);
+  book.Advance(1'012);
+  book.SetLane(0, WaitCause::kNoCredit);
+  book.Advance(1'020);
+  CHECK(book.CauseOf(task) == WaitCause::kNoCredit);
+  const CauseTimes times = book.TimesOf(task, 1'023);
+  CHECK(Of(times, WaitCause::kDelay) == 5);
+  CHECK(Of(times, WaitCause::kNoImplementation) == 7);
+  CHECK(Of(times, WaitCause::kNoCredit) == 11);
+  CHECK(std::accumulate(times.begin(), times.end(), int64_t{0}) == 23);
+  book.Change(task, WaitCause::kNone);
+  book.Advance(2'000);
+  CHECK(Of(book.TimesOf(task, 2'000), WaitCause::kNoCredit) == 8);
+  book.Forget(task);
+  CHECK(book.tasks() == 0);
+}
+
+TEST_CASE("The time before a server came back counts as recovering") {
+  WaitBook book;
+  Task task = Waiting(1);
+  book.AddLane(0, "n", "t");
+  book.SetLane(0, WaitCause::kNoCredit);
+  book.Begin(50);
+  book.Change(task, WaitCause::kNoCredit);
+  WaitBook::WaitedSince(task, -1'000'000);
+  book.Advance(60);
+  CHECK(Of(book.TimesOf(task, 60), WaitCause::kRecovering) == 1'000'050);
+  CHECK(Of(book.TimesOf(task, 60), WaitCause::kNoCredit) == 10);
+}
+
+TEST_CASE("A type's counters hold what its living tasks wait for, too, and outlive its lanes") {
+  WaitBook book;
+  book.Begin(0);
+  book.AddLane(0, "n", "t");
+  book.SetLane(0, WaitCause::kNoImplementation);
+  Task first = Waiting(1);
+  Task second = Waiting(2);
+  book.Change(first, WaitCause::kNoCredit);
+  book.Advance(10);
+  book.Change(second, WaitCause::kBackoff);
+  book.Advance(14);
+  book.SetLane(0, WaitCause::kNoCredit);
+  book.Advance(20);
+  book.Forget(first);
+  book.Advance(30);
+  const auto total = [&](WaitCause cause) { return Of(book.Totals().at({"n", "t"}), cause); };
+  CHECK(total(WaitCause::kNoImplementation) == 10 + 4);
+  CHECK(total(WaitCause::kNoCredit) == 6);
+  CHECK(total(WaitCause::kBackoff) == 20);
+  book.Forget(second);
+  book.FreeLane(0);
+  book.AddLane(0, "n", "t");
+  book.SetLane(0, WaitCause::kNoCredit);
+  book.Change(first, WaitCause::kNoCredit);
+  book.Advance(35);
+  CHECK(total(WaitCause::kNoCredit) == 6 + 5);
+}
+
+}  // namespace
+}  // namespace kantoku::inputs

@@ -1,0 +1,146 @@
+#include <numeric>
+
+#include "tests/unit/inputs/engine/engine_world.h"
+
+namespace kantoku::inputs::testing {
+namespace {
+
+using absl::Milliseconds;
+using absl::Seconds;
+
+int64_t Waited(const EngineWorld& world, const TaskId& task, WaitCause cause) {
+  const auto times = world.engine->WaitsOf(task, world.now);
+  REQUIRE(times.has_value());
+  return (*times)[static_cast<size_t>(cause)];
+}
+
+int64_t WaitedAtAll(const EngineWorld& world, const TaskId& task) {
+  const auto times = world.engine->WaitsOf(task, world.now);
+  REQUIRE(times.has_value());
+  return std::accumulate(times->begin(), times->end(), int64_t{0});
+}
+
+Labels Named(const std::string& executor) {
+  auto labels = Labels::Make({{"executor", executor}});
+  REQUIRE(labels.ok());
+  return *std::move(labels);
+}
+
+TEST_CASE("Of every millisecond that a task has waited one cause is known") {
+  EngineWorld world;
+  TaskSpec spec = Spec();
+  spec.not_before = world.now.wall + Milliseconds(300);
+  spec.retry.jitter = 0;
+  const TaskId task = world.DoSpawn(spec);
+  world.Pass(Milliseconds(300));
+  world.EndGroup();
+  world.Pass(Milliseconds(70));
+  world.Open(1, 0);
+  world.EndGroup();
+  world.Pass(Milliseconds(50));
+  world.engine->SetCredit(world.connection, 1);
+  world.EndGroup();
+  REQUIRE(world.StateOf(task) == TaskState::kLeased);
+  world.Pass(Milliseconds(9));
+  REQUIRE(world.engine->Started(world.connection, task, 1, world.now, world.effects).ok());
+  world.Pass(Seconds(5));  // Runs.
+  world.engine->SetCredit(world.connection, 0);
+  world.Nack(task, 1, NackKind::kFailed);
+  world.Pass(Milliseconds(1'000));
+  world.EndGroup();
+  world.Pass(Milliseconds(4));
+  world.AnswerFence(task, 1);
+  world.Pass(Milliseconds(2));
+
+  CHECK(Waited(world, task, WaitCause::kDelay) == 300);
+  CHECK(Waited(world, task, WaitCause::kNoImplementation) == 70);
+  CHECK(Waited(world, task, WaitCause::kExecutorQueue) == 9);
+  CHECK(Waited(world, task, WaitCause::kBackoff) == 1'000);
+  CHECK(Waited(world, task, WaitCause::kFence) == 4);
+  CHECK(Waited(world, task, WaitCause::kNoCredit) == 50 + 2);
+  CHECK(WaitedAtAll(world, task) == 300 + 70 + 9 + 1'000 + 4 + 52);
+}
+
+TEST_CASE("A pause counts before everything else that a task waits for") {
+  EngineWorld world;
+  TaskSpec spec = Spec();
+  spec.not_before = world.now.wall + Seconds(10);
+  const TaskId task = world.DoSpawn(spec);
+  world.Pass(Milliseconds(100));
+  REQUIRE(world.Control(task, ControlVerb::kPause).ok());
+  world.Pass(Milliseconds(30));
+  REQUIRE(world.Control(task, ControlVerb::kResume).ok());
+  world.Pass(Milliseconds(5));
+  CHECK(Waited(world, task, WaitCause::kDelay) == 105);
+  CHECK(Waited(world, task, WaitCause::kPaused) == 30);
+}
+
+TEST_CASE("A placement that fits nobody counts until somebody comes whom it fits") {
+  EngineWorld world;
+  TaskSpec spec = Spec();
+  Placement placement;
+  placement.pins.executor = "big";
+  spec.placement = std::make_shared<const Placement>(placement);
+  const TaskId task = world.DoSpawn(spec);
+  world.Pass(Milliseconds(10));
+  world.Open(1, 1, {}, {"work"}, Named("small"));
+  world.EndGroup();
+  world.Pass(Milliseconds(20));
+  world.Open(2, 0, {}, {"work"}, Named("big"));
+  world.EndGroup();
+  world.Pass(Milliseconds(30));
+  CHECK(Waited(world, task, WaitCause::kNoImplementation) == 10);
+  CHECK(Waited(world, task, WaitCause::kPlacementUnmatched) == 20);
+  CHECK(Waited(world, task, WaitCause::kNoCredit) == 30);
+}
+
+TEST_CASE("What no record tells of the time before a restart is recovering") {
+  EngineWorld world;
+  const TaskId waits = world.DoSpawn();
+  world.Pass(Seconds(7));
+  world.EndGroup();
+  world.now.wall += Seconds(60);  // While it was away.
+  world.Crash();
+  world.Pass(Milliseconds(5));
+  CHECK(Waited(world, waits, WaitCause::kRecovering) == 68'000);
+  CHECK(Waited(world, waits, WaitCause::kNoImplementation) == 5);
+}
+
+TEST_CASE("What a task has waited for before its last failure outlives a restart") {
+  EngineWorld world;
+  TaskSpec spec = Spec();
+  spec.retry.initial_backoff_ms = 10'000;
+  spec.retry.jitter = 0;
+  const TaskId task = world.DoSpawn(spec);
+  world.Pass(Milliseconds(40));
+  world.Open(1, 1);
+  world.EndGroup();
+  REQUIRE(world.engine->Started(world.connection, task, 1, world.now, world.effects).ok());
+  world.Pass(Seconds(100));
+  world.Nack(task, 1, NackKind::kFailed);
+  world.EndGroup();
+  world.Pass(Seconds(3));
+  world.Crash();
+  CHECK(Waited(world, task, WaitCause::kNoImplementation) == 40);
+  CHECK(Waited(world, task, WaitCause::kRecovering) == 4'000);
+  CHECK(WaitedAtAll(world, task) == 4'040);
+}
+
+TEST_CASE("The time of a handler that runs through a restart is not waited") {
+  EngineWorld world;
+  const TaskId task = world.DoSpawn();
+  world.Pass(Milliseconds(40));
+  world.Open(1, 1);
+  world.EndGroup();
+  REQUIRE(world.engine->Started(world.connection, task, 1, world.now, world.effects).ok());
+  world.EndGroup();
+  world.Pass(Seconds(100));
+  world.Crash();
+  CHECK(Waited(world, task, WaitCause::kRecovering) == 40);
+  world.Open(1, 1, {{.task = task, .dispatch = 1, .started = true}});
+  world.Pass(Seconds(100));
+  CHECK(WaitedAtAll(world, task) == 40);
+}
+
+}  // namespace
+}  // namespace kantoku::inputs::testing
