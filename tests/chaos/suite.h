@@ -10,26 +10,12 @@
 #include "kantoku/client.h"
 #include "tests/chaos/journals.h"
 #include "tests/support/process.h"
+#include "tests/support/reserved_port.h"
 #include "tests/support/temp_dir.h"
 
 namespace kantoku::test {
 
 enum class Service { kInputs, kOutputs, kEvents };
-
-// A port of this machine that stays ours: nobody is given it while the program that listens on it
-// is away, and that program may always have it.
-class ReservedPort {
- public:
-  ReservedPort();
-  ~ReservedPort();
-  ReservedPort(const ReservedPort&) = delete;
-  ReservedPort& operator=(const ReservedPort&) = delete;
-  std::string address() const;
-
- private:
-  int fd_ = -1;
-  uint16_t port_ = 0;
-};
 
 // Kantoku as separate programs with executors and clients, all of which a test may kill and start
 // again on the same directory and ports.

@@ -1,4 +1,4 @@
-#include "tests/e2e/small_disk.h"
+#include "tests/support/small_disk.h"
 
 #include <fcntl.h>
 #include <unistd.h>

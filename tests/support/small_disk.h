@@ -1,5 +1,5 @@
-#ifndef KANTOKU_TESTS_E2E_SMALL_DISK_H_
-#define KANTOKU_TESTS_E2E_SMALL_DISK_H_
+#ifndef KANTOKU_TESTS_SUPPORT_SMALL_DISK_H_
+#define KANTOKU_TESTS_SUPPORT_SMALL_DISK_H_
 
 #include <memory>
 #include <string>
@@ -39,4 +39,4 @@ class SmallDisk {
 
 }  // namespace kantoku::test
 
-#endif  // KANTOKU_TESTS_E2E_SMALL_DISK_H_
+#endif  // KANTOKU_TESTS_SUPPORT_SMALL_DISK_H_
