@@ -1,0 +1,15 @@
+#ifndef KANTOKU_TESTS_CHAOS_CHURN_H_
+#define KANTOKU_TESTS_CHAOS_CHURN_H_
+
+#include "absl/time/time.h"
+
+namespace kantoku::test {
+
+// Restarts every service once a second for so long, by SIGTERM and kill -9 in turn, under load, and
+// checks that each task has exactly one end and that no handler ran twice: the executors come back
+// within the grace each time.
+void RestartEverySecond(absl::Duration length);
+
+}  // namespace kantoku::test
+
+#endif  // KANTOKU_TESTS_CHAOS_CHURN_H_
