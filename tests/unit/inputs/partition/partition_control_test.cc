@@ -38,7 +38,7 @@ TEST_CASE("A handler is told to pause when that is durable, and is paused when i
   executor.Connect();
   const TaskId id = fixture.SpawnOne();
   const auto task = executor.Task(1);
-  CHECK(task.root_id() == task.task_id());
+  CHECK(task.root_id().empty());
   executor.Start(task);
   fixture.Settle();
   fixture.faults.CloseGate();
