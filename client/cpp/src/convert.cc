@@ -299,7 +299,9 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   if (from.has_progress()) info.progress = from.progress();
   if (from.has_placement()) info.placement = ToPlacement(from.placement());
   for (const taskpb::Wait& wait : from.waits()) {
-    info.waits.push_back({ToCause(wait.cause()), platform::FromProto(wait.time())});
+    const absl::Duration time =
+        absl::Seconds(wait.time().seconds()) + absl::Nanoseconds(wait.time().nanos());
+    info.waits.push_back({ToCause(wait.cause()), time});
   }
   if (auto parent = TaskId::FromBytes(from.parent_id()); parent.ok()) info.parent = *parent;
   if (auto root = TaskId::FromBytes(from.root_id()); root.ok()) info.root = *root;

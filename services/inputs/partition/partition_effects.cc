@@ -219,7 +219,8 @@ void Partition::Deliver(Transaction& transaction) {
       without_payload.push_back({message.connection, message.task, message.dispatch});
       continue;
     }
-    AddTask(message, payload->content_type, payload->payload, {}, now_.wall);
+    AddTask(message, payload->content_type, payload->payload, /*checkpoint=*/"",
+            /*dependencies=*/{}, now_.wall);
   }
   for (const DispatchMessage& message : effects_.renewals) {
     v1::LeaseRenewal& renewal = *FrameFor(message.connection).add_renewals();
