@@ -178,6 +178,7 @@ std::vector<absl::StatusOr<SpawnedTask>> FakeKantoku::Server::AcceptAll(
     }
   }
   std::vector<absl::StatusOr<SpawnedTask>> all;
+  all.reserve(results.size());
   for (auto& result : results) {
     all.push_back(result.has_value()
                       ? *std::move(result)

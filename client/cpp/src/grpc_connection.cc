@@ -193,6 +193,7 @@ void GrpcConnection::SpawnTogether(SpawnRequest request, SpawnDone done) {
     batch.push_back(*std::move(spec));
   }
   std::vector<absl::Status> statuses;
+  statuses.reserve(specs.size());
   for (const auto& spec : specs) statuses.push_back(spec.status());
   auto answer = [statuses = std::move(statuses),
                  done = std::move(done)](std::vector<absl::StatusOr<Spawner::Results>> results) {
