@@ -24,10 +24,20 @@ WaitMetrics::WaitMetrics(prometheus::Registry& registry)
                   .Register(registry)) {}
 
 void WaitMetrics::Tell(const WaitBook::TypeTotals& totals) {
-  for (const auto& [name, times] : totals) {
+  absl::erase_if(types_, [&](const auto& entry) {
+    if (totals.contains(entry.first)) return false;
+    for (prometheus::Counter* const counter : entry.second.counters) {
+      if (counter != nullptr) family_.Remove(counter);
+    }
+    return true;
+  });
+  for (const auto& [name, total] : totals) {
     Type& type = types_[name];
+    const CauseTimes& times = total.times;
     for (size_t cause = 0; cause < kWaitCauses; ++cause) {
-      const int64_t more = times[cause] - type.told[cause];
+      // One that went and came back in between begins anew.
+      const bool anew = times[cause] < type.told[cause];
+      const int64_t more = times[cause] - (anew ? 0 : type.told[cause]);
       if (more == 0) continue;
       prometheus::Counter*& counter = type.counters[cause];
       if (counter == nullptr) {

@@ -10,14 +10,15 @@
 namespace kantoku::inputs {
 
 // How long the tasks of each type have waited for what, as counters:
-// `kantoku_inputs_wait_seconds_total{namespace, type, cause}`, of which one that is 0 is absent.
+// `kantoku_inputs_wait_seconds_total{namespace, type, cause}`, of which one that is 0 is absent, as
+// are those of types that nobody uses any more.
 //
 // Confined to one thread. The registry outlives it.
 class WaitMetrics {
  public:
   explicit WaitMetrics(prometheus::Registry& registry);
 
-  // The totals, which never become less.
+  // The totals, each of which grows as long as it is there.
   void Tell(const WaitBook::TypeTotals& totals);
 
  private:

@@ -39,9 +39,9 @@ void WaitBook::Begin(int64_t now) {
 
 void WaitBook::AddLane(uint32_t lane, std::string_view name_space, std::string_view type) {
   while (lanes_.size() <= lane) lanes_.emplace_back();
-  TypeName name(name_space, type);
-  if (totals_.size() >= kMostTypes && !totals_.contains(name)) name = {};
-  lanes_[lane] = {.settled = now_, .total = &totals_[std::move(name)]};
+  const auto total = totals_.try_emplace(TypeName(name_space, type)).first;
+  ++total->second.lanes;
+  lanes_[lane] = {.settled = now_, .type = &*total};
 }
 
 void WaitBook::SetLane(uint32_t lane, WaitCause cause) {
@@ -51,11 +51,15 @@ void WaitBook::SetLane(uint32_t lane, WaitCause cause) {
   entry.log.Set(cause, now_);
 }
 
-void WaitBook::FreeLane(uint32_t lane) { lanes_[lane] = Lane(); }
+void WaitBook::FreeLane(uint32_t lane) {
+  const TypeTotals::pointer type = lanes_[lane].type;
+  if (--type->second.lanes == 0) totals_.erase(TypeName(type->first));
+  lanes_[lane] = Lane();
+}
 
 const WaitBook::TypeTotals& WaitBook::Totals() {
   for (Lane& lane : lanes_) {
-    if (lane.total != nullptr) Settle(lane);
+    if (lane.type != nullptr) Settle(lane);
   }
   return totals_;
 }
@@ -65,7 +69,7 @@ void WaitBook::Settle(Lane& lane) {
   if (time == 0) return;
   for (size_t own = 0; own < kWaitCauses; ++own) {
     if (lane.waiting[own] == 0) continue;
-    (*lane.total)[At(FirstOf(static_cast<WaitCause>(own), lane.log.cause()))] +=
+    lane.type->second.times[At(FirstOf(static_cast<WaitCause>(own), lane.log.cause()))] +=
         time * lane.waiting[own];
   }
 }

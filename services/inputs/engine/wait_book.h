@@ -59,10 +59,13 @@ class WaitBook {
   // All that it has waited until then, which is no earlier than what happened last.
   CauseTimes TimesOf(const Task& task, int64_t until) const;
 
-  // What all tasks that there ever were of a type have waited together, up to now. Beyond
-  // kMostTypes of them, which are kept for good, others count as of one without a name.
+  // What all tasks of a type have waited together, up to now, since the type has lanes.
   using TypeName = std::pair<std::string, std::string>;  // Namespace, type.
-  using TypeTotals = absl::node_hash_map<TypeName, CauseTimes>;
+  struct TypeTotal {
+    CauseTimes times{};
+    uint32_t lanes = 0;
+  };
+  using TypeTotals = absl::node_hash_map<TypeName, TypeTotal>;
   const TypeTotals& Totals();
   size_t tasks() const { return times_.size(); }
 
@@ -71,14 +74,12 @@ class WaitBook {
     CauseLog log;
     std::array<uint32_t, kWaitCauses> waiting{};  // Tasks by what they wait for themselves.
     int64_t settled = 0;                          // Up to here they are in …
-    CauseTimes* total = nullptr;                  // … that of the type.
+    TypeTotals::pointer type = nullptr;           // … the total of this one; null: no such lane.
   };
 
   void Settle(Lane& lane);
   template <typename Add>
   void Split(const Task& task, int64_t until, Add&& add) const;
-
-  static constexpr size_t kMostTypes = 10'000;
 
   int64_t now_ = 0;
   int64_t began_ = INT64_MIN;

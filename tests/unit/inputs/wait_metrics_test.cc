@@ -24,7 +24,7 @@ TEST_CASE("Counters tell by type how long tasks have waited for what") {
   WaitMetrics metrics(registry);
   WaitBook::TypeTotals totals;
   const auto add = [&](const std::string& type, WaitCause cause, int64_t time) {
-    totals[{"default", type}][static_cast<size_t>(cause)] += time;
+    totals[{"default", type}].times[static_cast<size_t>(cause)] += time;
   };
   add("blur", WaitCause::kNoImplementation, 1'500);
   metrics.Tell(totals);
@@ -39,6 +39,10 @@ TEST_CASE("Counters tell by type how long tasks have waited for what") {
   CHECK(values.at(prefix + "no_implementation default blur") == Approx(2));
   CHECK(values.at(prefix + "no_credit default blur") == Approx(0.25));
   CHECK(values.at(prefix + "delay default mail") == Approx(0.001));
+
+  totals.erase({"default", "blur"});
+  metrics.Tell(totals);
+  CHECK(Collect(registry).size() == 1);
 }
 
 }  // namespace
