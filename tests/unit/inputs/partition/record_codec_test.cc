@@ -95,9 +95,11 @@ const StateRecord kState{.closed_dispatch = 300,
                          .intended_end = TaskState::kFailed,
                          .not_before = kTime,
                          .stop_by = kTime + absl::Seconds(1),
+                         .waited = {0, 0, 300'000, 0, 0, 7},
+                         .waited_until = kTime,
                          .last_failure = {"TIMEOUT", "ran longer than 5 ms"}};
 const DispatchGroupRecord kGroup{
-    {{Id(9).key(), 1, 4}, {Id(2).key(), 77, 4}, {Id(10).key(), 1, 1'000'000}}};
+    {{Id(9).key(), 1, 4}, {Id(2).key(), 77, 4}, {Id(10).key(), 1, 1'000'000}}, kTime};
 const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
 const ReferenceRecord kReference{
     Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10, 11, 12}};
@@ -249,7 +251,7 @@ TEST_CASE("A record with a byte too many, or of another format, is damaged") {
     INFO(kind.name);
     CheckDataLoss(kind.decode(kind.bytes + '\0'));
     std::string newer = kind.bytes;
-    newer[0] = 4;
+    newer[0] = 5;
     CheckDataLoss(kind.decode(newer));
     newer[0] = 0;
     CheckDataLoss(kind.decode(newer));
@@ -282,9 +284,11 @@ TEST_CASE("Records from before there were effects are read") {
     state.once_begun = false;
     state.interrupt_requested = state.pause_requested = state.stepping = false;
     state.stop_by.reset();
+    state.waited = {};
+    state.waited_until.reset();
     std::string bytes = Bytes(state);
     bytes[0] = 1;
-    bytes.resize(bytes.size() - 5);
+    bytes.resize(bytes.size() - 7);
     CHECK(DecodeState(bytes).value() == state);
   }
   SECTION("a reference") {
@@ -315,9 +319,11 @@ TEST_CASE("Records from before there were placements, trees and pauses are read"
     StateRecord state = kState;
     state.interrupt_requested = state.pause_requested = state.stepping = false;
     state.stop_by.reset();
+    state.waited = {};
+    state.waited_until.reset();
     std::string bytes = Bytes(state);
     bytes[0] = 2;
-    bytes.resize(bytes.size() - 4);
+    bytes.resize(bytes.size() - 6);
     CHECK(DecodeState(bytes).value() == state);
   }
   SECTION("a reference") {
@@ -410,6 +416,22 @@ TEST_CASE("A dependency that ended well, or not at all, is no record") {
   for (const TaskState state : {TaskState::kSucceeded, TaskState::kRunning, TaskState{}}) {
     CheckDataLoss(DecodeEndedDependency(Bytes(EndedDependencyRecord{Id(1), state})).status());
   }
+}
+
+TEST_CASE("Records from before it was known what tasks wait for are read") {
+  StateRecord state = kState;
+  state.waited = {};
+  state.waited_until.reset();
+  std::string bytes = Bytes(state);
+  bytes[0] = 3;
+  bytes.resize(bytes.size() - 2);
+  CHECK(DecodeState(bytes).value() == state);
+  DispatchGroupRecord group = kGroup;
+  group.at.reset();
+  bytes = Bytes(group);
+  bytes[0] = 1;
+  bytes.pop_back();
+  CHECK(DecodeGroup(bytes).value() == group);
 }
 
 TEST_CASE("A placement that does not parse, or asks for nothing, is damage") {
