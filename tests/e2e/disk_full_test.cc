@@ -14,9 +14,9 @@
 #include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 #include "tests/chaos/work.h"
-#include "tests/support/small_disk.h"
 #include "tests/e2e/up.h"
 #include "tests/support/health_check.h"
+#include "tests/support/small_disk.h"
 
 namespace kantoku::test {
 namespace {

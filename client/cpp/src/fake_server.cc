@@ -148,7 +148,7 @@ std::vector<absl::StatusOr<SpawnedTask>> FakeKantoku::Server::AcceptAll(
   };
   std::vector<std::optional<absl::StatusOr<SpawnedTask>>> results(specs.size());
   // Whether it can be decided now; then its dependencies have ids, or it is refused.
-  const auto decide = [&](size_t i) {
+  const auto decide = [&](size_t i) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (Dependency& dependency : specs[i].dependencies) {
       if (!dependency.index.has_value()) continue;
       const size_t index = *dependency.index;

@@ -10,13 +10,13 @@
 
 namespace kantoku::inputs {
 
-// Which cause held in which time: of all tasks that wait for the same, such as those of a lane. They
-// keep the time at which they came and ask when they leave, so that a change costs O(1) however many
-// wait.
+// Which cause held in which time: of all tasks that wait for the same, such as those of a lane.
+// They keep the time at which they came and ask when they leave, so that a change costs O(1),
+// however many wait.
 //
 // It remembers a bounded number of intervals. Older ones merge, neighbour with neighbour: how long
-// each cause held in them stays exact, when it did does not, so that what is asked of an earlier time
-// is approximate, but always sums up to the time that was asked for.
+// each cause held in them stays exact, when it did does not: what is asked of an earlier time is
+// approximate, but always sums up to the time that was asked for.
 //
 // Times are milliseconds of any clock that does not go back.
 //
@@ -27,8 +27,8 @@ class CauseLog {
   void Set(WaitCause cause, int64_t now);
   WaitCause cause() const { return cause_; }
 
-  // Calls `add(cause, milliseconds)` for the parts of this time, which begins no earlier than the first
-  // cause; each is more than 0. O(1) when the cause has not changed since, else O(intervals).
+  // Calls `add(cause, milliseconds)` for the parts of this time, each more than 0. It begins no
+  // earlier than the first cause. O(1) when the cause has not changed since, else O(intervals).
   template <typename Add>
   void Split(int64_t from, int64_t to, Add&& add) const {
     if (from < since_) SplitPast(from, to, add);

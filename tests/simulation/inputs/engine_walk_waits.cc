@@ -55,8 +55,7 @@ void EngineWalk::RecoverWaits() {
   for (const TaskView& view : Living()) {
     auto waits = *engine_->WaitsOf(view.id, now_);
     const bool waiting = view.session.empty() && view.state != TaskState::kSettling;
-    const int64_t age =
-        std::max(int64_t{0}, absl::ToInt64Milliseconds(now_.wall - view.id.time()));
+    const int64_t age = std::max(int64_t{0}, absl::ToInt64Milliseconds(now_.wall - view.id.time()));
     if (waiting && !records_.states.contains(view.id.key())) {
       Expect(Of(waits, WaitCause::kRecovering) == Sum(waits) && Sum(waits) == age,
              "of what waited from the start all the time before a restart is recovering");

@@ -50,9 +50,9 @@ TEST_CASE("A fake runs a task after those that it depends on") {
   });
   Client kan = fake.Connect();
   fake.Pause();
-  const auto tasks = kan.SpawnBatch({Task("note", "last").With(DependsOnIndex(2)),
-                                     Task("note", "first"),
-                                     Task("note", "middle").With(ArgumentIndex(1))});
+  const auto tasks =
+      kan.SpawnBatch({Task("note", "last").With(DependsOnIndex(2)), Task("note", "first"),
+                      Task("note", "middle").With(ArgumentIndex(1))});
   const auto later = kan.Spawn(Task("note", "later").With(DependsOn(tasks[0]->id)));
   CHECK(kan.Get(tasks[0]->id)->state == TaskState::kBlocked);
   CHECK(kan.Get(tasks[0]->id)->wait_cause == WaitCause::kDependency);

@@ -73,7 +73,8 @@ TEST_CASE("A batch whose tasks depend on each other is a call of its own, with i
   CHECK(waits.get().ok());
 }
 
-TEST_CASE("What the client refuses itself takes those along that depend on it, and places move up") {
+TEST_CASE(
+    "What the client refuses itself takes those along that depend on it, and places move up") {
   ScriptedServer server;
   Inbox<SpawnRequest> requests;
   server.on_spawn = [&](const SpawnRequest& request, SpawnResponse& response) {
