@@ -408,10 +408,12 @@ TEST_CASE("A full Outputs refuses items and says when to try again, while fences
       CheckStatus(full.status(), kResourceExhausted, "OUTPUTS_FULL");
       CHECK(full.status().retry_after().seconds() >= 1);
       CheckStatus(exam.PutItems(exam.Batch(1, 1, 1, {most})).status(), kOk, "");
-      // A result takes what is left.
+      // A result takes what is left; that of a dispatch that has yielded is taken all the same, as
+      // its items go with it in the end.
       CheckStatus(exam.PutEnd(2, 1, 0).status(), kOk, "");
-      CheckStatus(exam.PutEnd(1, 1, 1).status(), kResourceExhausted, "OUTPUTS_FULL");
-      CheckStatus(exam.Fence(Exam::Settling(1, v1::RESULT_STATUS_FAILED)).status(), kOk, "");
+      CheckStatus(exam.PutEnd(3, 1, 0).status(), kResourceExhausted, "OUTPUTS_FULL");
+      CheckStatus(exam.PutEnd(1, 1, 1).status(), kOk, "");
+      CheckStatus(exam.Fence(Exam::Settling(3, v1::RESULT_STATUS_FAILED)).status(), kOk, "");
       CHECK(exam.Read(1).NextText().size() > most.size());
     }
   }
