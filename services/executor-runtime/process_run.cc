@@ -95,6 +95,9 @@ int Milliseconds(absl::Duration left) {
   return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(bounded, absl::Milliseconds(1))));
 }
 
+// Reads of what a command has written, in one turn: at least what a pipe holds.
+constexpr int kReads = 16;
+
 }  // namespace
 
 absl::StatusOr<Result> ProcessRun::Run(const std::string& program) {
@@ -222,9 +225,11 @@ void ProcessRun::Kill() {
   process_->Signal(SIGKILL);
 }
 
+// At least what a pipe holds, and not for ever: a command that writes as fast as it is read would
+// never be told to stop.
 void ProcessRun::ReadOutput() {
   char buffer[65536];
-  while (output_.open()) {
+  for (int left = kReads; output_.open() && left > 0; --left) {
     const ssize_t count = read(output_.get(), buffer, sizeof(buffer));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) return;
@@ -293,7 +298,7 @@ void ProcessRun::FinishOutput() {
 
 void ProcessRun::ReadErrors() {
   char buffer[4096];
-  while (errors_.open()) {
+  for (int left = kReads; errors_.open() && left > 0; --left) {
     const ssize_t count = read(errors_.get(), buffer, sizeof(buffer));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) return;
