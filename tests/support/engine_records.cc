@@ -49,6 +49,8 @@ void EngineRecords::Apply(const Effects& effects) {
   ApplyTo(trees, effects.trees);
   ApplyTo(ended_dependencies, effects.ended_dependencies);
   ApplyTo(routes, effects.routes);
+  ApplyTo(limits, effects.limits);
+  ApplyTo(pauses, effects.pauses);
   ApplyTo(high_water, effects.high_water);
   ApplyTo(history, effects.history);
   ApplyTo(dead, effects.dead);
@@ -85,6 +87,8 @@ std::unique_ptr<Engine> EngineRecords::Recover(const EngineOptions& options,
     engine->RecoverRequest(number, std::move(record));
   }
   for (const auto& [number, record] : routes) engine->RecoverRoute(number, record);
+  for (const auto& [number, record] : limits) engine->RecoverLimit(number, record);
+  for (const auto& [number, record] : pauses) engine->RecoverPause(number, record);
   engine->FinishRecovery(now, effects);
   return engine;
 }

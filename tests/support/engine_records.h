@@ -39,6 +39,8 @@ class EngineRecords {
   std::map<TaskKey, EndedDependencyRecord> ended_dependencies;
   std::map<uint64_t, RequestRecord> requests;
   std::map<uint64_t, RouteRecord> routes;
+  std::map<uint64_t, LimitRecord> limits;
+  std::map<uint64_t, PauseRecord> pauses;
   std::map<uint64_t, uint64_t> high_water;
   std::map<uint64_t, std::vector<TaskView>> history;
   std::map<uint64_t, std::vector<TaskView>> dead;

@@ -12,6 +12,8 @@ void Effects::Clear() {
   trees.clear();
   ended_dependencies.clear();
   routes.clear();
+  limits.clear();
+  pauses.clear();
   high_water.clear();
   history.clear();
   dead.clear();

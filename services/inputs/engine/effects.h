@@ -109,6 +109,23 @@ struct RouteRecord {
   bool operator==(const RouteRecord&) const = default;
 };
 
+// What is set for a key of tasks.
+struct LimitRecord {
+  std::string name_space;
+  KeyName name;
+  LimitValue value;
+  bool transient = false;  // A task has set it: it goes when none names it any more.
+  bool operator==(const LimitRecord&) const = default;
+};
+
+// A type, or a whole namespace, of which nothing is dispatched. Numbered together with limits.
+struct PauseRecord {
+  std::string name_space;
+  std::string type;    // Empty: all.
+  std::string reason;  // For people.
+  bool operator==(const PauseRecord&) const = default;
+};
+
 template <typename Record>
 struct Change {
   uint64_t key;
@@ -228,6 +245,8 @@ struct Effects {
   std::vector<Change<TreeRecord>> trees;
   std::vector<Change<EndedDependencyRecord>> ended_dependencies;
   std::vector<Change<RouteRecord>> routes;
+  std::vector<Change<LimitRecord>> limits;
+  std::vector<Change<PauseRecord>> pauses;
   std::vector<Change<uint64_t>> high_water;  // By slot: sequences below are used or reserved.
   std::vector<Change<std::vector<TaskView>>> history;  // Succeeded tasks, one row a group.
   std::vector<Change<std::vector<TaskView>>> dead;     // Failed and cancelled ones.

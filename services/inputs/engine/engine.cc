@@ -42,9 +42,7 @@ std::string_view FirstDifference(const SpecHashes& a, const SpecHashes& b) {
 // What a repeat says of an item that was not taken, as texts that outlive every record.
 SpawnOutcome::Item NotTaken(const RequestRecord::Exception& exception) {
   if (exception.holder.empty()) {
-    for (const std::string_view word :
-         {SpawnOutcome::kTreeStopping, SpawnOutcome::kRootMismatch,
-          SpawnOutcome::kDependencyUnknown, SpawnOutcome::kDependencyRefused}) {
+    for (const std::string_view word : SpawnOutcome::kRefusals) {
       if (exception.conflict == word) return {.refusal = word};
     }
     return {.refusal = SpawnOutcome::kParentUnknown};
@@ -140,6 +138,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   KANTOKU_RETURN_IF_ERROR(CheckLanes(command.name_space, command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckSelectors(command.name_space, command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckBonds(command.specs));
+  KANTOKU_RETURN_IF_ERROR(CheckKeys(command));
   const uint32_t slot = SlotOf(command.name_space);
   RequestRecord record{.request = command.request,
                        .content = command.content,
@@ -151,6 +150,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   const uint32_t owner = names_.Intern(std::string(command.owner));
   uint64_t sequence = record.first_sequence;
   std::vector<TaskId> ids(record.count);  // Of those that were refused none.
+  std::vector<std::pair<uint32_t, std::string>> about;  // Of refused items, by index.
   const auto refuse = [&record](uint32_t item, std::string_view why) {
     record.exceptions.push_back({item, TaskId(), std::string(why)});
   };
@@ -177,9 +177,18 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       refuse(i, SpawnOutcome::kDependencyUnknown);
       continue;
     }
+    if (Refusal refusal = CheckLimits(command, spec); !refusal.word.empty()) {
+      refuse(i, refusal.word);
+      about.emplace_back(i, std::move(refusal.about));
+      continue;
+    }
     const TaskId id = ids[i] =
         TaskId::Make(now.wall, slot, sequence++, SplitMix(command.random + i));
     const TaskIndex index = Admit(id, command.name_space, owner, spec);
+    if (spec.keys != nullptr) {
+      MakeLimits(command, spec, now, effects);
+      JoinKeys(index, command.name_space, command.owner, spec);
+    }
     if (!kin.root.empty()) Join(index, spec.parent, kin.root);
     Task& task = tasks_.at(index);
     if (task.pause_requested) WriteState(task, std::nullopt, effects);
@@ -199,6 +208,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   for (SpawnOutcome::Item& item : outcome.items) {
     if (item.created) item.root = RootOf(item.id);
   }
+  for (auto& [index, words] : about) outcome.items[index].about = std::move(words);
   const uint64_t number = requests_.Add(record, AgeTime(now));
   effects.requests.push_back({number, std::move(record)});
   return outcome;
@@ -288,7 +298,7 @@ void Engine::Enqueue(TaskIndex index, const Now& now) {
   } else {
     task.backing_off = false;
     task.state = task.paused() ? TaskState::kPaused : TaskState::kReady;
-    if (task.queued()) matcher_.Push(task.lane, index);
+    if (task.queued()) MakeReady(index);
   }
   NoteWait(task);
 }
@@ -299,7 +309,12 @@ void Engine::Dequeue(TaskIndex index, TaskState state) {
   if (task.wake_position != 0) Unschedule(index);
   task.state = state;
   NoteWait(task);
-  if (queued) matcher_.Gone(task.lane);
+  if (!queued) return;
+  if (task.has_keys) {
+    admission_.Unready(index);
+  } else {
+    matcher_.Gone(task.lane);
+  }
 }
 
 void Engine::Unschedule(TaskIndex index) {
@@ -343,7 +358,12 @@ TaskView Engine::ViewOf(const Task& task) const {
                 .failed_attempts = task.failed_attempts,
                 .dispatch = task.dispatch,
                 .last_failure = FailureOf(task)};
-  if (!IsFinal(task.state)) view.place = matcher_.ViewOf(task.lane);
+  if (!IsFinal(task.state)) {
+    view.place = matcher_.ViewOf(task.lane);
+    if (task.has_keys) {
+      view.keys = std::make_shared<const TaskKeys>(admission_.KeysOf(tasks_.Find(task.id)));
+    }
+  }
   if (task.session != 0) view.session = sessions_.at(task.session).id;
   if (task.has_progress) view.progress = progress_.at(task.key()).fraction;
   const TaskIndex index = task.has_kin || task.has_dependencies ? tasks_.Find(task.id) : kNoTask;
@@ -355,6 +375,7 @@ TaskView Engine::ViewOf(const Task& task) const {
     view.parent = trees_.ParentOf(index);
     view.root = trees_.TreeOf(index).root;
   }
+  if (view.cause != WaitCause::kNone && task.session == 0) ExplainWait(tasks_.Find(task.id), view);
   return view;
 }
 

@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_INPUTS_ENGINE_ENGINE_H_
 #define KANTOKU_SERVICES_INPUTS_ENGINE_ENGINE_H_
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -18,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/inputs/engine/admission.h"
 #include "services/inputs/engine/dependency_table.h"
 #include "services/inputs/engine/effects.h"
 #include "services/inputs/engine/history.h"
@@ -41,6 +43,8 @@ struct EngineOptions {
   size_t max_selectors = 1'000;  // Different ones of living tasks, in a namespace.
   size_t max_routes = 10'000;
   size_t max_dependencies = 10'000'000;  // That living tasks wait for.
+  size_t max_keys = 1'000'000;  // That living tasks name or limits are set for, in a namespace.
+  size_t max_pauses = 10'000;
   size_t idle_names = 1'000;  // Types, owners and policies that are kept although nobody uses them.
   uint32_t max_session_credit = 1'000;
   uint32_t max_dispatches = 100;
@@ -82,6 +86,7 @@ struct SpawnOutcome {
     bool created = false;
     std::string_view conflict;  // The field in which the reference's holder differs.
     std::string_view refusal;   // Why it was not taken, one of the words below; it has no id then.
+    std::string about;          // In words, where there is more to say and it is no repeat.
     TaskId root;                // Of the tree that the created task joined; empty: none.
   };
   // Neither the parent nor its tree is living, or they are another owner's.
@@ -93,6 +98,13 @@ struct SpawnOutcome {
   static constexpr std::string_view kDependencyUnknown = "DEPENDENCY_UNKNOWN";
   // It was to depend on another item, which was not taken.
   static constexpr std::string_view kDependencyRefused = "DEPENDENCY_REFUSED";
+  // Nothing is set for one of its keys, and it sets nothing.
+  static constexpr std::string_view kNoSuchLimit = "NO_SUCH_LIMIT";
+  // A take of one of its rate keys is larger than the bucket.
+  static constexpr std::string_view kCostExceedsBurst = "COST_EXCEEDS_BURST";
+  static constexpr std::array kRefusals = {kParentUnknown,     kTreeStopping, kRootMismatch,
+                                           kDependencyUnknown, kDependencyRefused,
+                                           kNoSuchLimit,       kCostExceedsBurst};
 
   std::vector<Item> items;
   bool repeated = false;  // The request was known: nothing was created now.
@@ -190,6 +202,8 @@ class Engine {
   void RecoverReference(const ReferenceRecord& record);
   void RecoverRequest(uint64_t number, RequestRecord record);
   void RecoverRoute(uint64_t number, const RouteRecord& record);
+  void RecoverLimit(uint64_t number, const LimitRecord& record);
+  void RecoverPause(uint64_t number, const PauseRecord& record);
   // Queues what waits, starts a fresh grace for what is leased, asks again for open fences.
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
@@ -198,7 +212,7 @@ class Engine {
   // how they ended. In ascending order, each once; none when the request is known.
   std::vector<TaskId> EndedDependencies(const SpawnCommand& command) const;
   // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT, PLACEMENT_LIMIT,
-  // DEPENDENCY_LIMIT or REPEAT_LIMIT;
+  // DEPENDENCY_LIMIT, KEY_LIMIT or REPEAT_LIMIT;
   // INVALID_ARGUMENT, REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
@@ -269,6 +283,23 @@ class Engine {
   absl::Status ControlExecutor(std::string_view name_space, const SessionId& session,
                                ExecutorVerb verb, absl::Duration delay, Effects& effects);
 
+  // What goes with the key's kind. Holds at once for what waits. RESOURCE_EXHAUSTED, KEY_LIMIT.
+  absl::Status SetLimit(std::string_view name_space, const KeyName& name, const LimitValue& value,
+                        const platform::Now& now, Effects& effects);
+  // NOT_FOUND, NO_SUCH_LIMIT; FAILED_PRECONDITION, LIMIT_IN_USE while living tasks name the key,
+  // unless it is a weight.
+  absl::Status RemoveLimit(std::string_view name_space, const KeyName& name, Effects& effects);
+  // In the order of their names behind `from` (nullopt: from the start), at most `limit`, perhaps
+  // fewer; sets `from` to where to go on, nullopt at the end.
+  std::vector<LimitView> Limits(std::string_view name_space, size_t limit,
+                                std::optional<std::string>& from, const platform::Now& now) const;
+  // Nothing of the type, or where it is empty of the namespace, is dispatched until that is lifted.
+  // RESOURCE_EXHAUSTED, PAUSE_LIMIT; NOT_FOUND, NO_SUCH_PAUSE when there is none to lift.
+  absl::Status SetPause(std::string_view name_space, std::string_view type, bool paused,
+                        std::string_view reason, Effects& effects);
+  // In the order of their types.
+  std::vector<PauseRecord> Pauses(std::string_view name_space) const;
+
   // ---- Outputs ----
   // Answer to a FenceMessage: the terminal state of the task in Outputs, or nullopt: closed.
   void FenceAnswered(const TaskId& task, uint32_t dispatch, std::optional<TaskState> terminal,
@@ -278,7 +309,7 @@ class Engine {
   // Does what is due and dispatches what can be; to be called once per group, last.
   void FinishGroup(const platform::Now& now, Effects& effects);
   // Whether FinishGroup may have something to dispatch already.
-  bool MayDispatch() const { return !draining_ && matcher_.MayMatch(); }
+  bool MayDispatch() const { return !draining_ && (matcher_.MayMatch() || admission_.MayOffer()); }
   // The effects of every finished group have been used up: names of theirs that nobody uses any
   // more go. Between FinishGroup and the next command.
   void FreeUnused();
@@ -343,6 +374,14 @@ class Engine {
     uint64_t number;  // Of its record.
     Selector selector;
   };
+  struct TypePause {
+    uint64_t number;  // Of its record.
+    std::string reason;
+  };
+  struct Refusal {
+    std::string_view word;  // Empty: none.
+    std::string about;
+  };
   struct Group {
     uint64_t number = 0;
     uint32_t open = 0;               // Dispatches that are not over.
@@ -368,6 +407,8 @@ class Engine {
   absl::Status CheckTypes(std::string_view name_space, std::span<const std::string> types) const;
   absl::Status TypeLimit(std::string_view field, size_t fresh) const;
   absl::Status CheckSelectors(std::string_view name_space, std::span<const TaskSpec> specs) const;
+  // Of a task that is queued() now.
+  void MakeReady(TaskIndex index);
   // Takes a waiting task out of where it waits, to go on in `state`.
   void Dequeue(TaskIndex index, TaskState state);
   // Out of the heap in which it waits for its time.
@@ -427,6 +468,21 @@ class Engine {
   void SweepDependencies(const platform::Now& now, Effects& effects);
   void TellWaiters(TaskIndex index, TaskState end, Effects& effects);
   void RecoverBonds();
+
+  // Admission.
+  absl::Status CheckKeys(const SpawnCommand& command) const;
+  absl::Status KeyLimit(std::string_view field, std::string_view name_space, size_t fresh) const;
+  Refusal CheckLimits(const SpawnCommand& command, const TaskSpec& spec) const;
+  void MakeLimits(const SpawnCommand& command, const TaskSpec& spec, const platform::Now& now,
+                  Effects& effects);
+  void WriteLimit(std::string_view name_space, const KeyName& name, const LimitValue& value,
+                  bool transient, const platform::Now& now, Effects& effects);
+  void JoinKeys(TaskIndex index, std::string_view name_space, std::string_view owner,
+                const TaskSpec& spec);
+  bool Accepts(TaskIndex index, const platform::Now& now, Effects& effects);
+  void ExplainWait(TaskIndex index, TaskView& view) const;
+  void ForgetLimits(const platform::Now& now, Effects& effects);
+  std::string PauseOf(const std::string& name_space, const std::string& type) const;
 
   // Dispatch.
   void DispatchReady(const platform::Now& now, Effects& effects);
@@ -504,6 +560,7 @@ class Engine {
   SessionTable sessions_;
   WaitBook waits_;
   Matcher matcher_{tasks_, waits_};
+  Admission admission_{tasks_, matcher_, waits_};
   // A task is in at most one: before its not_before in the wall heap (ns since epoch), held or
   // backing off in the steady heap.
   IndexedHeap<PlaceOfTask> wall_alarms_{PlaceOfTask{&tasks_}};
@@ -520,6 +577,9 @@ class Engine {
   History dead_;
   std::map<std::pair<std::string, std::string>, Route> routes_;  // By namespace and type.
   uint64_t next_object_ = 1;
+  std::map<std::pair<std::string, std::string>, TypePause>
+      pauses_;                                              // By namespace, and type or "".
+  uint64_t next_limit_ = 1;                                 // Of limits and pauses.
   absl::flat_hash_map<std::string, Reference> references_;  // By namespace, owner, reference.
   absl::flat_hash_map<TaskKey, std::string> reference_keys_;
   absl::flat_hash_map<TaskKey, Failure> failures_;

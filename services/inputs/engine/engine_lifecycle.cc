@@ -30,14 +30,15 @@ void Engine::DispatchReady(const Now& now, Effects& effects) {
   if (draining_) return;
   DispatchGroupRecord record{.at = now.wall};
   uint32_t group = 0;
-  size_t stopped = 0;
-  while (stopped < options_.tree_sweep) {
-    const auto match = matcher_.Next();
-    if (!match.has_value()) break;
-    if (!HeedsTree(match->task, now, effects)) {
-      matcher_.SetRoom(match->session, sessions_.at(match->session).room());
-      ++stopped;
-      continue;
+  size_t refusals = options_.tree_sweep;
+  const auto accepts = [&](TaskIndex task) { return Accepts(task, now, effects); };
+  const auto weight_of = [this](FlowNumber flow) { return admission_.WeightOf(flow); };
+  admission_.Begin(now.steady);
+  for (;;) {
+    const auto match = matcher_.Next({accepts, weight_of}, refusals);
+    if (!match.has_value()) {
+      if (refusals > 0 && admission_.Rest()) continue;
+      break;
     }
     if (record.entries.empty()) group = OpenGroup();
     Task& task = tasks_.at(match->task);
@@ -297,8 +298,9 @@ void Engine::FenceAnswered(const TaskId& id, uint32_t dispatch, std::optional<Ta
   Task& task = tasks_.at(index);
   if (dispatch != task.dispatch || task.fenced_dispatch == dispatch) return;
   task.fenced_dispatch = dispatch;
+  if (task.has_keys) admission_.Free(index);
+  if (task.queued()) MakeReady(index);
   NoteWait(task);
-  if (task.queued()) matcher_.Push(task.lane, index);
 }
 
 void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& effects) {
@@ -332,6 +334,7 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
     with_arguments_.erase(index);
   }
   TellWaiters(index, end, effects);
+  if (task.has_keys) admission_.Leave(index);
   matcher_.Leave(task.lane);
   names_.Leave(task.owner);
   policies_.Leave(task.policy);
@@ -360,7 +363,10 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
 
 void Engine::Advance(const Now& now) { waits_.Advance(absl::ToInt64Milliseconds(now.steady)); }
 
-void Engine::NoteWait(Task& task) { waits_.Change(task, WaitOf(task)); }
+void Engine::NoteWait(Task& task) {
+  if (task.has_keys && task.queued()) return;  // Admission has said it.
+  waits_.Change(task, WaitOf(task));
+}
 
 WaitCause Engine::WaitOf(const Task& task) {
   switch (task.state) {
@@ -464,6 +470,7 @@ void Engine::Forget(const Now& now, Effects& effects) {
       effects.erased_specs.push_back(task);
     }
   }
+  ForgetLimits(now, effects);
   while (const auto number =
              requests_.ForgetExpired(age - options_.request_memory, options_.max_requests)) {
     effects.requests.push_back({*number, std::nullopt});
@@ -490,6 +497,7 @@ void Engine::FreeUnused() {
   // near.
   if (matcher_.MayMatch()) return;
   matcher_.FreeUnused(options_.idle_names);
+  admission_.keys().FreeUnused(options_.idle_names);
   names_.FreeUnused(options_.idle_names);
   policies_.FreeUnused(options_.idle_names);
 }
@@ -513,6 +521,7 @@ absl::Duration Engine::NextWake(const Now& now) const {
   if (!session_alarms_.empty()) {
     wake = std::min(wake, absl::Nanoseconds(session_alarms_.top_time()));
   }
+  if (!draining_) wake = std::min(wake, admission_.NextWake());
   at_age(history_.oldest() + options_.history);
   at_age(dead_.oldest() + options_.dead_retention);
   at_age(requests_.oldest() + options_.request_memory);

@@ -17,6 +17,7 @@ LaneIndex Matcher::LaneFor(std::string_view name_space, std::string_view type,
   entry.place = directory_.AddLane(lane, name_space, type, placement);
   entry.name_space = entry.place.type->name_space;
   entry.type = entry.place.type->name;
+  entry.paused = !paused_.empty() && IsToPause(entry);
   ++lane_count_;
   waits_.AddLane(lane, entry.name_space, entry.type);
   TellCause(lane);
@@ -74,6 +75,28 @@ void Matcher::SetRoute(std::string_view name_space, std::string_view type,
   }
 }
 
+bool Matcher::IsToPause(const Lane& lane) const {
+  const std::string name_space(lane.name_space);
+  return paused_.contains(std::pair(name_space, std::string())) ||
+         paused_.contains(std::pair(name_space, std::string(lane.type)));
+}
+
+void Matcher::SetPaused(std::string_view name_space, std::string_view type, bool paused) {
+  std::pair<std::string, std::string> what(name_space, type);
+  if (paused) {
+    paused_.insert(std::move(what));
+  } else {
+    paused_.erase(what);
+  }
+  for (LaneIndex lane = 0; lane < lanes_.size(); ++lane) {
+    if (!lanes_[lane].has_value() || lanes_[lane]->name_space != name_space) continue;
+    if (!type.empty() && lanes_[lane]->type != type) continue;
+    lanes_[lane]->paused = IsToPause(*lanes_[lane]);
+    TellCause(lane);
+    Activate(lane);
+  }
+}
+
 void Matcher::CountSelector(LaneIndex lane, bool used) {
   const LaneDirectory::Place& place = lanes_[lane]->place;
   if (place.selector == 0) return;
@@ -102,12 +125,12 @@ bool Matcher::IsUsed(std::string_view name_space, const Selector& selector) cons
 
 bool Matcher::IsWaiting(TaskIndex task, TaskKey key) const {
   const Task& entry = tasks_.at(task);
-  return entry.key() == key && entry.queued();
+  return entry.key() == key && entry.queued() && !entry.withheld;
 }
 
-void Matcher::Push(LaneIndex lane, TaskIndex task) {
+void Matcher::Push(LaneIndex lane, TaskIndex task, FlowNumber flow, uint32_t weight) {
   const Task& entry = tasks_.at(task);
-  lanes_[lane]->ready.Push(task, entry.key(), entry.priority);
+  lanes_[lane]->ready.Push(task, entry.key(), entry.priority, flow, weight);
   Activate(lane);
 }
 
@@ -118,7 +141,7 @@ void Matcher::Gone(LaneIndex lane) {
 
 void Matcher::Activate(LaneIndex lane) {
   Lane& entry = *lanes_[lane];
-  if (entry.active || entry.ready.empty() || entry.ring.empty()) return;
+  if (entry.active || entry.paused || entry.ready.empty() || entry.ring.empty()) return;
   entry.active = true;
   active_.push_back(lane);
 }
@@ -219,20 +242,25 @@ Matcher::Session* Matcher::SessionAt(const Seat& seat) {
                                                                            : &found->second;
 }
 
-std::optional<Matcher::Match> Matcher::MatchIn(LaneIndex lane) {
+std::optional<Matcher::Match> Matcher::MatchIn(LaneIndex lane, const Gate& gate, size_t& refusals) {
   Lane& entry = *lanes_[lane];
-  while (!entry.ring.empty() && !entry.ready.empty()) {
+  while (!entry.ring.empty() && !entry.ready.empty() && !entry.paused) {
     const Seat seat = entry.ring.front();
-    entry.ring.pop_front();
     Session* session = SessionAt(seat);
-    if (session == nullptr) continue;
-    if (session->room == 0) {
-      session->at(lane).in_ring = false;
+    if (session == nullptr || session->room == 0) {
+      entry.ring.pop_front();
+      if (session != nullptr) session->at(lane).in_ring = false;
       continue;
     }
-    const TaskIndex task =
-        entry.ready.Pop([this](TaskIndex index, TaskKey key) { return IsWaiting(index, key); });
+    if (refusals == 0) return std::nullopt;
+    const TaskIndex task = entry.ready.Pop(
+        [this](TaskIndex index, TaskKey key) { return IsWaiting(index, key); }, gate.weight_of);
     KANTOKU_CHECK(task != kNoTask);
+    if (!gate.accepts(task)) {
+      --refusals;
+      continue;
+    }
+    entry.ring.pop_front();
     --session->room;
     session->served = lane;
     if (session->room > 0) {
@@ -245,10 +273,10 @@ std::optional<Matcher::Match> Matcher::MatchIn(LaneIndex lane) {
   return std::nullopt;
 }
 
-std::optional<Matcher::Match> Matcher::Next() {
-  while (!active_.empty()) {
+std::optional<Matcher::Match> Matcher::Next(const Gate& gate, size_t& refusals) {
+  while (!active_.empty() && refusals > 0) {
     const LaneIndex lane = active_.front();
-    const auto match = MatchIn(lane);
+    const auto match = MatchIn(lane, gate, refusals);
     if (match.has_value() && --quantum_left_ > 0) return match;
     quantum_left_ = kQuantum;
     active_.pop_front();
@@ -261,7 +289,8 @@ std::optional<Matcher::Match> Matcher::Next() {
 
 void Matcher::TellCause(LaneIndex lane) {
   const Lane& entry = *lanes_[lane];
-  waits_.SetLane(lane, entry.members > 0                    ? WaitCause::kNoCredit
+  waits_.SetLane(lane, entry.paused                         ? WaitCause::kPaused
+                       : entry.members > 0                  ? WaitCause::kNoCredit
                        : entry.place.type->sessions.empty() ? WaitCause::kNoImplementation
                                                             : WaitCause::kPlacementUnmatched);
 }

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/functional/function_ref.h"
 #include "services/inputs/engine/lane_directory.h"
 #include "services/inputs/engine/placement.h"
 #include "services/inputs/engine/ready_queue.h"
@@ -33,6 +35,13 @@ class Matcher {
   struct Match {
     TaskIndex task;
     SessionNumber session;
+  };
+
+  // What a task that is about to be matched needs beside a session.
+  struct Gate {
+    // Whether it gets that now; if not, it is not in its lane's queue any more.
+    absl::FunctionRef<bool(TaskIndex)> accepts;
+    ReadyQueue::WeightOf weight_of;
   };
 
   // Both outlive it. `waits` is told what holds of lanes.
@@ -69,10 +78,19 @@ class Matcher {
   // of the type × sessions that implement it).
   void SetRoute(std::string_view name_space, std::string_view type, const Selector* selector);
 
-  // A task of the lane became READY.
-  void Push(LaneIndex lane, TaskIndex task);
-  // A READY task left without a match.
+  // Nothing of the type, or, where it is empty, of the namespace, is matched while it is paused.
+  void SetPaused(std::string_view name_space, std::string_view type, bool paused);
+  bool IsPaused(LaneIndex lane) const { return lanes_[lane]->paused; }
+
+  // A task of the lane waits for nothing but its turn.
+  void Push(LaneIndex lane, TaskIndex task, FlowNumber flow = kCommonFlow, uint32_t weight = 1);
+  // One that was pushed left without a match.
   void Gone(LaneIndex lane);
+  // One that came up and was not accepted did not use its flow's turn.
+  void GiveBackTurn(LaneIndex lane, int16_t priority, FlowNumber flow,
+                    ReadyQueue::WeightOf weight_of) {
+    lanes_[lane]->ready.GiveBackTurn(priority, flow, weight_of);
+  }
 
   // The session takes tasks of these types wherever it fits; it has no room yet.
   void Attach(SessionNumber session, std::string_view name_space,
@@ -81,12 +99,21 @@ class Matcher {
   // How many more tasks the session takes.
   void SetRoom(SessionNumber session, uint32_t room);
 
-  // The next pair, using one of the session's room; nullopt when no task and session fit.
-  std::optional<Match> Next();
+  // The next pair, using one of the session's room; nullopt when no task and session fit, or when
+  // the gate has turned away `refusals` tasks, which it counts down.
+  std::optional<Match> Next(const Gate& gate, size_t& refusals);
 
   // Whether Next may have a pair.
   bool MayMatch() const { return !active_.empty(); }
 
+  // Whether a session that fits may have room.
+  bool HasSeat(LaneIndex lane) const {
+    return !lanes_[lane]->paused && !lanes_[lane]->ring.empty();
+  }
+  // The flow whose turn is before that of this one in its lane, where only turns decide.
+  std::optional<FlowNumber> TurnBefore(LaneIndex lane, int16_t priority, FlowNumber flow) const {
+    return lanes_[lane]->ready.TurnBefore(priority, flow);
+  }
   // Null when its tasks may run anywhere, or have a route alone and wait for nothing else.
   const std::shared_ptr<const PlacementView>& ViewOf(LaneIndex lane) const;
   size_t ready(LaneIndex lane) const { return lanes_[lane]->ready.size(); }
@@ -106,6 +133,7 @@ class Matcher {
     std::deque<Seat> ring;  // Sessions that had room when they were put here.
     uint32_t members = 0;   // Sessions that fit.
     bool active = false;    // Is in active_.
+    bool paused = false;
     LaneDirectory::Place place;
     mutable std::shared_ptr<const PlacementView> view;  // As of …
     mutable uint64_t viewed = 0;                        // … these changes of the directory.
@@ -126,13 +154,14 @@ class Matcher {
   // What it comes to why READY tasks of the lane are not dispatched may have changed.
   void TellCause(LaneIndex lane);
   void TellCauses(const LaneDirectory::Type& type);
+  bool IsToPause(const Lane& lane) const;
   void CountSelector(LaneIndex lane, bool used);
   void Join(LaneIndex lane, SessionNumber session);
   void Part(LaneIndex lane, SessionNumber session);
   void TakeSeat(LaneIndex lane, const Seat& seat);
   bool IsWaiting(TaskIndex task, TaskKey key) const;
   void Activate(LaneIndex lane);
-  std::optional<Match> MatchIn(LaneIndex lane);
+  std::optional<Match> MatchIn(LaneIndex lane, const Gate& gate, size_t& refusals);
   Session* SessionAt(const Seat& seat);
 
   const TaskTable& tasks_;
@@ -150,6 +179,7 @@ class Matcher {
   std::deque<LaneIndex> active_;  // Lanes that may have a match.
   int quantum_left_ = kQuantum;
   uint32_t next_opening_ = 1;
+  absl::flat_hash_set<std::pair<std::string, std::string>> paused_;  // Namespace, and type or none.
 };
 
 }  // namespace kantoku::inputs

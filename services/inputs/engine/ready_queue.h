@@ -4,34 +4,61 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <queue>
+#include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "services/inputs/engine/task_table.h"
 
 namespace kantoku::inputs {
 
-// Ready tasks of one lane: higher priority first, then spawn order. Fresh tasks come in spawn order
-// and cost O(1); those that come back (delay, backoff, redelivery) go through a heap. A task that
-// leaves early is only counted; its entry is dropped when it surfaces, or when such entries are the
-// majority.
+// Whose turns a task takes among those of one priority; kCommonFlow is that of tasks without
+// fairness key.
+using FlowNumber = uint32_t;
+inline constexpr FlowNumber kCommonFlow = 0;
+
+// Waiting tasks: higher priority first; among equal ones flows take turns in proportion to their
+// weights, and within a flow spawn order holds. Fresh tasks come in spawn order and cost O(1);
+// those that come back (delay, backoff, redelivery) go through a heap, and turns cost O(log flows)
+// where there are any. A task that leaves early is only counted; its entry is dropped when it
+// surfaces, or when such entries are the majority.
+//
+// While two flows of one priority have tasks, each gets its share of what is popped: what two have
+// got, divided by their weights, differs by no more than one turn of each. A flow that comes, or
+// comes back, has its first turn when each of those that wait had one: it saves up nothing while it
+// has no tasks, and flows that are ever new keep nobody waiting.
 //
 // Thread-compatible.
 class ReadyQueue {
  public:
   // Whether an entry still stands for a waiting task of this queue.
   using IsWaiting = absl::FunctionRef<bool(TaskIndex, TaskKey)>;
+  // Of a flow, from 1 to kMostWeight.
+  using WeightOf = absl::FunctionRef<uint32_t(FlowNumber)>;
+  static constexpr uint32_t kMostWeight = 1'000;
 
-  void Push(TaskIndex task, TaskKey key, int16_t priority);
+  // `weight` is the flow's.
+  void Push(TaskIndex task, TaskKey key, int16_t priority, FlowNumber flow = kCommonFlow,
+            uint32_t weight = 1);
   // The next task, or kNoTask.
-  TaskIndex Pop(IsWaiting is_waiting);
+  TaskIndex Pop(IsWaiting is_waiting, WeightOf weight_of);
+  // What Pop would give.
+  TaskIndex Top(IsWaiting is_waiting);
+  // The flow of this priority was popped and what came did not use its turn.
+  void GiveBackTurn(int16_t priority, FlowNumber flow, WeightOf weight_of);
   // A task left without Pop.
   void NoteGone(IsWaiting is_waiting);
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  // The flow whose turn it is, when it is not this one's although no higher priority waits.
+  std::optional<FlowNumber> TurnBefore(int16_t priority, FlowNumber flow) const;
 
  private:
   struct Entry {
@@ -39,13 +66,44 @@ class ReadyQueue {
     TaskIndex task;
     bool operator>(const Entry& other) const { return key > other.key; }
   };
-  struct Level {
+  // In the order of their keys.
+  struct Line {
     std::deque<Entry> fresh;  // Ascending keys.
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> returned;
     bool empty() const { return fresh.empty() && returned.empty(); }
+    bool fresh_first() const {
+      return returned.empty() || (!fresh.empty() && fresh.front().key < returned.top().key);
+    }
+    const Entry& front() const { return fresh_first() ? fresh.front() : returned.top(); }
+    void Push(const Entry& entry);
     Entry Take();
   };
+  struct Flow {
+    Line line;
+    uint64_t pass = 0;  // Who has the smallest has the turn; grows by kStride / weight with each.
+    bool listed = false;
+  };
+  // Of a level that had a task with a fairness key since it was empty. A flow is listed while it
+  // has tasks, and until its pass is reached.
+  struct Turns {
+    absl::flat_hash_map<FlowNumber, std::unique_ptr<Flow>> flows;
+    absl::btree_set<std::pair<uint64_t, FlowNumber>> order;  // Of those that are listed.
+    uint64_t reached = 0;                                    // The pass of the latest turn.
+    size_t entries = 0;                                      // In all flows.
+  };
+  struct Level {
+    Line common;
+    std::unique_ptr<Turns> turns;  // Null: the common flow alone, which is in `common` then.
+    bool empty() const { return turns == nullptr ? common.empty() : turns->entries == 0; }
+    void Push(const Entry& entry, FlowNumber flow, uint32_t weight);
+    // The flow whose turn it is; null: `common`. Not empty.
+    std::pair<Line*, FlowNumber> Turn();
+    Entry Take(Line& line);
+  };
+  static constexpr uint64_t kStride = 720'720;  // Small weights divide it.
+  static constexpr size_t kFewFlows = 64;       // May be left when nothing waits.
 
+  static void List(Turns& turns, FlowNumber number, Flow& flow, uint64_t pass);
   void Compact(IsWaiting is_waiting);
 
   absl::btree_map<int16_t, Level, std::greater<>>

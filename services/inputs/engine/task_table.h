@@ -53,12 +53,15 @@ struct Task {
   bool steered : 1 = false;   // The handler of the held dispatch was told something.
   bool has_kin : 1 = false;   // Is in a tree.
   bool has_dependencies : 1 = false;
+  bool has_keys : 1 = false;  // Names keys; see Admission.
+  bool withheld : 1 = false;  // ... and is not in its lane's queue for one of them.
   WaitCause waits_for : 4 = WaitCause::kNone;  // For what of its own; see WaitBook.
   uint16_t waits_since_high = 0;
   uint32_t waits_since_low = 0;
 
   TaskKey key() const { return id.key(); }
-  // Whether it waits in its lane's queue: READY, and closed in Outputs.
+  // Whether it waits for no more than its turn, its keys included: READY, and closed in Outputs. It
+  // is in its lane's queue then, unless it is withheld.
   bool queued() const { return state == TaskState::kReady && fenced_dispatch == dispatch; }
   // Milliseconds, see WaitBook; 48 bits.
   int64_t waits_since() const {

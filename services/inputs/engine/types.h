@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/inputs/engine/keys.h"
 #include "services/inputs/engine/placement.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/ids.h"
@@ -76,7 +77,11 @@ enum class WaitCause : uint8_t {
   kPlacementUnmatched,
   kPaused,
   kDependency,
-  kRecovering = 14,
+  kOrderingKey,
+  kConcurrencyKey,
+  kRateKey,
+  kFairnessTurn,
+  kRecovering,
 };
 inline constexpr size_t kWaitCauses = 15;  // Above all numbers.
 
@@ -131,9 +136,11 @@ struct RetryPolicy {
 };
 
 // The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
-inline constexpr std::array<std::string_view, 12> kSpecFieldNames = {
-    "type",  "payload",          "content_type", "priority",  "not_before", "timeout",
-    "retry", "result_retention", "effect",       "placement", "parent_id",  "dependencies"};
+inline constexpr std::array<std::string_view, 16> kSpecFieldNames = {
+    "type",      "payload",      "content_type", "priority",         "not_before",
+    "timeout",   "retry",        "result_retention", "effect",       "placement",
+    "parent_id", "dependencies", "ordering_key", "fairness_key",     "concurrency_keys",
+    "rate_keys"};
 using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
 
 // What a user asked for, less payload and content type, which the engine never sees. Validated.
@@ -147,6 +154,7 @@ struct TaskSpec {
   RetryPolicy retry;
   Effect effect = Effect::kIdempotent;         // kOnce goes with one attempt.
   std::shared_ptr<const Placement> placement;  // Null: anywhere.
+  std::shared_ptr<const TaskKeys> keys;        // Null: none.
   TaskId parent;                               // The task whose handler spawned it; empty: none.
   TaskId root;                                 // Of the tree; empty: the parent's, or none.
   std::vector<Dependency> dependencies;        // Each task once.
@@ -185,6 +193,8 @@ struct TaskView {
   TaskState state = TaskState::kReady;
   WaitCause cause = WaitCause::kNone;
   std::shared_ptr<const PlacementView> place;  // While it lives; null: it may run anywhere.
+  std::shared_ptr<const TaskKeys> keys;  // While it lives, their values as they are; null: none.
+  std::string detail;                    // For people: more of the cause, where there is more.
   uint32_t failed_attempts = 0;
   uint32_t dispatch = 0;
   SessionId session;  // Empty when none holds it.

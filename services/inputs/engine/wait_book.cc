@@ -13,6 +13,8 @@ constexpr std::array kOrder = {
     WaitCause::kDependency,       WaitCause::kDelay,
     WaitCause::kBackoff,          WaitCause::kFence,
     WaitCause::kNoImplementation, WaitCause::kPlacementUnmatched,
+    WaitCause::kOrderingKey,      WaitCause::kConcurrencyKey,
+    WaitCause::kRateKey,          WaitCause::kFairnessTurn,
     WaitCause::kNoCredit,         WaitCause::kNone,
 };
 

@@ -119,6 +119,8 @@ void EngineWalk::Step() {
   if (kind < 724) return Crash();
   if (kind < 730) return ChangeRoute();
   if (kind < 734) return AskToLeave(executor);
+  if (kind < 744) return ChangeLimit();
+  if (kind < 750) return ChangePause();
   Work(executor);
 }
 
@@ -134,6 +136,8 @@ void EngineWalk::EndGroup() {
     Expect(!paused.contains(message.task), "what is paused is not dispatched");
   }
   CheckGroup(open_.effects);
+  CheckAdmitted(open_.effects);
+  if (Chance(10)) CheckNothingIdles();
   committing_.push_back(std::exchange(open_, {}));
   engine_->FreeUnused();  // Names in effects are not looked at again.
 }
@@ -239,6 +243,7 @@ void EngineWalk::Spawn() {
     }
     Place(spec);
     Depend(spec, i);
+    NameKeys(spec);
     submission.specs.push_back(std::move(spec));
   }
   Submit(submission);
@@ -297,6 +302,7 @@ void EngineWalk::Submit(Submission& submission) {
   }
   CheckKin(submission, *outcome);
   CheckDependencies(submission, command, *outcome);
+  NoteKeys(submission, *outcome);
   for (size_t i = 0; i < outcome->items.size(); ++i) {
     if (outcome->items[i].created) {
       placements_[outcome->items[i].id] = submission.specs[i].placement;
@@ -476,6 +482,7 @@ void EngineWalk::Crash() {
   now_.steady = Seconds(Pick(1'000));
   now_.wall += Seconds(Pick(60));
   engine_ = records_.Recover(options_, now_, open_.effects);
+  RecoverAdmission();
   routes_.clear();
   for (const auto& [number, route] : records_.routes) {
     routes_.insert_or_assign(std::pair(route.name_space, route.type), *route.selector);
@@ -537,6 +544,7 @@ void EngineWalk::CheckEnded(const TaskView& view, bool dead) {
   Expect((view.state != TaskState::kSucceeded) == dead, "history is for success alone");
   Expect(view.session.empty() && view.ended_at.has_value(), "nobody holds an ended task");
   CheckSkipped(view);
+  keyed_.erase(view.id);
   if (view.last_failure.reason == "TOO_MANY_DISPATCHES") ++counts_["too many dispatches"];
   ++counts_[view.state == TaskState::kSucceeded ? "succeeded"
             : view.state == TaskState::kFailed  ? "failed"
@@ -619,6 +627,7 @@ void EngineWalk::Drain() {
                                 .connection = executor.connection},
                                now_, open_.effects);
   }
+  LiftPauses();
   for (int round = 0; round < 1'000 && engine_->pending() > 0; ++round) {
     for (const TaskView& view : Living()) {
       // Whoever paused them is gone.
@@ -672,6 +681,7 @@ void EngineWalk::CheckEmpty() {
   Expect(records_.trees.empty(), "no tree stays");
   Expect(records_.requests.empty(), "no request stays");
   Expect(records_.routes.size() == routes_.size(), "routes stay until they are removed");
+  CheckNothingLeaks();
   Expect(records_.history.empty() && records_.dead.empty(), "no history stays");
   Expect(engine_->history().size() == 0 && engine_->dead().size() == 0, "history is forgotten");
   Expect(engine_->Sessions("even").empty() && engine_->Sessions("odd").empty(), "no session lives");

@@ -95,6 +95,18 @@ class EngineWalk {
     uint32_t dispatch = 0;
     int ends = 0;
   };
+  // A task that names keys, as it was spawned.
+  struct Keyed {
+    std::string name_space;
+    std::string owner;
+    std::string type;
+    std::shared_ptr<const TaskKeys> keys;
+    uint32_t dispatch = 0;  // The latest, of the engine that lives.
+  };
+  struct ModelBucket {
+    double tokens = 0;
+    absl::Duration as_of;
+  };
   struct Answer {
     TaskId task;
     uint32_t dispatch;
@@ -165,6 +177,22 @@ class EngineWalk {
   void CheckSkipped(const TaskView& view);
   void CheckGivenUp() const;
 
+  // Admission.
+  void NameKeys(TaskSpec& spec);
+  void ChangeLimit();
+  void ChangePause();
+  void LiftPauses();
+  bool IsPaused(std::string_view name_space, std::string_view type) const;
+  void NoteKeys(const Submission& submission, const SpawnOutcome& outcome);
+  bool Runs(const TaskId& task, const Keyed& keyed) const;
+  uint32_t Running(const std::string& name_space, const KeyName& name) const;
+  void CheckAdmitted(const Effects& effects);
+  void TakeTokens(const std::string& name_space, const std::string& name, uint32_t cost);
+  void RecoverAdmission();
+  void CheckKeyCause(const TaskView& view);
+  void CheckNothingIdles();
+  void CheckNothingLeaks();
+
   void Expect(bool holds, const std::string& promise) const;
 
   uint64_t Pick(uint64_t below) { return random_() % below; }
@@ -205,6 +233,10 @@ class EngineWalk {
   std::map<TaskId, ControlVerb> marks_;
   std::map<TaskId, ControlVerb> marks_for_good_;
   std::map<TaskId, CauseTimes> waits_;  // Of living tasks, and of some that have ended.
+  std::map<TaskId, Keyed> keyed_;
+  std::map<std::string, uint32_t> set_limits_;                 // Of "set", by namespace.
+  std::set<std::pair<std::string, std::string>> type_pauses_;  // Namespace, and type or "".
+  std::map<std::pair<std::string, std::string>, ModelBucket> buckets_;  // Namespace and key.
   std::map<std::string, int> counts_;
 };
 

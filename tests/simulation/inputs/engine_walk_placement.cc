@@ -132,6 +132,12 @@ void EngineWalk::CheckCause(const TaskView& view) {
     }
     expected = WaitCause::kPlacementUnmatched;
   }
+  if (IsPaused(view.name_space, view.type)) {
+    Expect(view.cause == WaitCause::kPaused && !view.detail.empty(), "a pause comes first");
+    ++counts_["paused with its type"];
+    return;
+  }
+  if (expected == WaitCause::kNoCredit) return CheckKeyCause(view);
   Expect(view.cause == expected, "a task waits for the cause that holds");
   if (expected != WaitCause::kPlacementUnmatched) return;
   ++counts_["fits nobody"];

@@ -72,7 +72,17 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "DEPENDENCY_UNKNOWN",
                                  "DEPENDENCY_REFUSED",
                                  "dependencies refused",
-                                 "crash before all waiters heard"}) {
+                                 "crash before all waiters heard",
+                                 "admitted",
+                                 "tokens taken",
+                                 "limit set",
+                                 "type paused",
+                                 "paused with its type",
+                                 "NO_SUCH_LIMIT",
+                                 "cause 10",
+                                 "cause 11",
+                                 "cause 12",
+                                 "cause 13"}) {
     CAPTURE(what);
     CHECK(counts[what] > 0);
   }

@@ -75,7 +75,7 @@ TEST_CASE("A ready queue agrees with a sorted set while tasks come, go and come 
         break;
       }
       default: {
-        const TaskIndex task = queue.Pop(is_waiting);
+        const TaskIndex task = queue.Pop(is_waiting, [](FlowNumber) { return 1U; });
         REQUIRE((task == kNoTask) == model.empty());
         if (model.empty()) break;
         REQUIRE(TaskKey{task} == model.begin()->second);

@@ -1,0 +1,466 @@
+#include "services/inputs/engine/admission.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/platform/check.h"
+#include "services/platform/planted.h"
+
+namespace kantoku::inputs {
+
+// ---- Members ----
+
+void Admission::Join(TaskIndex index, std::string_view name_space, std::string_view owner,
+                     std::string_view type, const TaskKeys& keys) {
+  tasks_.at(index).has_keys = true;
+  Entry& entry = entries_[index] = {};
+  const auto join = [&](KeyKind kind, KeyScope scope, const std::string& name) {
+    const KeyNumber key = keys_.Intern(
+        name_space, {.kind = kind, .scope = scope, .of = WhoseOf(scope, owner, type), .key = name});
+    keys_.Join(key);
+    return key;
+  };
+  for (const TaskKeys::Concurrency& each : keys.concurrency) {
+    entry.uses.push_back({join(KeyKind::kConcurrency, each.scope, each.name), 1});
+  }
+  for (const TaskKeys::Throttle& each : keys.rates) {
+    entry.uses.push_back({join(KeyKind::kRate, each.scope, each.name), each.cost});
+  }
+  if (!keys.fairness.empty()) {
+    entry.fairness = join(KeyKind::kFairness, KeyScope::kNamespace, keys.fairness);
+  }
+  if (!keys.ordering.empty()) {
+    entry.ordering = join(KeyKind::kOrdering, KeyScope::kNamespace, keys.ordering);
+    Append(index, entry.ordering);
+  }
+}
+
+void Admission::Leave(TaskIndex index) {
+  Free(index);
+  Entry entry = std::move(entries_.at(index));
+  if (entry.ordering != kNoKey) {
+    Remove(index, entry.ordering);
+    keys_.Leave(entry.ordering);
+  }
+  if (entry.fairness != kNoKey) keys_.Leave(entry.fairness);
+  for (const Use& use : entry.uses) keys_.Leave(use.key);
+  entries_.erase(index);
+}
+
+// Spawn order is that of the tasks' keys, and tasks come in it, from records too.
+void Admission::Append(TaskIndex index, KeyNumber ordering) {
+  OrderingQueue& queue = orderings_[ordering];
+  Entry& entry = entries_.at(index);
+  entry.previous = queue.last;
+  while (entry.previous != kNoTask && tasks_.at(entry.previous).key() > tasks_.at(index).key()) {
+    entry.next = entry.previous;
+    entry.previous = entries_.at(entry.previous).previous;
+  }
+  (entry.previous == kNoTask ? queue.first : entries_.at(entry.previous).next) = index;
+  (entry.next == kNoTask ? queue.last : entries_.at(entry.next).previous) = index;
+}
+
+void Admission::Remove(TaskIndex index, KeyNumber ordering) {
+  OrderingQueue& queue = orderings_.at(ordering);
+  const Entry& entry = entries_.at(index);
+  const TaskIndex next = entry.next;
+  (entry.previous == kNoTask ? queue.first : entries_.at(entry.previous).next) = next;
+  (next == kNoTask ? queue.last : entries_.at(next).previous) = entry.previous;
+  if (queue.first == kNoTask) {
+    orderings_.erase(ordering);
+  } else if (queue.first == next && tasks_.at(next).queued()) {
+    LineUp(next, entries_.at(next));
+  }
+}
+
+// ---- Waiting ----
+
+void Admission::Ready(TaskIndex index) {
+  Entry& entry = entries_.at(index);
+  entry.refusals = 0;
+  entry.passed = 0;
+  if (entry.ordering != kNoKey && orderings_.at(entry.ordering).first != index) {
+    return Move(index, entry, Place::kBehind, entry.ordering);
+  }
+  LineUp(index, entry);
+}
+
+// At the first key that has nothing left; one that finds room everywhere lines up as well, or it
+// would pass those that have waited.
+void Admission::LineUp(TaskIndex index, Entry& entry) {
+  if (entry.uses.empty()) return LetIn(index, entry, kNoKey);
+  const auto blocked =
+      std::ranges::find_if_not(entry.uses, [this](const Use& use) { return HasRoom(use); });
+  Park(index, entry, blocked == entry.uses.end() ? entry.uses.front().key : blocked->key);
+}
+
+void Admission::Unready(TaskIndex index) {
+  Entry& entry = entries_.at(index);
+  const Place place = std::exchange(entry.place, Place::kNone);
+  if (IsElder(index)) {
+    EndElder(index, entry);
+    if (place == Place::kLetIn) matcher_.Gone(tasks_.at(index).lane);
+  } else if (place == Place::kLetIn) {
+    matcher_.Gone(tasks_.at(index).lane);
+    LeaveLane(index, entry);
+  } else if (place == Place::kParked) {
+    Unpark(index, entry);
+  }
+}
+
+void Admission::Free(TaskIndex index) {
+  Entry& entry = entries_.at(index);
+  if (!std::exchange(entry.counts, false)) return;
+  for (const Use& use : entry.uses) {
+    keys_.Free(use.key);
+    Touch(use.key);
+  }
+}
+
+void Admission::CountDispatch(TaskIndex index) {
+  Entry& entry = entries_.at(index);
+  entry.counts = true;
+  for (const Use& use : entry.uses) {
+    if (keys_.at(use.key).kind == KeyKind::kConcurrency) keys_.Take(use.key, use.cost, now_);
+  }
+}
+
+void Admission::Move(TaskIndex index, Entry& entry, Place place, KeyNumber key) {
+  entry.place = place;
+  entry.place_key = key;
+  Task& task = tasks_.at(index);
+  task.withheld = place != Place::kLetIn;
+  waits_.Change(task, place == Place::kBehind ? WaitCause::kOrderingKey : WaitCause::kNoCredit);
+}
+
+void Admission::Park(TaskIndex index, Entry& entry, KeyNumber key) {
+  Move(index, entry, Place::kParked, key);
+  const Task& task = tasks_.at(index);
+  Parking& parking = ParkingOf(key);
+  auto& line = parking.lines[task.lane];
+  if (line == nullptr) line = std::make_unique<Line>();
+  line->queue.Push(index, task.key(), task.priority, entry.fairness, WeightOf(entry.fairness));
+  ++parking.parked;
+  if (!line->rank.has_value() || line->rank->priority < task.priority) {
+    List(parking, key, task.lane, *line);
+  }
+  Touch(key);
+}
+
+void Admission::Unpark(TaskIndex index, Entry& entry) {
+  const KeyNumber key = entry.place_key;
+  const LaneIndex lane = tasks_.at(index).lane;
+  Parking& parking = *FindParking(key);
+  Line& line = *parking.lines.at(lane);
+  --parking.parked;
+  line.queue.NoteGone([&](TaskIndex task, TaskKey of) { return IsParked(task, of, key); });
+  if (line.queue.empty()) List(parking, key, lane, line);
+  Touch(key);  // The one behind it may need less.
+  DropIfEmpty(key);
+}
+
+void Admission::LetIn(TaskIndex index, Entry& entry, KeyNumber by) {
+  Move(index, entry, Place::kLetIn, by);
+  matcher_.Push(tasks_.at(index).lane, index, entry.fairness, WeightOf(entry.fairness));
+}
+
+void Admission::LeaveLane(TaskIndex index, const Entry& entry) {
+  if (entry.place_key == kNoKey) return;
+  Parking& parking = *FindParking(entry.place_key);
+  if (parking.expected == index) parking.expected = kNoTask;
+  const LaneIndex lane = tasks_.at(index).lane;
+  Line& line = *parking.lines.at(lane);
+  line.let_in = false;
+  List(parking, entry.place_key, lane, line);
+  Touch(entry.place_key);
+  DropIfEmpty(entry.place_key);
+}
+
+// ---- Dispatching ----
+
+void Admission::Begin(absl::Duration now) {
+  now_ = now;
+  while (!alarms_.empty() && alarms_.top_time() <= absl::ToInt64Nanoseconds(now)) {
+    const KeyNumber key = alarms_.top();
+    alarms_.Remove(key);
+    alarm_places_.erase(key);
+    Touch(key);
+  }
+  OfferTouched();
+}
+
+void Admission::Popped(TaskIndex index) {
+  Entry& entry = entries_.at(index);
+  entry.place = Place::kNone;
+  tasks_.at(index).withheld = true;
+  LeaveLane(index, entry);
+}
+
+bool Admission::Take(TaskIndex index) {
+  Entry& entry = entries_.at(index);
+  for (size_t i = 0; i < entry.uses.size(); ++i) {
+    const Use& use = entry.uses[i];
+    if ((entry.taken >> i & 1U) != 0) continue;
+    const bool has_room = HasRoom(use);
+    if (has_room && !MustQueue(index, entry, i)) continue;
+    GiveBackTurns(index, entry);
+    if (!has_room && entry.uses.size() > 1 && ++entry.refusals >= kPatience &&
+        BecomesElder(index, entry)) {
+      ServeElder(index, entry);
+    } else {
+      Park(index, entry, use.key);
+    }
+    OfferTouched();
+    return false;
+  }
+  for (size_t i = 0; i < entry.uses.size(); ++i) {
+    if ((entry.taken >> i & 1U) == 0) keys_.Take(entry.uses[i].key, entry.uses[i].cost, now_);
+  }
+  if (IsElder(index)) elders_.erase(NamespaceOf(index));
+  entry.taken = 0;
+  entry.counts = true;
+  OfferTouched();
+  return true;
+}
+
+void Admission::GiveBackTurns(TaskIndex index, const Entry& entry) {
+  const Task& task = tasks_.at(index);
+  const auto weight_of = [this](FlowNumber flow) { return WeightOf(flow); };
+  matcher_.GiveBackTurn(task.lane, task.priority, entry.fairness, weight_of);
+  const Parking* const parking = FindParking(entry.place_key);
+  if (parking == nullptr) return;
+  const auto line = parking->lines.find(task.lane);
+  if (line == parking->lines.end()) return;
+  line->second->queue.GiveBackTurn(task.priority, entry.fairness, weight_of);
+}
+
+// Each task has been the first once, where others wait for what it needs; and higher priorities
+// come first whenever they come.
+bool Admission::MustQueue(TaskIndex index, const Entry& entry, size_t use) const {
+  const Parking* const parking = FindParking(entry.uses[use].key);
+  if (parking == nullptr) return false;
+  if (parking->elder != kNoTask) return true;
+  if (parking->order.empty()) return false;
+  return (entry.passed >> use & 1U) == 0 ||
+         parking->order.begin()->priority > tasks_.at(index).priority;
+}
+
+bool Admission::Rest() {
+  for (const KeyNumber key : std::exchange(expecting_, {})) {
+    Parking* const parking = FindParking(key);
+    if (parking == nullptr || parking->expected == kNoTask) continue;
+    parking->expected = kNoTask;
+    Touch(key);
+  }
+  ReviewElders();
+  return OfferTouched();
+}
+
+absl::Duration Admission::NextWake() const {
+  absl::Duration wake = absl::InfiniteDuration();
+  if (!alarms_.empty()) wake = absl::Nanoseconds(alarms_.top_time());
+  for (const auto& [name_space, elder] : elders_) {
+    wake = std::min(wake, elder.has_all_since + kElderPatience);
+  }
+  return wake;
+}
+
+// ---- Parked tasks ----
+
+void Admission::Touch(KeyNumber key) {
+  Parking* const parking = FindParking(key);
+  if (parking == nullptr || std::exchange(parking->touched, true)) return;
+  touched_.push_back(key);
+}
+
+bool Admission::OfferTouched() {
+  bool any = false;
+  while (!touched_.empty()) {
+    for (const KeyNumber key : std::exchange(touched_, {})) {
+      if (Parking* const parking = FindParking(key)) parking->touched = false;
+      any |= Offer(key);
+    }
+  }
+  return any;
+}
+
+bool Admission::Offer(KeyNumber key) {
+  bool any = false;
+  while (Parking* const parking = FindParking(key)) {
+    parking->blocked = false;
+    if (const TaskIndex elder = parking->elder; elder != kNoTask) {
+      Entry& entry = entries_.at(elder);
+      const Use& use = entry.uses[UseOf(entry, key)];
+      if (!HasRoom(use)) {
+        Block(*parking, use);
+        return any;
+      }
+      parking->elder = kNoTask;
+      ServeElder(elder, entry);
+      any = true;
+      DropIfEmpty(key);
+      continue;
+    }
+    if (parking->expected != kNoTask || parking->order.empty()) return any;
+    const Rank rank = *parking->order.begin();
+    Line& line = *parking->lines.at(rank.lane);
+    const auto is_parked = [&](TaskIndex task, TaskKey of) { return IsParked(task, of, key); };
+    const TaskIndex first = line.queue.Top(is_parked);
+    if (first == kNoTask || tasks_.at(first).priority != rank.priority) {  // Others have left.
+      List(*parking, key, rank.lane, line);
+      DropIfEmpty(key);
+      continue;
+    }
+    Entry& entry = entries_.at(first);
+    const size_t use = UseOf(entry, key);
+    if (!HasRoom(entry.uses[use])) {
+      Block(*parking, entry.uses[use]);
+      return any;
+    }
+    line.queue.Pop(is_parked, [this](FlowNumber flow) { return WeightOf(flow); });
+    --parking->parked;
+    line.let_in = true;
+    List(*parking, key, rank.lane, line);
+    entry.passed = static_cast<uint16_t>(entry.passed | 1U << use);
+    LetIn(first, entry, key);
+    any = true;
+    if (!matcher_.HasSeat(rank.lane)) continue;
+    parking->expected = first;
+    expecting_.push_back(key);
+  }
+  return any;
+}
+
+void Admission::Block(Parking& parking, const Use& use) {
+  parking.blocked = true;
+  if (keys_.at(use.key).kind != KeyKind::kRate) return;  // Somebody has to end.
+  if (const auto known = alarm_places_.find(use.key); known != alarm_places_.end()) {
+    alarms_.Remove(use.key);
+  }
+  const absl::Duration at = keys_.at(use.key).bucket.WhenHas(use.cost, now_);
+  alarms_.Push(absl::ToInt64Nanoseconds(at), use.key);
+}
+
+Admission::Parking* Admission::FindParking(KeyNumber key) const {
+  const auto parking = parkings_.find(key);
+  return parking == parkings_.end() ? nullptr : parking->second.get();
+}
+
+Admission::Parking& Admission::ParkingOf(KeyNumber key) {
+  auto& parking = parkings_[key];
+  if (parking == nullptr) parking = std::make_unique<Parking>();
+  return *parking;
+}
+
+bool Admission::IsParked(TaskIndex index, TaskKey key, KeyNumber at) const {
+  const Task& task = tasks_.at(index);
+  if (task.key() != key || !task.queued()) return false;
+  const auto entry = entries_.find(index);
+  return entry != entries_.end() && entry->second.place == Place::kParked &&
+         entry->second.place_key == at;
+}
+
+size_t Admission::UseOf(const Entry& entry, KeyNumber key) {
+  const auto use = std::ranges::find(entry.uses, key, &Use::key);
+  KANTOKU_CHECK(use != entry.uses.end());
+  return static_cast<size_t>(use - entry.uses.begin());
+}
+
+// Where the line is in the order now; one that nobody can be let in of is in none.
+void Admission::List(Parking& parking, KeyNumber key, LaneIndex lane, Line& line) {
+  const uint64_t turn = line.rank.has_value() ? line.rank->turn : next_turn_++;
+  if (line.rank.has_value()) parking.order.erase(*line.rank);
+  line.rank.reset();
+  if (line.let_in) return;
+  const TaskIndex first =
+      line.queue.Top([&](TaskIndex task, TaskKey of) { return IsParked(task, of, key); });
+  if (first == kNoTask) {
+    parking.lines.erase(lane);
+    return;
+  }
+  line.rank = Rank{tasks_.at(first).priority, turn, lane};
+  parking.order.insert(*line.rank);
+}
+
+void Admission::DropIfEmpty(KeyNumber key) {
+  const Parking* const parking = FindParking(key);
+  if (parking == nullptr || !parking->lines.empty() || parking->elder != kNoTask) return;
+  parkings_.erase(key);
+  if (alarm_places_.contains(key)) {
+    alarms_.Remove(key);
+    alarm_places_.erase(key);
+  }
+}
+
+// ---- Elders ----
+
+std::string Admission::NamespaceOf(TaskIndex index) const {
+  return std::string(matcher_.name_space(tasks_.at(index).lane));
+}
+
+bool Admission::IsElder(TaskIndex index) const {
+  if (elders_.empty()) return false;
+  const auto elder = elders_.find(NamespaceOf(index));
+  return elder != elders_.end() && elder->second.task == index;
+}
+
+bool Admission::BecomesElder(TaskIndex index, Entry& entry) {
+  entry.refusals = 0;
+  return elders_.try_emplace(NamespaceOf(index), Elder{index, absl::InfiniteDuration()}).second;
+}
+
+void Admission::ServeElder(TaskIndex index, Entry& entry) {
+  for (size_t i = 0; i < entry.uses.size(); ++i) {
+    const Use& use = entry.uses[i];
+    if ((entry.taken >> i & 1U) != 0) continue;
+    if (!HasRoom(use)) {
+      Move(index, entry, Place::kParked, use.key);
+      ParkingOf(use.key).elder = index;
+      return Touch(use.key);
+    }
+    keys_.Take(use.key, use.cost, now_);
+    entry.taken = static_cast<uint16_t>(entry.taken | 1U << i);
+  }
+  elders_.at(NamespaceOf(index)).has_all_since = now_;
+  LetIn(index, entry, kNoKey);
+}
+
+// What it has is free again.
+void Admission::EndElder(TaskIndex index, Entry& entry) {
+  elders_.erase(NamespaceOf(index));
+  for (size_t i = 0; i < entry.uses.size(); ++i) {
+    const Use& use = entry.uses[i];
+    if ((entry.taken >> i & 1U) != 0) {
+      keys_.GiveBack(use.key, use.cost, now_);
+      Touch(use.key);
+    }
+    Parking* const parking = FindParking(use.key);
+    if (parking == nullptr || parking->elder != index) continue;
+    parking->elder = kNoTask;
+    Touch(use.key);
+    DropIfEmpty(use.key);
+  }
+  entry.taken = 0;
+}
+
+// Nobody can be matched: of those that have all they need, no executor has room.
+void Admission::ReviewElders() {
+  std::vector<TaskIndex> over;
+  for (const auto& [name_space, elder] : elders_) {
+    const LaneIndex lane = tasks_.at(elder.task).lane;
+    if (waits_.CauseOfLane(lane) != WaitCause::kNoCredit ||
+        now_ >= elder.has_all_since + kElderPatience) {
+      over.push_back(elder.task);
+    }
+  }
+  for (const TaskIndex index : over) {
+    Entry& entry = entries_.at(index);
+    const Place place = std::exchange(entry.place, Place::kNone);
+    tasks_.at(index).withheld = true;
+    EndElder(index, entry);
+    if (place == Place::kLetIn) matcher_.Gone(tasks_.at(index).lane);
+    LineUp(index, entry);
+  }
+}
+
+}  // namespace kantoku::inputs

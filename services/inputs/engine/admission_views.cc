@@ -1,0 +1,93 @@
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "services/inputs/engine/admission.h"
+
+// Why tasks wait, and how far keys are used.
+namespace kantoku::inputs {
+namespace {
+
+std::string Shown(double tokens) { return absl::StrCat(std::floor(tokens * 100) / 100); }
+
+}  // namespace
+
+Admission::Reason Admission::WhyWaits(TaskIndex index) const {
+  const Entry& entry = entries_.at(index);
+  if (entry.place == Place::kBehind) {
+    const TaskIndex first = orderings_.at(entry.ordering).first;
+    return {WaitCause::kOrderingKey,
+            absl::StrCat("ordering key \"", keys_.NameOf(entry.ordering).key, "\": task ",
+                         tasks_.at(first).id.ToString(), " is before it")};
+  }
+  for (size_t i = 0; i < entry.uses.size(); ++i) {
+    const Use& use = entry.uses[i];
+    if ((entry.taken >> i & 1U) != 0) continue;
+    const Parking* const parking = FindParking(use.key);
+    const bool others_first = parking != nullptr && parking->blocked &&
+                              entry.place == Place::kParked && entry.place_key == use.key;
+    if (!HasRoom(use) || others_first) {
+      return {keys_.at(use.key).kind == KeyKind::kRate ? WaitCause::kRateKey
+                                                       : WaitCause::kConcurrencyKey,
+              DetailOf(use)};
+    }
+  }
+  const auto before =
+      entry.place == Place::kLetIn
+          ? matcher_.TurnBefore(tasks_.at(index).lane, tasks_.at(index).priority, entry.fairness)
+          : std::nullopt;
+  if (before.has_value()) return {WaitCause::kFairnessTurn, TurnOf(*before)};
+  return {};
+}
+
+std::string Admission::DetailOf(const Use& use) const {
+  const KeyTable::Key& key = keys_.at(use.key);
+  const std::string name = keys_.NameOf(use.key).key;
+  if (key.kind == KeyKind::kConcurrency) {
+    return absl::StrCat("concurrency key \"", name, "\": ", key.running, " of ", key.number,
+                        " in use");
+  }
+  const Parking* const parking = FindParking(use.key);
+  return absl::StrCat("rate key \"", name, "\": ", Shown(key.bucket.Tokens(now_)), " of ", use.cost,
+                      use.cost == 1 ? " token" : " tokens",
+                      parking != nullptr && HasRoom(use) ? ", and others are before it" : "");
+}
+
+std::string Admission::TurnOf(FlowNumber flow) const {
+  if (flow == kCommonFlow) return "tasks without a fairness key have the next turn";
+  return absl::StrCat("fairness key \"", keys_.NameOf(flow).key, "\" has the next turn");
+}
+
+TaskKeys Admission::KeysOf(TaskIndex index) const {
+  const Entry& entry = entries_.at(index);
+  TaskKeys keys;
+  if (entry.ordering != kNoKey) keys.ordering = keys_.NameOf(entry.ordering).key;
+  if (entry.fairness != kNoKey) {
+    keys.fairness = keys_.NameOf(entry.fairness).key;
+    keys.weight = keys_.WeightOf(entry.fairness);
+  }
+  for (const Use& use : entry.uses) {
+    const KeyName name = keys_.NameOf(use.key);
+    const LimitValue value = keys_.ValueOf(use.key);
+    if (name.kind == KeyKind::kConcurrency) {
+      keys.concurrency.push_back({name.key, name.scope, value.number});
+    } else {
+      keys.rates.push_back({name.key, name.scope, use.cost, value.rate});
+    }
+  }
+  return keys;
+}
+
+LimitView Admission::ViewOf(KeyNumber number, absl::Duration now) const {
+  const KeyTable::Key& key = keys_.at(number);
+  const Parking* const parking = FindParking(number);
+  LimitView view{.name = keys_.NameOf(number),
+                 .value = keys_.ValueOf(number),
+                 .transient = key.transient,
+                 .tasks = key.tasks,
+                 .running = key.running};
+  if (parking != nullptr) view.waiting = parking->parked + (parking->elder != kNoTask ? 1 : 0);
+  if (key.kind == KeyKind::kRate) view.tokens = key.bucket.Tokens(now);
+  return view;
+}
+
+}  // namespace kantoku::inputs

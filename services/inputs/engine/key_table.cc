@@ -1,0 +1,169 @@
+#include "services/inputs/engine/key_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/platform/status.h"
+
+namespace kantoku::inputs {
+namespace {
+
+// Namespace, kind, scope, whose, key: such that keys of a namespace are in the order of their
+// names. None of these has a zero byte in it.
+std::string CodeOf(std::string_view name_space, const KeyName& name) {
+  std::string code;
+  code.reserve(name_space.size() + name.of.size() + name.key.size() + 4);
+  code.append(name_space).push_back('\0');
+  code.push_back(static_cast<char>(name.kind));
+  code.push_back(static_cast<char>(name.scope));
+  code.append(name.of).push_back('\0');
+  code.append(name.key);
+  return code;
+}
+
+}  // namespace
+
+KeyTable::KeyTable() {
+  keys_.resize(1);
+  uses_.Use(uses_.Add());  // kNoKey is none.
+}
+
+KeyNumber KeyTable::Find(std::string_view name_space, const KeyName& name) const {
+  const auto found = codes_.find(CodeOf(name_space, name));
+  return found == codes_.end() ? kNoKey : found->second;
+}
+
+KeyNumber KeyTable::Intern(std::string_view name_space, const KeyName& name) {
+  const auto [entry, added] = codes_.try_emplace(CodeOf(name_space, name), kNoKey);
+  if (!added) return entry->second;
+  const KeyNumber number = entry->second = uses_.Add();
+  if (number == keys_.size()) keys_.emplace_back();
+  keys_[number].kind = name.kind;
+  keys_[number].code = &entry->first;
+  return number;
+}
+
+void KeyTable::Use(KeyNumber key) {
+  if (uses_.Use(key)) ++used_[std::string(name_space(key))];
+}
+
+void KeyTable::Unuse(KeyNumber key) {
+  if (!uses_.Leave(key)) return;
+  const auto count = used_.find(platform::ToAbsl(name_space(key)));
+  if (--count->second == 0) used_.erase(count);
+}
+
+void KeyTable::Join(KeyNumber key) {
+  Use(key);
+  ++keys_[key].tasks;
+}
+
+void KeyTable::Leave(KeyNumber key) {
+  if (--keys_[key].tasks == 0 && keys_[key].transient) ListIdle(key);
+  Unuse(key);
+}
+
+void KeyTable::ListIdle(KeyNumber key) {
+  if (std::exchange(keys_[key].idle, true)) return;
+  idle_.push_back(key);
+}
+
+void KeyTable::Set(KeyNumber number, const LimitValue& value, bool transient, uint64_t record,
+                   absl::Duration now) {
+  Key& key = keys_[number];
+  const bool known = std::exchange(key.set, true);
+  if (!known) Use(number);
+  key.transient = transient;
+  key.record = record;
+  key.number = value.number;
+  if (key.kind == KeyKind::kRate) {
+    key.bucket.SetRate(value.rate, now);
+    if (!known) key.bucket.Fill(now);
+  }
+  if (transient && key.tasks == 0) ListIdle(number);
+}
+
+void KeyTable::Unset(KeyNumber number) {
+  Key& key = keys_[number];
+  key.set = false;
+  key.transient = false;
+  key.number = 0;
+  key.record = 0;
+  key.bucket = {};
+  Unuse(number);
+}
+
+bool KeyTable::HasRoom(KeyNumber number, uint32_t cost, absl::Duration now) const {
+  const Key& key = keys_[number];
+  if (!key.set) return true;
+  return key.kind == KeyKind::kRate ? key.bucket.Has(cost, now) : key.running < key.number;
+}
+
+void KeyTable::Take(KeyNumber number, uint32_t cost, absl::Duration now) {
+  Key& key = keys_[number];
+  if (key.kind == KeyKind::kRate) {
+    key.bucket.Take(cost, now);
+  } else {
+    ++key.running;
+  }
+}
+
+void KeyTable::GiveBack(KeyNumber number, uint32_t cost, absl::Duration now) {
+  Free(number);
+  keys_[number].bucket.GiveBack(cost, now);
+}
+
+void KeyTable::DrainBuckets(absl::Duration now) {
+  for (Key& key : keys_) key.bucket.Drain(now);
+}
+
+void KeyTable::FreeUnused(size_t keep) {
+  uses_.FreeUnused(keep, [this](KeyNumber number) {
+    codes_.erase(*keys_[number].code);
+    const bool idle = keys_[number].idle;  // It stays in the list until that comes to it.
+    keys_[number] = {};
+    keys_[number].idle = idle;
+  });
+}
+
+std::string_view KeyTable::name_space(KeyNumber key) const {
+  const std::string& code = *keys_[key].code;
+  return std::string_view(code).substr(0, code.find('\0'));
+}
+
+KeyName KeyTable::NameOf(KeyNumber key) const {
+  const std::string_view code = *keys_[key].code;
+  const size_t kind = code.find('\0') + 1;
+  const size_t end = code.find('\0', kind + 2);
+  return {.kind = static_cast<KeyKind>(code[kind]),
+          .scope = static_cast<KeyScope>(code[kind + 1]),
+          .of = std::string(code.substr(kind + 2, end - kind - 2)),
+          .key = std::string(code.substr(end + 1))};
+}
+
+LimitValue KeyTable::ValueOf(KeyNumber key) const {
+  return {keys_[key].number, keys_[key].bucket.rate()};
+}
+
+size_t KeyTable::used(std::string_view name_space) const {
+  const auto count = used_.find(platform::ToAbsl(name_space));
+  return count == used_.end() ? 0 : count->second;
+}
+
+std::vector<KeyNumber> KeyTable::List(std::string_view name_space, size_t limit, size_t budget,
+                                      std::optional<std::string>& from) const {
+  const std::string first = std::string(name_space) + '\0';
+  auto entry = from.has_value() ? codes_.upper_bound(first + *from) : codes_.lower_bound(first);
+  std::vector<KeyNumber> keys;
+  from.reset();
+  for (; entry != codes_.end() && entry->first.starts_with(first); ++entry) {
+    if (keys.size() == limit || budget-- == 0) {
+      from = std::prev(entry)->first.substr(first.size());
+      break;
+    }
+    if (keys_[entry->second].set) keys.push_back(entry->second);
+  }
+  return keys;
+}
+
+}  // namespace kantoku::inputs

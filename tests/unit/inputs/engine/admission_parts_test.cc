@@ -1,0 +1,123 @@
+#include <catch2/catch.hpp>
+#include <map>
+#include <random>
+#include <vector>
+
+#include "services/inputs/engine/bucket.h"
+#include "services/inputs/engine/ready_queue.h"
+
+namespace kantoku::inputs {
+namespace {
+
+using absl::Microseconds;
+using absl::Milliseconds;
+using absl::Seconds;
+
+TEST_CASE("A bucket gives its burst and what its rate adds, to the token, however it is asked") {
+  std::mt19937_64 random(3);
+  for (int run = 0; run < 200; ++run) {
+    const Rate rate{.tokens = static_cast<uint32_t>(1 + random() % 7),
+                    .period_ms = static_cast<uint32_t>(1 + random() % 3'000),
+                    .burst = static_cast<uint32_t>(1 + random() % 9)};
+    Bucket bucket;
+    absl::Duration now = Seconds(random() % 100);
+    bucket.SetRate(rate, now);
+    bucket.Drain(now);
+    const absl::Duration start = now;
+    uint64_t taken = 0;
+    for (int i = 0; i < 300; ++i) {
+      now += Microseconds(random() % 1'000'000);
+      while (bucket.Has(1, now)) {
+        bucket.Take(1, now);
+        ++taken;
+      }
+    }
+    const double added = absl::ToDoubleMilliseconds(now - start) * rate.tokens / rate.period_ms;
+    CAPTURE(rate.tokens, rate.period_ms, rate.burst, added);
+    CHECK(static_cast<double>(taken) <= added + 1e-6);
+  }
+}
+
+TEST_CASE("A bucket says to the microsecond when it holds enough") {
+  Bucket bucket;
+  bucket.SetRate({.tokens = 3, .period_ms = 1'000, .burst = 10}, Seconds(1));
+  CHECK(bucket.WhenHas(10, Seconds(1)) == Seconds(1) + Microseconds(3'333'334));
+  CHECK_FALSE(bucket.Has(10, Seconds(1) + Microseconds(3'333'333)));
+  CHECK(bucket.Has(10, Seconds(1) + Microseconds(3'333'334)));
+  CHECK(bucket.IsFull(Seconds(900'000'000)));
+}
+
+TEST_CASE("A cost beyond the burst waits for a full bucket and leaves it owing the rest") {
+  Bucket bucket;
+  bucket.SetRate({.tokens = 1, .period_ms = 1'000, .burst = 2}, Seconds(0));
+  bucket.Fill(Seconds(0));
+  CHECK(bucket.Has(5, Seconds(0)));
+  bucket.Take(5, Seconds(0));
+  CHECK(bucket.Tokens(Seconds(0)) == -3);
+  CHECK(bucket.WhenHas(1, Seconds(0)) == Seconds(4));
+}
+
+TEST_CASE("A rate that changes leaves a bucket what it holds, as far as its burst allows") {
+  Bucket bucket;
+  bucket.SetRate({.tokens = 1, .period_ms = 1'000, .burst = 10}, Seconds(0));
+  bucket.Fill(Seconds(0));
+  bucket.Take(4, Seconds(0));
+  bucket.SetRate({.tokens = 5, .period_ms = 200, .burst = 8}, Seconds(1));
+  CHECK(bucket.Tokens(Seconds(1)) == 7);
+  bucket.SetRate({.tokens = 5, .period_ms = 200, .burst = 3}, Seconds(1));
+  CHECK(bucket.Tokens(Seconds(1)) == 3);
+}
+
+TEST_CASE(
+    "Flows of a ready queue that have tasks get what is popped in proportion to their weights") {
+  std::mt19937_64 random(4);
+  ReadyQueue queue;
+  const std::map<FlowNumber, uint32_t> weights = {{kCommonFlow, 1}, {1, 1}, {2, 3}, {3, 10}};
+  const auto weight_of = [&](FlowNumber flow) { return weights.at(flow); };
+  std::vector<FlowNumber> flow_of;
+  std::map<FlowNumber, int> waiting;
+  std::map<FlowNumber, TaskKey> latest;
+  const auto is_waiting = [](TaskIndex, TaskKey) { return true; };
+  std::map<FlowNumber, double> got;  // Since all of them had tasks.
+  for (int i = 0; i < 40'000; ++i) {
+    while (random() % 3 != 0) {
+      auto flow = static_cast<FlowNumber>(random() % 4);
+      if (waiting[flow] > 50) continue;
+      queue.Push(static_cast<TaskIndex>(flow_of.size()), flow_of.size(), 0, flow, weights.at(flow));
+      flow_of.push_back(flow);
+      ++waiting[flow];
+    }
+    const TaskIndex task = queue.Pop(is_waiting, weight_of);
+    if (task == kNoTask) continue;
+    const FlowNumber flow = flow_of[task];
+    --waiting[flow];
+    const auto [last, first] = latest.try_emplace(flow, task);
+    REQUIRE((first || last->second < task));  // Within a flow in the order of their keys.
+    last->second = task;
+    got[flow] += 1.0 / weights.at(flow);
+    bool all = true;
+    for (const auto& [each, weight] : weights) all &= waiting[each] > 0;
+    if (!all) got.clear();
+    for (const auto& [one, share] : got) {
+      for (const auto& [other, others] : got) {
+        REQUIRE(std::abs(share - others) <= 1.0 / weights.at(one) + 1.0 / weights.at(other) + 1e-6);
+      }
+    }
+  }
+}
+
+TEST_CASE("A turn that was not used is given back") {
+  ReadyQueue queue;
+  const auto weight_of = [](FlowNumber) { return 1U; };
+  const auto is_waiting = [](TaskIndex, TaskKey) { return true; };
+  for (TaskIndex task = 0; task < 8; ++task) queue.Push(task, task, 0, task % 2 + 1);
+  CHECK(queue.Pop(is_waiting, weight_of) == 0);
+  queue.GiveBackTurn(0, 1, weight_of);
+  CHECK(queue.Pop(is_waiting, weight_of) == 2);
+  CHECK(queue.TurnBefore(0, 1) == 2);
+  CHECK_FALSE(queue.TurnBefore(0, 2).has_value());
+  CHECK(queue.Pop(is_waiting, weight_of) == 1);
+}
+
+}  // namespace
+}  // namespace kantoku::inputs
