@@ -140,7 +140,11 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
       list_executors_(calls.MethodOf("InputsService/ListExecutors")),
       control_executors_(calls.MethodOf("InputsService/ControlExecutors")),
       set_route_(calls.MethodOf("InputsService/SetRoute")),
-      list_routes_(calls.MethodOf("InputsService/ListRoutes")) {
+      list_routes_(calls.MethodOf("InputsService/ListRoutes")),
+      set_limits_(calls.MethodOf("InputsService/SetLimits")),
+      list_limits_(calls.MethodOf("InputsService/ListLimits")),
+      set_pause_(calls.MethodOf("InputsService/SetPause")),
+      list_pauses_(calls.MethodOf("InputsService/ListPauses")) {
   Handle("Spawn", &InputsServiceImpl::Spawn);
   Handle("Pull", &InputsServiceImpl::Pull);
   HandleSound("Control", control_, &InputsServiceImpl::Control);
@@ -150,6 +154,10 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
   HandleSound("ControlExecutors", control_executors_, &InputsServiceImpl::ControlExecutors);
   HandleSound("SetRoute", set_route_, &InputsServiceImpl::SetRoute);
   HandleSound("ListRoutes", list_routes_, &InputsServiceImpl::ListRoutes);
+  HandleSound("SetLimits", set_limits_, &InputsServiceImpl::SetLimits);
+  HandleSound("ListLimits", list_limits_, &InputsServiceImpl::ListLimits);
+  HandleSound("SetPause", set_pause_, &InputsServiceImpl::SetPause);
+  HandleSound("ListPauses", list_pauses_, &InputsServiceImpl::ListPauses);
 }
 
 absl::Status InputsServiceImpl::CheckNamespace(const std::string& name) const {

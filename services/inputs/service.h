@@ -44,6 +44,14 @@ class InputsServiceImpl final : public platform::Service {
                 v1::SetRouteResponse* response);
   void ListRoutes(platform::UnaryCall* call, const v1::ListRoutesRequest* request,
                   v1::ListRoutesResponse* response);
+  void SetLimits(platform::UnaryCall* call, const v1::SetLimitsRequest* request,
+                 v1::SetLimitsResponse* response);
+  void ListLimits(platform::UnaryCall* call, const v1::ListLimitsRequest* request,
+                  v1::ListLimitsResponse* response);
+  void SetPause(platform::UnaryCall* call, const v1::SetPauseRequest* request,
+                v1::SetPauseResponse* response);
+  void ListPauses(platform::UnaryCall* call, const v1::ListPausesRequest* request,
+                  v1::ListPausesResponse* response);
 
  private:
   // In a batch only the bad items fail, and a bad report stops no other: these two look at text
@@ -68,6 +76,10 @@ class InputsServiceImpl final : public platform::Service {
   platform::CallMonitor::Method& control_executors_;
   platform::CallMonitor::Method& set_route_;
   platform::CallMonitor::Method& list_routes_;
+  platform::CallMonitor::Method& set_limits_;
+  platform::CallMonitor::Method& list_limits_;
+  platform::CallMonitor::Method& set_pause_;
+  platform::CallMonitor::Method& list_pauses_;
 };
 
 }  // namespace kantoku::inputs

@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/dependency_reader.h"
 #include "services/inputs/digest.h"
+#include "services/inputs/keys_reader.h"
+#include "services/inputs/partition/admission_codec.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/placement_reader.h"
 #include "services/platform/byte_io.h"
@@ -184,7 +186,11 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
   std::string retry = absl::StrCat(asked.max_attempts, " ", asked.initial_backoff_ms, " ",
                                    asked.max_backoff_ms, " ", asked.multiplier, " ", asked.jitter);
   for (const std::string& reason : asked.non_retryable) absl::StrAppend(&retry, " ", reason);
-  // 0 for what was before there were effects and placements: recorded hashes stay comparable.
+  const TaskKeys keys = spec.keys == nullptr ? TaskKeys() : *spec.keys;
+  const auto hash_part = [&](const TaskKeys& part) {
+    return part.empty() ? 0 : hash(EncodeKeys(part));
+  };
+  // 0 for what was before there were effects, placements and keys: recorded hashes stay comparable.
   const bool plain = spec.effect == Effect::kIdempotent;
   return {hash(proto.type()),
           hash(proto.payload()),
@@ -197,7 +203,11 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
           plain ? 0 : hash(absl::StrCat(static_cast<int>(spec.effect))),
           spec.placement == nullptr ? 0 : hash(EncodePlacement(*spec.placement)),
           spec.parent.empty() ? 0 : hash(proto.parent_id()),
-          0};  // The engine's, which knows the tasks that others depend on.
+          0,  // The engine's, which knows the tasks that others depend on.
+          keys.ordering.empty() ? 0 : hash(keys.ordering),
+          hash_part({.fairness = keys.fairness, .weight = keys.weight}),
+          hash_part({.concurrency = keys.concurrency}),
+          hash_part({.rates = keys.rates})};
 }
 
 // What all specs of a call are read with.
@@ -238,6 +248,7 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, uint32_t place, Reading& 
   KANTOKU_RETURN_IF_ERROR(ReadKin(proto, spec));
   KANTOKU_RETURN_IF_ERROR(
       ReadDependencies(proto.dependencies(), place, reading.count, spec.dependencies));
+  KANTOKU_ASSIGN_OR_RETURN(spec.keys, ReadKeys(proto));
   if (!spec.reference.empty()) spec.hashes = HashesOf(proto, spec);
   return absl::OkStatus();
 }

@@ -23,6 +23,7 @@ enum class RecordKind : platform::RecordKind {
   kCheckpoint = 13,  // By task key: what a dispatch left to the next one.
   kTree = 14,        // By the root's task key: what was asked of a whole tree.
   kEndedDependency = 15,  // By its task key: ended badly, and not all that wait for it know.
+  kAdmission = 16,        // By number: limits of keys, and pauses of types and namespaces.
 };
 
 enum class MetaKey : platform::RecordKey {
@@ -52,7 +53,8 @@ inline platform::StoreSchema InputsSchema() {
                     {ToKind(RecordKind::kObject), "object"},
                     {ToKind(RecordKind::kCheckpoint), "checkpoint"},
                     {ToKind(RecordKind::kTree), "tree"},
-                    {ToKind(RecordKind::kEndedDependency), "ended_dependency"}}};
+                    {ToKind(RecordKind::kEndedDependency), "ended_dependency"},
+                     {ToKind(RecordKind::kAdmission), "admission"}}};
 }
 
 }  // namespace kantoku::inputs

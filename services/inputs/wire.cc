@@ -1,6 +1,7 @@
 #include "services/inputs/wire.h"
 
 #include "absl/strings/str_cat.h"
+#include "services/inputs/keys_reader.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
@@ -16,6 +17,17 @@ absl::Status StatusOf(const SpawnOutcome::Item& item) {
   if (item.refusal == SpawnOutcome::kDependencyRefused) {
     return platform::Error(absl::StatusCode::kFailedPrecondition, item.refusal,
                            "dependencies: a task of the call that it depends on is refused");
+  }
+  if (item.refusal == SpawnOutcome::kNoSuchLimit) {
+    return platform::Error(absl::StatusCode::kFailedPrecondition, item.refusal,
+                           item.about.empty()
+                               ? "there was no limit for one of its keys, and the spec makes none"
+                               : item.about);
+  }
+  if (item.refusal == SpawnOutcome::kCostExceedsBurst) {
+    return platform::Error(
+        absl::StatusCode::kInvalidArgument, item.refusal,
+        item.about.empty() ? "rate_keys.cost: exceeded the burst of its rate" : item.about);
   }
   if (item.refusal == SpawnOutcome::kRootMismatch) {
     return platform::Error(absl::StatusCode::kInvalidArgument, item.refusal,
@@ -124,6 +136,8 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
     wait.set_cause(static_cast<task::v1::WaitCause>(cause));
     *wait.mutable_time() = platform::ToProto(absl::Milliseconds(time));
   }
+  if (!view.detail.empty()) proto.set_wait_detail(view.detail);
+  if (view.keys != nullptr) SetKeys(*view.keys, proto);
   if (view.place == nullptr) return;
   if (!view.place->placement.empty()) {
     SetPlacement(view.place->placement, *proto.mutable_placement());

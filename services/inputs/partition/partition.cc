@@ -214,6 +214,47 @@ void Partition::ListRoutes(std::string name_space, Done<std::vector<RouteRecord>
   });
 }
 
+void Partition::SetLimits(LimitsCommand command, Done<LimitsCommand> done) {
+  Ask<LimitsCommand>(std::move(done),
+                     [this, command = std::move(command)](Transaction& transaction) mutable {
+                       for (auto& item : command.set) {
+                         if (!item.status.ok()) continue;
+                         item.status = engine_.SetLimit(command.name_space, item.name, item.value,
+                                                        transaction.now(), effects_);
+                       }
+                       for (auto& item : command.remove) {
+                         if (!item.status.ok()) continue;
+                         item.status = engine_.RemoveLimit(command.name_space, item.name, effects_);
+                       }
+                       return absl::StatusOr<LimitsCommand>(std::move(command));
+                     });
+}
+
+void Partition::ListLimits(LimitPageCommand command, Done<LimitPage> done) {
+  Ask<LimitPage>(std::move(done), [this,
+                                   command = std::move(command)](Transaction& transaction) mutable {
+    LimitPage page{.next = std::move(command.from)};
+    page.limits = engine_.Limits(command.name_space, command.limit, page.next, transaction.now());
+    return absl::StatusOr<LimitPage>(std::move(page));
+  });
+}
+
+void Partition::SetPause(PauseCommand command, Done<Nothing> done) {
+  Ask<Nothing>(std::move(done),
+               [this, command = std::move(command)](Transaction&) -> absl::StatusOr<Nothing> {
+                 KANTOKU_RETURN_IF_ERROR(engine_.SetPause(
+                     command.name_space, command.type, command.paused, command.reason, effects_));
+                 return Nothing();
+               });
+}
+
+void Partition::ListPauses(std::string name_space, Done<std::vector<PauseRecord>> done) {
+  using Pauses = std::vector<PauseRecord>;
+  Ask<Pauses>(std::move(done), [this, name_space = std::move(name_space)](Transaction&) {
+    return absl::StatusOr<Pauses>(engine_.Pauses(name_space));
+  });
+}
+
 // ---- Executors ----
 
 absl::StatusOr<ConnectionId> Partition::Connect(std::shared_ptr<SessionChannel> channel) {

@@ -85,6 +85,41 @@ struct RouteCommand {
   std::optional<Selector> selector;  // Absent: the route goes.
 };
 
+// What is set and removed, and then what became of each. An item that comes with an error is left
+// alone.
+struct LimitsCommand {
+  struct Set {
+    absl::Status status;
+    KeyName name;
+    LimitValue value;
+  };
+  struct Remove {
+    absl::Status status;
+    KeyName name;
+  };
+  std::string name_space;
+  std::vector<Set> set;
+  std::vector<Remove> remove;
+};
+
+struct LimitPageCommand {
+  std::string name_space;
+  size_t limit = 1'000;
+  std::optional<std::string> from;  // As in the page before.
+};
+
+struct LimitPage {
+  std::vector<LimitView> limits;
+  std::optional<std::string> next;  // Absent at the end.
+};
+
+struct PauseCommand {
+  std::string name_space;
+  std::string type;  // Empty: the whole namespace.
+  bool paused = false;
+  std::string reason;
+};
+
 // Answer to a fence: the terminal state in Outputs, or nothing: the dispatch is closed.
 struct FenceAnswer {
   TaskId task;
@@ -143,6 +178,11 @@ class Partition final : public platform::PartitionMachine {
   // Absent: removes it.
   void SetRoute(RouteCommand command, Done<Nothing> done);
   void ListRoutes(std::string name_space, Done<std::vector<RouteRecord>> done);
+  // The command with the status of each item.
+  void SetLimits(LimitsCommand command, Done<LimitsCommand> done);
+  void ListLimits(LimitPageCommand command, Done<LimitPage> done);
+  void SetPause(PauseCommand command, Done<Nothing> done);
+  void ListPauses(std::string name_space, Done<std::vector<PauseRecord>> done);
 
   // ---- Executors ----
   // A connection's name for the calls below. Both are UNAVAILABLE before Start and after the end,

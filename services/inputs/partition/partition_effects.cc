@@ -108,6 +108,8 @@ void Partition::WriteRecords(platform::WriteBatch& batch) {
   WriteChanges(RecordKind::kTree, effects_.trees, batch);
   WriteChanges(RecordKind::kEndedDependency, effects_.ended_dependencies, batch);
   WriteChanges(RecordKind::kObject, effects_.routes, batch);
+  WriteChanges(RecordKind::kAdmission, effects_.limits, batch);
+  WriteChanges(RecordKind::kAdmission, effects_.pauses, batch);
   WriteChanges(RecordKind::kHighWater, effects_.high_water, batch);
   WriteChanges(RecordKind::kHistory, effects_.history, batch);
   WriteChanges(RecordKind::kDead, effects_.dead, batch);

@@ -80,6 +80,14 @@ absl::Status Partition::Recover() {
   KANTOKU_RETURN_IF_ERROR(
       RecoverKind(RecordKind::kObject, DecodeRoute,
                   [&](uint64_t number, auto route) { engine_.RecoverRoute(number, route); }));
+  KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kAdmission, DecodeAdmission, [&](uint64_t number, auto record) {
+        if (const auto* const limit = std::get_if<LimitRecord>(&record)) {
+          engine_.RecoverLimit(number, *limit);
+        } else {
+          engine_.RecoverPause(number, std::get<PauseRecord>(record));
+        }
+      }));
   return RecoverOutbox();
 }
 

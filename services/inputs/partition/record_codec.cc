@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "services/inputs/partition/admission_codec.h"
 #include "services/platform/byte_io.h"
 #include "services/platform/status.h"
 
@@ -29,7 +30,7 @@ constexpr uint64_t kFourthFormat = 4;  // What a task has waited for.
 constexpr uint64_t kRouteObject = 1;
 
 // Optional parts of a spec, in ascending order behind all its fields.
-enum class SpecPart : uint64_t { kEnd = 0, kPlacement = 1, kDependencies = 2 };
+enum class SpecPart : uint64_t { kEnd = 0, kPlacement = 1, kDependencies = 2, kKeys = 3 };
 
 // Of a dependency, the bit beside what becomes of the task when it fails.
 constexpr uint8_t kArgumentBit = 4;
@@ -216,6 +217,9 @@ void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
       case SpecPart::kDependencies:
         spec.dependencies = ReadDependencies(reader);
         break;
+      case SpecPart::kKeys:
+        spec.keys = ReadKeys(reader);
+        break;
       default:
         return reader.Fail();
     }
@@ -321,6 +325,10 @@ SpecPlaces EncodeSpecBody(std::string_view name_space, std::string_view owner, c
     writer.Unsigned(static_cast<uint64_t>(SpecPart::kDependencies));
     WriteDependencies(writer, spec.dependencies, bytes);
     places.dependencies = bytes.size() - spec.dependencies.size() * kDependencyBytes;
+  }
+  if (spec.keys != nullptr) {
+    writer.Unsigned(static_cast<uint64_t>(SpecPart::kKeys));
+    writer.Text(EncodeKeys(*spec.keys));
   }
   writer.Unsigned(static_cast<uint64_t>(SpecPart::kEnd));
   return places;
@@ -565,6 +573,21 @@ absl::StatusOr<StoredCheckpoint> DecodeCheckpoint(std::string_view bytes) {
                                     checkpoint.dispatch = reader.Small<uint32_t>();
                                     checkpoint.data = reader.Text();
                                   });
+}
+
+void Encode(const LimitRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  WriteLimit(record, writer);
+}
+
+void Encode(const PauseRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  WritePause(record, writer);
+}
+
+absl::StatusOr<std::variant<LimitRecord, PauseRecord>> DecodeAdmission(std::string_view bytes) {
+  using Either = std::variant<LimitRecord, PauseRecord>;
+  return Decode<Either>("admission", bytes, ReadAdmission);
 }
 
 void Encode(uint64_t number, std::string& bytes) { Begin(bytes).Fixed64(number); }

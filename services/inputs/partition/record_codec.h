@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -61,6 +62,8 @@ void Encode(const RequestRecord& record, std::string& bytes);
 void Encode(const TreeRecord& record, std::string& bytes);
 void Encode(const EndedDependencyRecord& record, std::string& bytes);
 void Encode(const RouteRecord& record, std::string& bytes);
+void Encode(const LimitRecord& record, std::string& bytes);
+void Encode(const PauseRecord& record, std::string& bytes);
 void Encode(uint64_t number, std::string& bytes);
 // Names that several tasks share are written once.
 void Encode(const std::vector<TaskView>& ended, std::string& bytes);
@@ -73,6 +76,7 @@ absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes);
 absl::StatusOr<TreeRecord> DecodeTree(std::string_view bytes);
 absl::StatusOr<EndedDependencyRecord> DecodeEndedDependency(std::string_view bytes);
 absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes);
+absl::StatusOr<std::variant<LimitRecord, PauseRecord>> DecodeAdmission(std::string_view bytes);
 absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes);
 absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes);
 

@@ -52,6 +52,13 @@ TaskSpec FullSpec() {
   spec.dependencies = {{.task = Id(1)},
                        {.task = Id(4), .on_failure = OnFailure::kSkip, .argument = true},
                        {.task = Id(2), .on_failure = OnFailure::kRun}};
+  spec.keys = std::make_shared<const TaskKeys>(TaskKeys{
+      .ordering = "lab",
+      .fairness = "anna",
+      .weight = 1'000,
+      .concurrency = {{"db", KeyScope::kType, 0}, {"gpu ü", KeyScope::kNamespace, 1'000'000}},
+      .rates = {{"api", KeyScope::kOwner, 7, {.tokens = 1, .period_ms = 86'400'000, .burst = 9}},
+                {"web", KeyScope::kNamespace, 1, {}}}});
   return spec;
 }
 
@@ -102,7 +109,16 @@ const DispatchGroupRecord kGroup{
     {{Id(9).key(), 1, 4}, {Id(2).key(), 77, 4}, {Id(10).key(), 1, 1'000'000}}, kTime};
 const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
 const ReferenceRecord kReference{
-    Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10, 11, 12}};
+    Id(3), "default", "alice", "ref", {1, 2, 3, 4, 5, 6, 7, ~0ULL, 9, 10, 11, 12, 13}};
+const LimitRecord kLimit{"default",
+                         {KeyKind::kConcurrency, KeyScope::kType, "text.wordcount", "db"},
+                         {.number = 5},
+                         true};
+const LimitRecord kRateLimit{"default",
+                             {KeyKind::kRate, KeyScope::kNamespace, "", "api"},
+                             {.rate = {.tokens = 3, .period_ms = 250, .burst = 6}},
+                             false};
+const PauseRecord kPause{"default", "text.wordcount", "maintenance"};
 const RouteRecord kRoute{"default", "text.wordcount", *Selector::Parse("version in ('1', '2')")};
 const TreeRecord kTree{
     .root = Id(3), .verb = ControlVerb::kPause, .swept = true, .escalation_ms = 0};
@@ -151,6 +167,9 @@ std::vector<Kind> EveryKind() {
           {"tree", Bytes(kTree), status(DecodeTree)},
           {"ended dependency", Bytes(kEndedDependency), status(DecodeEndedDependency)},
           {"object", Bytes(kRoute), status(DecodeRoute)},
+          {"limit", Bytes(kLimit), status(DecodeAdmission)},
+          {"rate", Bytes(kRateLimit), status(DecodeAdmission)},
+          {"pause", Bytes(kPause), status(DecodeAdmission)},
           {"number", Bytes(uint64_t{0x0123456789ABCDEF}), status(DecodeNumber)},
           {"ended", Bytes(EndedTasks()), status(DecodeEnded)}};
 }
@@ -182,6 +201,8 @@ TEST_CASE("A spec record gives back what was asked for") {
   REQUIRE(record->spec.placement != nullptr);
   CHECK(*record->spec.placement == *spec.placement);
   CHECK(record->spec.dependencies == spec.dependencies);
+  REQUIRE(record->spec.keys != nullptr);
+  CHECK(*record->spec.keys == *spec.keys);
   CHECK(record->content_type == "text/plain");
   CHECK(record->payload == payload);
 }
@@ -205,6 +226,9 @@ TEST_CASE("Records of every kind give back what was written") {
   CHECK(*DecodeTree(Bytes(kTree)) == kTree);
   CHECK(*DecodeEndedDependency(Bytes(kEndedDependency)) == kEndedDependency);
   CHECK(*DecodeRoute(Bytes(kRoute)) == kRoute);
+  CHECK(std::get<LimitRecord>(*DecodeAdmission(Bytes(kLimit))) == kLimit);
+  CHECK(std::get<LimitRecord>(*DecodeAdmission(Bytes(kRateLimit))) == kRateLimit);
+  CHECK(std::get<PauseRecord>(*DecodeAdmission(Bytes(kPause))) == kPause);
   CHECK(*DecodeNumber(Bytes(uint64_t{1} << 63)) == uint64_t{1} << 63);
 
   const auto ended = DecodeEnded(Bytes(EndedTasks()));
@@ -293,7 +317,7 @@ TEST_CASE("Records from before there were effects are read") {
   }
   SECTION("a reference") {
     ReferenceRecord reference = kReference;
-    for (const size_t field : {8, 9, 10, 11}) reference.hashes[field] = 0;
+    std::fill(reference.hashes.begin() + 8, reference.hashes.end(), 0);
     CHECK(DecodeReference(ReferenceBytes(reference, 1, 8)).value() == reference);
   }
 }
@@ -328,7 +352,7 @@ TEST_CASE("Records from before there were placements, trees and pauses are read"
   }
   SECTION("a reference") {
     ReferenceRecord reference = kReference;
-    reference.hashes[9] = reference.hashes[10] = reference.hashes[11] = 0;
+    std::fill(reference.hashes.begin() + 9, reference.hashes.end(), 0);
     CHECK(DecodeReference(ReferenceBytes(reference, 2, 9)).value() == reference);
   }
   SECTION("ended tasks") {
@@ -369,10 +393,10 @@ TEST_CASE("A tree that was asked for what no tree can be asked for is damage") {
 
 TEST_CASE("A reference may have hashes of fewer fields, or of others that are not set") {
   ReferenceRecord reference = kReference;
-  reference.hashes[9] = reference.hashes[10] = reference.hashes[11] = 0;
+  std::fill(reference.hashes.begin() + 9, reference.hashes.end(), 0);
   CHECK(DecodeReference(ReferenceBytes(reference, 3, 9)).value() == reference);
-  CHECK(DecodeReference(ReferenceBytes(reference, 3, 13)).value() == reference);
-  std::string newer = ReferenceBytes(reference, 3, 13);
+  CHECK(DecodeReference(ReferenceBytes(reference, 3, 17)).value() == reference);
+  std::string newer = ReferenceBytes(reference, 3, 17);
   newer.back() = 1;
   CheckDataLoss(DecodeReference(newer).status());
 }
