@@ -66,6 +66,8 @@ std::vector<std::unique_ptr<Command>> MakeCommands(const CLI::App& app) {
   for (auto& command : MakeControlCommands()) commands.push_back(std::move(command));
   commands.push_back(MakeExecutorsCommand());
   commands.push_back(MakeRouteCommand());
+  commands.push_back(MakeLimitsCommand());
+  commands.push_back(MakePausesCommand());
   commands.push_back(MakeEventsCommand());
   commands.push_back(MakeCompletionCommand(app));
   commands.push_back(MakeVersionCommand());
@@ -79,7 +81,7 @@ const std::vector<ExitCodeMeaning>& ExitCodes() {
       {ExitCode::kOk, "done"},
       {ExitCode::kFailed, "the server refused, or something failed on this machine"},
       {ExitCode::kUsage, "the command line, or a value that it gives, is wrong"},
-      {ExitCode::kNotFound, "there is no such task, executor or route"},
+      {ExitCode::kNotFound, "there is no such task, executor, route, limit or pause"},
       {ExitCode::kDeadline, "it took longer than --timeout"},
       {ExitCode::kTaskFailed, "a task ended, but did not succeed"},
       {ExitCode::kUnreachable, "the server cannot be reached"},

@@ -32,6 +32,8 @@ std::unique_ptr<Command> MakeListCommand();
 std::vector<std::unique_ptr<Command>> MakeControlCommands();
 std::unique_ptr<Command> MakeExecutorsCommand();
 std::unique_ptr<Command> MakeRouteCommand();
+std::unique_ptr<Command> MakeLimitsCommand();
+std::unique_ptr<Command> MakePausesCommand();
 std::unique_ptr<Command> MakeEventsCommand();
 std::unique_ptr<Command> MakeMapCommand();
 std::unique_ptr<Command> MakeVersionCommand();

@@ -31,6 +31,36 @@ Json PlacementJson(const PlacementPolicy& placement) {
           {"owner", TextOrNull(placement.owner)}};
 }
 
+std::string_view ScopeWord(KeyScope scope) {
+  return scope == KeyScope::kType ? "type" : scope == KeyScope::kOwner ? "owner" : "namespace";
+}
+
+Json RateJson(const Rate& rate) {
+  return {{"tokens", rate.tokens},
+          {"period_ms", absl::ToInt64Milliseconds(rate.period)},
+          {"burst", rate.burst}};
+}
+
+Json KeysJson(const TaskKeys& keys) {
+  Json concurrency = Json::array();
+  for (const TaskKeys::Concurrency& key : keys.concurrency) {
+    concurrency.push_back(
+        {{"name", key.name}, {"scope", Word(ScopeWord(key.scope))}, {"limit", key.limit}});
+  }
+  Json rates = Json::array();
+  for (const TaskKeys::Throttle& key : keys.rates) {
+    rates.push_back({{"name", key.name},
+                     {"scope", Word(ScopeWord(key.scope))},
+                     {"cost", key.cost},
+                     {"rate", key.rate.has_value() ? RateJson(*key.rate) : Json()}});
+  }
+  return {{"ordering", TextOrNull(keys.ordering)},
+          {"fairness", TextOrNull(keys.fairness)},
+          {"weight", keys.fairness.empty() ? Json() : Json(keys.weight)},
+          {"concurrency", concurrency},
+          {"rate", rates}};
+}
+
 Json ErrorJson(const TaskError& error) {
   return {{"reason", error.reason}, {"message", error.message}};
 }
@@ -60,6 +90,7 @@ Json ToJson(const TaskInfo& info) {
           {"wait_detail", TextOrNull(info.wait_detail)},
           {"open_dependencies", info.open_dependencies},
           {"placement", info.placement.has_value() ? PlacementJson(*info.placement) : Json()},
+          {"keys", info.keys.empty() ? Json() : KeysJson(info.keys)},
           {"reference", TextOrNull(info.reference)},
           {"priority", info.priority},
           {"owner", info.owner},
@@ -119,6 +150,37 @@ Json ToJson(const ExecutorInfo& executor) {
 
 Json ToJson(const Route& route) {
   return {{"type", route.type}, {"selector", TextOrNull(route.selector)}};
+}
+
+Json ToJson(const Limit& limit) {
+  const bool is_rate = limit.name.kind == LimitKind::kRate;
+  const bool is_weight = limit.name.kind == LimitKind::kWeight;
+  Json json = {{"kind", is_rate     ? "rate"
+                        : is_weight ? "weight"
+                                    : "concurrency"},
+               {"key", limit.name.key},
+               {"scope", Word(ScopeWord(limit.name.scope))},
+               {"of", TextOrNull(limit.name.of)}};
+  if (is_rate && limit.rate.has_value()) {
+    json["rate"] = RateJson(*limit.rate);
+  } else if (!is_rate) {
+    json[is_weight ? "weight" : "max_running"] = is_weight ? limit.weight : limit.max_running;
+  }
+  return json;
+}
+
+Json ToJson(const LimitInfo& info) {
+  Json json = ToJson(info.limit);
+  json["transient"] = info.transient;
+  json["tasks"] = info.tasks;
+  json["waiting"] = info.waiting;
+  if (info.limit.name.kind == LimitKind::kConcurrency) json["running"] = info.running;
+  if (info.limit.name.kind == LimitKind::kRate) json["tokens"] = info.tokens;
+  return json;
+}
+
+Json ToJson(const TypePause& pause) {
+  return {{"type", TextOrNull(pause.type)}, {"reason", TextOrNull(pause.reason)}};
 }
 
 Json ToJson(const Event& event) {

@@ -24,6 +24,9 @@ Json ToJson(const Item& item);
 Json ToJson(const Output& output);
 Json ToJson(const ExecutorInfo& executor);
 Json ToJson(const Route& route);
+Json ToJson(const Limit& limit);
+Json ToJson(const LimitInfo& info);
+Json ToJson(const TypePause& pause);
 Json ToJson(const Event& event);
 Json ToJson(const absl::Status& error);
 

@@ -3,10 +3,13 @@
 #include <map>
 #include <optional>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/commands.h"
 #include "client/cli/interrupt.h"
+#include "client/cli/keys.h"
 #include "client/cli/results.h"
+#include "services/platform/status.h"
 
 namespace kantoku::cli {
 namespace {
@@ -77,6 +80,19 @@ class SpawnCommand final : public Command {
                    "cancelled, or runs all the same")
         ->type_name("fail|skip|run")
         ->check(CLI::IsMember(kOnFailure).description(""));
+    app.add_option("--concurrency-key", concurrency_,
+                   "Run when this key has a slot; LIMIT: how many it gets, where it has no limit")
+        ->type_name("KEY[=LIMIT]");
+    app.add_option("--rate-key", rates_,
+                   "Run when this key has tokens; RATE, such as 10/s:20, where it has none")
+        ->type_name("KEY[=RATE]");
+    app.add_option("--rate-cost", rate_cost_, "Tokens that it takes of each (default 1)")
+        ->check(CLI::Range(1, 1'000'000).description(""));
+    app.add_option("--ordering-key", ordering_,
+                   "Run when all that was spawned before it with this key has ended")
+        ->type_name("KEY");
+    app.add_option("--fairness-key", fairness_, "Take turns with other keys of the same type")
+        ->type_name("KEY[=WEIGHT]");
     app.add_flag("--no-parent", no_parent_,
                  "In a command of an executor: not a child of that command's task");
     auto* await = app.add_flag("--await", await_,
@@ -139,6 +155,7 @@ class SpawnCommand final : public Command {
     if (!effect_.empty()) task.With(Effect(kEffects.at(effect_)));
     if (placement_ != PlacementPolicy()) task.With(Placement(placement_));
     if (absl::Status added = AddDependencies(task); !added.ok()) return added;
+    if (absl::Status added = AddKeys(task); !added.ok()) return added;
     return task;
   }
 
@@ -153,6 +170,36 @@ class SpawnCommand final : public Command {
     if (!arguments.ok()) return arguments.status();
     for (const TaskId& id : *after) task.With(DependsOn(id, way));
     for (const TaskId& id : *arguments) task.With(Argument(id, way));
+    return absl::OkStatus();
+  }
+
+  absl::Status AddKeys(Task& task) const {
+    const auto number = [](std::string_view option, const std::string& text, uint32_t& value) {
+      if (text.empty() || absl::SimpleAtoi(text, &value)) return absl::OkStatus();
+      return platform::Error(
+          absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENTS",
+          absl::StrCat(platform::ToAbsl(option), ": \"", text, "\" is no whole number"));
+    };
+    for (const std::string& text : concurrency_) {
+      const auto [name, value] = SplitKey(text);
+      uint32_t limit = 0;
+      KANTOKU_RETURN_IF_ERROR(number("--concurrency-key", value, limit));
+      task.With(ConcurrencyKey(name, limit));
+    }
+    for (const std::string& text : rates_) {
+      const auto [name, value] = SplitKey(text);
+      std::optional<Rate> rate;
+      if (!value.empty()) {
+        KANTOKU_ASSIGN_OR_RETURN(rate, ParseRate("--rate-key", value));
+      }
+      task.With(RateKey(name, rate, rate_cost_));
+    }
+    if (!ordering_.empty()) task.With(OrderingKey(ordering_));
+    if (fairness_.empty()) return absl::OkStatus();
+    const auto [name, value] = SplitKey(fairness_);
+    uint32_t weight = 0;
+    KANTOKU_RETURN_IF_ERROR(number("--fairness-key", value, weight));
+    task.With(FairnessKey(name, weight));
     return absl::OkStatus();
   }
 
@@ -172,6 +219,11 @@ class SpawnCommand final : public Command {
   std::string on_failure_;
   bool no_parent_ = false;
   PlacementPolicy placement_;
+  std::string ordering_;
+  std::vector<std::string> concurrency_;
+  std::vector<std::string> rates_;
+  uint32_t rate_cost_ = 1;
+  std::string fairness_;
   bool await_ = false;
   bool stream_ = false;
 };

@@ -26,6 +26,7 @@ void PrintDetails(const Context& context, const TaskInfo& info) {
   line("state", StateText(info));
   line("because", OneLine(info.wait_detail));
   line("placement", info.placement.has_value() ? PlacementText(*info.placement) : "");
+  line("keys", KeysText(info.keys));
   line("error", info.last_error.has_value() ? ErrorText(*info.last_error) : "");
   line("progress",
        info.progress.has_value() ? absl::StrFormat("%.0f%%", *info.progress * 100) : "");
@@ -59,8 +60,8 @@ void PrintTable(const Context& context, const std::vector<TaskInfo>& tasks) {
 // What commands about given tasks share.
 class IdsCommand : public Command {
  public:
-  void AddTo(CLI::App& app) override { app.add_option("ids", texts_, "The tasks")->required(); }
-  ExitCode Run(const Context& context) final {
+  void AddTo(CLI::App& app) override { AddIds(app)->required(); }
+  ExitCode Run(const Context& context) override {
     const auto ids = ParseIds(texts_);
     if (!ids.ok()) return context.Fail(ids.status());
     auto client = context.Connect();
@@ -69,6 +70,8 @@ class IdsCommand : public Command {
   }
 
  protected:
+  CLI::Option* AddIds(CLI::App& app) { return app.add_option("ids", texts_, "The tasks"); }
+  bool has_ids() const { return !texts_.empty(); }
   virtual ExitCode RunFor(const Context& context, Client& client,
                           const std::vector<TaskId>& ids) = 0;
 
@@ -154,16 +157,45 @@ class ControlCommand final : public IdsCommand {
   std::string name() const override { return std::string(ToString(verb_)); }
   std::string description() const override { return description_; }
   void AddTo(CLI::App& app) override {
-    IdsCommand::AddTo(app);
+    auto* const ids = AddIds(app);
     app.add_flag("--tree", what_.tree,
                  "They are roots: all that was and will be spawned below them, too");
+    if (verb_ == ControlVerb::kPause || verb_ == ControlVerb::kResume) return AddTypes(app);
+    ids->required();
     if (verb_ != ControlVerb::kInterrupt) return;
     app.add_option("--after", after_,
                    "How long handlers may take to stop by themselves (default 5s)")
         ->type_name("TIME");
   }
 
+  ExitCode Run(const Context& context) override {
+    const int given = (has_ids() ? 1 : 0) + (type_.empty() ? 0 : 1) + (all_types_ ? 1 : 0);
+    if (given != 1) {
+      return context.Fail(
+          platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENTS",
+                          absl::StrCat(name(), ": wants tasks, or --type, or --all-types")));
+    }
+    if (has_ids()) return IdsCommand::Run(context);
+    auto client = context.Connect();
+    if (!client.ok()) return context.Fail(client.status());
+    const bool pause = verb_ == ControlVerb::kPause;
+    const TypePause what{.type = type_, .reason = reason_};
+    const absl::Status done = pause ? client->SetPause(what, context.call_options())
+                                    : client->LiftPause(type_, context.call_options());
+    if (!done.ok()) return context.Fail(done);
+    if (context.json()) context.Print(ToJson(what));
+    return ExitCode::kOk;
+  }
+
  private:
+  void AddTypes(CLI::App& app) {
+    app.add_option("--type", type_, "Instead of tasks: the whole type; what runs of it goes on")
+        ->type_name("TYPE");
+    app.add_flag("--all-types", all_types_, "Instead of tasks: the whole namespace");
+    if (verb_ != ControlVerb::kPause) return;
+    app.add_option("--reason", reason_, "Why a type is paused, for people");
+  }
+
   ExitCode RunFor(const Context& context, Client& client, const std::vector<TaskId>& ids) override {
     if (!after_.empty()) {
       const auto after = ParseDuration("--after", after_);
@@ -191,6 +223,9 @@ class ControlCommand final : public IdsCommand {
   const std::string description_;
   ControlOptions what_;
   std::string after_;
+  std::string type_;
+  bool all_types_ = false;
+  std::string reason_;
 };
 
 class ListCommand final : public Command {

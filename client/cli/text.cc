@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "client/cli/keys.h"
 
 namespace kantoku::cli {
 
@@ -109,6 +110,14 @@ std::string_view WaitText(WaitCause cause) {
       return "tasks that it depends on";
     case WaitCause::kRecovering:
       return "the server to come back";
+    case WaitCause::kOrderingKey:
+      return "the task before it";
+    case WaitCause::kConcurrencyKey:
+      return "a slot of its key";
+    case WaitCause::kRateKey:
+      return "tokens of its key";
+    case WaitCause::kFairnessTurn:
+      return "its turn among keys";
   }
   return "";
 }
@@ -119,6 +128,22 @@ std::string PlacementText(const PlacementPolicy& placement) {
   if (!placement.executor.empty()) parts.push_back("executor " + OneLine(placement.executor));
   if (!placement.app.empty()) parts.push_back("app " + OneLine(placement.app));
   if (!placement.owner.empty()) parts.push_back("owner " + OneLine(placement.owner));
+  return absl::StrJoin(parts, ", ");
+}
+
+std::string KeysText(const TaskKeys& keys) {
+  std::vector<std::string> parts;
+  const auto add = [&](const char* kind, const std::string& name, const std::string& more) {
+    if (!name.empty()) parts.push_back(absl::StrCat(kind, " ", OneLine(name), more));
+  };
+  add("ordering", keys.ordering, "");
+  add("fairness", keys.fairness, absl::StrCat(" (weight ", keys.weight, ")"));
+  for (const TaskKeys::Concurrency& key : keys.concurrency) {
+    add("concurrency", key.name, absl::StrCat(" (", key.limit, ")"));
+  }
+  for (const TaskKeys::Throttle& key : keys.rates) {
+    add("rate", key.name, key.rate.has_value() ? absl::StrCat(" (", RateText(*key.rate), ")") : "");
+  }
   return absl::StrJoin(parts, ", ");
 }
 

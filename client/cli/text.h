@@ -39,6 +39,7 @@ std::string SizeText(size_t bytes);
 // What a task waits for: "an executor of its type"; empty when it does not wait.
 std::string_view WaitText(WaitCause cause);
 // "gpu == "true", owner anna"
+std::string KeysText(const TaskKeys& keys);
 std::string PlacementText(const PlacementPolicy& placement);
 // "gpu=true mem_gib=16", without those that the server sets; "-" when there are no others.
 std::string LabelsText(const std::map<std::string, std::string>& labels);

@@ -1,6 +1,8 @@
 #include "kantoku/client.h"
 
+#include <algorithm>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -288,6 +290,54 @@ absl::Status Client::RemoveRoute(const std::string& type, CallOptions options) {
 
 absl::StatusOr<std::vector<Route>> Client::ListRoutes(CallOptions options) {
   return connection_->ListRoutes(
+      {.namespace_name = options_.namespace_name, .timeout = options.timeout});
+}
+
+std::vector<absl::Status> Client::SetLimits(const std::vector<Limit>& limits, CallOptions options) {
+  auto answer = connection_->SetLimits(
+      {.namespace_name = options_.namespace_name, .set = limits, .timeout = options.timeout});
+  if (!answer.ok()) return std::vector<absl::Status>(limits.size(), answer.status());
+  return std::move(answer->set);
+}
+
+std::vector<absl::Status> Client::RemoveLimits(const std::vector<LimitName>& names,
+                                               CallOptions options) {
+  auto answer = connection_->SetLimits(
+      {.namespace_name = options_.namespace_name, .remove = names, .timeout = options.timeout});
+  if (!answer.ok()) return std::vector<absl::Status>(names.size(), answer.status());
+  return std::move(answer->removed);
+}
+
+absl::StatusOr<std::vector<LimitInfo>> Client::ListLimits(CallOptions options) {
+  std::vector<LimitInfo> limits;
+  std::string token;
+  do {
+    auto page = connection_->ListLimits({.namespace_name = options_.namespace_name,
+                                         .page_token = std::move(token),
+                                         .timeout = options.timeout});
+    if (!page.ok()) return page.status();
+    std::ranges::move(page->limits, std::back_inserter(limits));
+    token = std::move(page->next_page_token);
+  } while (!token.empty());
+  return limits;
+}
+
+absl::Status Client::SetPause(const TypePause& pause, CallOptions options) {
+  return connection_->SetPause({.namespace_name = options_.namespace_name,
+                                .pause = pause,
+                                .paused = true,
+                                .timeout = options.timeout});
+}
+
+absl::Status Client::LiftPause(const std::string& type, CallOptions options) {
+  return connection_->SetPause({.namespace_name = options_.namespace_name,
+                                .pause = {.type = type, .reason = {}},
+                                .paused = false,
+                                .timeout = options.timeout});
+}
+
+absl::StatusOr<std::vector<TypePause>> Client::ListPauses(CallOptions options) {
+  return connection_->ListPauses(
       {.namespace_name = options_.namespace_name, .timeout = options.timeout});
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "client/cpp/src/convert_keys.h"
 #include "client/cpp/src/status_payloads.h"
 #include "services/platform/ids.h"
 #include "services/platform/status.h"
@@ -150,6 +151,14 @@ WaitCause ToCause(taskpb::WaitCause cause) {
       return WaitCause::kDependency;
     case taskpb::WAIT_CAUSE_RECOVERING:
       return WaitCause::kRecovering;
+    case taskpb::WAIT_CAUSE_ORDERING_KEY:
+      return WaitCause::kOrderingKey;
+    case taskpb::WAIT_CAUSE_CONCURRENCY_KEY:
+      return WaitCause::kConcurrencyKey;
+    case taskpb::WAIT_CAUSE_RATE_KEY:
+      return WaitCause::kRateKey;
+    case taskpb::WAIT_CAUSE_FAIRNESS_TURN:
+      return WaitCause::kFairnessTurn;
     default:
       return WaitCause::kNone;
   }
@@ -224,6 +233,7 @@ absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
   if (spec.placement.has_value()) {
     KANTOKU_RETURN_IF_ERROR(SetPlacement(*std::move(spec.placement), *proto.mutable_placement()));
   }
+  KANTOKU_RETURN_IF_ERROR(SetKeys(std::move(spec.keys), proto));
   if (!spec.parent.empty()) proto.set_parent_id(spec.parent.bytes().data(), TaskId::kSize);
   if (!spec.root.empty()) proto.set_root_id(spec.root.bytes().data(), TaskId::kSize);
   for (const Dependency& dependency : spec.dependencies) {
@@ -303,6 +313,7 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
         absl::Seconds(wait.time().seconds()) + absl::Nanoseconds(wait.time().nanos());
     info.waits.push_back({ToCause(wait.cause()), time});
   }
+  info.keys = ToKeys(from);
   if (auto parent = TaskId::FromBytes(from.parent_id()); parent.ok()) info.parent = *parent;
   if (auto root = TaskId::FromBytes(from.root_id()); root.ok()) info.root = *root;
   info.open_dependencies = from.open_dependencies();

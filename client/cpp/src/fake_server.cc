@@ -264,7 +264,8 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
                   .reference = spec.reference,
                   .priority = spec.priority,
                   .created_at = now_,
-                  .placement = spec.placement};
+                  .placement = spec.placement,
+                  .keys = spec.keys};
   record->due = std::max(now_, spec.not_before.value_or(now_));
   if (absl::Status joined = Join(spec, *record); !joined.ok()) return joined;
   record->spec = std::move(spec);
@@ -618,6 +619,7 @@ void FakeKantoku::Server::Finish(Record& record, Output output, Answers& answers
   record.info.ended_at = now_;
   items_->End(output.id, output);
   record.info.placement.reset();
+  record.info.keys = {};
   record.output = std::move(output);
   Say(record, "task.finished");
   for (Waiter& waiter : record.waiters)

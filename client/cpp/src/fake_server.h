@@ -39,6 +39,10 @@ class FakeKantoku::Server final : public Connection {
   std::vector<absl::Status> ControlExecutors(ControlExecutorsRequest request) override;
   absl::Status SetRoute(SetRouteRequest request) override;
   absl::StatusOr<std::vector<Route>> ListRoutes(ListRoutesRequest request) override;
+  absl::StatusOr<SetLimitsAnswer> SetLimits(SetLimitsRequest request) override;
+  absl::StatusOr<LimitPage> ListLimits(ListLimitsRequest request) override;
+  absl::Status SetPause(SetPauseRequest request) override;
+  absl::StatusOr<std::vector<TypePause>> ListPauses(ListPausesRequest request) override;
   absl::StatusOr<EventPage> ReadEvents(ReadEventsRequest request) override;
   std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) override;
   std::unique_ptr<ItemStream> Stream(StreamRequest request) override;
@@ -101,6 +105,8 @@ class FakeKantoku::Server final : public Connection {
   std::map<std::string, Generator> handlers_ ABSL_GUARDED_BY(mutex_);
   // By namespace and type: selectors.
   std::map<std::pair<std::string, std::string>, std::string> routes_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::pair<std::string, std::string>, std::string> pauses_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::vector<Limit>> limits_ ABSL_GUARDED_BY(mutex_);  // By namespace.
   std::deque<absl::Status> spawn_failures_ ABSL_GUARDED_BY(mutex_);
   // In the order of their spawn.
   std::vector<std::unique_ptr<Record>> records_ ABSL_GUARDED_BY(mutex_);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/answer.h"
 #include "client/cpp/src/batch_indexes.h"
+#include "client/cpp/src/blocking_call.h"
 #include "client/cpp/src/convert.h"
 #include "client/cpp/src/grpc_event_stream.h"
 #include "client/cpp/src/grpc_item_stream.h"
@@ -28,18 +29,6 @@ constexpr size_t kMaxIds = 10'000;
 constexpr size_t kItemOverhead = 16;
 // The server remembers request ids for 10 minutes; a repeat must arrive well before.
 constexpr absl::Duration kLongestSpawnRetry = absl::Minutes(5);
-
-// Runs one RPC, with its repeats, and waits for it.
-template <typename Request, typename Response, typename Rpc>
-absl::StatusOr<Response> Block(const CallRuntime& runtime, const RetryLimits& limits, Rpc rpc,
-                               Request request) {
-  KANTOKU_RETURN_IF_ERROR(LibraryThreadScope::CheckMayWait());
-  Answer<absl::StatusOr<Response>> answer;
-  RetryingCall<Request, Response>::Start(
-      runtime, limits, std::move(rpc), std::move(request),
-      [&answer](absl::StatusOr<Response> response) { answer.Set(std::move(response)); });
-  return answer.Take();
-}
 
 // A result that had no room in an answer beside those of others; the first one always has.
 bool DidNotFit(const absl::StatusOr<Output>& output) {

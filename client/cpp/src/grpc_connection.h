@@ -47,6 +47,10 @@ class GrpcConnection final : public Connection,
   std::vector<absl::Status> ControlExecutors(ControlExecutorsRequest request) override;
   absl::Status SetRoute(SetRouteRequest request) override;
   absl::StatusOr<std::vector<Route>> ListRoutes(ListRoutesRequest request) override;
+  absl::StatusOr<SetLimitsAnswer> SetLimits(SetLimitsRequest request) override;
+  absl::StatusOr<LimitPage> ListLimits(ListLimitsRequest request) override;
+  absl::Status SetPause(SetPauseRequest request) override;
+  absl::StatusOr<std::vector<TypePause>> ListPauses(ListPausesRequest request) override;
   absl::StatusOr<EventPage> ReadEvents(ReadEventsRequest request) override;
   std::unique_ptr<EventStream> Subscribe(SubscribeRequest request) override;
   std::unique_ptr<ItemStream> Stream(StreamRequest request) override;

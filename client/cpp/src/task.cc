@@ -104,6 +104,25 @@ Option ArgumentIndex(size_t index, OnFailure on_failure) {
   return Depending({.task = {}, .index = index, .on_failure = on_failure, .argument = true});
 }
 
+Option ConcurrencyKey(const std::string& name, uint32_t limit, KeyScope scope) {
+  return Set([=](TaskSpec& spec) { spec.keys.concurrency.push_back({name, limit, scope}); });
+}
+
+Option RateKey(const std::string& name, std::optional<Rate> rate, uint32_t cost, KeyScope scope) {
+  return Set([=](TaskSpec& spec) { spec.keys.rates.push_back({name, cost, rate, scope}); });
+}
+
+Option OrderingKey(const std::string& name) {
+  return Set([=](TaskSpec& spec) { spec.keys.ordering = name; });
+}
+
+Option FairnessKey(const std::string& name, uint32_t weight) {
+  return Set([=](TaskSpec& spec) {
+    spec.keys.fairness = name;
+    spec.keys.weight = weight;
+  });
+}
+
 Option ChildOf(TaskId parent, TaskId root) {
   return Set([=](TaskSpec& spec) {
     spec.parent = parent;

@@ -64,6 +64,14 @@ std::string_view ToString(WaitCause cause) {
       return "dependency";
     case WaitCause::kRecovering:
       return "recovering";
+    case WaitCause::kOrderingKey:
+      return "ordering_key";
+    case WaitCause::kConcurrencyKey:
+      return "concurrency_key";
+    case WaitCause::kRateKey:
+      return "rate_key";
+    case WaitCause::kFairnessTurn:
+      return "fairness_turn";
   }
   return "";
 }

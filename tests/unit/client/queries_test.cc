@@ -276,6 +276,61 @@ TEST_CASE("Routes go to the server and come back") {
   CHECK(routes->at(0).selector == "has(gpu)");
 }
 
+TEST_CASE("Limits and pauses go to the server and come back, page by page") {
+  ScriptedServer server;
+  server.on_set_limits = [](const inputs::v1::SetLimitsRequest& request,
+                            inputs::v1::SetLimitsResponse& response) {
+    CHECK(request.namespace_() == "default");
+    for (const auto& limit : request.set()) {
+      CHECK(limit.name().scope() == task::v1::KEY_SCOPE_TYPE);
+      CHECK(limit.name().of() == "t");
+      CHECK(limit.rate().period().seconds() == 60);
+      response.add_set();
+    }
+    for (const auto& name : request.remove()) {
+      CHECK(name.kind() == inputs::v1::LIMIT_KIND_CONCURRENCY);
+      response.add_removed()->set_code(static_cast<int>(absl::StatusCode::kNotFound));
+    }
+    return grpc::Status::OK;
+  };
+  Client kan = server.Connect();
+  const LimitName name{LimitKind::kRate, "api", KeyScope::kType, "t"};
+  const auto set = kan.SetLimits({{.name = name, .rate = Rate{600, absl::Minutes(1), 50}}});
+  REQUIRE(set.size() == 1);
+  CHECK(set[0].ok());
+  CHECK(absl::IsNotFound(kan.RemoveLimits({{.key = "db"}}).at(0)));
+  server.on_list_limits = [](const inputs::v1::ListLimitsRequest& request,
+                             inputs::v1::ListLimitsResponse& response) {
+    auto& info = *response.add_limits();
+    info.mutable_limit()->mutable_name()->set_kind(inputs::v1::LIMIT_KIND_CONCURRENCY);
+    info.mutable_limit()->mutable_name()->set_key(request.page_token().empty() ? "a" : "b");
+    info.mutable_limit()->set_max_running(3);
+    info.set_running(2);
+    if (request.page_token().empty()) response.set_next_page_token("next");
+    return grpc::Status::OK;
+  };
+  const auto limits = kan.ListLimits();
+  REQUIRE(limits.ok());
+  REQUIRE(limits->size() == 2);
+  CHECK(limits->at(1).limit.name.key == "b");
+  CHECK(limits->at(1).limit.max_running == 3);
+  CHECK(limits->at(1).running == 2);
+  server.on_set_pause = [](const inputs::v1::SetPauseRequest& request,
+                           inputs::v1::SetPauseResponse&) {
+    CHECK(request.type() == "t");
+    CHECK(request.paused() == (request.reason() == "because"));
+    return grpc::Status::OK;
+  };
+  CHECK(kan.SetPause({"t", "because"}).ok());
+  CHECK(kan.LiftPause("t").ok());
+  server.on_list_pauses = [](const inputs::v1::ListPausesRequest&,
+                             inputs::v1::ListPausesResponse& response) {
+    response.add_pauses()->set_type("t");
+    return grpc::Status::OK;
+  };
+  CHECK(*kan.ListPauses() == std::vector<TypePause>{{"t", ""}});
+}
+
 TEST_CASE("ReadEvents brings a page of events") {
   ScriptedServer server;
   server.on_read_events = [](const events::v1::ReadRequest& request,

@@ -56,6 +56,22 @@ class ScriptedServer::Inputs final : public inputs::v1::InputsService::Service {
                           inputs::v1::ListRoutesResponse* response) override {
     return Run(server_.on_list_routes, *request, *response);
   }
+  grpc::Status SetLimits(grpc::ServerContext*, const inputs::v1::SetLimitsRequest* request,
+                         inputs::v1::SetLimitsResponse* response) override {
+    return Run(server_.on_set_limits, *request, *response);
+  }
+  grpc::Status ListLimits(grpc::ServerContext*, const inputs::v1::ListLimitsRequest* request,
+                          inputs::v1::ListLimitsResponse* response) override {
+    return Run(server_.on_list_limits, *request, *response);
+  }
+  grpc::Status SetPause(grpc::ServerContext*, const inputs::v1::SetPauseRequest* request,
+                        inputs::v1::SetPauseResponse* response) override {
+    return Run(server_.on_set_pause, *request, *response);
+  }
+  grpc::Status ListPauses(grpc::ServerContext*, const inputs::v1::ListPausesRequest* request,
+                          inputs::v1::ListPausesResponse* response) override {
+    return Run(server_.on_list_pauses, *request, *response);
+  }
 
  private:
   ScriptedServer& server_;

@@ -115,6 +115,10 @@ class ScriptedServer {
       on_control_executors;
   Script<inputs::v1::SetRouteRequest, inputs::v1::SetRouteResponse> on_set_route;
   Script<inputs::v1::ListRoutesRequest, inputs::v1::ListRoutesResponse> on_list_routes;
+  Script<inputs::v1::SetLimitsRequest, inputs::v1::SetLimitsResponse> on_set_limits;
+  Script<inputs::v1::ListLimitsRequest, inputs::v1::ListLimitsResponse> on_list_limits;
+  Script<inputs::v1::SetPauseRequest, inputs::v1::SetPauseResponse> on_set_pause;
+  Script<inputs::v1::ListPausesRequest, inputs::v1::ListPausesResponse> on_list_pauses;
   Script<outputs::v1::GetRequest, outputs::v1::GetResponse> on_get_outputs;
   Script<events::v1::ReadRequest, events::v1::ReadResponse> on_read_events;
   // Writes until it wants to end the stream.

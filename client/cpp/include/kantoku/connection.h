@@ -97,6 +97,43 @@ class Connection {
   };
   virtual absl::StatusOr<std::vector<Route>> ListRoutes(ListRoutesRequest request) = 0;
 
+  struct SetLimitsRequest {
+    std::string namespace_name;
+    std::vector<Limit> set;
+    std::vector<LimitName> remove;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  struct SetLimitsAnswer {
+    std::vector<absl::Status> set;
+    std::vector<absl::Status> removed;
+  };
+  virtual absl::StatusOr<SetLimitsAnswer> SetLimits(SetLimitsRequest request) = 0;
+
+  struct ListLimitsRequest {
+    std::string namespace_name;
+    std::string page_token;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  struct LimitPage {
+    std::vector<LimitInfo> limits;
+    std::string next_page_token;  // Empty on the last page.
+  };
+  virtual absl::StatusOr<LimitPage> ListLimits(ListLimitsRequest request) = 0;
+
+  struct SetPauseRequest {
+    std::string namespace_name;
+    TypePause pause;
+    bool paused = true;  // Otherwise the pause is lifted, and has no reason.
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  virtual absl::Status SetPause(SetPauseRequest request) = 0;
+
+  struct ListPausesRequest {
+    std::string namespace_name;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  virtual absl::StatusOr<std::vector<TypePause>> ListPauses(ListPausesRequest request) = 0;
+
   struct ReadEventsRequest {
     std::string namespace_name;
     EventQuery query;

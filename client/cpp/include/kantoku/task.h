@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "kantoku/keys.h"
 #include "kantoku/task_id.h"
 
 namespace kantoku {
@@ -82,6 +83,7 @@ struct TaskSpec {
   std::optional<absl::Duration> result_retention;  // 1 s to 30 days; 24 h.
   std::optional<EffectClass> effect;               // kOnce goes without `retry`.
   std::optional<PlacementPolicy> placement;        // Which executors may get it; all.
+  TaskKeys keys;                                   // What else it has to wait for; nothing.
   TaskId parent;  // The task whose handler spawns this one; empty: none.
   TaskId root;    // Of the parent's tree; needed where the parent may have ended.
   std::vector<Dependency> dependencies;  // What has to end before it runs; 10,000 at most.
@@ -155,6 +157,13 @@ Option Retry(const RetryPolicy& policy);
 Option ResultRetention(absl::Duration retention);
 Option Effect(EffectClass effect);
 Option Placement(const PlacementPolicy& policy);
+// Those about concurrency and rate keys add one each.
+Option ConcurrencyKey(const std::string& name, uint32_t limit = 0,
+                      KeyScope scope = KeyScope::kNamespace);
+Option RateKey(const std::string& name, std::optional<Rate> rate = std::nullopt, uint32_t cost = 1,
+               KeyScope scope = KeyScope::kNamespace);
+Option OrderingKey(const std::string& name);
+Option FairnessKey(const std::string& name, uint32_t weight = 0);
 // Of the tree of `root`, below `parent`, which may be the same: a handler's own task, as its
 // context tells it. The server refuses it with FAILED_PRECONDITION when neither lives
 // (PARENT_UNKNOWN) or they are being stopped (TREE_STOPPING).

@@ -45,8 +45,12 @@ enum class WaitCause {
   kNoCredit,            // Executors implement it, and all are full.
   kExecutorQueue,       // Held by an executor that has not begun it.
   kPlacementUnmatched,  // Executors implement it, and the task's placement fits none.
-  kPaused,              // Somebody has paused it.
+  kPaused,              // Somebody has paused it, its type or its namespace.
   kDependency,          // Tasks that it depends on have not ended.
+  kOrderingKey,         // An earlier task of its ordering key has not ended.
+  kConcurrencyKey,      // As much runs as its concurrency key allows.
+  kRateKey,             // The bucket of its rate key holds too little.
+  kFairnessTurn,        // Another fairness key has its turn first.
   kRecovering,          // The server was away.
 };
 
@@ -100,6 +104,7 @@ struct TaskInfo {
   std::optional<double> progress;  // From 0 to 1.
   // The selector in its canonical form; absent when there is none, and once the task has ended.
   std::optional<PlacementPolicy> placement;
+  TaskKeys keys;  // With the limits as they are now; empty once the task has ended.
   TaskId parent;                   // Whose handler spawned it; empty when none did.
   TaskId root;                     // Of its tree, perhaps itself; empty when it is in none.
   uint32_t open_dependencies = 0;  // How many tasks it still waits for.

@@ -130,6 +130,27 @@ absl::StatusOr<std::vector<Route>> RefusingConnection::ListRoutes(ListRoutesRequ
   return status_;
 }
 
+absl::StatusOr<Connection::SetLimitsAnswer> RefusingConnection::SetLimits(
+    SetLimitsRequest request) {
+  timeout = request.timeout;
+  return status_;
+}
+
+absl::StatusOr<Connection::LimitPage> RefusingConnection::ListLimits(ListLimitsRequest request) {
+  timeout = request.timeout;
+  return status_;
+}
+
+absl::Status RefusingConnection::SetPause(SetPauseRequest request) {
+  timeout = request.timeout;
+  return status_;
+}
+
+absl::StatusOr<std::vector<TypePause>> RefusingConnection::ListPauses(ListPausesRequest request) {
+  timeout = request.timeout;
+  return status_;
+}
+
 absl::StatusOr<EventPage> RefusingConnection::ReadEvents(ReadEventsRequest request) {
   timeout = request.timeout;
   return status_;

@@ -88,6 +88,68 @@ TEST_CASE("Routes are set, listed and removed") {
   CHECK(world.Run({"route", "remove", "resize"}).code == 3);
 }
 
+TEST_CASE("Limits are set, listed and removed") {
+  CliWorld world;
+  CHECK(world.Run({"limits", "list"}).err == "no limits\n");
+  CHECK(world.Run({"limits", "set", "concurrency", "db", "5"}).code == 0);
+  CHECK(world.Run({"limits", "set", "rate", "api", "600/m:50", "--of-type", "fetch"}).code == 0);
+  CHECK(world.Run({"limits", "set", "weight", "anna", "3", "--json"}).out_fields() ==
+        "kind key scope of weight");
+  CHECK(world.Run({"limits", "list"}).out ==
+        "KIND         KEY   OF          LIMIT     USED         WAIT  TASKS  SET BY\n"
+        "concurrency  db    namespace   5         0 running    0     0      an operator\n"
+        "rate         api   type fetch  600/m:50  0.00 tokens  0     0      an operator\n"
+        "weight       anna  namespace   3         -            0     0      an operator\n");
+  CHECK(world.Run({"limits", "remove", "rate", "api"}).code == 3);
+  CHECK(world.Run({"limits", "remove", "rate", "api", "--of-type", "fetch"}).code == 0);
+}
+
+TEST_CASE("Types are paused, listed and resumed") {
+  CliWorld world;
+  CHECK(world.Run({"pauses"}).err == "no type is paused\n");
+  CHECK(world.Run({"pause", "--type", "fetch", "--reason", "disk"}).code == 0);
+  CHECK(world.Run({"pause", "--all-types"}).code == 0);
+  CHECK(world.Run({"pauses"}).out == "TYPE   REASON\n(all)\nfetch  disk\n");
+  CHECK(world.Run({"resume", "--type", "fetch"}).code == 0);
+  CHECK(world.Run({"resume", "--type", "fetch"}).code == 3);
+  CHECK(world.Run({"resume", "--all-types"}).code == 0);
+}
+
+TEST_CASE("What is wrong with a command about limits or pauses is one line, and exit code 2") {
+  CliWorld world;
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"limits"},
+                                             {"limits", "list", "rate"},
+                                             {"limits", "set", "rate", "api"},
+                                             {"limits", "set", "rate", "api", "5"},
+                                             {"limits", "set", "rate", "api", "x/s"},
+                                             {"limits", "set", "rate", "api", "5/soon"},
+                                             {"limits", "set", "concurrency", "db", "many"},
+                                             {"limits", "remove", "concurrency", "db", "5"},
+                                             {"pause"},
+                                             {"pause", "--type", "t", "--all-types"},
+                                             {"spawn", "t", "--concurrency-key", "db=many"},
+                                             {"spawn", "t", "--rate-key", "api=5"}}) {
+    const Said said = world.Run(arguments);
+    INFO(said.err);
+    CHECK(said.code == 2);
+    CHECK(said.err.starts_with("kantoku"));
+    CHECK(said.err.find('\n') == said.err.size() - 1);
+  }
+}
+
+TEST_CASE("spawn names keys, and get shows them") {
+  CliWorld world;
+  const std::string id =
+      world
+          .Run({"spawn", "t", "--concurrency-key", "db=5", "--rate-key", "api=10/s:20",
+                "--rate-cost", "2", "--ordering-key", "lab", "--fairness-key", "anna=3"})
+          .out;
+  const Said said = world.Run({"get", id.substr(0, id.size() - 1)});
+  CHECK(said.out.find("keys       ordering lab, fairness anna (weight 3), concurrency db (5), "
+                      "rate api (10/s:20)\n") != std::string::npos);
+}
+
 TEST_CASE("What is wrong with a command about executors or routes is one line, and exit code 2") {
   CliWorld world;
   for (const std::vector<std::string>& arguments :

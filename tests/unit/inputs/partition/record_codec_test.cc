@@ -1,5 +1,6 @@
 #include "services/inputs/partition/record_codec.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <functional>
 #include <string>
