@@ -100,6 +100,8 @@ Json ToJson(const TaskInfo& info) {
           {"progress", info.progress.has_value() ? Json(*info.progress) : Json()},
           {"parent_id", IdOrNull(info.parent)},
           {"root_id", IdOrNull(info.root)},
+          {"restarted_from", IdOrNull(info.restarted_from)},
+          {"restarted_as", IdOrNull(info.restarted_as)},
           {"created_at", TimeText(info.created_at)},
           {"ended_at", info.ended_at.has_value() ? Json(TimeText(*info.ended_at)) : Json()},
           {"last_error", info.last_error.has_value() ? ErrorJson(*info.last_error) : Json()}};
@@ -181,6 +183,12 @@ Json ToJson(const LimitInfo& info) {
 
 Json ToJson(const TypePause& pause) {
   return {{"type", TextOrNull(pause.type)}, {"reason", TextOrNull(pause.reason)}};
+}
+
+Json ToJson(const RestartedTask& restarted) {
+  return {{"task_id", restarted.dead.ToString()},
+          {"new_task_id", IdOrNull(restarted.id)},
+          {"created", restarted.created}};
 }
 
 Json ToJson(const Event& event) {

@@ -27,6 +27,7 @@ Json ToJson(const Route& route);
 Json ToJson(const Limit& limit);
 Json ToJson(const LimitInfo& info);
 Json ToJson(const TypePause& pause);
+Json ToJson(const RestartedTask& restarted);
 Json ToJson(const Event& event);
 Json ToJson(const absl::Status& error);
 

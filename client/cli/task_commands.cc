@@ -34,6 +34,8 @@ void PrintDetails(const Context& context, const TaskInfo& info) {
   line("executor", info.session_id);
   line("parent", info.parent.empty() ? "" : info.parent.ToString());
   line("root", info.root.empty() ? "" : info.root.ToString());
+  line("restart of", info.restarted_from.empty() ? "" : info.restarted_from.ToString());
+  line("goes on as", info.restarted_as.empty() ? "" : info.restarted_as.ToString());
   line("reference", OneLine(info.reference));
   line("priority", info.priority == 0 ? "" : absl::StrCat(info.priority));
   line("namespace", OneLine(info.namespace_name));

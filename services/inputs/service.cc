@@ -48,11 +48,6 @@ absl::Status CheckSubjects(const v1::GetTasksRequest& request, bool service) {
                             request.task_ids_size(), " ids"));
 }
 
-template <typename Request>
-std::string NamespaceOf(const Request& request) {
-  return request.namespace_().empty() ? "default" : request.namespace_();
-}
-
 // Ids by position; malformed ones have a status instead.
 struct Ids {
   std::vector<TaskId> good;
@@ -137,6 +132,7 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
       control_(calls.MethodOf("InputsService/Control")),
       get_tasks_(calls.MethodOf("InputsService/GetTasks")),
       list_tasks_(calls.MethodOf("InputsService/ListTasks")),
+      restart_tasks_(calls.MethodOf("InputsService/RestartTasks")),
       list_executors_(calls.MethodOf("InputsService/ListExecutors")),
       control_executors_(calls.MethodOf("InputsService/ControlExecutors")),
       set_route_(calls.MethodOf("InputsService/SetRoute")),
@@ -150,6 +146,7 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
   HandleSound("Control", control_, &InputsServiceImpl::Control);
   HandleSound("GetTasks", get_tasks_, &InputsServiceImpl::GetTasks);
   HandleSound("ListTasks", list_tasks_, &InputsServiceImpl::ListTasks);
+  HandleSound("RestartTasks", restart_tasks_, &InputsServiceImpl::RestartTasks);
   HandleSound("ListExecutors", list_executors_, &InputsServiceImpl::ListExecutors);
   HandleSound("ControlExecutors", control_executors_, &InputsServiceImpl::ControlExecutors);
   HandleSound("SetRoute", set_route_, &InputsServiceImpl::SetRoute);

@@ -36,6 +36,8 @@ class InputsServiceImpl final : public platform::Service {
                 v1::GetTasksResponse* response);
   void ListTasks(platform::UnaryCall* call, const v1::ListTasksRequest* request,
                  v1::ListTasksResponse* response);
+  void RestartTasks(platform::UnaryCall* call, const v1::RestartTasksRequest* request,
+                    v1::RestartTasksResponse* response);
   void ListExecutors(platform::UnaryCall* call, const v1::ListExecutorsRequest* request,
                      v1::ListExecutorsResponse* response);
   void ControlExecutors(platform::UnaryCall* call, const v1::ControlExecutorsRequest* request,
@@ -72,6 +74,7 @@ class InputsServiceImpl final : public platform::Service {
   platform::CallMonitor::Method& control_;
   platform::CallMonitor::Method& get_tasks_;
   platform::CallMonitor::Method& list_tasks_;
+  platform::CallMonitor::Method& restart_tasks_;
   platform::CallMonitor::Method& list_executors_;
   platform::CallMonitor::Method& control_executors_;
   platform::CallMonitor::Method& set_route_;

@@ -21,11 +21,6 @@ namespace {
 constexpr int kMaxSessions = 10'000;
 constexpr absl::Duration kMaxBounce = absl::Hours(1);
 
-template <typename Request>
-std::string NamespaceOf(const Request& request) {
-  return request.namespace_().empty() ? "default" : request.namespace_();
-}
-
 absl::StatusOr<ExecutorCommand> ReadCommand(const v1::ControlExecutorsRequest& request) {
   const auto bad = [](std::string_view reason, std::string_view message) {
     return Error(absl::StatusCode::kInvalidArgument, reason, message);

@@ -24,6 +24,7 @@ enum class RecordKind : platform::RecordKind {
   kTree = 14,        // By the root's task key: what was asked of a whole tree.
   kEndedDependency = 15,  // By its task key: ended badly, and not all that wait for it know.
   kAdmission = 16,        // By number: limits of keys, and pauses of types and namespaces.
+  kRestart = 17,          // By the dead task's key: what it was restarted as.
 };
 
 enum class MetaKey : platform::RecordKey {
@@ -54,7 +55,8 @@ inline platform::StoreSchema InputsSchema() {
                     {ToKind(RecordKind::kCheckpoint), "checkpoint"},
                     {ToKind(RecordKind::kTree), "tree"},
                     {ToKind(RecordKind::kEndedDependency), "ended_dependency"},
-                     {ToKind(RecordKind::kAdmission), "admission"}}};
+                    {ToKind(RecordKind::kAdmission), "admission"},
+                    {ToKind(RecordKind::kRestart), "restart"}}};
 }
 
 }  // namespace kantoku::inputs

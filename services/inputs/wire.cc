@@ -138,12 +138,25 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
   }
   if (!view.detail.empty()) proto.set_wait_detail(view.detail);
   if (view.keys != nullptr) SetKeys(*view.keys, proto);
+  if (!view.restarted_from.empty()) {
+    proto.set_restarted_from(std::string(view.restarted_from.bytes()));
+  }
+  if (!view.restarted_as.empty()) proto.set_restarted_as(std::string(view.restarted_as.bytes()));
   if (view.place == nullptr) return;
   if (!view.place->placement.empty()) {
     SetPlacement(view.place->placement, *proto.mutable_placement());
   }
   if (view.cause == WaitCause::kPlacementUnmatched) {
     proto.set_wait_detail(view.place->why_unmatched);
+  }
+}
+
+void SetRestartResult(const RestartPage::Restarted& restarted, v1::RestartResult& proto) {
+  proto.set_task_id(std::string(restarted.dead.bytes()));
+  SetStatus(restarted.successor.status(), *proto.mutable_status());
+  proto.set_created(restarted.created);
+  if (restarted.successor.ok() && !restarted.successor->empty()) {
+    proto.set_new_task_id(std::string(restarted.successor->bytes()));
   }
 }
 

@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_INPUTS_WIRE_H_
 #define KANTOKU_SERVICES_INPUTS_WIRE_H_
 
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -9,9 +10,16 @@
 #include "kantoku/task/v1/task.pb.h"
 #include "services/inputs/engine/engine.h"
 #include "services/inputs/engine/types.h"
+#include "services/inputs/partition/partition.h"
 
 // Answers of the partition as messages.
 namespace kantoku::inputs {
+
+// The namespace of a call, which may leave it out.
+template <typename Request>
+std::string NamespaceOf(const Request& request) {
+  return request.namespace_().empty() ? "default" : request.namespace_();
+}
 
 void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto);
 void SetSpawnResult(const SpawnOutcome::Item& item, v1::SpawnResult& proto);
@@ -22,6 +30,7 @@ void SetTaskResult(const absl::StatusOr<TaskView>& view, bool state_only, v1::Ge
 void SetTaskResult(const absl::StatusOr<TaskView>& view, bool state_only, size_t& room,
                    v1::GetTaskResult& proto);
 void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto);
+void SetRestartResult(const RestartPage::Restarted& restarted, v1::RestartResult& proto);
 void SetExecutorInfo(const SessionView& view, v1::ExecutorInfo& proto);
 
 task::v1::TaskState ToProto(TaskState state);

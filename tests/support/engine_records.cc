@@ -29,14 +29,19 @@ void EngineRecords::AddSpecs(const std::string& name_space, const std::string& o
   for (size_t i = 0; i < added.size(); ++i) {
     const TaskId& id = outcome.items[i].id;
     if (!outcome.items[i].created) continue;
-    specs[id.key()] = {id, name_space, owner, added[i]};
-    specs[id.key()].spec.not_before = Stored(added[i].not_before);
+    AddSpec(id, name_space, owner, added[i]);
     specs[id.key()].spec.root = outcome.items[i].root;
     for (Dependency& dependency : specs[id.key()].spec.dependencies) {
       if (dependency.task.empty()) dependency.task = outcome.items[dependency.place].id;
       dependency.place = 0;
     }
   }
+}
+
+void EngineRecords::AddSpec(const TaskId& id, const std::string& name_space,
+                            const std::string& owner, const TaskSpec& spec) {
+  specs[id.key()] = {id, name_space, owner, spec};
+  specs[id.key()].spec.not_before = Stored(spec.not_before);
 }
 
 void EngineRecords::Apply(const Effects& effects) {
@@ -51,6 +56,7 @@ void EngineRecords::Apply(const Effects& effects) {
   ApplyTo(routes, effects.routes);
   ApplyTo(limits, effects.limits);
   ApplyTo(pauses, effects.pauses);
+  ApplyTo(restarts, effects.restarts);
   ApplyTo(high_water, effects.high_water);
   ApplyTo(history, effects.history);
   ApplyTo(dead, effects.dead);
@@ -89,6 +95,7 @@ std::unique_ptr<Engine> EngineRecords::Recover(const EngineOptions& options,
   for (const auto& [number, record] : routes) engine->RecoverRoute(number, record);
   for (const auto& [number, record] : limits) engine->RecoverLimit(number, record);
   for (const auto& [number, record] : pauses) engine->RecoverPause(number, record);
+  for (const auto& [dead_task, record] : restarts) engine->RecoverRestart(dead_task, record);
   engine->FinishRecovery(now, effects);
   return engine;
 }

@@ -25,6 +25,9 @@ class EngineRecords {
   // The specs that a spawn created; to be added before its group is applied.
   void AddSpecs(const std::string& name_space, const std::string& owner,
                 const std::vector<TaskSpec>& specs, const SpawnOutcome& outcome);
+  // The spec of a restarted task; as above.
+  void AddSpec(const TaskId& id, const std::string& name_space, const std::string& owner,
+               const TaskSpec& spec);
   void Apply(const Effects& effects);
 
   std::unique_ptr<Engine> Recover(const EngineOptions& options, const platform::Now& now,
@@ -41,6 +44,7 @@ class EngineRecords {
   std::map<uint64_t, RouteRecord> routes;
   std::map<uint64_t, LimitRecord> limits;
   std::map<uint64_t, PauseRecord> pauses;
+  std::map<TaskKey, RestartRecord> restarts;
   std::map<uint64_t, uint64_t> high_water;
   std::map<uint64_t, std::vector<TaskView>> history;
   std::map<uint64_t, std::vector<TaskView>> dead;

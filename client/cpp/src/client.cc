@@ -256,6 +256,29 @@ absl::StatusOr<TaskPage> Client::List(TaskQuery query, CallOptions options) {
                             .timeout = options.timeout});
 }
 
+absl::StatusOr<RestartedTask> Client::Restart(TaskId id, CallOptions options) {
+  KANTOKU_ASSIGN_OR_RETURN(RestartPage page, RestartAll({id}, {}, options));
+  KANTOKU_RETURN_IF_ERROR(page.tasks.front().status);
+  return std::move(page.tasks.front());
+}
+
+absl::StatusOr<RestartPage> Client::RestartAll(const std::vector<TaskId>& ids, RestartOptions what,
+                                               CallOptions options) {
+  if (ids.empty()) return RestartPage();
+  return connection_->Restart({.namespace_name = options_.namespace_name,
+                               .ids = ids,
+                               .options = what,
+                               .timeout = options.timeout});
+}
+
+absl::StatusOr<RestartPage> Client::RestartMatching(DeadTaskQuery query, RestartOptions what,
+                                                    CallOptions options) {
+  return connection_->Restart({.namespace_name = options_.namespace_name,
+                               .query = std::move(query),
+                               .options = what,
+                               .timeout = options.timeout});
+}
+
 absl::StatusOr<std::vector<ExecutorInfo>> Client::ListExecutors(CallOptions options) {
   return connection_->ListExecutors(
       {.namespace_name = options_.namespace_name, .timeout = options.timeout});

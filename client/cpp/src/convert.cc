@@ -317,6 +317,8 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   if (auto parent = TaskId::FromBytes(from.parent_id()); parent.ok()) info.parent = *parent;
   if (auto root = TaskId::FromBytes(from.root_id()); root.ok()) info.root = *root;
   info.open_dependencies = from.open_dependencies();
+  info.restarted_from = TaskId::FromBytes(from.restarted_from()).value_or(TaskId());
+  info.restarted_as = TaskId::FromBytes(from.restarted_as()).value_or(TaskId());
   return info;
 }
 
@@ -360,6 +362,36 @@ absl::StatusOr<inputs::v1::ControlRequest> ToProto(ControlVerb verb,
     KANTOKU_RETURN_IF_ERROR(SetDuration("escalation", escalation, *proto.mutable_escalation()));
   }
   return proto;
+}
+
+absl::StatusOr<inputs::v1::RestartTasksRequest> ToProto(DeadTaskQuery query) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("type", query.type));
+  KANTOKU_RETURN_IF_ERROR(CheckText("reason", query.reason));
+  KANTOKU_RETURN_IF_ERROR(CheckText("page_token", query.page_token));
+  inputs::v1::RestartTasksRequest proto;
+  proto.set_page_size(query.page_size);
+  proto.set_page_token(std::move(query.page_token));
+  inputs::v1::DeadTaskFilter& filter = *proto.mutable_matching();
+  filter.set_type(std::move(query.type));
+  filter.set_reason(std::move(query.reason));
+  for (const TaskState state : query.states) filter.add_states(ToProto(state));
+  if (!query.root.empty()) filter.set_root_id(query.root.bytes().data(), TaskId::kSize);
+  if (query.ended_after.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(
+        SetTime("ended_after", *query.ended_after, *filter.mutable_ended_after()));
+  }
+  if (query.ended_before.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(
+        SetTime("ended_before", *query.ended_before, *filter.mutable_ended_before()));
+  }
+  return proto;
+}
+
+RestartedTask ToRestarted(const inputs::v1::RestartResult& result) {
+  return {.dead = TaskId::FromBytes(result.task_id()).value_or(TaskId()),
+          .status = ToStatus(result.status()),
+          .id = TaskId::FromBytes(result.new_task_id()).value_or(TaskId()),
+          .created = result.created()};
 }
 
 ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo from) {

@@ -38,6 +38,9 @@ TaskState ToState(task::v1::TaskState state);
 task::v1::TaskState ToProto(TaskState state);
 // All but the ids. INVALID_ARGUMENT for an infinite escalation.
 absl::StatusOr<inputs::v1::ControlRequest> ToProto(ControlVerb verb, const ControlOptions& options);
+// INVALID_ARGUMENT as above.
+absl::StatusOr<inputs::v1::RestartTasksRequest> ToProto(DeadTaskQuery query);
+RestartedTask ToRestarted(const inputs::v1::RestartResult& result);
 ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo executor);
 Event ToEvent(events::v1::Event event);
 

@@ -35,6 +35,7 @@ class FakeKantoku::Server final : public Connection {
   void Get(TasksRequest request, GetDone done) override;
   void GetOutputs(TasksRequest request, GetOutputsDone done) override;
   absl::StatusOr<TaskPage> List(ListRequest request) override;
+  absl::StatusOr<RestartPage> Restart(RestartRequest request) override;
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) override;
   std::vector<absl::Status> ControlExecutors(ControlExecutorsRequest request) override;
   absl::Status SetRoute(SetRouteRequest request) override;
@@ -81,6 +82,8 @@ class FakeKantoku::Server final : public Connection {
   Record* Find(const TaskId& id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   TaskInfo Describe(const Record& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Say(const Record& record, const std::string& type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  RestartedTask RestartOne(const TaskId& id, bool dry_run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Runs what is due until nothing is.
   void RunDue();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <thread>
 #include <utility>
 
@@ -25,15 +26,15 @@ namespace taskpb = ::kantoku::task::v1;
 
 constexpr size_t kMaxSpawns = 100'000;
 constexpr size_t kMaxIds = 10'000;
+constexpr size_t kMaxRestarts = 1'000;
 // Of the tags and lengths around one item of a batch.
 constexpr size_t kItemOverhead = 16;
 // The server remembers request ids for 10 minutes; a repeat must arrive well before.
 constexpr absl::Duration kLongestSpawnRetry = absl::Minutes(5);
 
 // A result that had no room in an answer beside those of others; the first one always has.
-bool DidNotFit(const absl::StatusOr<Output>& output) {
-  return absl::IsResourceExhausted(output.status()) &&
-         platform::ReasonOf(output.status()) == "ANSWER_TOO_LARGE";
+bool DidNotFit(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) && platform::ReasonOf(status) == "ANSWER_TOO_LARGE";
 }
 
 inputspb::GetTasksRequest Explained() {
@@ -80,7 +81,7 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
           [](TaskId id, outputspb::GetResult& result) {
             return ToOutput(id, result.status(), std::move(*result.mutable_result()));
           },
-          DidNotFit)) {
+          [](const absl::StatusOr<Output>& output) { return DidNotFit(output.status()); })) {
   queue_.Start();
 }
 
@@ -309,6 +310,58 @@ absl::StatusOr<TaskPage> GrpcConnection::List(ListRequest request) {
     page.tasks.push_back(std::move(task));
   }
   page.next_page_token = std::move(*response.mutable_next_page_token());
+  return page;
+}
+
+absl::StatusOr<RestartPage> GrpcConnection::RestartInOneCall(inputspb::RestartTasksRequest proto,
+                                                             const RestartRequest& request,
+                                                             absl::Duration deadline) {
+  proto.set_namespace_(request.namespace_name);
+  proto.set_dry_run(request.options.dry_run);
+  const absl::Duration left = deadline - options_.environment.clock.Read().steady;
+  KANTOKU_ASSIGN_OR_RETURN(auto response,
+                           (Block<inputspb::RestartTasksRequest, inputspb::RestartTasksResponse>(
+                               runtime_, Limits(left),
+                               [this](auto* context, const auto& sent, auto* queue) {
+                                 return inputs_->AsyncRestartTasks(context, sent, queue);
+                               },
+                               std::move(proto))));
+  RestartPage page;
+  for (const auto& result : response.results()) page.tasks.push_back(ToRestarted(result));
+  page.next_page_token = std::move(*response.mutable_next_page_token());
+  return page;
+}
+
+// What a call has no room for goes into the next; the first task of a call always has.
+absl::StatusOr<RestartPage> GrpcConnection::Restart(RestartRequest request) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("namespace", request.namespace_name));
+  const absl::Duration deadline = options_.environment.clock.Read().steady + request.timeout;
+  if (request.ids.empty()) {
+    KANTOKU_ASSIGN_OR_RETURN(auto matching, ToProto(request.query));
+    return RestartInOneCall(std::move(matching), request, deadline);
+  }
+  RestartPage page;
+  page.tasks.resize(request.ids.size());
+  std::deque<size_t> open;
+  for (size_t i = 0; i < request.ids.size(); ++i) open.push_back(i);
+  while (!open.empty()) {
+    std::vector<size_t> sent;
+    inputspb::RestartTasksRequest proto;
+    for (; !open.empty() && sent.size() < kMaxRestarts; open.pop_front()) {
+      sent.push_back(open.front());
+      proto.add_task_ids(request.ids[open.front()].bytes().data(), TaskId::kSize);
+    }
+    KANTOKU_ASSIGN_OR_RETURN(RestartPage part,
+                             RestartInOneCall(std::move(proto), request, deadline));
+    if (part.tasks.size() != sent.size() || DidNotFit(part.tasks.front().status)) {
+      return platform::Error(absl::StatusCode::kInternal, "MALFORMED_ANSWER",
+                             "the server's answer does not fit the question");
+    }
+    for (size_t i = 0; i < sent.size(); ++i) {
+      if (DidNotFit(part.tasks[i].status)) open.push_back(sent[i]);
+      page.tasks[sent[i]] = std::move(part.tasks[i]);
+    }
+  }
   return page;
 }
 

@@ -43,6 +43,7 @@ class GrpcConnection final : public Connection,
   void Get(TasksRequest request, GetDone done) override;
   void GetOutputs(TasksRequest request, GetOutputsDone done) override;
   absl::StatusOr<TaskPage> List(ListRequest request) override;
+  absl::StatusOr<RestartPage> Restart(RestartRequest request) override;
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) override;
   std::vector<absl::Status> ControlExecutors(ControlExecutorsRequest request) override;
   absl::Status SetRoute(SetRouteRequest request) override;
@@ -80,6 +81,9 @@ class GrpcConnection final : public Connection,
 
   absl::StatusOr<inputs::v1::ControlExecutorsResponse> ControlInOneCall(
       const ControlExecutorsRequest& request);
+  absl::StatusOr<RestartPage> RestartInOneCall(inputs::v1::RestartTasksRequest proto,
+                                               const RestartRequest& request,
+                                               absl::Duration deadline);
   RetryLimits Limits(absl::Duration timeout) const;
   Spawners& SpawnersOf(const std::string& namespace_name);
   ByIds<TaskState>& ControllerOf(const inputs::v1::ControlRequest& what);

@@ -14,6 +14,7 @@ void Effects::Clear() {
   routes.clear();
   limits.clear();
   pauses.clear();
+  restarts.clear();
   high_water.clear();
   history.clear();
   dead.clear();

@@ -80,6 +80,12 @@ struct EndedDependencyRecord {
   bool operator==(const EndedDependencyRecord&) const = default;
 };
 
+// What a dead task was restarted as, by its key: goes when it is forgotten.
+struct RestartRecord {
+  TaskId successor;
+  bool operator==(const RestartRecord&) const = default;
+};
+
 // A spawn call that may be repeated. Ids follow from `first_sequence`, `created` and `random`, but
 // for the exceptions: items whose reference was taken, or that were refused.
 struct RequestRecord {
@@ -247,6 +253,7 @@ struct Effects {
   std::vector<Change<RouteRecord>> routes;
   std::vector<Change<LimitRecord>> limits;
   std::vector<Change<PauseRecord>> pauses;
+  std::vector<Change<RestartRecord>> restarts;
   std::vector<Change<uint64_t>> high_water;  // By slot: sequences below are used or reserved.
   std::vector<Change<std::vector<TaskView>>> history;  // Succeeded tasks, one row a group.
   std::vector<Change<std::vector<TaskView>>> dead;     // Failed and cancelled ones.

@@ -10,9 +10,10 @@
 #include "services/platform/status.h"
 
 // Spawning and questions. Control is in engine_control.cc, trees are in engine_trees.cc,
-// dependencies in engine_dependencies.cc. What
-// happens between dispatch and end is in engine_lifecycle.cc, what executors say of it in
-// engine_reports.cc, sessions in engine_sessions.cc, recovery in engine_recovery.cc.
+// dependencies in engine_dependencies.cc, keys and pauses of types in engine_admission.cc, restarts
+// in engine_restart.cc. What happens between dispatch and end is in engine_lifecycle.cc, what
+// executors say of it in engine_reports.cc, sessions in engine_sessions.cc, recovery in
+// engine_recovery.cc.
 namespace kantoku::inputs {
 namespace {
 
@@ -103,12 +104,15 @@ SpawnOutcome Engine::Repeat(const RequestRecord& record) const {
   return outcome;
 }
 
+absl::Status Engine::CheckPending(size_t more) const {
+  if (tasks_.size() + more <= options_.max_pending) return absl::OkStatus();
+  return Error(absl::StatusCode::kResourceExhausted, "PENDING_LIMIT",
+               absl::StrCat("specs: ", tasks_.size(), " tasks are pending, ", more,
+                            " more exceed the limit of ", options_.max_pending));
+}
+
 absl::Status Engine::CheckRoom(std::span<const TaskSpec> specs) const {
-  if (tasks_.size() + specs.size() > options_.max_pending) {
-    return Error(absl::StatusCode::kResourceExhausted, "PENDING_LIMIT",
-                 absl::StrCat("specs: ", tasks_.size(), " tasks are pending, ", specs.size(),
-                              " more exceed the limit of ", options_.max_pending));
-  }
+  KANTOKU_RETURN_IF_ERROR(CheckPending(specs.size()));
   // Answers about references that were taken, and about tasks that were refused for their parent or
   // what they depend on, are remembered one by one. Which of these come to that shows only later:
   // as if all did.
@@ -149,7 +153,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
                        .random = command.random};
   const uint32_t owner = names_.Intern(std::string(command.owner));
   uint64_t sequence = record.first_sequence;
-  std::vector<TaskId> ids(record.count);  // Of those that were refused none.
+  std::vector<TaskId> ids(record.count);                // Of those that were refused none.
   std::vector<std::pair<uint32_t, std::string>> about;  // Of refused items, by index.
   const auto refuse = [&record](uint32_t item, std::string_view why) {
     record.exceptions.push_back({item, TaskId(), std::string(why)});
@@ -199,7 +203,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       effects.references.push_back({id.key(), reference});
     }
     Say(EventType::kTaskCreated, task, effects);
-    if (!dependencies->empty()) Depend(index, command, *dependencies, now, effects);
+    if (!dependencies->empty()) Depend(index, *dependencies, command.ended, now, effects);
     if (task.state != TaskState::kSettling) Enqueue(index, now);
   }
   sequences_[slot].first = sequence;
@@ -230,6 +234,8 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
   task.stored_bytes = spec.stored_bytes;
   task.has_reference = !spec.reference.empty();
   task.once = spec.effect == Effect::kOnce;
+  task.is_restart = !spec.restarted_from.empty();
+  if (task.is_restart) restarted_from_[task.key()] = spec.restarted_from;
   task.wake = spec.not_before.has_value() ? absl::ToUnixNanos(*spec.not_before) : 0;
   task.state = TaskState::kScheduled;
   return index;
@@ -371,6 +377,7 @@ TaskView Engine::ViewOf(const Task& task) const {
     view.open_dependencies = dependencies_.OpenOf(index);
     if (view.open_dependencies > 0) view.open_dependency = dependencies_.AnyOf(index);
   }
+  if (task.is_restart) view.restarted_from = restarted_from_.at(task.key());
   if (task.has_kin) {
     view.parent = trees_.ParentOf(index);
     view.root = trees_.TreeOf(index).root;

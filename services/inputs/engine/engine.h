@@ -102,9 +102,9 @@ struct SpawnOutcome {
   static constexpr std::string_view kNoSuchLimit = "NO_SUCH_LIMIT";
   // A take of one of its rate keys is larger than the bucket.
   static constexpr std::string_view kCostExceedsBurst = "COST_EXCEEDS_BURST";
-  static constexpr std::array kRefusals = {kParentUnknown,     kTreeStopping, kRootMismatch,
-                                           kDependencyUnknown, kDependencyRefused,
-                                           kNoSuchLimit,       kCostExceedsBurst};
+  static constexpr std::array kRefusals = {kParentUnknown,     kTreeStopping,      kRootMismatch,
+                                           kDependencyUnknown, kDependencyRefused, kNoSuchLimit,
+                                           kCostExceedsBurst};
 
   std::vector<Item> items;
   bool repeated = false;  // The request was known: nothing was created now.
@@ -204,6 +204,7 @@ class Engine {
   void RecoverRoute(uint64_t number, const RouteRecord& record);
   void RecoverLimit(uint64_t number, const LimitRecord& record);
   void RecoverPause(uint64_t number, const PauseRecord& record);
+  void RecoverRestart(TaskKey dead, const RestartRecord& record);
   // Queues what waits, starts a fresh grace for what is leased, asks again for open fences.
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
@@ -224,6 +225,18 @@ class Engine {
   // one that is not paused is to step.
   absl::StatusOr<TaskState> Control(const ControlCommand& command, const platform::Now& now,
                                     Effects& effects);
+
+  // What to restart a dead task as, of its row and of its spec as it was recorded: dependencies
+  // that have ended, however they did, do not hold it up again.
+  TaskSpec SpecOfRestart(const TaskView& dead, TaskSpec spec) const;
+  // A new task in place of a dead one, as its row has it, with the spec of SpecOfRestart. It has
+  // the dead one's reference from now on. FAILED_PRECONDITION, TREE_STOPPING when its tree or
+  // parent is being stopped; REFERENCE_TAKEN; NO_SUCH_LIMIT and COST_EXCEEDS_BURST as Spawn says of
+  // an item; RESOURCE_EXHAUSTED as Spawn. Not to be asked of one that has a successor.
+  absl::StatusOr<TaskId> Restart(const TaskView& dead, const TaskSpec& spec, uint64_t random,
+                                 const platform::Now& now, Effects& effects);
+  // What Restart would answer, were it asked now.
+  absl::Status CheckRestart(const TaskView& dead, const TaskSpec& spec) const;
 
   // ---- Executors ----
   // A verdict for each held dispatch; for what is kept, LeaseOf tells what a new token is of. A
@@ -336,6 +349,8 @@ class Engine {
   // that FinishGroup will make.
   std::optional<uint64_t> FindHistory(TaskKey task) const { return history_.Find(task); }
   std::optional<uint64_t> FindDead(TaskKey task) const { return dead_.Find(task); }
+  // What a dead task was restarted as, for as long as it is not forgotten; empty: it was not.
+  TaskId RestartedAs(TaskKey dead) const;
   const History& history() const { return history_; }
   const History& dead() const { return dead_; }
   // The dispatch that is held of a task, as it was sent; nullopt when none is. Good until the next
@@ -394,6 +409,7 @@ class Engine {
   };
 
   // Spawning.
+  absl::Status CheckPending(size_t more) const;
   absl::Status CheckRoom(std::span<const TaskSpec> specs) const;
   SpawnOutcome Repeat(const RequestRecord& record) const;
   uint64_t ReserveSequences(uint32_t slot, uint64_t count, Effects& effects);
@@ -460,9 +476,11 @@ class Engine {
   static SpecHashes HashesOf(const TaskSpec& spec, std::span<const Dependency> dependencies);
   bool KnowsAll(const SpawnCommand& command, std::span<const Dependency> dependencies) const;
   std::optional<TaskState> CertainEnd(TaskIndex index) const;
-  // Of a task that was just admitted: it waits from now on, or is to end.
-  void Depend(TaskIndex index, const SpawnCommand& command,
-              std::span<const Dependency> dependencies, const platform::Now& now, Effects& effects);
+  // Of a task that was just admitted: it waits from now on, or is to end. `ended` tells of those
+  // that live no more; null: they are met.
+  void Depend(TaskIndex index, std::span<const Dependency> dependencies,
+              const absl::flat_hash_map<TaskId, TaskState>* ended, const platform::Now& now,
+              Effects& effects);
   void GiveUpOn(TaskIndex index, const TaskId& dependency, TaskState end, OnFailure on_failure,
                 const platform::Now& now, Effects& effects);
   void SweepDependencies(const platform::Now& now, Effects& effects);
@@ -483,6 +501,10 @@ class Engine {
   void ExplainWait(TaskIndex index, TaskView& view) const;
   void ForgetLimits(const platform::Now& now, Effects& effects);
   std::string PauseOf(const std::string& name_space, const std::string& type) const;
+
+  // Restarts.
+  void MoveReference(const TaskView& dead, const TaskId& successor, Effects& effects);
+  void ForgetRestart(TaskKey dead, Effects& effects);
 
   // Dispatch.
   void DispatchReady(const platform::Now& now, Effects& effects);
@@ -583,6 +605,8 @@ class Engine {
   absl::flat_hash_map<std::string, Reference> references_;  // By namespace, owner, reference.
   absl::flat_hash_map<TaskKey, std::string> reference_keys_;
   absl::flat_hash_map<TaskKey, Failure> failures_;
+  absl::flat_hash_map<TaskKey, TaskId> restarted_from_;  // Of living tasks.
+  absl::flat_hash_map<TaskKey, TaskId> restarted_as_;    // Of dead ones.
   absl::flat_hash_map<TaskKey, LatestProgress> progress_;
   absl::flat_hash_map<TaskKey, Steering> steerings_;
   std::deque<std::pair<absl::Duration, TaskKey>> late_progress_;  // Steady times, ascending.

@@ -116,15 +116,20 @@ std::optional<TaskState> Engine::CertainEnd(TaskIndex index) const {
   return task.intended_end;
 }
 
-void Engine::Depend(TaskIndex index, const SpawnCommand& command,
-                    std::span<const Dependency> dependencies, const Now& now, Effects& effects) {
+void Engine::Depend(TaskIndex index, std::span<const Dependency> dependencies,
+                    const absl::flat_hash_map<TaskId, TaskState>* ended, const Now& now,
+                    Effects& effects) {
   Task& task = tasks_.at(index);
   task.has_dependencies = true;
   for (const Dependency& dependency : dependencies) {
     if (dependency.argument) with_arguments_.insert(index);
     const TaskIndex living = tasks_.Find(dependency.task);
-    const auto end =
-        living == kNoTask ? std::optional(command.ended->at(dependency.task)) : CertainEnd(living);
+    std::optional<TaskState> end;
+    if (living != kNoTask) {
+      end = CertainEnd(living);
+    } else if (ended != nullptr) {
+      end = ended->at(dependency.task);
+    }
     if (end.has_value() && !LetsRun(*end, dependency.on_failure)) {
       return GiveUpOn(index, dependency.task, *end, dependency.on_failure, now, effects);
     }

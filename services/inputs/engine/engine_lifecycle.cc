@@ -328,6 +328,7 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (task.has_state_record) effects.states.push_back({task.key(), std::nullopt});
   if (succeeded) effects.erased_specs.push_back(task.key());
   if (task.has_failure) failures_.erase(task.key());
+  if (task.is_restart) restarted_from_.erase(task.key());
   if (task.has_kin) LeaveTree(index, effects);
   if (task.has_dependencies) {
     dependencies_.GiveUp(index);
@@ -467,6 +468,7 @@ void Engine::Forget(const Now& now, Effects& effects) {
     effects.dead.push_back({row->number, std::nullopt});
     for (const TaskKey task : row->tasks) {
       drop_reference(task);
+      ForgetRestart(task, effects);
       effects.erased_specs.push_back(task);
     }
   }

@@ -1,6 +1,7 @@
 #include "services/inputs/engine/history.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "services/platform/check.h"
@@ -53,6 +54,11 @@ std::optional<History::Row> History::TakeExpired(absl::Time horizon, size_t most
   bytes_ -= row.bytes;
   for (const TaskKey task : row.tasks) row_of_.Erase(task);
   return row;
+}
+
+const History::Row* History::AtOrBelow(uint64_t number) const {
+  const auto above = std::ranges::upper_bound(rows_, number, {}, &Row::number);
+  return above == rows_.begin() ? nullptr : &*std::prev(above);
 }
 
 absl::Time History::oldest() const {

@@ -43,6 +43,9 @@ class History {
   // When the oldest row ended; InfiniteFuture when there is none.
   absl::Time oldest() const;
 
+  // The newest row with this number or a lower one; nullptr when there is none. Good until the next
+  // change.
+  const Row* AtOrBelow(uint64_t number) const;
   const std::deque<Row>& rows() const { return rows_; }
   size_t size() const { return row_of_.size(); }
 

@@ -137,9 +137,9 @@ struct RetryPolicy {
 
 // The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
 inline constexpr std::array<std::string_view, 16> kSpecFieldNames = {
-    "type",      "payload",      "content_type", "priority",         "not_before",
+    "type",      "payload",      "content_type",     "priority",     "not_before",
     "timeout",   "retry",        "result_retention", "effect",       "placement",
-    "parent_id", "dependencies", "ordering_key", "fairness_key",     "concurrency_keys",
+    "parent_id", "dependencies", "ordering_key",     "fairness_key", "concurrency_keys",
     "rate_keys"};
 using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
 
@@ -158,6 +158,7 @@ struct TaskSpec {
   TaskId parent;                               // The task whose handler spawned it; empty: none.
   TaskId root;                                 // Of the tree; empty: the parent's, or none.
   std::vector<Dependency> dependencies;        // Each task once.
+  TaskId restarted_from;                       // The dead task that it repeats; empty: none.
   SpecHashes hashes{};                         // Zero unless there is a reference.
   uint32_t stored_bytes = 0;                   // Of its record, payload included.
 };
@@ -187,8 +188,10 @@ struct TaskView {
   std::string owner;
   std::string type;
   std::string reference;
-  TaskId parent;  // Empty: none.
-  TaskId root;    // Of its tree; empty when it is in none.
+  TaskId parent;          // Empty: none.
+  TaskId root;            // Of its tree; empty when it is in none.
+  TaskId restarted_from;  // The dead task that it repeats; empty: none.
+  TaskId restarted_as;    // The task that repeats it; told of dead ones alone.
   int32_t priority = 0;
   TaskState state = TaskState::kReady;
   WaitCause cause = WaitCause::kNone;

@@ -15,7 +15,7 @@
 
 // Commands. Spawning is in partition_spawn.cc; recovery in partition_recovery.cc; records and
 // messages in partition_effects.cc; what dispatches leave to the next ones in
-// partition_checkpoints.cc; lists in partition_lists.cc.
+// partition_checkpoints.cc; lists in partition_lists.cc; restarts in partition_restart.cc.
 namespace kantoku::inputs {
 
 using platform::Error;
@@ -174,6 +174,25 @@ void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<std::string> own
 void Partition::ListTasks(ListCommand command, Done<TaskPage> done) {
   Ask<TaskPage>(std::move(done),
                 [this, command = std::move(command)](Transaction&) { return ApplyList(command); });
+}
+
+void Partition::RestartTasks(RestartCommand command, Done<RestartPage> done) {
+  if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
+  Ask<RestartPage>(
+      std::move(done),
+      [this,
+       command = std::move(command)](Transaction& transaction) -> absl::StatusOr<RestartPage> {
+        if (command.matching) return RestartMatching(command, transaction);
+        RestartPage page;
+        size_t room = kMaxRestartBytes;
+        Views views = Look(command.tasks, std::span(&command.owner, 1));
+        for (size_t i = 0; i < views.size(); ++i) {
+          page.tasks.push_back(views[i].ok()
+                                   ? ApplyRestart(*views[i], command.dry_run, room, transaction)
+                                   : RestartPage::Restarted{command.tasks[i], views[i].status()});
+        }
+        return page;
+      });
 }
 
 void Partition::ListExecutors(std::string name_space, Done<std::vector<SessionView>> done) {

@@ -56,6 +56,9 @@ struct PartitionOptions {
 
 struct StoredSpec;
 
+// Of specs that one call of RestartTasks reads and writes, about.
+inline constexpr size_t kMaxRestartBytes = size_t{16} << 20;
+
 // A page of a list; `next` is empty on the last one.
 struct TaskPage {
   std::vector<TaskView> tasks;
@@ -70,6 +73,35 @@ struct ListCommand {
   TaskId root;  // Only tasks of this tree; empty: all.
   size_t limit = 100;
   std::string page_token;
+};
+
+// Dead tasks that are to be restarted: these, or a page of those that match.
+struct RestartCommand {
+  std::string name_space;  // Of what is matched.
+  std::string owner;       // Only tasks of this subject.
+  std::vector<TaskId> tasks;
+  bool matching = false;  // Instead of `tasks`: what all below says.
+  std::string type;       // Empty: all.
+  std::string reason;     // Empty: all.
+  std::vector<TaskState> states;
+  TaskId root;  // Empty: all.
+  absl::Time ended_after = absl::InfinitePast();
+  absl::Time ended_before = absl::InfiniteFuture();
+  size_t limit = 100;
+  std::string page_token;
+  bool dry_run = false;
+
+  bool Matches(const TaskView& dead) const;
+};
+
+struct RestartPage {
+  struct Restarted {
+    TaskId dead;
+    absl::StatusOr<TaskId> successor;  // Empty in a dry run, unless there is one.
+    bool created = false;              // Now.
+  };
+  std::vector<Restarted> tasks;
+  std::string next;  // Empty on the last page.
 };
 
 struct ExecutorCommand {
@@ -170,6 +202,8 @@ class Partition final : public platform::PartitionMachine {
   void GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners, bool explain,
                 Done<std::vector<absl::StatusOr<TaskView>>> done);
   void ListTasks(ListCommand command, Done<TaskPage> done);
+  // One result per task, or per match. What was restarted before has the same successor again.
+  void RestartTasks(RestartCommand command, Done<RestartPage> done);
   void ListExecutors(std::string name_space, Done<std::vector<SessionView>> done);
 
   // ---- Operators ----
@@ -266,8 +300,16 @@ class Partition final : public platform::PartitionMachine {
   static void LookInRow(std::span<const TaskView> row, std::span<const TaskId> tasks,
                         std::span<const std::string> owners, std::vector<size_t>& wanted,
                         Views& views);
+  void AddSuccessor(absl::StatusOr<TaskView>& view) const;
   absl::StatusOr<Row> ReadRow(RecordKind kind, uint64_t number);
   absl::StatusOr<TaskPage> ApplyList(const ListCommand& command);
+  // May use up `room` bytes of specs, and more with the last.
+  RestartPage::Restarted ApplyRestart(const TaskView& task, bool dry_run, size_t& room,
+                                      platform::Transaction& transaction);
+  absl::StatusOr<TaskId> RestartDead(const TaskView& dead, bool dry_run, size_t& room,
+                                     platform::Transaction& transaction);
+  absl::StatusOr<RestartPage> RestartMatching(const RestartCommand& command,
+                                              platform::Transaction& transaction);
 
   // Effects.
   void WriteRecords(platform::WriteBatch& batch);

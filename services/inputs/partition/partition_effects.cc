@@ -110,6 +110,7 @@ void Partition::WriteRecords(platform::WriteBatch& batch) {
   WriteChanges(RecordKind::kObject, effects_.routes, batch);
   WriteChanges(RecordKind::kAdmission, effects_.limits, batch);
   WriteChanges(RecordKind::kAdmission, effects_.pauses, batch);
+  WriteChanges(RecordKind::kRestart, effects_.restarts, batch);
   WriteChanges(RecordKind::kHighWater, effects_.high_water, batch);
   WriteChanges(RecordKind::kHistory, effects_.history, batch);
   WriteChanges(RecordKind::kDead, effects_.dead, batch);

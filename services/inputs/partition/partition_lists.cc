@@ -66,15 +66,6 @@ absl::StatusOr<Cursor> ParseCursor(std::string_view token) {
                "page_token: did not come from an earlier page");
 }
 
-// The newest row that is not above `row`; nullptr when there is none.
-const History::Row* RowAtOrBelow(const History& history, uint64_t row) {
-  const auto& rows = history.rows();
-  const auto above = std::upper_bound(
-      rows.begin(), rows.end(), row,
-      [](uint64_t number, const History::Row& candidate) { return number < candidate.number; });
-  return above == rows.begin() ? nullptr : &*std::prev(above);
-}
-
 uint64_t NewestRow(const History& history) {
   return history.rows().empty() ? 0 : history.rows().back().number;
 }
@@ -125,11 +116,17 @@ Partition::Views Partition::Look(std::span<const TaskId> tasks,
     const auto ended = ReadRow(row.first, row.second);
     if (ended.ok()) {
       LookInRow(**ended, tasks, owners, wanted, views);
+      for (const size_t position : wanted) AddSuccessor(views[position]);
     } else {
       for (const size_t position : wanted) views[position] = ended.status();
     }
   }
   return views;
+}
+
+// Its row does not know it: rows are written once.
+void Partition::AddSuccessor(absl::StatusOr<TaskView>& view) const {
+  if (view.ok()) view->restarted_as = engine_.RestartedAs(view->id.key());
 }
 
 void Partition::LookInRow(std::span<const TaskView> row, std::span<const TaskId> tasks,
@@ -162,8 +159,8 @@ absl::StatusOr<TaskPage> Partition::ApplyList(const ListCommand& command) {
     cursor.dead_row = NewestRow(engine_.dead());
   }
   for (size_t rows = 0, looked_at = 0; rows < kPageRows && looked_at < kPageBudget; ++rows) {
-    const History::Row* history = RowAtOrBelow(engine_.history(), cursor.history_row);
-    const History::Row* dead = RowAtOrBelow(engine_.dead(), cursor.dead_row);
+    const History::Row* history = engine_.history().AtOrBelow(cursor.history_row);
+    const History::Row* dead = engine_.dead().AtOrBelow(cursor.dead_row);
     if (history == nullptr && dead == nullptr) return page;
     const bool from_dead = history == nullptr || (dead != nullptr && dead->ended > history->ended);
     const uint64_t number = from_dead ? dead->number : history->number;
@@ -178,7 +175,9 @@ absl::StatusOr<TaskPage> Partition::ApplyList(const ListCommand& command) {
     cursor.in_dead_row = from_dead;
     for (; cursor.offset < tasks.size(); ++cursor.offset) {
       if (page.tasks.size() >= command.limit) break;
-      if (filter.Matches(tasks[cursor.offset])) page.tasks.push_back(tasks[cursor.offset]);
+      if (!filter.Matches(tasks[cursor.offset])) continue;
+      page.tasks.push_back(tasks[cursor.offset]);
+      page.tasks.back().restarted_as = engine_.RestartedAs(page.tasks.back().id.key());
     }
     if (cursor.offset < tasks.size()) break;
     cursor.offset = 0;

@@ -88,6 +88,9 @@ absl::Status Partition::Recover() {
           engine_.RecoverPause(number, std::get<PauseRecord>(record));
         }
       }));
+  KANTOKU_RETURN_IF_ERROR(RecoverKind(
+      RecordKind::kRestart, DecodeRestart,
+      [&](uint64_t dead, const RestartRecord& record) { engine_.RecoverRestart(dead, record); }));
   return RecoverOutbox();
 }
 

@@ -30,7 +30,16 @@ constexpr uint64_t kFourthFormat = 4;  // What a task has waited for.
 constexpr uint64_t kRouteObject = 1;
 
 // Optional parts of a spec, in ascending order behind all its fields.
-enum class SpecPart : uint64_t { kEnd = 0, kPlacement = 1, kDependencies = 2, kKeys = 3 };
+enum class SpecPart : uint64_t {
+  kEnd = 0,
+  kPlacement = 1,
+  kDependencies = 2,
+  kKeys = 3,
+  kRestartedFrom = 6,
+};
+
+// Optional parts of an ended task, likewise.
+enum class EndedPart : uint64_t { kEnd = 0, kRestartedFrom = 1 };
 
 // Of a dependency, the bit beside what becomes of the task when it fails.
 constexpr uint8_t kArgumentBit = 4;
@@ -204,13 +213,28 @@ std::vector<Dependency> ReadDependencies(ByteReader& reader) {
   return dependencies;
 }
 
-// A part that is not known here, or not in its place, fails.
-void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
+TaskId ReadIdPart(ByteReader& reader) {
+  ByteReader fields(reader.Text());
+  const TaskId id(fields.Id());
+  if (!fields.Complete() || id.empty()) reader.Fail();
+  return id;
+}
+
+// Calls `read(part)` for each. One that is not in its place fails; one that is not known is to
+// fail.
+template <typename Part, typename Read>
+void ReadParts(ByteReader& reader, Read read) {
   uint64_t previous = 0;
   for (uint64_t part = reader.Unsigned(); part != 0 && reader.good(); part = reader.Unsigned()) {
     if (part <= previous) return reader.Fail();
     previous = part;
-    switch (static_cast<SpecPart>(part)) {
+    read(static_cast<Part>(part));
+  }
+}
+
+void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
+  ReadParts<SpecPart>(reader, [&](SpecPart part) {
+    switch (part) {
       case SpecPart::kPlacement:
         spec.placement = ReadPlacement(reader);
         break;
@@ -220,10 +244,36 @@ void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
       case SpecPart::kKeys:
         spec.keys = ReadKeys(reader);
         break;
+      case SpecPart::kRestartedFrom:
+        spec.restarted_from = ReadIdPart(reader);
+        break;
       default:
-        return reader.Fail();
+        reader.Fail();
     }
-  }
+  });
+}
+
+void WriteIdPart(ByteWriter& writer, uint64_t part, const TaskId& id) {
+  if (id.empty()) return;
+  writer.Unsigned(part);
+  writer.Text(id.bytes());
+}
+
+void WriteEndedParts(ByteWriter& writer, const TaskView& task) {
+  WriteIdPart(writer, static_cast<uint64_t>(EndedPart::kRestartedFrom), task.restarted_from);
+  writer.Unsigned(static_cast<uint64_t>(EndedPart::kEnd));
+}
+
+void ReadEndedParts(ByteReader& reader, TaskView& task) {
+  ReadParts<EndedPart>(reader, [&](EndedPart part) {
+    switch (part) {
+      case EndedPart::kRestartedFrom:
+        task.restarted_from = ReadIdPart(reader);
+        break;
+      default:
+        reader.Fail();
+    }
+  });
 }
 
 // Those of fields that are not there are 0; those of fields that are not known here must be.
@@ -330,6 +380,7 @@ SpecPlaces EncodeSpecBody(std::string_view name_space, std::string_view owner, c
     writer.Unsigned(static_cast<uint64_t>(SpecPart::kKeys));
     writer.Text(EncodeKeys(*spec.keys));
   }
+  WriteIdPart(writer, static_cast<uint64_t>(SpecPart::kRestartedFrom), spec.restarted_from);
   writer.Unsigned(static_cast<uint64_t>(SpecPart::kEnd));
   return places;
 }
@@ -590,6 +641,14 @@ absl::StatusOr<std::variant<LimitRecord, PauseRecord>> DecodeAdmission(std::stri
   return Decode<Either>("admission", bytes, ReadAdmission);
 }
 
+void Encode(const RestartRecord& record, std::string& bytes) { Begin(bytes).Id(record.successor); }
+
+absl::StatusOr<RestartRecord> DecodeRestart(std::string_view bytes) {
+  return Decode<RestartRecord>("restart", bytes, [](ByteReader& reader, RestartRecord& record) {
+    record.successor = TaskId(reader.Id());
+  });
+}
+
 void Encode(uint64_t number, std::string& bytes) { Begin(bytes).Fixed64(number); }
 
 absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes) {
@@ -598,7 +657,7 @@ absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes) {
 }
 
 void Encode(const std::vector<TaskView>& ended, std::string& bytes) {
-  ByteWriter writer = Begin(bytes, kSecondFormat);
+  ByteWriter writer = Begin(bytes, kThirdFormat);
   NameWriter names(writer);
   writer.Unsigned(ended.size());
   for (const TaskView& task : ended) {
@@ -614,12 +673,13 @@ void Encode(const std::vector<TaskView>& ended, std::string& bytes) {
     WriteTime(writer, task.ended_at);
     WriteFailure(writer, task.last_failure);
     WriteKin(writer, task.parent, task.root);
+    WriteEndedParts(writer, task);
   }
 }
 
 absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes) {
   return DecodeUpTo<std::vector<TaskView>>(
-      kSecondFormat, "ended", bytes,
+      kThirdFormat, "ended", bytes,
       [](ByteReader& reader, std::vector<TaskView>& ended, uint64_t format) {
         NameReader names(reader);
         for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
@@ -638,6 +698,7 @@ absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes) {
           task.ended_at = ReadTime(reader);
           task.last_failure = ReadFailure(reader);
           if (format >= kSecondFormat) ReadKin(reader, task.parent, task.root);
+          if (format >= kThirdFormat) ReadEndedParts(reader, task);
           ended.push_back(std::move(task));
         }
       });

@@ -26,7 +26,9 @@ struct StoredSpec {
 };
 
 // Everything behind the header, which is format, id and kin: it can be made before they are known.
-inline uint32_t SpecHeaderBytes(const TaskSpec& spec) { return spec.parent.empty() ? 18 : 50; }
+inline uint32_t SpecHeaderBytes(const TaskSpec& spec) {
+  return spec.parent.empty() && spec.root.empty() ? 18 : 50;
+}
 // Where in the bytes a body has what.
 struct SpecPlaces {
   size_t payload_end = 0;   // Before it stand the payload, its size and the content type.
@@ -40,7 +42,7 @@ SpecPlaces EncodeSpecBody(std::string_view name_space, std::string_view owner, c
 inline constexpr size_t kDependencyBytes = TaskId::kSize + 1;
 // Equal bytes for equal placements.
 std::string EncodePlacement(const Placement& placement);
-// `parent` and `root` are both empty or none is.
+// In a tree `root` is not empty; `parent` may be, of the root's own successor.
 void EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root, std::string_view body,
                 std::string& bytes);
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes);
@@ -64,6 +66,7 @@ void Encode(const EndedDependencyRecord& record, std::string& bytes);
 void Encode(const RouteRecord& record, std::string& bytes);
 void Encode(const LimitRecord& record, std::string& bytes);
 void Encode(const PauseRecord& record, std::string& bytes);
+void Encode(const RestartRecord& record, std::string& bytes);
 void Encode(uint64_t number, std::string& bytes);
 // Names that several tasks share are written once.
 void Encode(const std::vector<TaskView>& ended, std::string& bytes);
@@ -77,6 +80,7 @@ absl::StatusOr<TreeRecord> DecodeTree(std::string_view bytes);
 absl::StatusOr<EndedDependencyRecord> DecodeEndedDependency(std::string_view bytes);
 absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes);
 absl::StatusOr<std::variant<LimitRecord, PauseRecord>> DecodeAdmission(std::string_view bytes);
+absl::StatusOr<RestartRecord> DecodeRestart(std::string_view bytes);
 absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes);
 absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes);
 

@@ -43,6 +43,9 @@ class User {
   absl::StatusOr<v1::ListTasksResponse> List(const v1::ListTasksRequest& request = {}) {
     return Call<v1::ListTasksResponse>(&v1::InputsService::Stub::ListTasks, request);
   }
+  absl::StatusOr<v1::RestartTasksResponse> Restart(const v1::RestartTasksRequest& request) {
+    return Call<v1::RestartTasksResponse>(&v1::InputsService::Stub::RestartTasks, request);
+  }
   absl::StatusOr<v1::ControlResponse> Control(const v1::ControlRequest& request) {
     return Call<v1::ControlResponse>(&v1::InputsService::Stub::Control, request);
   }

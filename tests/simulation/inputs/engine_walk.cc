@@ -119,8 +119,9 @@ void EngineWalk::Step() {
   if (kind < 724) return Crash();
   if (kind < 730) return ChangeRoute();
   if (kind < 734) return AskToLeave(executor);
-  if (kind < 744) return ChangeLimit();
-  if (kind < 750) return ChangePause();
+  if (kind < 738) return ChangeLimit();
+  if (kind < 744) return ChangePause();
+  if (kind < 750) return Restart();
   Work(executor);
 }
 
@@ -478,6 +479,14 @@ void EngineWalk::Crash() {
   asked_.clear();
   answers_.clear();
   marks_ = marks_for_good_;
+  for (auto& [id, task] : tasks_) task.restarted_as = TaskId();
+  for (const auto& [dead, record] : records_.restarts) {
+    for (const auto& [row, views] : records_.dead) {
+      for (const TaskView& view : views) {
+        if (view.id.key() == dead) tasks_[view.id].restarted_as = record.successor;
+      }
+    }
+  }
   for (Executor& executor : executors_) executor.connection = 0;
   now_.steady = Seconds(Pick(1'000));
   now_.wall += Seconds(Pick(60));
@@ -680,6 +689,7 @@ void EngineWalk::CheckEmpty() {
   Expect(records_.references.empty(), "no reference stays");
   Expect(records_.trees.empty(), "no tree stays");
   Expect(records_.requests.empty(), "no request stays");
+  Expect(records_.restarts.empty(), "no restart stays");
   Expect(records_.routes.size() == routes_.size(), "routes stay until they are removed");
   CheckNothingLeaks();
   Expect(records_.history.empty() && records_.dead.empty(), "no history stays");

@@ -94,6 +94,7 @@ class EngineWalk {
     std::string owner;
     uint32_t dispatch = 0;
     int ends = 0;
+    TaskId restarted_as;  // Empty: it was not, as far as the engine that lives knows.
   };
   // A task that names keys, as it was spawned.
   struct Keyed {
@@ -118,6 +119,8 @@ class EngineWalk {
   // One step each.
   void Spawn();
   void RepeatSpawn();
+  void Restart();
+  void RestartDead(const TaskView& dead);
   void Control();
   void ControlTree(const ControlCommand& command);
   void Connect(Executor& executor);
@@ -151,6 +154,7 @@ class EngineWalk {
                   const std::vector<HeldVerdict>& verdicts);
   void CheckLiving();
   void CheckEmpty();
+  void CheckRestarted(const TaskView& dead, const TaskId& id, const TaskSpec& spec);
 
   // Waiting.
   void Pass(absl::Duration time);

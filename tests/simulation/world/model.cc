@@ -159,11 +159,13 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
       return put ? LineWritten(key, bytes) : LinesTrimmed(operation.last);
     case RecordKind::kHighWater:
     case RecordKind::kMeta:
-    case RecordKind::kCheckpoint:  // Nobody leaves any, or asks for trees, routes or limits here.
+    case RecordKind::kCheckpoint:  // Nobody leaves any, or asks for trees, routes, limits or
+                                   // restarts here.
     case RecordKind::kObject:
     case RecordKind::kTree:
     case RecordKind::kEndedDependency:
     case RecordKind::kAdmission:
+    case RecordKind::kRestart:
       return;
   }
 }

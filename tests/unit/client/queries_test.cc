@@ -363,5 +363,68 @@ TEST_CASE("ReadEvents brings a page of events") {
   CHECK_FALSE(page->gap);
 }
 
+TEST_CASE("Restarts tell each task's successor, and ask again for those that had no room") {
+  ScriptedServer server;
+  int calls = 0;
+  server.on_restart_tasks = [&](const inputs::v1::RestartTasksRequest& request,
+                                inputs::v1::RestartTasksResponse& response) {
+    ++calls;
+    for (int i = 0; i < request.task_ids_size(); ++i) {
+      auto& result = *response.add_results();
+      result.set_task_id(request.task_ids(i));
+      if (i > 0) {  // Only the first one has room.
+        result.mutable_status()->set_code(8);
+        result.mutable_status()->set_reason("ANSWER_TOO_LARGE");
+        continue;
+      }
+      result.set_new_task_id(std::string(MakeTaskId(10).bytes()));
+      result.set_created(true);
+    }
+    return grpc::Status::OK;
+  };
+  Client kan = server.Connect();
+  const auto page = kan.RestartAll({MakeTaskId(1), MakeTaskId(2), MakeTaskId(3)});
+  REQUIRE(page.ok());
+  CHECK(calls == 3);
+  REQUIRE(page->tasks.size() == 3);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(page->tasks[i].status.ok());
+    CHECK(page->tasks[i].dead == MakeTaskId(i + 1));
+    CHECK(page->tasks[i].id == MakeTaskId(10));
+    CHECK(page->tasks[i].created);
+  }
+}
+
+TEST_CASE("A restart by filter sends all that narrows it") {
+  ScriptedServer server;
+  server.on_restart_tasks = [](const inputs::v1::RestartTasksRequest& request,
+                               inputs::v1::RestartTasksResponse& response) {
+    CHECK(request.namespace_() == "default");
+    CHECK(request.dry_run());
+    CHECK(request.page_size() == 7);
+    CHECK(request.page_token() == "t");
+    CHECK(request.matching().type() == "resize");
+    CHECK(request.matching().reason() == "TIMEOUT");
+    REQUIRE(request.matching().states_size() == 1);
+    CHECK(request.matching().states(0) == task::v1::TASK_STATE_FAILED);
+    CHECK(request.matching().root_id() == std::string(MakeTaskId(3).bytes()));
+    CHECK(request.matching().ended_after().seconds() == 5);
+    CHECK(request.matching().ended_before().seconds() == 6);
+    response.set_next_page_token("u");
+    return grpc::Status::OK;
+  };
+  const auto page = server.Connect().RestartMatching({.type = "resize",
+                                                      .reason = "TIMEOUT",
+                                                      .states = {TaskState::kFailed},
+                                                      .root = MakeTaskId(3),
+                                                      .ended_after = absl::FromUnixSeconds(5),
+                                                      .ended_before = absl::FromUnixSeconds(6),
+                                                      .page_size = 7,
+                                                      .page_token = "t"},
+                                                     {.dry_run = true});
+  REQUIRE(page.ok());
+  CHECK(page->next_page_token == "u");
+}
+
 }  // namespace
 }  // namespace kantoku

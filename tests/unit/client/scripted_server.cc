@@ -39,6 +39,10 @@ class ScriptedServer::Inputs final : public inputs::v1::InputsService::Service {
                          inputs::v1::ListTasksResponse* response) override {
     return Run(server_.on_list_tasks, *request, *response);
   }
+  grpc::Status RestartTasks(grpc::ServerContext*, const inputs::v1::RestartTasksRequest* request,
+                            inputs::v1::RestartTasksResponse* response) override {
+    return Run(server_.on_restart_tasks, *request, *response);
+  }
   grpc::Status ListExecutors(grpc::ServerContext*, const inputs::v1::ListExecutorsRequest* request,
                              inputs::v1::ListExecutorsResponse* response) override {
     return Run(server_.on_list_executors, *request, *response);

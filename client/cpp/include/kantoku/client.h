@@ -122,6 +122,17 @@ class Client {
 
   // A page of the tasks of the namespace.
   absl::StatusOr<TaskPage> List(TaskQuery query = {}, CallOptions options = {});
+  // Spawns a failed or cancelled task anew, as long as the server keeps it (7 days by default): the
+  // same spec, parent and root under a new id, which has the reference from now on. One that was
+  // restarted before answers with the same new task. NOT_FOUND; FAILED_PRECONDITION: it lives
+  // (TASK_LIVES), has succeeded (TASK_SUCCEEDED), or its tree is being stopped (TREE_STOPPING).
+  absl::StatusOr<RestartedTask> Restart(TaskId id, CallOptions options = {});
+  // One answer for each; in each its own status.
+  absl::StatusOr<RestartPage> RestartAll(const std::vector<TaskId>& ids, RestartOptions what = {},
+                                         CallOptions options = {});
+  // A page of those that the query describes.
+  absl::StatusOr<RestartPage> RestartMatching(DeadTaskQuery query, RestartOptions what = {},
+                                              CallOptions options = {});
   // The executors of the namespace.
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(CallOptions options = {});
 

@@ -69,6 +69,16 @@ class Connection {
   };
   virtual absl::StatusOr<TaskPage> List(ListRequest request) = 0;
 
+  // Of `ids`, one answer each; without ids a page of what `query` describes.
+  struct RestartRequest {
+    std::string namespace_name;
+    std::vector<TaskId> ids;
+    DeadTaskQuery query;
+    RestartOptions options;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  virtual absl::StatusOr<RestartPage> Restart(RestartRequest request) = 0;
+
   struct ListExecutorsRequest {
     std::string namespace_name;
     absl::Duration timeout = absl::InfiniteDuration();

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "kantoku/output.h"
 #include "kantoku/task.h"
@@ -104,9 +105,11 @@ struct TaskInfo {
   std::optional<double> progress;  // From 0 to 1.
   // The selector in its canonical form; absent when there is none, and once the task has ended.
   std::optional<PlacementPolicy> placement;
-  TaskKeys keys;  // With the limits as they are now; empty once the task has ended.
-  TaskId parent;                   // Whose handler spawned it; empty when none did.
-  TaskId root;                     // Of its tree, perhaps itself; empty when it is in none.
+  TaskKeys keys;          // With the limits as they are now; empty once the task has ended.
+  TaskId parent;          // Whose handler spawned it; empty when none did.
+  TaskId root;            // Of its tree, perhaps itself; empty when it is in none.
+  TaskId restarted_from;  // The dead task that it repeats; empty when it is no restart.
+  TaskId restarted_as;    // The task that repeats it; empty when it was not restarted.
   uint32_t open_dependencies = 0;  // How many tasks it still waits for.
   // What it has waited for so far, each cause once: together the time since its spawn, less that of
   // its handlers. Of single tasks, not in lists; none once it has ended.
@@ -125,6 +128,35 @@ struct TaskQuery {
 struct TaskPage {
   std::vector<TaskInfo> tasks;  // Living ones in the order of their spawn, then ended ones.
   std::string next_page_token;  // Empty on the last page.
+};
+
+// Which dead tasks are to be restarted. All that is set must hold.
+struct DeadTaskQuery {
+  std::string type;                        // Empty means all.
+  std::string reason;                      // Of the last failure, such as TIMEOUT; empty means all.
+  std::vector<TaskState> states;           // Of kFailed and kCancelled; none means both.
+  TaskId root;                             // Only tasks of this tree; empty means all.
+  std::optional<absl::Time> ended_after;   // At this time or later.
+  std::optional<absl::Time> ended_before;  // Before this time.
+  uint32_t page_size = 0;                  // 0 means the server's default, 100; at most 1,000.
+  std::string page_token;                  // From the page before; empty means the first page.
+};
+
+struct RestartOptions {
+  bool dry_run = false;  // Nothing is restarted: the answer says what would be.
+};
+
+// A dead task and what became of its restart.
+struct RestartedTask {
+  TaskId dead;
+  absl::Status status;   // OK; else why it was not restarted, and nothing below counts.
+  TaskId id;             // The new task; empty in a dry run, unless there is one.
+  bool created = false;  // False when it had been restarted before, and in a dry run.
+};
+
+struct RestartPage {
+  std::vector<RestartedTask> tasks;  // Newest end first.
+  std::string next_page_token;       // Empty on the last page.
 };
 
 // An executor's session.

@@ -109,6 +109,11 @@ absl::StatusOr<TaskPage> RefusingConnection::List(ListRequest request) {
   return status_;
 }
 
+absl::StatusOr<RestartPage> RefusingConnection::Restart(RestartRequest request) {
+  timeout = request.timeout;
+  return status_;
+}
+
 absl::StatusOr<std::vector<ExecutorInfo>> RefusingConnection::ListExecutors(
     ListExecutorsRequest request) {
   timeout = request.timeout;

@@ -260,6 +260,11 @@ absl::StatusOr<TaskPage> PartitionFixture::List(ListCommand command) {
       [&](auto done) { partition_->ListTasks(std::move(command), std::move(done)); });
 }
 
+absl::StatusOr<RestartPage> PartitionFixture::Restart(RestartCommand command) {
+  return Sync<RestartPage>(
+      [&](auto done) { partition_->RestartTasks(std::move(command), std::move(done)); });
+}
+
 std::vector<SessionView> PartitionFixture::Executors() {
   auto sessions = Sync<std::vector<SessionView>>(
       [&](auto done) { partition_->ListExecutors("default", std::move(done)); });

@@ -47,6 +47,7 @@ TaskSpec FullSpec() {
   spec.effect = Effect::kOnce;
   spec.parent = Id(3);
   spec.root = Id(2);
+  spec.restarted_from = Id(4);
   spec.placement = std::make_shared<const Placement>(
       Placement{.selector = *Selector::Parse("mem_gib >= 16 && gpu == 'ü'"),
                 .pins = {.executor = "lab 3", .app = "bench", .owner = "anna"}});
@@ -88,6 +89,7 @@ std::vector<TaskView> EndedTasks() {
     if (i > 0) task.last_failure = {"HANDLER_FAILED", "no such file"};
     if (i > 1) task.parent = Id(3);
     if (i > 0) task.root = Id(2);
+    if (i > 1) task.restarted_from = Id(4);
     tasks.push_back(task);
   }
   return tasks;
@@ -171,6 +173,7 @@ std::vector<Kind> EveryKind() {
           {"limit", Bytes(kLimit), status(DecodeAdmission)},
           {"rate", Bytes(kRateLimit), status(DecodeAdmission)},
           {"pause", Bytes(kPause), status(DecodeAdmission)},
+          {"restart", Bytes(RestartRecord{Id(6)}), status(DecodeRestart)},
           {"number", Bytes(uint64_t{0x0123456789ABCDEF}), status(DecodeNumber)},
           {"ended", Bytes(EndedTasks()), status(DecodeEnded)}};
 }
@@ -199,6 +202,7 @@ TEST_CASE("A spec record gives back what was asked for") {
   CHECK(record->spec.effect == spec.effect);
   CHECK(record->spec.parent == spec.parent);
   CHECK(record->spec.root == spec.root);
+  CHECK(record->spec.restarted_from == spec.restarted_from);
   REQUIRE(record->spec.placement != nullptr);
   CHECK(*record->spec.placement == *spec.placement);
   CHECK(record->spec.dependencies == spec.dependencies);
@@ -230,6 +234,7 @@ TEST_CASE("Records of every kind give back what was written") {
   CHECK(std::get<LimitRecord>(*DecodeAdmission(Bytes(kLimit))) == kLimit);
   CHECK(std::get<LimitRecord>(*DecodeAdmission(Bytes(kRateLimit))) == kRateLimit);
   CHECK(std::get<PauseRecord>(*DecodeAdmission(Bytes(kPause))) == kPause);
+  CHECK(*DecodeRestart(Bytes(RestartRecord{Id(6)})) == RestartRecord{Id(6)});
   CHECK(*DecodeNumber(Bytes(uint64_t{1} << 63)) == uint64_t{1} << 63);
 
   const auto ended = DecodeEnded(Bytes(EndedTasks()));
@@ -251,6 +256,7 @@ TEST_CASE("Records of every kind give back what was written") {
     CHECK(task.last_failure == expected.last_failure);
     CHECK(task.parent == expected.parent);
     CHECK(task.root == expected.root);
+    CHECK(task.restarted_from == expected.restarted_from);
   }
 }
 
@@ -326,7 +332,7 @@ TEST_CASE("Records from before there were effects are read") {
 TEST_CASE("Records from before there were placements, trees and pauses are read") {
   SECTION("a spec") {
     TaskSpec spec = FullSpec();
-    spec.parent = spec.root = TaskId();
+    spec.parent = spec.root = spec.restarted_from = TaskId();
     spec.placement = nullptr;
     spec.dependencies = {};
     std::string bytes = SpecBytes(spec, "payload");
@@ -360,8 +366,11 @@ TEST_CASE("Records from before there were placements, trees and pauses are read"
     std::vector<TaskView> tasks = EndedTasks();
     tasks.resize(1);
     std::string bytes = Bytes(tasks);
-    bytes[0] = 1;
+    bytes.pop_back();  // The end of the optional parts.
+    bytes[0] = 2;
+    CHECK(DecodeEnded(bytes).value()[0].last_failure == tasks[0].last_failure);
     bytes.pop_back();
+    bytes[0] = 1;
     CHECK(DecodeEnded(bytes).value()[0].last_failure == tasks[0].last_failure);
   }
 }
@@ -404,6 +413,7 @@ TEST_CASE("A reference may have hashes of fewer fields, or of others that are no
 
 TEST_CASE("A spec with a part that is not known, out of order or twice is damage") {
   TaskSpec spec = FullSpec();
+  spec.restarted_from = TaskId();
   const std::string whole = SpecBytes(spec, "payload");
   spec.placement = nullptr;
   spec.dependencies = {};

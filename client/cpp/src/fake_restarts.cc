@@ -1,0 +1,89 @@
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/cpp/src/fake_server.h"
+#include "services/platform/status.h"
+
+// Restarts of dead tasks, as far as a fake has them.
+namespace kantoku {
+namespace {
+
+constexpr size_t kDefaultPageSize = 100;
+
+bool Matches(const DeadTaskQuery& query, const std::string& namespace_name, const TaskInfo& info) {
+  const bool dead = info.state == TaskState::kFailed || info.state == TaskState::kCancelled;
+  const auto& states = query.states;
+  const std::string reason = info.last_error.has_value() ? info.last_error->reason : "";
+  return dead && info.namespace_name == namespace_name &&
+         (query.type.empty() || info.type == query.type) &&
+         (query.reason.empty() || reason == query.reason) &&
+         (states.empty() || std::find(states.begin(), states.end(), info.state) != states.end()) &&
+         (query.root.empty() || info.root == query.root) &&
+         info.ended_at >= query.ended_after.value_or(absl::InfinitePast()) &&
+         info.ended_at < query.ended_before.value_or(absl::InfiniteFuture());
+}
+
+}  // namespace
+
+absl::StatusOr<RestartPage> FakeKantoku::Server::Restart(RestartRequest request) {
+  RestartPage page;
+  {
+    platform::MutexLock lock(mutex_);
+    std::vector<TaskId> ids = std::move(request.ids);
+    if (ids.empty()) {
+      for (auto record = records_.rbegin(); record != records_.rend(); ++record) {
+        if (!Matches(request.query, request.namespace_name, (*record)->info)) continue;
+        ids.push_back((*record)->info.id);
+      }
+      // A page begins behind the task that the one before ended with.
+      const auto last = TaskId::Parse(request.query.page_token);
+      if (last.ok()) ids.erase(ids.begin(), std::find(ids.begin(), ids.end(), *last) + 1);
+      const size_t most = request.query.page_size == 0 ? kDefaultPageSize : request.query.page_size;
+      if (ids.size() > most) {
+        ids.resize(most);
+        page.next_page_token = ids.back().ToString();
+      }
+    }
+    for (const TaskId& id : ids) page.tasks.push_back(RestartOne(id, request.options.dry_run));
+  }
+  RunDue();
+  return page;
+}
+
+RestartedTask FakeKantoku::Server::RestartOne(const TaskId& id, bool dry_run) {
+  Record* const dead = Find(id);
+  const auto refuse = [&](absl::StatusCode code, std::string_view reason) {
+    return RestartedTask{
+        .dead = id,
+        .status = platform::Error(code, reason, absl::StrCat("task ", id.ToString())),
+        .id = {}};
+  };
+  if (dead == nullptr) return refuse(absl::StatusCode::kNotFound, "NO_SUCH_TASK");
+  if (!dead->output.has_value()) {
+    return refuse(absl::StatusCode::kFailedPrecondition, "TASK_LIVES");
+  }
+  if (dead->output->succeeded()) {
+    return refuse(absl::StatusCode::kFailedPrecondition, "TASK_SUCCEEDED");
+  }
+  RestartedTask restarted{.dead = id, .status = {}, .id = dead->info.restarted_as};
+  if (dry_run || !restarted.id.empty()) return restarted;
+  const TaskInfo info = dead->info;
+  TaskSpec spec = dead->spec;
+  by_reference_.erase({info.namespace_name, spec.reference});
+  spec.parent = TaskId();  // It may have ended, and its tree too: both are kept.
+  spec.root = TaskId();
+  const auto spawned = Accept(info.namespace_name, std::move(spec));
+  if (!spawned.ok()) return {.dead = id, .status = spawned.status(), .id = {}};
+  Record& record = *Find(spawned->id);
+  record.info.parent = info.parent;
+  record.info.root = info.root;
+  record.info.restarted_from = id;
+  dead->info.restarted_as = spawned->id;
+  restarted.id = spawned->id;
+  restarted.created = true;
+  return restarted;
+}
+
+}  // namespace kantoku

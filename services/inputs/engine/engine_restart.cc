@@ -1,0 +1,108 @@
+#include <optional>
+#include <span>
+
+#include "absl/strings/str_cat.h"
+#include "services/inputs/engine/engine.h"
+#include "services/inputs/engine/splitmix.h"
+#include "services/platform/status.h"
+
+// Dead tasks that are run anew: each has one successor at most, which is told for as long as the
+// dead one is known. So a restart may be asked for again, and a chain never branches.
+namespace kantoku::inputs {
+
+using platform::Error;
+using platform::Now;
+
+TaskSpec Engine::SpecOfRestart(const TaskView& dead, TaskSpec spec) const {
+  spec.parent = dead.parent;
+  spec.root = dead.root;
+  spec.restarted_from = dead.id;
+  for (Dependency& dependency : spec.dependencies) {
+    if (tasks_.Find(dependency.task) == kNoTask) dependency.on_failure = OnFailure::kRun;
+  }
+  return spec;
+}
+
+namespace {
+
+SpawnCommand CommandOf(const TaskView& dead, const TaskSpec& spec) {
+  return {.name_space = dead.name_space, .owner = dead.owner, .specs = std::span(&spec, 1)};
+}
+
+}  // namespace
+
+absl::Status Engine::CheckRestart(const TaskView& dead, const TaskSpec& spec) const {
+  const TreeTable::Tree* const tree = dead.root.empty() ? nullptr : trees_.Find(dead.root);
+  const TaskIndex parent = dead.parent.empty() ? kNoTask : tasks_.Find(dead.parent);
+  if ((tree != nullptr && tree->stopping()) ||
+      (parent != kNoTask && tasks_.at(parent).cancel_requested)) {
+    return Error(absl::StatusCode::kFailedPrecondition, SpawnOutcome::kTreeStopping,
+                 absl::StrCat("task ", dead.id.ToString(), ": its tree is being stopped"));
+  }
+  const auto* const holder = FindReference(dead.name_space, dead.owner, dead.reference);
+  if (holder != nullptr && holder->task != dead.id) {
+    return Error(absl::StatusCode::kFailedPrecondition, "REFERENCE_TAKEN",
+                 absl::StrCat("task ", dead.id.ToString(), ": its reference belongs to task ",
+                              holder->task.ToString()));
+  }
+  const SpawnCommand command = CommandOf(dead, spec);
+  KANTOKU_RETURN_IF_ERROR(CheckPending(command.specs.size()));
+  KANTOKU_RETURN_IF_ERROR(CheckLanes(dead.name_space, command.specs));
+  KANTOKU_RETURN_IF_ERROR(CheckSelectors(dead.name_space, command.specs));
+  KANTOKU_RETURN_IF_ERROR(CheckBonds(command.specs));
+  KANTOKU_RETURN_IF_ERROR(CheckKeys(command));
+  const Refusal refusal = CheckLimits(command, spec);
+  if (refusal.word.empty()) return absl::OkStatus();
+  return Error(absl::StatusCode::kFailedPrecondition, refusal.word, refusal.about);
+}
+
+// A tree of which nobody lives any more lives again with it, without what had been asked of it.
+absl::StatusOr<TaskId> Engine::Restart(const TaskView& dead, const TaskSpec& spec, uint64_t random,
+                                       const Now& now, Effects& effects) {
+  Advance(now);
+  KANTOKU_RETURN_IF_ERROR(CheckRestart(dead, spec));
+  const uint32_t slot = SlotOf(dead.name_space);
+  const uint64_t sequence = ReserveSequences(slot, 1, effects);
+  sequences_[slot].first = sequence + 1;
+  const TaskId id = TaskId::Make(now.wall, slot, sequence, SplitMix(random));
+  const TaskIndex index = Admit(id, dead.name_space, names_.Intern(dead.owner), spec);
+  if (spec.keys != nullptr) {
+    MakeLimits(CommandOf(dead, spec), spec, now, effects);
+    JoinKeys(index, dead.name_space, dead.owner, spec);
+  }
+  if (!dead.root.empty()) Join(index, dead.parent, dead.root);
+  Task& task = tasks_.at(index);
+  if (!dead.reference.empty()) MoveReference(dead, id, effects);
+  restarted_as_[dead.id.key()] = id;
+  effects.restarts.push_back({dead.id.key(), RestartRecord{id}});
+  if (task.pause_requested) WriteState(task, std::nullopt, effects);
+  Say(EventType::kTaskCreated, task, effects);
+  if (!spec.dependencies.empty()) Depend(index, spec.dependencies, /*ended=*/nullptr, now, effects);
+  if (task.state != TaskState::kSettling) Enqueue(index, now);
+  return id;
+}
+
+void Engine::MoveReference(const TaskView& dead, const TaskId& successor, Effects& effects) {
+  const auto* const holder = FindReference(dead.name_space, dead.owner, dead.reference);
+  const ReferenceRecord record{successor, dead.name_space, dead.owner, dead.reference,
+                               holder == nullptr ? SpecHashes{} : holder->hashes};
+  reference_keys_.erase(dead.id.key());
+  RecoverReference(record);
+  effects.references.push_back({dead.id.key(), std::nullopt});
+  effects.references.push_back({successor.key(), record});
+}
+
+TaskId Engine::RestartedAs(TaskKey dead) const {
+  const auto found = restarted_as_.find(dead);
+  return found == restarted_as_.end() ? TaskId() : found->second;
+}
+
+void Engine::ForgetRestart(TaskKey dead, Effects& effects) {
+  if (restarted_as_.erase(dead) > 0) effects.restarts.push_back({dead, std::nullopt});
+}
+
+void Engine::RecoverRestart(TaskKey dead, const RestartRecord& record) {
+  restarted_as_[dead] = record.successor;
+}
+
+}  // namespace kantoku::inputs

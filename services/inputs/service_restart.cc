@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/inputs/service.h"
+#include "services/inputs/wire.h"
+#include "services/platform/proto_time.h"
+#include "services/platform/rpc/unary.h"
+#include "services/platform/status.h"
+
+// The call that runs dead tasks anew.
+namespace kantoku::inputs {
+
+using platform::Caller;
+using platform::Error;
+using platform::HandleUnary;
+using platform::Reply;
+
+namespace {
+
+constexpr int kMaxRestarts = 1'000;
+constexpr uint32_t kDefaultPage = 100;
+
+absl::Status Bad(std::string_view reason, std::string_view message) {
+  return Error(absl::StatusCode::kInvalidArgument, reason, message);
+}
+
+// Ids by position; malformed ones have a status instead.
+struct Wanted {
+  RestartCommand command;
+  std::vector<absl::Status> statuses;  // One per id.
+};
+
+absl::Status ReadIds(const v1::RestartTasksRequest& request, Wanted& wanted) {
+  if (request.task_ids_size() < 1 || request.task_ids_size() > kMaxRestarts) {
+    return Bad("BAD_BATCH_SIZE",
+               absl::StrCat("task_ids: ", request.task_ids_size(), " are not 1 to ", kMaxRestarts));
+  }
+  if (request.page_size() != 0 || !request.page_token().empty()) {
+    return Bad("CONTRADICTION", "page_size, page_token: go with matching");
+  }
+  for (const std::string& bytes : request.task_ids()) {
+    const auto id = TaskId::FromBytes(bytes);
+    if (id.ok()) wanted.command.tasks.push_back(*id);
+    wanted.statuses.push_back(id.ok() ? absl::OkStatus()
+                                      : platform::Annotate(id.status(), "task_ids"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadTime(std::string_view field, const google::protobuf::Timestamp& proto,
+                      absl::Time& time) {
+  if (proto.nanos() < 0 || proto.nanos() >= 1'000'000'000) {
+    return Bad("OUT_OF_RANGE", absl::StrCat(platform::ToAbsl(field), ": is malformed"));
+  }
+  time = platform::FromProto(proto);
+  return absl::OkStatus();
+}
+
+absl::Status ReadMatching(const v1::RestartTasksRequest& request, RestartCommand& command) {
+  const v1::DeadTaskFilter& filter = request.matching();
+  if (request.task_ids_size() > 0) return Bad("CONTRADICTION", "matching: stands beside task_ids");
+  if (request.page_size() > kMaxRestarts) {
+    return Bad("OUT_OF_RANGE", absl::StrCat("page_size: ", request.page_size(),
+                                            " is not from 1 to ", kMaxRestarts));
+  }
+  command.matching = true;
+  command.limit = request.page_size() == 0 ? kDefaultPage : request.page_size();
+  command.page_token = request.page_token();
+  command.type = filter.type();
+  command.reason = filter.reason();
+  command.states = ReadStates(filter.states());
+  for (const TaskState state : command.states) {
+    if (state == TaskState::kFailed || state == TaskState::kCancelled) continue;
+    return Bad("BAD_STATE", "matching.states: dead tasks are FAILED or CANCELLED");
+  }
+  if (!filter.root_id().empty()) {
+    const auto root = TaskId::FromBytes(filter.root_id());
+    if (!root.ok()) return platform::Annotate(root.status(), "matching.root_id");
+    command.root = *root;
+  }
+  if (filter.has_ended_after()) {
+    KANTOKU_RETURN_IF_ERROR(
+        ReadTime("matching.ended_after", filter.ended_after(), command.ended_after));
+  }
+  if (filter.has_ended_before()) {
+    KANTOKU_RETURN_IF_ERROR(
+        ReadTime("matching.ended_before", filter.ended_before(), command.ended_before));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Wanted> ReadRestart(const v1::RestartTasksRequest& request, const Caller& caller) {
+  Wanted wanted;
+  wanted.command.name_space = NamespaceOf(request);
+  wanted.command.owner = caller.subject;
+  wanted.command.dry_run = request.dry_run();
+  const absl::Status sound =
+      request.has_matching() ? ReadMatching(request, wanted.command) : ReadIds(request, wanted);
+  if (!sound.ok()) return sound;
+  return wanted;
+}
+
+}  // namespace
+
+void InputsServiceImpl::RestartTasks(platform::UnaryCall* call,
+                                     const v1::RestartTasksRequest* request,
+                                     v1::RestartTasksResponse* response) {
+  HandleUnary(call, restart_tasks_, [&](const Caller& caller, Reply reply) {
+    auto wanted = ReadRestart(*request, caller);
+    absl::Status sound = wanted.status();
+    if (sound.ok()) sound = CheckNamespace(wanted->command.name_space);
+    if (!sound.ok()) return reply(sound);
+    partition_.RestartTasks(std::move(wanted->command),
+                            [request, response, statuses = std::move(wanted->statuses),
+                             reply = std::move(reply)](absl::StatusOr<RestartPage> page) mutable {
+                              if (!page.ok()) return reply(page.status());
+                              response->set_next_page_token(page->next);
+                              auto next = page->tasks.begin();
+                              for (size_t i = 0; i < statuses.size(); ++i) {
+                                if (statuses[i].ok()) {
+                                  SetRestartResult(*next++, *response->add_results());
+                                  continue;
+                                }
+                                v1::RestartResult& refused = *response->add_results();
+                                refused.set_task_id(request->task_ids(static_cast<int>(i)));
+                                SetStatus(statuses[i], *refused.mutable_status());
+                              }
+                              for (; next != page->tasks.end(); ++next) {
+                                SetRestartResult(*next, *response->add_results());
+                              }
+                              reply(absl::OkStatus());
+                            });
+  });
+}
+
+}  // namespace kantoku::inputs

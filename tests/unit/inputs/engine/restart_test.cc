@@ -1,0 +1,133 @@
+// Dead tasks that are run anew.
+#include <algorithm>
+
+#include "tests/unit/inputs/engine/engine_world.h"
+
+namespace kantoku::inputs::testing {
+namespace {
+
+using absl::Hours;
+
+// Ends a task that waits.
+TaskView Kill(EngineWorld& world, const TaskId& task) {
+  REQUIRE(world.Cancel(task).ok());
+  world.EndGroup();
+  world.AnswerFence(task, world.View(task).dispatch, TaskState::kCancelled);
+  world.EndGroup();
+  return world.Ended(task).value();
+}
+
+absl::StatusOr<TaskId> Restart(EngineWorld& world, const TaskView& dead) {
+  TaskSpec spec = world.records.specs.at(dead.id.key()).spec;
+  spec.parent = dead.parent;
+  spec.root = dead.root;
+  spec.restarted_from = dead.id;
+  auto id = world.engine->Restart(dead, spec, 77, world.now, world.effects);
+  if (id.ok()) world.records.AddSpec(*id, dead.name_space, dead.owner, spec);
+  return id;
+}
+
+TEST_CASE("A restart is a new task that asks for the same, and both tell of each other") {
+  EngineWorld world;
+  const TaskView dead = Kill(world, world.DoSpawn(Spec("work", 7)));
+  const auto id = Restart(world, dead);
+  REQUIRE(id.ok());
+  CHECK(*id != dead.id);
+  world.EndGroup();
+  if (GENERATE(false, true)) world.Crash();
+  const TaskView view = world.View(*id);
+  CHECK(view.state == TaskState::kReady);
+  CHECK(view.priority == 7);
+  CHECK(view.restarted_from == dead.id);
+  CHECK(world.engine->RestartedAs(dead.id.key()) == *id);
+  // The dead one is still there, and its end is told with the next one's.
+  CHECK(world.engine->FindDead(dead.id.key()).has_value());
+  const TaskView again = Kill(world, *id);
+  CHECK(again.restarted_from == dead.id);
+  CHECK(Restart(world, again).ok());
+}
+
+TEST_CASE("A restart takes the reference along") {
+  EngineWorld world;
+  const TaskView dead = Kill(world, world.DoSpawn(Referenced("mine")));
+  CHECK(world.Spawn({Referenced("mine")})->items[0].id == dead.id);
+  const auto id = Restart(world, dead);
+  REQUIRE(id.ok());
+  world.EndGroup();
+  if (GENERATE(false, true)) world.Crash();
+  CHECK(world.Spawn({Referenced("mine")})->items[0].id == *id);
+  CHECK(world.Spawn({Referenced("mine", 2)})->items[0].conflict == "payload");
+  CHECK(world.View(*id).reference == "mine");
+  REQUIRE(world.records.references.size() == 1);
+  CHECK(world.records.references.begin()->second.task == *id);
+}
+
+TEST_CASE("What is forgotten of a dead task leaves its successor alone") {
+  EngineWorld world;
+  const TaskView dead = Kill(world, world.DoSpawn(Referenced("mine")));
+  const auto id = Restart(world, dead);
+  world.EndGroup();
+  world.Pass(world.options.dead_retention + Hours(1));
+  world.EndGroup();
+  CHECK(!world.engine->FindDead(dead.id.key()).has_value());
+  CHECK(world.engine->RestartedAs(dead.id.key()).empty());
+  CHECK(world.records.restarts.empty());
+  CHECK(!world.records.specs.contains(dead.id.key()));
+  CHECK(world.Spawn({Referenced("mine")})->items[0].id == *id);
+}
+
+TEST_CASE("A tree lives again with a member that is restarted") {
+  EngineWorld world;
+  const TaskId root = world.DoSpawn();
+  TaskSpec spec = Spec();
+  spec.parent = root;
+  const TaskView child = Kill(world, world.DoSpawn(spec));
+  const TaskView dead_root = Kill(world, root);
+  CHECK(dead_root.root == root);
+  const auto id = Restart(world, child);
+  REQUIRE(id.ok());
+  world.EndGroup();
+  if (GENERATE(false, true)) world.Crash();
+  CHECK(world.View(*id).parent == root);
+  CHECK(world.View(*id).root == root);
+  // The root's own successor is of the same tree, though it is not its root any more.
+  const auto new_root = Restart(world, dead_root);
+  REQUIRE(new_root.ok());
+  world.EndGroup();
+  if (GENERATE(false, true)) world.Crash();
+  CHECK(world.View(*new_root).root == root);
+  CHECK(world.View(*new_root).parent.empty());
+  CHECK(world.ControlTree(root, ControlVerb::kPause).ok());
+  world.EndGroup();
+  CHECK(world.StateOf(*id) == TaskState::kPaused);
+  CHECK(world.StateOf(*new_root) == TaskState::kPaused);
+}
+
+TEST_CASE("Nothing is restarted into a tree that is being stopped") {
+  EngineWorld world;
+  const TaskId root = world.DoRun();
+  world.engine->SetCredit(world.connection, 0);
+  TaskSpec spec = Spec();
+  spec.parent = root;
+  const TaskView child = Kill(world, world.DoSpawn(spec));
+  const bool tree = GENERATE(false, true);
+  REQUIRE((tree ? world.ControlTree(root, ControlVerb::kCancel) : world.Cancel(root)).ok());
+  CHECK(Reason(Restart(world, child)) == "TREE_STOPPING");
+  CHECK(world.engine->RestartedAs(child.id.key()).empty());
+  CHECK(world.engine->pending() == 1);
+}
+
+TEST_CASE("A restart needs room like any other task") {
+  EngineOptions options;
+  options.max_pending = 1;
+  EngineWorld world(options);
+  const TaskView dead = Kill(world, world.DoSpawn());
+  const TaskId other = world.DoSpawn();
+  CHECK(Reason(Restart(world, dead)) == "PENDING_LIMIT");
+  CHECK(Reason(world.engine->CheckRestart(dead, Spec())) == "PENDING_LIMIT");
+  Kill(world, other);
+  CHECK(Restart(world, dead).ok());
+}
+
+}  // namespace
+}  // namespace kantoku::inputs::testing
