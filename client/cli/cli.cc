@@ -64,6 +64,7 @@ std::vector<std::unique_ptr<Command>> MakeCommands(const CLI::App& app) {
   commands.push_back(MakeWhyCommand());
   commands.push_back(MakeListCommand());
   for (auto& command : MakeControlCommands()) commands.push_back(std::move(command));
+  commands.push_back(MakeInfoCommand());
   commands.push_back(MakeRestartCommand());
   commands.push_back(MakeExecutorsCommand());
   commands.push_back(MakeRouteCommand());

@@ -30,6 +30,7 @@ std::unique_ptr<Command> MakeWhyCommand();
 std::unique_ptr<Command> MakeListCommand();
 // cancel, interrupt, pause, resume and step.
 std::vector<std::unique_ptr<Command>> MakeControlCommands();
+std::unique_ptr<Command> MakeInfoCommand();
 std::unique_ptr<Command> MakeRestartCommand();
 std::unique_ptr<Command> MakeExecutorsCommand();
 std::unique_ptr<Command> MakeRouteCommand();

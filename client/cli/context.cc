@@ -210,6 +210,21 @@ absl::StatusOr<std::vector<TaskId>> ParseIds(const std::vector<std::string>& tex
   return ids;
 }
 
+absl::StatusOr<std::map<std::string, std::string>> ParseEntries(
+    std::string_view option, const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> entries;
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return platform::Error(
+          absl::StatusCode::kInvalidArgument, "INVALID_ARGUMENTS",
+          absl::StrCat(platform::ToAbsl(option), ": \"", text, "\" is not of the form NAME=VALUE"));
+    }
+    entries[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return entries;
+}
+
 absl::StatusOr<absl::Duration> ParseDuration(std::string_view option, const std::string& text) {
   absl::Duration duration;
   if (absl::ParseDuration(text, &duration)) return duration;

@@ -1,6 +1,7 @@
 #ifndef KANTOKU_CLIENT_CLI_CONTEXT_H_
 #define KANTOKU_CLIENT_CLI_CONTEXT_H_
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,6 +70,9 @@ void Merge(ExitCode& all, ExitCode one);
 
 // Ids as given on the command line, or the first that is none.
 absl::StatusOr<std::vector<TaskId>> ParseIds(const std::vector<std::string>& texts);
+// NAME=VALUE each; the later of two with the same name counts. INVALID_ARGUMENT names `option`.
+absl::StatusOr<std::map<std::string, std::string>> ParseEntries(
+    std::string_view option, const std::vector<std::string>& texts);
 // "30s", "1h30m"; INVALID_ARGUMENT names `option`.
 absl::StatusOr<absl::Duration> ParseDuration(std::string_view option, const std::string& text);
 // Everything that a stream, or the file of that name, holds; "-" is the stream. INVALID_ARGUMENT

@@ -26,6 +26,10 @@ class RestartCommand final : public Command {
     app.add_option("--state", state_, "Only these: failed or cancelled")
         ->check(CLI::IsMember(kStates).description(""));
     app.add_option("--root", root_, "Only the tree with this root")->type_name("TASK");
+    app.add_option("--where", query_.filter,
+                   "Only where this holds of their info: 'customer == \"acme\"'")
+        ->type_name("SELECTOR");
+    app.add_option("--context", query_.context_id, "Only this context");
     app.add_option("--younger", younger_, "Only those that ended within this time, such as 2h")
         ->type_name("TIME");
     app.add_flag("--dry-run", what_.dry_run, "Say what would be restarted, and do nothing");
@@ -55,7 +59,8 @@ class RestartCommand final : public Command {
 
   absl::Status ReadQuery(const Context& context) {
     const bool narrowed = !query_.type.empty() || !query_.reason.empty() || !state_.empty() ||
-                          !root_.empty() || !younger_.empty();
+                          !root_.empty() || !younger_.empty() || !query_.filter.empty() ||
+                          !query_.context_id.empty();
     if (all_ == !ids_.empty()) return Wrong("restart: wants either ids or --all");
     if (narrowed && !all_) return Wrong("restart: what narrows goes with --all");
     if (!state_.empty()) query_.states = {kStates.at(state_)};

@@ -93,6 +93,9 @@ class SpawnCommand final : public Command {
         ->type_name("KEY");
     app.add_option("--fairness-key", fairness_, "Take turns with other keys of the same type")
         ->type_name("KEY[=WEIGHT]");
+    app.add_option("--info", info_, "What to find it by, NAME=VALUE; may be given repeatedly")
+        ->type_name("NAME=VALUE");
+    app.add_option("--context", context_id_, "A name that groups tasks, whatever spawned them");
     app.add_flag("--no-parent", no_parent_,
                  "In a command of an executor: not a child of that command's task");
     auto* await = app.add_flag("--await", await_,
@@ -153,6 +156,12 @@ class SpawnCommand final : public Command {
       task.With(Retry(RetryPolicy{.max_attempts = attempts_, .non_retryable_reasons = no_retry_}));
     }
     if (!effect_.empty()) task.With(Effect(kEffects.at(effect_)));
+    if (!info_.empty()) {
+      const auto entries = ParseEntries("--info", info_);
+      if (!entries.ok()) return entries.status();
+      task.With(Info(*entries));
+    }
+    if (!context_id_.empty()) task.With(InContext(context_id_));
     if (placement_ != PlacementPolicy()) task.With(Placement(placement_));
     if (absl::Status added = AddDependencies(task); !added.ok()) return added;
     if (absl::Status added = AddKeys(task); !added.ok()) return added;
@@ -217,6 +226,8 @@ class SpawnCommand final : public Command {
   std::vector<std::string> after_;
   std::vector<std::string> arguments_;
   std::string on_failure_;
+  std::vector<std::string> info_;
+  std::string context_id_;
   bool no_parent_ = false;
   PlacementPolicy placement_;
   std::string ordering_;

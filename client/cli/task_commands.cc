@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -36,6 +37,8 @@ void PrintDetails(const Context& context, const TaskInfo& info) {
   line("root", info.root.empty() ? "" : info.root.ToString());
   line("restart of", info.restarted_from.empty() ? "" : info.restarted_from.ToString());
   line("goes on as", info.restarted_as.empty() ? "" : info.restarted_as.ToString());
+  line("context", OneLine(info.context_id));
+  line("info", info.info.empty() ? "" : EntriesText(info.info));
   line("reference", OneLine(info.reference));
   line("priority", info.priority == 0 ? "" : absl::StrCat(info.priority));
   line("namespace", OneLine(info.namespace_name));
@@ -241,11 +244,22 @@ class ListCommand final : public Command {
     app.add_option("--state", states_, "Only these states, such as ready,running or failed")
         ->delimiter(',');
     app.add_option("--root", root_, "Only the tree with this root")->type_name("TASK");
+    app.add_option(
+           "--where", query_.filter,
+           "Only where this holds of their info: 'customer == \"acme\" && task.priority > 0'")
+        ->type_name("SELECTOR");
+    app.add_option("--context", query_.context_id, "Only this context");
+    app.add_option("--sort", sort_, "By created, ended or priority; with a - in front descending")
+        ->check(CLI::IsMember(kSorts).description(""));
     app.add_option("--limit", limit_, "At most so many; 0: all")->capture_default_str();
   }
 
   ExitCode Run(const Context& context) override {
     if (const absl::Status parsed = ParseStates(); !parsed.ok()) return context.Fail(parsed);
+    if (!sort_.empty()) {
+      query_.sort = kSorts.at(sort_);
+      query_.descending = sort_.starts_with('-');
+    }
     if (!root_.empty()) {
       const auto root = TaskId::Parse(root_);
       if (!root.ok()) return context.Fail(root.status());
@@ -282,6 +296,12 @@ class ListCommand final : public Command {
   }
 
  private:
+  inline static const std::map<std::string, TaskSort> kSorts = {
+      {"created", TaskSort::kCreated},   {"-created", TaskSort::kCreated},
+      {"ended", TaskSort::kEnded},       {"-ended", TaskSort::kEnded},
+      {"priority", TaskSort::kPriority}, {"-priority", TaskSort::kPriority},
+  };
+
   absl::Status ParseStates() {
     for (const std::string& word : states_) {
       const auto state = ParseTaskState(word);
@@ -305,6 +325,7 @@ class ListCommand final : public Command {
   TaskQuery query_;
   std::vector<std::string> states_;
   std::string root_;
+  std::string sort_;
   uint64_t limit_ = 100;
 };
 

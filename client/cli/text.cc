@@ -158,6 +158,14 @@ std::string LabelsText(const std::map<std::string, std::string>& labels) {
   return text.empty() ? "-" : text;
 }
 
+std::string EntriesText(const std::map<std::string, std::string>& entries) {
+  std::string text;
+  for (const auto& [name, value] : entries) {
+    absl::StrAppend(&text, text.empty() ? "" : " ", OneLine(name), "=", OneLine(value));
+  }
+  return text;
+}
+
 std::string ErrorText(const TaskError& error) {
   if (error.message.empty()) return OneLine(error.reason);
   if (error.reason.empty()) return OneLine(error.message);

@@ -43,6 +43,8 @@ std::string KeysText(const TaskKeys& keys);
 std::string PlacementText(const PlacementPolicy& placement);
 // "gpu=true mem_gib=16", without those that the server sets; "-" when there are no others.
 std::string LabelsText(const std::map<std::string, std::string>& labels);
+// "customer=acme run=7"
+std::string EntriesText(const std::map<std::string, std::string>& entries);
 // "REASON: message", or what there is of it.
 std::string ErrorText(const TaskError& error);
 

@@ -44,6 +44,7 @@ class Core::HandlerContext final : public Context {
   const std::string& content_type() const override { return task_->content_type; }
   std::span<const TaskArgument> arguments() const override { return task_->arguments; }
   const platform::TaskId& root_id() const override { return task_->root; }
+  const std::string& context_id() const override { return task_->context_id; }
   absl::Duration time_left() const override { return core_.TimeLeft(*task_); }
   StopCause stop_cause() const override {
     return task_->stop_cause.load(std::memory_order_relaxed);

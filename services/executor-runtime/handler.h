@@ -75,6 +75,9 @@ class Context {
   // Of the task's tree; the task itself where it is in none. What the handler spawns goes below it:
   // kantoku::ChildOf(task_id, root_id).
   virtual const platform::TaskId& root_id() const = 0;
+  // The task's context, empty where it has none; what is spawned belongs to it, unless it names
+  // another: kantoku::InContext(context_id), or all in kantoku::Lineage.
+  virtual const std::string& context_id() const = 0;
   // What is left of the attempt's time, which stands still while the task is paused; infinite when
   // it has no end, negative when it is over.
   virtual absl::Duration time_left() const = 0;

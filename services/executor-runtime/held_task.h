@@ -72,6 +72,7 @@ struct LeftCheckpoint {
 struct HeldTask {
   DispatchKey key;
   platform::TaskId root;
+  std::string context_id;
   uint32_t attempt = 0;
   std::string type;
   std::string payload;

@@ -87,6 +87,7 @@ HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* re
   if (timeout > absl::ZeroDuration()) task->timeout = timeout;
   task->confirm_start = dispatch.confirm_start();
   task->root = *id;
+  task->context_id = dispatch.context_id();
   if (!dispatch.root_id().empty()) {
     const auto root = platform::TaskId::FromBytes(dispatch.root_id());
     if (root.ok()) task->root = *root;

@@ -82,6 +82,7 @@ std::vector<std::string> EnvironmentOf(const ProcessOptions& options, const Cont
   }
   environment.push_back("KANTOKU_TASK_ID=" + context.task_id().ToString());
   environment.push_back("KANTOKU_ROOT_ID=" + context.root_id().ToString());
+  environment.push_back("KANTOKU_CONTEXT_ID=" + context.context_id());
   environment.push_back("KANTOKU_TASK_TYPE=" + context.type());
   environment.push_back(absl::StrCat("KANTOKU_DISPATCH=", context.dispatch()));
   environment.push_back(absl::StrCat("KANTOKU_ATTEMPT=", context.attempt()));

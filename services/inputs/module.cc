@@ -36,6 +36,7 @@ PartitionOptions ToPartitionOptions(const config::v1::InputsConfig& config, uint
   options.engine.max_selectors = config.max_selectors();
   options.engine.max_dependencies = config.max_dependencies();
   options.engine.max_keys = config.max_keys();
+  options.engine.max_info_bytes = config.max_info_bytes();
   options.engine.max_session_credit = config.max_session_credit();
   options.engine.grace = FromProto(config.grace());
   options.engine.start_timeout = FromProto(config.start_timeout());

@@ -101,6 +101,18 @@ std::vector<SpawnOutcome::Item> InOrderOfCall(std::vector<SpawnOutcome::Item> it
   return sorted;
 }
 
+absl::Status CheckSort(const v1::ListTasksRequest& request) {
+  if (!v1::TaskSort_IsValid(request.sort())) {
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_SORT",
+                 absl::StrCat("sort: ", request.sort(), " is none that this server knows"));
+  }
+  if (request.descending() && request.sort() == v1::TASK_SORT_UNSPECIFIED) {
+    return Error(absl::StatusCode::kInvalidArgument, "CONTRADICTION",
+                 "descending: goes with a sort");
+  }
+  return absl::OkStatus();
+}
+
 // Gives each position of the call its own status, or the next answer.
 template <typename Answers, typename Response, typename Encode>
 void Interleave(const std::vector<absl::Status>& statuses, Answers& answers, Response& response,
@@ -132,6 +144,7 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
       control_(calls.MethodOf("InputsService/Control")),
       get_tasks_(calls.MethodOf("InputsService/GetTasks")),
       list_tasks_(calls.MethodOf("InputsService/ListTasks")),
+      patch_info_(calls.MethodOf("InputsService/PatchInfo")),
       restart_tasks_(calls.MethodOf("InputsService/RestartTasks")),
       list_executors_(calls.MethodOf("InputsService/ListExecutors")),
       control_executors_(calls.MethodOf("InputsService/ControlExecutors")),
@@ -146,6 +159,7 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
   HandleSound("Control", control_, &InputsServiceImpl::Control);
   HandleSound("GetTasks", get_tasks_, &InputsServiceImpl::GetTasks);
   HandleSound("ListTasks", list_tasks_, &InputsServiceImpl::ListTasks);
+  HandleSound("PatchInfo", patch_info_, &InputsServiceImpl::PatchInfo);
   HandleSound("RestartTasks", restart_tasks_, &InputsServiceImpl::RestartTasks);
   HandleSound("ListExecutors", list_executors_, &InputsServiceImpl::ListExecutors);
   HandleSound("ControlExecutors", control_executors_, &InputsServiceImpl::ControlExecutors);
@@ -259,6 +273,10 @@ void InputsServiceImpl::ListTasks(platform::UnaryCall* call, const v1::ListTasks
       if (id.ok()) root = *id;
       sound = platform::Annotate(id.status(), "root_id");
     }
+    if (sound.ok()) sound = CheckSort(*request);
+    if (sound.ok()) sound = CheckContext("context_id", request->context_id());
+    auto filter = ReadFilter("filter", request->filter());
+    if (sound.ok()) sound = filter.status();
     if (!sound.ok()) return reply(sound);
     ListCommand command{.name_space = NamespaceOf(*request),
                         .owner = caller.subject,
@@ -266,7 +284,11 @@ void InputsServiceImpl::ListTasks(platform::UnaryCall* call, const v1::ListTasks
                         .states = ReadStates(request->states()),
                         .root = root,
                         .limit = request->page_size() == 0 ? kDefaultPage : request->page_size(),
-                        .page_token = request->page_token()};
+                        .page_token = request->page_token(),
+                        .context = request->context_id(),
+                        .selector = *std::move(filter),
+                        .sort = static_cast<TaskSort>(request->sort()),
+                        .descending = request->descending()};
     partition_.ListTasks(std::move(command), [response, reply = std::move(reply)](
                                                  absl::StatusOr<TaskPage> page) mutable {
       if (page.ok()) {

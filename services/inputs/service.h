@@ -36,6 +36,8 @@ class InputsServiceImpl final : public platform::Service {
                 v1::GetTasksResponse* response);
   void ListTasks(platform::UnaryCall* call, const v1::ListTasksRequest* request,
                  v1::ListTasksResponse* response);
+  void PatchInfo(platform::UnaryCall* call, const v1::PatchInfoRequest* request,
+                 v1::PatchInfoResponse* response);
   void RestartTasks(platform::UnaryCall* call, const v1::RestartTasksRequest* request,
                     v1::RestartTasksResponse* response);
   void ListExecutors(platform::UnaryCall* call, const v1::ListExecutorsRequest* request,
@@ -74,6 +76,7 @@ class InputsServiceImpl final : public platform::Service {
   platform::CallMonitor::Method& control_;
   platform::CallMonitor::Method& get_tasks_;
   platform::CallMonitor::Method& list_tasks_;
+  platform::CallMonitor::Method& patch_info_;
   platform::CallMonitor::Method& restart_tasks_;
   platform::CallMonitor::Method& list_executors_;
   platform::CallMonitor::Method& control_executors_;

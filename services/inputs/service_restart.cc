@@ -9,7 +9,7 @@
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
 
-// The call that runs dead tasks anew.
+// The calls that run dead tasks anew, and patch the info of living ones.
 namespace kantoku::inputs {
 
 using platform::Caller;
@@ -20,6 +20,9 @@ using platform::Reply;
 namespace {
 
 constexpr int kMaxRestarts = 1'000;
+constexpr int kMaxPatches = 1'000;
+// Of names that a patch sets or removes; what is left over has its own bound.
+constexpr size_t kMaxPatchEntries = 200;
 constexpr uint32_t kDefaultPage = 100;
 
 absl::Status Bad(std::string_view reason, std::string_view message) {
@@ -80,6 +83,9 @@ absl::Status ReadMatching(const v1::RestartTasksRequest& request, RestartCommand
     if (!root.ok()) return platform::Annotate(root.status(), "matching.root_id");
     command.root = *root;
   }
+  command.context = filter.context_id();
+  KANTOKU_RETURN_IF_ERROR(CheckContext("matching.context_id", filter.context_id()));
+  KANTOKU_ASSIGN_OR_RETURN(command.selector, ReadFilter("matching.filter", filter.filter()));
   if (filter.has_ended_after()) {
     KANTOKU_RETURN_IF_ERROR(
         ReadTime("matching.ended_after", filter.ended_after(), command.ended_after));
@@ -89,6 +95,26 @@ absl::Status ReadMatching(const v1::RestartTasksRequest& request, RestartCommand
         ReadTime("matching.ended_before", filter.ended_before(), command.ended_before));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<InfoPatch> ReadPatch(const v1::InfoPatch& proto) {
+  const auto id = TaskId::FromBytes(proto.task_id());
+  if (!id.ok()) return platform::Annotate(id.status(), "task_id");
+  const size_t entries = proto.set().size() + static_cast<size_t>(proto.remove_size());
+  if (entries > kMaxPatchEntries) {
+    return Bad(kLabelLimit, absl::StrCat("patches: ", entries,
+                                         " entries of one exceed the limit of ", kMaxPatchEntries));
+  }
+  InfoPatch patch{.task = *id};
+  for (const auto& [name, value] : proto.set()) patch.set.push_back({name, value});
+  patch.remove.assign(proto.remove().begin(), proto.remove().end());
+  if (proto.has_expected_revision()) patch.expected = proto.expected_revision();
+  return patch;
+}
+
+void SetPatchResult(const InfoAnswer& answer, v1::PatchInfoResult& proto) {
+  SetStatus(answer.status, *proto.mutable_status());
+  proto.set_revision(answer.revision);
 }
 
 absl::StatusOr<Wanted> ReadRestart(const v1::RestartTasksRequest& request, const Caller& caller) {
@@ -132,6 +158,35 @@ void InputsServiceImpl::RestartTasks(platform::UnaryCall* call,
                               }
                               reply(absl::OkStatus());
                             });
+  });
+}
+
+void InputsServiceImpl::PatchInfo(platform::UnaryCall* call, const v1::PatchInfoRequest* request,
+                                  v1::PatchInfoResponse* response) {
+  HandleUnary(call, patch_info_, [&](const Caller& caller, Reply reply) {
+    if (request->patches_size() < 1 || request->patches_size() > kMaxPatches) {
+      return reply(Bad("BAD_BATCH_SIZE", absl::StrCat("patches: ", request->patches_size(),
+                                                      " are not 1 to ", kMaxPatches)));
+    }
+    std::vector<absl::Status> statuses;
+    std::vector<InfoPatch> patches;
+    for (const v1::InfoPatch& proto : request->patches()) {
+      auto patch = ReadPatch(proto);
+      statuses.push_back(patch.status());
+      if (patch.ok()) patches.push_back(*std::move(patch));
+    }
+    using Answers = std::vector<InfoAnswer>;
+    partition_.PatchInfo(std::move(patches), caller.subject,
+                         [response, statuses = std::move(statuses),
+                          reply = std::move(reply)](absl::StatusOr<Answers> answers) mutable {
+                           if (!answers.ok()) return reply(answers.status());
+                           auto next = answers->begin();
+                           for (const absl::Status& status : statuses) {
+                             SetPatchResult(status.ok() ? *next++ : InfoAnswer{.status = status},
+                                            *response->add_results());
+                           }
+                           reply(absl::OkStatus());
+                         });
   });
 }
 

@@ -40,14 +40,38 @@ absl::Status TooLong(std::string_view field, size_t size, size_t limit) {
 }
 
 // Printable; what is no UTF-8 at all has been refused before.
-absl::Status CheckReference(std::string_view reference) {
-  if (reference.size() > kMaxName) return TooLong("reference", reference.size(), kMaxName);
-  for (const char c : reference) {
+absl::Status CheckName(std::string_view field, std::string_view name, std::string_view reason) {
+  if (name.size() > kMaxName) return TooLong(field, name.size(), kMaxName);
+  for (const char c : name) {
     if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) continue;
-    return Bad("BAD_REFERENCE", absl::StrCat("reference: \"", absl::CHexEscape(ToAbsl(reference)),
-                                             "\" has a character that cannot be printed"));
+    return Bad(reason, absl::StrCat(ToAbsl(field), ": \"", absl::CHexEscape(ToAbsl(name)),
+                                    "\" has a character that cannot be printed"));
   }
   return absl::OkStatus();
+}
+
+// Null when there is none.
+absl::Status ReadInfo(const task::v1::TaskSpec& proto, TaskSpec& spec) {
+  KANTOKU_RETURN_IF_ERROR(CheckContext("context_id", proto.context_id()));
+  if (proto.info().empty() && proto.context_id().empty()) return absl::OkStatus();
+  if (proto.info().size() > kMaxInfoEntries) {
+    return Bad(kLabelLimit, absl::StrCat("info: ", proto.info().size(),
+                                         " entries exceed the limit of ", kMaxInfoEntries));
+  }
+  std::vector<Label> entries;
+  for (const auto& [name, value] : proto.info()) entries.push_back({name, value});
+  auto labels = MakeInfo(std::move(entries));
+  if (!labels.ok()) return platform::Annotate(labels.status(), "info");
+  spec.info = std::make_shared<const Info>(Info{proto.context_id(), *std::move(labels)});
+  return absl::OkStatus();
+}
+
+uint64_t HashOf(const Labels& labels) {
+  std::string bytes;
+  for (const Label& label : labels) {
+    absl::StrAppend(&bytes, label.name, "=", label.value, "\n");  // No value holds an end of line.
+  }
+  return bytes.empty() ? 0 : DigestOf(bytes).high;
 }
 
 // A proto duration in milliseconds, within [least, most].
@@ -207,7 +231,9 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
           keys.ordering.empty() ? 0 : hash(keys.ordering),
           hash_part({.fairness = keys.fairness, .weight = keys.weight}),
           hash_part({.concurrency = keys.concurrency}),
-          hash_part({.rates = keys.rates})};
+          hash_part({.rates = keys.rates}),
+          spec.info == nullptr ? 0 : HashOf(spec.info->labels),
+          proto.context_id().empty() ? 0 : hash(proto.context_id())};
 }
 
 // What all specs of a call are read with.
@@ -223,7 +249,7 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, uint32_t place, Reading& 
   const SpecLimits& limits = reading.limits;
   KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
   KANTOKU_RETURN_IF_ERROR(CheckType("type", proto.type()));
-  KANTOKU_RETURN_IF_ERROR(CheckReference(proto.reference()));
+  KANTOKU_RETURN_IF_ERROR(CheckName("reference", proto.reference(), "BAD_REFERENCE"));
   if (proto.payload().size() > limits.max_payload_bytes) {
     return Bad("PAYLOAD_TOO_LARGE",
                absl::StrCat("payload: ", proto.payload().size(), " bytes exceed the limit of ",
@@ -249,6 +275,7 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, uint32_t place, Reading& 
   KANTOKU_RETURN_IF_ERROR(
       ReadDependencies(proto.dependencies(), place, reading.count, spec.dependencies));
   KANTOKU_ASSIGN_OR_RETURN(spec.keys, ReadKeys(proto));
+  KANTOKU_RETURN_IF_ERROR(ReadInfo(proto, spec));
   if (!spec.reference.empty()) spec.hashes = HashesOf(proto, spec);
   return absl::OkStatus();
 }
@@ -322,6 +349,18 @@ absl::Status CheckCall(const platform::Received<v1::SpawnRequest>& received,
 }
 
 }  // namespace
+
+absl::Status CheckContext(std::string_view field, std::string_view context) {
+  return CheckName(field, context, "BAD_CONTEXT");
+}
+
+absl::StatusOr<std::optional<Selector>> ReadFilter(std::string_view field,
+                                                   const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  auto selector = Selector::Parse(text);
+  if (!selector.ok()) return platform::Annotate(selector.status(), field);
+  return *std::move(selector);
+}
 
 absl::Status CheckType(std::string_view field, std::string_view type) {
   if (type.empty()) return Bad("EMPTY_TYPE", absl::StrCat(ToAbsl(field), ": is empty"));

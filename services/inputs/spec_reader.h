@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,12 @@ struct CheckedSpawn {
 absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest>& received,
                                        const platform::Caller& caller, const SpecLimits& limits,
                                        absl::Time now);
+
+// What a selector over info says; absent when `text` is empty. INVALID_ARGUMENT names the column.
+absl::StatusOr<std::optional<Selector>> ReadFilter(std::string_view field, const std::string& text);
+
+// The rule for names of contexts: at most 255 bytes of printable UTF-8.
+absl::Status CheckContext(std::string_view field, std::string_view context);
 
 // The rule for names of task types: 1 to 255 bytes of letters, digits and `. _ - / :`. `field` is
 // named in the error.

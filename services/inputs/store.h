@@ -25,6 +25,7 @@ enum class RecordKind : platform::RecordKind {
   kEndedDependency = 15,  // By its task key: ended badly, and not all that wait for it know.
   kAdmission = 16,        // By number: limits of keys, and pauses of types and namespaces.
   kRestart = 17,          // By the dead task's key: what it was restarted as.
+  kInfo = 20,             // By task key: its info since the first patch.
 };
 
 enum class MetaKey : platform::RecordKey {
@@ -56,7 +57,8 @@ inline platform::StoreSchema InputsSchema() {
                     {ToKind(RecordKind::kTree), "tree"},
                     {ToKind(RecordKind::kEndedDependency), "ended_dependency"},
                     {ToKind(RecordKind::kAdmission), "admission"},
-                    {ToKind(RecordKind::kRestart), "restart"}}};
+                    {ToKind(RecordKind::kRestart), "restart"},
+                    {ToKind(RecordKind::kInfo), "info"}}};
 }
 
 }  // namespace kantoku::inputs

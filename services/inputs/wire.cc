@@ -138,6 +138,11 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
   }
   if (!view.detail.empty()) proto.set_wait_detail(view.detail);
   if (view.keys != nullptr) SetKeys(*view.keys, proto);
+  if (view.info != nullptr) {
+    for (const Label& label : view.info->labels) (*proto.mutable_info())[label.name] = label.value;
+    proto.set_info_revision(view.info->revision);
+    proto.set_context_id(view.info->context);
+  }
   if (!view.restarted_from.empty()) {
     proto.set_restarted_from(std::string(view.restarted_from.bytes()));
   }

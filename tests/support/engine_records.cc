@@ -57,6 +57,7 @@ void EngineRecords::Apply(const Effects& effects) {
   ApplyTo(limits, effects.limits);
   ApplyTo(pauses, effects.pauses);
   ApplyTo(restarts, effects.restarts);
+  ApplyTo(infos, effects.infos);
   ApplyTo(high_water, effects.high_water);
   ApplyTo(history, effects.history);
   ApplyTo(dead, effects.dead);
@@ -96,6 +97,7 @@ std::unique_ptr<Engine> EngineRecords::Recover(const EngineOptions& options,
   for (const auto& [number, record] : limits) engine->RecoverLimit(number, record);
   for (const auto& [number, record] : pauses) engine->RecoverPause(number, record);
   for (const auto& [dead_task, record] : restarts) engine->RecoverRestart(dead_task, record);
+  for (const auto& [task, info] : infos) engine->RecoverInfo(task, info);
   engine->FinishRecovery(now, effects);
   return engine;
 }

@@ -256,6 +256,10 @@ absl::StatusOr<TaskPage> Client::List(TaskQuery query, CallOptions options) {
                             .timeout = options.timeout});
 }
 
+absl::StatusOr<uint64_t> Client::PatchInfo(TaskId id, InfoPatch patch, CallOptions options) {
+  return connection_->PatchInfo({.id = id, .patch = std::move(patch), .timeout = options.timeout});
+}
+
 absl::StatusOr<RestartedTask> Client::Restart(TaskId id, CallOptions options) {
   KANTOKU_ASSIGN_OR_RETURN(RestartPage page, RestartAll({id}, {}, options));
   KANTOKU_RETURN_IF_ERROR(page.tasks.front().status);

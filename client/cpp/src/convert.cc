@@ -239,7 +239,20 @@ absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
   for (const Dependency& dependency : spec.dependencies) {
     KANTOKU_RETURN_IF_ERROR(SetDependency(dependency, *proto.add_dependencies()));
   }
+  KANTOKU_RETURN_IF_ERROR(SetEntries("info", spec.info, *proto.mutable_info()));
+  KANTOKU_RETURN_IF_ERROR(CheckText("context_id", spec.context_id));
+  proto.set_context_id(std::move(spec.context_id));
   return proto;
+}
+
+absl::Status SetEntries(std::string_view field, const std::map<std::string, std::string>& from,
+                        google::protobuf::Map<std::string, std::string>& to) {
+  for (const auto& [name, value] : from) {
+    KANTOKU_RETURN_IF_ERROR(CheckText(field, name));
+    KANTOKU_RETURN_IF_ERROR(CheckText(field, value));
+    to[name] = value;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ToStatus(const taskpb::ItemStatus& status) {
@@ -317,6 +330,9 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   if (auto parent = TaskId::FromBytes(from.parent_id()); parent.ok()) info.parent = *parent;
   if (auto root = TaskId::FromBytes(from.root_id()); root.ok()) info.root = *root;
   info.open_dependencies = from.open_dependencies();
+  info.info.insert(from.info().begin(), from.info().end());
+  info.info_revision = from.info_revision();
+  info.context_id = from.context_id();
   info.restarted_from = TaskId::FromBytes(from.restarted_from()).value_or(TaskId());
   info.restarted_as = TaskId::FromBytes(from.restarted_as()).value_or(TaskId());
   return info;
@@ -374,6 +390,10 @@ absl::StatusOr<inputs::v1::RestartTasksRequest> ToProto(DeadTaskQuery query) {
   inputs::v1::DeadTaskFilter& filter = *proto.mutable_matching();
   filter.set_type(std::move(query.type));
   filter.set_reason(std::move(query.reason));
+  KANTOKU_RETURN_IF_ERROR(CheckText("filter", query.filter));
+  KANTOKU_RETURN_IF_ERROR(CheckText("context_id", query.context_id));
+  filter.set_filter(std::move(query.filter));
+  filter.set_context_id(std::move(query.context_id));
   for (const TaskState state : query.states) filter.add_states(ToProto(state));
   if (!query.root.empty()) filter.set_root_id(query.root.bytes().data(), TaskId::kSize);
   if (query.ended_after.has_value()) {

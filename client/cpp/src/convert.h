@@ -1,6 +1,8 @@
 #ifndef KANTOKU_CLIENT_CPP_SRC_CONVERT_H_
 #define KANTOKU_CLIENT_CPP_SRC_CONVERT_H_
 
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -24,6 +26,10 @@ absl::Status SetDuration(std::string_view field, absl::Duration from,
 // INVALID_ARGUMENT, INVALID_UTF8 for text that cannot be sent: one such string would cost every
 // task of its batch.
 absl::Status CheckText(std::string_view field, std::string_view value);
+
+// INVALID_ARGUMENT as CheckText, for names and values.
+absl::Status SetEntries(std::string_view field, const std::map<std::string, std::string>& from,
+                        google::protobuf::Map<std::string, std::string>& to);
 
 // INVALID_ARGUMENT naming the field for text that is no UTF-8 and for infinite times.
 absl::StatusOr<task::v1::TaskSpec> ToProto(TaskSpec spec);

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/cpp/src/fake_lists.h"
 #include "client/cpp/src/fake_server.h"
 #include "services/platform/status.h"
 
@@ -21,6 +22,7 @@ bool Matches(const DeadTaskQuery& query, const std::string& namespace_name, cons
          (query.reason.empty() || reason == query.reason) &&
          (states.empty() || std::find(states.begin(), states.end(), info.state) != states.end()) &&
          (query.root.empty() || info.root == query.root) &&
+         (query.context_id.empty() || info.context_id == query.context_id) &&
          info.ended_at >= query.ended_after.value_or(absl::InfinitePast()) &&
          info.ended_at < query.ended_before.value_or(absl::InfiniteFuture());
 }
@@ -28,6 +30,7 @@ bool Matches(const DeadTaskQuery& query, const std::string& namespace_name, cons
 }  // namespace
 
 absl::StatusOr<RestartPage> FakeKantoku::Server::Restart(RestartRequest request) {
+  if (!request.query.filter.empty()) return internal::NoFilters();
   RestartPage page;
   {
     platform::MutexLock lock(mutex_);
@@ -79,6 +82,7 @@ RestartedTask FakeKantoku::Server::RestartOne(const TaskId& id, bool dry_run) {
   Record& record = *Find(spawned->id);
   record.info.parent = info.parent;
   record.info.root = info.root;
+  record.info.info = info.info;
   record.info.restarted_from = id;
   dead->info.restarted_as = spawned->id;
   restarted.id = spawned->id;

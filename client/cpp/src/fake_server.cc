@@ -8,6 +8,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "client/cpp/src/fake_lists.h"
 #include "client/cpp/src/status_payloads.h"
 #include "services/platform/ids.h"
 #include "services/platform/status.h"
@@ -265,7 +266,9 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
                   .priority = spec.priority,
                   .created_at = now_,
                   .placement = spec.placement,
-                  .keys = spec.keys};
+                  .keys = spec.keys,
+                  .info = spec.info,
+                  .context_id = spec.context_id};
   record->due = std::max(now_, spec.not_before.value_or(now_));
   if (absl::Status joined = Join(spec, *record); !joined.ok()) return joined;
   record->spec = std::move(spec);
@@ -413,6 +416,7 @@ void FakeKantoku::Server::GetOutputs(TasksRequest request, GetOutputsDone done) 
 }
 
 absl::StatusOr<TaskPage> FakeKantoku::Server::List(ListRequest request) {
+  if (!request.query.filter.empty()) return internal::NoFilters();
   uint64_t begin = 0;
   if (!request.query.page_token.empty() && !absl::SimpleAtoi(request.query.page_token, &begin)) {
     return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_PAGE_TOKEN",
@@ -428,6 +432,9 @@ absl::StatusOr<TaskPage> FakeKantoku::Server::List(ListRequest request) {
       if (info.namespace_name != request.namespace_name) continue;
       if (!request.query.type.empty() && info.type != request.query.type) continue;
       if (!request.query.root.empty() && info.root != request.query.root) continue;
+      if (!request.query.context_id.empty() && info.context_id != request.query.context_id) {
+        continue;
+      }
       if (!states.empty() && std::find(states.begin(), states.end(), info.state) == states.end()) {
         continue;
       }
@@ -437,6 +444,7 @@ absl::StatusOr<TaskPage> FakeKantoku::Server::List(ListRequest request) {
   std::stable_sort(ended.begin(), ended.end(),
                    [](const TaskInfo& a, const TaskInfo& b) { return *a.ended_at > *b.ended_at; });
   living.insert(living.end(), ended.begin(), ended.end());
+  internal::Sort(request.query, living);
   const uint64_t size = request.query.page_size == 0 ? kDefaultPageSize : request.query.page_size;
   TaskPage page;
   for (uint64_t i = begin; i < living.size() && i < begin + size; ++i) {

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/answer.h"
 #include "client/cpp/src/batch_indexes.h"
@@ -13,6 +14,7 @@
 #include "client/cpp/src/convert.h"
 #include "client/cpp/src/grpc_event_stream.h"
 #include "client/cpp/src/grpc_item_stream.h"
+#include "client/cpp/src/status_payloads.h"
 #include "services/platform/ids.h"
 #include "services/platform/status.h"
 
@@ -297,6 +299,12 @@ absl::StatusOr<TaskPage> GrpcConnection::List(ListRequest request) {
   }
   proto.set_page_size(request.query.page_size);
   proto.set_page_token(std::move(request.query.page_token));
+  KANTOKU_RETURN_IF_ERROR(CheckText("filter", request.query.filter));
+  KANTOKU_RETURN_IF_ERROR(CheckText("context_id", request.query.context_id));
+  proto.set_filter(std::move(request.query.filter));
+  proto.set_context_id(std::move(request.query.context_id));
+  proto.set_sort(static_cast<inputspb::TaskSort>(request.query.sort));
+  proto.set_descending(request.query.descending);
   KANTOKU_ASSIGN_OR_RETURN(auto response,
                            (Block<inputspb::ListTasksRequest, inputspb::ListTasksResponse>(
                                runtime_, Limits(request.timeout),
@@ -311,6 +319,38 @@ absl::StatusOr<TaskPage> GrpcConnection::List(ListRequest request) {
   }
   page.next_page_token = std::move(*response.mutable_next_page_token());
   return page;
+}
+
+absl::StatusOr<uint64_t> GrpcConnection::PatchInfo(PatchInfoRequest request) {
+  inputspb::PatchInfoRequest proto;
+  inputspb::InfoPatch& patch = *proto.add_patches();
+  patch.set_task_id(request.id.bytes().data(), TaskId::kSize);
+  KANTOKU_RETURN_IF_ERROR(SetEntries("info", request.patch.set, *patch.mutable_set()));
+  for (const std::string& name : request.patch.remove) {
+    KANTOKU_RETURN_IF_ERROR(CheckText("info", name));
+    patch.add_remove(name);
+  }
+  if (request.patch.expected_revision.has_value()) {
+    patch.set_expected_revision(*request.patch.expected_revision);
+  }
+  KANTOKU_ASSIGN_OR_RETURN(auto response,
+                           (Block<inputspb::PatchInfoRequest, inputspb::PatchInfoResponse>(
+                               runtime_, Limits(request.timeout),
+                               [this](auto* context, const auto& sent, auto* queue) {
+                                 return inputs_->AsyncPatchInfo(context, sent, queue);
+                               },
+                               std::move(proto))));
+  if (response.results_size() != 1) {
+    return platform::Error(absl::StatusCode::kInternal, "MALFORMED_ANSWER",
+                           "the server's answer does not fit the question");
+  }
+  const auto& result = response.results(0);
+  absl::Status status = ToStatus(result.status());
+  if (status.ok()) return result.revision();
+  if (absl::IsAborted(status)) {
+    status.SetPayload(kRevisionPayload, absl::Cord(absl::StrCat(result.revision())));
+  }
+  return status;
 }
 
 absl::StatusOr<RestartPage> GrpcConnection::RestartInOneCall(inputspb::RestartTasksRequest proto,

@@ -43,6 +43,7 @@ class GrpcConnection final : public Connection,
   void Get(TasksRequest request, GetDone done) override;
   void GetOutputs(TasksRequest request, GetOutputsDone done) override;
   absl::StatusOr<TaskPage> List(ListRequest request) override;
+  absl::StatusOr<uint64_t> PatchInfo(PatchInfoRequest request) override;
   absl::StatusOr<RestartPage> Restart(RestartRequest request) override;
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(ListExecutorsRequest request) override;
   std::vector<absl::Status> ControlExecutors(ControlExecutorsRequest request) override;

@@ -1,6 +1,7 @@
 #include "kantoku/plugins/lineage.h"
 
 #include <cstdlib>
+#include <utility>
 
 #include "absl/status/status.h"
 
@@ -9,10 +10,12 @@ namespace {
 
 class LineagePlugin final : public Plugin {
  public:
-  LineagePlugin(TaskId parent, TaskId root) : parent_(parent), root_(root) {}
+  LineagePlugin(TaskId parent, TaskId root, std::string context_id)
+      : parent_(parent), root_(root), context_id_(std::move(context_id)) {}
 
   std::string_view name() const override { return "lineage"; }
   absl::Status BeforeInitialized(TaskSpec& spec, PluginData* /*data*/) override {
+    if (spec.context_id.empty()) spec.context_id = context_id_;
     if (!spec.parent.empty()) return absl::OkStatus();
     spec.parent = parent_;
     spec.root = root_;
@@ -22,6 +25,7 @@ class LineagePlugin final : public Plugin {
  private:
   const TaskId parent_;
   const TaskId root_;
+  const std::string context_id_;
 };
 
 TaskId IdIn(const char* variable) {
@@ -31,14 +35,16 @@ TaskId IdIn(const char* variable) {
 
 }  // namespace
 
-std::shared_ptr<Plugin> Lineage(TaskId parent, TaskId root) {
-  return std::make_shared<LineagePlugin>(parent, root);
+std::shared_ptr<Plugin> Lineage(TaskId parent, TaskId root, std::string context_id) {
+  return std::make_shared<LineagePlugin>(parent, root, std::move(context_id));
 }
 
 std::shared_ptr<Plugin> LineageOfProcess() {
   const TaskId parent = IdIn("KANTOKU_TASK_ID");
   const TaskId root = IdIn("KANTOKU_ROOT_ID");
-  return parent.empty() || root.empty() ? nullptr : Lineage(parent, root);
+  const char* const context = std::getenv("KANTOKU_CONTEXT_ID");
+  return parent.empty() || root.empty() ? nullptr
+                                        : Lineage(parent, root, context == nullptr ? "" : context);
 }
 
 }  // namespace kantoku

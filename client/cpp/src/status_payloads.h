@@ -5,6 +5,8 @@ namespace kantoku::internal {
 
 // Names the payload in which a status carries the task that it is about, as text.
 inline constexpr char kTaskIdPayload[] = "kantoku.task_id";
+// ... and the revision of its info, in digits.
+inline constexpr char kRevisionPayload[] = "kantoku.revision";
 
 }  // namespace kantoku::internal
 

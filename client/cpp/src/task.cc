@@ -123,6 +123,16 @@ Option FairnessKey(const std::string& name, uint32_t weight) {
   });
 }
 
+Option Info(const std::map<std::string, std::string>& entries) {
+  return Set([=](TaskSpec& spec) {
+    for (const auto& [name, value] : entries) spec.info[name] = value;
+  });
+}
+
+Option InContext(const std::string& context_id) {
+  return Set([=](TaskSpec& spec) { spec.context_id = context_id; });
+}
+
 Option ChildOf(TaskId parent, TaskId root) {
   return Set([=](TaskSpec& spec) {
     spec.parent = parent;

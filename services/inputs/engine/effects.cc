@@ -15,6 +15,7 @@ void Effects::Clear() {
   limits.clear();
   pauses.clear();
   restarts.clear();
+  infos.clear();
   high_water.clear();
   history.clear();
   dead.clear();

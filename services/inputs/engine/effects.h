@@ -156,6 +156,7 @@ struct DispatchMessage {
   bool pause;          // The handler stops at its first pause point.
   TaskId root;         // Of its tree; empty where it is in none.
   bool arguments;      // Results of dependencies, which its spec names, are arguments.
+  std::shared_ptr<const Info> info;  // Null: none.
 };
 
 // The handler of a dispatch may begin.
@@ -254,6 +255,7 @@ struct Effects {
   std::vector<Change<LimitRecord>> limits;
   std::vector<Change<PauseRecord>> pauses;
   std::vector<Change<RestartRecord>> restarts;
+  std::vector<Change<Info>> infos;           // By task: of those that were patched.
   std::vector<Change<uint64_t>> high_water;  // By slot: sequences below are used or reserved.
   std::vector<Change<std::vector<TaskView>>> history;  // Succeeded tasks, one row a group.
   std::vector<Change<std::vector<TaskView>>> dead;     // Failed and cancelled ones.

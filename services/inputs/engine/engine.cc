@@ -11,9 +11,9 @@
 
 // Spawning and questions. Control is in engine_control.cc, trees are in engine_trees.cc,
 // dependencies in engine_dependencies.cc, keys and pauses of types in engine_admission.cc, restarts
-// in engine_restart.cc. What happens between dispatch and end is in engine_lifecycle.cc, what
-// executors say of it in engine_reports.cc, sessions in engine_sessions.cc, recovery in
-// engine_recovery.cc.
+// in engine_restart.cc, info in engine_info.cc. What happens between dispatch and end is in
+// engine_lifecycle.cc, what executors say of it in engine_reports.cc, sessions in
+// engine_sessions.cc, recovery in engine_recovery.cc.
 namespace kantoku::inputs {
 namespace {
 
@@ -54,12 +54,6 @@ SpawnOutcome::Item NotTaken(const RequestRecord::Exception& exception) {
 }
 
 }  // namespace
-
-bool TaskFilter::Matches(const TaskView& view) const {
-  return view.name_space == name_space && (type.empty() || view.type == type) && !owner.empty() &&
-         view.owner == owner && (root.empty() || view.root == root) &&
-         (states.empty() || std::ranges::find(states, view.state) != states.end());
-}
 
 Engine::Engine(const EngineOptions& options) : options_(options), jitter_state_(options.seed) {}
 Engine::~Engine() = default;
@@ -143,6 +137,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   KANTOKU_RETURN_IF_ERROR(CheckSelectors(command.name_space, command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckBonds(command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckKeys(command));
+  KANTOKU_RETURN_IF_ERROR(CheckInfo(command.specs));
   const uint32_t slot = SlotOf(command.name_space);
   RequestRecord record{.request = command.request,
                        .content = command.content,
@@ -236,6 +231,7 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
   task.once = spec.effect == Effect::kOnce;
   task.is_restart = !spec.restarted_from.empty();
   if (task.is_restart) restarted_from_[task.key()] = spec.restarted_from;
+  if (spec.info != nullptr) SetInfo(index, spec.info);
   task.wake = spec.not_before.has_value() ? absl::ToUnixNanos(*spec.not_before) : 0;
   task.state = TaskState::kScheduled;
   return index;
@@ -378,6 +374,7 @@ TaskView Engine::ViewOf(const Task& task) const {
     if (view.open_dependencies > 0) view.open_dependency = dependencies_.AnyOf(index);
   }
   if (task.is_restart) view.restarted_from = restarted_from_.at(task.key());
+  if (task.has_info) view.info = infos_.at(task.key());
   if (task.has_kin) {
     view.parent = trees_.ParentOf(index);
     view.root = trees_.TreeOf(index).root;
@@ -393,8 +390,8 @@ std::vector<TaskView> Engine::List(const TaskFilter& filter, size_t limit, size_
   TaskKey next = std::max(from.value_or(0), first);
   std::vector<TaskView> views;
   for (; views.size() < limit && budget > 0; --budget) {
-    const TaskIndex index = tasks_.LowerBound(next);
-    if (index == kNoTask || tasks_.at(index).id.slot() != slot) {
+    const TaskIndex index = NextListed(filter, next);
+    if (index == kNoTask) {
       from.reset();
       return views;
     }

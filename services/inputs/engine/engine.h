@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
@@ -28,6 +29,7 @@
 #include "services/inputs/engine/matcher.h"
 #include "services/inputs/engine/request_book.h"
 #include "services/inputs/engine/session_table.h"
+#include "services/inputs/engine/task_filter.h"
 #include "services/inputs/engine/task_table.h"
 #include "services/inputs/engine/tree_table.h"
 #include "services/inputs/engine/types.h"
@@ -45,6 +47,7 @@ struct EngineOptions {
   size_t max_dependencies = 10'000'000;  // That living tasks wait for.
   size_t max_keys = 1'000'000;  // That living tasks name or limits are set for, in a namespace.
   size_t max_pauses = 10'000;
+  size_t max_info_bytes = size_t{1} << 30;  // Of living tasks, as BytesOf tells.
   size_t idle_names = 1'000;  // Types, owners and policies that are kept although nobody uses them.
   uint32_t max_session_credit = 1'000;
   uint32_t max_dispatches = 100;
@@ -160,14 +163,17 @@ struct NackCommand {
   Failure failure;
 };
 
-// Which tasks a list shows.
-struct TaskFilter {
-  std::string_view name_space;
-  std::string_view type;          // Empty: all.
-  std::vector<TaskState> states;  // Empty: all.
-  std::string_view owner;         // Whose tasks; nobody's when empty.
-  TaskId root;                    // Empty: of all trees and of none.
-  bool Matches(const TaskView& view) const;
+// A change of a task's info; removes first.
+struct InfoPatch {
+  TaskId task;
+  std::vector<Label> set;
+  std::vector<std::string> remove;
+  std::optional<uint64_t> expected;  // Only of this revision.
+};
+
+struct InfoAnswer {
+  absl::Status status;
+  uint64_t revision = 0;  // After the patch; with REVISION_DIFFERS the one that there is.
 };
 
 // The scheduling core of one partition: a state machine that knows every living task, decides who
@@ -205,6 +211,7 @@ class Engine {
   void RecoverLimit(uint64_t number, const LimitRecord& record);
   void RecoverPause(uint64_t number, const PauseRecord& record);
   void RecoverRestart(TaskKey dead, const RestartRecord& record);
+  void RecoverInfo(TaskKey task, Info record);
   // Queues what waits, starts a fresh grace for what is leased, asks again for open fences.
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
@@ -213,7 +220,7 @@ class Engine {
   // how they ended. In ascending order, each once; none when the request is known.
   std::vector<TaskId> EndedDependencies(const SpawnCommand& command) const;
   // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT, PLACEMENT_LIMIT,
-  // DEPENDENCY_LIMIT, KEY_LIMIT or REPEAT_LIMIT;
+  // DEPENDENCY_LIMIT, KEY_LIMIT, INFO_LIMIT or REPEAT_LIMIT;
   // INVALID_ARGUMENT, REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
@@ -226,8 +233,8 @@ class Engine {
   absl::StatusOr<TaskState> Control(const ControlCommand& command, const platform::Now& now,
                                     Effects& effects);
 
-  // What to restart a dead task as, of its row and of its spec as it was recorded: dependencies
-  // that have ended, however they did, do not hold it up again.
+  // What to restart a dead task as, of its row and of its spec as it was recorded: with the info of
+  // its end; and dependencies that have ended, however they did, do not hold it up again.
   TaskSpec SpecOfRestart(const TaskView& dead, TaskSpec spec) const;
   // A new task in place of a dead one, as its row has it, with the spec of SpecOfRestart. It has
   // the dead one's reference from now on. FAILED_PRECONDITION, TREE_STOPPING when its tree or
@@ -237,6 +244,10 @@ class Engine {
                                  const platform::Now& now, Effects& effects);
   // What Restart would answer, were it asked now.
   absl::Status CheckRestart(const TaskView& dead, const TaskSpec& spec) const;
+
+  // Of a living task. NOT_FOUND, NO_SUCH_TASK; ABORTED, REVISION_DIFFERS; INVALID_ARGUMENT as
+  // MakeInfo; RESOURCE_EXHAUSTED, INFO_LIMIT. A patch that changes nothing leaves the revision.
+  InfoAnswer PatchInfo(const InfoPatch& patch, Effects& effects);
 
   // ---- Executors ----
   // A verdict for each held dispatch; for what is kept, LeaseOf tells what a new token is of. A
@@ -502,6 +513,14 @@ class Engine {
   void ForgetLimits(const platform::Now& now, Effects& effects);
   std::string PauseOf(const std::string& name_space, const std::string& type) const;
 
+  // Info.
+  absl::Status CheckInfo(std::span<const TaskSpec> specs) const;
+  absl::Status CheckInfoBytes(std::string_view field, size_t more) const;
+  void SetInfo(TaskIndex index, std::shared_ptr<const Info> info);
+  void DropInfo(TaskIndex index, Effects& effects);
+  // The living task of the filter's namespace, and context, whose key is at least that.
+  TaskIndex NextListed(const TaskFilter& filter, TaskKey from) const;
+
   // Restarts.
   void MoveReference(const TaskView& dead, const TaskId& successor, Effects& effects);
   void ForgetRestart(TaskKey dead, Effects& effects);
@@ -605,6 +624,9 @@ class Engine {
   absl::flat_hash_map<std::string, Reference> references_;  // By namespace, owner, reference.
   absl::flat_hash_map<TaskKey, std::string> reference_keys_;
   absl::flat_hash_map<TaskKey, Failure> failures_;
+  absl::flat_hash_map<TaskKey, std::shared_ptr<const Info>> infos_;
+  absl::flat_hash_map<std::string, absl::btree_set<TaskKey>> contexts_;  // By namespace, context.
+  size_t info_bytes_ = 0;
   absl::flat_hash_map<TaskKey, TaskId> restarted_from_;  // Of living tasks.
   absl::flat_hash_map<TaskKey, TaskId> restarted_as_;    // Of dead ones.
   absl::flat_hash_map<TaskKey, LatestProgress> progress_;

@@ -76,7 +76,8 @@ DispatchMessage Engine::MessageFor(const Task& task, const Session& session) con
           .confirm_start = task.once,
           .pause = task.stepping,
           .root = task.has_kin ? trees_.TreeOf(tasks_.Find(task.id)).root : TaskId(),
-          .arguments = task.has_dependencies && with_arguments_.contains(tasks_.Find(task.id))};
+          .arguments = task.has_dependencies && with_arguments_.contains(tasks_.Find(task.id)),
+          .info = task.has_info ? infos_.at(task.key()) : nullptr};
 }
 
 uint32_t Engine::OpenGroup() {
@@ -329,6 +330,7 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (succeeded) effects.erased_specs.push_back(task.key());
   if (task.has_failure) failures_.erase(task.key());
   if (task.is_restart) restarted_from_.erase(task.key());
+  if (task.has_info) DropInfo(index, effects);
   if (task.has_kin) LeaveTree(index, effects);
   if (task.has_dependencies) {
     dependencies_.GiveUp(index);

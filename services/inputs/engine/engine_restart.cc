@@ -17,6 +17,10 @@ TaskSpec Engine::SpecOfRestart(const TaskView& dead, TaskSpec spec) const {
   spec.parent = dead.parent;
   spec.root = dead.root;
   spec.restarted_from = dead.id;
+  spec.info = dead.info;
+  if (dead.info != nullptr && dead.info->revision > 0) {
+    spec.info = std::make_shared<const Info>(Info{dead.info->context, dead.info->labels});
+  }
   for (Dependency& dependency : spec.dependencies) {
     if (tasks_.Find(dependency.task) == kNoTask) dependency.on_failure = OnFailure::kRun;
   }
@@ -51,6 +55,7 @@ absl::Status Engine::CheckRestart(const TaskView& dead, const TaskSpec& spec) co
   KANTOKU_RETURN_IF_ERROR(CheckSelectors(dead.name_space, command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckBonds(command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckKeys(command));
+  KANTOKU_RETURN_IF_ERROR(CheckInfo(command.specs));
   const Refusal refusal = CheckLimits(command, spec);
   if (refusal.word.empty()) return absl::OkStatus();
   return Error(absl::StatusCode::kFailedPrecondition, refusal.word, refusal.about);

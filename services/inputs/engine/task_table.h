@@ -54,8 +54,9 @@ struct Task {
   bool has_kin : 1 = false;   // Is in a tree.
   bool has_dependencies : 1 = false;
   bool is_restart : 1 = false;  // Repeats a dead task.
-  bool has_keys : 1 = false;    // Names keys; see Admission.
-  bool withheld : 1 = false;    // ... and is not in its lane's queue for one of them.
+  bool has_info : 1 = false;
+  bool has_keys : 1 = false;  // Names keys; see Admission.
+  bool withheld : 1 = false;  // ... and is not in its lane's queue for one of them.
   WaitCause waits_for : 4 = WaitCause::kNone;  // For what of its own; see WaitBook.
   uint16_t waits_since_high = 0;
   uint32_t waits_since_low = 0;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/inputs/engine/info.h"
 #include "services/inputs/engine/keys.h"
 #include "services/inputs/engine/placement.h"
 #include "services/platform/auth/tokens.h"
@@ -136,11 +137,11 @@ struct RetryPolicy {
 };
 
 // The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
-inline constexpr std::array<std::string_view, 16> kSpecFieldNames = {
+inline constexpr std::array<std::string_view, 18> kSpecFieldNames = {
     "type",      "payload",      "content_type",     "priority",     "not_before",
     "timeout",   "retry",        "result_retention", "effect",       "placement",
     "parent_id", "dependencies", "ordering_key",     "fairness_key", "concurrency_keys",
-    "rate_keys"};
+    "rate_keys", "info",         "context_id"};
 using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
 
 // What a user asked for, less payload and content type, which the engine never sees. Validated.
@@ -159,6 +160,7 @@ struct TaskSpec {
   TaskId root;                                 // Of the tree; empty: the parent's, or none.
   std::vector<Dependency> dependencies;        // Each task once.
   TaskId restarted_from;                       // The dead task that it repeats; empty: none.
+  std::shared_ptr<const Info> info;            // Null: none.
   SpecHashes hashes{};                         // Zero unless there is a reference.
   uint32_t stored_bytes = 0;                   // Of its record, payload included.
 };
@@ -188,10 +190,11 @@ struct TaskView {
   std::string owner;
   std::string type;
   std::string reference;
-  TaskId parent;          // Empty: none.
-  TaskId root;            // Of its tree; empty when it is in none.
-  TaskId restarted_from;  // The dead task that it repeats; empty: none.
-  TaskId restarted_as;    // The task that repeats it; told of dead ones alone.
+  TaskId parent;                     // Empty: none.
+  TaskId root;                       // Of its tree; empty when it is in none.
+  TaskId restarted_from;             // The dead task that it repeats; empty: none.
+  TaskId restarted_as;               // The task that repeats it; told of dead ones alone.
+  std::shared_ptr<const Info> info;  // Null: none.
   int32_t priority = 0;
   TaskState state = TaskState::kReady;
   WaitCause cause = WaitCause::kNone;
@@ -212,8 +215,8 @@ struct TaskView {
 // About what a row of ended tasks takes for this one.
 inline uint64_t BytesOf(const TaskView& view) {
   constexpr uint64_t kFixed = 64;
-  return kFixed + view.reference.size() + view.last_failure.reason.size() +
-         view.last_failure.message.size();
+  return kFixed + (view.info == nullptr ? 0 : BytesOf(*view.info)) + view.reference.size() +
+         view.last_failure.reason.size() + view.last_failure.message.size();
 }
 
 // What is known of an executor session.

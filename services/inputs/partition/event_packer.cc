@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/inputs/engine/task_filter.h"
 #include "services/platform/check.h"
 #include "services/platform/proto_time.h"
 
@@ -51,39 +52,7 @@ std::string_view NameOf(EventType type) {
   KANTOKU_CHECK(false);
 }
 
-std::string_view NameOf(TaskState state) {
-  switch (state) {
-    case TaskState::kScheduled:
-      return "scheduled";
-    case TaskState::kReady:
-      return "ready";
-    case TaskState::kLeased:
-      return "leased";
-    case TaskState::kRunning:
-      return "running";
-    case TaskState::kCancelling:
-      return "cancelling";
-    case TaskState::kSettling:
-      return "settling";
-    case TaskState::kPausing:
-      return "pausing";
-    case TaskState::kPaused:
-      return "paused";
-    case TaskState::kResuming:
-      return "resuming";
-    case TaskState::kInterrupting:
-      return "interrupting";
-    case TaskState::kBlocked:
-      return "blocked";
-    case TaskState::kSucceeded:
-      return "succeeded";
-    case TaskState::kFailed:
-      return "failed";
-    case TaskState::kCancelled:
-      return "cancelled";
-  }
-  KANTOKU_CHECK(false);
-}
+std::string_view NameOf(TaskState state) { return WordOf(state); }
 
 bool EventPacker::MayWait(EventType type) {
   return type == EventType::kTaskStarted || type == EventType::kTaskProgress;

@@ -152,9 +152,7 @@ absl::StatusOr<TaskState> Partition::ApplyControl(const TaskView& task, ControlC
                                                   const Now& now) {
   what.task = task.id;
   if (!IsFinal(task.state)) return engine_.Control(what, now, effects_);
-  return Error(absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
-               absl::StrCat("task ", task.id.ToString(),
-                            " has ended: ", platform::ToAbsl(NameOf(task.state))));
+  return Ended(task);
 }
 
 void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners, bool explain,
@@ -174,6 +172,29 @@ void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<std::string> own
 void Partition::ListTasks(ListCommand command, Done<TaskPage> done) {
   Ask<TaskPage>(std::move(done),
                 [this, command = std::move(command)](Transaction&) { return ApplyList(command); });
+}
+
+void Partition::PatchInfo(std::vector<InfoPatch> patches, std::string owner,
+                          Done<std::vector<InfoAnswer>> done) {
+  using Answers = std::vector<InfoAnswer>;
+  if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
+  Ask<Answers>(std::move(done),
+               [this, patches = std::move(patches), owner = std::move(owner)](Transaction&) {
+                 std::vector<TaskId> tasks;
+                 for (const InfoPatch& patch : patches) tasks.push_back(patch.task);
+                 const Views views = Look(tasks, std::span(&owner, 1));
+                 Answers answers;
+                 for (size_t i = 0; i < patches.size(); ++i) {
+                   if (!views[i].ok()) {
+                     answers.push_back({.status = views[i].status()});
+                   } else if (IsFinal(views[i]->state)) {
+                     answers.push_back({.status = Ended(*views[i])});
+                   } else {
+                     answers.push_back(engine_.PatchInfo(patches[i], effects_));
+                   }
+                 }
+                 return absl::StatusOr<Answers>(std::move(answers));
+               });
 }
 
 void Partition::RestartTasks(RestartCommand command, Done<RestartPage> done) {

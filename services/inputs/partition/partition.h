@@ -65,6 +65,9 @@ struct TaskPage {
   std::string next;
 };
 
+// The wire's numbers. Equal ones are in the order of their spawn.
+enum class TaskSort : uint8_t { kNone, kCreated, kEnded, kPriority };
+
 struct ListCommand {
   std::string name_space;
   std::string owner;  // Only tasks of this subject.
@@ -73,6 +76,10 @@ struct ListCommand {
   TaskId root;  // Only tasks of this tree; empty: all.
   size_t limit = 100;
   std::string page_token;
+  std::string context;  // Only tasks of this context; empty: all.
+  std::optional<Selector> selector{};
+  TaskSort sort = TaskSort::kNone;
+  bool descending = false;
 };
 
 // Dead tasks that are to be restarted: these, or a page of those that match.
@@ -84,7 +91,9 @@ struct RestartCommand {
   std::string type;       // Empty: all.
   std::string reason;     // Empty: all.
   std::vector<TaskState> states;
-  TaskId root;  // Empty: all.
+  TaskId root;            // Empty: all.
+  std::string context{};  // Empty: all.
+  std::optional<Selector> selector{};
   absl::Time ended_after = absl::InfinitePast();
   absl::Time ended_before = absl::InfiniteFuture();
   size_t limit = 100;
@@ -202,6 +211,9 @@ class Partition final : public platform::PartitionMachine {
   void GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners, bool explain,
                 Done<std::vector<absl::StatusOr<TaskView>>> done);
   void ListTasks(ListCommand command, Done<TaskPage> done);
+  // One answer per patch; tasks of other owners are NOT_FOUND.
+  void PatchInfo(std::vector<InfoPatch> patches, std::string owner,
+                 Done<std::vector<InfoAnswer>> done);
   // One result per task, or per match. What was restarted before has the same successor again.
   void RestartTasks(RestartCommand command, Done<RestartPage> done);
   void ListExecutors(std::string name_space, Done<std::vector<SessionView>> done);
@@ -303,6 +315,9 @@ class Partition final : public platform::PartitionMachine {
   void AddSuccessor(absl::StatusOr<TaskView>& view) const;
   absl::StatusOr<Row> ReadRow(RecordKind kind, uint64_t number);
   absl::StatusOr<TaskPage> ApplyList(const ListCommand& command);
+  absl::StatusOr<TaskPage> ApplySortedList(const ListCommand& command);
+  // All that match, in no order; SORT_LIMIT when too many had to be looked at.
+  absl::StatusOr<std::vector<TaskView>> AllMatching(const TaskFilter& filter);
   // May use up `room` bytes of specs, and more with the last.
   RestartPage::Restarted ApplyRestart(const TaskView& task, bool dry_run, size_t& room,
                                       platform::Transaction& transaction);

@@ -111,6 +111,7 @@ void Partition::WriteRecords(platform::WriteBatch& batch) {
   WriteChanges(RecordKind::kAdmission, effects_.limits, batch);
   WriteChanges(RecordKind::kAdmission, effects_.pauses, batch);
   WriteChanges(RecordKind::kRestart, effects_.restarts, batch);
+  WriteChanges(RecordKind::kInfo, effects_.infos, batch);
   WriteChanges(RecordKind::kHighWater, effects_.high_water, batch);
   WriteChanges(RecordKind::kHistory, effects_.history, batch);
   WriteChanges(RecordKind::kDead, effects_.dead, batch);
@@ -208,6 +209,7 @@ v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall)
   dispatch.set_confirm_start(message.confirm_start);
   if (!message.root.empty()) dispatch.set_root_id(std::string(message.root.bytes()));
   dispatch.set_pause(message.pause);
+  if (message.info != nullptr) dispatch.set_context_id(message.info->context);
   return dispatch;
 }
 

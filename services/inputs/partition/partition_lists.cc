@@ -75,6 +75,16 @@ std::string_view OwnerAt(std::span<const std::string> owners, size_t position) {
   return owners[owners.size() == 1 ? 0 : position];
 }
 
+TaskFilter FilterOf(const ListCommand& command) {
+  return {.name_space = command.name_space,
+          .type = command.type,
+          .states = command.states,
+          .owner = command.owner,
+          .root = command.root,
+          .context = command.context,
+          .selector = command.selector};
+}
+
 }  // namespace
 
 // A row is shared rather than copied; that of the open group is only lent.
@@ -144,9 +154,9 @@ void Partition::LookInRow(std::span<const TaskView> row, std::span<const TaskId>
 }
 
 absl::StatusOr<TaskPage> Partition::ApplyList(const ListCommand& command) {
+  if (command.sort != TaskSort::kNone) return ApplySortedList(command);
   KANTOKU_ASSIGN_OR_RETURN(Cursor cursor, ParseCursor(command.page_token));
-  const TaskFilter filter{command.name_space, command.type, command.states, command.owner,
-                          command.root};
+  const TaskFilter filter = FilterOf(command);
   TaskPage page;
   if (cursor.living.has_value()) {
     page.tasks = engine_.List(filter, command.limit, kPageBudget, cursor.living);

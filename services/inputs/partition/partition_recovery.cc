@@ -91,6 +91,9 @@ absl::Status Partition::Recover() {
   KANTOKU_RETURN_IF_ERROR(RecoverKind(
       RecordKind::kRestart, DecodeRestart,
       [&](uint64_t dead, const RestartRecord& record) { engine_.RecoverRestart(dead, record); }));
+  KANTOKU_RETURN_IF_ERROR(RecoverKind(RecordKind::kInfo, DecodeInfo, [&](uint64_t task, Info info) {
+    engine_.RecoverInfo(task, std::move(info));
+  }));
   return RecoverOutbox();
 }
 

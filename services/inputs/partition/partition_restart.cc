@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -56,7 +57,9 @@ bool RestartCommand::Matches(const TaskView& dead) const {
          (type.empty() || dead.type == type) &&
          (reason.empty() || dead.last_failure.reason == reason) &&
          (states.empty() || std::ranges::find(states, dead.state) != states.end()) &&
-         (root.empty() || dead.root == root) && dead.ended_at >= ended_after &&
+         (root.empty() || dead.root == root) &&
+         (context.empty() || (dead.info != nullptr && dead.info->context == context)) &&
+         (!selector.has_value() || MatchesInfo(*selector, dead)) && dead.ended_at >= ended_after &&
          dead.ended_at < ended_before;
 }
 

@@ -35,11 +35,12 @@ enum class SpecPart : uint64_t {
   kPlacement = 1,
   kDependencies = 2,
   kKeys = 3,
+  kInfo = 4,
   kRestartedFrom = 6,
 };
 
 // Optional parts of an ended task, likewise.
-enum class EndedPart : uint64_t { kEnd = 0, kRestartedFrom = 1 };
+enum class EndedPart : uint64_t { kEnd = 0, kRestartedFrom = 1, kInfo = 2 };
 
 // Of a dependency, the bit beside what becomes of the task when it fails.
 constexpr uint8_t kArgumentBit = 4;
@@ -220,6 +221,49 @@ TaskId ReadIdPart(ByteReader& reader) {
   return id;
 }
 
+void WriteInfo(ByteWriter& writer, const Info& info) {
+  writer.Unsigned(info.revision);
+  writer.Text(info.context);
+  writer.Unsigned(info.labels.size());
+  for (const Label& label : info.labels) {
+    writer.Text(label.name);
+    writer.Text(label.value);
+  }
+}
+
+Info ReadInfo(ByteReader& reader) {
+  Info info{.context = {}, .labels = {}, .revision = reader.Unsigned()};
+  info.context = reader.Text();
+  std::vector<Label> labels;
+  for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
+    Label label;
+    label.name = reader.Text();
+    label.value = reader.Text();
+    labels.push_back(std::move(label));
+    if (labels.size() > kMaxInfoEntries) reader.Fail();
+  }
+  auto made = MakeInfo(std::move(labels));
+  if (!made.ok()) reader.Fail();
+  if (made.ok()) info.labels = *std::move(made);
+  return info;
+}
+
+void WriteInfoPart(ByteWriter& writer, uint64_t part, const Info* info) {
+  if (info == nullptr) return;
+  std::string bytes;
+  ByteWriter fields(bytes);
+  WriteInfo(fields, *info);
+  writer.Unsigned(part);
+  writer.Text(bytes);
+}
+
+std::shared_ptr<const Info> ReadInfoPart(ByteReader& reader) {
+  ByteReader fields(reader.Text());
+  auto info = std::make_shared<const Info>(ReadInfo(fields));
+  if (!fields.Complete()) reader.Fail();
+  return info;
+}
+
 // Calls `read(part)` for each. One that is not in its place fails; one that is not known is to
 // fail.
 template <typename Part, typename Read>
@@ -244,6 +288,9 @@ void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
       case SpecPart::kKeys:
         spec.keys = ReadKeys(reader);
         break;
+      case SpecPart::kInfo:
+        spec.info = ReadInfoPart(reader);
+        break;
       case SpecPart::kRestartedFrom:
         spec.restarted_from = ReadIdPart(reader);
         break;
@@ -261,6 +308,7 @@ void WriteIdPart(ByteWriter& writer, uint64_t part, const TaskId& id) {
 
 void WriteEndedParts(ByteWriter& writer, const TaskView& task) {
   WriteIdPart(writer, static_cast<uint64_t>(EndedPart::kRestartedFrom), task.restarted_from);
+  WriteInfoPart(writer, static_cast<uint64_t>(EndedPart::kInfo), task.info.get());
   writer.Unsigned(static_cast<uint64_t>(EndedPart::kEnd));
 }
 
@@ -269,6 +317,9 @@ void ReadEndedParts(ByteReader& reader, TaskView& task) {
     switch (part) {
       case EndedPart::kRestartedFrom:
         task.restarted_from = ReadIdPart(reader);
+        break;
+      case EndedPart::kInfo:
+        task.info = ReadInfoPart(reader);
         break;
       default:
         reader.Fail();
@@ -380,6 +431,7 @@ SpecPlaces EncodeSpecBody(std::string_view name_space, std::string_view owner, c
     writer.Unsigned(static_cast<uint64_t>(SpecPart::kKeys));
     writer.Text(EncodeKeys(*spec.keys));
   }
+  WriteInfoPart(writer, static_cast<uint64_t>(SpecPart::kInfo), spec.info.get());
   WriteIdPart(writer, static_cast<uint64_t>(SpecPart::kRestartedFrom), spec.restarted_from);
   writer.Unsigned(static_cast<uint64_t>(SpecPart::kEnd));
   return places;
@@ -647,6 +699,16 @@ absl::StatusOr<RestartRecord> DecodeRestart(std::string_view bytes) {
   return Decode<RestartRecord>("restart", bytes, [](ByteReader& reader, RestartRecord& record) {
     record.successor = TaskId(reader.Id());
   });
+}
+
+void Encode(const Info& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  WriteInfo(writer, record);
+}
+
+absl::StatusOr<Info> DecodeInfo(std::string_view bytes) {
+  return Decode<Info>("info", bytes,
+                      [](ByteReader& reader, Info& record) { record = ReadInfo(reader); });
 }
 
 void Encode(uint64_t number, std::string& bytes) { Begin(bytes).Fixed64(number); }

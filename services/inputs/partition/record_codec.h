@@ -67,6 +67,7 @@ void Encode(const RouteRecord& record, std::string& bytes);
 void Encode(const LimitRecord& record, std::string& bytes);
 void Encode(const PauseRecord& record, std::string& bytes);
 void Encode(const RestartRecord& record, std::string& bytes);
+void Encode(const Info& record, std::string& bytes);
 void Encode(uint64_t number, std::string& bytes);
 // Names that several tasks share are written once.
 void Encode(const std::vector<TaskView>& ended, std::string& bytes);
@@ -81,6 +82,7 @@ absl::StatusOr<EndedDependencyRecord> DecodeEndedDependency(std::string_view byt
 absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes);
 absl::StatusOr<std::variant<LimitRecord, PauseRecord>> DecodeAdmission(std::string_view bytes);
 absl::StatusOr<RestartRecord> DecodeRestart(std::string_view bytes);
+absl::StatusOr<Info> DecodeInfo(std::string_view bytes);
 absl::StatusOr<uint64_t> DecodeNumber(std::string_view bytes);
 absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes);
 

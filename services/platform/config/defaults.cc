@@ -61,6 +61,7 @@ void FillDefaults(configpb::InputsConfig& config) {
   KANTOKU_DEFAULT(config, max_selectors, 1'000);
   KANTOKU_DEFAULT(config, max_dependencies, 10'000'000);
   KANTOKU_DEFAULT(config, max_keys, 1'000'000);
+  KANTOKU_DEFAULT(config, max_info_bytes, kGiB);
   KANTOKU_DEFAULT(config, max_session_credit, 1'000);
   KANTOKU_DEFAULT_SECONDS(config, ping_interval, 2);
   KANTOKU_DEFAULT_SECONDS(config, grace, 20);

@@ -43,6 +43,9 @@ class User {
   absl::StatusOr<v1::ListTasksResponse> List(const v1::ListTasksRequest& request = {}) {
     return Call<v1::ListTasksResponse>(&v1::InputsService::Stub::ListTasks, request);
   }
+  absl::StatusOr<v1::PatchInfoResponse> Patch(const v1::PatchInfoRequest& request) {
+    return Call<v1::PatchInfoResponse>(&v1::InputsService::Stub::PatchInfo, request);
+  }
   absl::StatusOr<v1::RestartTasksResponse> Restart(const v1::RestartTasksRequest& request) {
     return Call<v1::RestartTasksResponse>(&v1::InputsService::Stub::RestartTasks, request);
   }

@@ -22,6 +22,7 @@ EngineOptions Options(uint64_t seed) {
   options.max_pending = 120;
   options.idle_names = 1;
   options.max_selectors = 5;
+  options.max_info_bytes = 6'000;
   options.max_session_credit = 5;
   options.max_dispatches = 6;
   options.max_history = 40;
@@ -122,6 +123,7 @@ void EngineWalk::Step() {
   if (kind < 738) return ChangeLimit();
   if (kind < 744) return ChangePause();
   if (kind < 750) return Restart();
+  if (kind < 770) return Patch();
   Work(executor);
 }
 
@@ -245,6 +247,7 @@ void EngineWalk::Spawn() {
     Place(spec);
     Depend(spec, i);
     NameKeys(spec);
+    Describe(spec);
     submission.specs.push_back(std::move(spec));
   }
   Submit(submission);
@@ -283,8 +286,9 @@ void EngineWalk::Submit(Submission& submission) {
     const bool reused = reason == "REQUEST_ID_REUSED";
     if (reason == "PLACEMENT_LIMIT") ++counts_["selectors refused"];
     if (reason == "DEPENDENCY_LIMIT") ++counts_["dependencies refused"];
+    if (reason == "INFO_LIMIT") ++counts_["info refused"];
     Expect(reused || reason == "PLACEMENT_LIMIT" || reason == "DEPENDENCY_LIMIT" ||
-               pending + submission.specs.size() > options_.max_pending,
+               reason == "INFO_LIMIT" || pending + submission.specs.size() > options_.max_pending,
            "a spawn is refused for a cause");
     Expect(!same, "a known request is answered, whatever the load");
     Expect(engine_->pending() == pending, "a refused batch leaves nothing behind");
@@ -307,6 +311,9 @@ void EngineWalk::Submit(Submission& submission) {
   for (size_t i = 0; i < outcome->items.size(); ++i) {
     if (outcome->items[i].created) {
       placements_[outcome->items[i].id] = submission.specs[i].placement;
+      if (submission.specs[i].info != nullptr) {
+        infos_[outcome->items[i].id] = *submission.specs[i].info;
+      }
     }
   }
   open_.on_commit.push_back([this, submission, outcome = *outcome]() mutable {
@@ -492,6 +499,7 @@ void EngineWalk::Crash() {
   now_.wall += Seconds(Pick(60));
   engine_ = records_.Recover(options_, now_, open_.effects);
   RecoverAdmission();
+  RecoverInfos();
   routes_.clear();
   for (const auto& [number, route] : records_.routes) {
     routes_.insert_or_assign(std::pair(route.name_space, route.type), *route.selector);
@@ -554,6 +562,7 @@ void EngineWalk::CheckEnded(const TaskView& view, bool dead) {
   Expect(view.session.empty() && view.ended_at.has_value(), "nobody holds an ended task");
   CheckSkipped(view);
   keyed_.erase(view.id);
+  CheckInfo(view);
   if (view.last_failure.reason == "TOO_MANY_DISPATCHES") ++counts_["too many dispatches"];
   ++counts_[view.state == TaskState::kSucceeded ? "succeeded"
             : view.state == TaskState::kFailed  ? "failed"
@@ -583,10 +592,12 @@ void EngineWalk::CheckCommitted(const Effects& effects) {
 void EngineWalk::CheckLiving() {
   std::map<SessionId, uint32_t> held;
   size_t living = 0;
+  CheckContexts(Living());
   for (const TaskView& view : Living()) {
     ++living;
     CheckCause(view);
     CheckBlocked(view);
+    CheckInfo(view);
     if (!view.session.empty()) ++held[view.session];
   }
   CheckWaits();
@@ -690,6 +701,7 @@ void EngineWalk::CheckEmpty() {
   Expect(records_.trees.empty(), "no tree stays");
   Expect(records_.requests.empty(), "no request stays");
   Expect(records_.restarts.empty(), "no restart stays");
+  Expect(records_.infos.empty(), "no info stays");
   Expect(records_.routes.size() == routes_.size(), "routes stay until they are removed");
   CheckNothingLeaks();
   Expect(records_.history.empty() && records_.dead.empty(), "no history stays");

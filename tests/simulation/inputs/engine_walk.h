@@ -120,6 +120,7 @@ class EngineWalk {
   void Spawn();
   void RepeatSpawn();
   void Restart();
+  void Patch();
   void RestartDead(const TaskView& dead);
   void Control();
   void ControlTree(const ControlCommand& command);
@@ -163,6 +164,10 @@ class EngineWalk {
 
   // Placement.
   void Place(TaskSpec& spec);
+  void Describe(TaskSpec& spec);
+  void RecoverInfos();
+  void CheckInfo(const TaskView& view) const;
+  void CheckContexts(const std::vector<TaskView>& living) const;
   Labels Label(Executor& executor);
   bool Fits(const Executor& executor, const std::string& type, const Placement* placement) const;
   void CheckPlaced(const DispatchMessage& message, const Executor& executor);
@@ -233,6 +238,7 @@ class EngineWalk {
   std::map<TaskId, std::shared_ptr<const Placement>> placements_;   // Of spawns, as they came.
   std::map<TaskId, std::vector<Dependency>> dependencies_;          // Of those that have some.
   std::map<TaskId, OnFailure> given_up_;                            // For what they depend on.
+  std::map<TaskId, Info> infos_;  // Of those that have some, as the engine that lives knows.
   // What trees were asked last but steps, as the engine knows and as is recorded. By root.
   std::map<TaskId, ControlVerb> marks_;
   std::map<TaskId, ControlVerb> marks_for_good_;

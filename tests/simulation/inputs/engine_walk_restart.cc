@@ -39,6 +39,7 @@ void EngineWalk::RestartDead(const TaskView& dead) {
     open_.on_commit.push_back([this, root = dead.root] { marks_for_good_.erase(root); });
   }
   tasks_[dead.id].restarted_as = *id;
+  if (spec.info != nullptr) infos_[*id] = *spec.info;
   if (!spec.dependencies.empty()) dependencies_[*id] = spec.dependencies;
   if (spec.keys != nullptr) {
     keyed_.insert_or_assign(*id, Keyed{dead.name_space, dead.owner, dead.type, spec.keys, 0});

@@ -166,6 +166,7 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
     case RecordKind::kEndedDependency:
     case RecordKind::kAdmission:
     case RecordKind::kRestart:
+    case RecordKind::kInfo:
       return;
   }
 }

@@ -426,5 +426,58 @@ TEST_CASE("A restart by filter sends all that narrows it") {
   CHECK(page->next_page_token == "u");
 }
 
+TEST_CASE("A patch of info sends what changes, and tells the revision either way") {
+  ScriptedServer server;
+  server.on_patch_info = [](const inputs::v1::PatchInfoRequest& request,
+                            inputs::v1::PatchInfoResponse& response) {
+    REQUIRE(request.patches_size() == 1);
+    const auto& patch = request.patches(0);
+    CHECK(patch.task_id() == std::string(MakeTaskId(1).bytes()));
+    CHECK(patch.set().at("a") == "b");
+    CHECK(patch.remove(0) == "c");
+    auto& result = *response.add_results();
+    if (!patch.has_expected_revision()) {
+      result.set_revision(4);
+      return grpc::Status::OK;
+    }
+    result.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kAborted));
+    result.mutable_status()->set_reason("REVISION_DIFFERS");
+    result.set_revision(7);
+    return grpc::Status::OK;
+  };
+  Client kan = server.Connect();
+  InfoPatch patch{.set = {{"a", "b"}}, .remove = {"c"}};
+  CHECK(kan.PatchInfo(MakeTaskId(1), patch).value() == 4);
+  patch.expected_revision = 6;
+  const auto late = kan.PatchInfo(MakeTaskId(1), patch);
+  CHECK(late.status().code() == absl::StatusCode::kAborted);
+  CHECK(ReasonOf(late.status()) == "REVISION_DIFFERS");
+  CHECK(RevisionOf(late.status()) == 7);
+}
+
+TEST_CASE("A list says by what it is filtered and sorted, and brings info") {
+  ScriptedServer server;
+  server.on_list_tasks = [](const inputs::v1::ListTasksRequest& request,
+                            inputs::v1::ListTasksResponse& response) {
+    CHECK(request.filter() == "a == 'b'");
+    CHECK(request.context_id() == "run");
+    CHECK(request.sort() == inputs::v1::TASK_SORT_PRIORITY);
+    CHECK(request.descending());
+    auto& info = *response.add_tasks();
+    info.set_task_id(std::string(MakeTaskId(1).bytes()));
+    (*info.mutable_info())["a"] = "b";
+    info.set_info_revision(3);
+    info.set_context_id("run");
+    return grpc::Status::OK;
+  };
+  const auto page = server.Connect().List(
+      {.filter = "a == 'b'", .context_id = "run", .sort = TaskSort::kPriority, .descending = true});
+  REQUIRE(page.ok());
+  REQUIRE(page->tasks.size() == 1);
+  CHECK(page->tasks[0].info == std::map<std::string, std::string>{{"a", "b"}});
+  CHECK(page->tasks[0].info_revision == 3);
+  CHECK(page->tasks[0].context_id == "run");
+}
+
 }  // namespace
 }  // namespace kantoku

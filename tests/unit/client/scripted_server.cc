@@ -39,6 +39,10 @@ class ScriptedServer::Inputs final : public inputs::v1::InputsService::Service {
                          inputs::v1::ListTasksResponse* response) override {
     return Run(server_.on_list_tasks, *request, *response);
   }
+  grpc::Status PatchInfo(grpc::ServerContext*, const inputs::v1::PatchInfoRequest* request,
+                         inputs::v1::PatchInfoResponse* response) override {
+    return Run(server_.on_patch_info, *request, *response);
+  }
   grpc::Status RestartTasks(grpc::ServerContext*, const inputs::v1::RestartTasksRequest* request,
                             inputs::v1::RestartTasksResponse* response) override {
     return Run(server_.on_restart_tasks, *request, *response);

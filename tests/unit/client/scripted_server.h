@@ -110,6 +110,7 @@ class ScriptedServer {
   Script<inputs::v1::ControlRequest, inputs::v1::ControlResponse> on_control;
   Script<inputs::v1::GetTasksRequest, inputs::v1::GetTasksResponse> on_get_tasks;
   Script<inputs::v1::ListTasksRequest, inputs::v1::ListTasksResponse> on_list_tasks;
+  Script<inputs::v1::PatchInfoRequest, inputs::v1::PatchInfoResponse> on_patch_info;
   Script<inputs::v1::RestartTasksRequest, inputs::v1::RestartTasksResponse> on_restart_tasks;
   Script<inputs::v1::ListExecutorsRequest, inputs::v1::ListExecutorsResponse> on_list_executors;
   Script<inputs::v1::ControlExecutorsRequest, inputs::v1::ControlExecutorsResponse>

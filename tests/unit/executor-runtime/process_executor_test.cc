@@ -35,6 +35,7 @@ class FakeContext final : public Context {
 
   const platform::TaskId& task_id() const override { return id_; }
   const platform::TaskId& root_id() const override { return id_; }
+  const std::string& context_id() const override { return context_id_; }
   uint32_t dispatch() const override { return 3; }
   uint32_t attempt() const override { return 2; }
   const std::string& type() const override { return type_; }
@@ -134,6 +135,7 @@ class FakeContext final : public Context {
   }
 
  private:
+  const std::string context_id_ = "run 7";
   const platform::TaskId id_ = platform::TaskId::Make(absl::FromUnixSeconds(1), 1, 1, 1);
   const std::string type_ = "test.type";
   const std::string payload_;

@@ -122,6 +122,11 @@ class Client {
 
   // A page of the tasks of the namespace.
   absl::StatusOr<TaskPage> List(TaskQuery query = {}, CallOptions options = {});
+  // Changes the info of a living task; answers the revision after that. ABORTED: it has another
+  // revision than expected (RevisionOf), as a repeat of a patch that was applied finds, too.
+  // FAILED_PRECONDITION: it has ended. NOT_FOUND.
+  absl::StatusOr<uint64_t> PatchInfo(TaskId id, InfoPatch patch, CallOptions options = {});
+
   // Spawns a failed or cancelled task anew, as long as the server keeps it (7 days by default): the
   // same spec, parent and root under a new id, which has the reference from now on. One that was
   // restarted before answers with the same new task. NOT_FOUND; FAILED_PRECONDITION: it lives

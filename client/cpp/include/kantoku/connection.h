@@ -69,6 +69,13 @@ class Connection {
   };
   virtual absl::StatusOr<TaskPage> List(ListRequest request) = 0;
 
+  struct PatchInfoRequest {
+    TaskId id;
+    InfoPatch patch;
+    absl::Duration timeout = absl::InfiniteDuration();
+  };
+  virtual absl::StatusOr<uint64_t> PatchInfo(PatchInfoRequest request) = 0;
+
   // Of `ids`, one answer each; without ids a page of what `query` describes.
   struct RestartRequest {
     std::string namespace_name;

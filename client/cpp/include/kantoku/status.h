@@ -1,6 +1,7 @@
 #ifndef KANTOKU_STATUS_H_
 #define KANTOKU_STATUS_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -16,6 +17,10 @@ std::string ReasonOf(const absl::Status& status);
 // The task that a status is about: with ALREADY_EXISTS from a spawn, the one that holds the
 // reference. Empty when the status names none.
 TaskId TaskIdOf(const absl::Status& status);
+
+// With ABORTED from a patch of a task's info: the revision that there is. 0 when the status names
+// none.
+uint64_t RevisionOf(const absl::Status& status);
 
 }  // namespace kantoku
 

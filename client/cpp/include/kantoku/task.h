@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,6 +88,9 @@ struct TaskSpec {
   TaskId parent;  // The task whose handler spawns this one; empty: none.
   TaskId root;    // Of the parent's tree; needed where the parent may have ended.
   std::vector<Dependency> dependencies;  // What has to end before it runs; 10,000 at most.
+  // What to find it by: at most 60 entries and 4 KiB; names are letters, digits and `_ . - /`.
+  std::map<std::string, std::string> info;
+  std::string context_id;  // Groups tasks, whatever their tree; at most 255 bytes, or empty.
 
   bool operator==(const TaskSpec&) const = default;
 };
@@ -168,6 +172,9 @@ Option FairnessKey(const std::string& name, uint32_t weight = 0);
 // context tells it. The server refuses it with FAILED_PRECONDITION when neither lives
 // (PARENT_UNKNOWN) or they are being stopped (TREE_STOPPING).
 Option ChildOf(TaskId parent, TaskId root);
+// Adds entries; of one that is there already the later value counts.
+Option Info(const std::map<std::string, std::string>& entries);
+Option InContext(const std::string& context_id);
 
 // Not run before `task` has ended, which may be long ago as long as its result is kept. The server
 // refuses it with FAILED_PRECONDITION, DEPENDENCY_UNKNOWN when nobody knows such a task.

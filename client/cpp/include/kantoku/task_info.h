@@ -114,6 +114,24 @@ struct TaskInfo {
   // What it has waited for so far, each cause once: together the time since its spawn, less that of
   // its handlers. Of single tasks, not in lists; none once it has ended.
   std::vector<Wait> waits;
+  std::map<std::string, std::string> info;  // As patched last; of what has ended as it was then.
+  uint64_t info_revision = 0;               // Patches of the info so far.
+  std::string context_id;
+};
+
+// A change of a task's info; removes first.
+struct InfoPatch {
+  std::map<std::string, std::string> set;
+  std::vector<std::string> remove;
+  std::optional<uint64_t> expected_revision;  // Only of this one.
+};
+
+// In which order a list shows tasks; equal ones in the order of their spawn.
+enum class TaskSort : uint8_t {
+  kNone,      // Living ones in the order of their spawn, then ended ones, newest end first.
+  kCreated,   // By the time of their spawn.
+  kEnded,     // By the time of their end; living ones are behind all others.
+  kPriority,  // By their priority.
 };
 
 // Which tasks a list shall hold.
@@ -123,10 +141,15 @@ struct TaskQuery {
   TaskId root;                    // Only tasks of this tree; empty means all.
   uint32_t page_size = 0;         // 0 means the server's default, 100; at most 1,000.
   std::string page_token;         // From the page before; empty means the first page.
+  // Selector over the info, and over `task.type`, `task.state` and more (ListTasksRequest.filter).
+  std::string filter;
+  std::string context_id;  // Only tasks of this context; empty means all.
+  TaskSort sort = TaskSort::kNone;
+  bool descending = false;  // The other way round; goes with a sort.
 };
 
 struct TaskPage {
-  std::vector<TaskInfo> tasks;  // Living ones in the order of their spawn, then ended ones.
+  std::vector<TaskInfo> tasks;  // In the order of the query's sort.
   std::string next_page_token;  // Empty on the last page.
 };
 
@@ -136,6 +159,8 @@ struct DeadTaskQuery {
   std::string reason;                      // Of the last failure, such as TIMEOUT; empty means all.
   std::vector<TaskState> states;           // Of kFailed and kCancelled; none means both.
   TaskId root;                             // Only tasks of this tree; empty means all.
+  std::string filter;                      // As in TaskQuery.
+  std::string context_id;                  // Only tasks of this context; empty means all.
   std::optional<absl::Time> ended_after;   // At this time or later.
   std::optional<absl::Time> ended_before;  // Before this time.
   uint32_t page_size = 0;                  // 0 means the server's default, 100; at most 1,000.

@@ -109,6 +109,11 @@ absl::StatusOr<TaskPage> RefusingConnection::List(ListRequest request) {
   return status_;
 }
 
+absl::StatusOr<uint64_t> RefusingConnection::PatchInfo(PatchInfoRequest request) {
+  timeout = request.timeout;
+  return status_;
+}
+
 absl::StatusOr<RestartPage> RefusingConnection::Restart(RestartRequest request) {
   timeout = request.timeout;
   return status_;

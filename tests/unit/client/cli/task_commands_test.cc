@@ -15,7 +15,7 @@ constexpr char kUnknownId[] = "01900000-0000-7000-8000-000000000001";
 constexpr char kInfoFields[] =
     "task_id namespace type state wait_cause wait_detail open_dependencies placement keys "
     "reference priority owner failed_attempts dispatch session_id progress parent_id root_id "
-    "restarted_from restarted_as created_at ended_at last_error";
+    "info info_revision context_id restarted_from restarted_as created_at ended_at last_error";
 
 TEST_CASE("get shows all that is known, a field a line, and nothing that is not there") {
   CliWorld world;

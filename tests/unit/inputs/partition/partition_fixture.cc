@@ -260,6 +260,14 @@ absl::StatusOr<TaskPage> PartitionFixture::List(ListCommand command) {
       [&](auto done) { partition_->ListTasks(std::move(command), std::move(done)); });
 }
 
+std::vector<InfoAnswer> PartitionFixture::Patch(std::vector<InfoPatch> patches,
+                                                const std::string& owner) {
+  auto answers = Sync<std::vector<InfoAnswer>>(
+      [&](auto done) { partition_->PatchInfo(std::move(patches), owner, std::move(done)); });
+  REQUIRE(answers.ok());
+  return *std::move(answers);
+}
+
 absl::StatusOr<RestartPage> PartitionFixture::Restart(RestartCommand command) {
   return Sync<RestartPage>(
       [&](auto done) { partition_->RestartTasks(std::move(command), std::move(done)); });

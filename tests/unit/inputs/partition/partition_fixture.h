@@ -185,6 +185,7 @@ class PartitionFixture {
   std::vector<absl::StatusOr<TaskView>> GetAll(const std::vector<TaskId>& tasks,
                                                const std::string& owner = "alice");
   absl::StatusOr<TaskPage> List(ListCommand command);
+  std::vector<InfoAnswer> Patch(std::vector<InfoPatch> patches, const std::string& owner = "alice");
   absl::StatusOr<RestartPage> Restart(RestartCommand command);
   std::vector<SessionView> Executors();
   // After it, everything that came before has happened and has been sent.

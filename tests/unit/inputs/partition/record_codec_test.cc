@@ -30,6 +30,8 @@ std::string Bytes(const Record& record) {
   return bytes;
 }
 
+const Info kInfo{"run 7 / ü", *MakeInfo({{"customer", "acme"}, {"empty", ""}}), 300};
+
 TaskSpec FullSpec() {
   TaskSpec spec;
   spec.type = "text.wordcount";
@@ -48,6 +50,7 @@ TaskSpec FullSpec() {
   spec.parent = Id(3);
   spec.root = Id(2);
   spec.restarted_from = Id(4);
+  spec.info = std::make_shared<const Info>(kInfo);
   spec.placement = std::make_shared<const Placement>(
       Placement{.selector = *Selector::Parse("mem_gib >= 16 && gpu == 'ü'"),
                 .pins = {.executor = "lab 3", .app = "bench", .owner = "anna"}});
@@ -90,6 +93,7 @@ std::vector<TaskView> EndedTasks() {
     if (i > 1) task.parent = Id(3);
     if (i > 0) task.root = Id(2);
     if (i > 1) task.restarted_from = Id(4);
+    if (i > 0) task.info = std::make_shared<const Info>(kInfo);
     tasks.push_back(task);
   }
   return tasks;
@@ -173,6 +177,7 @@ std::vector<Kind> EveryKind() {
           {"limit", Bytes(kLimit), status(DecodeAdmission)},
           {"rate", Bytes(kRateLimit), status(DecodeAdmission)},
           {"pause", Bytes(kPause), status(DecodeAdmission)},
+          {"info", Bytes(kInfo), status(DecodeInfo)},
           {"restart", Bytes(RestartRecord{Id(6)}), status(DecodeRestart)},
           {"number", Bytes(uint64_t{0x0123456789ABCDEF}), status(DecodeNumber)},
           {"ended", Bytes(EndedTasks()), status(DecodeEnded)}};
@@ -203,6 +208,8 @@ TEST_CASE("A spec record gives back what was asked for") {
   CHECK(record->spec.parent == spec.parent);
   CHECK(record->spec.root == spec.root);
   CHECK(record->spec.restarted_from == spec.restarted_from);
+  REQUIRE(record->spec.info != nullptr);
+  CHECK(*record->spec.info == *spec.info);
   REQUIRE(record->spec.placement != nullptr);
   CHECK(*record->spec.placement == *spec.placement);
   CHECK(record->spec.dependencies == spec.dependencies);
@@ -234,6 +241,7 @@ TEST_CASE("Records of every kind give back what was written") {
   CHECK(std::get<LimitRecord>(*DecodeAdmission(Bytes(kLimit))) == kLimit);
   CHECK(std::get<LimitRecord>(*DecodeAdmission(Bytes(kRateLimit))) == kRateLimit);
   CHECK(std::get<PauseRecord>(*DecodeAdmission(Bytes(kPause))) == kPause);
+  CHECK(*DecodeInfo(Bytes(kInfo)) == kInfo);
   CHECK(*DecodeRestart(Bytes(RestartRecord{Id(6)})) == RestartRecord{Id(6)});
   CHECK(*DecodeNumber(Bytes(uint64_t{1} << 63)) == uint64_t{1} << 63);
 
@@ -257,6 +265,8 @@ TEST_CASE("Records of every kind give back what was written") {
     CHECK(task.parent == expected.parent);
     CHECK(task.root == expected.root);
     CHECK(task.restarted_from == expected.restarted_from);
+    REQUIRE((task.info == nullptr) == (expected.info == nullptr));
+    if (task.info != nullptr) CHECK(*task.info == *expected.info);
   }
 }
 
@@ -335,6 +345,7 @@ TEST_CASE("Records from before there were placements, trees and pauses are read"
     spec.parent = spec.root = spec.restarted_from = TaskId();
     spec.placement = nullptr;
     spec.dependencies = {};
+    spec.info = nullptr;
     std::string bytes = SpecBytes(spec, "payload");
     bytes[0] = 2;
     bytes.erase(17, 1);  // No kin.
@@ -405,8 +416,9 @@ TEST_CASE("A reference may have hashes of fewer fields, or of others that are no
   ReferenceRecord reference = kReference;
   std::fill(reference.hashes.begin() + 9, reference.hashes.end(), 0);
   CHECK(DecodeReference(ReferenceBytes(reference, 3, 9)).value() == reference);
-  CHECK(DecodeReference(ReferenceBytes(reference, 3, 17)).value() == reference);
-  std::string newer = ReferenceBytes(reference, 3, 17);
+  const size_t more = reference.hashes.size() + 1;
+  CHECK(DecodeReference(ReferenceBytes(reference, 3, more)).value() == reference);
+  std::string newer = ReferenceBytes(reference, 3, more);
   newer.back() = 1;
   CheckDataLoss(DecodeReference(newer).status());
 }
@@ -414,6 +426,7 @@ TEST_CASE("A reference may have hashes of fewer fields, or of others that are no
 TEST_CASE("A spec with a part that is not known, out of order or twice is damage") {
   TaskSpec spec = FullSpec();
   spec.restarted_from = TaskId();
+  spec.info = nullptr;
   const std::string whole = SpecBytes(spec, "payload");
   spec.placement = nullptr;
   spec.dependencies = {};

@@ -2,6 +2,7 @@
 #define KANTOKU_PLUGINS_LINEAGE_H_
 
 #include <memory>
+#include <string>
 
 #include "kantoku/plugin.h"
 #include "kantoku/task_id.h"
@@ -9,13 +10,15 @@
 namespace kantoku {
 
 // Makes every spawn of a client a child of one task, so that whoever cancels or pauses the tree of
-// that task reaches what it has spawned. A spawn with a parent of its own (ChildOf) keeps it.
+// that task reaches what it has spawned, and puts it into that task's context. A spawn with a
+// parent (ChildOf) or a context (InContext) of its own keeps it.
 //
 //   ClientOptions{.plugins = {kantoku::Lineage(parent, root)}}
-std::shared_ptr<Plugin> Lineage(TaskId parent, TaskId root);
+std::shared_ptr<Plugin> Lineage(TaskId parent, TaskId root, std::string context_id = {});
 
 // The same for the task that this process is run for, if it is a command of `kantoku-executor`, as
-// the environment (KANTOKU_TASK_ID, KANTOKU_ROOT_ID) tells; null when it is none, or they are no
+// the environment (KANTOKU_TASK_ID, KANTOKU_ROOT_ID,
+// KANTOKU_CONTEXT_ID) tells; null when it is none, or they are no
 // ids. Command lines of `kantoku` have it.
 std::shared_ptr<Plugin> LineageOfProcess();
 
