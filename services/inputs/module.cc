@@ -29,9 +29,35 @@ void LogHealth(const absl::Status& health) {
   }
 }
 
+// 0 means no bound.
+Quota ToQuota(const std::string& name_space, const std::string& type, uint64_t tasks,
+              uint64_t bytes) {
+  return {.name_space = name_space,
+          .type = type,
+          .max_tasks = tasks == 0 ? UINT64_MAX : tasks,
+          .max_bytes = bytes == 0 ? UINT64_MAX : bytes};
+}
+
+std::vector<Quota> QuotasOf(const config::v1::InputsConfig& config) {
+  std::vector<Quota> quotas;
+  for (const config::v1::NamespaceConfig& each : config.namespaces()) {
+    const bool bounded = each.max_pending_tasks() > 0 || each.max_pending_bytes() > 0;
+    if (bounded || !each.types().empty()) {
+      quotas.push_back(
+          ToQuota(each.name(), "", each.max_pending_tasks(), each.max_pending_bytes()));
+    }
+    for (const config::v1::TypeLimitConfig& type : each.types()) {
+      quotas.push_back(
+          ToQuota(each.name(), type.type(), type.max_pending_tasks(), type.max_pending_bytes()));
+    }
+  }
+  return quotas;
+}
+
 PartitionOptions ToPartitionOptions(const config::v1::InputsConfig& config, uint64_t seed) {
   PartitionOptions options;
   options.engine.max_pending = config.max_pending_tasks();
+  options.engine.quotas = QuotasOf(config);
   options.engine.max_types = config.max_task_types();
   options.engine.max_selectors = config.max_selectors();
   options.engine.max_dependencies = config.max_dependencies();

@@ -8,6 +8,14 @@
 namespace kantoku::inputs {
 namespace {
 
+// What there is no room for, of which bound.
+std::string_view BoundOf(std::string_view refusal) {
+  if (refusal == QuotaBook::kNamespaceTasks) return "namespace: as many tasks of it as may be wait";
+  if (refusal == QuotaBook::kNamespaceBytes) return "namespace: tasks of it have too many bytes";
+  if (refusal == QuotaBook::kTypeTasks) return "type: as many tasks of it as may be wait";
+  return refusal == QuotaBook::kTypeBytes ? "type: tasks of it have too many bytes" : "";
+}
+
 // Why an item was not taken.
 absl::Status StatusOf(const SpawnOutcome::Item& item) {
   if (item.refusal == SpawnOutcome::kDependencyUnknown) {
@@ -28,6 +36,10 @@ absl::Status StatusOf(const SpawnOutcome::Item& item) {
     return platform::Error(
         absl::StatusCode::kInvalidArgument, item.refusal,
         item.about.empty() ? "rate_keys.cost: exceeded the burst of its rate" : item.about);
+  }
+  if (const auto bound = BoundOf(item.refusal); !bound.empty()) {
+    return platform::Error(absl::StatusCode::kResourceExhausted, item.refusal,
+                           absl::StrCat(platform::ToAbsl(bound), "; send it again later"));
   }
   if (item.refusal == SpawnOutcome::kRootMismatch) {
     return platform::Error(absl::StatusCode::kInvalidArgument, item.refusal,
@@ -62,9 +74,20 @@ void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto) {
   proto.set_message(std::string(platform::ToStd(status.message())));
 }
 
+namespace {
+
+// What has no room says when to ask again.
+void SetStatusWithDelay(const absl::Status& status, task::v1::ItemStatus& proto) {
+  SetStatus(status, proto);
+  if (!absl::IsResourceExhausted(status)) return;
+  *proto.mutable_retry_after() = platform::ToProto(kRetryAfter);
+}
+
+}  // namespace
+
 void SetSpawnResult(const SpawnOutcome::Item& item, v1::SpawnResult& proto) {
   proto.mutable_status();
-  if (!item.refusal.empty()) return SetStatus(StatusOf(item), *proto.mutable_status());
+  if (!item.refusal.empty()) return SetStatusWithDelay(StatusOf(item), *proto.mutable_status());
   proto.set_task_id(std::string(item.id.bytes()));
   proto.set_created(item.created);
   if (item.conflict.empty()) return;
@@ -158,7 +181,7 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
 
 void SetRestartResult(const RestartPage::Restarted& restarted, v1::RestartResult& proto) {
   proto.set_task_id(std::string(restarted.dead.bytes()));
-  SetStatus(restarted.successor.status(), *proto.mutable_status());
+  SetStatusWithDelay(restarted.successor.status(), *proto.mutable_status());
   proto.set_created(restarted.created);
   if (restarted.successor.ok() && !restarted.successor->empty()) {
     proto.set_new_task_id(std::string(restarted.successor->bytes()));

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/task/v1/task.pb.h"
 #include "services/inputs/engine/engine.h"
@@ -22,6 +23,9 @@ std::string NamespaceOf(const Request& request) {
 }
 
 void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto);
+// How long to wait before what has no room is sent again.
+inline constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+
 void SetSpawnResult(const SpawnOutcome::Item& item, v1::SpawnResult& proto);
 void SetControlResult(const absl::StatusOr<TaskState>& state, v1::ControlResult& proto);
 void SetTaskResult(const absl::StatusOr<TaskView>& view, bool state_only, v1::GetTaskResult& proto);

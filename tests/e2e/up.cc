@@ -51,6 +51,7 @@ void Up::Start() {
         std::string("--listen"), options_.listen, std::string("--port-file"), port_file}) {
     argv.push_back(word);
   }
+  if (!options_.config.empty()) argv.insert(argv.end(), {"--config", options_.config});
   for (const std::string& setting : options_.settings) {
     argv.insert(argv.end(), {"--set", setting});
   }

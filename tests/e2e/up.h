@@ -14,6 +14,7 @@ namespace kantoku::test {
 
 struct UpOptions {
   std::vector<std::string> settings;  // As --set takes them.
+  std::string config;                 // A file; empty: none.
   std::string data;                   // The data directory; empty: one of its own.
   std::vector<std::string> launcher;  // A command that becomes the one which follows its words.
   std::string listen = "127.0.0.1:0";

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/convert_keys.h"
 #include "client/cpp/src/status_payloads.h"
@@ -257,8 +258,21 @@ absl::Status SetEntries(std::string_view field, const std::map<std::string, std:
 
 absl::Status ToStatus(const taskpb::ItemStatus& status) {
   if (status.code() == 0) return absl::OkStatus();
-  return platform::Error(static_cast<absl::StatusCode>(status.code()), status.reason(),
-                         status.message());
+  absl::Status read = platform::Error(static_cast<absl::StatusCode>(status.code()), status.reason(),
+                                      status.message());
+  const absl::Duration after = absl::Seconds(status.retry_after().seconds()) +
+                               absl::Nanoseconds(status.retry_after().nanos());
+  if (absl::IsResourceExhausted(read) && after > absl::ZeroDuration()) {
+    read.SetPayload(kRetryAfterPayload, absl::Cord(absl::StrCat(absl::ToInt64Milliseconds(after))));
+  }
+  return read;
+}
+
+std::optional<absl::Duration> RetryAfter(const absl::Status& status) {
+  const auto text = status.GetPayload(kRetryAfterPayload);
+  int64_t millis = 0;
+  if (!text.has_value() || !absl::SimpleAtoi(std::string(*text), &millis)) return std::nullopt;
+  return absl::Milliseconds(std::max<int64_t>(millis, 1));
 }
 
 absl::StatusOr<SpawnedTask> ToSpawned(const inputs::v1::SpawnResult& result) {

@@ -2,6 +2,7 @@
 #define KANTOKU_CLIENT_CPP_SRC_CONVERT_H_
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,8 @@ absl::Status SetEntries(std::string_view field, const std::map<std::string, std:
 absl::StatusOr<task::v1::TaskSpec> ToProto(TaskSpec spec);
 
 absl::Status ToStatus(const task::v1::ItemStatus& status);
+// When the server said that a repeat may be taken, of an item that it had no room for.
+std::optional<absl::Duration> RetryAfter(const absl::Status& status);
 
 absl::StatusOr<SpawnedTask> ToSpawned(const inputs::v1::SpawnResult& result);
 absl::StatusOr<Output> ToOutput(TaskId id, const task::v1::ItemStatus& status,

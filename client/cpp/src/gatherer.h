@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -24,7 +25,7 @@ namespace kantoku::internal {
 // Turns calls into batches: while one batch is under way, what is submitted queues, and leaves as
 // the next batch. A call that finds nothing under way leaves at once. Calls are cut where a batch
 // is full, and keep their order. What an answer had no room for leaves again, first in the next
-// batch.
+// batch; what the server had no room for rests for as long as it said, and leaves again then.
 //
 // Thread-safe. `timer`, and the gatherer itself, outlive every batch that `send` has not answered.
 template <typename Payload, typename Result>
@@ -34,18 +35,39 @@ class Gatherer {
     size_t max_items;
     size_t max_bytes = size_t{16} << 20;
     size_t max_queued_bytes = size_t{256} << 20;
+    // An item that has rested for so long is answered as it is.
+    absl::Duration max_rest = absl::InfiniteDuration();
+    bool gives_back = false;  // `send` keeps what it sends, see BatchDone: no copies are made.
   };
   struct Item {
     Payload payload;
     size_t bytes;
+    absl::Duration rested = absl::ZeroDuration();
   };
   using Results = std::vector<absl::StatusOr<Result>>;
-  using BatchDone = absl::AnyInvocable<void(absl::StatusOr<Results>)>;
+  // The payload of an item of the batch, once.
+  using TakeBack = std::function<Payload(size_t)>;
+  // To be called once; with a gatherer that wants payloads back, `take_back` is there and is used
+  // before this returns.
+  class BatchDone {
+   public:
+    using Run = absl::AnyInvocable<void(absl::StatusOr<Results>, const TakeBack&)>;
+    BatchDone(std::nullptr_t = nullptr) {}  // NOLINT(google-explicit-constructor): none.
+    explicit BatchDone(Run run) : run_(std::move(run)) {}
+    void operator()(absl::StatusOr<Results> results, const TakeBack& take_back = nullptr) {
+      run_(std::move(results), take_back);
+    }
+
+   private:
+    Run run_;
+  };
   // Sends a batch, and answers as many results as it has payloads, or one error for all of them.
   using Send = std::function<std::shared_ptr<Cancellable>(std::vector<Payload>, BatchDone)>;
   using Done = std::function<void(Results)>;
-  // Whether a result only says that its item is to be sent again.
-  using AskAgain = std::function<bool(const absl::StatusOr<Result>&)>;
+  // After which rest an item is to be sent again, if that is all that its result says. Without a
+  // rest not when it is so for the whole batch: a server that never has room is not asked in a
+  // circle.
+  using AskAgain = std::function<std::optional<absl::Duration>(const absl::StatusOr<Result>&)>;
 
   Gatherer(const Limits& limits, Timer& timer, Send send, AskAgain ask_again = nullptr)
       : limits_(limits), timer_(timer), send_(std::move(send)), ask_again_(std::move(ask_again)) {}
@@ -69,6 +91,17 @@ class Gatherer {
     Flush();
   }
 
+  // What rests leaves now: its calls are answered, also by a `send` that has been closed. The timer
+  // may end after that.
+  void WakeAll() {
+    std::vector<uint64_t> ids;
+    {
+      platform::MutexLock lock(mutex_);
+      for (const auto& [id, items] : resting_) ids.push_back(id);
+    }
+    for (const uint64_t id : ids) Wake(id);
+  }
+
  private:
   enum class Place : uint8_t { kQueued, kSent, kAnswered };
 
@@ -89,9 +122,15 @@ class Gatherer {
     Item item;
   };
 
+  struct Sent {
+    size_t bytes;
+    absl::Duration rested;
+    std::optional<Payload> copy;  // Unless it can be taken back.
+  };
+
   struct Batch {
     std::vector<std::pair<std::shared_ptr<Call>, size_t>> items;
-    std::vector<Item> sent;  // The same items, when they may have to be sent again.
+    std::vector<Sent> sent;  // The same items, when they may have to be sent again.
     size_t wanted = 0;       // Items whose calls are not finished.
     std::shared_ptr<Cancellable> rpc;
   };
@@ -126,9 +165,11 @@ class Gatherer {
       if (payloads.empty()) return;
       under_way_ = batch;
     }
-    auto rpc = send_(std::move(payloads), [this, batch](absl::StatusOr<Results> results) {
-      OnAnswer(batch, std::move(results));
-    });
+    auto rpc =
+        send_(std::move(payloads),
+              BatchDone([this, batch](absl::StatusOr<Results> results, const TakeBack& take_back) {
+                OnAnswer(batch, std::move(results), take_back);
+              }));
     bool unwanted = false;
     {
       platform::MutexLock lock(mutex_);
@@ -147,7 +188,10 @@ class Gatherer {
       if (!next.call->finished) {
         if (!payloads.empty() && bytes + next.item.bytes > limits_.max_bytes) break;
         bytes += next.item.bytes;
-        if (ask_again_ != nullptr) batch.sent.push_back(next.item);
+        if (ask_again_ != nullptr) {
+          batch.sent.push_back({next.item.bytes, next.item.rested, std::nullopt});
+          if (!limits_.gives_back) batch.sent.back().copy = next.item.payload;
+        }
         payloads.push_back(std::move(next.item.payload));
         next.call->places[next.index] = Place::kSent;
         batch.items.emplace_back(std::move(next.call), next.index);
@@ -159,19 +203,21 @@ class Gatherer {
     return payloads;
   }
 
-  void OnAnswer(const std::shared_ptr<Batch>& batch, absl::StatusOr<Results> results) {
+  void OnAnswer(const std::shared_ptr<Batch>& batch, absl::StatusOr<Results> results,
+                const TakeBack& take_back) {
     if (results.ok() && results->size() != batch->items.size()) {
       results = platform::Error(absl::StatusCode::kInternal, "MALFORMED_ANSWER",
                                 absl::StrCat("the server gave ", results->size(), " answers to ",
                                              batch->items.size(), " items"));
     }
-    const std::vector<size_t> again = results.ok() ? ToAskAgain(*results) : std::vector<size_t>();
+    std::vector<Again> again;
+    if (results.ok()) again = ToAskAgain(*batch, *results);
     std::vector<std::shared_ptr<Call>> answered;
     {
       platform::MutexLock lock(mutex_);
       under_way_ = nullptr;
       batch->rpc = nullptr;  // It holds the batch in turn.
-      Requeue(*batch, again);
+      Requeue(*batch, again, take_back);
       for (size_t i = 0; i < batch->items.size(); ++i) {
         const auto& [call, index] = batch->items[i];
         if (call->finished || call->places[index] == Place::kQueued) continue;
@@ -187,23 +233,58 @@ class Gatherer {
     for (const auto& call : answered) Answer(call);
   }
 
-  // Nothing when all are: a server that never has room is not asked in a circle.
-  std::vector<size_t> ToAskAgain(const Results& results) const {
-    std::vector<size_t> again;
+  struct Again {
+    size_t index;
+    absl::Duration rest;
+  };
+
+  std::vector<Again> ToAskAgain(const Batch& batch, const Results& results) const {
+    std::vector<Again> again;
+    size_t at_once = 0;
     for (size_t i = 0; ask_again_ != nullptr && i < results.size(); ++i) {
-      if (ask_again_(results[i])) again.push_back(i);
+      const auto rest = ask_again_(results[i]);
+      if (!rest.has_value() || batch.sent[i].rested + *rest > limits_.max_rest) continue;
+      again.push_back({i, *rest});
+      if (*rest == absl::ZeroDuration()) ++at_once;
     }
-    return again.size() < results.size() ? again : std::vector<size_t>();
+    if (at_once == results.size()) again.clear();
+    return again;
   }
 
-  void Requeue(Batch& batch, const std::vector<size_t>& again)
+  void Requeue(Batch& batch, const std::vector<Again>& again, const TakeBack& take_back)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    std::map<absl::Duration, std::vector<Queued>> resting;
     for (auto i = again.rbegin(); i != again.rend(); ++i) {
-      const auto& [call, index] = batch.items[*i];
+      const auto& [call, index] = batch.items[i->index];
       call->places[index] = Place::kQueued;
-      queued_bytes_ += batch.sent[*i].bytes;
-      queue_.push_front({call, index, std::move(batch.sent[*i])});
+      Sent& sent = batch.sent[i->index];
+      Queued item{call,
+                  index,
+                  {sent.copy.has_value() ? *std::move(sent.copy) : take_back(i->index), sent.bytes,
+                   sent.rested + i->rest}};
+      queued_bytes_ += sent.bytes;
+      if (i->rest == absl::ZeroDuration()) {
+        queue_.push_front(std::move(item));
+      } else {
+        resting[i->rest].push_back(std::move(item));
+      }
     }
+    for (auto& [rest, items] : resting) {
+      resting_[++last_rest_] = std::move(items);
+      timer_.After(rest, [this, id = last_rest_] { Wake(id); });
+    }
+  }
+
+  // They go first, as they came before what has been queued since.
+  void Wake(uint64_t id) {
+    {
+      platform::MutexLock lock(mutex_);
+      const auto rested = resting_.find(id);
+      if (rested == resting_.end()) return;
+      for (Queued& item : rested->second) queue_.push_front(std::move(item));
+      resting_.erase(rested);
+    }
+    Flush();
   }
 
   void Expire(const std::shared_ptr<Call>& call) {
@@ -267,6 +348,9 @@ class Gatherer {
   std::deque<Queued> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<Batch> under_way_ ABSL_GUARDED_BY(mutex_);
+  // By number: what rests, each in reverse.
+  std::map<uint64_t, std::vector<Queued>> resting_ ABSL_GUARDED_BY(mutex_);
+  uint64_t last_rest_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace kantoku::internal

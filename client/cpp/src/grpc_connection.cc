@@ -83,13 +83,17 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
           [](TaskId id, outputspb::GetResult& result) {
             return ToOutput(id, result.status(), std::move(*result.mutable_result()));
           },
-          [](const absl::StatusOr<Output>& output) { return DidNotFit(output.status()); })) {
+          [](const absl::StatusOr<Output>& output) -> std::optional<absl::Duration> {
+            if (!DidNotFit(output.status())) return std::nullopt;
+            return absl::ZeroDuration();
+          })) {
   queue_.Start();
 }
 
 GrpcConnection::~GrpcConnection() {
   awaits_.Close();
   calls_.CloseAndWait();
+  WakeSpawners();  // Nothing is sent any more: what rests is answered with that.
   timer_ = nullptr;
   queue_.Stop();
 }
@@ -125,29 +129,37 @@ GrpcConnection::Spawners GrpcConnection::MakeSpawners(const std::string& namespa
   const auto send = [this, namespace_name](
                         std::vector<taskpb::TaskSpec> specs,
                         Spawner::BatchDone done) -> std::shared_ptr<Cancellable> {
-    inputspb::SpawnRequest request;
-    request.set_namespace_(namespace_name);
-    request.set_request_id(NewRequestId());
-    request.mutable_specs()->Reserve(static_cast<int>(specs.size()));
-    for (taskpb::TaskSpec& spec : specs) *request.add_specs() = std::move(spec);
+    // Shared, so that what is to be sent again is taken out of it.
+    const auto request = std::make_shared<inputspb::SpawnRequest>();
+    request->set_namespace_(namespace_name);
+    request->set_request_id(NewRequestId());
+    request->mutable_specs()->Reserve(static_cast<int>(specs.size()));
+    for (taskpb::TaskSpec& spec : specs) *request->add_specs() = std::move(spec);
     RetryLimits limits = Limits(absl::InfiniteDuration());
     limits.retry_for = std::min(limits.retry_for, kLongestSpawnRetry);
-    return RetryingCall<inputspb::SpawnRequest, inputspb::SpawnResponse>::Start(
+    return RetryingCall<std::shared_ptr<inputspb::SpawnRequest>, inputspb::SpawnResponse>::Start(
         runtime_, limits,
         [this](auto* context, const auto& sent, auto* queue) {
-          return inputs_->AsyncSpawn(context, sent, queue);
+          return inputs_->AsyncSpawn(context, *sent, queue);
         },
-        std::move(request),
-        [done = std::move(done)](absl::StatusOr<inputspb::SpawnResponse> response) mutable {
+        request,
+        [request,
+         done = std::move(done)](absl::StatusOr<inputspb::SpawnResponse> response) mutable {
           if (!response.ok()) return done(response.status());
           Spawner::Results results;
           results.reserve(response->results_size());
           for (const auto& result : response->results()) results.push_back(ToSpawned(result));
-          done(std::move(results));
+          done(std::move(results), [&request](size_t i) {
+            return std::move(*request->mutable_specs(static_cast<int>(i)));
+          });
         });
   };
+  const absl::Duration most = std::min(options_.retry_for, kLongestSpawnRetry);
   return {
-      .single = std::make_unique<Spawner>(Spawner::Limits{.max_items = kMaxSpawns}, *timer_, send),
+      .single = std::make_unique<Spawner>(
+          Spawner::Limits{.max_items = kMaxSpawns, .max_rest = most, .gives_back = true}, *timer_,
+          send,
+          [](const absl::StatusOr<SpawnedTask>& spawned) { return RetryAfter(spawned.status()); }),
       .batches = std::make_unique<BatchSpawner>(BatchSpawner::Limits{.max_items = 1}, *timer_,
                                                 SendAlone(send))};
 }
@@ -155,13 +167,15 @@ GrpcConnection::Spawners GrpcConnection::MakeSpawners(const std::string& namespa
 GrpcConnection::BatchSpawner::Send GrpcConnection::SendAlone(Spawner::Send send) {
   return [send = std::move(send)](std::vector<std::vector<taskpb::TaskSpec>> batches,
                                   BatchSpawner::BatchDone done) {
-    return send(std::move(batches.front()),
-                [done = std::move(done)](absl::StatusOr<Spawner::Results> results) mutable {
-                  if (!results.ok()) return done(results.status());
-                  BatchSpawner::Results batch;
-                  batch.emplace_back(*std::move(results));
-                  done(std::move(batch));
-                });
+    return send(
+        std::move(batches.front()),
+        Spawner::BatchDone([done = std::move(done)](absl::StatusOr<Spawner::Results> results,
+                                                    const Spawner::TakeBack&) mutable {
+          if (!results.ok()) return done(results.status());
+          BatchSpawner::Results batch;
+          batch.emplace_back(*std::move(results));
+          done(std::move(batch));
+        }));
   };
 }
 
@@ -543,6 +557,15 @@ absl::Status GrpcConnection::WaitUntilReachable(absl::Duration timeout) {
 
 RetryLimits GrpcConnection::Limits(absl::Duration timeout) const {
   return {.retry_for = options_.retry_for, .timeout = timeout};
+}
+
+void GrpcConnection::WakeSpawners() {
+  std::vector<Spawner*> spawners;
+  {
+    platform::MutexLock lock(mutex_);
+    for (const auto& [name_space, both] : spawners_) spawners.push_back(both->single.get());
+  }
+  for (Spawner* const spawner : spawners) spawner->WakeAll();
 }
 
 GrpcConnection::Spawners& GrpcConnection::SpawnersOf(const std::string& namespace_name) {

@@ -85,6 +85,7 @@ class GrpcConnection final : public Connection,
   absl::StatusOr<RestartPage> RestartInOneCall(inputs::v1::RestartTasksRequest proto,
                                                const RestartRequest& request,
                                                absl::Duration deadline);
+  void WakeSpawners();
   RetryLimits Limits(absl::Duration timeout) const;
   Spawners& SpawnersOf(const std::string& namespace_name);
   ByIds<TaskState>& ControllerOf(const inputs::v1::ControlRequest& what);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "services/platform/rpc/status_details.h"
+
 namespace kantoku::internal {
 namespace {
 
@@ -11,7 +13,8 @@ struct Pauses {
 };
 
 constexpr Pauses kAway = {absl::Milliseconds(50), absl::Seconds(2)};
-constexpr Pauses kFull = {absl::Milliseconds(250), absl::Seconds(5)};
+// At least what the server asks for (RetryInfo), which is the same for whatever is full.
+constexpr Pauses kFull = {absl::Seconds(2 * platform::kRetryDelaySeconds), absl::Seconds(5)};
 
 }  // namespace
 

@@ -7,6 +7,8 @@ namespace kantoku::internal {
 inline constexpr char kTaskIdPayload[] = "kantoku.task_id";
 // ... and the revision of its info, in digits.
 inline constexpr char kRevisionPayload[] = "kantoku.revision";
+// ... and after how long, in milliseconds, an item may be sent again.
+inline constexpr char kRetryAfterPayload[] = "kantoku.retry_after_ms";
 
 }  // namespace kantoku::internal
 

@@ -94,6 +94,7 @@ struct RequestRecord {
     TaskId holder;  // Of the reference; empty: the item was refused.
     // The field that differs; empty: an equal spec, `holder` is the answer. Of a refused item: why.
     std::string conflict;
+    uint32_t count = 1;  // Of items in a row that found no room.
     bool operator==(const Exception&) const = default;
   };
   Digest request;  // Of namespace, owner and request id.

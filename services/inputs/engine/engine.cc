@@ -23,6 +23,9 @@ using platform::Now;
 // Sequences are reserved ahead in blocks, so that the high-water mark is rarely written.
 constexpr uint64_t kSequenceBlock = uint64_t{1} << 16;
 
+// Of items in a row that found no room, in one call: each is remembered with it.
+constexpr size_t kMaxRefusedRuns = 1'000;
+
 std::string ReferenceKey(std::string_view name_space, std::string_view owner,
                          std::string_view reference) {
   std::string key;
@@ -89,6 +92,7 @@ SpawnOutcome Engine::Repeat(const RequestRecord& record) const {
     SpawnOutcome::Item& item = outcome.items[i];
     if (exception != record.exceptions.end() && exception->index == i) {
       item = NotTaken(*exception);
+      for (uint32_t more = 1; more < exception->count; ++more) outcome.items[++i] = item;
       ++exception;
     } else {
       item.id = TaskId::Make(record.created, record.slot, sequence++, SplitMix(record.random + i));
@@ -105,23 +109,45 @@ absl::Status Engine::CheckPending(size_t more) const {
                             " more exceed the limit of ", options_.max_pending));
 }
 
-absl::Status Engine::CheckRoom(std::span<const TaskSpec> specs) const {
+absl::Status Engine::CheckRoom(std::string_view name_space, std::span<const TaskSpec> specs) const {
   KANTOKU_RETURN_IF_ERROR(CheckPending(specs.size()));
   // Answers about references that were taken, and about tasks that were refused for their parent or
-  // what they depend on, are remembered one by one. Which of these come to that shows only later:
-  // as if all did.
+  // what they depend on, are remembered one by one, and those about tasks without room by runs.
+  // Which of these come to that shows only later: as if all did.
   const size_t repeats = requests_.repeats();
-  if (repeats + specs.size() <= options_.max_repeats) return absl::OkStatus();
+  if (repeats + 2 * specs.size() <= options_.max_repeats) return absl::OkStatus();
+  const size_t crowded = quotas_.Bounds(name_space) ? std::min(specs.size(), kMaxRefusedRuns) : 0;
   const auto named = static_cast<size_t>(std::ranges::count_if(specs, [](const TaskSpec& spec) {
     return !spec.reference.empty() || !spec.parent.empty() || !spec.root.empty() ||
            !spec.dependencies.empty();
   }));
-  if (named == 0 || repeats + named <= options_.max_repeats) return absl::OkStatus();
+  if (named + crowded == 0 || repeats + named + crowded <= options_.max_repeats) {
+    return absl::OkStatus();
+  }
   return Error(
       absl::StatusCode::kResourceExhausted, "REPEAT_LIMIT",
       absl::StrCat("specs: ", repeats, " repeats of references and refused items are remembered ",
-                   "for 10 minutes, ", named, " more may exceed the limit of ",
+                   "for 10 minutes, ", named + crowded, " more may exceed the limit of ",
                    options_.max_repeats));
+}
+
+bool Engine::LacksRoom(const SpawnCommand& command, uint32_t& index, size_t& runs,
+                       RequestRecord& record) const {
+  const TaskSpec& spec = command.specs[index];
+  const std::string_view why = quotas_.Refusal(command.name_space, spec.type, spec.stored_bytes);
+  if (why.empty()) return false;
+  auto& exceptions = record.exceptions;
+  const bool goes_on = !exceptions.empty() && exceptions.back().conflict == why &&
+                       exceptions.back().index + exceptions.back().count == index;
+  if (goes_on) {
+    ++exceptions.back().count;
+    return true;
+  }
+  exceptions.push_back({.index = index, .holder = {}, .conflict = std::string(why)});
+  if (++runs < kMaxRefusedRuns) return true;
+  exceptions.back().count = record.count - exceptions.back().index;
+  index = record.count - 1;
+  return true;
 }
 
 absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const Now& now,
@@ -132,7 +158,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
     return Error(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
                  "request_id: was used for another batch within the last 10 minutes");
   }
-  KANTOKU_RETURN_IF_ERROR(CheckRoom(command.specs));
+  KANTOKU_RETURN_IF_ERROR(CheckRoom(command.name_space, command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckLanes(command.name_space, command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckSelectors(command.name_space, command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckBonds(command.specs));
@@ -153,6 +179,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   const auto refuse = [&record](uint32_t item, std::string_view why) {
     record.exceptions.push_back({item, TaskId(), std::string(why)});
   };
+  size_t refused_runs = 0;
   for (uint32_t i = 0; i < record.count; ++i) {
     const TaskSpec& spec = command.specs[i];
     const auto dependencies = NameDependencies(spec, ids);
@@ -181,6 +208,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       about.emplace_back(i, std::move(refusal.about));
       continue;
     }
+    if (LacksRoom(command, i, refused_runs, record)) continue;
     const TaskId id = ids[i] =
         TaskId::Make(now.wall, slot, sequence++, SplitMix(command.random + i));
     const TaskIndex index = Admit(id, command.name_space, owner, spec);
@@ -208,6 +236,12 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
     if (item.created) item.root = RootOf(item.id);
   }
   for (auto& [index, words] : about) outcome.items[index].about = std::move(words);
+  // A call of which nothing came but that there is no room may be tried again as it is.
+  uint64_t crowded_out = 0;
+  for (const auto& exception : record.exceptions) {
+    if (QuotaBook::IsRefusal(exception.conflict)) crowded_out += exception.count;
+  }
+  if (crowded_out == record.count) return outcome;
   const uint64_t number = requests_.Add(record, AgeTime(now));
   effects.requests.push_back({number, std::move(record)});
   return outcome;
@@ -229,6 +263,7 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
   task.stored_bytes = spec.stored_bytes;
   task.has_reference = !spec.reference.empty();
   task.once = spec.effect == Effect::kOnce;
+  quotas_.Take(name_space, spec.type, spec.stored_bytes);
   task.is_restart = !spec.restarted_from.empty();
   if (task.is_restart) restarted_from_[task.key()] = spec.restarted_from;
   if (spec.info != nullptr) SetInfo(index, spec.info);

@@ -27,6 +27,7 @@
 #include "services/inputs/engine/indexed_heap.h"
 #include "services/inputs/engine/interner.h"
 #include "services/inputs/engine/matcher.h"
+#include "services/inputs/engine/quota_book.h"
 #include "services/inputs/engine/request_book.h"
 #include "services/inputs/engine/session_table.h"
 #include "services/inputs/engine/task_filter.h"
@@ -41,6 +42,7 @@ namespace kantoku::inputs {
 struct EngineOptions {
   uint32_t slot_count = 256;
   size_t max_pending = 10'000'000;
+  std::vector<Quota> quotas;     // Each namespace, and each type of it, once.
   size_t max_types = 100'000;    // That living tasks and sessions name, placements counted apart.
   size_t max_selectors = 1'000;  // Different ones of living tasks, in a namespace.
   size_t max_routes = 10'000;
@@ -95,7 +97,8 @@ struct SpawnOutcome {
   // Neither the parent nor its tree is living, or they are another owner's.
   static constexpr std::string_view kParentUnknown = "PARENT_UNKNOWN";
   static constexpr std::string_view kTreeStopping = "TREE_STOPPING";
-  // The parent belongs to another tree than the one that was named.
+  // The parent belongs to another tree than the one that was named. Beside these the words of
+  // QuotaBook: there was no room for it.
   static constexpr std::string_view kRootMismatch = "ROOT_MISMATCH";
   // Nobody knows the task, or it is another owner's.
   static constexpr std::string_view kDependencyUnknown = "DEPENDENCY_UNKNOWN";
@@ -105,9 +108,17 @@ struct SpawnOutcome {
   static constexpr std::string_view kNoSuchLimit = "NO_SUCH_LIMIT";
   // A take of one of its rate keys is larger than the bucket.
   static constexpr std::string_view kCostExceedsBurst = "COST_EXCEEDS_BURST";
-  static constexpr std::array kRefusals = {kParentUnknown,     kTreeStopping,      kRootMismatch,
-                                           kDependencyUnknown, kDependencyRefused, kNoSuchLimit,
-                                           kCostExceedsBurst};
+  static constexpr std::array kRefusals = {kParentUnknown,
+                                           kTreeStopping,
+                                           kRootMismatch,
+                                           kDependencyUnknown,
+                                           kDependencyRefused,
+                                           kNoSuchLimit,
+                                           kCostExceedsBurst,
+                                           QuotaBook::kTypeTasks,
+                                           QuotaBook::kTypeBytes,
+                                           QuotaBook::kNamespaceTasks,
+                                           QuotaBook::kNamespaceBytes};
 
   std::vector<Item> items;
   bool repeated = false;  // The request was known: nothing was created now.
@@ -219,8 +230,9 @@ class Engine {
   // The tasks, none of which is living, that the batch depends on: whoever can says in the command
   // how they ended. In ascending order, each once; none when the request is known.
   std::vector<TaskId> EndedDependencies(const SpawnCommand& command) const;
-  // Accepts the batch, or nothing: RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT, PLACEMENT_LIMIT,
-  // DEPENDENCY_LIMIT, KEY_LIMIT, INFO_LIMIT or REPEAT_LIMIT;
+  // Accepts what has room within the quotas, and the batch but for that, or nothing:
+  // RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT, PLACEMENT_LIMIT, DEPENDENCY_LIMIT, KEY_LIMIT,
+  // INFO_LIMIT or REPEAT_LIMIT;
   // INVALID_ARGUMENT, REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
@@ -421,8 +433,12 @@ class Engine {
 
   // Spawning.
   absl::Status CheckPending(size_t more) const;
-  absl::Status CheckRoom(std::span<const TaskSpec> specs) const;
+  absl::Status CheckRoom(std::string_view name_space, std::span<const TaskSpec> specs) const;
   SpawnOutcome Repeat(const RequestRecord& record) const;
+  // Whether there is no room for the spec, of which `record` then tells; `index` is set to the last
+  // one of those that are refused with it. `runs` counts such items in a row of this call.
+  bool LacksRoom(const SpawnCommand& command, uint32_t& index, size_t& runs,
+                 RequestRecord& record) const;
   uint64_t ReserveSequences(uint32_t slot, uint64_t count, Effects& effects);
   const Reference* FindReference(std::string_view name_space, std::string_view owner,
                                  std::string_view reference) const;
@@ -597,6 +613,7 @@ class Engine {
   void SaySession(EventType type, const Session& session, Effects& effects);
 
   const EngineOptions options_;
+  QuotaBook quotas_{options_.quotas};
   TaskTable tasks_;
   SessionTable sessions_;
   WaitBook waits_;

@@ -49,6 +49,11 @@ absl::Status Engine::CheckRestart(const TaskView& dead, const TaskSpec& spec) co
                  absl::StrCat("task ", dead.id.ToString(), ": its reference belongs to task ",
                               holder->task.ToString()));
   }
+  if (const auto full = quotas_.Refusal(dead.name_space, dead.type, spec.stored_bytes);
+      !full.empty()) {
+    return Error(absl::StatusCode::kResourceExhausted, full,
+                 absl::StrCat("task ", dead.id.ToString(), ": there is no room for another one"));
+  }
   const SpawnCommand command = CommandOf(dead, spec);
   KANTOKU_RETURN_IF_ERROR(CheckPending(command.specs.size()));
   KANTOKU_RETURN_IF_ERROR(CheckLanes(dead.name_space, command.specs));

@@ -573,7 +573,7 @@ absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes) {
 }
 
 void Encode(const RequestRecord& record, std::string& bytes) {
-  ByteWriter writer = Begin(bytes);
+  ByteWriter writer = Begin(bytes, kSecondFormat);
   WriteDigest(writer, record.request);
   WriteDigest(writer, record.content);
   writer.Time(record.created);
@@ -586,11 +586,12 @@ void Encode(const RequestRecord& record, std::string& bytes) {
     writer.Unsigned(exception.index);
     writer.Id(exception.holder);
     writer.Text(exception.conflict);
+    writer.Unsigned(exception.count);
   }
 }
 
 absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes) {
-  return Decode<RequestRecord>("request", bytes, [](ByteReader& reader, RequestRecord& record) {
+  const auto read = [](ByteReader& reader, RequestRecord& record, uint64_t format) {
     record.request = ReadDigest(reader);
     record.content = ReadDigest(reader);
     record.created = reader.Time();
@@ -603,9 +604,13 @@ absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes) {
       exception.index = reader.Small<uint32_t>();
       exception.holder = TaskId(reader.Id());
       exception.conflict = reader.Text();
+      if (format >= kSecondFormat) exception.count = reader.Small<uint32_t>();
+      const uint64_t end = uint64_t{exception.index} + exception.count;
+      if (exception.count == 0 || end > record.count) reader.Fail();
       record.exceptions.push_back(std::move(exception));
     }
-  });
+  };
+  return DecodeUpTo<RequestRecord>(kSecondFormat, "request", bytes, read);
 }
 
 void Encode(const TreeRecord& record, std::string& bytes) {

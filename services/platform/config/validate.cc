@@ -22,6 +22,8 @@ constexpr uint64_t kMaxItemBytes = uint64_t{31} << 20;
 constexpr uint64_t kMinKeptBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxCredit = 100'000;
 constexpr size_t kMaxNamespaceSize = 255;
+constexpr int kMaxTypeLimits = 10'000;
+constexpr size_t kMaxTypeSize = 255;
 // Sums of times stay far from the ends of every time type.
 constexpr absl::Duration kMaxDuration = absl::Hours(24 * 3650);
 
@@ -39,6 +41,26 @@ absl::Status CheckDuration(std::string_view field, const google::protobuf::Durat
                                     FormatConfigDuration(kMaxDuration)));
 }
 
+absl::Status CheckTypeLimits(const configpb::NamespaceConfig& config) {
+  if (config.types_size() > kMaxTypeLimits) {
+    return InvalidConfig(absl::StrCat("inputs.namespaces.types: ", config.types_size(),
+                                      " exceed the limit of ", kMaxTypeLimits));
+  }
+  absl::flat_hash_set<std::string_view> seen;
+  for (const configpb::TypeLimitConfig& each : config.types()) {
+    const std::string& type = each.type();
+    if (type.empty() || type.size() > kMaxTypeSize) {
+      return InvalidConfig(absl::StrCat("inputs.namespaces.types: a type has ", type.size(),
+                                        " bytes, which is not from 1 to ", kMaxTypeSize));
+    }
+    if (!seen.insert(type).second) {
+      return InvalidConfig(
+          absl::StrCat("inputs.namespaces.types: ", Clipped(type), " is there twice"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckNamespaces(const configpb::InputsConfig& config) {
   absl::flat_hash_set<std::string_view> seen;
   for (const configpb::NamespaceConfig& each : config.namespaces()) {
@@ -50,6 +72,7 @@ absl::Status CheckNamespaces(const configpb::InputsConfig& config) {
     if (!seen.insert(name).second) {
       return InvalidConfig(absl::StrCat("inputs.namespaces: ", Clipped(name), " is there twice"));
     }
+    KANTOKU_RETURN_IF_ERROR(CheckTypeLimits(each));
   }
   return absl::OkStatus();
 }

@@ -23,6 +23,9 @@ EngineOptions Options(uint64_t seed) {
   options.idle_names = 1;
   options.max_selectors = 5;
   options.max_info_bytes = 6'000;
+  options.quotas = {{.name_space = "even", .max_tasks = 50, .max_bytes = 4'000},
+                    {.name_space = "even", .type = "type-1", .max_tasks = 8},
+                    {.name_space = "odd", .type = "type-2", .max_tasks = 20, .max_bytes = 900}};
   options.max_session_credit = 5;
   options.max_dispatches = 6;
   options.max_history = 40;
@@ -244,6 +247,7 @@ void EngineWalk::Spawn() {
       }
       if (Chance(5)) spec.root = *AnyTask();
     }
+    spec.stored_bytes = static_cast<uint32_t>(Pick(200));
     Place(spec);
     Depend(spec, i);
     NameKeys(spec);
@@ -308,6 +312,12 @@ void EngineWalk::Submit(Submission& submission) {
   CheckKin(submission, *outcome);
   CheckDependencies(submission, command, *outcome);
   NoteKeys(submission, *outcome);
+  bool has_room = false;
+  for (const auto& item : outcome->items) {
+    if (QuotaBook::IsRefusal(item.refusal)) ++counts_["no room"];
+    has_room = has_room || !QuotaBook::IsRefusal(item.refusal);
+  }
+  if (!has_room) return;  // It may be sent again as it is.
   for (size_t i = 0; i < outcome->items.size(); ++i) {
     if (outcome->items[i].created) {
       placements_[outcome->items[i].id] = submission.specs[i].placement;
@@ -593,6 +603,7 @@ void EngineWalk::CheckLiving() {
   std::map<SessionId, uint32_t> held;
   size_t living = 0;
   CheckContexts(Living());
+  CheckQuotas(Living());
   for (const TaskView& view : Living()) {
     ++living;
     CheckCause(view);

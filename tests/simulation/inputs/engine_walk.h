@@ -166,6 +166,7 @@ class EngineWalk {
   void Place(TaskSpec& spec);
   void Describe(TaskSpec& spec);
   void RecoverInfos();
+  void CheckQuotas(const std::vector<TaskView>& living) const;
   void CheckInfo(const TaskView& view) const;
   void CheckContexts(const std::vector<TaskView>& living) const;
   Labels Label(Executor& executor);

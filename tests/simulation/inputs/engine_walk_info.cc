@@ -5,7 +5,7 @@
 #include "services/platform/status.h"
 #include "tests/simulation/inputs/engine_walk.h"
 
-// Info and contexts, held against a model that patches by itself.
+// Info, contexts and quotas, held against a model that patches by itself.
 namespace kantoku::inputs::testing {
 namespace {
 
@@ -76,6 +76,16 @@ void EngineWalk::CheckInfo(const TaskView& view) const {
   const auto known = infos_.find(view.id);
   Expect((view.info == nullptr) == (known == infos_.end()), "a task has the info that it got");
   Expect(view.info == nullptr || *view.info == known->second, "info is as it was patched last");
+}
+
+// Of tasks alone: what a task weighs is not shown.
+void EngineWalk::CheckQuotas(const std::vector<TaskView>& living) const {
+  for (const Quota& quota : options_.quotas) {
+    const auto used = std::ranges::count_if(living, [&](const TaskView& view) {
+      return view.name_space == quota.name_space && (quota.type.empty() || view.type == quota.type);
+    });
+    Expect(static_cast<uint64_t>(used) <= quota.max_tasks, "no quota is exceeded");
+  }
 }
 
 void EngineWalk::CheckContexts(const std::vector<TaskView>& living) const {

@@ -44,6 +44,7 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "tree",
                                  "restarted",
                                  "patched",
+                                 "no room",
                                  "patch too late",
                                  "info refused",
                                  "restarted before",

@@ -22,7 +22,7 @@ class FakeRpc final : public Cancellable {
 };
 
 // A gatherer whose batches wait for the test to answer them. Items that are answered with
-// RESOURCE_EXHAUSTED are to be sent again.
+// RESOURCE_EXHAUSTED are to be sent again, those with ABORTED after a second.
 class Fixture {
  public:
   explicit Fixture(TestGatherer::Limits limits = {.max_items = 100})
@@ -35,7 +35,11 @@ class Fixture {
               rpcs.push_back(rpc);
               return rpc;
             },
-            [](const auto& result) { return absl::IsResourceExhausted(result.status()); }) {}
+            [](const auto& result) -> std::optional<absl::Duration> {
+              if (absl::IsAborted(result.status())) return absl::Seconds(1);
+              if (!absl::IsResourceExhausted(result.status())) return std::nullopt;
+              return absl::ZeroDuration();
+            }) {}
 
   // A batch that nobody answered holds its call, which holds the batch.
   ~Fixture() {

@@ -390,5 +390,80 @@ TEST_CASE("A client's plugins see every answer, and what they refuse never reach
   CHECK(specs == 1);
 }
 
+// Takes a spec of type "full" only once there is room.
+grpc::Status AcceptWhatFits(bool room, const SpawnRequest& request, SpawnResponse& response) {
+  for (const auto& spec : request.specs()) {
+    auto& result = *response.add_results();
+    if (room || spec.type() != "full") {
+      result.set_task_id(std::string(MakeTaskId(spec.priority()).bytes()));
+      result.set_created(true);
+      continue;
+    }
+    result.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kResourceExhausted));
+    result.mutable_status()->set_reason("TYPE_PENDING_LIMIT");
+    result.mutable_status()->mutable_retry_after()->set_nanos(1'000'000);
+  }
+  return grpc::Status::OK;
+}
+
+TEST_CASE("Exactly the tasks that there is no room for are sent again, in a call of their own") {
+  ScriptedServer server;
+  Inbox<SpawnRequest> requests;
+  std::atomic<int> calls{0};
+  server.on_spawn = [&](const SpawnRequest& request, SpawnResponse& response) {
+    requests.Put(request);
+    return AcceptWhatFits(++calls > 3, request, response);
+  };
+  Client kan = server.Connect();
+  std::vector<Task> tasks;
+  for (int i = 1; i <= 4; ++i) {
+    tasks.push_back(
+        Task(i % 2 == 0 ? "full" : "free", "payload " + std::to_string(i)).With(Priority(i)));
+  }
+  const auto spawned = kan.SpawnBatch(tasks);
+  REQUIRE(spawned.size() == 4);
+  for (int i = 1; i <= 4; ++i) CHECK(spawned[i - 1]->id == MakeTaskId(i));
+  const SpawnRequest first = requests.Take();
+  CHECK(first.specs_size() == 4);
+  std::set<std::string> request_ids = {first.request_id()};
+  for (int call = 2; call <= 4; ++call) {
+    const SpawnRequest again = requests.Take();
+    CHECK(request_ids.insert(again.request_id()).second);
+    REQUIRE(again.specs_size() == 2);
+    CHECK(again.specs(0).payload() == "payload 2");
+    CHECK(again.specs(1).payload() == "payload 4");
+  }
+}
+
+TEST_CASE("A task that finds no room in time says why, or that its time was over") {
+  ScriptedServer server;
+  server.on_spawn = [&](const SpawnRequest& request, SpawnResponse& response) {
+    return AcceptWhatFits(false, request, response);
+  };
+  const auto refused = server.Connect(absl::Milliseconds(20)).Spawn(Task("full"));
+  CHECK(refused.status().code() == absl::StatusCode::kResourceExhausted);
+  CHECK(ReasonOf(refused.status()) == "TYPE_PENDING_LIMIT");
+  const auto late = server.Connect().Spawn(Task("full"), {.timeout = absl::Milliseconds(100)});
+  CHECK(late.status().code() == absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_CASE("A task that waits for room is answered when its client goes away") {
+  ScriptedServer server;
+  Inbox<int> calls;
+  server.on_spawn = [&](const SpawnRequest& request, SpawnResponse& response) {
+    const grpc::Status status = AcceptWhatFits(false, request, response);
+    response.mutable_results(0)->mutable_status()->mutable_retry_after()->set_seconds(200);
+    calls.Put(1);
+    return status;
+  };
+  std::future<absl::StatusOr<SpawnedTask>> spawned;
+  {
+    Client kan = server.Connect();
+    spawned = kan.SpawnAsync(Task("full"));
+    calls.Take();
+  }
+  CHECK(spawned.get().status().code() == absl::StatusCode::kCancelled);
+}
+
 }  // namespace
 }  // namespace kantoku

@@ -46,8 +46,11 @@ struct CallOptions {
 // the same time leave together as one RPC, and a single one leaves at once. A call that fails
 // because the server is away or full (UNAVAILABLE, RESOURCE_EXHAUSTED for the whole call) is
 // repeated with growing pauses for `retry_for` or until its timeout; a spawn is repeated under the
-// request id of the first try, so that it happens once. Awaits survive breaks of the connection and
-// restarts of the server. Beyond 500,000 at a time they wait in the client for earlier ones to end.
+// request id of the first try, so that it happens once. Of a batch for whose tasks there is no room
+// (RESOURCE_EXHAUSTED, each with a delay), exactly those are sent again after it, and may so come
+// behind later ones; of a batch whose tasks depend on each other by index they are refused. Awaits
+// survive breaks of the connection and restarts of the server. Beyond 500,000 at a time they wait
+// in the client for earlier ones to end.
 //
 // Thread-safe. A handle: copies share a connection, which ends with the last of them. Calls still
 // open then are answered CANCELLED, and the destructor of the last handle returns when their

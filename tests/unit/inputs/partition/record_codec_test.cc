@@ -130,14 +130,16 @@ const RouteRecord kRoute{"default", "text.wordcount", *Selector::Parse("version 
 const TreeRecord kTree{
     .root = Id(3), .verb = ControlVerb::kPause, .swept = true, .escalation_ms = 0};
 const EndedDependencyRecord kEndedDependency{Id(4), TaskState::kCancelled};
-const RequestRecord kRequest{.request = {1, ~0ULL},
-                             .content = {3, 4},
-                             .created = kTime,
-                             .slot = 255,
-                             .first_sequence = (uint64_t{1} << 44) - 1,
-                             .count = 100'000,
-                             .random = ~0ULL,
-                             .exceptions = {{0, Id(1), ""}, {99'999, Id(2), "payload"}}};
+const RequestRecord kRequest{
+    .request = {1, ~0ULL},
+    .content = {3, 4},
+    .created = kTime,
+    .slot = 255,
+    .first_sequence = (uint64_t{1} << 44) - 1,
+    .count = 100'000,
+    .random = ~0ULL,
+    .exceptions = {
+        {0, Id(1), ""}, {7, TaskId(), "NAMESPACE_LIMIT", 90'000}, {99'999, Id(2), "payload"}}};
 
 // As a program of that format wrote it, which knew of so many fields.
 std::string ReferenceBytes(const ReferenceRecord& record, uint64_t format, size_t hashes) {
@@ -373,6 +375,14 @@ TEST_CASE("Records from before there were placements, trees and pauses are read"
     std::fill(reference.hashes.begin() + 9, reference.hashes.end(), 0);
     CHECK(DecodeReference(ReferenceBytes(reference, 2, 9)).value() == reference);
   }
+  SECTION("a request") {
+    RequestRecord request = kRequest;
+    request.exceptions.resize(1);
+    std::string bytes = Bytes(request);
+    bytes[0] = 1;
+    bytes.pop_back();  // How many are in a row.
+    CHECK(DecodeRequest(bytes).value() == request);
+  }
   SECTION("ended tasks") {
     std::vector<TaskView> tasks = EndedTasks();
     tasks.resize(1);
@@ -501,6 +511,14 @@ TEST_CASE("An object that is no route, or a route without a selector, is damage"
   bytes[1] = 2;
   CheckDataLoss(DecodeRoute(bytes).status());
   CheckDataLoss(DecodeRoute(Bytes(RouteRecord{"default", "t", std::nullopt})).status());
+}
+
+TEST_CASE("A run of refused items beyond the call is damage") {
+  RequestRecord request = kRequest;
+  request.exceptions = {{.index = 1, .holder = {}, .conflict = "X", .count = 100'000}};
+  CheckDataLoss(DecodeRequest(Bytes(request)).status());
+  request.exceptions[0].count = 0;
+  CheckDataLoss(DecodeRequest(Bytes(request)).status());
 }
 
 TEST_CASE("An effect that is none is damage") {

@@ -96,5 +96,26 @@ TEST_CASE("A file that cannot be read is named") {
              Catch::StartsWith(path + ": cannot be read: "));
 }
 
+TEST_CASE("Bounds of namespaces and types are read from a file, and each type once") {
+  const File file(
+      "inputs:\n  namespaces:\n  - default\n  - name: lab\n    max_pending_tasks: 7\n"
+      "    max_pending_bytes: 1MiB\n    types:\n    - type: t\n      max_pending_tasks: 2\n");
+  const auto config = LoadConfig({.file = file.path()});
+  INFO(config.status().ToString());
+  REQUIRE(config.ok());
+  const auto& lab = config->inputs().namespaces(1);
+  CHECK(lab.max_pending_tasks() == 7);
+  CHECK(lab.max_pending_bytes() == 1 << 20);
+  REQUIRE(lab.types_size() == 1);
+  CHECK(lab.types(0).type() == "t");
+  CHECK(lab.types(0).max_pending_tasks() == 2);
+  const File twice("inputs:\n  namespaces:\n  - name: a\n    types: [{type: t}, {type: t}]\n");
+  CHECK(LoadConfig({.file = twice.path()}).status().message().find("t is there twice") !=
+        absl::string_view::npos);
+  const File empty("inputs:\n  namespaces:\n  - name: a\n    types: [{max_pending_tasks: 1}]\n");
+  CHECK(LoadConfig({.file = empty.path()}).status().message().find("a type has 0 bytes") !=
+        absl::string_view::npos);
+}
+
 }  // namespace
 }  // namespace kantoku::platform
