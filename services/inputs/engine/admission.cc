@@ -88,7 +88,7 @@ void Admission::Ready(TaskIndex index) {
 // At the first key that has nothing left; one that finds room everywhere lines up as well, or it
 // would pass those that have waited.
 void Admission::LineUp(TaskIndex index, Entry& entry) {
-  if (entry.uses.empty()) return LetIn(index, entry, kNoKey);
+  if (entry.uses.empty()) return Move(index, entry, Place::kLetIn, kNoKey);
   const auto blocked =
       std::ranges::find_if_not(entry.uses, [this](const Use& use) { return HasRoom(use); });
   Park(index, entry, blocked == entry.uses.end() ? entry.uses.front().key : blocked->key);
@@ -99,9 +99,9 @@ void Admission::Unready(TaskIndex index) {
   const Place place = std::exchange(entry.place, Place::kNone);
   if (IsElder(index)) {
     EndElder(index, entry);
-    if (place == Place::kLetIn) matcher_.Gone(tasks_.at(index).lane);
+    if (place == Place::kLetIn) matcher_.Gone(tasks_.at(index).lane, tasks_.at(index).priority, entry.fairness);
   } else if (place == Place::kLetIn) {
-    matcher_.Gone(tasks_.at(index).lane);
+    matcher_.Gone(tasks_.at(index).lane, tasks_.at(index).priority, entry.fairness);
     LeaveLane(index, entry);
   } else if (place == Place::kParked) {
     Unpark(index, entry);
@@ -130,13 +130,21 @@ void Admission::Move(TaskIndex index, Entry& entry, Place place, KeyNumber key) 
   entry.place_key = key;
   Task& task = tasks_.at(index);
   task.withheld = place != Place::kLetIn;
-  waits_.Change(task, place == Place::kBehind ? WaitCause::kOrderingKey : WaitCause::kNoCredit);
+  if (place == Place::kBehind) return waits_.Change(task, WaitCause::kOrderingKey);
+  if (place == Place::kParked) return waits_.Join(task, ParkingOf(key).group);
+  matcher_.Push(task.lane, index, entry.fairness, WeightOf(entry.fairness));
+  const WaitGroup group = matcher_.GroupOf(task.lane, task.priority, entry.fairness);
+  if (group == kNoGroup) return waits_.Change(task, WaitCause::kNoCredit);
+  waits_.Join(task, group);
 }
 
 void Admission::Park(TaskIndex index, Entry& entry, KeyNumber key) {
   Move(index, entry, Place::kParked, key);
   const Task& task = tasks_.at(index);
-  Parking& parking = ParkingOf(key);
+  Parking& parking = *FindParking(key);
+  if (parking.parked == 0 && parking.elder == kNoTask) {
+    Tell(parking, key, /*blocked=*/!HasRoom(entry.uses[UseOf(entry, key)]));
+  }
   auto& line = parking.lines[task.lane];
   if (line == nullptr) line = std::make_unique<Line>();
   line->queue.Push(index, task.key(), task.priority, entry.fairness, WeightOf(entry.fairness));
@@ -153,15 +161,10 @@ void Admission::Unpark(TaskIndex index, Entry& entry) {
   Parking& parking = *FindParking(key);
   Line& line = *parking.lines.at(lane);
   --parking.parked;
-  line.queue.NoteGone([&](TaskIndex task, TaskKey of) { return IsParked(task, of, key); });
+  line.queue.NoteGone(tasks_.at(index).priority, entry.fairness, [&](TaskIndex task, TaskKey of) { return IsParked(task, of, key); });
   if (line.queue.empty()) List(parking, key, lane, line);
   Touch(key);  // The one behind it may need less.
   DropIfEmpty(key);
-}
-
-void Admission::LetIn(TaskIndex index, Entry& entry, KeyNumber by) {
-  Move(index, entry, Place::kLetIn, by);
-  matcher_.Push(tasks_.at(index).lane, index, entry.fairness, WeightOf(entry.fairness));
 }
 
 void Admission::LeaveLane(TaskIndex index, const Entry& entry) {
@@ -287,7 +290,6 @@ bool Admission::OfferTouched() {
 bool Admission::Offer(KeyNumber key) {
   bool any = false;
   while (Parking* const parking = FindParking(key)) {
-    parking->blocked = false;
     if (const TaskIndex elder = parking->elder; elder != kNoTask) {
       Entry& entry = entries_.at(elder);
       const Use& use = entry.uses[UseOf(entry, key)];
@@ -301,7 +303,10 @@ bool Admission::Offer(KeyNumber key) {
       DropIfEmpty(key);
       continue;
     }
-    if (parking->expected != kNoTask || parking->order.empty()) return any;
+    if (parking->expected != kNoTask || parking->order.empty()) {
+      Tell(*parking, key, /*blocked=*/false);
+      return any;
+    }
     const Rank rank = *parking->order.begin();
     Line& line = *parking->lines.at(rank.lane);
     const auto is_parked = [&](TaskIndex task, TaskKey of) { return IsParked(task, of, key); };
@@ -322,7 +327,7 @@ bool Admission::Offer(KeyNumber key) {
     line.let_in = true;
     List(*parking, key, rank.lane, line);
     entry.passed = static_cast<uint16_t>(entry.passed | 1U << use);
-    LetIn(first, entry, key);
+    Move(first, entry, Place::kLetIn, key);
     any = true;
     if (!matcher_.HasSeat(rank.lane)) continue;
     parking->expected = first;
@@ -331,8 +336,15 @@ bool Admission::Offer(KeyNumber key) {
   return any;
 }
 
-void Admission::Block(Parking& parking, const Use& use) {
-  parking.blocked = true;
+void Admission::Tell(const Parking& parking, KeyNumber key, bool blocked) {
+  const bool is_rate = keys_.at(key).kind == KeyKind::kRate;
+  waits_.SetGroup(parking.group, !blocked  ? WaitCause::kNoCredit
+                                 : is_rate ? WaitCause::kRateKey
+                                           : WaitCause::kConcurrencyKey);
+}
+
+void Admission::Block(const Parking& parking, const Use& use) {
+  Tell(parking, use.key, /*blocked=*/true);
   if (keys_.at(use.key).kind != KeyKind::kRate) return;  // Somebody has to end.
   if (const auto known = alarm_places_.find(use.key); known != alarm_places_.end()) {
     alarms_.Remove(use.key);
@@ -348,7 +360,10 @@ Admission::Parking* Admission::FindParking(KeyNumber key) const {
 
 Admission::Parking& Admission::ParkingOf(KeyNumber key) {
   auto& parking = parkings_[key];
-  if (parking == nullptr) parking = std::make_unique<Parking>();
+  if (parking == nullptr) {
+    parking = std::make_unique<Parking>();
+    parking->group = waits_.AddGroup(WaitCause::kNoCredit);
+  }
   return *parking;
 }
 
@@ -385,6 +400,7 @@ void Admission::List(Parking& parking, KeyNumber key, LaneIndex lane, Line& line
 void Admission::DropIfEmpty(KeyNumber key) {
   const Parking* const parking = FindParking(key);
   if (parking == nullptr || !parking->lines.empty() || parking->elder != kNoTask) return;
+  waits_.FreeGroup(parking->group);
   parkings_.erase(key);
   if (alarm_places_.contains(key)) {
     alarms_.Remove(key);
@@ -415,14 +431,14 @@ void Admission::ServeElder(TaskIndex index, Entry& entry) {
     if ((entry.taken >> i & 1U) != 0) continue;
     if (!HasRoom(use)) {
       Move(index, entry, Place::kParked, use.key);
-      ParkingOf(use.key).elder = index;
+      FindParking(use.key)->elder = index;
       return Touch(use.key);
     }
     keys_.Take(use.key, use.cost, now_);
     entry.taken = static_cast<uint16_t>(entry.taken | 1U << i);
   }
   elders_.at(NamespaceOf(index)).has_all_since = now_;
-  LetIn(index, entry, kNoKey);
+  Move(index, entry, Place::kLetIn, kNoKey);
 }
 
 // What it has is free again.
@@ -458,7 +474,7 @@ void Admission::ReviewElders() {
     const Place place = std::exchange(entry.place, Place::kNone);
     tasks_.at(index).withheld = true;
     EndElder(index, entry);
-    if (place == Place::kLetIn) matcher_.Gone(tasks_.at(index).lane);
+    if (place == Place::kLetIn) matcher_.Gone(tasks_.at(index).lane, tasks_.at(index).priority, entry.fairness);
     LineUp(index, entry);
   }
 }

@@ -91,14 +91,8 @@ class Admission {
   // Whether Begin may let somebody in already.
   bool MayOffer() const { return !touched_.empty() || !expecting_.empty(); }
 
-  // Why a task that is queued() waits, where its keys are the reason, and in words.
-  struct Reason {
-    WaitCause cause = WaitCause::kNone;
-    std::string detail;
-  };
-  Reason WhyWaits(TaskIndex task) const;
-  // Of a task that is in its lane's queue, in words: whose turn is before its own.
-  std::string TurnOf(FlowNumber flow) const;
+  // What a task that is queued() waits for, in words, where its keys are the reason.
+  std::string Explain(TaskIndex task, WaitCause cause) const;
   TaskKeys KeysOf(TaskIndex task) const;
   LimitView ViewOf(KeyNumber key, absl::Duration now) const;
 
@@ -142,7 +136,8 @@ class Admission {
     size_t parked = 0;
     TaskIndex expected = kNoTask;  // Who was let in where an executor has room.
     TaskIndex elder = kNoTask;     // Who waits here before all others.
-    bool blocked = false;          // The first finds too little.
+    WaitGroup group = kNoGroup;    // Of those that are parked here: the key, while the first finds
+                                   // too little.
     bool touched = false;          // Is in touched_.
   };
   struct OrderingQueue {
@@ -161,11 +156,11 @@ class Admission {
   void Append(TaskIndex task, KeyNumber ordering);
   void Remove(TaskIndex task, KeyNumber ordering);
   void LineUp(TaskIndex task, Entry& entry);
-  // The one place that says where a READY task waits.
+  // The one place that says where a READY task waits, and for what; puts who is let in into the
+  // lane's queue.
   void Move(TaskIndex task, Entry& entry, Place place, KeyNumber key);
   void Park(TaskIndex task, Entry& entry, KeyNumber key);
   void Unpark(TaskIndex task, Entry& entry);
-  void LetIn(TaskIndex task, Entry& entry, KeyNumber by);
   // Who was let in is in the lane's queue no more.
   void LeaveLane(TaskIndex task, const Entry& entry);
   void GiveBackTurns(TaskIndex task, const Entry& entry);
@@ -183,8 +178,9 @@ class Admission {
   // Lets in the next ones; whether there was any.
   bool Offer(KeyNumber key);
   // The first one of a key finds too little.
-  void Block(Parking& parking, const Use& use);
-  std::string DetailOf(const Use& use) const;
+  void Block(const Parking& parking, const Use& use);
+  void Tell(const Parking& parking, KeyNumber key, bool blocked);
+  std::string Explain(const Use& use) const;
 
   std::string NamespaceOf(TaskIndex task) const;
   bool BecomesElder(TaskIndex task, Entry& entry);

@@ -11,50 +11,37 @@ std::string Shown(double tokens) { return absl::StrCat(std::floor(tokens * 100) 
 
 }  // namespace
 
-Admission::Reason Admission::WhyWaits(TaskIndex index) const {
+std::string Admission::Explain(TaskIndex index, WaitCause cause) const {
   const Entry& entry = entries_.at(index);
-  if (entry.place == Place::kBehind) {
-    const TaskIndex first = orderings_.at(entry.ordering).first;
-    return {WaitCause::kOrderingKey,
-            absl::StrCat("ordering key \"", keys_.NameOf(entry.ordering).key, "\": task ",
-                         tasks_.at(first).id.ToString(), " is before it")};
-  }
-  for (size_t i = 0; i < entry.uses.size(); ++i) {
-    const Use& use = entry.uses[i];
-    if ((entry.taken >> i & 1U) != 0) continue;
-    const Parking* const parking = FindParking(use.key);
-    const bool others_first = parking != nullptr && parking->blocked &&
-                              entry.place == Place::kParked && entry.place_key == use.key;
-    if (!HasRoom(use) || others_first) {
-      return {keys_.at(use.key).kind == KeyKind::kRate ? WaitCause::kRateKey
-                                                       : WaitCause::kConcurrencyKey,
-              DetailOf(use)};
+  const Task& task = tasks_.at(index);
+  switch (cause) {
+    case WaitCause::kOrderingKey:
+      return absl::StrCat("ordering key \"", keys_.NameOf(entry.ordering).key, "\": task ",
+                          tasks_.at(orderings_.at(entry.ordering).first).id.ToString(),
+                          " is before it");
+    case WaitCause::kConcurrencyKey:
+    case WaitCause::kRateKey:
+      return Explain(entry.uses[UseOf(entry, entry.place_key)]);
+    case WaitCause::kFairnessTurn: {
+      const FlowNumber flow = matcher_.TurnOf(task.lane, task.priority);
+      if (flow == kCommonFlow) return "tasks without a fairness key have the next turn";
+      return absl::StrCat("fairness key \"", keys_.NameOf(flow).key, "\" has the next turn");
     }
+    default:
+      return {};
   }
-  const auto before =
-      entry.place == Place::kLetIn
-          ? matcher_.TurnBefore(tasks_.at(index).lane, tasks_.at(index).priority, entry.fairness)
-          : std::nullopt;
-  if (before.has_value()) return {WaitCause::kFairnessTurn, TurnOf(*before)};
-  return {};
 }
 
-std::string Admission::DetailOf(const Use& use) const {
+std::string Admission::Explain(const Use& use) const {
   const KeyTable::Key& key = keys_.at(use.key);
   const std::string name = keys_.NameOf(use.key).key;
   if (key.kind == KeyKind::kConcurrency) {
     return absl::StrCat("concurrency key \"", name, "\": ", key.running, " of ", key.number,
                         " in use");
   }
-  const Parking* const parking = FindParking(use.key);
   return absl::StrCat("rate key \"", name, "\": ", Shown(key.bucket.Tokens(now_)), " of ", use.cost,
                       use.cost == 1 ? " token" : " tokens",
-                      parking != nullptr && HasRoom(use) ? ", and others are before it" : "");
-}
-
-std::string Admission::TurnOf(FlowNumber flow) const {
-  if (flow == kCommonFlow) return "tasks without a fairness key have the next turn";
-  return absl::StrCat("fairness key \"", keys_.NameOf(flow).key, "\" has the next turn");
+                      HasRoom(use) ? ", and others are before it" : "");
 }
 
 TaskKeys Admission::KeysOf(TaskIndex index) const {

@@ -4,21 +4,24 @@
 
 namespace kantoku::inputs {
 
-void CauseLog::Set(WaitCause cause, int64_t now) {
+void CauseLog::Set(WaitCause cause, int64_t now, size_t intervals) {
   if (cause == cause_) return;
   if (now > since_ && cause_ != WaitCause::kNone) {
     past_.push_back({since_, now, {{cause_, now - since_}}});
-    if (past_.size() > kIntervals) Merge();
+    if (past_.size() > intervals) Merge(intervals);
+  } else if (!past_.empty() && past_.back().parts.size() == 1 &&
+             past_.back().parts.front().cause == cause) {
+    now = past_.back().begin;  // It went on holding.
+    past_.pop_back();
   }
   cause_ = cause;
   since_ = now;
 }
 
-void CauseLog::Merge() {
-  constexpr size_t kRecent = kIntervals / 2;
-  const size_t older = past_.size() - kRecent;
+void CauseLog::Merge(size_t intervals) {
+  const size_t older = past_.size() - intervals / 2;
   std::vector<Interval> kept;
-  kept.reserve(kIntervals + 1);
+  kept.reserve(past_.size());
   for (size_t i = 0; i < older; i += 2) {
     Interval merged = std::move(past_[i]);
     if (i + 1 < older) {

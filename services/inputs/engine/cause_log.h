@@ -10,7 +10,8 @@
 
 namespace kantoku::inputs {
 
-// Which cause held in which time: of all tasks that wait for the same, such as those of a lane.
+// Which cause held in which time: of all tasks that wait for the same, such as those of a lane or
+// of a key.
 // They keep the time at which they came and ask when they leave, so that a change costs O(1),
 // however many wait.
 //
@@ -23,8 +24,11 @@ namespace kantoku::inputs {
 // Thread-compatible.
 class CauseLog {
  public:
-  // `cause` holds from `now` on.
-  void Set(WaitCause cause, int64_t now);
+  static constexpr size_t kIntervals = 16;
+
+  // `cause` holds from `now` on. What held for no time is forgotten. At most `intervals` of what
+  // was before are remembered.
+  void Set(WaitCause cause, int64_t now, size_t intervals = kIntervals);
   WaitCause cause() const { return cause_; }
 
   // Calls `add(cause, milliseconds)` for the parts of this time, each more than 0. It begins no
@@ -37,8 +41,6 @@ class CauseLog {
   }
 
  private:
-  static constexpr size_t kIntervals = 16;
-
   struct Part {
     WaitCause cause;
     int64_t time;
@@ -63,7 +65,7 @@ class CauseLog {
     }
   }
   // Halves the number of the older intervals.
-  void Merge();
+  void Merge(size_t intervals);
 
   WaitCause cause_ = WaitCause::kNone;
   int64_t since_ = 0;

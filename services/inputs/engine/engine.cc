@@ -350,7 +350,7 @@ void Engine::Dequeue(TaskIndex index, TaskState state) {
   if (task.has_keys) {
     admission_.Unready(index);
   } else {
-    matcher_.Gone(task.lane);
+    matcher_.Gone(task.lane, task.priority);
   }
 }
 
@@ -414,7 +414,7 @@ TaskView Engine::ViewOf(const Task& task) const {
     view.parent = trees_.ParentOf(index);
     view.root = trees_.TreeOf(index).root;
   }
-  if (view.cause != WaitCause::kNone && task.session == 0) ExplainWait(tasks_.Find(task.id), view);
+  view.detail = DetailOf(task, view.cause);
   return view;
 }
 

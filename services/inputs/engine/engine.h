@@ -50,6 +50,7 @@ struct EngineOptions {
   size_t max_keys = 1'000'000;  // That living tasks name or limits are set for, in a namespace.
   size_t max_pauses = 10'000;
   size_t max_info_bytes = size_t{1} << 30;  // Of living tasks, as BytesOf tells.
+  size_t wait_intervals = CauseLog::kIntervals;  // That a lane or a key knows apart.
   size_t idle_names = 1'000;  // Types, owners and policies that are kept although nobody uses them.
   uint32_t max_session_credit = 1'000;
   uint32_t max_dispatches = 100;
@@ -332,7 +333,7 @@ class Engine {
   // Nothing of the type, or where it is empty of the namespace, is dispatched until that is lifted.
   // RESOURCE_EXHAUSTED, PAUSE_LIMIT; NOT_FOUND, NO_SUCH_PAUSE when there is none to lift.
   absl::Status SetPause(std::string_view name_space, std::string_view type, bool paused,
-                        std::string_view reason, Effects& effects);
+                        std::string_view reason, const platform::Now& now, Effects& effects);
   // In the order of their types.
   std::vector<PauseRecord> Pauses(std::string_view name_space) const;
 
@@ -525,7 +526,8 @@ class Engine {
   void JoinKeys(TaskIndex index, std::string_view name_space, std::string_view owner,
                 const TaskSpec& spec);
   bool Accepts(TaskIndex index, const platform::Now& now, Effects& effects);
-  void ExplainWait(TaskIndex index, TaskView& view) const;
+  // In words, where the cause is a key or a pause of the type.
+  std::string DetailOf(const Task& task, WaitCause cause) const;
   void ForgetLimits(const platform::Now& now, Effects& effects);
   std::string PauseOf(const std::string& name_space, const std::string& type) const;
 
@@ -616,7 +618,7 @@ class Engine {
   QuotaBook quotas_{options_.quotas};
   TaskTable tasks_;
   SessionTable sessions_;
-  WaitBook waits_;
+  WaitBook waits_{options_.wait_intervals};
   Matcher matcher_{tasks_, waits_};
   Admission admission_{tasks_, matcher_, waits_};
   // A task is in at most one: before its not_before in the wall heap (ns since epoch), held or

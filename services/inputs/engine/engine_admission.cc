@@ -134,22 +134,13 @@ bool Engine::Accepts(TaskIndex index, const Now& now, Effects& effects) {
   return admission_.Take(index);
 }
 
-void Engine::ExplainWait(TaskIndex index, TaskView& view) const {
-  const Task& task = tasks_.at(index);
-  if (matcher_.IsPaused(task.lane)) {
-    view.cause = WaitCause::kPaused;
-    view.detail = PauseOf(view.name_space, view.type);
-  } else if (view.cause == WaitCause::kNoCredit && task.has_keys) {
-    Admission::Reason reason = admission_.WhyWaits(index);
-    if (reason.cause == WaitCause::kNone) return;
-    view.cause = reason.cause;
-    view.detail = std::move(reason.detail);
-  } else if (view.cause == WaitCause::kNoCredit) {
-    const auto before = matcher_.TurnBefore(task.lane, task.priority, kCommonFlow);
-    if (!before.has_value()) return;
-    view.cause = WaitCause::kFairnessTurn;
-    view.detail = admission_.TurnOf(*before);
+std::string Engine::DetailOf(const Task& task, WaitCause cause) const {
+  if (cause == WaitCause::kPaused && matcher_.IsPaused(task.lane)) {
+    return PauseOf(std::string(matcher_.name_space(task.lane)),
+                   std::string(matcher_.type(task.lane)));
   }
+  if (!task.has_keys || !task.queued()) return {};
+  return admission_.Explain(tasks_.Find(task.id), cause);
 }
 
 // ---- Limits ----
@@ -215,7 +206,8 @@ void Engine::ForgetLimits(const Now& now, Effects& effects) {
 // ---- Pauses ----
 
 absl::Status Engine::SetPause(std::string_view name_space, std::string_view type, bool paused,
-                              std::string_view reason, Effects& effects) {
+                              std::string_view reason, const Now& now, Effects& effects) {
+  Advance(now);
   std::pair<std::string, std::string> what(name_space, type);
   const auto known = pauses_.find(what);
   if (!paused) {

@@ -13,7 +13,7 @@ LaneIndex Matcher::LaneFor(std::string_view name_space, std::string_view type,
   if (known != kNoLane) return known;
   const LaneIndex lane = uses_.Add();
   if (lane == lanes_.size()) lanes_.emplace_back();
-  Lane& entry = lanes_[lane].emplace();
+  Lane& entry = lanes_[lane].emplace(waits_);
   entry.place = directory_.AddLane(lane, name_space, type, placement);
   entry.name_space = entry.place.type->name_space;
   entry.type = entry.place.type->name;
@@ -134,9 +134,9 @@ void Matcher::Push(LaneIndex lane, TaskIndex task, FlowNumber flow, uint32_t wei
   Activate(lane);
 }
 
-void Matcher::Gone(LaneIndex lane) {
+void Matcher::Gone(LaneIndex lane, int16_t priority, FlowNumber flow) {
   lanes_[lane]->ready.NoteGone(
-      [this](TaskIndex task, TaskKey key) { return IsWaiting(task, key); });
+      priority, flow, [this](TaskIndex task, TaskKey key) { return IsWaiting(task, key); });
 }
 
 void Matcher::Activate(LaneIndex lane) {

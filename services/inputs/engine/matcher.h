@@ -85,7 +85,7 @@ class Matcher {
   // A task of the lane waits for nothing but its turn.
   void Push(LaneIndex lane, TaskIndex task, FlowNumber flow = kCommonFlow, uint32_t weight = 1);
   // One that was pushed left without a match.
-  void Gone(LaneIndex lane);
+  void Gone(LaneIndex lane, int16_t priority, FlowNumber flow = kCommonFlow);
   // One that came up and was not accepted did not use its flow's turn.
   void GiveBackTurn(LaneIndex lane, int16_t priority, FlowNumber flow,
                     ReadyQueue::WeightOf weight_of) {
@@ -110,9 +110,13 @@ class Matcher {
   bool HasSeat(LaneIndex lane) const {
     return !lanes_[lane]->paused && !lanes_[lane]->ring.empty();
   }
-  // The flow whose turn is before that of this one in its lane, where only turns decide.
-  std::optional<FlowNumber> TurnBefore(LaneIndex lane, int16_t priority, FlowNumber flow) const {
-    return lanes_[lane]->ready.TurnBefore(priority, flow);
+  // The flow that has the next turn of the lane in this priority.
+  FlowNumber TurnOf(LaneIndex lane, int16_t priority) const {
+    return lanes_[lane]->ready.TurnOf(priority);
+  }
+  // What a task waits for that was pushed so; kNoGroup: for the lane.
+  WaitGroup GroupOf(LaneIndex lane, int16_t priority, FlowNumber flow) const {
+    return lanes_[lane]->ready.GroupOf(priority, flow);
   }
   // Null when its tasks may run anywhere, or have a route alone and wait for nothing else.
   const std::shared_ptr<const PlacementView>& ViewOf(LaneIndex lane) const;
@@ -127,6 +131,7 @@ class Matcher {
     uint32_t opening;  // Of the session; a seat of an earlier one is void.
   };
   struct Lane {
+    explicit Lane(WaitBook& waits) : ready(&waits) {}
     std::string_view name_space;  // Of the place.
     std::string_view type;
     ReadyQueue ready;

@@ -34,13 +34,19 @@ void ReadyQueue::List(Turns& turns, FlowNumber number, Flow& flow, uint64_t pass
   turns.order.insert({pass, number});
 }
 
-void ReadyQueue::Level::Push(const Entry& entry, FlowNumber number, uint32_t weight) {
+ReadyQueue::Flow* ReadyQueue::Level::Push(const Entry& entry, FlowNumber number,
+                                          uint32_t weight) {
   if (turns == nullptr) {
-    if (number == kCommonFlow) return common.Push(entry);
+    if (number == kCommonFlow) {
+      common.Push(entry);
+      return nullptr;
+    }
     turns = std::make_unique<Turns>();
     if (!common.empty()) {
       auto& flow = turns->flows[kCommonFlow] = std::make_unique<Flow>();
       flow->line = std::exchange(common, {});
+      flow->waiting = waiting;
+      if (waiting > 0) turns->turn = kCommonFlow;
       turns->entries = flow->line.fresh.size() + flow->line.returned.size();
       List(*turns, kCommonFlow, *flow, kStride);
     }
@@ -50,6 +56,7 @@ void ReadyQueue::Level::Push(const Entry& entry, FlowNumber number, uint32_t wei
   flow->line.Push(entry);
   ++turns->entries;
   if (!flow->listed) List(*turns, number, *flow, turns->reached + kStride / weight);
+  return flow.get();
 }
 
 std::pair<ReadyQueue::Line*, FlowNumber> ReadyQueue::Level::Turn() {
@@ -71,10 +78,66 @@ ReadyQueue::Entry ReadyQueue::Level::Take(Line& line) {
 
 void ReadyQueue::Push(TaskIndex task, TaskKey key, int16_t priority, FlowNumber flow,
                       uint32_t weight) {
-  levels_[KANTOKU_PLANTED("priority ignored") ? int16_t{0} : priority].Push({key, task}, flow,
-                                                                            weight);
+  Level& level = levels_[LevelOf(priority)];
+  Flow* const pushed = level.Push({key, task}, flow, weight);
+  if (pushed != nullptr) Come(*level.turns, flow, *pushed);
+  ++level.waiting;
   ++size_;
 }
+
+int16_t ReadyQueue::LevelOf(int16_t priority) {
+  return KANTOKU_PLANTED("priority ignored") ? int16_t{0} : priority;
+}
+
+// ---- Whose turn it is ----
+
+void ReadyQueue::Come(Turns& turns, FlowNumber number, Flow& flow) {
+  if (++flow.waiting > 1 || waits_ == nullptr) return;
+  if (number != kCommonFlow) flow.group = waits_->AddGroup(WaitCause::kFairnessTurn);
+  if (!turns.turn.has_value() ||
+      std::pair(flow.pass, number) < std::pair(turns.flows.at(*turns.turn)->pass, *turns.turn)) {
+    GiveTurn(turns, number);
+  }
+}
+
+void ReadyQueue::Go(Turns& turns, FlowNumber number, Flow& flow) {
+  if (--flow.waiting > 0 || waits_ == nullptr) return;
+  if (turns.turn == number) FindTurn(turns);
+  if (flow.group != kNoGroup) waits_->FreeGroup(std::exchange(flow.group, kNoGroup));
+}
+
+// Flows in which nobody waits are passed over; they go with the next Pop.
+void ReadyQueue::FindTurn(Turns& turns) {
+  if (waits_ == nullptr) return;
+  const auto first = std::ranges::find_if(turns.order, [&](const auto& listed) {
+    return turns.flows.at(listed.second)->waiting > 0;
+  });
+  GiveTurn(turns, first == turns.order.end() ? std::nullopt : std::optional(first->second));
+}
+
+void ReadyQueue::GiveTurn(Turns& turns, std::optional<FlowNumber> number) {
+  const auto tell = [&](std::optional<FlowNumber> of, WaitCause cause) {
+    if (!of.has_value()) return;
+    const WaitGroup group = turns.flows.at(*of)->group;
+    if (group != kNoGroup) waits_->SetGroup(group, cause);
+  };
+  if (turns.turn == number) return;
+  tell(std::exchange(turns.turn, number), WaitCause::kFairnessTurn);
+  tell(number, WaitCause::kNoCredit);
+}
+
+FlowNumber ReadyQueue::TurnOf(int16_t priority) const {
+  const auto level = levels_.find(LevelOf(priority));
+  if (level == levels_.end() || level->second.turns == nullptr) return kCommonFlow;
+  return level->second.turns->turn.value_or(kCommonFlow);
+}
+
+WaitGroup ReadyQueue::GroupOf(int16_t priority, FlowNumber flow) const {
+  if (flow == kCommonFlow) return kNoGroup;
+  return levels_.at(LevelOf(priority)).turns->flows.at(flow)->group;
+}
+
+// ---- Taking ----
 
 TaskIndex ReadyQueue::Pop(IsWaiting is_waiting, WeightOf weight_of) {
   while (!levels_.empty()) {
@@ -86,11 +149,14 @@ TaskIndex ReadyQueue::Pop(IsWaiting is_waiting, WeightOf weight_of) {
     const auto [line, number] = level->second.Turn();
     const Entry entry = level->second.Take(*line);
     const bool waits = is_waiting(entry.task, entry.key);
+    if (waits) --level->second.waiting;
     if (waits && level->second.turns != nullptr) {
       Turns& turns = *level->second.turns;
       Flow& flow = *turns.flows.at(number);
       turns.reached = std::max(turns.reached, flow.pass);
       List(turns, number, flow, flow.pass + kStride / weight_of(number));
+      Go(turns, number, flow);
+      FindTurn(turns);
       if (turns.entries == 0 && turns.flows.size() > kFewFlows) level->second.turns.reset();
     }
     if (level->second.empty() && levels_.size() > 1) levels_.erase(level);
@@ -120,28 +186,20 @@ TaskIndex ReadyQueue::Top(IsWaiting is_waiting) {
 }
 
 void ReadyQueue::GiveBackTurn(int16_t priority, FlowNumber number, WeightOf weight_of) {
-  const auto level = levels_.find(priority);
+  const auto level = levels_.find(LevelOf(priority));
   if (level == levels_.end() || level->second.turns == nullptr) return;
   Turns& turns = *level->second.turns;
   const auto found = turns.flows.find(number);
   if (found == turns.flows.end()) return;
   Flow& flow = *found->second;
   List(turns, number, flow, flow.pass - std::min(flow.pass, kStride / weight_of(number)));
+  if (flow.waiting > 0) FindTurn(turns);
 }
 
-std::optional<FlowNumber> ReadyQueue::TurnBefore(int16_t priority, FlowNumber flow) const {
-  for (const auto& [of_level, level] : levels_) {
-    if (level.empty()) continue;
-    if (of_level != priority || level.turns == nullptr) return std::nullopt;
-    for (const auto& [pass, number] : level.turns->order) {
-      if (level.turns->flows.at(number)->line.empty()) continue;
-      return number == flow ? std::nullopt : std::optional(number);
-    }
-  }
-  return std::nullopt;
-}
-
-void ReadyQueue::NoteGone(IsWaiting is_waiting) {
+void ReadyQueue::NoteGone(int16_t priority, FlowNumber number, IsWaiting is_waiting) {
+  Level& level = levels_.at(LevelOf(priority));
+  --level.waiting;
+  if (level.turns != nullptr) Go(*level.turns, number, *level.turns->flows.at(number));
   --size_;
   ++stale_;
   if (stale_ > size_ + 64) Compact(is_waiting);

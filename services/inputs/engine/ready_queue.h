@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "services/inputs/engine/task_table.h"
+#include "services/inputs/engine/wait_book.h"
 
 namespace kantoku::inputs {
 
@@ -34,9 +35,15 @@ inline constexpr FlowNumber kCommonFlow = 0;
 // comes back, has its first turn when each of those that wait had one: it saves up nothing while it
 // has no tasks, and flows that are ever new keep nobody waiting.
 //
+// Each flow but the common one is a group of the wait book that the queue tells, if it has one: its
+// tasks wait for FAIRNESS_TURN while another flow of their priority has the next turn.
+//
 // Thread-compatible.
 class ReadyQueue {
  public:
+  // `waits`, which outlives it, may be null.
+  explicit ReadyQueue(WaitBook* waits = nullptr) : waits_(waits) {}
+
   // Whether an entry still stands for a waiting task of this queue.
   using IsWaiting = absl::FunctionRef<bool(TaskIndex, TaskKey)>;
   // Of a flow, from 1 to kMostWeight.
@@ -53,12 +60,14 @@ class ReadyQueue {
   // The flow of this priority was popped and what came did not use its turn.
   void GiveBackTurn(int16_t priority, FlowNumber flow, WeightOf weight_of);
   // A task left without Pop.
-  void NoteGone(IsWaiting is_waiting);
+  void NoteGone(int16_t priority, FlowNumber flow, IsWaiting is_waiting);
 
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  // The flow whose turn it is, when it is not this one's although no higher priority waits.
-  std::optional<FlowNumber> TurnBefore(int16_t priority, FlowNumber flow) const;
+  // The flow that has the next turn of this priority; only of a queue with a wait book.
+  FlowNumber TurnOf(int16_t priority) const;
+  // What a task waits for that was pushed so; kNoGroup: the common flow.
+  WaitGroup GroupOf(int16_t priority, FlowNumber flow) const;
 
  private:
   struct Entry {
@@ -81,6 +90,8 @@ class ReadyQueue {
   struct Flow {
     Line line;
     uint64_t pass = 0;  // Who has the smallest has the turn; grows by kStride / weight with each.
+    size_t waiting = 0;
+    WaitGroup group = kNoGroup;  // While any wait.
     bool listed = false;
   };
   // Of a level that had a task with a fairness key since it was empty. A flow is listed while it
@@ -90,12 +101,15 @@ class ReadyQueue {
     absl::btree_set<std::pair<uint64_t, FlowNumber>> order;  // Of those that are listed.
     uint64_t reached = 0;                                    // The pass of the latest turn.
     size_t entries = 0;                                      // In all flows.
+    std::optional<FlowNumber> turn;  // Who has the next, of those in which any wait.
   };
   struct Level {
     Line common;
     std::unique_ptr<Turns> turns;  // Null: the common flow alone, which is in `common` then.
+    size_t waiting = 0;
     bool empty() const { return turns == nullptr ? common.empty() : turns->entries == 0; }
-    void Push(const Entry& entry, FlowNumber flow, uint32_t weight);
+    // The flow; null: `common`.
+    Flow* Push(const Entry& entry, FlowNumber flow, uint32_t weight);
     // The flow whose turn it is; null: `common`. Not empty.
     std::pair<Line*, FlowNumber> Turn();
     Entry Take(Line& line);
@@ -103,9 +117,16 @@ class ReadyQueue {
   static constexpr uint64_t kStride = 720'720;  // Small weights divide it.
   static constexpr size_t kFewFlows = 64;       // May be left when nothing waits.
 
+  static int16_t LevelOf(int16_t priority);
   static void List(Turns& turns, FlowNumber number, Flow& flow, uint64_t pass);
+  // One more waits in the flow, or one less.
+  void Come(Turns& turns, FlowNumber number, Flow& flow);
+  void Go(Turns& turns, FlowNumber number, Flow& flow);
+  void FindTurn(Turns& turns);
+  void GiveTurn(Turns& turns, std::optional<FlowNumber> number);
   void Compact(IsWaiting is_waiting);
 
+  WaitBook* waits_;
   absl::btree_map<int16_t, Level, std::greater<>>
       levels_;        // At most one is empty: it is likely to be used again.
   size_t size_ = 0;   // Waiting tasks.

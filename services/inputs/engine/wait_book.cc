@@ -50,7 +50,7 @@ void WaitBook::SetLane(uint32_t lane, WaitCause cause) {
   Lane& entry = lanes_[lane];
   if (entry.log.cause() == cause) return;
   Settle(entry);
-  entry.log.Set(cause, now_);
+  entry.log.Set(cause, now_, intervals_);
 }
 
 void WaitBook::FreeLane(uint32_t lane) {
@@ -59,10 +59,69 @@ void WaitBook::FreeLane(uint32_t lane) {
   lanes_[lane] = Lane();
 }
 
+// ---- Groups ----
+
+WaitGroup WaitBook::AddGroup(WaitCause cause) {
+  if (free_groups_.empty()) {
+    free_groups_.push_back(static_cast<WaitGroup>(groups_.size()));
+    groups_.emplace_back();
+  }
+  const WaitGroup group = free_groups_.back();
+  free_groups_.pop_back();
+  groups_[group].log.Set(cause, now_, intervals_);
+  return group;
+}
+
+// Its members' totals are settled when they or somebody ask, by the log.
+void WaitBook::SetGroup(WaitGroup group, WaitCause cause) {
+  groups_[group].log.Set(cause, now_, intervals_);
+}
+
+void WaitBook::FreeGroup(WaitGroup group) {
+  Group& entry = groups_[group];
+  entry.closed = true;
+  if (entry.members > 0) return;
+  entry = Group();
+  free_groups_.push_back(group);
+}
+
+template <typename Add>
+void WaitBook::SplitInGroup(uint32_t lane, WaitGroup group, int64_t from, int64_t until,
+                            Add&& add) const {
+  const CauseLog& of_lane = lanes_[lane].log;
+  groups_[group].log.Split(from, until, [&](WaitCause own, int64_t time) {
+    of_lane.Split(from, from + time,
+                  [&](WaitCause cause, int64_t part) { add(FirstOf(own, cause), part); });
+    from += time;
+  });
+}
+
+void WaitBook::Settle(uint32_t lane, WaitGroup group, Share& share) {
+  const int64_t since = std::exchange(share.settled, now_);
+  if (since == now_) return;
+  CauseTimes& times = lanes_[lane].type->second.times;
+  SplitInGroup(lane, group, since, now_, [&](WaitCause cause, int64_t time) {
+    times[At(cause)] += time * share.members;
+  });
+}
+
+void WaitBook::LeaveGroup(const Task& task) {
+  const auto member = group_of_.find(task.key());
+  const WaitGroup group = member->second;
+  group_of_.erase(member);
+  const auto share = shares_.find({task.lane, group});
+  Settle(task.lane, group, share->second);
+  if (--share->second.members == 0) shares_.erase(share);
+  if (--groups_[group].members == 0 && groups_[group].closed) FreeGroup(group);
+}
+
+// ---- Totals ----
+
 const WaitBook::TypeTotals& WaitBook::Totals() {
   for (Lane& lane : lanes_) {
     if (lane.type != nullptr) Settle(lane);
   }
+  for (auto& [of, share] : shares_) Settle(of.first, of.second, share);
   return totals_;
 }
 
@@ -84,23 +143,46 @@ void WaitBook::Split(const Task& task, int64_t until, Add&& add) const {
     add(WaitCause::kRecovering, began_ - since);
     since = began_;
   }
+  if (task.waits_for == kOfGroup) {
+    SplitInGroup(task.lane, group_of_.at(task.key()), since, until, add);
+    return;
+  }
   lanes_[task.lane].log.Split(since, until, [&](WaitCause of_lane, int64_t time) {
     add(FirstOf(task.waits_for, of_lane), time);
   });
 }
 
+// ---- Tasks ----
+
 void WaitBook::Change(Task& task, WaitCause own) {
-  if (task.waits_for == own) return;
+  if (task.waits_for != own) Enter(task, own, kNoGroup);
+}
+
+void WaitBook::Join(Task& task, WaitGroup group) {
+  if (task.waits_for != kOfGroup || group_of_.at(task.key()) != group) Enter(task, kOfGroup, group);
+}
+
+void WaitBook::Enter(Task& task, WaitCause own, WaitGroup group) {
   Lane& lane = lanes_[task.lane];
   Settle(lane);
-  if (task.waits_for != WaitCause::kNone) {
-    --lane.waiting[At(task.waits_for)];
-    if (task.waits_since() < now_) {
-      CauseTimes& times = times_[task.key()];
-      Split(task, now_, [&](WaitCause cause, int64_t time) { times[At(cause)] += time; });
-    }
+  if (task.waits_for != WaitCause::kNone && task.waits_since() < now_) {
+    CauseTimes& times = times_[task.key()];
+    Split(task, now_, [&](WaitCause cause, int64_t time) { times[At(cause)] += time; });
   }
-  if (own != WaitCause::kNone) ++lane.waiting[At(own)];
+  if (task.waits_for == kOfGroup) {
+    LeaveGroup(task);
+  } else if (task.waits_for != WaitCause::kNone) {
+    --lane.waiting[At(task.waits_for)];
+  }
+  if (own == kOfGroup) {
+    group_of_[task.key()] = group;
+    ++groups_[group].members;
+    Share& share = shares_.try_emplace({task.lane, group}, Share{.settled = now_}).first->second;
+    Settle(task.lane, group, share);
+    ++share.members;
+  } else if (own != WaitCause::kNone) {
+    ++lane.waiting[At(own)];
+  }
   task.waits_for = own;
   task.set_waits_since(now_);
 }
@@ -112,18 +194,23 @@ void WaitBook::Recover(const Task& task, const CauseTimes& times) {
 }
 
 void WaitBook::Forget(Task& task) {
-  Lane& lane = lanes_[task.lane];
-  if (task.waits_for != WaitCause::kNone) {
+  if (task.waits_for == kOfGroup) {
+    LeaveGroup(task);
+  } else if (task.waits_for != WaitCause::kNone) {
+    Lane& lane = lanes_[task.lane];
     Settle(lane);
     --lane.waiting[At(task.waits_for)];
-    task.waits_for = WaitCause::kNone;
   }
+  task.waits_for = WaitCause::kNone;
   if (!times_.empty()) times_.erase(task.key());
 }
 
 WaitCause WaitBook::CauseOf(const Task& task) const {
   if (task.waits_for == WaitCause::kNone) return WaitCause::kNone;
-  return FirstOf(task.waits_for, lanes_[task.lane].log.cause());
+  const WaitCause own = task.waits_for == kOfGroup
+                            ? groups_[group_of_.at(task.key())].log.cause()
+                            : task.waits_for;
+  return FirstOf(own, lanes_[task.lane].log.cause());
 }
 
 CauseTimes WaitBook::TimesOf(const Task& task, int64_t until) const {

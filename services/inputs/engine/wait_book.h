@@ -2,11 +2,13 @@
 #define KANTOKU_SERVICES_INPUTS_ENGINE_WAIT_BOOK_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/node_hash_map.h"
@@ -16,17 +18,25 @@
 
 namespace kantoku::inputs {
 
+using WaitGroup = uint32_t;
+inline constexpr WaitGroup kNoGroup = 0;
+
 // Where the time of waiting tasks goes: every millisecond to exactly one cause, the first that
 // holds in the order of Outranks.
 //
-// A task waits for something of its own (a time, a dependency, a key), or for its turn in its lane.
-// What holds of the lane (nobody implements it, its type is paused) is known there, in one log for
-// all of its tasks; the two meet when a task goes on or somebody asks. So whatever happens to a
-// lane costs O(1) in its tasks, and a task that waits has a time and a cause of four bits.
+// A task waits for something of its own (a time, a dependency, those before it), or for its turn in
+// its lane. What holds of the lane (nobody implements it, its type is paused) is known there, in one
+// log for all of its tasks; what holds of all that are parked at a key, or take turns together, is
+// known in a log of that group. Lane and group meet when a task goes on or somebody asks. So
+// whatever happens to them costs O(1) in their tasks, and a task that waits has a time and a cause
+// of four bits; a member of a group also an entry that names it.
 //
 // Thread-compatible. Its times are milliseconds of steady time, which begin where Begin says.
 class WaitBook {
  public:
+  // `intervals`: how far back a log knows what held when.
+  explicit WaitBook(size_t intervals = CauseLog::kIntervals) : intervals_(intervals) {}
+
   // Which of two causes that hold counts.
   static WaitCause FirstOf(WaitCause own, WaitCause of_lane);
 
@@ -44,9 +54,19 @@ class WaitBook {
   // The lane has no tasks any more.
   void FreeLane(uint32_t lane);
 
+  // A group without members, of which this holds.
+  WaitGroup AddGroup(WaitCause cause);
+  // What holds of all of its members from now on; kNoCredit: nothing but that each has its turn.
+  void SetGroup(WaitGroup group, WaitCause cause);
+  WaitCause CauseOfGroup(WaitGroup group) const { return groups_[group].log.cause(); }
+  // It gets no more members, and goes with those that it has.
+  void FreeGroup(WaitGroup group);
+
   // The task waits for this from now on: kNone, for nothing, kNoCredit, for its turn. O(1), but for
-  // the first of it after many changes of its lane.
+  // the first of it after many changes of its lane or group.
   void Change(Task& task, WaitCause own);
+  // The task waits for what the group waits for.
+  void Join(Task& task, WaitGroup group);
   // What a record tells that it has waited for.
   void Recover(const Task& task, const CauseTimes& times);
   // What it waits for now it has waited for since then, or, before Begin, for a server.
@@ -70,6 +90,20 @@ class WaitBook {
   size_t tasks() const { return times_.size(); }
 
  private:
+  // What Task::waits_for says of members of groups.
+  static constexpr auto kOfGroup = static_cast<WaitCause>(15);
+  static_assert(kWaitCauses <= 15);
+
+  struct Group {
+    CauseLog log;
+    uint32_t members = 0;
+    bool closed = false;
+  };
+  // The members of a group in one lane.
+  struct Share {
+    uint32_t members = 0;
+    int64_t settled = 0;  // Up to here they are in the total of their type.
+  };
   struct Lane {
     CauseLog log;
     std::array<uint32_t, kWaitCauses> waiting{};  // Tasks by what they wait for themselves.
@@ -78,12 +112,22 @@ class WaitBook {
   };
 
   void Settle(Lane& lane);
+  void Settle(uint32_t lane, WaitGroup group, Share& share);
+  void Enter(Task& task, WaitCause own, WaitGroup group);
+  void LeaveGroup(const Task& task);
+  template <typename Add>
+  void SplitInGroup(uint32_t lane, WaitGroup group, int64_t from, int64_t until, Add&& add) const;
   template <typename Add>
   void Split(const Task& task, int64_t until, Add&& add) const;
 
+  const size_t intervals_;
   int64_t now_ = 0;
   int64_t began_ = INT64_MIN;
   std::deque<Lane> lanes_;
+  std::deque<Group> groups_ = std::deque<Group>(1);  // kNoGroup is none.
+  std::vector<WaitGroup> free_groups_;
+  absl::flat_hash_map<TaskKey, WaitGroup> group_of_;  // Of members.
+  absl::flat_hash_map<std::pair<uint32_t, WaitGroup>, Share> shares_;
   // Of what living tasks have waited for before, where it took any time.
   absl::flat_hash_map<TaskKey, CauseTimes> times_;
   TypeTotals totals_;

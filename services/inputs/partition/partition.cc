@@ -281,9 +281,11 @@ void Partition::ListLimits(LimitPageCommand command, Done<LimitPage> done) {
 
 void Partition::SetPause(PauseCommand command, Done<Nothing> done) {
   Ask<Nothing>(std::move(done),
-               [this, command = std::move(command)](Transaction&) -> absl::StatusOr<Nothing> {
-                 KANTOKU_RETURN_IF_ERROR(engine_.SetPause(
-                     command.name_space, command.type, command.paused, command.reason, effects_));
+               [this, command = std::move(command)](
+                   Transaction& transaction) -> absl::StatusOr<Nothing> {
+                 KANTOKU_RETURN_IF_ERROR(
+                     engine_.SetPause(command.name_space, command.type, command.paused,
+                                      command.reason, transaction.now(), effects_));
                  return Nothing();
                });
 }

@@ -43,6 +43,8 @@ class ModelOutputs {
 // step.
 class EngineWalk {
  public:
+  static constexpr size_t kEnoughIntervals = 1'000'000;  // Of waiting, to merge none.
+
   explicit EngineWalk(uint64_t seed);
 
   void Run(int steps);
@@ -200,6 +202,8 @@ class EngineWalk {
   void TakeTokens(const std::string& name_space, const std::string& name, uint32_t cost);
   void RecoverAdmission();
   void CheckKeyCause(const TaskView& view);
+  bool HasRival(const TaskView& view) const;
+  void CheckLacks(const TaskView& view) const;
   void CheckNothingIdles();
   void CheckNothingLeaks();
 

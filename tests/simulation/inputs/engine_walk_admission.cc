@@ -90,7 +90,7 @@ void EngineWalk::ChangePause() {
   const bool pause = Chance(30);
   const bool known = type_pauses_.contains(what);
   const auto status =
-      engine_->SetPause(what.first, what.second, pause, pause ? "because" : "", open_.effects);
+      engine_->SetPause(what.first, what.second, pause, pause ? "because" : "", now_, open_.effects);
   Expect(status.ok() == (pause || known), "a pause that is not there is not lifted");
   if (!status.ok()) return;
   if (pause) {
@@ -103,7 +103,7 @@ void EngineWalk::ChangePause() {
 
 void EngineWalk::LiftPauses() {
   for (const auto& [name_space, type] : std::exchange(type_pauses_, {})) {
-    Expect(engine_->SetPause(name_space, type, false, "", open_.effects).ok(), "a pause is lifted");
+    Expect(engine_->SetPause(name_space, type, false, "", now_, open_.effects).ok(), "a pause is lifted");
   }
 }
 
@@ -228,7 +228,39 @@ void EngineWalk::CheckKeyCause(const TaskView& view) {
              view.cause == WaitCause::kRateKey || view.cause == WaitCause::kFairnessTurn ||
              view.cause == WaitCause::kNoCredit,
          "a task waits for a cause that holds");
+  if (view.cause == WaitCause::kFairnessTurn) {
+    Expect(view.keys != nullptr && !view.keys->fairness.empty() && HasRival(view),
+           "a task waits for its turn while another key waits beside it");
+  }
   ++counts_["cause " + std::to_string(static_cast<int>(view.cause))];
+}
+
+// Whether a task waits in the same lane and priority that takes others' turns.
+bool EngineWalk::HasRival(const TaskView& view) const {
+  const auto fairness_of = [](const TaskView& task) {
+    return task.keys == nullptr ? std::string() : task.keys->fairness;
+  };
+  const auto placement_of = [](const TaskView& task) {
+    return task.place == nullptr ? Placement() : task.place->placement;
+  };
+  return std::ranges::any_of(Living(), [&](const TaskView& other) {
+    return other.name_space == view.name_space && other.type == view.type &&
+           other.priority == view.priority && placement_of(other) == placement_of(view) &&
+           other.state == TaskState::kReady && other.cause == WaitCause::kNoCredit &&
+           fairness_of(other) != fairness_of(view);
+  });
+}
+
+// Nobody waits for what there is: some key of the task has too little left for somebody.
+void EngineWalk::CheckLacks(const TaskView& view) const {
+  std::optional<std::string> from;
+  const auto limits = engine_->Limits(view.name_space, 1'000, from, now_);
+  Expect(std::ranges::any_of(limits, [&](const LimitView& limit) {
+    if (!Names(*view.keys, limit.name, view.owner, view.type)) return false;
+    return view.cause == WaitCause::kRateKey
+               ? limit.name.kind == KeyKind::kRate && limit.tokens < limit.value.rate.burst
+               : limit.name.kind == KeyKind::kConcurrency && limit.running >= limit.value.number;
+  }), "who waits for a key waits for one that has too little left");
 }
 
 // After a group that left nothing for the next one.
@@ -236,6 +268,9 @@ void EngineWalk::CheckNothingIdles() {
   if (engine_->NextWake(now_) <= now_.steady) return;
   for (const TaskView& view : Living()) {
     if (view.state != TaskState::kReady) continue;
+    if (view.cause == WaitCause::kConcurrencyKey || view.cause == WaitCause::kRateKey) {
+      CheckLacks(view);
+    }
     if (view.cause != WaitCause::kNoCredit && view.cause != WaitCause::kFairnessTurn) continue;
     for (const Executor& executor : executors_) {
       if (executor.connection == 0 || executor.paused || executor.leaving) continue;

@@ -114,9 +114,52 @@ TEST_CASE("A turn that was not used is given back") {
   CHECK(queue.Pop(is_waiting, weight_of) == 0);
   queue.GiveBackTurn(0, 1, weight_of);
   CHECK(queue.Pop(is_waiting, weight_of) == 2);
-  CHECK(queue.TurnBefore(0, 1) == 2);
-  CHECK_FALSE(queue.TurnBefore(0, 2).has_value());
   CHECK(queue.Pop(is_waiting, weight_of) == 1);
+}
+
+// Looks at all flows after each step.
+TEST_CASE("While a flow waits for its turn its group says so") {
+  std::mt19937_64 random(5);
+  WaitBook waits;
+  ReadyQueue queue(&waits);
+  std::map<TaskKey, FlowNumber> waiting;  // By key, which is the task's, too.
+  const auto weight_of = [](FlowNumber flow) { return flow + 1; };
+  const auto is_waiting = [&](TaskIndex, TaskKey key) { return waiting.contains(key); };
+  TaskIndex next = 0;
+  int of_others = 0;
+  for (int i = 0; i < 40'000; ++i) {
+    const uint64_t kind = random() % 8;
+    if (kind < 3 && waiting.size() < 60) {
+      const auto flow = static_cast<FlowNumber>(random() % 6);
+      waiting[next] = flow;
+      queue.Push(next, next, 3, flow, weight_of(flow));
+      ++next;
+    } else if (kind < 5 && !waiting.empty()) {
+      const auto gone = std::next(waiting.begin(), static_cast<int>(random() % waiting.size()));
+      const FlowNumber flow = gone->second;
+      waiting.erase(gone);
+      queue.NoteGone(3, flow, is_waiting);
+    } else if (const TaskIndex task = queue.Pop(is_waiting, weight_of); task != kNoTask) {
+      const FlowNumber flow = waiting.at(task);
+      waiting.erase(task);
+      if (random() % 4 == 0) queue.GiveBackTurn(3, flow, weight_of);
+    }
+    if (waiting.empty()) continue;
+    const FlowNumber turn = queue.TurnOf(3);
+    REQUIRE(std::ranges::any_of(waiting, [&](const auto& entry) { return entry.second == turn; }));
+    for (const auto& [key, flow] : waiting) {
+      if (flow == kCommonFlow) continue;
+      const WaitGroup group = queue.GroupOf(3, flow);
+      REQUIRE(group != kNoGroup);
+      REQUIRE((waits.CauseOfGroup(group) == WaitCause::kNoCredit) == (flow == turn));
+      if (flow != turn) ++of_others;
+    }
+    if (i % 3 != 0) continue;
+    // Who has the turn is popped next.
+    const TaskIndex top = queue.Top(is_waiting);
+    REQUIRE(waiting.at(top) == turn);
+  }
+  CHECK(of_others > 0);
 }
 
 }  // namespace

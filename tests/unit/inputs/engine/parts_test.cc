@@ -69,9 +69,10 @@ TEST_CASE("A ready queue agrees with a sorted set while tasks come, go and come 
         if (model.empty()) break;
         auto gone = model.begin();
         std::advance(gone, random() % std::min<size_t>(model.size(), 20));
+        const auto priority = static_cast<int16_t>(-gone->first);
         waiting.erase(gone->second);
         model.erase(gone);
-        queue.NoteGone(is_waiting);
+        queue.NoteGone(priority, kCommonFlow, is_waiting);
         break;
       }
       default: {

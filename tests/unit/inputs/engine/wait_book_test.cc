@@ -2,6 +2,7 @@
 
 #include <map>
 #include <numeric>
+#include <vector>
 
 #include "catch2/catch.hpp"
 
@@ -91,6 +92,94 @@ TEST_CASE("What a task has waited for sums up over its own causes and those of i
   CHECK(Of(book.TimesOf(task, 2'000), WaitCause::kNoCredit) == 8);
   book.Forget(task);
   CHECK(book.tasks() == 0);
+}
+
+TEST_CASE("What a group waits for and what holds of its members' lanes meet in each of them") {
+  WaitBook book;
+  book.Begin(100);
+  book.AddLane(0, "n", "a");
+  book.SetLane(0, WaitCause::kNoCredit);
+  book.AddLane(1, "n", "b");
+  book.SetLane(1, WaitCause::kNoImplementation);
+  const WaitGroup group = book.AddGroup(WaitCause::kConcurrencyKey);
+  Task here = Waiting(1);
+  Task there = Waiting(2);
+  here.lane = 0;
+  there.lane = 1;
+  book.Join(here, group);
+  book.Join(there, group);
+  book.Advance(110);
+  CHECK(book.CauseOf(here) == WaitCause::kConcurrencyKey);
+  CHECK(book.CauseOf(there) == WaitCause::kNoImplementation);
+  book.SetLane(1, WaitCause::kNoCredit);
+  book.Advance(130);
+  book.SetGroup(group, WaitCause::kNoCredit);
+  book.SetLane(0, WaitCause::kPaused);
+  book.Advance(170);
+  book.SetGroup(group, WaitCause::kConcurrencyKey);
+  book.Advance(171);
+  book.FreeGroup(group);  // Its members stay until they go.
+  book.Advance(180);
+  using Times = std::map<WaitCause, int64_t>;
+  const auto times_of = [&](const Task& task) {
+    Times times;
+    const CauseTimes all = book.TimesOf(task, 180);
+    for (size_t cause = 0; cause < kWaitCauses; ++cause) {
+      if (all[cause] > 0) times[static_cast<WaitCause>(cause)] = all[cause];
+    }
+    return times;
+  };
+  CHECK(times_of(here) == Times{{WaitCause::kConcurrencyKey, 30}, {WaitCause::kPaused, 50}});
+  CHECK(times_of(there) == Times{{WaitCause::kNoImplementation, 10},
+                                 {WaitCause::kConcurrencyKey, 20 + 10},
+                                 {WaitCause::kNoCredit, 40}});
+  book.Change(here, WaitCause::kOrderingKey);
+  CHECK(book.AddGroup(WaitCause::kNoCredit) != group);
+  book.Forget(there);
+  CHECK(book.AddGroup(WaitCause::kNoCredit) == group);
+  book.Advance(200);
+  book.Forget(here);
+  const auto total = [&](const char* type, WaitCause cause) {
+    return Of(book.Totals().at({"n", type}).times, cause);
+  };
+  CHECK(total("a", WaitCause::kConcurrencyKey) == 30);
+  CHECK(total("a", WaitCause::kPaused) == 50 + 20);
+  CHECK(total("b", WaitCause::kConcurrencyKey) == 30);
+  CHECK(total("b", WaitCause::kNoCredit) == 40);
+  CHECK(book.tasks() == 0);
+}
+
+TEST_CASE("A type's counters hold what waits at a key, too, however often that changes") {
+  WaitBook book;
+  book.Begin(0);
+  book.AddLane(0, "n", "t");
+  book.SetLane(0, WaitCause::kNoCredit);
+  const WaitGroup group = book.AddGroup(WaitCause::kRateKey);
+  std::vector<Task> tasks;
+  for (int64_t i = 0; i < 1'000; ++i) {
+    book.Advance(i * 10);
+    tasks.push_back(Waiting(static_cast<uint64_t>(i)));
+    tasks.back().lane = 0;
+    book.Join(tasks.back(), group);
+    book.Advance(i * 10 + 3);
+    book.SetGroup(group, i % 2 == 0 ? WaitCause::kNoCredit : WaitCause::kRateKey);
+  }
+  CauseTimes sum{};
+  book.Advance(10'000);
+  for (const Task& task : tasks) {
+    const CauseTimes times = book.TimesOf(task, 10'000);
+    for (size_t cause = 0; cause < kWaitCauses; ++cause) sum[cause] += times[cause];
+  }
+  const CauseTimes& totals = book.Totals().at({"n", "t"}).times;
+  // Of single tasks old shares are approximate.
+  CHECK(std::accumulate(totals.begin(), totals.end(), int64_t{0}) ==
+        std::accumulate(sum.begin(), sum.end(), int64_t{0}));
+  int64_t rate = 0;  // Exactly: all that had come waited for tokens while the key lacked them.
+  for (int64_t i = 0; i < 1'000; ++i) {
+    const bool lacks_first = i == 0 || i % 2 == 0;
+    rate += (lacks_first ? 3 : 7) * (i + 1);
+  }
+  CHECK(Of(totals, WaitCause::kRateKey) == rate);
 }
 
 TEST_CASE("The time before a server came back counts as recovering") {

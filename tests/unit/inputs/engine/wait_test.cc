@@ -1,6 +1,6 @@
 #include <numeric>
 
-#include "tests/unit/inputs/engine/engine_world.h"
+#include "tests/unit/inputs/engine/admission_world.h"
 
 namespace kantoku::inputs::testing {
 namespace {
@@ -73,6 +73,88 @@ TEST_CASE("A pause counts before everything else that a task waits for") {
   world.Pass(Milliseconds(5));
   CHECK(Waited(world, task, WaitCause::kDelay) == 105);
   CHECK(Waited(world, task, WaitCause::kPaused) == 30);
+}
+
+TEST_CASE("A paused type counts before everything else that its tasks wait for, as a pause does") {
+  EngineWorld world;
+  TaskSpec spec = Spec();
+  spec.not_before = world.now.wall + Seconds(10);
+  const TaskId delayed = world.DoSpawn(spec);
+  const TaskId ready = world.DoSpawn();
+  world.Pass(Milliseconds(100));
+  REQUIRE(world.engine->SetPause("default", "work", true, "", world.now, world.effects).ok());
+  world.EndGroup();
+  world.Pass(Milliseconds(30));
+  REQUIRE(world.engine->SetPause("default", "work", false, "", world.now, world.effects).ok());
+  world.EndGroup();
+  world.Pass(Milliseconds(5));
+  CHECK(Waited(world, delayed, WaitCause::kDelay) == 105);
+  CHECK(Waited(world, delayed, WaitCause::kPaused) == 30);
+  CHECK(Waited(world, ready, WaitCause::kNoImplementation) == 105);
+  CHECK(Waited(world, ready, WaitCause::kPaused) == 30);
+}
+
+TEST_CASE("What a task has waited for its keys is known key by key, and behind its lane") {
+  EngineWorld world;
+  TaskKeys keys = Concurrency("db", 1);
+  keys.rates = {{"api", KeyScope::kNamespace, 1, {.tokens = 1, .period_ms = 1'000, .burst = 1}}};
+  keys.ordering = "order";
+  const TaskId slot = SpawnAll(world, {Keyed(Concurrency("db", 1))})[0];
+  const TaskId head = SpawnAll(world, {Keyed(keys)})[0];
+  const TaskId behind = SpawnAll(world, {Keyed(keys)})[0];
+  world.Pass(Milliseconds(7));
+  world.Open(1, 10);
+  world.EndGroup();  // "db" is taken.
+  world.Pass(Milliseconds(20));
+  Finish(world, slot);
+  REQUIRE(world.StateOf(head) == TaskState::kLeased);
+  world.Pass(Milliseconds(300));
+  Finish(world, head);  // Its token is used up.
+  world.Pass(Milliseconds(200));
+  world.EndGroup();
+
+  CHECK(Waited(world, behind, WaitCause::kNoImplementation) == 7);
+  CHECK(Waited(world, behind, WaitCause::kOrderingKey) == 320);
+  CHECK(Waited(world, behind, WaitCause::kRateKey) == 200);
+  CHECK(WaitedAtAll(world, behind) == 527);
+  world.Pass(Milliseconds(500));
+  world.EndGroup();
+  REQUIRE(world.StateOf(behind) == TaskState::kLeased);
+  CHECK(Waited(world, behind, WaitCause::kRateKey) == 700);
+}
+
+TEST_CASE("What a task has waited for a slot outlives that others get it before") {
+  EngineWorld world;
+  const auto tasks = SpawnAll(world, std::vector<TaskSpec>(4, Keyed(Concurrency("db", 1))));
+  world.Open(1, 10);
+  world.EndGroup();
+  for (int i = 0; i < 3; ++i) {
+    world.Pass(Milliseconds(100));
+    Finish(world, tasks[i]);
+  }
+  CHECK(Waited(world, tasks[3], WaitCause::kConcurrencyKey) == 300);
+  CHECK(WaitedAtAll(world, tasks[3]) == 300);
+  const auto& totals = world.engine->WaitsByType(world.now);
+  CHECK(totals.at({"default", "work"})
+            .times[static_cast<size_t>(WaitCause::kConcurrencyKey)] == 100 + 200 + 300);
+}
+
+TEST_CASE("While another fairness key has the turn a task waits for its own, else for credit") {
+  EngineWorld world;
+  world.Open(1, 1);
+  SpawnAll(world, {Keyed(Fair("a"))});
+  const TaskId late = SpawnAll(world, {Keyed(Fair("b"))})[0];
+  CHECK(world.View(late).cause == WaitCause::kNoCredit);
+  world.Pass(Milliseconds(10));
+  const TaskId later = SpawnAll(world, {Keyed(Fair("c"))})[0];
+  CHECK(world.View(later).cause == WaitCause::kFairnessTurn);
+  CHECK(world.View(later).detail == R"(fairness key "b" has the next turn)");
+  world.Pass(Milliseconds(25));
+  REQUIRE(world.Cancel(late).ok());
+  world.EndGroup();
+  world.Pass(Milliseconds(3));
+  CHECK(Waited(world, later, WaitCause::kFairnessTurn) == 25);
+  CHECK(Waited(world, later, WaitCause::kNoCredit) == 3);
 }
 
 TEST_CASE("A placement that fits nobody counts until somebody comes whom it fits") {
