@@ -78,6 +78,7 @@ Json WaitsJson(const std::vector<Wait>& waits) {
 Json ToJson(const SpawnedTask& task) {
   return {{"task_id", task.id.ToString()},
           {"created", task.created},
+          {"reused", task.reused},
           {"created_at", TimeText(task.created_at)}};
 }
 

@@ -56,6 +56,10 @@ class SpawnCommand final : public Command {
                    "What a second run would do; once: harm, so the handler begins at most once")
         ->type_name("pure|idempotent|once")
         ->check(CLI::IsMember(kEffects).description(""));
+    app.add_option("--reuse", reuse_,
+                   "For --effect pure, the default then: take the result of an equal task that has "
+                   "succeeded within this time, such as 1h")
+        ->type_name("TIME");
     app.add_option(
            "--on", placement_.selector,
            "Only where this holds of the executor's labels: 'gpu == \"true\" && mem_gib >= 16'")
@@ -155,6 +159,12 @@ class SpawnCommand final : public Command {
     if (attempts_.has_value() || !no_retry_.empty()) {
       task.With(Retry(RetryPolicy{.max_attempts = attempts_, .non_retryable_reasons = no_retry_}));
     }
+    if (!reuse_.empty()) {
+      const auto age = ParseDuration("--reuse", reuse_);
+      if (!age.ok()) return age.status();
+      task.With(ReuseWithin(*age));
+    }
+    // Last: the server refuses another effect than pure with it.
     if (!effect_.empty()) task.With(Effect(kEffects.at(effect_)));
     if (!info_.empty()) {
       const auto entries = ParseEntries("--info", info_);
@@ -228,6 +238,7 @@ class SpawnCommand final : public Command {
   std::string on_failure_;
   std::vector<std::string> info_;
   std::string context_id_;
+  std::string reuse_;
   bool no_parent_ = false;
   PlacementPolicy placement_;
   std::string ordering_;

@@ -146,6 +146,10 @@ absl::Status ReadRetry(const task::v1::RetryPolicy& proto, RetryPolicy& retry) {
   return ReadReasons(proto.non_retryable_reasons(), retry.non_retryable);
 }
 
+bool HasArguments(const TaskSpec& spec) {
+  return std::ranges::any_of(spec.dependencies, &Dependency::argument);
+}
+
 // The effect, and the attempts that go with it.
 absl::Status ReadEffect(const task::v1::TaskSpec& proto, TaskSpec& spec) {
   if (!task::v1::Effect_IsValid(proto.effect())) {
@@ -153,6 +157,13 @@ absl::Status ReadEffect(const task::v1::TaskSpec& proto, TaskSpec& spec) {
   }
   if (proto.effect() != task::v1::EFFECT_UNSPECIFIED) {
     spec.effect = static_cast<Effect>(proto.effect());
+  }
+  if (proto.has_reuse_within()) {
+    if (spec.effect != Effect::kPure) {
+      return Bad("CONTRADICTION", "reuse_within: goes with effect PURE");
+    }
+    KANTOKU_RETURN_IF_ERROR(ReadMillis("reuse_within", proto.reuse_within(), absl::Milliseconds(1),
+                                       absl::Hours(24 * 30), spec.reuse_within_ms));
   }
   if (spec.effect != Effect::kOnce) return absl::OkStatus();
   if (proto.has_retry()) {
@@ -274,13 +285,31 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, uint32_t place, Reading& 
   KANTOKU_RETURN_IF_ERROR(ReadKin(proto, spec));
   KANTOKU_RETURN_IF_ERROR(
       ReadDependencies(proto.dependencies(), place, reading.count, spec.dependencies));
+  if (spec.reuse_within_ms > 0 && HasArguments(spec)) {
+    return Bad("CONTRADICTION",
+               "reuse_within: a task whose arguments are other tasks' results is equal to none");
+  }
   KANTOKU_ASSIGN_OR_RETURN(spec.keys, ReadKeys(proto));
   KANTOKU_RETURN_IF_ERROR(ReadInfo(proto, spec));
   if (!spec.reference.empty()) spec.hashes = HashesOf(proto, spec);
   return absl::OkStatus();
 }
 
+// What tasks share whose results are the same.
+Digest EqualOf(const task::v1::TaskSpec& proto, const SpawnBatch& batch) {
+  std::string parts;
+  for (const std::string_view part :
+       {std::string_view(batch.name_space), std::string_view(batch.owner),
+        std::string_view(proto.type()), std::string_view(proto.content_type())}) {
+    absl::StrAppend(&parts, part.size(), ":", platform::ToAbsl(part));
+  }
+  const Digest payload = DigestOf(proto.payload());
+  absl::StrAppend(&parts, payload.high, ":", payload.low);
+  return DigestOf(parts);
+}
+
 void Append(const task::v1::TaskSpec& proto, TaskSpec spec, SpawnBatch& batch) {
+  if (spec.effect == Effect::kPure && !HasArguments(spec)) spec.equal = EqualOf(proto, batch);
   SpawnBatch::Slice slice{};
   slice.body = static_cast<uint32_t>(batch.bytes.size());
   const SpecPlaces places = EncodeSpecBody(batch.name_space, batch.owner, spec,
@@ -404,15 +433,17 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
   name.append(batch->owner).push_back(separator);
   name.append(request.request_id());
   batch->request = DigestOf(name);
-  // Kin is not among the bodies.
-  std::string kin;
+  // Neither kin nor what may be reused is among the bodies.
+  std::string beside;
   for (size_t i = 0; i < batch->specs.size(); ++i) {
     const TaskSpec& spec = batch->specs[i];
-    if (spec.parent.empty()) continue;
-    absl::StrAppend(&kin, i, platform::ToAbsl(spec.parent.bytes()),
-                    platform::ToAbsl(spec.root.bytes()));
+    if (!spec.parent.empty()) {
+      absl::StrAppend(&beside, i, platform::ToAbsl(spec.parent.bytes()),
+                      platform::ToAbsl(spec.root.bytes()));
+    }
+    if (spec.reuse_within_ms > 0) absl::StrAppend(&beside, i, "reuse", spec.reuse_within_ms, " ");
   }
-  batch->content = DigestOf(kin.empty() ? batch->bytes : absl::StrCat(batch->bytes, kin));
+  batch->content = DigestOf(beside.empty() ? batch->bytes : absl::StrCat(batch->bytes, beside));
   checked.batch = std::move(batch);
   return checked;
 }

@@ -25,6 +25,7 @@ enum class RecordKind : platform::RecordKind {
   kEndedDependency = 15,  // By its task key: ended badly, and not all that wait for it know.
   kAdmission = 16,        // By number: limits of keys, and pauses of types and namespaces.
   kRestart = 17,          // By the dead task's key: what it was restarted as.
+  kReuse = 18,            // By task key: results of PURE tasks that may be reused.
   kInfo = 20,             // By task key: its info since the first patch.
 };
 
@@ -58,7 +59,8 @@ inline platform::StoreSchema InputsSchema() {
                     {ToKind(RecordKind::kEndedDependency), "ended_dependency"},
                     {ToKind(RecordKind::kAdmission), "admission"},
                     {ToKind(RecordKind::kRestart), "restart"},
-                    {ToKind(RecordKind::kInfo), "info"}}};
+                    {ToKind(RecordKind::kInfo), "info"},
+                    {ToKind(RecordKind::kReuse), "reuse"}}};
 }
 
 }  // namespace kantoku::inputs

@@ -90,6 +90,7 @@ void SetSpawnResult(const SpawnOutcome::Item& item, v1::SpawnResult& proto) {
   if (!item.refusal.empty()) return SetStatusWithDelay(StatusOf(item), *proto.mutable_status());
   proto.set_task_id(std::string(item.id.bytes()));
   proto.set_created(item.created);
+  proto.set_reused(item.reused);
   if (item.conflict.empty()) return;
   SetStatus(
       platform::Error(absl::StatusCode::kAlreadyExists, "REFERENCE_TAKEN",

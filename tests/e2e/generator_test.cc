@@ -177,5 +177,42 @@ TEST_CASE("A generator goes on where it was, whoever is killed, and no item is m
   CHECK(begins[2] > 60);
 }
 
+TEST_CASE("A PURE task is answered with the stored result, also after everybody was killed") {
+  Up up;
+  TempDir directory;
+  const std::string config = directory.File("executor.yaml");
+  const std::string runs = directory.File("runs");
+  std::ofstream(config) << "types:\n  upper:\n    shell: 'echo run >> " << runs
+                        << "; tr a-z A-Z'\n";
+  const auto start = [&] {
+    auto executor = ChildProcess::Start(
+        {.argv = {Binary("kantoku"), "executor", "--server", up.address(), "--config", config}});
+    REQUIRE(executor.ok());
+    return *std::move(executor);
+  };
+  auto executor = start();
+  const Task upper = Task("upper", "words").With(ReuseWithin(absl::Hours(1)));
+  Client kan = up.Connect();
+  const auto first = kan.Spawn(upper);
+  REQUIRE(first.ok());
+  REQUIRE(kan.Await(first->id, {.timeout = kPatience})->data == "WORDS");
+  // The result is there before Inputs has heard of it.
+  REQUIRE(Becomes([&] { return kan.Get(first->id)->state == TaskState::kSucceeded; }));
+  for (const bool kill : {false, true}) {
+    if (kill) {
+      executor->Kill();
+      up.process().Kill();
+      up.Restart();
+    }
+    const auto again = kan.Spawn(upper);
+    REQUIRE(again.ok());
+    CHECK(again->reused);
+    CHECK(again->id == first->id);
+    CHECK(kan.Await(again->id, {.timeout = kPatience})->data == "WORDS");
+  }
+  std::ifstream lines(runs);
+  CHECK(std::count(std::istreambuf_iterator<char>(lines), {}, '\n') == 1);
+}
+
 }  // namespace
 }  // namespace kantoku::test

@@ -58,6 +58,7 @@ void EngineRecords::Apply(const Effects& effects) {
   ApplyTo(pauses, effects.pauses);
   ApplyTo(restarts, effects.restarts);
   ApplyTo(infos, effects.infos);
+  ApplyTo(reuses, effects.reuses);
   ApplyTo(high_water, effects.high_water);
   ApplyTo(history, effects.history);
   ApplyTo(dead, effects.dead);
@@ -98,6 +99,7 @@ std::unique_ptr<Engine> EngineRecords::Recover(const EngineOptions& options,
   for (const auto& [number, record] : pauses) engine->RecoverPause(number, record);
   for (const auto& [dead_task, record] : restarts) engine->RecoverRestart(dead_task, record);
   for (const auto& [task, info] : infos) engine->RecoverInfo(task, info);
+  for (const auto& [task, record] : reuses) engine->RecoverReuse(record);
   engine->FinishRecovery(now, effects);
   return engine;
 }

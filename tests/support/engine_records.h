@@ -46,6 +46,7 @@ class EngineRecords {
   std::map<uint64_t, PauseRecord> pauses;
   std::map<TaskKey, RestartRecord> restarts;
   std::map<TaskKey, Info> infos;
+  std::map<TaskKey, ReuseRecord> reuses;
   std::map<uint64_t, uint64_t> high_water;
   std::map<uint64_t, std::vector<TaskView>> history;
   std::map<uint64_t, std::vector<TaskView>> dead;

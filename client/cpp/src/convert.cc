@@ -231,6 +231,10 @@ absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
         SetDuration("result_retention", *spec.result_retention, *proto.mutable_result_retention()));
   }
   if (spec.effect.has_value()) proto.set_effect(ToProto(*spec.effect));
+  if (spec.reuse_within.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(
+        SetDuration("reuse_within", *spec.reuse_within, *proto.mutable_reuse_within()));
+  }
   if (spec.placement.has_value()) {
     KANTOKU_RETURN_IF_ERROR(SetPlacement(*std::move(spec.placement), *proto.mutable_placement()));
   }
@@ -285,7 +289,10 @@ absl::StatusOr<SpawnedTask> ToSpawned(const inputs::v1::SpawnResult& result) {
     return platform::Error(absl::StatusCode::kInternal, "MALFORMED_ANSWER",
                            absl::StrCat("the server gave no task id: ", id.status().message()));
   }
-  return SpawnedTask{.id = *id, .created = result.created(), .created_at = CreationTime(*id)};
+  return SpawnedTask{.id = *id,
+                     .created = result.created(),
+                     .reused = result.reused(),
+                     .created_at = CreationTime(*id)};
 }
 
 absl::StatusOr<Output> ToOutput(TaskId id, const taskpb::ItemStatus& status,

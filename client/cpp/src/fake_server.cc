@@ -256,6 +256,16 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
     return status;
   }
   KANTOKU_RETURN_IF_ERROR(CheckDependencies(namespace_name, spec));
+  if (spec.reuse_within.has_value() && spec.effect != EffectClass::kPure) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "CONTRADICTION",
+                           "reuse_within: goes with effect PURE");
+  }
+  if (const Record* const equal = FindReusable(namespace_name, spec)) {
+    return SpawnedTask{.id = equal->info.id,
+                       .created = false,
+                       .reused = true,
+                       .created_at = equal->info.created_at};
+  }
   auto record = std::make_unique<Record>();
   const auto id = platform::TaskId::Make(now_, 0, records_.size() + 1, 0);
   record->info = {.id = TaskId::FromBytes(id.bytes()).value(),
@@ -279,6 +289,27 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
   records_.push_back(std::move(record));
   const TaskInfo& info = records_.back()->info;
   return SpawnedTask{.id = info.id, .created = true, .created_at = info.created_at};
+}
+
+const FakeKantoku::Server::Record* FakeKantoku::Server::FindReusable(
+    const std::string& namespace_name, const TaskSpec& spec) const {
+  const Record* latest = nullptr;
+  if (!spec.reuse_within.has_value()) return latest;
+  for (const auto& record : records_) {
+    const TaskSpec& other = record->spec;
+    const bool equal = record->info.namespace_name == namespace_name &&
+                       other.effect == EffectClass::kPure && other.type == spec.type &&
+                       other.content_type == spec.content_type && other.payload == spec.payload;
+    if (!equal || !record->output.has_value() ||
+        record->output->status != OutputStatus::kSucceeded ||
+        now_ - record->output->ended_at >= *spec.reuse_within) {
+      continue;
+    }
+    if (latest == nullptr || record->output->ended_at >= latest->output->ended_at) {
+      latest = record.get();
+    }
+  }
+  return latest;
 }
 
 absl::Status FakeKantoku::Server::Join(const TaskSpec& spec, Record& record) {

@@ -88,6 +88,9 @@ class FakeKantoku::Server final : public Connection {
 
   // Runs what is due until nothing is.
   void RunDue();
+  // The task whose result the spec may be answered with; null: none.
+  const Record* FindReusable(const std::string& namespace_name, const TaskSpec& spec) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Puts the record into its parent's tree.
   absl::Status Join(const TaskSpec& spec, Record& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<TaskState> Control(Record& record, ControlVerb verb, Answers& answers)

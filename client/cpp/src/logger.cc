@@ -46,7 +46,9 @@ class LoggerPlugin::Impl final : public Plugin {
     if (!result.ok()) {
       sink_(absl::StrCat("not spawned: ", Describe(spec), ": ", result.status().ToString()));
     } else if (LevelOf(data) == Level::kEverything) {
-      sink_(absl::StrCat(result->created ? "spawned " : "was there already: ",
+      sink_(absl::StrCat(result->created  ? "spawned "
+                         : result->reused ? "reuses the result of "
+                                          : "was there already: ",
                          result->id.ToString(), ": ", Describe(spec)));
     }
   }

@@ -69,6 +69,12 @@ Option ResultRetention(absl::Duration retention) {
   return Set([=](TaskSpec& spec) { spec.result_retention = retention; });
 }
 
+Option ReuseWithin(absl::Duration age) {
+  return Set([=](TaskSpec& spec) {
+    spec.effect = EffectClass::kPure;
+    spec.reuse_within = age;
+  });
+}
 Option Effect(EffectClass effect) {
   return Set([=](TaskSpec& spec) { spec.effect = effect; });
 }

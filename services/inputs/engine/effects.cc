@@ -16,6 +16,7 @@ void Effects::Clear() {
   pauses.clear();
   restarts.clear();
   infos.clear();
+  reuses.clear();
   high_water.clear();
   history.clear();
   dead.clear();

@@ -86,13 +86,27 @@ struct RestartRecord {
   bool operator==(const RestartRecord&) const = default;
 };
 
+// A result of a PURE task that may be reused, by the task's key: of equal tasks the latest. Times
+// are of the wall clock.
+struct ReuseRecord {
+  TaskId task;
+  Digest equal;           // As TaskSpec.equal.
+  absl::Time ended;       // As far as Inputs knows.
+  absl::Time held_until;  // By Outputs, at least.
+  bool operator==(const ReuseRecord&) const = default;
+};
+
 // A spawn call that may be repeated. Ids follow from `first_sequence`, `created` and `random`, but
-// for the exceptions: items whose reference was taken, or that were refused.
+// for the exceptions: items whose reference was taken, whose result is reused, or that were
+// refused.
 struct RequestRecord {
+  // Stands in `conflict` where a field's name would.
+  static constexpr std::string_view kReused = "(reused)";
   struct Exception {
     uint32_t index;
-    TaskId holder;  // Of the reference; empty: the item was refused.
-    // The field that differs; empty: an equal spec, `holder` is the answer. Of a refused item: why.
+    TaskId holder;  // Of the reference, or of the result; empty: the item was refused.
+    // The field that differs; empty: an equal spec, `holder` is the answer; kReused: its result is
+    // reused. Of a refused item: why.
     std::string conflict;
     uint32_t count = 1;  // Of items in a row that found no room.
     bool operator==(const Exception&) const = default;
@@ -256,7 +270,8 @@ struct Effects {
   std::vector<Change<LimitRecord>> limits;
   std::vector<Change<PauseRecord>> pauses;
   std::vector<Change<RestartRecord>> restarts;
-  std::vector<Change<Info>> infos;           // By task: of those that were patched.
+  std::vector<Change<Info>> infos;  // By task: of those that were patched.
+  std::vector<Change<ReuseRecord>> reuses;
   std::vector<Change<uint64_t>> high_water;  // By slot: sequences below are used or reserved.
   std::vector<Change<std::vector<TaskView>>> history;  // Succeeded tasks, one row a group.
   std::vector<Change<std::vector<TaskView>>> dead;     // Failed and cancelled ones.

@@ -11,9 +11,9 @@
 
 // Spawning and questions. Control is in engine_control.cc, trees are in engine_trees.cc,
 // dependencies in engine_dependencies.cc, keys and pauses of types in engine_admission.cc, restarts
-// in engine_restart.cc, info in engine_info.cc. What happens between dispatch and end is in
-// engine_lifecycle.cc, what executors say of it in engine_reports.cc, sessions in
-// engine_sessions.cc, recovery in engine_recovery.cc.
+// in engine_restart.cc, info in engine_info.cc, reuse of results in engine_reuse.cc. What happens
+// between dispatch and end is in engine_lifecycle.cc, what executors say of it in
+// engine_reports.cc, sessions in engine_sessions.cc, recovery in engine_recovery.cc.
 namespace kantoku::inputs {
 namespace {
 
@@ -52,13 +52,15 @@ SpawnOutcome::Item NotTaken(const RequestRecord::Exception& exception) {
     return {.refusal = SpawnOutcome::kParentUnknown};
   }
   if (exception.conflict.empty()) return {.id = exception.holder};
+  if (exception.conflict == RequestRecord::kReused) return {.id = exception.holder, .reused = true};
   const auto known = std::ranges::find(kSpecFieldNames, std::string_view(exception.conflict));
   return {.id = exception.holder, .conflict = known == kSpecFieldNames.end() ? "spec" : *known};
 }
 
 }  // namespace
 
-Engine::Engine(const EngineOptions& options) : options_(options), jitter_state_(options.seed) {}
+Engine::Engine(const EngineOptions& options)
+    : options_(options), reuse_(options.max_reusable), jitter_state_(options.seed) {}
 Engine::~Engine() = default;
 
 // FNV-1a: stable over builds and machines, because slots are part of ids that are stored.
@@ -111,22 +113,23 @@ absl::Status Engine::CheckPending(size_t more) const {
 
 absl::Status Engine::CheckRoom(std::string_view name_space, std::span<const TaskSpec> specs) const {
   KANTOKU_RETURN_IF_ERROR(CheckPending(specs.size()));
-  // Answers about references that were taken, and about tasks that were refused for their parent or
-  // what they depend on, are remembered one by one, and those about tasks without room by runs.
-  // Which of these come to that shows only later: as if all did.
+  // Answers about references that were taken, about results that are reused, and about tasks that
+  // were refused for their parent or what they depend on, are remembered one by one, and those
+  // about tasks without room by runs. Which of these come to that shows only later: as if all did.
   const size_t repeats = requests_.repeats();
   if (repeats + 2 * specs.size() <= options_.max_repeats) return absl::OkStatus();
   const size_t crowded = quotas_.Bounds(name_space) ? std::min(specs.size(), kMaxRefusedRuns) : 0;
   const auto named = static_cast<size_t>(std::ranges::count_if(specs, [](const TaskSpec& spec) {
     return !spec.reference.empty() || !spec.parent.empty() || !spec.root.empty() ||
-           !spec.dependencies.empty();
+           !spec.dependencies.empty() || spec.reuse_within_ms > 0;
   }));
   if (named + crowded == 0 || repeats + named + crowded <= options_.max_repeats) {
     return absl::OkStatus();
   }
   return Error(
       absl::StatusCode::kResourceExhausted, "REPEAT_LIMIT",
-      absl::StrCat("specs: ", repeats, " repeats of references and refused items are remembered ",
+      absl::StrCat("specs: ", repeats,
+                   " repeats of references, reused results and refused items are remembered ",
                    "for 10 minutes, ", named + crowded, " more may exceed the limit of ",
                    options_.max_repeats));
 }
@@ -179,6 +182,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   const auto refuse = [&record](uint32_t item, std::string_view why) {
     record.exceptions.push_back({item, TaskId(), std::string(why)});
   };
+  absl::flat_hash_set<TaskId> reused_ones;
   size_t refused_runs = 0;
   for (uint32_t i = 0; i < record.count; ++i) {
     const TaskSpec& spec = command.specs[i];
@@ -199,8 +203,14 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       refuse(i, kin.refusal);
       continue;
     }
-    if (!KnowsAll(command, *dependencies)) {
+    if (!KnowsAll(command, *dependencies, reused_ones)) {
       refuse(i, SpawnOutcome::kDependencyUnknown);
+      continue;
+    }
+    if (const TaskId reused = FindReusable(spec, now); !reused.empty()) {
+      record.exceptions.push_back({i, reused, std::string(RequestRecord::kReused)});
+      ids[i] = reused;
+      reused_ones.insert(reused);
       continue;
     }
     if (Refusal refusal = CheckLimits(command, spec); !refusal.word.empty()) {
@@ -218,6 +228,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
     }
     if (!kin.root.empty()) Join(index, spec.parent, kin.root);
     Task& task = tasks_.at(index);
+    if (task.pure) NoteNoResultYet(task, now);
     if (task.pause_requested) WriteState(task, std::nullopt, effects);
     if (!spec.reference.empty()) {
       const ReferenceRecord reference{id, std::string(command.name_space),
@@ -267,6 +278,10 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
   task.is_restart = !spec.restarted_from.empty();
   if (task.is_restart) restarted_from_[task.key()] = spec.restarted_from;
   if (spec.info != nullptr) SetInfo(index, spec.info);
+  if (spec.equal != Digest()) {
+    task.pure = true;
+    pures_[id.key()] = {spec.equal, id.time()};
+  }
   task.wake = spec.not_before.has_value() ? absl::ToUnixNanos(*spec.not_before) : 0;
   task.state = TaskState::kScheduled;
   return index;

@@ -29,6 +29,7 @@
 #include "services/inputs/engine/matcher.h"
 #include "services/inputs/engine/quota_book.h"
 #include "services/inputs/engine/request_book.h"
+#include "services/inputs/engine/reuse_index.h"
 #include "services/inputs/engine/session_table.h"
 #include "services/inputs/engine/task_filter.h"
 #include "services/inputs/engine/task_table.h"
@@ -49,7 +50,7 @@ struct EngineOptions {
   size_t max_dependencies = 10'000'000;  // That living tasks wait for.
   size_t max_keys = 1'000'000;  // That living tasks name or limits are set for, in a namespace.
   size_t max_pauses = 10'000;
-  size_t max_info_bytes = size_t{1} << 30;  // Of living tasks, as BytesOf tells.
+  size_t max_info_bytes = size_t{1} << 30;       // Of living tasks, as BytesOf tells.
   size_t wait_intervals = CauseLog::kIntervals;  // That a lane or a key knows apart.
   size_t idle_names = 1'000;  // Types, owners and policies that are kept although nobody uses them.
   uint32_t max_session_credit = 1'000;
@@ -70,7 +71,8 @@ struct EngineOptions {
   absl::Duration request_memory = absl::Minutes(10);
   size_t max_requests = 1'000'000;
   size_t max_repeats = 2'000'000;  // Of references in calls that are remembered, 56 bytes each.
-  uint64_t seed = 0;               // Of the jitter.
+  size_t max_reusable = 200'000;  // Results of PURE tasks that may be reused, about 150 bytes each.
+  uint64_t seed = 0;              // Of the jitter.
 };
 
 // A batch of validated specs from one caller.
@@ -88,8 +90,9 @@ struct SpawnCommand {
 
 struct SpawnOutcome {
   struct Item {
-    TaskId id;  // The holder's, unless created.
+    TaskId id;  // The holder's, or of the task whose result is reused, unless created.
     bool created = false;
+    bool reused = false;        // An equal task's result is the answer.
     std::string_view conflict;  // The field in which the reference's holder differs.
     std::string_view refusal;   // Why it was not taken, one of the words below; it has no id then.
     std::string about;          // In words, where there is more to say and it is no repeat.
@@ -224,6 +227,7 @@ class Engine {
   void RecoverPause(uint64_t number, const PauseRecord& record);
   void RecoverRestart(TaskKey dead, const RestartRecord& record);
   void RecoverInfo(TaskKey task, Info record);
+  void RecoverReuse(const ReuseRecord& record);
   // Queues what waits, starts a fresh grace for what is leased, asks again for open fences.
   void FinishRecovery(const platform::Now& now, Effects& effects);
 
@@ -426,6 +430,11 @@ class Engine {
     uint32_t open = 0;               // Dispatches that are not over.
     std::optional<absl::Time> at{};  // Of a recovered one: when it was.
   };
+  // Of a living task of effect PURE.
+  struct Pure {
+    Digest equal;
+    absl::Time result_after;  // There was none before.
+  };
   // Of a held dispatch whose handler was told to pause, to resume or to step.
   struct Steering {
     uint32_t number = 0;                   // Of what it was told last.
@@ -502,10 +511,12 @@ class Engine {
   static std::optional<std::vector<Dependency>> NameDependencies(const TaskSpec& spec,
                                                                  std::span<const TaskId> ids);
   static SpecHashes HashesOf(const TaskSpec& spec, std::span<const Dependency> dependencies);
-  bool KnowsAll(const SpawnCommand& command, std::span<const Dependency> dependencies) const;
+  // `reused`: tasks whose results answered items of the batch.
+  bool KnowsAll(const SpawnCommand& command, std::span<const Dependency> dependencies,
+                const absl::flat_hash_set<TaskId>& reused) const;
   std::optional<TaskState> CertainEnd(TaskIndex index) const;
-  // Of a task that was just admitted: it waits from now on, or is to end. `ended` tells of those
-  // that live no more; null: they are met.
+  // Of a task that was just admitted: it waits from now on, or is to end. One that lives no more,
+  // and of which `ended` does not tell, is met.
   void Depend(TaskIndex index, std::span<const Dependency> dependencies,
               const absl::flat_hash_map<TaskId, TaskState>* ended, const platform::Now& now,
               Effects& effects);
@@ -542,6 +553,14 @@ class Engine {
   // Restarts.
   void MoveReference(const TaskView& dead, const TaskId& successor, Effects& effects);
   void ForgetRestart(TaskKey dead, Effects& effects);
+
+  // Reuse.
+  void NoteNoResultYet(const Task& task, const platform::Now& now);
+  // Of a PURE task that has succeeded.
+  void KeepForReuse(const Task& task, const platform::Now& now, Effects& effects);
+  // The task whose result answers this spec; empty: none.
+  TaskId FindReusable(const TaskSpec& spec, const platform::Now& now) const;
+  void ForgetReusable(const platform::Now& now, Effects& effects);
 
   // Dispatch.
   void DispatchReady(const platform::Now& now, Effects& effects);
@@ -648,6 +667,8 @@ class Engine {
   size_t info_bytes_ = 0;
   absl::flat_hash_map<TaskKey, TaskId> restarted_from_;  // Of living tasks.
   absl::flat_hash_map<TaskKey, TaskId> restarted_as_;    // Of dead ones.
+  absl::flat_hash_map<TaskKey, Pure> pures_;
+  ReuseIndex reuse_;
   absl::flat_hash_map<TaskKey, LatestProgress> progress_;
   absl::flat_hash_map<TaskKey, Steering> steerings_;
   std::deque<std::pair<absl::Duration, TaskKey>> late_progress_;  // Steady times, ascending.

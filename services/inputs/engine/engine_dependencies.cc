@@ -101,10 +101,12 @@ SpecHashes Engine::HashesOf(const TaskSpec& spec, std::span<const Dependency> de
   return hashes;
 }
 
-bool Engine::KnowsAll(const SpawnCommand& command, std::span<const Dependency> dependencies) const {
+bool Engine::KnowsAll(const SpawnCommand& command, std::span<const Dependency> dependencies,
+                      const absl::flat_hash_set<TaskId>& reused) const {
   return std::ranges::all_of(dependencies, [&](const Dependency& dependency) {
     const TaskIndex living = tasks_.Find(dependency.task);
     if (living != kNoTask) return IsOwn(command, living);
+    if (reused.contains(dependency.task)) return true;
     return command.ended != nullptr && command.ended->contains(dependency.task);
   });
 }
@@ -128,7 +130,8 @@ void Engine::Depend(TaskIndex index, std::span<const Dependency> dependencies,
     if (living != kNoTask) {
       end = CertainEnd(living);
     } else if (ended != nullptr) {
-      end = ended->at(dependency.task);
+      const auto found = ended->find(dependency.task);
+      if (found != ended->end()) end = found->second;
     }
     if (end.has_value() && !LetsRun(*end, dependency.on_failure)) {
       return GiveUpOn(index, dependency.task, *end, dependency.on_failure, now, effects);

@@ -45,6 +45,7 @@ void Engine::DispatchReady(const Now& now, Effects& effects) {
     Session& session = sessions_.at(match->session);
     task.state = TaskState::kLeased;
     ++task.dispatch;
+    if (task.pure && task.dispatch == 1) NoteNoResultYet(task, now);
     task.group = group;
     ++groups_[group].open;
     Hold(session, match->task);
@@ -331,6 +332,10 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (task.has_failure) failures_.erase(task.key());
   if (task.is_restart) restarted_from_.erase(task.key());
   if (task.has_info) DropInfo(index, effects);
+  if (task.pure) {
+    if (succeeded) KeepForReuse(task, now, effects);
+    pures_.erase(task.key());
+  }
   if (task.has_kin) LeaveTree(index, effects);
   if (task.has_dependencies) {
     dependencies_.GiveUp(index);
@@ -480,6 +485,7 @@ void Engine::Forget(const Now& now, Effects& effects) {
              requests_.ForgetExpired(age - options_.request_memory, options_.max_requests)) {
     effects.requests.push_back({*number, std::nullopt});
   }
+  ForgetReusable(now, effects);
 }
 
 void Engine::FinishGroup(const Now& now, Effects& effects) {
@@ -530,6 +536,7 @@ absl::Duration Engine::NextWake(const Now& now) const {
   at_age(history_.oldest() + options_.history);
   at_age(dead_.oldest() + options_.dead_retention);
   at_age(requests_.oldest() + options_.request_memory);
+  at_age(reuse_.next_time());
   const bool more = trees_.sweeping() || dependencies_.sweeping() || MayDispatch();
   return more ? now.steady : wake;
 }

@@ -82,6 +82,7 @@ absl::StatusOr<TaskId> Engine::Restart(const TaskView& dead, const TaskSpec& spe
   }
   if (!dead.root.empty()) Join(index, dead.parent, dead.root);
   Task& task = tasks_.at(index);
+  if (task.pure) NoteNoResultYet(task, now);
   if (!dead.reference.empty()) MoveReference(dead, id, effects);
   restarted_as_[dead.id.key()] = id;
   effects.restarts.push_back({dead.id.key(), RestartRecord{id}});

@@ -52,6 +52,7 @@ struct Task {
   bool stepping : 1 = false;  // Paused, and yet to run as far as its next pause point.
   bool steered : 1 = false;   // The handler of the held dispatch was told something.
   bool has_kin : 1 = false;   // Is in a tree.
+  bool pure : 1 = false;      // Of effect PURE: its result is kept for reuse.
   bool has_dependencies : 1 = false;
   bool is_restart : 1 = false;  // Repeats a dead task.
   bool has_info : 1 = false;

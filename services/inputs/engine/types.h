@@ -136,6 +136,18 @@ struct RetryPolicy {
   }
 };
 
+// A number that two equal inputs share and two different ones practically never do.
+struct Digest {
+  uint64_t high = 0;
+  uint64_t low = 0;
+  auto operator<=>(const Digest&) const = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const Digest& d) {
+    return H::combine(std::move(h), d.high, d.low);
+  }
+};
+
 // The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
 inline constexpr std::array<std::string_view, 18> kSpecFieldNames = {
     "type",      "payload",      "content_type",     "priority",     "not_before",
@@ -161,20 +173,10 @@ struct TaskSpec {
   std::vector<Dependency> dependencies;        // Each task once.
   TaskId restarted_from;                       // The dead task that it repeats; empty: none.
   std::shared_ptr<const Info> info;            // Null: none.
+  uint32_t reuse_within_ms = 0;                // The age of a result that may be reused; 0: none.
+  Digest equal;                                // Of effect PURE: what equal tasks share; else 0.
   SpecHashes hashes{};                         // Zero unless there is a reference.
   uint32_t stored_bytes = 0;                   // Of its record, payload included.
-};
-
-// A number that two equal inputs share and two different ones practically never do.
-struct Digest {
-  uint64_t high = 0;
-  uint64_t low = 0;
-  auto operator<=>(const Digest&) const = default;
-
-  template <typename H>
-  friend H AbslHashValue(H h, const Digest& d) {
-    return H::combine(std::move(h), d.high, d.low);
-  }
 };
 
 // What is known of where a task may run.

@@ -112,6 +112,7 @@ void Partition::WriteRecords(platform::WriteBatch& batch) {
   WriteChanges(RecordKind::kAdmission, effects_.pauses, batch);
   WriteChanges(RecordKind::kRestart, effects_.restarts, batch);
   WriteChanges(RecordKind::kInfo, effects_.infos, batch);
+  WriteChanges(RecordKind::kReuse, effects_.reuses, batch);
   WriteChanges(RecordKind::kHighWater, effects_.high_water, batch);
   WriteChanges(RecordKind::kHistory, effects_.history, batch);
   WriteChanges(RecordKind::kDead, effects_.dead, batch);

@@ -94,6 +94,9 @@ absl::Status Partition::Recover() {
   KANTOKU_RETURN_IF_ERROR(RecoverKind(RecordKind::kInfo, DecodeInfo, [&](uint64_t task, Info info) {
     engine_.RecoverInfo(task, std::move(info));
   }));
+  KANTOKU_RETURN_IF_ERROR(
+      RecoverKind(RecordKind::kReuse, DecodeReuse,
+                  [&](uint64_t, const ReuseRecord& record) { engine_.RecoverReuse(record); }));
   return RecoverOutbox();
 }
 

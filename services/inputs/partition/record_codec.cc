@@ -36,6 +36,7 @@ enum class SpecPart : uint64_t {
   kDependencies = 2,
   kKeys = 3,
   kInfo = 4,
+  kEqual = 5,
   kRestartedFrom = 6,
 };
 
@@ -291,6 +292,12 @@ void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
       case SpecPart::kInfo:
         spec.info = ReadInfoPart(reader);
         break;
+      case SpecPart::kEqual: {
+        ByteReader fields(reader.Text());
+        spec.equal = ReadDigest(fields);
+        if (!fields.Complete() || spec.effect != Effect::kPure) reader.Fail();
+        break;
+      }
       case SpecPart::kRestartedFrom:
         spec.restarted_from = ReadIdPart(reader);
         break;
@@ -432,6 +439,11 @@ SpecPlaces EncodeSpecBody(std::string_view name_space, std::string_view owner, c
     writer.Text(EncodeKeys(*spec.keys));
   }
   WriteInfoPart(writer, static_cast<uint64_t>(SpecPart::kInfo), spec.info.get());
+  if (spec.equal != Digest()) {
+    writer.Unsigned(static_cast<uint64_t>(SpecPart::kEqual));
+    writer.Unsigned(2 * sizeof(uint64_t));  // The size of a text.
+    WriteDigest(writer, spec.equal);
+  }
   WriteIdPart(writer, static_cast<uint64_t>(SpecPart::kRestartedFrom), spec.restarted_from);
   writer.Unsigned(static_cast<uint64_t>(SpecPart::kEnd));
   return places;
@@ -664,6 +676,23 @@ absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes) {
     record.type = reader.Text();
     record.selector = ReadSelector(reader);
     if (!record.selector.has_value()) reader.Fail();
+  });
+}
+
+void Encode(const ReuseRecord& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Id(record.task);
+  WriteDigest(writer, record.equal);
+  writer.Time(record.ended);
+  writer.Time(record.held_until);
+}
+
+absl::StatusOr<ReuseRecord> DecodeReuse(std::string_view bytes) {
+  return Decode<ReuseRecord>("reuse", bytes, [](ByteReader& reader, ReuseRecord& record) {
+    record.task = TaskId(reader.Id());
+    record.equal = ReadDigest(reader);
+    record.ended = reader.Time();
+    record.held_until = reader.Time();
   });
 }
 

@@ -156,6 +156,7 @@ void EngineWalk::Commit() {
   for (const auto& then : group.on_commit) then();
   records_.Apply(group.effects);
   CheckCommitted(group.effects);
+  for (const auto& check : group.checks) check();
   Deliver(group.effects);
 }
 
@@ -253,6 +254,7 @@ void EngineWalk::Spawn() {
     Depend(spec, i);
     NameKeys(spec);
     Describe(spec);
+    MakePure(submission, spec);
     submission.specs.push_back(std::move(spec));
   }
   Submit(submission);
@@ -327,17 +329,27 @@ void EngineWalk::Submit(Submission& submission) {
       }
     }
   }
-  open_.on_commit.push_back([this, submission, outcome = *outcome]() mutable {
+  open_.checks.push_back([this, submission, outcome = *outcome, then = moment_] {
+    CheckReused(submission, outcome, then);
+  });
+  open_.on_commit.push_back([this, submission, outcome = *outcome, then = moment_]() mutable {
     records_.AddSpecs(submission.name_space, submission.owner, submission.specs, outcome);
     submission.ids.clear();
     for (size_t i = 0; i < outcome.items.size(); ++i) {
       submission.ids.push_back(outcome.items[i].id);
       ++counts_[!outcome.items[i].refusal.empty() ? std::string(outcome.items[i].refusal)
                 : outcome.items[i].created        ? "created"
+                : outcome.items[i].reused         ? "result reused"
                                                   : "reference taken"];
       if (!outcome.items[i].created) continue;
-      const ModelTask task{submission.specs[i].reference, outcome.items[i].root,
-                           submission.name_space, submission.owner};
+      const TaskSpec& spec = submission.specs[i];
+      const ModelTask task{.reference = spec.reference,
+                           .root = outcome.items[i].root,
+                           .name_space = submission.name_space,
+                           .owner = submission.owner,
+                           .equal = spec.equal,
+                           .retention_s = spec.retention_s,
+                           .created = then};
       Expect(tasks_.emplace(outcome.items[i].id, task).second, "an id is given once");
       recent_.push_back(outcome.items[i].id);
     }
@@ -476,7 +488,11 @@ void EngineWalk::HearOutputs() {
 void EngineWalk::Wait() {
   const absl::Duration wait = Chance(90) ? Milliseconds(Pick(2'000)) : Seconds(Pick(90));
   Pass(wait);
-  if (Chance(3)) now_.wall += Seconds(Pick(3'600)) - Minutes(30);
+  moment_.real += wait;
+  if (!Chance(3)) return;
+  const absl::Duration set = Seconds(Pick(3'600)) - Minutes(30);
+  now_.wall += set;
+  moment_.clock_set += absl::AbsDuration(set);
 }
 
 void EngineWalk::Crash() {
@@ -486,6 +502,7 @@ void EngineWalk::Crash() {
     for (const auto& then : committing_.front().on_commit) then();
     records_.Apply(committing_.front().effects);
     CheckCommitted(committing_.front().effects);
+    for (const auto& check : committing_.front().checks) check();
     committing_.pop_front();
   }
   if (!committing_.empty()) ++counts_["crash lost groups"];
@@ -507,7 +524,9 @@ void EngineWalk::Crash() {
   }
   for (Executor& executor : executors_) executor.connection = 0;
   now_.steady = Seconds(Pick(1'000));
-  now_.wall += Seconds(Pick(60));
+  const absl::Duration gone = Seconds(Pick(60));
+  now_.wall += gone;
+  moment_.real += gone;
   engine_ = records_.Recover(options_, now_, open_.effects);
   RecoverAdmission();
   RecoverInfos();
@@ -568,6 +587,7 @@ void EngineWalk::CheckEnded(const TaskView& view, bool dead) {
   const auto task = tasks_.find(view.id);
   Expect(task != tasks_.end(), "only accepted tasks end");
   Expect(++task->second.ends == 1, "a task ends once");
+  task->second.ended = moment_.real;
   Expect(view.state == outputs_.end(view.id), "a task ends as Outputs says");
   Expect((view.state != TaskState::kSucceeded) == dead, "history is for success alone");
   Expect(view.session.empty() && view.ended_at.has_value(), "nobody holds an ended task");
@@ -680,8 +700,7 @@ void EngineWalk::Drain() {
     }
     for (Executor& executor : executors_) {
       for (auto& [task, handler] : executor.handlers) {
-        Expect(handler.put || outputs_.Put(task, handler.dispatch),
-               "an honest executor can answer");
+        Expect(handler.put || Put(task, handler.dispatch), "an honest executor can answer");
         handler.put = true;
         Acknowledge(executor, task);
       }
@@ -711,6 +730,7 @@ void EngineWalk::CheckEmpty() {
   Expect(records_.sessions.empty(), "no session stays");
   Expect(records_.references.empty(), "no reference stays");
   Expect(records_.trees.empty(), "no tree stays");
+  Expect(records_.reuses.empty(), "no result stays to be reused");
   Expect(records_.requests.empty(), "no request stays");
   Expect(records_.restarts.empty(), "no restart stays");
   Expect(records_.infos.empty(), "no info stays");

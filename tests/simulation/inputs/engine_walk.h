@@ -80,6 +80,7 @@ class EngineWalk {
   struct Group {
     Effects effects;
     std::vector<std::function<void()>> on_commit;
+    std::vector<std::function<void()>> checks;  // After what it holds was looked at.
   };
   struct Submission {
     std::string name_space;
@@ -89,14 +90,23 @@ class EngineWalk {
     std::vector<TaskSpec> specs;
     std::vector<TaskId> ids;  // Empty until answered.
   };
+  // A time that no clock that is set can move, and by how much clocks were set so far.
+  struct Moment {
+    absl::Duration real;
+    absl::Duration clock_set;
+  };
   struct ModelTask {
     std::string reference;
     TaskId root;
     std::string name_space;
     std::string owner;
+    Digest equal;
+    uint32_t retention_s = 0;
+    Moment created;
     uint32_t dispatch = 0;
     int ends = 0;
-    TaskId restarted_as;  // Empty: it was not, as far as the engine that lives knows.
+    absl::Duration ended;  // In real time.
+    TaskId restarted_as;   // Empty: it was not, as far as the engine that lives knows.
   };
   // A task that names keys, as it was spawned.
   struct Keyed {
@@ -164,6 +174,11 @@ class EngineWalk {
   void CheckWaits();
   void RecoverWaits();
 
+  // Reuse.
+  void MakePure(const Submission& submission, TaskSpec& spec);
+  void CheckReused(const Submission& submission, const SpawnOutcome& outcome, const Moment& then);
+  bool Put(const TaskId& task, uint32_t dispatch);
+
   // Placement.
   void Place(TaskSpec& spec);
   void Describe(TaskSpec& spec);
@@ -223,6 +238,7 @@ class EngineWalk {
   std::mt19937_64 random_;
   int step_ = 0;
   platform::Now now_;
+  Moment moment_;
 
   std::unique_ptr<Engine> engine_;
   Group open_;
@@ -252,6 +268,7 @@ class EngineWalk {
   std::map<std::string, uint32_t> set_limits_;                 // Of "set", by namespace.
   std::set<std::pair<std::string, std::string>> type_pauses_;  // Namespace, and type or "".
   std::map<std::pair<std::string, std::string>, ModelBucket> buckets_;  // Namespace and key.
+  std::map<TaskId, absl::Duration> put_at_;                             // In real time.
   std::map<std::string, int> counts_;
 };
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "tests/simulation/inputs/engine_walk.h"
@@ -56,19 +57,23 @@ void EngineWalk::CheckDependencies(const Submission& submission, const SpawnComm
     const SpawnOutcome::Item& item = outcome.items[i];
     std::vector<Dependency> dependencies = submission.specs[i].dependencies;
     bool refused = false;
+    std::set<TaskId> reused;
     for (Dependency& dependency : dependencies) {
       if (!dependency.task.empty()) continue;
       const SpawnOutcome::Item& other = outcome.items[dependency.place];
       dependency.task = other.id;
+      if (other.reused) reused.insert(other.id);
       refused = refused || !other.refusal.empty() || !other.conflict.empty();
     }
+    const auto known_now = [&](const TaskId& id) { return reused.contains(id) || known(id); };
+    if (!dependencies.empty() && !reused.empty()) ++counts_["depends on what was reused"];
     if (item.refusal == SpawnOutcome::kDependencyRefused) {
       Expect(refused, "who depends on what was taken is taken");
     } else if (item.refusal == SpawnOutcome::kDependencyUnknown) {
-      Expect(!std::ranges::all_of(dependencies, known, &Dependency::task),
+      Expect(!std::ranges::all_of(dependencies, known_now, &Dependency::task),
              "a dependency that is known is known");
     } else if (item.created) {
-      Expect(!refused && std::ranges::all_of(dependencies, known, &Dependency::task),
+      Expect(!refused && std::ranges::all_of(dependencies, known_now, &Dependency::task),
              "who depends on nothing that is there is refused");
       if (!dependencies.empty()) dependencies_[item.id] = std::move(dependencies);
     }

@@ -145,7 +145,7 @@ void EngineWalk::Work(Executor& executor) {
                               open_.effects);
     }
   } else if (kind < 65) {
-    handler.put = outputs_.Put(task, handler.dispatch);
+    handler.put = Put(task, handler.dispatch);
     if (handler.put && connected && Chance(80)) return Acknowledge(executor, task);
     if (!handler.put) Nack(executor, task, {.dispatch = handler.dispatch});
   } else if (connected) {

@@ -45,12 +45,15 @@ void EngineWalk::RestartDead(const TaskView& dead) {
     keyed_.insert_or_assign(*id, Keyed{dead.name_space, dead.owner, dead.type, spec.keys, 0});
   }
   CheckRestarted(dead, *id, spec);
-  open_.on_commit.push_back([this, id = *id, dead, spec] {
+  open_.on_commit.push_back([this, id = *id, dead, spec, then = moment_] {
     records_.AddSpec(id, dead.name_space, dead.owner, spec);
     tasks_[id] = {.reference = dead.reference,
                   .root = dead.root,
                   .name_space = dead.name_space,
-                  .owner = dead.owner};
+                  .owner = dead.owner,
+                  .equal = spec.equal,
+                  .retention_s = spec.retention_s,
+                  .created = then};
     if (spec.placement != nullptr) placements_[id] = spec.placement;
     recent_.push_back(id);
   });

@@ -71,6 +71,7 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "placed",
                                  "fits nobody",
                                  "selectors refused",
+                                 "result reused",
                                  "route",
                                  "asked to leave",
                                  "blocked",

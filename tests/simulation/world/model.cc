@@ -167,6 +167,7 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
     case RecordKind::kAdmission:
     case RecordKind::kRestart:
     case RecordKind::kInfo:
+    case RecordKind::kReuse:
       return;
   }
 }

@@ -78,6 +78,19 @@ TEST_CASE("Placement and the words why it fits nobody come back from the wire") 
   CHECK(ToExecutor(executor).version == "2.1");
 }
 
+TEST_CASE("Reuse is asked for, and told") {
+  TaskSpec spec{.type = "x", .effect = EffectClass::kPure, .reuse_within = absl::Hours(1)};
+  const auto proto = ToProto(spec);
+  REQUIRE(proto.ok());
+  CHECK(proto->reuse_within().seconds() == 3'600);
+  CHECK_FALSE(ToProto(TaskSpec{.type = "x"})->has_reuse_within());
+  inputs::v1::SpawnResult result;
+  result.set_task_id(std::string(MakeId(5).bytes()));
+  CHECK_FALSE(ToSpawned(result)->reused);
+  result.set_reused(true);
+  CHECK(ToSpawned(result)->reused);
+}
+
 TEST_CASE("What is absent in a spec is absent on the wire, so that the server's defaults hold") {
   const auto proto = ToProto(TaskSpec{.type = "x"});
   REQUIRE(proto.ok());

@@ -160,6 +160,37 @@ TEST_CASE("A fake repeats neither what its policy calls not retryable nor a ONCE
   CHECK(kan.Get(other->id)->state == TaskState::kScheduled);
 }
 
+TEST_CASE("A fake answers a PURE task with the result of an equal one that is young enough") {
+  FakeKantoku fake;
+  int runs = 0;
+  fake.Handle("square", [&](const TaskSpec& spec) {
+    ++runs;
+    return spec.payload + spec.payload;
+  });
+  Client kan = fake.Connect();
+  const auto pure = [](const std::string& payload) {
+    return Task("square", payload).With(ReuseWithin(absl::Hours(1)));
+  };
+  const auto first = kan.Spawn(pure("a"));
+  REQUIRE(first.ok());
+  CHECK(first->created);
+  fake.AdvanceTime(absl::Minutes(59));
+  const auto again = kan.Spawn(pure("a"));
+  CHECK(again->reused);
+  CHECK_FALSE(again->created);
+  CHECK(again->id == first->id);
+  CHECK(kan.Await(again->id)->data == "aa");
+  CHECK_FALSE(kan.Spawn(pure("b"))->reused);
+  CHECK_FALSE(kan.Spawn(Task("square", "a").With(Effect(EffectClass::kPure)))->reused);
+  CHECK(runs == 3);
+  fake.AdvanceTime(absl::Hours(1));
+  CHECK_FALSE(kan.Spawn(pure("a"))->reused);
+  CHECK(kan.Spawn(Task("square", "a")
+                      .With(ReuseWithin(absl::Hours(1)), Effect(EffectClass::kIdempotent)))
+            .status()
+            .code() == absl::StatusCode::kInvalidArgument);
+}
+
 TEST_CASE("A fake refuses retries of a ONCE task, as the real one does") {
   FakeKantoku fake;
   const auto task = fake.Connect().Spawn(

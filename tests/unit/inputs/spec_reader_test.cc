@@ -180,7 +180,28 @@ TEST_CASE("A bad field is refused with its name, its value and the limit") {
          s.set_effect(taskpb::EFFECT_ONCE);
          s.mutable_retry()->set_max_attempts(2);
        },
-       "CONTRADICTION", "retry: a task of effect ONCE has one attempt and no retries"}};
+       "CONTRADICTION", "retry: a task of effect ONCE has one attempt and no retries"},
+      {[](auto& s) { s.mutable_reuse_within()->set_seconds(1); }, "CONTRADICTION",
+       "reuse_within: goes with effect PURE"},
+      {[](auto& s) {
+         s.set_effect(taskpb::EFFECT_PURE);
+         s.mutable_reuse_within()->set_seconds(0);
+       },
+       "OUT_OF_RANGE", "reuse_within: 0 is not from 1ms to 720h"},
+      {[](auto& s) {
+         s.set_effect(taskpb::EFFECT_PURE);
+         s.mutable_reuse_within()->set_seconds(2'592'001);
+       },
+       "OUT_OF_RANGE", "reuse_within: 720h1s is not from 1ms to 720h"},
+      {[](auto& s) {
+         s.set_effect(taskpb::EFFECT_PURE);
+         s.mutable_reuse_within()->set_seconds(1);
+         auto& dependency = *s.add_dependencies();
+         dependency.set_task_id(std::string(TaskId::Make(kNow, 1, 1, 1).bytes()));
+         dependency.set_argument(true);
+       },
+       "CONTRADICTION",
+       "reuse_within: a task whose arguments are other tasks' results is equal to none"}};
   for (const Case& c : cases) {
     INFO(c.message);
     CheckRefused(StatusOf(c.change), c.reason, c.message);
@@ -359,6 +380,11 @@ TEST_CASE("Calls are told apart by namespace, owner and request id, and batches 
   CHECK(Read(request)->batch->request == base->batch->request);
   CHECK(Read(request)->batch->content != base->batch->content);
   CHECK(Read(Request(2))->batch->content != base->batch->content);
+  request = Request();
+  request.message.mutable_specs(0)->set_effect(taskpb::EFFECT_PURE);
+  const Digest pure = Read(request)->batch->content;
+  request.message.mutable_specs(0)->mutable_reuse_within()->set_seconds(1);
+  CHECK(Read(request)->batch->content != pure);
 }
 
 TEST_CASE("A repeated reference is compared field by field") {
@@ -476,6 +502,36 @@ TEST_CASE("A child names its parent, and may name its tree, but not the tree alo
   CHECK(reason().empty());
   spec.set_parent_id("no id");
   CHECK(reason() == "INVALID_ID");
+}
+
+TEST_CASE("PURE tasks are equal whose owner, type, content type and payload are") {
+  const auto equal = [](const std::function<void(v1::SpawnRequest&)>& change,
+                        const std::string& owner = "alice") {
+    auto request = Request();
+    request.message.mutable_specs(0)->set_effect(taskpb::EFFECT_PURE);
+    change(request.message);
+    return ReadSpawn(request, {owner, "laptop"}, {}, kNow)->batch->specs[0].equal;
+  };
+  const Digest base = equal([](auto&) {});
+  CHECK(base != Digest());
+  CHECK(equal([](auto& r) { r.set_request_id("r2"); }) == base);
+  CHECK(equal([](auto& r) { r.mutable_specs(0)->set_priority(7); }) == base);
+  CHECK(equal([](auto& r) { r.mutable_specs(0)->set_reference("mine"); }) == base);
+  CHECK(equal([](auto& r) { r.mutable_specs(0)->mutable_reuse_within()->set_seconds(1); }) == base);
+  CHECK(equal([](auto& r) { r.set_namespace_("lab"); }) != base);
+  CHECK(equal([](auto& r) { r.mutable_specs(0)->set_type("y"); }) != base);
+  CHECK(equal([](auto& r) { r.mutable_specs(0)->set_content_type("c"); }) != base);
+  CHECK(equal([](auto& r) { r.mutable_specs(0)->set_payload("p"); }) != base);
+  CHECK(equal([](auto&) {}, "bob") != base);
+  // Only they are told apart at all.
+  CHECK(Read(Request())->batch->specs[0].equal == Digest());
+}
+
+TEST_CASE("How old a result may be that is reused arrives in the spec") {
+  auto request = Request();
+  request.message.mutable_specs(0)->set_effect(taskpb::EFFECT_PURE);
+  request.message.mutable_specs(0)->mutable_reuse_within()->set_seconds(2'592'000);
+  CHECK(Read(request)->batch->specs[0].reuse_within_ms == 2'592'000'000);
 }
 
 TEST_CASE("A task of effect ONCE has one attempt") {

@@ -59,5 +59,15 @@ TEST_CASE("An executor shows all its labels and its version") {
   CHECK(info.version() == "2.1");
 }
 
+TEST_CASE("A spawn that is answered with another task's result says so") {
+  const TaskId id = TaskId::Make(absl::FromUnixSeconds(1'790'000'000), 7, 1, 1);
+  v1::SpawnResult result;
+  SetSpawnResult({.id = id, .reused = true}, result);
+  CHECK(result.task_id() == id.bytes());
+  CHECK(result.status().code() == 0);
+  CHECK_FALSE(result.created());
+  CHECK(result.reused());
+}
+
 }  // namespace
 }  // namespace kantoku::inputs

@@ -24,17 +24,17 @@ namespace kantoku {
 //   kantoku::Client kan = fake.Connect();
 //
 // As the real one: ids, references (an equal repeat gets the first id, another spec is
-// ALREADY_EXISTS), priorities, not_before, retries, effects, dependencies, namespaces, states and
-// causes of waiting, control of tasks and trees, pages of lists. An error from a handler, or what
-// it throws, is a failed attempt, whatever its code; only FailFinally ends the task at once. The
-// reason that users see is that of the error, else HANDLER_FAILED, or HANDLER_THREW. Unlike it:
-// time, also that of timeouts, stands still until AdvanceTime moves it, except that
-// EventStream::Next and ItemStream::Next wait by the machine's clock; tasks run inside the calls
-// that make them due (Spawn, Handle, Resume, AdvanceTime), on the caller's thread; nothing is
-// checked against limits; every placement fits, routes, keys, limits and pauses are kept and not
-// looked at, and its executor cannot be asked to leave; what is an argument a handler reads with a
-// client, GetOutput(spec.dependencies[i].task); pauses between attempts have no jitter; what a task
-// has waited for is told as if it had been the same all the time; and of what happened,
+// ALREADY_EXISTS), priorities, not_before, retries, effects, reuse, dependencies, namespaces,
+// states and causes of waiting, control of tasks and trees, pages of lists. An error from a
+// handler, or what it throws, is a failed attempt, whatever its code; only FailFinally ends the
+// task at once. The reason that users see is that of the error, else HANDLER_FAILED, or
+// HANDLER_THREW. Unlike it: time, also that of timeouts, stands still until AdvanceTime moves it,
+// except that EventStream::Next and ItemStream::Next wait by the machine's clock; tasks run inside
+// the calls that make them due (Spawn, Handle, Resume, AdvanceTime), on the caller's thread;
+// nothing is checked against limits; every placement fits, routes, keys, limits and pauses are kept
+// and not looked at, and its executor cannot be asked to leave; what is an argument a handler reads
+// with a client, GetOutput(spec.dependencies[i].task); pauses between attempts have no jitter; what
+// a task has waited for is told as if it had been the same all the time; and of what happened,
 // task.created, task.started and task.finished are told.
 //
 // Thread-safe. Its clients may outlive it and keep what they have seen.

@@ -37,7 +37,9 @@ struct RetryPolicy {
 
 // What running a handler a second time would do.
 enum class EffectClass : uint8_t {
-  kPure,        // Nothing but the result, which follows from type and payload: as kIdempotent.
+  // Nothing but the result, which follows from type and payload: it runs as kIdempotent, and its
+  // result may be reused.
+  kPure,
   kIdempotent,  // The same as the first time: it runs at least once. The default.
   // Harm: it begins at most once, and without retries. When nobody knows whether it came to its
   // end, the task fails with UNKNOWN_OUTCOME.
@@ -85,6 +87,9 @@ struct TaskSpec {
   std::optional<EffectClass> effect;               // kOnce goes without `retry`.
   std::optional<PlacementPolicy> placement;        // Which executors may get it; all.
   TaskKeys keys;                                   // What else it has to wait for; nothing.
+  // With kPure: the result of an equal task (type, content type, payload) of the same owner is good
+  // enough if that has succeeded less than this long ago. 1 ms to 30 days.
+  std::optional<absl::Duration> reuse_within;
   TaskId parent;  // The task whose handler spawns this one; empty: none.
   TaskId root;    // Of the parent's tree; needed where the parent may have ended.
   std::vector<Dependency> dependencies;  // What has to end before it runs; 10,000 at most.
@@ -160,6 +165,8 @@ Option Timeout(absl::Duration timeout);
 Option Retry(const RetryPolicy& policy);
 Option ResultRetention(absl::Duration retention);
 Option Effect(EffectClass effect);
+// Sets kPure, too.
+Option ReuseWithin(absl::Duration age);
 Option Placement(const PlacementPolicy& policy);
 // Those about concurrency and rate keys add one each.
 Option ConcurrencyKey(const std::string& name, uint32_t limit = 0,
@@ -190,7 +197,9 @@ Option ArgumentIndex(size_t index, OnFailure on_failure = OnFailure::kFail);
 // An accepted task.
 struct SpawnedTask {
   TaskId id;
-  bool created = true;    // False when the reference was taken by an equal task, whose id this is.
+  bool created = true;    // False when the reference was taken by an equal task, whose id this is,
+                          // and when `reused`.
+  bool reused = false;    // The id is that of an equal task, whose result is there.
   absl::Time created_at;  // By the server's clock.
 };
 

@@ -49,6 +49,23 @@ TEST_CASE("spawn prints the id of a task that is what the options say") {
   CHECK(world.fake.Connect().Get(*id)->namespace_name == "lab");
 }
 
+TEST_CASE("spawn --reuse takes the result of an equal PURE task, and its id is printed") {
+  CliWorld world;
+  world.fake.Handle("square", [](const TaskSpec& spec) { return spec.payload + spec.payload; });
+  const std::vector<std::string> spawn = {"spawn", "square",  "a", "--effect",
+                                          "pure",  "--reuse", "1h"};
+  const Said first = world.Run(spawn);
+  CHECK(first.code == 0);
+  CHECK(world.fake.spawned()[0].reuse_within == absl::Hours(1));
+  CHECK(world.Run(spawn).out == first.out);
+  CHECK(world.Run({"spawn", "square", "a", "--reuse", "1h", "--await"}).out == "aa");
+  const Said json = world.Run({"spawn", "square", "a", "--reuse", "1h", "--json"});
+  CHECK(nlohmann::json::parse(json.out)["reused"] == true);
+  CHECK(world.fake.spawned().size() == 1);
+  CHECK(world.Run({"spawn", "t", "--reuse", "1h", "--effect", "once"}).code != 0);
+  CHECK(world.Run({"spawn", "t", "--reuse", "soon"}).code == 2);
+}
+
 TEST_CASE("spawn --on and its like say where the task may run") {
   CliWorld world;
   CHECK(world
@@ -84,7 +101,7 @@ TEST_CASE("spawn --json prints one object with the fields that are promised") {
   CliWorld world;
   const Said said = world.Run({"spawn", "t", "--json"});
   CHECK(said.code == 0);
-  CHECK(said.out_fields() == "task_id created created_at");
+  CHECK(said.out_fields() == "task_id created reused created_at");
   const auto again = nlohmann::json::parse(world.Run({"spawn", "t", "--json"}).out);
   CHECK(again["created"] == true);
   CHECK(again["created_at"] == "2026-01-01T00:00:00.000Z");
