@@ -366,7 +366,7 @@ class Engine {
   std::optional<CauseTimes> WaitsOf(const TaskId& task, const platform::Now& now) const;
   // Any living task of a tree; nullopt when there is none, or the root is in no tree.
   std::optional<TaskView> FindInTree(const TaskId& root) const;
-  // What all tasks that there ever were have waited together, by type.
+  // What all tasks have waited together, by type; see WaitBook::Totals.
   const WaitBook::TypeTotals& WaitsByType(const platform::Now& now);
   // What the handler of a held dispatch was told and is still to heed; nullopt when it is nothing.
   std::optional<HandlerMessage> StandingControl(const TaskId& task) const;

@@ -132,6 +132,7 @@ void Engine::Unpause(TaskIndex index, const Now& now, Effects& effects) {
   }
   WriteState(task, std::nullopt, effects);
   task.state = TaskState::kResuming;
+  NoteWait(task);
   Say(EventType::kTaskResuming, task, effects);
   SetHandlerAlarm(index, now);
   TellNext(index, HandlerAction::kResume, effects);
@@ -200,6 +201,7 @@ absl::Status Engine::HandlerStatus(ConnectionId connection, const HandlerStatusC
   } else if (command.paused && !task.pause_requested && !task.cancel_requested) {
     // It heard of a pause that nobody here knows of any more.
     task.state = TaskState::kResuming;
+    NoteWait(task);
     TellNext(index, HandlerAction::kResume, effects);
   } else if (!command.paused && task.state == TaskState::kResuming) {
     task.state = task.begun ? TaskState::kRunning : TaskState::kLeased;

@@ -41,8 +41,8 @@ void WaitBook::Begin(int64_t now) {
 
 void WaitBook::AddLane(uint32_t lane, std::string_view name_space, std::string_view type) {
   while (lanes_.size() <= lane) lanes_.emplace_back();
-  const auto total = totals_.try_emplace(TypeName(name_space, type)).first;
-  ++total->second.lanes;
+  const auto [total, made] = totals_.try_emplace(TypeName(name_space, type));
+  if (total->second.lanes++ == 0 && !made) --idle_;
   lanes_[lane] = {.settled = now_, .type = &*total};
 }
 
@@ -54,9 +54,14 @@ void WaitBook::SetLane(uint32_t lane, WaitCause cause) {
 }
 
 void WaitBook::FreeLane(uint32_t lane) {
-  const TypeTotals::pointer type = lanes_[lane].type;
-  if (--type->second.lanes == 0) totals_.erase(TypeName(type->first));
-  lanes_[lane] = Lane();
+  const TypeTotals::pointer type = std::exchange(lanes_[lane], Lane()).type;
+  if (--type->second.lanes > 0) return;
+  if (idle_ == kMostIdle) {
+    totals_.erase(TypeName(type->first));
+    return;
+  }
+  ++idle_;
+  type->second.idle_since = now_;
 }
 
 // ---- Groups ----
@@ -100,9 +105,8 @@ void WaitBook::Settle(uint32_t lane, WaitGroup group, Share& share) {
   const int64_t since = std::exchange(share.settled, now_);
   if (since == now_) return;
   CauseTimes& times = lanes_[lane].type->second.times;
-  SplitInGroup(lane, group, since, now_, [&](WaitCause cause, int64_t time) {
-    times[At(cause)] += time * share.members;
-  });
+  SplitInGroup(lane, group, since, now_,
+               [&](WaitCause cause, int64_t time) { times[At(cause)] += time * share.members; });
 }
 
 void WaitBook::LeaveGroup(const Task& task) {
@@ -122,6 +126,9 @@ const WaitBook::TypeTotals& WaitBook::Totals() {
     if (lane.type != nullptr) Settle(lane);
   }
   for (auto& [of, share] : shares_) Settle(of.first, of.second, share);
+  idle_ -= absl::erase_if(totals_, [this](const auto& entry) {
+    return entry.second.lanes == 0 && now_ - entry.second.idle_since >= kKeptIdle;
+  });
   return totals_;
 }
 
@@ -207,9 +214,8 @@ void WaitBook::Forget(Task& task) {
 
 WaitCause WaitBook::CauseOf(const Task& task) const {
   if (task.waits_for == WaitCause::kNone) return WaitCause::kNone;
-  const WaitCause own = task.waits_for == kOfGroup
-                            ? groups_[group_of_.at(task.key())].log.cause()
-                            : task.waits_for;
+  const WaitCause own =
+      task.waits_for == kOfGroup ? groups_[group_of_.at(task.key())].log.cause() : task.waits_for;
   return FirstOf(own, lanes_[task.lane].log.cause());
 }
 

@@ -79,13 +79,18 @@ class WaitBook {
   // All that it has waited until then, which is no earlier than what happened last.
   CauseTimes TimesOf(const Task& task, int64_t until) const;
 
-  // What all tasks of a type have waited together, up to now, since the type has lanes.
+  // What all tasks of a type have waited together, up to now. Types without lanes are kept for
+  // kKeptIdle, so that one that is used now and then goes on where it was; of these the first
+  // kMostIdle.
   using TypeName = std::pair<std::string, std::string>;  // Namespace, type.
   struct TypeTotal {
     CauseTimes times{};
     uint32_t lanes = 0;
+    int64_t idle_since = 0;  // With no lanes.
   };
   using TypeTotals = absl::node_hash_map<TypeName, TypeTotal>;
+  static constexpr int64_t kKeptIdle = 10 * 60 * 1'000;
+  static constexpr size_t kMostIdle = 1'000;
   const TypeTotals& Totals();
   size_t tasks() const { return times_.size(); }
 
@@ -131,6 +136,7 @@ class WaitBook {
   // Of what living tasks have waited for before, where it took any time.
   absl::flat_hash_map<TaskKey, CauseTimes> times_;
   TypeTotals totals_;
+  size_t idle_ = 0;  // Of these, those without lanes.
 };
 
 }  // namespace kantoku::inputs

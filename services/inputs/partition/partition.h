@@ -385,7 +385,8 @@ class Partition final : public platform::PartitionMachine {
   absl::flat_hash_map<ConnectionId, std::vector<Unsent>> deferred_;  // None is empty.
   absl::Duration drained_by_ = absl::InfiniteDuration();             // Steady; from Drain on.
   EventPacker packer_;
-  absl::Duration next_waits_ = -absl::InfiniteDuration();   // Steady.
+  absl::Duration next_waits_ = -absl::InfiniteDuration();  // Steady.
+  bool counting_ = false;  // Whether tasks have waited since the latest telling, or still do.
   absl::Duration oldest_event_ = absl::InfiniteDuration();  // Steady time of what the packer holds.
   uint64_t next_outbox_ = 1;
   uint64_t last_outbox_ = 0;      // The latest line; 0 when all before the restart were confirmed.

@@ -70,16 +70,19 @@ void Partition::FinishGroup(Transaction& transaction) {
 }
 
 void Partition::TellWaits() {
-  if (!options_.on_waits || now_.steady < next_waits_) return;
+  if (!options_.on_waits) return;
+  const bool waiting = engine_.pending() > 0;
+  counting_ = counting_ || waiting;
+  if (now_.steady < next_waits_) return;
   options_.on_waits(engine_.WaitsByType(now_));
   next_waits_ = now_.steady + kWaitsInterval;
+  counting_ = waiting;
 }
 
 absl::Duration Partition::NextWake() const {
   const absl::Duration drained = channels_.empty() ? absl::InfiniteDuration() : drained_by_;
-  const bool counting = options_.on_waits && engine_.pending() > 0;
   return std::min({engine_.NextWake(now_), oldest_event_ + kEventPatience, drained,
-                   checkpoints_.next_time(), counting ? next_waits_ : absl::InfiniteDuration()});
+                   checkpoints_.next_time(), counting_ ? next_waits_ : absl::InfiniteDuration()});
 }
 
 // ---- Records ----

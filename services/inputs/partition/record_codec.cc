@@ -98,7 +98,11 @@ CauseTimes ReadWaits(ByteReader& reader) {
   for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
     const uint64_t cause = reader.Unsigned();
     const int64_t time = reader.Signed();
-    if (cause < kWaitCauses) times[cause] += time;
+    if (cause >= kWaitCauses || time < 0) {
+      reader.Fail();
+    } else {
+      times[cause] += time;
+    }
   }
   return times;
 }

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "catch2/catch.hpp"
 
 namespace kantoku::inputs {
@@ -196,8 +197,8 @@ TEST_CASE("The time before a server came back counts as recovering") {
 }
 
 TEST_CASE(
-    "A type's counters hold what its living tasks wait for, too, and last as long as it has "
-    "lanes") {
+    "A type's counters hold what its living tasks wait for, too, and outlast its lanes by ten "
+    "minutes") {
   WaitBook book;
   book.Begin(0);
   book.AddLane(0, "n", "t");
@@ -221,7 +222,30 @@ TEST_CASE(
   book.FreeLane(0);
   CHECK(total(WaitCause::kNoCredit) == 6);
   book.FreeLane(1);
+  book.Advance(30 + WaitBook::kKeptIdle - 1);
+  CHECK(total(WaitCause::kNoCredit) == 6);
+  book.AddLane(0, "n", "t");
+  book.Advance(30 + WaitBook::kKeptIdle);
+  CHECK(total(WaitCause::kNoCredit) == 6);
+  book.FreeLane(0);
+  book.Advance(30 + 2 * WaitBook::kKeptIdle);
   CHECK(book.Totals().empty());
+}
+
+TEST_CASE("Of types that nobody uses any more only so many counters are kept") {
+  WaitBook book;
+  book.Begin(0);
+  for (size_t i = 0; i <= WaitBook::kMostIdle; ++i) {
+    book.AddLane(0, "n", absl::StrCat("t", i));
+    book.FreeLane(0);
+  }
+  CHECK(book.Totals().size() == WaitBook::kMostIdle);
+  book.AddLane(0, "n", "t0");  // One that is used again makes room.
+  book.AddLane(1, "n", "another");
+  book.FreeLane(1);
+  CHECK(book.Totals().size() == WaitBook::kMostIdle + 1);
+  book.Advance(WaitBook::kKeptIdle);
+  CHECK(book.Totals().size() == 1);
 }
 
 }  // namespace

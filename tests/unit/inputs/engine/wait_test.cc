@@ -135,8 +135,8 @@ TEST_CASE("What a task has waited for a slot outlives that others get it before"
   CHECK(Waited(world, tasks[3], WaitCause::kConcurrencyKey) == 300);
   CHECK(WaitedAtAll(world, tasks[3]) == 300);
   const auto& totals = world.engine->WaitsByType(world.now);
-  CHECK(totals.at({"default", "work"})
-            .times[static_cast<size_t>(WaitCause::kConcurrencyKey)] == 100 + 200 + 300);
+  CHECK(totals.at({"default", "work"}).times[static_cast<size_t>(WaitCause::kConcurrencyKey)] ==
+        100 + 200 + 300);
 }
 
 TEST_CASE("While another fairness key has the turn a task waits for its own, else for credit") {
@@ -155,6 +155,22 @@ TEST_CASE("While another fairness key has the turn a task waits for its own, els
   world.Pass(Milliseconds(3));
   CHECK(Waited(world, later, WaitCause::kFairnessTurn) == 25);
   CHECK(Waited(world, later, WaitCause::kNoCredit) == 3);
+}
+
+TEST_CASE("A handler that is told to go on does not wait in its executor's queue") {
+  EngineWorld world;
+  world.Open(1, 1);
+  const TaskId task = world.DoSpawn(Spec());
+  world.EndGroup();
+  world.Pass(Milliseconds(7));
+  // It heard of a pause that nobody here knows of any more.
+  REQUIRE(world.engine
+              ->HandlerStatus(world.connection, {.task = task, .dispatch = 1, .paused = true},
+                              world.now, world.effects)
+              .ok());
+  REQUIRE(world.StateOf(task) == TaskState::kResuming);
+  world.Pass(Milliseconds(100));
+  CHECK(WaitedAtAll(world, task) == 7);
 }
 
 TEST_CASE("A placement that fits nobody counts until somebody comes whom it fits") {

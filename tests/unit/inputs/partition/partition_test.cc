@@ -650,6 +650,30 @@ TEST_CASE("Without events nothing is kept for Events") {
 
 // ---- Before and after ----
 
+TEST_CASE("What the last task has waited is told after its end, without another command") {
+  Watched<int64_t> told;
+  PartitionOptions options;
+  options.on_waits = [&](const WaitBook::TypeTotals& totals) {
+    told.Update([&](int64_t& time) {
+      time = 0;
+      for (const auto& [type, total] : totals) {
+        for (const int64_t part : total.times) time += part;
+      }
+    });
+  };
+  PartitionFixture fixture(options);
+  (void)fixture.SpawnOne();
+  fixture.clock.Advance(absl::Seconds(1));
+  fixture.Settle();
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  executor.Ack(executor.Task(1));
+  REQUIRE(executor.AwaitConfirmed(1));
+  CHECK(told.Get() < 1'000);
+  fixture.clock.Advance(absl::Seconds(5));
+  CHECK(told.Becomes([](int64_t time) { return time == 1'000; }));
+}
+
 TEST_CASE("A partition that does not run refuses executors and users with UNAVAILABLE") {
   PartitionFixture fixture;
   fixture.partition().Stop();

@@ -193,6 +193,18 @@ void CheckDataLoss(const absl::Status& status) {
   CHECK(platform::ReasonOf(status) == "DAMAGED_RECORD");
 }
 
+TEST_CASE("Times of causes that there are not, and negative ones, are damage") {
+  StateRecord state = kState;
+  state.waited = {0, 0, -1};
+  CheckDataLoss(DecodeState(Bytes(state)).status());
+  state.waited = {0, 0, 1};
+  std::string bytes = Bytes(state);
+  const size_t at = bytes.find(std::string("\1\2\2", 3));  // One cause: delay, a millisecond.
+  REQUIRE(at != std::string::npos);
+  bytes[at + 1] = static_cast<char>(kWaitCauses);
+  CheckDataLoss(DecodeState(bytes).status());
+}
+
 TEST_CASE("A spec record gives back what was asked for") {
   const TaskSpec spec = FullSpec();
   const std::string payload("a\0b\xFF", 4);
