@@ -23,11 +23,6 @@ namespace {
 constexpr uint32_t kDefaultPage = 1'000;
 constexpr uint32_t kMaxPage = 10'000;
 
-template <typename Request>
-std::string NamespaceOf(const Request& request) {
-  return request.namespace_().empty() ? "default" : request.namespace_();
-}
-
 absl::StatusOr<LimitPageCommand> ReadPage(const v1::ListLimitsRequest& request) {
   LimitPageCommand command{.name_space = NamespaceOf(request)};
   if (request.page_size() > kMaxPage) {

@@ -97,11 +97,11 @@ void Admission::LineUp(TaskIndex index, Entry& entry) {
 void Admission::Unready(TaskIndex index) {
   Entry& entry = entries_.at(index);
   const Place place = std::exchange(entry.place, Place::kNone);
+  const Task& task = tasks_.at(index);
+  if (place == Place::kLetIn) matcher_.Gone(task.lane, task.priority, entry.fairness);
   if (IsElder(index)) {
     EndElder(index, entry);
-    if (place == Place::kLetIn) matcher_.Gone(tasks_.at(index).lane, tasks_.at(index).priority, entry.fairness);
   } else if (place == Place::kLetIn) {
-    matcher_.Gone(tasks_.at(index).lane, tasks_.at(index).priority, entry.fairness);
     LeaveLane(index, entry);
   } else if (place == Place::kParked) {
     Unpark(index, entry);
@@ -161,7 +161,8 @@ void Admission::Unpark(TaskIndex index, Entry& entry) {
   Parking& parking = *FindParking(key);
   Line& line = *parking.lines.at(lane);
   --parking.parked;
-  line.queue.NoteGone(tasks_.at(index).priority, entry.fairness, [&](TaskIndex task, TaskKey of) { return IsParked(task, of, key); });
+  line.queue.NoteGone(tasks_.at(index).priority, entry.fairness,
+                      [&](TaskIndex task, TaskKey of) { return IsParked(task, of, key); });
   if (line.queue.empty()) List(parking, key, lane, line);
   Touch(key);  // The one behind it may need less.
   DropIfEmpty(key);
@@ -471,10 +472,11 @@ void Admission::ReviewElders() {
   }
   for (const TaskIndex index : over) {
     Entry& entry = entries_.at(index);
-    const Place place = std::exchange(entry.place, Place::kNone);
-    tasks_.at(index).withheld = true;
+    Task& task = tasks_.at(index);
+    const bool let_in = std::exchange(entry.place, Place::kNone) == Place::kLetIn;
+    task.withheld = true;
+    if (let_in) matcher_.Gone(task.lane, task.priority, entry.fairness);
     EndElder(index, entry);
-    if (place == Place::kLetIn) matcher_.Gone(tasks_.at(index).lane, tasks_.at(index).priority, entry.fairness);
     LineUp(index, entry);
   }
 }

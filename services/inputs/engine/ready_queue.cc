@@ -34,8 +34,7 @@ void ReadyQueue::List(Turns& turns, FlowNumber number, Flow& flow, uint64_t pass
   turns.order.insert({pass, number});
 }
 
-ReadyQueue::Flow* ReadyQueue::Level::Push(const Entry& entry, FlowNumber number,
-                                          uint32_t weight) {
+ReadyQueue::Flow* ReadyQueue::Level::Push(const Entry& entry, FlowNumber number, uint32_t weight) {
   if (turns == nullptr) {
     if (number == kCommonFlow) {
       common.Push(entry);
@@ -109,9 +108,8 @@ void ReadyQueue::Go(Turns& turns, FlowNumber number, Flow& flow) {
 // Flows in which nobody waits are passed over; they go with the next Pop.
 void ReadyQueue::FindTurn(Turns& turns) {
   if (waits_ == nullptr) return;
-  const auto first = std::ranges::find_if(turns.order, [&](const auto& listed) {
-    return turns.flows.at(listed.second)->waiting > 0;
-  });
+  const auto first = std::ranges::find_if(
+      turns.order, [&](const auto& listed) { return turns.flows.at(listed.second)->waiting > 0; });
   GiveTurn(turns, first == turns.order.end() ? std::nullopt : std::optional(first->second));
 }
 

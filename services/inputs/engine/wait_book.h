@@ -25,9 +25,9 @@ inline constexpr WaitGroup kNoGroup = 0;
 // holds in the order of Outranks.
 //
 // A task waits for something of its own (a time, a dependency, those before it), or for its turn in
-// its lane. What holds of the lane (nobody implements it, its type is paused) is known there, in one
-// log for all of its tasks; what holds of all that are parked at a key, or take turns together, is
-// known in a log of that group. Lane and group meet when a task goes on or somebody asks. So
+// its lane. What holds of the lane (nobody implements it, its type is paused) is known there, in
+// one log for all of its tasks; what holds of all that are parked at a key, or that take turns
+// together, in a log of that group. Lane and group meet when a task goes on or somebody asks. So
 // whatever happens to them costs O(1) in their tasks, and a task that waits has a time and a cause
 // of four bits; a member of a group also an entry that names it.
 //

@@ -25,6 +25,12 @@ using platform::Transaction;
 
 namespace {
 
+absl::Status Ended(const TaskView& task) {
+  return Error(absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
+               absl::StrCat("task ", task.id.ToString(),
+                            " has ended: ", platform::ToAbsl(NameOf(task.state))));
+}
+
 absl::Status NotStarted() {
   return Error(absl::StatusCode::kUnavailable, "NOT_STARTED", "the partition is not started yet");
 }
@@ -280,14 +286,13 @@ void Partition::ListLimits(LimitPageCommand command, Done<LimitPage> done) {
 }
 
 void Partition::SetPause(PauseCommand command, Done<Nothing> done) {
-  Ask<Nothing>(std::move(done),
-               [this, command = std::move(command)](
-                   Transaction& transaction) -> absl::StatusOr<Nothing> {
-                 KANTOKU_RETURN_IF_ERROR(
-                     engine_.SetPause(command.name_space, command.type, command.paused,
-                                      command.reason, transaction.now(), effects_));
-                 return Nothing();
-               });
+  Ask<Nothing>(
+      std::move(done),
+      [this, command = std::move(command)](Transaction& transaction) -> absl::StatusOr<Nothing> {
+        KANTOKU_RETURN_IF_ERROR(engine_.SetPause(command.name_space, command.type, command.paused,
+                                                 command.reason, transaction.now(), effects_));
+        return Nothing();
+      });
 }
 
 void Partition::ListPauses(std::string name_space, Done<std::vector<PauseRecord>> done) {

@@ -89,8 +89,8 @@ void EngineWalk::ChangePause() {
                                                  Chance(80) ? TypeOf(Pick(kTypes)) : "");
   const bool pause = Chance(30);
   const bool known = type_pauses_.contains(what);
-  const auto status =
-      engine_->SetPause(what.first, what.second, pause, pause ? "because" : "", now_, open_.effects);
+  const auto status = engine_->SetPause(what.first, what.second, pause, pause ? "because" : "",
+                                        now_, open_.effects);
   Expect(status.ok() == (pause || known), "a pause that is not there is not lifted");
   if (!status.ok()) return;
   if (pause) {
@@ -103,7 +103,8 @@ void EngineWalk::ChangePause() {
 
 void EngineWalk::LiftPauses() {
   for (const auto& [name_space, type] : std::exchange(type_pauses_, {})) {
-    Expect(engine_->SetPause(name_space, type, false, "", now_, open_.effects).ok(), "a pause is lifted");
+    Expect(engine_->SetPause(name_space, type, false, "", now_, open_.effects).ok(),
+           "a pause is lifted");
   }
 }
 
@@ -255,12 +256,17 @@ bool EngineWalk::HasRival(const TaskView& view) const {
 void EngineWalk::CheckLacks(const TaskView& view) const {
   std::optional<std::string> from;
   const auto limits = engine_->Limits(view.name_space, 1'000, from, now_);
-  Expect(std::ranges::any_of(limits, [&](const LimitView& limit) {
-    if (!Names(*view.keys, limit.name, view.owner, view.type)) return false;
-    return view.cause == WaitCause::kRateKey
-               ? limit.name.kind == KeyKind::kRate && limit.tokens < limit.value.rate.burst
-               : limit.name.kind == KeyKind::kConcurrency && limit.running >= limit.value.number;
-  }), "who waits for a key waits for one that has too little left");
+  Expect(std::ranges::any_of(limits,
+                             [&](const LimitView& limit) {
+                               if (!Names(*view.keys, limit.name, view.owner, view.type))
+                                 return false;
+                               return view.cause == WaitCause::kRateKey
+                                          ? limit.name.kind == KeyKind::kRate &&
+                                                limit.tokens < limit.value.rate.burst
+                                          : limit.name.kind == KeyKind::kConcurrency &&
+                                                limit.running >= limit.value.number;
+                             }),
+         "who waits for a key waits for one that has too little left");
 }
 
 // After a group that left nothing for the next one.

@@ -13,8 +13,8 @@ TEST_CASE(
   EngineWorld world;
   const TaskId running = world.DoRun();
   const auto pause = [&](const std::string& type, bool paused) {
-    return Reason(
-        world.engine->SetPause("default", type, paused, paused ? "broken" : "", world.now, world.effects));
+    return Reason(world.engine->SetPause("default", type, paused, paused ? "broken" : "", world.now,
+                                         world.effects));
   };
   CHECK(pause("work", false) == "NO_SUCH_PAUSE");
   REQUIRE(pause("work", true) == "OK");
@@ -47,7 +47,8 @@ TEST_CASE(
 TEST_CASE("A paused type keeps no slot from others, and a delay shows the pause first") {
   EngineWorld world;
   world.Open(1, 10, {}, {"work", "other"});
-  REQUIRE(Reason(world.engine->SetPause("default", "work", true, "", world.now, world.effects)) == "OK");
+  REQUIRE(Reason(world.engine->SetPause("default", "work", true, "", world.now, world.effects)) ==
+          "OK");
   world.DoSpawn(Keyed(Concurrency("db", 1), 9));
   TaskSpec delayed = Spec();
   delayed.not_before = world.now.wall + Minutes(1);
