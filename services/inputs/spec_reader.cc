@@ -146,10 +146,6 @@ absl::Status ReadRetry(const task::v1::RetryPolicy& proto, RetryPolicy& retry) {
   return ReadReasons(proto.non_retryable_reasons(), retry.non_retryable);
 }
 
-bool HasArguments(const TaskSpec& spec) {
-  return std::ranges::any_of(spec.dependencies, &Dependency::argument);
-}
-
 // The effect, and the attempts that go with it.
 absl::Status ReadEffect(const task::v1::TaskSpec& proto, TaskSpec& spec) {
   if (!task::v1::Effect_IsValid(proto.effect())) {
@@ -158,19 +154,29 @@ absl::Status ReadEffect(const task::v1::TaskSpec& proto, TaskSpec& spec) {
   if (proto.effect() != task::v1::EFFECT_UNSPECIFIED) {
     spec.effect = static_cast<Effect>(proto.effect());
   }
-  if (proto.has_reuse_within()) {
-    if (spec.effect != Effect::kPure) {
-      return Bad("CONTRADICTION", "reuse_within: goes with effect PURE");
-    }
-    KANTOKU_RETURN_IF_ERROR(ReadMillis("reuse_within", proto.reuse_within(), absl::Milliseconds(1),
-                                       absl::Hours(24 * 30), spec.reuse_within_ms));
-  }
   if (spec.effect != Effect::kOnce) return absl::OkStatus();
   if (proto.has_retry()) {
     return Bad("CONTRADICTION", "retry: a task of effect ONCE has one attempt and no retries");
   }
   spec.retry = {.max_attempts = 1};
   return absl::OkStatus();
+}
+
+// Once effect and dependencies are read.
+absl::Status ReadReuse(const task::v1::TaskSpec& proto, TaskSpec& spec) {
+  if (!proto.has_reuse_within()) return absl::OkStatus();
+  KANTOKU_RETURN_IF_ERROR(ReadMillis("reuse_within", proto.reuse_within(), absl::Milliseconds(1),
+                                     absl::Hours(24 * 30), spec.reuse_within_ms));
+  const auto contradicts = [&](const auto&... what) {
+    const absl::Duration asked = absl::Milliseconds(spec.reuse_within_ms);
+    return Bad("CONTRADICTION",
+               absl::StrCat("reuse_within: ", absl::FormatDuration(asked), what...));
+  };
+  if (spec.effect != Effect::kPure) return contradicts(" goes with effect PURE alone");
+  const auto argument = std::ranges::find(spec.dependencies, true, &Dependency::argument);
+  if (argument == spec.dependencies.end()) return absl::OkStatus();
+  return contradicts(" does not go with an argument, which dependencies[",
+                     argument - spec.dependencies.begin(), "] is: tasks are equal by payload");
 }
 
 absl::Status ReadTimes(const task::v1::TaskSpec& proto, absl::Time now, TaskSpec& spec) {
@@ -285,14 +291,17 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, uint32_t place, Reading& 
   KANTOKU_RETURN_IF_ERROR(ReadKin(proto, spec));
   KANTOKU_RETURN_IF_ERROR(
       ReadDependencies(proto.dependencies(), place, reading.count, spec.dependencies));
-  if (spec.reuse_within_ms > 0 && HasArguments(spec)) {
-    return Bad("CONTRADICTION",
-               "reuse_within: a task whose arguments are other tasks' results is equal to none");
-  }
+  KANTOKU_RETURN_IF_ERROR(ReadReuse(proto, spec));
   KANTOKU_ASSIGN_OR_RETURN(spec.keys, ReadKeys(proto));
   KANTOKU_RETURN_IF_ERROR(ReadInfo(proto, spec));
   if (!spec.reference.empty()) spec.hashes = HashesOf(proto, spec);
   return absl::OkStatus();
+}
+
+// Whether the result follows from type and payload alone, so that equal tasks have the same.
+bool IsComparable(const TaskSpec& spec) {
+  return spec.effect == Effect::kPure &&
+         std::ranges::none_of(spec.dependencies, &Dependency::argument);
 }
 
 // What tasks share whose results are the same.
@@ -309,7 +318,7 @@ Digest EqualOf(const task::v1::TaskSpec& proto, const SpawnBatch& batch) {
 }
 
 void Append(const task::v1::TaskSpec& proto, TaskSpec spec, SpawnBatch& batch) {
-  if (spec.effect == Effect::kPure && !HasArguments(spec)) spec.equal = EqualOf(proto, batch);
+  if (IsComparable(spec)) spec.equal = EqualOf(proto, batch);
   SpawnBatch::Slice slice{};
   slice.body = static_cast<uint32_t>(batch.bytes.size());
   const SpecPlaces places = EncodeSpecBody(batch.name_space, batch.owner, spec,

@@ -233,6 +233,26 @@ void FakeKantoku::Server::GiveUpBlocked(Answers& answers) {
   }
 }
 
+namespace {
+
+bool HasArguments(const TaskSpec& spec) {
+  return std::ranges::any_of(spec.dependencies, &Dependency::argument);
+}
+
+absl::Status CheckReuse(const TaskSpec& spec) {
+  if (!spec.reuse_within.has_value()) return absl::OkStatus();
+  const auto contradicts = [&](std::string_view what) {
+    return platform::Error(
+        absl::StatusCode::kInvalidArgument, "CONTRADICTION",
+        absl::StrCat("reuse_within: ", absl::FormatDuration(*spec.reuse_within), " ", what));
+  };
+  if (spec.effect != EffectClass::kPure) return contradicts("goes with effect PURE alone");
+  if (HasArguments(spec)) return contradicts("does not go with dependencies that are arguments");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& namespace_name,
                                                         TaskSpec spec) {
   if (spec.type.empty()) {
@@ -242,6 +262,7 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
     return platform::Error(absl::StatusCode::kInvalidArgument, "CONTRADICTION",
                            "retry: a task of effect ONCE has one attempt and no retries");
   }
+  KANTOKU_RETURN_IF_ERROR(CheckReuse(spec));
   const auto reference = std::make_pair(namespace_name, spec.reference);
   if (const auto taken = by_reference_.find(reference);
       !spec.reference.empty() && taken != by_reference_.end()) {
@@ -256,10 +277,6 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
     return status;
   }
   KANTOKU_RETURN_IF_ERROR(CheckDependencies(namespace_name, spec));
-  if (spec.reuse_within.has_value() && spec.effect != EffectClass::kPure) {
-    return platform::Error(absl::StatusCode::kInvalidArgument, "CONTRADICTION",
-                           "reuse_within: goes with effect PURE");
-  }
   if (const Record* const equal = FindReusable(namespace_name, spec)) {
     return SpawnedTask{.id = equal->info.id,
                        .created = false,
@@ -298,7 +315,8 @@ const FakeKantoku::Server::Record* FakeKantoku::Server::FindReusable(
   for (const auto& record : records_) {
     const TaskSpec& other = record->spec;
     const bool equal = record->info.namespace_name == namespace_name &&
-                       other.effect == EffectClass::kPure && other.type == spec.type &&
+                       other.effect == EffectClass::kPure && !HasArguments(other) &&
+                       other.type == spec.type &&
                        other.content_type == spec.content_type && other.payload == spec.payload;
     if (!equal || !record->output.has_value() ||
         record->output->status != OutputStatus::kSucceeded ||

@@ -174,7 +174,7 @@ struct TaskSpec {
   TaskId restarted_from;                       // The dead task that it repeats; empty: none.
   std::shared_ptr<const Info> info;            // Null: none.
   uint32_t reuse_within_ms = 0;                // The age of a result that may be reused; 0: none.
-  Digest equal;                                // Of effect PURE: what equal tasks share; else 0.
+  Digest equal;                                // Of PURE without arguments: what equal ones share.
   SpecHashes hashes{};                         // Zero unless there is a reference.
   uint32_t stored_bytes = 0;                   // Of its record, payload included.
 };

@@ -299,7 +299,8 @@ void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
       case SpecPart::kEqual: {
         ByteReader fields(reader.Text());
         spec.equal = ReadDigest(fields);
-        if (!fields.Complete() || spec.effect != Effect::kPure) reader.Fail();
+        const bool arguments = std::ranges::any_of(spec.dependencies, &Dependency::argument);
+        if (!fields.Complete() || spec.effect != Effect::kPure || arguments) reader.Fail();
         break;
       }
       case SpecPart::kRestartedFrom:

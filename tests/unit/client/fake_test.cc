@@ -191,6 +191,20 @@ TEST_CASE("A fake answers a PURE task with the result of an equal one that is yo
             .code() == absl::StatusCode::kInvalidArgument);
 }
 
+TEST_CASE("A fake neither reuses results beside arguments nor results that arguments made") {
+  FakeKantoku fake;
+  fake.Handle("square", [](const TaskSpec& spec) { return spec.payload + spec.payload; });
+  Client kan = fake.Connect();
+  const auto first = kan.Spawn(Task("square", "a"));
+  REQUIRE(first.ok());
+  const auto made = Task("square", "b").With(Effect(EffectClass::kPure), Argument(first->id));
+  REQUIRE(kan.Spawn(made).ok());
+  CHECK(kan.Spawn(Task("square", "b").With(ReuseWithin(absl::Hours(1))))->created);
+  const auto refused =
+      kan.Spawn(Task("square", "b").With(ReuseWithin(absl::Hours(1)), Argument(first->id)));
+  CHECK(refused.status().code() == absl::StatusCode::kInvalidArgument);
+}
+
 TEST_CASE("A fake refuses retries of a ONCE task, as the real one does") {
   FakeKantoku fake;
   const auto task = fake.Connect().Spawn(

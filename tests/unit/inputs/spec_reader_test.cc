@@ -182,7 +182,7 @@ TEST_CASE("A bad field is refused with its name, its value and the limit") {
        },
        "CONTRADICTION", "retry: a task of effect ONCE has one attempt and no retries"},
       {[](auto& s) { s.mutable_reuse_within()->set_seconds(1); }, "CONTRADICTION",
-       "reuse_within: goes with effect PURE"},
+       "reuse_within: 1s goes with effect PURE alone"},
       {[](auto& s) {
          s.set_effect(taskpb::EFFECT_PURE);
          s.mutable_reuse_within()->set_seconds(0);
@@ -201,7 +201,8 @@ TEST_CASE("A bad field is refused with its name, its value and the limit") {
          dependency.set_argument(true);
        },
        "CONTRADICTION",
-       "reuse_within: a task whose arguments are other tasks' results is equal to none"}};
+       "reuse_within: 1s does not go with an argument, which dependencies[0] is: tasks are equal "
+       "by payload"}};
   for (const Case& c : cases) {
     INFO(c.message);
     CheckRefused(StatusOf(c.change), c.reason, c.message);
@@ -523,6 +524,16 @@ TEST_CASE("PURE tasks are equal whose owner, type, content type and payload are"
   CHECK(equal([](auto& r) { r.mutable_specs(0)->set_content_type("c"); }) != base);
   CHECK(equal([](auto& r) { r.mutable_specs(0)->set_payload("p"); }) != base);
   CHECK(equal([](auto&) {}, "bob") != base);
+  // What it comes after has no part in it, but a result that it is given has.
+  const auto after = [](bool argument) {
+    return [argument](auto& r) {
+      auto& dependency = *r.mutable_specs(0)->add_dependencies();
+      dependency.set_task_id(std::string(TaskId::Make(kNow, 1, 1, 1).bytes()));
+      dependency.set_argument(argument);
+    };
+  };
+  CHECK(equal(after(false)) == base);
+  CHECK(equal(after(true)) == Digest());
   // Only they are told apart at all.
   CHECK(Read(Request())->batch->specs[0].equal == Digest());
 }

@@ -236,10 +236,11 @@ TEST_CASE("A spec record gives back what was asked for") {
   CHECK(record->payload == payload);
 }
 
-TEST_CASE("A spec of effect PURE remembers what equal ones share, and only that effect does") {
+TEST_CASE("A spec of effect PURE without arguments remembers what equal ones share") {
   TaskSpec spec = FullSpec();
   spec.effect = Effect::kPure;
   spec.equal = {1, ~0ULL};
+  for (Dependency& dependency : spec.dependencies) dependency.argument = false;
   const std::string bytes = SpecBytes(spec, "payload");
   const auto record = DecodeSpec(bytes);
   REQUIRE(record.ok());
@@ -247,6 +248,10 @@ TEST_CASE("A spec of effect PURE remembers what equal ones share, and only that 
   CHECK(*record->spec.placement == *spec.placement);
   CHECK(record->payload == "payload");
   spec.effect = Effect::kIdempotent;
+  CHECK_FALSE(DecodeSpec(SpecBytes(spec, "payload")).ok());
+  // Nor does one with arguments.
+  spec.effect = Effect::kPure;
+  spec.dependencies[0].argument = true;
   CHECK_FALSE(DecodeSpec(SpecBytes(spec, "payload")).ok());
 }
 
