@@ -242,9 +242,9 @@ bool HasArguments(const TaskSpec& spec) {
 absl::Status CheckReuse(const TaskSpec& spec) {
   if (!spec.reuse_within.has_value()) return absl::OkStatus();
   const auto contradicts = [&](std::string_view what) {
-    return platform::Error(
-        absl::StatusCode::kInvalidArgument, "CONTRADICTION",
-        absl::StrCat("reuse_within: ", absl::FormatDuration(*spec.reuse_within), " ", what));
+    return platform::Error(absl::StatusCode::kInvalidArgument, "CONTRADICTION",
+                           absl::StrCat("reuse_within: ", absl::FormatDuration(*spec.reuse_within),
+                                        " ", platform::ToAbsl(what)));
   };
   if (spec.effect != EffectClass::kPure) return contradicts("goes with effect PURE alone");
   if (HasArguments(spec)) return contradicts("does not go with dependencies that are arguments");
@@ -316,8 +316,8 @@ const FakeKantoku::Server::Record* FakeKantoku::Server::FindReusable(
     const TaskSpec& other = record->spec;
     const bool equal = record->info.namespace_name == namespace_name &&
                        other.effect == EffectClass::kPure && !HasArguments(other) &&
-                       other.type == spec.type &&
-                       other.content_type == spec.content_type && other.payload == spec.payload;
+                       other.type == spec.type && other.content_type == spec.content_type &&
+                       other.payload == spec.payload;
     if (!equal || !record->output.has_value() ||
         record->output->status != OutputStatus::kSucceeded ||
         now_ - record->output->ended_at >= *spec.reuse_within) {

@@ -1,88 +1,48 @@
 #include "services/inputs/partition/record_codec.h"
 
 #include <algorithm>
-#include <array>
-#include <span>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "services/inputs/partition/admission_codec.h"
-#include "services/platform/byte_io.h"
-#include "services/platform/status.h"
+#include "services/inputs/partition/record_fields.h"
 
 namespace kantoku::inputs {
 namespace {
 
+using fields::Begin;
+using fields::Decode;
+using fields::DecodeUpTo;
+using fields::kFirstFormat;
+using fields::kFourthFormat;
+using fields::kSecondFormat;
+using fields::kThirdFormat;
+using fields::ReadDigest;
+using fields::ReadIdPart;
+using fields::ReadInfo;
+using fields::ReadInfoPart;
+using fields::ReadKin;
+using fields::ReadParts;
+using fields::ReadSelector;
+using fields::ReadTime;
+using fields::WriteDigest;
+using fields::WriteIdPart;
+using fields::WriteInfo;
+using fields::WriteInfoPart;
+using fields::WriteKin;
+using fields::WriteTime;
 using platform::ByteReader;
 using platform::ByteWriter;
 
-// A kind whose records never had other fields is written in the first; of the others the older
-// formats are read, too.
-constexpr uint64_t kFirstFormat = 1;
-constexpr uint64_t kSecondFormat = 2;  // Effects, and failures that are not retried.
+// Of a reference, in formats without their number.
 constexpr size_t kFirstFormatHashes = 8;
 constexpr size_t kSecondFormatHashes = 9;
-constexpr uint64_t kThirdFormat =
-    3;  // Kin and optional parts of specs, pauses, hashes with their number.
-constexpr uint64_t kFourthFormat = 4;  // What a task has waited for.
 
 // What an object record is.
 constexpr uint64_t kRouteObject = 1;
 
-// Optional parts of a spec, in ascending order behind all its fields.
-enum class SpecPart : uint64_t {
-  kEnd = 0,
-  kPlacement = 1,
-  kDependencies = 2,
-  kKeys = 3,
-  kInfo = 4,
-  kEqual = 5,
-  kRestartedFrom = 6,
-};
-
 // Optional parts of an ended task, likewise.
 enum class EndedPart : uint64_t { kEnd = 0, kRestartedFrom = 1, kInfo = 2 };
-
-// Of a dependency, the bit beside what becomes of the task when it fails.
-constexpr uint8_t kArgumentBit = 4;
-
-ByteWriter Begin(std::string& bytes, uint64_t format = kFirstFormat) {
-  ByteWriter writer(bytes);
-  writer.Unsigned(format);
-  return writer;
-}
-
-// Reads the fields of a record of `format`, at most `latest`, with `read(reader, record, format)`
-// and takes nothing else for good.
-template <typename Record, typename ReadFields>
-absl::StatusOr<Record> DecodeUpTo(uint64_t latest, std::string_view kind, std::string_view bytes,
-                                  ReadFields read) {
-  ByteReader reader(bytes);
-  Record record{};
-  const uint64_t format = reader.Unsigned();
-  const bool known = format >= kFirstFormat && format <= latest;
-  if (known) read(reader, record, format);
-  if (known && reader.Complete()) return record;
-  return platform::Error(absl::StatusCode::kDataLoss, "DAMAGED_RECORD",
-                         std::string("a record of kind ").append(kind).append(" is damaged"));
-}
-
-template <typename Record, typename ReadFields>
-absl::StatusOr<Record> Decode(std::string_view kind, std::string_view bytes, ReadFields read) {
-  return DecodeUpTo<Record>(
-      kFirstFormat, kind, bytes,
-      [&read](ByteReader& reader, Record& record, uint64_t) { read(reader, record); });
-}
-
-// 0 stands for "none", so that the common case is one byte.
-void WriteTime(ByteWriter& writer, const std::optional<absl::Time>& time) {
-  writer.Unsigned(time.has_value() ? 1 : 0);
-  if (time.has_value()) writer.Time(*time);
-}
-std::optional<absl::Time> ReadTime(ByteReader& reader) {
-  if (reader.Unsigned() == 0) return std::nullopt;
-  return reader.Time();
-}
 
 void WriteWaits(ByteWriter& writer, const CauseTimes& times) {
   writer.Unsigned(
@@ -118,17 +78,6 @@ Failure ReadFailure(ByteReader& reader) {
   return failure;
 }
 
-void WriteDigest(ByteWriter& writer, const Digest& digest) {
-  writer.Fixed64(digest.high);
-  writer.Fixed64(digest.low);
-}
-Digest ReadDigest(ByteReader& reader) {
-  Digest digest;
-  digest.high = reader.Fixed64();
-  digest.low = reader.Fixed64();
-  return digest;
-}
-
 // A final state, or 0 for none; of another, the record is damaged.
 std::optional<TaskState> ReadEnd(ByteReader& reader) {
   const auto state = static_cast<TaskState>(reader.Small<uint8_t>());
@@ -137,185 +86,10 @@ std::optional<TaskState> ReadEnd(ByteReader& reader) {
   return state;
 }
 
-Effect ReadEffect(ByteReader& reader) {
-  const auto effect = static_cast<Effect>(reader.Small<uint8_t>());
-  if (effect < Effect::kPure || effect > Effect::kOnce) reader.Fail();
-  return effect;
-}
-
-// Parent and root; of a task without a tree one byte.
-void WriteKin(ByteWriter& writer, const TaskId& parent, const TaskId& root) {
-  writer.Unsigned(root.empty() ? 0 : 1);
-  if (root.empty()) return;
-  writer.Id(parent);
-  writer.Id(root);
-}
-void ReadKin(ByteReader& reader, TaskId& parent, TaskId& root) {
-  if (reader.Unsigned() == 0) return;
-  parent = TaskId(reader.Id());
-  root = TaskId(reader.Id());
-}
-
 ControlVerb ReadVerb(ByteReader& reader) {
   const auto verb = static_cast<ControlVerb>(reader.Small<uint8_t>());
   if (verb < ControlVerb::kCancel || verb > ControlVerb::kResume) reader.Fail();
   return verb;
-}
-
-// None when it is empty; one that does not parse is damage.
-std::optional<Selector> ReadSelector(ByteReader& reader) {
-  const std::string_view text = reader.Text();
-  if (text.empty()) return std::nullopt;
-  auto parsed = Selector::Parse(text);
-  if (parsed.ok()) return *std::move(parsed);
-  reader.Fail();
-  return std::nullopt;
-}
-
-std::shared_ptr<const Placement> ReadPlacement(ByteReader& reader) {
-  ByteReader fields(reader.Text());
-  auto placement = std::make_shared<Placement>();
-  placement->selector = ReadSelector(fields);
-  placement->pins.executor = fields.Text();
-  placement->pins.app = fields.Text();
-  placement->pins.owner = fields.Text();
-  if (!fields.Complete() || placement->empty()) reader.Fail();
-  return placement;
-}
-
-// An id that is not known yet is its place, where an id has its end.
-void WriteDependencies(ByteWriter& writer, std::span<const Dependency> dependencies,
-                       std::string& bytes) {
-  writer.Unsigned(dependencies.size() * kDependencyBytes);
-  for (const Dependency& dependency : dependencies) {
-    if (dependency.task.empty()) {
-      std::array<uint8_t, TaskId::kSize> place{};
-      for (int i = 0; i < 4; ++i) {
-        place[TaskId::kSize - 1 - i] = static_cast<uint8_t>(dependency.place >> (8 * i));
-      }
-      writer.Id(platform::Uuid(place));
-    } else {
-      writer.Id(dependency.task);
-    }
-    bytes.push_back(static_cast<char>(static_cast<uint8_t>(dependency.on_failure) |
-                                      (dependency.argument ? kArgumentBit : 0)));
-  }
-}
-
-std::vector<Dependency> ReadDependencies(ByteReader& reader) {
-  ByteReader fields(reader.Text());
-  std::vector<Dependency> dependencies;
-  while (fields.good() && !fields.rest().empty()) {
-    Dependency& dependency = dependencies.emplace_back();
-    dependency.task = TaskId(fields.Id());
-    const auto flags = static_cast<uint8_t>(fields.Unsigned());
-    dependency.argument = (flags & kArgumentBit) != 0;
-    dependency.on_failure = static_cast<OnFailure>(flags & ~kArgumentBit);
-    if (dependency.on_failure < OnFailure::kFail || dependency.on_failure > OnFailure::kRun) {
-      fields.Fail();
-    }
-  }
-  if (!fields.Complete() || dependencies.empty()) reader.Fail();
-  return dependencies;
-}
-
-TaskId ReadIdPart(ByteReader& reader) {
-  ByteReader fields(reader.Text());
-  const TaskId id(fields.Id());
-  if (!fields.Complete() || id.empty()) reader.Fail();
-  return id;
-}
-
-void WriteInfo(ByteWriter& writer, const Info& info) {
-  writer.Unsigned(info.revision);
-  writer.Text(info.context);
-  writer.Unsigned(info.labels.size());
-  for (const Label& label : info.labels) {
-    writer.Text(label.name);
-    writer.Text(label.value);
-  }
-}
-
-Info ReadInfo(ByteReader& reader) {
-  Info info{.context = {}, .labels = {}, .revision = reader.Unsigned()};
-  info.context = reader.Text();
-  std::vector<Label> labels;
-  for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
-    Label label;
-    label.name = reader.Text();
-    label.value = reader.Text();
-    labels.push_back(std::move(label));
-    if (labels.size() > kMaxInfoEntries) reader.Fail();
-  }
-  auto made = MakeInfo(std::move(labels));
-  if (!made.ok()) reader.Fail();
-  if (made.ok()) info.labels = *std::move(made);
-  return info;
-}
-
-void WriteInfoPart(ByteWriter& writer, uint64_t part, const Info* info) {
-  if (info == nullptr) return;
-  std::string bytes;
-  ByteWriter fields(bytes);
-  WriteInfo(fields, *info);
-  writer.Unsigned(part);
-  writer.Text(bytes);
-}
-
-std::shared_ptr<const Info> ReadInfoPart(ByteReader& reader) {
-  ByteReader fields(reader.Text());
-  auto info = std::make_shared<const Info>(ReadInfo(fields));
-  if (!fields.Complete()) reader.Fail();
-  return info;
-}
-
-// Calls `read(part)` for each. One that is not in its place fails; one that is not known is to
-// fail.
-template <typename Part, typename Read>
-void ReadParts(ByteReader& reader, Read read) {
-  uint64_t previous = 0;
-  for (uint64_t part = reader.Unsigned(); part != 0 && reader.good(); part = reader.Unsigned()) {
-    if (part <= previous) return reader.Fail();
-    previous = part;
-    read(static_cast<Part>(part));
-  }
-}
-
-void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
-  ReadParts<SpecPart>(reader, [&](SpecPart part) {
-    switch (part) {
-      case SpecPart::kPlacement:
-        spec.placement = ReadPlacement(reader);
-        break;
-      case SpecPart::kDependencies:
-        spec.dependencies = ReadDependencies(reader);
-        break;
-      case SpecPart::kKeys:
-        spec.keys = ReadKeys(reader);
-        break;
-      case SpecPart::kInfo:
-        spec.info = ReadInfoPart(reader);
-        break;
-      case SpecPart::kEqual: {
-        ByteReader fields(reader.Text());
-        spec.equal = ReadDigest(fields);
-        const bool arguments = std::ranges::any_of(spec.dependencies, &Dependency::argument);
-        if (!fields.Complete() || spec.effect != Effect::kPure || arguments) reader.Fail();
-        break;
-      }
-      case SpecPart::kRestartedFrom:
-        spec.restarted_from = ReadIdPart(reader);
-        break;
-      default:
-        reader.Fail();
-    }
-  });
-}
-
-void WriteIdPart(ByteWriter& writer, uint64_t part, const TaskId& id) {
-  if (id.empty()) return;
-  writer.Unsigned(part);
-  writer.Text(id.bytes());
 }
 
 void WriteEndedParts(ByteWriter& writer, const TaskView& task) {
@@ -388,102 +162,6 @@ class NameReader {
 };
 
 }  // namespace
-
-std::string EncodePlacement(const Placement& placement) {
-  std::string bytes;
-  ByteWriter writer(bytes);
-  writer.Text(placement.selector.has_value() ? placement.selector->canonical() : "");
-  writer.Text(placement.pins.executor);
-  writer.Text(placement.pins.app);
-  writer.Text(placement.pins.owner);
-  return bytes;
-}
-
-void EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root, std::string_view body,
-                std::string& bytes) {
-  ByteWriter writer = Begin(bytes, kThirdFormat);
-  writer.Id(id);
-  WriteKin(writer, parent, root);
-  bytes.append(body);
-}
-
-SpecPlaces EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,
-                          std::string_view content_type, std::string_view payload,
-                          std::string& bytes) {
-  ByteWriter writer(bytes);
-  writer.Text(name_space);
-  writer.Text(owner);
-  writer.Text(spec.type);
-  writer.Text(spec.reference);
-  writer.Signed(spec.priority);
-  WriteTime(writer, spec.not_before);
-  writer.Unsigned(spec.timeout_ms);
-  writer.Unsigned(spec.retention_s);
-  writer.Unsigned(spec.retry.max_attempts);
-  writer.Unsigned(spec.retry.initial_backoff_ms);
-  writer.Unsigned(spec.retry.max_backoff_ms);
-  writer.Float(spec.retry.multiplier);
-  writer.Float(spec.retry.jitter);
-  writer.Unsigned(static_cast<uint64_t>(spec.effect));
-  writer.Unsigned(spec.retry.non_retryable.size());
-  for (const std::string& reason : spec.retry.non_retryable) writer.Text(reason);
-  writer.Text(content_type);
-  writer.Text(payload);
-  SpecPlaces places{.payload_end = bytes.size()};
-  if (spec.placement != nullptr) {
-    writer.Unsigned(static_cast<uint64_t>(SpecPart::kPlacement));
-    writer.Text(EncodePlacement(*spec.placement));
-  }
-  if (!spec.dependencies.empty()) {
-    writer.Unsigned(static_cast<uint64_t>(SpecPart::kDependencies));
-    WriteDependencies(writer, spec.dependencies, bytes);
-    places.dependencies = bytes.size() - spec.dependencies.size() * kDependencyBytes;
-  }
-  if (spec.keys != nullptr) {
-    writer.Unsigned(static_cast<uint64_t>(SpecPart::kKeys));
-    writer.Text(EncodeKeys(*spec.keys));
-  }
-  WriteInfoPart(writer, static_cast<uint64_t>(SpecPart::kInfo), spec.info.get());
-  if (spec.equal != Digest()) {
-    writer.Unsigned(static_cast<uint64_t>(SpecPart::kEqual));
-    writer.Unsigned(2 * sizeof(uint64_t));  // The size of a text.
-    WriteDigest(writer, spec.equal);
-  }
-  WriteIdPart(writer, static_cast<uint64_t>(SpecPart::kRestartedFrom), spec.restarted_from);
-  writer.Unsigned(static_cast<uint64_t>(SpecPart::kEnd));
-  return places;
-}
-
-absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
-  const auto read = [bytes](ByteReader& reader, StoredSpec& record, uint64_t format) {
-    record.spec.stored_bytes = static_cast<uint32_t>(bytes.size());
-    record.id = TaskId(reader.Id());
-    if (format >= kThirdFormat) ReadKin(reader, record.spec.parent, record.spec.root);
-    record.name_space = reader.Text();
-    record.owner = reader.Text();
-    record.spec.type = reader.Text();
-    record.spec.reference = reader.Text();
-    record.spec.priority = static_cast<int32_t>(reader.Signed());
-    record.spec.not_before = ReadTime(reader);
-    record.spec.timeout_ms = reader.Small<uint32_t>();
-    record.spec.retention_s = reader.Small<uint32_t>();
-    record.spec.retry.max_attempts = reader.Small<uint32_t>();
-    record.spec.retry.initial_backoff_ms = reader.Small<uint32_t>();
-    record.spec.retry.max_backoff_ms = reader.Small<uint32_t>();
-    record.spec.retry.multiplier = reader.Float();
-    record.spec.retry.jitter = reader.Float();
-    if (format >= kSecondFormat) {
-      record.spec.effect = ReadEffect(reader);
-      for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
-        record.spec.retry.non_retryable.emplace_back(reader.Text());
-      }
-    }
-    record.content_type = reader.Text();
-    record.payload = reader.Text();
-    if (format >= kThirdFormat) ReadSpecParts(reader, record.spec);
-  };
-  return DecodeUpTo<StoredSpec>(kThirdFormat, "spec", bytes, read);
-}
 
 void Encode(const StateRecord& record, std::string& bytes) {
   ByteWriter writer = Begin(bytes, kFourthFormat);
