@@ -383,6 +383,7 @@ TEST_CASE("Records from before there were placements, trees and pauses are read"
     spec.placement = nullptr;
     spec.dependencies = {};
     spec.info = nullptr;
+    spec.keys = nullptr;
     std::string bytes = SpecBytes(spec, "payload");
     bytes[0] = 2;
     bytes.erase(17, 1);  // No kin.
@@ -475,6 +476,7 @@ TEST_CASE("A spec with a part that is not known, out of order or twice is damage
   const std::string whole = SpecBytes(spec, "payload");
   spec.placement = nullptr;
   spec.dependencies = {};
+  spec.keys = nullptr;
   std::string plain = SpecBytes(spec, "payload");
   plain.pop_back();
   REQUIRE(whole.starts_with(plain));
