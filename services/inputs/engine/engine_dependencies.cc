@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/engine/engine.h"
 #include "services/inputs/engine/splitmix.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 // Dependencies: who waits for whom, and what becomes of those that wait.
@@ -165,9 +166,12 @@ void Engine::SweepDependencies(const Now& now, Effects& effects) {
     if (!LetsRun(step.end, step.on_failure)) {
       left -= std::min<size_t>(left - 1, dependencies_.GiveUp(step.waiter));
       GiveUpOn(step.waiter, step.dependency, step.end, step.on_failure, now, effects);
-    } else if (dependencies_.OpenOf(step.waiter) == 0) {
-      Enqueue(step.waiter, now);
+      continue;
     }
+    if (KANTOKU_PLANTED("dependency resolved twice") && dependencies_.OpenOf(step.waiter) == 1) {
+      dependencies_.GiveUp(step.waiter);
+    }
+    if (dependencies_.OpenOf(step.waiter) == 0) Enqueue(step.waiter, now);
   }
 }
 

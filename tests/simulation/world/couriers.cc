@@ -56,6 +56,18 @@ bool Couriers::AskOutputs(uint64_t epoch, const outputs::v1::FenceItem& item) {
   return true;
 }
 
+void Couriers::AskEnds(inputs::EndsQuestion question,
+                       absl::AnyInvocable<void(const absl::StatusOr<inputs::Ends>&)> done) {
+  if (scene_.random.Chance(20)) return done(absl::UnavailableError("nobody is there to ask"));
+  inputs::Ends ends;
+  ends.reserve(question.tasks.size());
+  for (const TaskId& id : question.tasks) {
+    const ModelTask* const task = model_.Find(id);
+    ends.push_back(task == nullptr ? std::nullopt : task->outputs_end);
+  }
+  done(ends);
+}
+
 void Couriers::CarryFence(uint64_t epoch) {
   if (asked_.empty()) return;
   const size_t at = scene_.random.Pick(asked_.size());

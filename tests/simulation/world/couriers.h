@@ -25,11 +25,9 @@ class Couriers final : public inputs::OutputsLink, public inputs::EventsLink {
       : scene_(scene), model_(model), outputs_(outputs) {}
 
   void Ask(std::vector<outputs::v1::FenceItem> items) override;
-  // The simulated users depend on nothing yet.
-  void AskEnds(inputs::EndsQuestion,
-               absl::AnyInvocable<void(const absl::StatusOr<inputs::Ends>&)> done) override {
-    done(absl::UnavailableError("nobody is there to ask"));
-  }
+  // Answers at once, or that nobody is there to ask.
+  void AskEnds(inputs::EndsQuestion question,
+               absl::AnyInvocable<void(const absl::StatusOr<inputs::Ends>&)> done) override;
   void Send(uint64_t number, std::string batch) override;
 
   // Each does one thing, if there is one to do.

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "absl/strings/str_format.h"
+#include "services/inputs/engine/task_filter.h"
 
 namespace kantoku::simulation {
 namespace {
@@ -10,10 +11,6 @@ namespace {
 constexpr std::array<std::string_view, kCommands> kCommandNames = {
     "cancel", "in hello", "omitted",   "started",  "ack",    "false ack",  "failed",
     "final",  "returned", "cancelled", "progress", "closed", "fence: end", "crash"};
-
-constexpr std::array<std::string_view, 10> kStateNames = {
-    "unknown",    "scheduled", "ready",     "leased", "running",
-    "cancelling", "settling",  "succeeded", "failed", "cancelled"};
 
 constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "spawn, repeated",
@@ -62,10 +59,13 @@ void Coverage::Add(const Coverage& other) {
 
 std::string Coverage::ToText() const {
   std::string text = absl::StrFormat("%-12s", "");
-  for (const std::string_view state : kStateNames) absl::StrAppendFormat(&text, "%11s", state);
+  for (size_t state = 0; state < kStates; ++state) {
+    const std::string_view word = inputs::WordOf(static_cast<inputs::TaskState>(state));
+    absl::StrAppendFormat(&text, "%13s", state == 0 ? "unknown" : word);
+  }
   for (size_t i = 0; i < kCommands; ++i) {
     absl::StrAppendFormat(&text, "\n%-12s", kCommandNames[i]);
-    for (const uint64_t count : table_[i]) absl::StrAppendFormat(&text, "%11d", count);
+    for (const uint64_t count : table_[i]) absl::StrAppendFormat(&text, "%13d", count);
   }
   text += "\n";
   for (size_t i = 0; i < kDeeds; ++i) {

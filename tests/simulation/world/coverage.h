@@ -87,7 +87,7 @@ class Coverage {
   std::string ToText() const;
 
  private:
-  static constexpr size_t kStates = static_cast<size_t>(inputs::TaskState::kCancelled) + 1;
+  static constexpr size_t kStates = static_cast<size_t>(inputs::TaskState::kBlocked) + 1;
   std::array<std::array<uint64_t, kStates>, kCommands> table_{};
   std::array<uint64_t, kDeeds> deeds_{};
 };

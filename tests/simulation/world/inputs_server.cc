@@ -155,6 +155,20 @@ std::vector<inputs::SessionView> InputsServer::Sessions() {
   return all;
 }
 
+std::vector<inputs::LimitView> InputsServer::Limits() {
+  std::vector<inputs::LimitView> all;
+  for (const std::string_view name_space : kNamespaces) {
+    partition_->ListLimits({.name_space = std::string(name_space)},
+                           [&](const absl::StatusOr<inputs::LimitPage>& page) {
+                             scene_.Expect(page.ok(), "limits can be listed");
+                             if (!page.ok()) return;
+                             all.insert(all.end(), page->limits.begin(), page->limits.end());
+                           });
+    Flush();
+  }
+  return all;
+}
+
 void InputsServer::Crash() {
   if (runner_->CanCommit() && scene_.random.Chance(50)) {
     runner_->Commit();

@@ -57,6 +57,8 @@ class InputsServer {
   std::map<TaskId, TaskView> List();
 
   std::vector<inputs::SessionView> Sessions();
+  // All that is set for keys.
+  std::vector<inputs::LimitView> Limits();
 
   // As kill -9, and a new start.
   void Crash();

@@ -157,14 +157,19 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
     }
     case RecordKind::kOutbox:
       return put ? LineWritten(key, bytes) : LinesTrimmed(operation.last);
+    case RecordKind::kEndedDependency:
+      if (put) {
+        ended_dependencies_.insert(key);
+      } else {
+        ended_dependencies_.erase(key);
+      }
+      return;
     case RecordKind::kHighWater:
     case RecordKind::kMeta:
-    case RecordKind::kCheckpoint:  // Nobody leaves any, or asks for trees, routes, limits or
-                                   // restarts here.
+    case RecordKind::kAdmission:   // Limits are what their names say.
+    case RecordKind::kCheckpoint:  // Nobody leaves any, or asks for trees, routes or restarts here.
     case RecordKind::kObject:
     case RecordKind::kTree:
-    case RecordKind::kEndedDependency:
-    case RecordKind::kAdmission:
     case RecordKind::kRestart:
     case RecordKind::kInfo:
     case RecordKind::kReuse:
@@ -187,9 +192,13 @@ void Model::Created(TaskKey key, std::string_view bytes) {
           .priority = record->spec.priority,
           .not_before = record->spec.not_before,
           .max_attempts = record->spec.retry.max_attempts,
+          .keyed = record->spec.keys != nullptr,
           .once = record->spec.effect == inputs::Effect::kOnce};
+  rules_.Created(task.id, task.name_space, task.owner, record->spec);
   living_.insert(key);
-  if (!task.not_before.has_value()) turns_[LaneOf(task)].insert(TurnOf(task));
+  const bool waits_for_nothing =
+      !task.not_before.has_value() && !task.keyed && record->spec.dependencies.empty();
+  if (waits_for_nothing) turns_[LaneOf(task)].insert(TurnOf(task));
   recent_.push_back(record->id);
   if (recent_.size() > 2 * kRecent) {
     recent_.erase(recent_.begin(), recent_.end() - static_cast<std::ptrdiff_t>(kRecent));
@@ -261,9 +270,12 @@ void Model::Dispatched(uint64_t number, std::string_view bytes) {
     scene_.Expect(!task->not_before.has_value() || *task->not_before <= latest_wall_,
                   "nothing is dispatched before its time");
     task->dispatch = entry.dispatch;
+    rules_.Dispatched(entry.task);
     LeaveTurn(*task);
-    Turn& last = last_turns_.try_emplace(LaneOf(*task), TurnOf(*task)).first->second;
-    last = std::max(last, TurnOf(*task));
+    if (!task->keyed) {
+      Turn& last = last_turns_.try_emplace(LaneOf(*task), TurnOf(*task)).first->second;
+      last = std::max(last, TurnOf(*task));
+    }
     if (session == sessions_.end()) continue;
     task->holder = entry.session;
     session->second.held.insert(entry.task);
@@ -293,6 +305,7 @@ void Model::Ended(const TaskView& view, bool dead) {
   scene_.Expect(view.dispatch == task->dispatch && view.failed_attempts == task->failed_attempts,
                 "an ended task shows how often it was dispatched and failed");
   task->end = view.state;
+  rules_.Ended(view);
   living_.erase(view.id.key());
   LeaveTurn(*task);
   Release(*task);
@@ -361,6 +374,11 @@ void Model::CheckBatch() {
                   "the highest priority is dispatched first, and the oldest of it");
   }
   scene_.Expect(ended_ == told_ended_, "every end has one event");
+  rules_.CheckBatch([this](TaskKey key) {
+    const ModelTask* const task = Find(key);
+    return task != nullptr && task->dispatch > task->fenced_dispatch &&
+           !task->outputs_end.has_value();
+  });
 }
 
 // ---- Records of Outputs ----
@@ -410,6 +428,7 @@ void Model::CheckEmpty() const {
   scene_.Expect(groups_.empty(), "no dispatch stays on record for ever");
   scene_.Expect(references_.empty(), "no reference is taken for ever");
   scene_.Expect(requests_.empty(), "no request is remembered for ever");
+  scene_.Expect(ended_dependencies_.empty(), "in the end everybody has heard of every end");
   scene_.Expect(rows_.empty(), "no row of ended tasks is kept for ever");
   scene_.Expect(tasks_.empty(), "no ended task is kept for ever");
 }

@@ -20,6 +20,7 @@
 #include "services/inputs/engine/types.h"
 #include "services/outputs/result_codec.h"
 #include "services/platform/store/write_batch.h"
+#include "tests/simulation/world/rules.h"
 #include "tests/simulation/world/scene.h"
 
 namespace kantoku::simulation {
@@ -44,6 +45,7 @@ struct ModelTask {
   int32_t priority = 0;
   std::optional<absl::Time> not_before;
   uint32_t max_attempts = 0;
+  bool keyed = false;            // Names keys, so it may be overtaken.
   bool once = false;             // Of effect ONCE.
   bool once_begun = false;       // Its start is recorded.
   uint32_t dispatch = 0;         // The latest one.
@@ -66,7 +68,7 @@ struct ModelTask {
 // record, add its function to Apply.
 class Model {
  public:
-  explicit Model(const Scene& scene) : scene_(scene) {}
+  explicit Model(const Scene& scene) : scene_(scene), rules_(scene) {}
 
   // ---- What becomes durable ----
   void OnInputsDurable(const platform::WriteBatch& batch);
@@ -88,7 +90,10 @@ class Model {
   // A new owner: nobody is connected.
   void InputsStarted() { credits_.clear(); }
   // The open group is about to be finished.
-  void GroupEnds() { credit_at_end_ = credits_; }
+  void GroupEnds() {
+    credit_at_end_ = credits_;
+    rules_.GroupEnds(scene_.clock.Read().steady);
+  }
   // What the wall clock shows, before it is set back and whenever a group ends.
   void WallIs(absl::Time wall) { latest_wall_ = std::max(latest_wall_, wall); }
 
@@ -146,6 +151,7 @@ class Model {
   void CheckBatch();
 
   const Scene scene_;
+  Rules rules_;
   Trace trace_;
   absl::flat_hash_map<TaskKey, ModelTask> tasks_;
   std::set<TaskKey> living_;
@@ -162,6 +168,7 @@ class Model {
   std::map<uint64_t, inputs::Digest> request_of_;
   std::map<uint64_t, std::string> lines_;  // That Events does not hold.
   uint64_t last_line_ = 0;
+  std::set<TaskKey> ended_dependencies_;  // Of whose end not everybody has heard.
   std::map<Speaker, CurrentCredit> credits_;
   std::map<Speaker, CurrentCredit> credit_at_end_;
 

@@ -19,7 +19,7 @@ namespace {
 constexpr uint64_t kCatchWorlds = 100;
 constexpr uint64_t kCatchSteps = 8'000;
 
-constexpr std::array<std::string_view, 20> kPlantedBugs = {
+constexpr std::array<std::string_view, 24> kPlantedBugs = {
     "reply before commit",
     "reference lost in recovery",
     "dispatch number reused",
@@ -40,6 +40,10 @@ constexpr std::array<std::string_view, 20> kPlantedBugs = {
     "ONCE begun again in doubt",
     "priority ignored",
     "delay ignored",
+    "dependency resolved twice",
+    "slot leaked on cancel",
+    "ordering key skipped after a crash",
+    "bucket refilled by a clock jump",
 };
 
 // Of the world that the thread lives, for when the code under it gives up.

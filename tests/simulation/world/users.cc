@@ -15,6 +15,31 @@ namespace {
 
 constexpr size_t kMostSubmissions = 40;
 
+void NameKeys(Random& random, task::v1::TaskSpec& spec) {
+  if (random.Chance(30)) {
+    spec.set_ordering_key(std::string(kOrderings[random.Pick(kOrderings.size())]));
+  }
+  if (random.Chance(30)) {
+    const uint64_t share = random.Pick(kShares.size());
+    spec.mutable_fairness_key()->set_name(std::string(kShares[share]));
+    spec.mutable_fairness_key()->set_weight(static_cast<uint32_t>(1 + share));
+  }
+  for (uint32_t i = 0; i < kLimits.size(); ++i) {
+    if (!random.Chance(30)) continue;
+    task::v1::ConcurrencyKey& key = *spec.add_concurrency_keys();
+    key.set_name(std::string(kLimits[i]));
+    key.set_scope(static_cast<task::v1::KeyScope>(1 + random.Pick(3)));
+    key.set_limit(i + 1);
+  }
+  if (!random.Chance(30)) return;
+  task::v1::RateKey& key = *spec.add_rate_keys();
+  key.set_name(std::string(kRate));
+  key.set_cost(static_cast<uint32_t>(1 + random.Pick(kRateBurst)));
+  key.mutable_rate()->set_tokens(kRateTokens);
+  key.mutable_rate()->set_burst(kRateBurst);
+  *key.mutable_rate()->mutable_period() = platform::ToProto(absl::Seconds(kRateSeconds));
+}
+
 void FillSpec(Random& random, absl::Time wall, uint64_t number, task::v1::TaskSpec& spec) {
   spec.set_type(std::string(kTypes[random.Pick(kTypes.size())]));
   spec.set_payload(absl::StrCat("payload ", number));
@@ -27,6 +52,7 @@ void FillSpec(Random& random, absl::Time wall, uint64_t number, task::v1::TaskSp
   *spec.mutable_timeout() =
       platform::ToProto(absl::Seconds(random.Chance(50) ? 60 : 1 + random.Pick(20)));
   *spec.mutable_result_retention() = platform::ToProto(absl::Minutes(2));
+  if (random.Chance(25)) NameKeys(random, spec);
   if (random.Chance(20)) return spec.set_effect(task::v1::EFFECT_ONCE);
   spec.mutable_retry()->set_max_attempts(static_cast<uint32_t>(1 + random.Pick(4)));
   *spec.mutable_retry()->mutable_initial_backoff() =
@@ -41,11 +67,13 @@ void Users::Spawn() {
   inputs::v1::SpawnRequest& request = received.message;
   request.set_namespace_(std::string(kNamespaces[scene_.random.Pick(kNamespaces.size())]));
   request.set_request_id(absl::StrCat("call ", calls_));
+  const platform::Caller caller{std::string(kOwners[scene_.random.Pick(kOwners.size())]), "app"};
   const uint64_t count = 1 + scene_.random.Pick(4);
   for (uint64_t i = 0; i < count; ++i) {
-    FillSpec(scene_.random, scene_.clock.Read().wall, calls_ * 10 + i, *request.add_specs());
+    task::v1::TaskSpec& spec = *request.add_specs();
+    FillSpec(scene_.random, scene_.clock.Read().wall, calls_ * 10 + i, spec);
+    if (scene_.random.Chance(20)) Depend(request.namespace_(), caller.subject, i, spec);
   }
-  const platform::Caller caller{std::string(kOwners[scene_.random.Pick(kOwners.size())]), "app"};
   auto checked = inputs::ReadSpawn(received, caller, {}, scene_.clock.Read().wall);
   KANTOKU_CHECK(checked.ok() && checked->batch->specs.size() == count);
   const auto submission =
@@ -54,6 +82,27 @@ void Users::Spawn() {
   if (submissions_.size() > kMostSubmissions) submissions_.pop_front();
   scene_.Did(Deed::kSpawn);
   Submit(submission);
+}
+
+void Users::Depend(std::string_view name_space, std::string_view owner, uint64_t place,
+                   task::v1::TaskSpec& spec) {
+  const auto add = [&]() -> task::v1::Dependency& {
+    task::v1::Dependency& dependency = *spec.add_dependencies();
+    dependency.set_on_failure(static_cast<task::v1::OnFailure>(1 + scene_.random.Pick(3)));
+    return dependency;
+  };
+  if (place > 0 && scene_.random.Chance(50)) {
+    add().set_index(static_cast<uint32_t>(scene_.random.Pick(place)));
+  }
+  // Twice the same task would be refused.
+  for (const size_t nth : {size_t{0}, size_t{1}}) {
+    const size_t half = model_.recent().size() / 2;
+    if (half == 0 || scene_.random.Chance(40)) continue;
+    const TaskId id = model_.recent()[nth * half + scene_.random.Pick(half)];
+    const ModelTask* const task = model_.Find(id);
+    if (task == nullptr || task->name_space != name_space || task->owner != owner) continue;
+    add().set_task_id(std::string(id.bytes()));
+  }
 }
 
 void Users::Repeat() {

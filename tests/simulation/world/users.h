@@ -15,8 +15,8 @@
 
 namespace kantoku::simulation {
 
-// Users: they spawn, repeat calls that were not answered and some that were, use a request id
-// twice, and cancel.
+// Users: they spawn, with keys and dependencies and without, repeat calls that were not answered
+// and some that were, use a request id twice, and cancel.
 class Users {
  public:
   Users(const Scene& scene, InputsServer& server, Witness& witness, const Model& model)
@@ -36,6 +36,9 @@ class Users {
   };
   using Shared = std::shared_ptr<Submission>;
 
+  // Lets a spec of the caller wait for others: by id, or by place among those before it.
+  void Depend(std::string_view name_space, std::string_view owner, uint64_t place,
+              task::v1::TaskSpec& spec);
   void Submit(const Shared& submission);
   // `known`: the record of the request, if it surely had one.
   void OnAnswer(const Shared& submission, std::optional<uint64_t> known,

@@ -1,11 +1,11 @@
 #include "tests/simulation/world/witness.h"
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/inputs/engine/task_filter.h"
 #include "services/platform/status.h"
 
 namespace kantoku::simulation {
@@ -28,11 +28,8 @@ bool IsTakenBack(const TaskView& view) {
 }  // namespace
 
 std::string Describe(const TaskView& view) {
-  constexpr std::array<std::string_view, 10> kNames = {
-      "",           "scheduled", "ready",     "leased", "running",
-      "cancelling", "settling",  "succeeded", "failed", "cancelled"};
   return absl::StrCat(
-      platform::ToAbsl(kNames[static_cast<size_t>(view.state)]), ", dispatch ", view.dispatch,
+      platform::ToAbsl(inputs::WordOf(view.state)), ", dispatch ", view.dispatch,
       ", failed attempts ", view.failed_attempts, ", ",
       view.session.empty() ? "held by nobody" : absl::StrCat("held by ", view.session.ToString()),
       view.last_failure.empty() ? "" : ", last failure ", view.last_failure.reason);

@@ -17,7 +17,8 @@ constexpr size_t kMostLiving = 130;
 constexpr size_t kRememberedActs = 40;
 
 bool IsWaiting(TaskState state) {
-  return state == TaskState::kReady || state == TaskState::kScheduled;
+  return state == TaskState::kReady || state == TaskState::kScheduled ||
+         state == TaskState::kBlocked;
 }
 
 // What a restart may make of a task: it forgets what was not worth a record. Which times are due
@@ -217,6 +218,14 @@ void World::CheckSessions(const std::map<TaskId, TaskView>& tasks) {
   scene_.Expect(held.empty(), "only sessions hold tasks");
 }
 
+void World::CheckSlots() {
+  if (verdict_.broken()) return;
+  for (const inputs::LimitView& limit : server_.Limits()) {
+    scene_.Expect(limit.running == 0 && limit.waiting == 0 && limit.tasks == 0,
+                  "no slot and no place in a line outlives its task");
+  }
+}
+
 void World::OutputsCrashes() {
   scene_.Did(Deed::kOutputsCrash);
   outputs_.Crash();
@@ -245,6 +254,7 @@ void World::Finish() {
     Pass(round < 500 ? absl::Milliseconds(100) : absl::Seconds(2));
   }
   scene_.Expect(model_.living().empty(), "everything ends");
+  CheckSlots();
   for (int round = 0; round < 20 && !verdict_.broken(); ++round) {
     for (const auto& executor : executors_) executor->Kill();
     gateway_.ReadAll();

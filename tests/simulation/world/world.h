@@ -86,6 +86,8 @@ class World {
   void Pass(absl::Duration time);
   void Remember(const Act& act);
   void CheckSessions(const std::map<TaskId, TaskView>& tasks);
+  // Nobody lives any more.
+  void CheckSlots();
   void CheckRecovery(const std::map<TaskId, TaskView>& before);
 
   Random random_;

@@ -31,6 +31,8 @@ TEST_CASE("Simulated installations keep every promise, and nothing is left when 
     CHECK(sum.coverage.count(Command::kFalseAck, state) > 0);
     CHECK(sum.coverage.count(Command::kCrash, state) > 0);
   }
+  CHECK(sum.coverage.count(Command::kCancel, TaskState::kBlocked) > 0);
+  CHECK(sum.coverage.count(Command::kCrash, TaskState::kBlocked) > 0);
 }
 
 TEST_CASE("Equal seeds live equal lives, different seeds different ones") {

@@ -1,0 +1,70 @@
+#ifndef KANTOKU_TESTS_SIMULATION_WORLD_RULES_H_
+#define KANTOKU_TESTS_SIMULATION_WORLD_RULES_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/inputs/engine/keys.h"
+#include "services/inputs/engine/types.h"
+#include "tests/simulation/world/scene.h"
+
+namespace kantoku::simulation {
+
+// What tasks ask for beside their turn, keys and others that they depend on, and the promises about
+// it: held against what is durable, dispatch by dispatch.
+//
+// Limits are those of names.h, so that nothing has to be read of them.
+class Rules {
+ public:
+  using TaskKey = inputs::TaskKey;
+
+  explicit Rules(const Scene& scene) : scene_(scene) {}
+
+  // The open group is about to be finished: what it dispatches is decided now, by steady time.
+  void GroupEnds(absl::Duration now) { decided_ = now; }
+
+  // ---- Records ----
+  void Created(const platform::TaskId& id, std::string_view name_space, std::string_view owner,
+               const inputs::TaskSpec& spec);
+  void Dispatched(TaskKey task);
+  void Ended(const inputs::TaskView& view);
+  // All of a batch have been read. `runs` tells whether Outputs may still take a result of a task.
+  void CheckBatch(const std::function<bool(TaskKey)>& runs);
+
+ private:
+  struct Ruled {
+    std::string name_space;
+    std::string owner;
+    std::string type;
+    std::shared_ptr<const inputs::TaskKeys> keys;  // Null: none.
+    std::vector<inputs::Dependency> dependencies;
+  };
+  struct Bucket {
+    double tokens = 0;
+    absl::Duration as_of;
+  };
+
+  static bool Shares(const Ruled& task, const Ruled& other,
+                     const inputs::TaskKeys::Concurrency& key);
+  void TakeTokens(const Ruled& task);
+  void CheckOrder(TaskKey key, const Ruled& task) const;
+  void CheckLimits(const Ruled& task, const std::function<bool(TaskKey)>& runs) const;
+  void CheckDependencies(const Ruled& task) const;
+
+  const Scene scene_;
+  std::map<TaskKey, Ruled> living_;  // Of those that ask for anything.
+  std::map<platform::TaskId, inputs::TaskState> ends_;
+  std::map<std::string, Bucket> buckets_;  // By namespace.
+  absl::Duration decided_;
+  std::vector<TaskKey> dispatched_;  // By the batch that is applied.
+};
+
+}  // namespace kantoku::simulation
+
+#endif  // KANTOKU_TESTS_SIMULATION_WORLD_RULES_H_
