@@ -312,6 +312,12 @@ const FakeKantoku::Server::Record* FakeKantoku::Server::FindReusable(
     const std::string& namespace_name, const TaskSpec& spec) const {
   const Record* latest = nullptr;
   if (!spec.reuse_within.has_value()) return latest;
+  for (const Dependency& dependency : spec.dependencies) {
+    const auto& output = Find(dependency.task)->output;
+    const bool lets_run = output.has_value() && (output->status == OutputStatus::kSucceeded ||
+                                                 dependency.on_failure == OnFailure::kRun);
+    if (!lets_run) return latest;
+  }
   for (const auto& record : records_) {
     const TaskSpec& other = record->spec;
     const bool equal = record->info.namespace_name == namespace_name &&

@@ -207,7 +207,9 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       refuse(i, SpawnOutcome::kDependencyUnknown);
       continue;
     }
-    if (const TaskId reused = FindReusable(spec, now); !reused.empty()) {
+    const TaskId reused =
+        AllLetRun(command, *dependencies, reused_ones) ? FindReusable(spec, now) : TaskId();
+    if (!reused.empty()) {
       record.exceptions.push_back({i, reused, std::string(RequestRecord::kReused)});
       ids[i] = reused;
       reused_ones.insert(reused);

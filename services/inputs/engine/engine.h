@@ -514,6 +514,9 @@ class Engine {
   // `reused`: tasks whose results answered items of the batch.
   bool KnowsAll(const SpawnCommand& command, std::span<const Dependency> dependencies,
                 const absl::flat_hash_set<TaskId>& reused) const;
+  // Whether all have ended, and so that who depends on them may run.
+  static bool AllLetRun(const SpawnCommand& command, std::span<const Dependency> dependencies,
+                        const absl::flat_hash_set<TaskId>& reused);
   std::optional<TaskState> CertainEnd(TaskIndex index) const;
   // Of a task that was just admitted: it waits from now on, or is to end. One that lives no more,
   // and of which `ended` does not tell, is met.

@@ -37,10 +37,6 @@ uint64_t HashOf(std::span<const Dependency> dependencies) {
   return hash;
 }
 
-bool LetsRun(TaskState end, OnFailure on_failure) {
-  return end == TaskState::kSucceeded || on_failure == OnFailure::kRun;
-}
-
 std::string_view NameOf(TaskState end) {
   return end == TaskState::kCancelled ? "CANCELLED" : "FAILED";
 }
@@ -109,6 +105,16 @@ bool Engine::KnowsAll(const SpawnCommand& command, std::span<const Dependency> d
     if (living != kNoTask) return IsOwn(command, living);
     if (reused.contains(dependency.task)) return true;
     return command.ended != nullptr && command.ended->contains(dependency.task);
+  });
+}
+
+bool Engine::AllLetRun(const SpawnCommand& command, std::span<const Dependency> dependencies,
+                       const absl::flat_hash_set<TaskId>& reused) {
+  return std::ranges::all_of(dependencies, [&](const Dependency& dependency) {
+    if (reused.contains(dependency.task)) return true;
+    if (command.ended == nullptr) return false;
+    const auto ended = command.ended->find(dependency.task);  // Nobody there lives.
+    return ended != command.ended->end() && LetsRun(ended->second, dependency.on_failure);
   });
 }
 

@@ -40,6 +40,7 @@ void Engine::KeepForReuse(const Task& task, const Now& now, Effects& effects) {
   effects.reuses.back().record->held_until -= ahead;
 }
 
+// Of who depends on others these have ended: what is reused is spared a run, and nothing else.
 TaskId Engine::FindReusable(const TaskSpec& spec, const Now& now) const {
   if (spec.reuse_within_ms == 0) return TaskId();
   const ReuseRecord* const record = reuse_.Find(spec.equal);

@@ -120,6 +120,11 @@ struct Dependency {
   bool operator==(const Dependency&) const = default;
 };
 
+// Whether a task may run after one that ended so.
+inline bool LetsRun(TaskState end, OnFailure on_failure) {
+  return end == TaskState::kSucceeded || on_failure == OnFailure::kRun;
+}
+
 struct RetryPolicy {
   uint32_t max_attempts = 3;
   uint32_t initial_backoff_ms = 1'000;

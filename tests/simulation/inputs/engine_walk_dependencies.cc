@@ -53,20 +53,27 @@ void EngineWalk::CheckDependencies(const Submission& submission, const SpawnComm
     if (!view.has_value()) return command.ended->contains(id);
     return view->owner == submission.owner && view->name_space == submission.name_space;
   };
+  std::set<TaskId> reused;  // However an item names it.
+  for (const SpawnOutcome::Item& item : outcome.items) {
+    if (item.reused) reused.insert(item.id);
+  }
+  const auto known_now = [&](const TaskId& id) { return reused.contains(id) || known(id); };
+  const auto lets_run = [&](const Dependency& dependency) {
+    const auto end = outputs_.end(dependency.task);
+    return !engine_->Find(dependency.task).has_value() && end.has_value() &&
+           (*end == TaskState::kSucceeded || dependency.on_failure == OnFailure::kRun);
+  };
   for (size_t i = 0; i < outcome.items.size(); ++i) {
     const SpawnOutcome::Item& item = outcome.items[i];
     std::vector<Dependency> dependencies = submission.specs[i].dependencies;
     bool refused = false;
-    std::set<TaskId> reused;
     for (Dependency& dependency : dependencies) {
       if (!dependency.task.empty()) continue;
       const SpawnOutcome::Item& other = outcome.items[dependency.place];
       dependency.task = other.id;
-      if (other.reused) reused.insert(other.id);
+      if (item.created && other.reused) ++counts_["depends on what was reused"];
       refused = refused || !other.refusal.empty() || !other.conflict.empty();
     }
-    const auto known_now = [&](const TaskId& id) { return reused.contains(id) || known(id); };
-    if (!dependencies.empty() && !reused.empty()) ++counts_["depends on what was reused"];
     if (item.refusal == SpawnOutcome::kDependencyRefused) {
       Expect(refused, "who depends on what was taken is taken");
     } else if (item.refusal == SpawnOutcome::kDependencyUnknown) {
@@ -76,6 +83,10 @@ void EngineWalk::CheckDependencies(const Submission& submission, const SpawnComm
       Expect(!refused && std::ranges::all_of(dependencies, known_now, &Dependency::task),
              "who depends on nothing that is there is refused");
       if (!dependencies.empty()) dependencies_[item.id] = std::move(dependencies);
+    } else if (item.reused) {
+      Expect(!refused && std::ranges::all_of(dependencies, lets_run),
+             "a result is reused once all that it comes after have ended as they should");
+      if (!dependencies.empty()) ++counts_["reused after others"];
     }
   }
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <functional>
 
 #include "tests/simulation/inputs/engine_walk.h"
@@ -8,10 +9,23 @@ namespace kantoku::inputs::testing {
 void EngineWalk::MakePure(const Submission& submission, TaskSpec& spec) {
   if (!Chance(50)) return;
   spec.effect = Effect::kPure;
+  // Of arguments the result follows as well: such a task is equal to none.
+  if (std::ranges::any_of(spec.dependencies, &Dependency::argument)) return;
   spec.equal = {std::hash<std::string>()(submission.name_space + submission.owner + spec.type),
                 1 + Pick(3)};
   spec.retention_s = static_cast<uint32_t>(1 + Pick(Chance(50) ? 40 : 4'000));
-  if (Chance(60)) spec.reuse_within_ms = static_cast<uint32_t>(1 + Pick(60'000));
+  if (Chance(30)) return;
+  spec.reuse_within_ms = static_cast<uint32_t>(1 + Pick(Chance(50) ? 60'000 : 600'000));
+  // After what lives nothing is reused.
+  const auto ended = std::ranges::find_if(recent_.rbegin(), recent_.rend(), [&](const TaskId& id) {
+    const ModelTask& task = tasks_.at(id);
+    return task.ends > 0 && task.owner == submission.owner &&
+           task.name_space == submission.name_space;
+  });
+  if (spec.dependencies.empty() || ended == recent_.rend() || Chance(65)) return;
+  spec.dependencies.resize(1);
+  spec.dependencies[0].task = *ended;
+  spec.dependencies[0].place = 0;
 }
 
 bool EngineWalk::Put(const TaskId& task, uint32_t dispatch) {

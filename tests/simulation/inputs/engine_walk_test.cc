@@ -72,6 +72,8 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "fits nobody",
                                  "selectors refused",
                                  "result reused",
+                                 "reused after others",
+                                 "depends on what was reused",
                                  "route",
                                  "asked to leave",
                                  "blocked",

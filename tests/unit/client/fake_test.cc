@@ -191,6 +191,20 @@ TEST_CASE("A fake answers a PURE task with the result of an equal one that is yo
             .code() == absl::StatusCode::kInvalidArgument);
 }
 
+TEST_CASE("A fake reuses no result before what the task comes after has ended") {
+  FakeKantoku fake;
+  fake.Handle("square", [](const TaskSpec& spec) { return spec.payload + spec.payload; });
+  Client kan = fake.Connect();
+  const auto first = kan.Spawn(Task("square", "a").With(Effect(EffectClass::kPure)));
+  const auto waits = kan.Spawn(Task("nobody's"));
+  REQUIRE(waits.ok());
+  const auto after = [&](TaskId task) {
+    return kan.Spawn(Task("square", "a").With(ReuseWithin(absl::Hours(1)), DependsOn(task)));
+  };
+  CHECK(after(first->id)->reused);
+  CHECK(after(waits->id)->created);
+}
+
 TEST_CASE("A fake neither reuses results beside arguments nor results that arguments made") {
   FakeKantoku fake;
   fake.Handle("square", [](const TaskSpec& spec) { return spec.payload + spec.payload; });

@@ -88,7 +88,8 @@ struct TaskSpec {
   std::optional<PlacementPolicy> placement;        // Which executors may get it; all.
   TaskKeys keys;                                   // What else it has to wait for; nothing.
   // With kPure: the result of an equal task (type, content type, payload) of the same owner is good
-  // enough if that has succeeded less than this long ago. 1 ms to 30 days.
+  // enough if that has succeeded less than this long ago, and all `dependencies` have ended, of
+  // which none may be an argument. 1 ms to 30 days.
   std::optional<absl::Duration> reuse_within;
   TaskId parent;  // The task whose handler spawns this one; empty: none.
   TaskId root;    // Of the parent's tree; needed where the parent may have ended.

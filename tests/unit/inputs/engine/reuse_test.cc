@@ -54,19 +54,6 @@ TEST_CASE("Who does not ask for it, or asks for another argument, runs") {
   CHECK_FALSE(IsReused(world, Pure(2, kHour)));
 }
 
-TEST_CASE("Who depends on an item of the call that is reused runs at once") {
-  EngineWorld world;
-  const TaskId first = Succeed(world, Pure());
-  TaskSpec after = Spec();
-  after.dependencies = {{.place = 0}};
-  const auto outcome = world.Spawn({Pure(1, kHour), after});
-  REQUIRE(Reason(outcome) == "OK");
-  CHECK(outcome->items[0].id == first);
-  REQUIRE(outcome->items[1].created);
-  world.EndGroup();
-  CHECK(world.StateOf(outcome->items[1].id) != TaskState::kBlocked);
-}
-
 TEST_CASE("A result that is as old as it may be is not reused") {
   EngineWorld world;
   Succeed(world, Pure());
@@ -189,6 +176,99 @@ TEST_CASE("A child of a tree that is being stopped is refused before its result 
   child = Pure(1, kHour);
   child.parent = parent;
   CHECK(SpawnItem(world, child).refusal == SpawnOutcome::kTreeStopping);
+}
+
+// That nobody here knows.
+TaskId Other(uint64_t sequence) {
+  return TaskId::Make(absl::FromUnixSeconds(1'600'000'000), 0, sequence, 0);
+}
+
+TaskSpec PureAfter(const std::vector<Dependency>& dependencies) {
+  TaskSpec spec = Pure(1, kHour);
+  spec.dependencies = dependencies;
+  return spec;
+}
+
+TEST_CASE("Who depends on an item whose result is reused depends on that task, which succeeded") {
+  EngineWorld world;
+  const TaskId first = Succeed(world, Pure());
+  world.engine->SetCredit(world.connection, 0);
+  TaskSpec after = Spec();
+  after.dependencies = {{.place = 0, .on_failure = GENERATE(OnFailure::kFail, OnFailure::kSkip)}};
+  after.reference = "name";
+  const auto outcome = world.Spawn({Pure(1, kHour), after});
+  REQUIRE(outcome.ok());
+  CHECK(outcome->items[0].reused);
+  REQUIRE(outcome->items[1].created);
+  const TaskId id = outcome->items[1].id;
+  if (GENERATE(false, true)) {
+    world.EndGroup();
+    world.Crash();
+  }
+  CHECK(world.View(id).open_dependencies == 0);
+  CHECK(world.StateOf(id) == TaskState::kReady);
+  // By its id it is the same dependency.
+  after.dependencies[0] = {.task = first, .on_failure = after.dependencies[0].on_failure};
+  const auto again = world.Spawn({after});
+  REQUIRE(again.ok());
+  CHECK(again->items[0].id == id);
+  CHECK(again->items[0].conflict.empty());
+}
+
+TEST_CASE("The result of an item that was reused may be an argument") {
+  EngineWorld world;
+  const TaskId first = Succeed(world, Pure());
+  TaskSpec after = Spec();
+  after.dependencies = {{.place = 0, .argument = true}};
+  const auto outcome = world.Spawn({Pure(1, kHour), after});
+  REQUIRE(outcome->items[1].created);
+  world.EndGroup();
+  REQUIRE(world.last.dispatches.size() == 1);
+  CHECK(world.last.dispatches[0].task == outcome->items[1].id);
+  CHECK(world.last.dispatches[0].arguments);
+  CHECK(world.records.specs.at(outcome->items[1].id.key()).spec.dependencies[0].task == first);
+}
+
+TEST_CASE("Who comes after others reuses a result only when these have ended so that it may run") {
+  EngineWorld world;
+  const TaskId first = Succeed(world, Pure());
+  const TaskId running = world.DoRun();
+  const absl::flat_hash_map<TaskId, TaskState> ended = {{first, TaskState::kSucceeded},
+                                                        {Other(8), TaskState::kFailed}};
+  const auto item = [&](const std::vector<Dependency>& dependencies) {
+    const std::vector<TaskSpec> specs = {PureAfter(dependencies)};
+    static uint64_t request = 1'000;
+    const SpawnCommand command{.name_space = "default",
+                               .owner = "local",
+                               .request = {++request, 0},
+                               .specs = specs,
+                               .ended = &ended};
+    return world.engine->Spawn(command, world.now, world.effects)->items[0];
+  };
+  CHECK(item({}).id == first);
+  CHECK(item({{.task = first}}).id == first);
+  CHECK(item({{.task = first}, {.task = running}}).created);
+  CHECK(item({{.task = Other(8), .on_failure = OnFailure::kRun}}).id == first);
+  const auto given_up = item({{.task = Other(8)}});
+  REQUIRE(given_up.created);
+  CHECK(world.StateOf(given_up.id) == TaskState::kSettling);
+  CHECK(item({{.task = Other(9)}}).refusal == SpawnOutcome::kDependencyUnknown);
+}
+
+TEST_CASE("A batch of equal tasks that follow each other is reused as a whole") {
+  EngineWorld world;
+  Succeed(world, Pure());
+  const TaskId second = Succeed(world, Pure(2));
+  TaskSpec next = Pure(2, kHour);
+  next.dependencies = {{.place = 0}};
+  const auto outcome = world.Spawn({Pure(1, kHour), next});
+  REQUIRE(outcome.ok());
+  CHECK(outcome->items[0].reused);
+  CHECK(outcome->items[1].id == second);
+  // Whose predecessor runs once more runs after it.
+  const auto again = world.Spawn({Pure(1), next});
+  REQUIRE(again.ok());
+  CHECK(again->items[1].created);
 }
 
 TEST_CASE("Results that may be reused are bounded, and the first to be forgotten leaves") {
