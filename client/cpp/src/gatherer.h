@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -103,7 +104,8 @@ class Gatherer {
   }
 
  private:
-  enum class Place : uint8_t { kQueued, kSent, kAnswered };
+  // kRefused: queued or at rest, after the server had no room for it.
+  enum class Place : uint8_t { kQueued, kRefused, kSent, kAnswered };
 
   struct Call {
     Done done;
@@ -220,7 +222,7 @@ class Gatherer {
       Requeue(*batch, again, take_back);
       for (size_t i = 0; i < batch->items.size(); ++i) {
         const auto& [call, index] = batch->items[i];
-        if (call->finished || call->places[index] == Place::kQueued) continue;
+        if (call->finished || call->places[index] != Place::kSent) continue;
         SetResult(
             *call, index,
             results.ok() ? std::move((*results)[i]) : absl::StatusOr<Result>(results.status()));
@@ -256,17 +258,19 @@ class Gatherer {
     std::map<absl::Duration, std::vector<Queued>> resting;
     for (auto i = again.rbegin(); i != again.rend(); ++i) {
       const auto& [call, index] = batch.items[i->index];
-      call->places[index] = Place::kQueued;
+      if (call->finished) continue;  // Nobody wants it any more.
+      const bool rests = i->rest > absl::ZeroDuration();
+      call->places[index] = rests ? Place::kRefused : Place::kQueued;
       Sent& sent = batch.sent[i->index];
       Queued item{call,
                   index,
                   {sent.copy.has_value() ? *std::move(sent.copy) : take_back(i->index), sent.bytes,
                    sent.rested + i->rest}};
       queued_bytes_ += sent.bytes;
-      if (i->rest == absl::ZeroDuration()) {
-        queue_.push_front(std::move(item));
-      } else {
+      if (rests) {
         resting[i->rest].push_back(std::move(item));
+      } else {
+        queue_.push_front(std::move(item));
       }
     }
     for (auto& [rest, items] : resting) {
@@ -332,11 +336,13 @@ class Gatherer {
                                         " bytes fit into a call"));
   }
   static absl::Status TimedOut(absl::Duration timeout, Place place) {
-    return platform::Error(
-        absl::StatusCode::kDeadlineExceeded, "TIMEOUT",
-        absl::StrCat("no answer within ", absl::FormatDuration(timeout),
-                     place == Place::kSent ? "; whether it was accepted is unknown"
-                                           : "; it was never sent"));
+    const std::string_view outcome = place == Place::kSent ? "whether it was accepted is unknown"
+                                     : place == Place::kRefused
+                                         ? "there was no room for it, and it was not accepted"
+                                         : "it was never sent";
+    return platform::Error(absl::StatusCode::kDeadlineExceeded, "TIMEOUT",
+                           absl::StrCat("no answer within ", absl::FormatDuration(timeout), "; ",
+                                        platform::ToAbsl(outcome)));
   }
 
   const Limits limits_;

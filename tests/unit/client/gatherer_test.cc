@@ -32,7 +32,9 @@ class Fixture {
               auto rpc = std::make_shared<FakeRpc>();
               rpc->payloads = std::move(payloads);
               rpc->done = std::move(done);
+              platform::MutexLock lock(mutex);
               rpcs.push_back(rpc);
+              changed.SignalAll();
               return rpc;
             },
             [](const auto& result) -> std::optional<absl::Duration> {
@@ -80,6 +82,12 @@ class Fixture {
       changed.WaitFor(mutex, std::chrono::seconds(30));
     }
     return results[name];
+  }
+  // The batch of that number, from 0, which a timer may send.
+  std::vector<std::string> AwaitBatch(size_t number) {
+    platform::MutexLock lock(mutex);
+    while (rpcs.size() <= number) changed.WaitFor(mutex, std::chrono::seconds(30));
+    return rpcs[number]->payloads;
   }
   bool answered_call(const std::string& name) {
     platform::MutexLock lock(mutex);
@@ -176,6 +184,90 @@ TEST_CASE("What is to be sent again and whose time is over is not sent") {
   f.AnswerWith(TestGatherer::Results{2, absl::ResourceExhaustedError("no room")});
   REQUIRE(f.rpcs.size() == 3);
   CHECK(f.rpcs[2]->payloads == std::vector<std::string>{"wwww"});
+}
+
+TEST_CASE("What the server has no room for rests for as long as it says, and then leaves first") {
+  Fixture f;
+  f.Submit("a", {"x", "yy", "zzz"});
+  const absl::Status full = absl::AbortedError("full");
+  f.AnswerWith(TestGatherer::Results{1, full, full});
+  CHECK(f.rpcs.size() == 1);
+  f.Submit("b", {"wwww"});
+  f.Submit("c", {"vvvvv"});
+  f.Submit("last alarm", {"late"}, absl::Seconds(1));
+  REQUIRE(f.rpcs.size() == 2);
+  CHECK(f.rpcs[1]->payloads == std::vector<std::string>{"wwww"});
+  f.clock.Advance(absl::Seconds(1));
+  f.ResultsOf("last alarm");
+  CHECK_FALSE(f.answered_call("a"));
+  f.Answer();
+  REQUIRE(f.rpcs.size() == 3);
+  CHECK(f.rpcs[2]->payloads == std::vector<std::string>{"yy", "zzz", "vvvvv"});
+  f.Answer();
+  const auto results = f.ResultsOf("a");
+  for (int i = 0; i < 3; ++i) CHECK(results[i].value() == i + 1);
+  CHECK(f.ResultsOf("c")[0].value() == 5);
+}
+
+TEST_CASE("What rests leaves by itself, and is not sent twice") {
+  Fixture f;
+  f.Submit("a", {"x"});
+  f.AnswerWith(TestGatherer::Results{absl::AbortedError("full")});
+  f.clock.Advance(absl::Seconds(1));
+  CHECK(f.AwaitBatch(1) == std::vector<std::string>{"x"});
+  f.Answer();
+  CHECK(f.ResultsOf("a")[0].value() == 1);
+  f.gatherer.WakeAll();
+  CHECK(f.rpcs.size() == 2);
+}
+
+TEST_CASE("A call whose time is over while it rests says that there was no room, and is not sent") {
+  Fixture f;
+  f.Submit("a", {"x"}, absl::Milliseconds(500));
+  f.AnswerWith(TestGatherer::Results{absl::AbortedError("full")});
+  f.clock.Advance(absl::Milliseconds(500));
+  const auto results = f.ResultsOf("a");
+  CHECK(results[0].status().code() == absl::StatusCode::kDeadlineExceeded);
+  CHECK(std::string(results[0].status().message()).find("no room") != std::string::npos);
+  f.gatherer.WakeAll();
+  CHECK(f.rpcs.size() == 1);
+}
+
+TEST_CASE("An item that has rested long enough is answered as it is") {
+  Fixture f({.max_items = 100, .max_rest = absl::Milliseconds(1'500)});
+  f.Submit("a", {"x"});
+  const absl::Status full = absl::AbortedError("full");
+  f.AnswerWith(TestGatherer::Results{full});
+  f.clock.Advance(absl::Seconds(1));
+  f.AwaitBatch(1);
+  CHECK_FALSE(f.answered_call("a"));
+  f.AnswerWith(TestGatherer::Results{full});
+  CHECK(f.ResultsOf("a")[0].status() == full);
+  CHECK(f.rpcs.size() == 2);
+}
+
+TEST_CASE("What rests counts as waiting") {
+  Fixture f({.max_items = 100, .max_bytes = 100, .max_queued_bytes = 10});
+  f.Submit("a", {"0123456789"});
+  f.AnswerWith(TestGatherer::Results{absl::AbortedError("full")});
+  f.Submit("b", {"x"});
+  CHECK(ReasonOf(f.ResultsOf("b")[0].status()) == "CLIENT_QUEUE_FULL");
+  f.gatherer.WakeAll();
+  CHECK(f.AwaitBatch(1) == std::vector<std::string>{"0123456789"});
+  f.Submit("c", {"x"});
+  f.Answer();
+  CHECK(f.AwaitBatch(2) == std::vector<std::string>{"x"});
+}
+
+TEST_CASE("What rested for a call that is over makes room at once") {
+  Fixture f({.max_items = 100, .max_bytes = 100, .max_queued_bytes = 10});
+  f.Submit("a", {"0123456789"}, absl::Seconds(1));
+  f.clock.Advance(absl::Seconds(1));
+  f.ResultsOf("a");
+  f.AnswerWith(TestGatherer::Results{absl::AbortedError("full")});
+  f.Submit("b", {"x"});
+  REQUIRE(f.rpcs.size() == 2);
+  CHECK(f.rpcs[1]->payloads == std::vector<std::string>{"x"});
 }
 
 TEST_CASE("An item that fits into no batch is refused and does not stop the others") {
