@@ -57,6 +57,11 @@ SpawnOutcome::Item NotTaken(const RequestRecord::Exception& exception) {
   return {.id = exception.holder, .conflict = known == kSpecFieldNames.end() ? "spec" : *known};
 }
 
+// Whether a limit that is missing or too small may have it refused.
+bool NamesLimits(const TaskSpec& spec) {
+  return spec.keys != nullptr && !(spec.keys->concurrency.empty() && spec.keys->rates.empty());
+}
+
 }  // namespace
 
 Engine::Engine(const EngineOptions& options)
@@ -114,14 +119,15 @@ absl::Status Engine::CheckPending(size_t more) const {
 absl::Status Engine::CheckRoom(std::string_view name_space, std::span<const TaskSpec> specs) const {
   KANTOKU_RETURN_IF_ERROR(CheckPending(specs.size()));
   // Answers about references that were taken, about results that are reused, and about tasks that
-  // were refused for their parent or what they depend on, are remembered one by one, and those
-  // about tasks without room by runs. Which of these come to that shows only later: as if all did.
+  // were refused for their parent, what they depend on or their limits, are remembered one by one,
+  // and those about tasks without room by runs. Which of these come to that shows only later: as if
+  // all did.
   const size_t repeats = requests_.repeats();
   if (repeats + 2 * specs.size() <= options_.max_repeats) return absl::OkStatus();
   const size_t crowded = quotas_.Bounds(name_space) ? std::min(specs.size(), kMaxRefusedRuns) : 0;
   const auto named = static_cast<size_t>(std::ranges::count_if(specs, [](const TaskSpec& spec) {
     return !spec.reference.empty() || !spec.parent.empty() || !spec.root.empty() ||
-           !spec.dependencies.empty() || spec.reuse_within_ms > 0;
+           !spec.dependencies.empty() || spec.reuse_within_ms > 0 || NamesLimits(spec);
   }));
   if (named + crowded == 0 || repeats + named + crowded <= options_.max_repeats) {
     return absl::OkStatus();

@@ -161,5 +161,20 @@ TEST_CASE("Limits are listed in the order of their names, page by page") {
   CHECK(pages == 2);
 }
 
+TEST_CASE("Tasks that may be refused for their limits are bounded as repeats are") {
+  EngineWorld world({.max_repeats = 3});
+  const bool rate = GENERATE(false, true);
+  const TaskSpec spec = Keyed(rate ? Throttled("none", 1) : Concurrency("none"));
+  const auto refused = [&](size_t count) {
+    return world.Spawn(std::vector<TaskSpec>(count, spec));
+  };
+  const auto outcome = refused(3);
+  REQUIRE(outcome.ok());
+  CHECK(outcome->items[2].refusal == SpawnOutcome::kNoSuchLimit);
+  world.EndGroup();
+  CHECK(Reason(refused(1)) == "REPEAT_LIMIT");
+  CHECK(world.Spawn({Keyed(Ordered("a")), Keyed(Fair("b"))}).ok());
+}
+
 }  // namespace
 }  // namespace kantoku::inputs::testing
