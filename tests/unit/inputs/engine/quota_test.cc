@@ -126,6 +126,32 @@ TEST_CASE("Runs of what has no room are remembered as one, and only so many") {
   }
 }
 
+TEST_CASE("A task that waits for another counts, until it has ended with it") {
+  EngineWorld world(Bounded(2, 2));
+  const TaskId task = world.DoSpawn();
+  TaskSpec after = Spec();
+  after.dependencies.push_back({.task = task});
+  const TaskId waiting = world.DoSpawn(after);
+  if (GENERATE(false, true)) world.Crash();
+  REQUIRE(world.StateOf(waiting) == TaskState::kBlocked);
+  CHECK(RefusalsOf(world.Spawn({Spec()})).front() == "NAMESPACE_LIMIT");
+  End(world, task);
+  CHECK(RefusalsOf(world.Spawn({Spec()})).front().empty());
+  CHECK(RefusalsOf(world.Spawn({Spec()})).front() == "NAMESPACE_LIMIT");
+  world.AnswerFence(waiting, 0, TaskState::kFailed);
+  world.EndGroup();
+  CHECK(RefusalsOf(world.Spawn({Spec()})).front().empty());
+}
+
+TEST_CASE("What depends on an item without room is refused with it, and the rest is taken") {
+  EngineWorld world(Bounded(100, 0));
+  TaskSpec after = Spec();
+  after.dependencies.push_back({.place = 0});
+  const auto outcome = world.Spawn({Spec("scarce"), after, Spec()});
+  CHECK(RefusalsOf(outcome) ==
+        std::vector<std::string_view>{"TYPE_PENDING_LIMIT", "DEPENDENCY_REFUSED", ""});
+}
+
 TEST_CASE("A restart needs the room of its type") {
   EngineWorld world(Bounded(2, 1));
   const TaskId task = world.DoSpawn(Spec("scarce"));

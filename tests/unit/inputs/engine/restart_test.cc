@@ -1,6 +1,7 @@
 // Dead tasks that are run anew.
 #include <algorithm>
 
+#include "tests/unit/inputs/engine/admission_world.h"
 #include "tests/unit/inputs/engine/engine_world.h"
 
 namespace kantoku::inputs::testing {
@@ -18,10 +19,8 @@ TaskView Kill(EngineWorld& world, const TaskId& task) {
 }
 
 absl::StatusOr<TaskId> Restart(EngineWorld& world, const TaskView& dead) {
-  TaskSpec spec = world.records.specs.at(dead.id.key()).spec;
-  spec.parent = dead.parent;
-  spec.root = dead.root;
-  spec.restarted_from = dead.id;
+  const TaskSpec spec =
+      world.engine->SpecOfRestart(dead, world.records.specs.at(dead.id.key()).spec);
   auto id = world.engine->Restart(dead, spec, 77, world.now, world.effects);
   if (id.ok()) world.records.AddSpec(*id, dead.name_space, dead.owner, spec);
   return id;
@@ -115,6 +114,90 @@ TEST_CASE("Nothing is restarted into a tree that is being stopped") {
   CHECK(Reason(Restart(world, child)) == "TREE_STOPPING");
   CHECK(world.engine->RestartedAs(child.id.key()).empty());
   CHECK(world.engine->pending() == 1);
+}
+
+TaskSpec After(const TaskId& task, OnFailure on_failure = OnFailure::kFail) {
+  TaskSpec spec = Spec();
+  spec.dependencies.push_back({.task = task, .on_failure = on_failure, .argument = true});
+  return spec;
+}
+
+TEST_CASE("A restart does not wait again for what has ended, and still has it as an argument") {
+  EngineWorld world;
+  const TaskId failed = world.DoSpawn();
+  const TaskId waiting = world.DoSpawn(After(failed, GENERATE(OnFailure::kFail, OnFailure::kSkip)));
+  Kill(world, failed);
+  REQUIRE(world.StateOf(waiting) == TaskState::kSettling);
+  world.AnswerFence(waiting, 0, TaskState::kFailed);
+  world.EndGroup();
+  const auto id = Restart(world, world.Ended(waiting).value());
+  REQUIRE(id.ok());
+  world.EndGroup();
+  if (GENERATE(false, true)) world.Crash();
+  CHECK(world.StateOf(*id) == TaskState::kReady);
+  world.Open(1, 1);
+  world.EndGroup();
+  REQUIRE(world.last.dispatches.size() == 1);
+  CHECK(world.last.dispatches[0].task == *id);
+  CHECK(world.last.dispatches[0].arguments);
+}
+
+TEST_CASE("A restart waits for what has not ended, and heeds how it ends") {
+  EngineWorld world;
+  const TaskId running = world.DoRun();
+  const TaskView dead = Kill(world, world.DoSpawn(After(running)));
+  const auto id = Restart(world, dead);
+  REQUIRE(id.ok());
+  world.EndGroup();
+  if (GENERATE(false, true)) {
+    world.Crash();
+    world.Open(1, 10, {{running, 1, true}});
+  }
+  CHECK(world.StateOf(*id) == TaskState::kBlocked);
+  CHECK(world.View(*id).cause == WaitCause::kDependency);
+  if (GENERATE(false, true)) {
+    world.engine->Finished(running, 1, world.now, world.effects);
+    world.EndGroup();
+    CHECK(world.StateOf(*id) == TaskState::kLeased);
+    return;
+  }
+  world.Nack(running, 1, NackKind::kFailedFinally);
+  world.EndGroup();
+  world.AnswerFence(running, 1, TaskState::kFailed);
+  world.EndGroup();
+  CHECK(world.View(*id).last_failure.reason == "DEPENDENCY_FAILED");
+}
+
+TEST_CASE("A restart names its keys again, and makes the limits that went with the dead task") {
+  EngineWorld world;
+  const TaskView dead = Kill(world, world.DoSpawn(Keyed(Concurrency("disk", 1))));
+  world.EndGroup();
+  REQUIRE(!LimitOf(world, "disk").has_value());
+  const auto id = Restart(world, dead);
+  REQUIRE(id.ok());
+  world.EndGroup();
+  if (GENERATE(false, true)) world.Crash();
+  REQUIRE(LimitOf(world, "disk").has_value());
+  CHECK(LimitOf(world, "disk")->value.number == 1);
+  CHECK(LimitOf(world, "disk")->tasks == 1);
+  const TaskId other = world.DoSpawn(Keyed(Concurrency("disk")));
+  world.Open(1, 10);
+  world.EndGroup();
+  CHECK(world.StateOf(*id) == TaskState::kLeased);
+  CHECK(world.StateOf(other) == TaskState::kReady);
+}
+
+TEST_CASE("A restart whose limit is gone for good is refused, and can be asked for again") {
+  EngineWorld world;
+  const KeyName disk = NameOf(KeyKind::kConcurrency, "disk");
+  REQUIRE(world.engine->SetLimit("default", disk, {.number = 1}, world.now, world.effects).ok());
+  const TaskView dead = Kill(world, world.DoSpawn(Keyed(Concurrency("disk"))));
+  REQUIRE(world.engine->RemoveLimit("default", disk, world.effects).ok());
+  CHECK(Reason(Restart(world, dead)) == "NO_SUCH_LIMIT");
+  CHECK(world.engine->RestartedAs(dead.id.key()).empty());
+  CHECK(world.engine->pending() == 0);
+  REQUIRE(world.engine->SetLimit("default", disk, {.number = 1}, world.now, world.effects).ok());
+  CHECK(Restart(world, dead).ok());
 }
 
 TEST_CASE("A restart needs room like any other task") {
