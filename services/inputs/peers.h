@@ -28,7 +28,7 @@ namespace kantoku::inputs {
 // later owner of the tasks, the partition is lost.
 //
 // Thread-safe. Owns a thread; clock, keys and partition outlive it.
-// Questions how tasks ended are asked once, beside the fences; several of one owner leave together.
+// Questions how tasks ended are asked once, beside the fences (EndsClient).
 class OutputsPeer final : public OutputsLink {
  public:
   OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,

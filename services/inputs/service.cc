@@ -196,7 +196,8 @@ void InputsServiceImpl::Spawn(platform::UnaryCall* call,
       reply(outcome.status());
     };
     if (checked->batch->specs.empty()) return answer(SpawnOutcome());
-    partition_.Spawn(std::move(checked->batch), std::move(answer));
+    partition_.Spawn(std::move(checked->batch), std::move(answer),
+                     absl::FromChrono(call->deadline()));
   });
 }
 

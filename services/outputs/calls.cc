@@ -287,7 +287,7 @@ bool GetCall::Take(size_t index, ResultBook::Presence presence, const StoredResu
     return true;
   }
   StoredResult shown = *result;
-  if (request_.statuses_only()) shown.data = shown.content_type = {};
+  if (request_.statuses_only()) shown.data = shown.content_type = shown.message = {};
   const size_t bytes = shown.data.size() + shown.message.size() + kResultOverhead;
   // The first one fits in any case: it could not be had otherwise.
   if (bytes_ > 0 && bytes_ + bytes > kMaxMessageBytes) return false;

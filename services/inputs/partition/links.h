@@ -10,6 +10,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
 #include "services/inputs/engine/types.h"
@@ -60,6 +61,7 @@ struct EndsQuestion {
   std::vector<TaskId> tasks;
   std::string name_space;
   std::string owner;
+  absl::Time answer_by = absl::InfiniteFuture();  // Nobody waits for it then, by the wall clock.
 };
 // One for each task that was asked about; absent of those of which no result is kept, and of other
 // owners'.

@@ -201,7 +201,9 @@ class Partition final : public platform::PartitionMachine {
   absl::Status health() const;
 
   // ---- Users ----
-  void Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done);
+  // Nobody waits after `answer_by`: what has to be asked of Outputs is asked no longer.
+  void Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done,
+             absl::Time answer_by = absl::InfiniteFuture());
   // What each of `tasks` is asked, the same as `what` with its id; one answer per id. Ids of other
   // owners are NOT_FOUND.
   void Control(std::vector<TaskId> tasks, ControlCommand what, std::string owner,

@@ -16,19 +16,21 @@ using platform::PartitionRunner;
 using platform::Transaction;
 
 struct Partition::Admission {
-  Admission(std::shared_ptr<const SpawnBatch> asked, Done<SpawnOutcome> done)
-      : batch(std::move(asked)), owed(std::move(done)) {}
+  Admission(std::shared_ptr<const SpawnBatch> asked, Done<SpawnOutcome> done, absl::Time until)
+      : batch(std::move(asked)), answer_by(until), owed(std::move(done)) {}
 
   const std::shared_ptr<const SpawnBatch> batch;
+  const absl::Time answer_by;
   Owed<SpawnOutcome> owed;
   absl::flat_hash_map<TaskId, TaskState> ended;
   absl::flat_hash_set<TaskId> unknown;  // To Outputs, too.
 };
 
-void Partition::Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done) {
+void Partition::Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done,
+                      absl::Time answer_by) {
   // While the store cannot write, new work is refused at once instead of piling up.
   if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
-  Admit(std::make_shared<Admission>(std::move(batch), std::move(done)));
+  Admit(std::make_shared<Admission>(std::move(batch), std::move(done), answer_by));
 }
 
 void Partition::Admit(const std::shared_ptr<Admission>& admission) {
@@ -87,8 +89,10 @@ absl::StatusOr<std::vector<TaskId>> Partition::LookAtDependencies(Admission& adm
 // now, it is no longer kept. What ends meanwhile the next look finds.
 void Partition::AskHowEnded(const std::shared_ptr<Admission>& admission,
                             std::vector<TaskId> tasks) {
-  EndsQuestion question{
-      .tasks = tasks, .name_space = admission->batch->name_space, .owner = admission->batch->owner};
+  EndsQuestion question{.tasks = tasks,
+                        .name_space = admission->batch->name_space,
+                        .owner = admission->batch->owner,
+                        .answer_by = admission->answer_by};
   outputs_->AskEnds(std::move(question),
                     [this, admission, tasks = std::move(tasks)](const absl::StatusOr<Ends>& ends) {
                       if (!ends.ok()) return admission->owed.Answer(ends.status());

@@ -126,6 +126,7 @@ TEST_CASE("A service asks for whom it names, in a namespace, and for statuses al
       CheckStatus(response->results(0).status(), kNotFound, "UNKNOWN_TASK");
       CHECK(response->results(1).result().status() == v1::RESULT_STATUS_FAILED);
       CHECK(response->results(1).result().error().reason() == "TIMEOUT");
+      CHECK(response->results(1).result().error().message().empty());
       request.set_namespace_("another");
       response = exam.TryRead(request, "inputs");
       CheckStatus(response->results(1).status(), kNotFound, "UNKNOWN_TASK");

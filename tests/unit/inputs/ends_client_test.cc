@@ -2,9 +2,11 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,7 +21,11 @@ TaskId Id(uint64_t sequence) {
   return TaskId::Make(absl::FromUnixSeconds(1'790'000'000), 7, sequence, 0);
 }
 
-// Outputs, which knows that the tasks with even sequences have succeeded.
+// Of which Outputs cannot say anything.
+constexpr uint64_t kBad = 5;
+
+// Outputs, which knows that the tasks with even sequences have succeeded. It answers those whose
+// names begin with "quick" at once, all others when it is let.
 class EvenOutputs final : public outputs::v1::OutputsService::Service {
  public:
   EvenOutputs() {
@@ -35,14 +41,21 @@ class EvenOutputs final : public outputs::v1::OutputsService::Service {
     return grpc::CreateChannel("127.0.0.1:" + std::to_string(port_),
                                grpc::InsecureChannelCredentials());
   }
-  grpc::Status Get(grpc::ServerContext*, const outputs::v1::GetRequest* request,
+  grpc::Status Get(grpc::ServerContext* context, const outputs::v1::GetRequest* request,
                    outputs::v1::GetResponse* response) override {
     requests.Update([&](auto& all) { all.push_back(*request); });
-    if (!go_on.Becomes([](bool go) { return go; })) return grpc::Status::CANCELLED;
+    latest_deadline = context->deadline();
+    const bool waits = !request->subject().starts_with("quick");
+    if (waits && !go_on.Becomes([](bool go) { return go; })) return grpc::Status::CANCELLED;
     if (away) return {grpc::StatusCode::UNAVAILABLE, "away"};
     for (const std::string& id : request->task_ids()) {
       outputs::v1::GetResult& result = *response->add_results();
-      if (TaskId::FromBytes(id)->sequence() % 2 == 0) {
+      if (response->results_size() > room) {
+        result.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kResourceExhausted));
+        result.mutable_status()->set_reason("ANSWER_TOO_LARGE");
+      } else if (TaskId::FromBytes(id)->sequence() == kBad) {
+        result.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kInternal));
+      } else if (TaskId::FromBytes(id)->sequence() % 2 == 0) {
         result.mutable_result()->set_status(outputs::v1::RESULT_STATUS_SUCCEEDED);
       } else {
         result.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kNotFound));
@@ -54,6 +67,8 @@ class EvenOutputs final : public outputs::v1::OutputsService::Service {
   Watched<std::vector<outputs::v1::GetRequest>> requests;
   Watched<bool> go_on;
   std::atomic<bool> away{false};
+  std::atomic<int> room{100'000};  // Results in an answer.
+  std::atomic<std::chrono::system_clock::time_point> latest_deadline;
 
  private:
   int port_ = 0;
@@ -64,19 +79,27 @@ class EvenOutputs final : public outputs::v1::OutputsService::Service {
 struct Desk {
   Desk() : keys(platform::MacKeys::Make({{1, std::string(32, 'k')}}).value()) {}
 
-  void Ask(std::vector<TaskId> tasks, const std::string& owner = "alice") {
-    client.Ask({std::move(tasks), "default", owner}, [this](const absl::StatusOr<Ends>& ends) {
-      answers.Update([&](auto& all) { all.push_back(ends); });
-    });
+  void Ask(std::vector<TaskId> tasks, const std::string& owner = "alice",
+           absl::Time answer_by = absl::InfiniteFuture()) {
+    client.Ask({std::move(tasks), "default", owner, answer_by},
+               [this, number = asked++](const absl::StatusOr<Ends>& ends) {
+                 answers.Update([&](auto& all) { all.emplace(number, ends); });
+               });
+  }
+  absl::StatusOr<Ends> Answer(size_t number) {
+    REQUIRE(answers.Becomes([&](const auto& all) { return all.contains(number); }));
+    return answers.Get().at(number);
   }
   std::vector<absl::StatusOr<Ends>> Answers(size_t count) {
-    REQUIRE(answers.Becomes([&](const auto& all) { return all.size() == count; }));
-    return answers.Get();
+    std::vector<absl::StatusOr<Ends>> all;
+    for (size_t number = 0; number < count; ++number) all.push_back(Answer(number));
+    return all;
   }
 
   std::unique_ptr<platform::MacKeys> keys;
   EvenOutputs outputs;
-  Watched<std::vector<absl::StatusOr<Ends>>> answers;
+  size_t asked = 0;
+  Watched<std::map<size_t, absl::StatusOr<Ends>>> answers;  // By the question.
   EndsClient client{outputs.Connect(), platform::Clock::Real(), *keys};
 };
 
@@ -104,8 +127,8 @@ TEST_CASE("Questions of one owner that wait share a call, and each gets its own 
   CHECK(*answers[2] == Ends{TaskState::kSucceeded});
   const auto requests = desk.outputs.requests.Get();
   REQUIRE(requests.size() == 3);
-  CHECK(requests[1].task_ids_size() == 3);
-  CHECK(requests[2].subject() == "bob");
+  CHECK(std::ranges::count(requests, 3, &outputs::v1::GetRequest::task_ids_size) == 1);
+  CHECK(std::ranges::count(requests, std::string("bob"), &outputs::v1::GetRequest::subject) == 1);
 }
 
 TEST_CASE("A question about more tasks than a call holds takes several") {
@@ -119,6 +142,52 @@ TEST_CASE("A question about more tasks than a call holds takes several") {
   REQUIRE(ends->size() == 10'001);
   CHECK(ends->back() == TaskState::kSucceeded);
   CHECK(desk.outputs.requests.Get().size() == 2);
+}
+
+TEST_CASE("What has no room in an answer is asked for again") {
+  Desk desk;
+  desk.outputs.room = 2;
+  desk.Ask({Id(2), Id(3), Id(4), Id(7), Id(8)}, "quick");
+  CHECK(*desk.Answer(0) == Ends{TaskState::kSucceeded, std::nullopt, TaskState::kSucceeded,
+                                std::nullopt, TaskState::kSucceeded});
+  CHECK(desk.outputs.requests.Get().size() == 3);
+  desk.outputs.room = 0;  // An answer that holds nothing ends it.
+  desk.Ask({Id(2)}, "quick");
+  CHECK(absl::IsUnavailable(desk.Answer(1).status()));
+  CHECK(desk.outputs.requests.Get().size() == 4);
+}
+
+TEST_CASE("A task of which Outputs cannot say anything fails its own question alone") {
+  Desk desk;
+  desk.Ask({Id(2)});
+  REQUIRE(desk.outputs.requests.Becomes([](const auto& all) { return all.size() == 1; }));
+  desk.Ask({Id(4), Id(kBad)});
+  desk.Ask({Id(6)});
+  desk.outputs.go_on.Update([](bool& go) { go = true; });
+  CHECK(absl::IsUnavailable(desk.Answer(1).status()));
+  CHECK(*desk.Answer(2) == Ends{TaskState::kSucceeded});
+  CHECK(desk.outputs.requests.Get().size() == 2);
+}
+
+TEST_CASE("No owner waits for another one's call") {
+  Desk desk;
+  desk.Ask({Id(2)});
+  REQUIRE(desk.outputs.requests.Becomes([](const auto& all) { return all.size() == 1; }));
+  desk.Ask({Id(4)}, "quick bob");
+  CHECK(desk.Answer(1).ok());
+  CHECK(desk.answers.Get().size() == 1);
+  desk.outputs.go_on.Update([](bool& go) { go = true; });
+}
+
+TEST_CASE("Nothing is asked for who does not wait any more, and a call ends when nobody waits") {
+  Desk desk;
+  const absl::Time now = absl::Now();
+  desk.Ask({Id(2)}, "quick", now - absl::Seconds(1));
+  CHECK(absl::IsUnavailable(desk.Answer(0).status()));
+  CHECK(desk.outputs.requests.Get().empty());
+  desk.Ask({Id(2)}, "quick", now + absl::Seconds(3));
+  CHECK(desk.Answer(1).ok());
+  CHECK(absl::FromChrono(desk.outputs.latest_deadline.load()) < now + absl::Seconds(4));
 }
 
 TEST_CASE("Without an answer the question fails as one that can be repeated") {
