@@ -142,7 +142,9 @@ void Context::PrintTable(const std::vector<std::string>& header,
   const auto print = [&](const std::vector<std::string>& row) {
     std::string line;
     for (size_t i = 0; i + 1 < row.size(); ++i) line.append(Padded(row[i], widths[i] + 2));
-    streams().out << line << row.back() << "\n";
+    line.append(row.back());
+    line.erase(line.find_last_not_of(' ') + 1);  // Where the last cells are empty.
+    streams().out << line << "\n";
   };
   print(header);
   for (const auto& row : rows) print(row);

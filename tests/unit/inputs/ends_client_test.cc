@@ -22,7 +22,7 @@ TaskId Id(uint64_t sequence) {
 }
 
 // Of which Outputs cannot say anything.
-constexpr uint64_t kBad = 5;
+constexpr uint64_t kBad = 1'000'001;
 
 // Outputs, which knows that the tasks with even sequences have succeeded. It answers those whose
 // names begin with "quick" at once, all others when it is let.

@@ -169,7 +169,9 @@ TEST_CASE("A restart waits for what has not ended, and heeds how it ends") {
 }
 
 TEST_CASE("A restart names its keys again, and makes the limits that went with the dead task") {
-  EngineWorld world;
+  EngineOptions options;
+  options.idle_names = 0;
+  EngineWorld world(options);
   const TaskView dead = Kill(world, world.DoSpawn(Keyed(Concurrency("disk", 1))));
   world.EndGroup();
   REQUIRE(!LimitOf(world, "disk").has_value());
