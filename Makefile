@@ -6,13 +6,15 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 SEED ?= 1
 STEPS ?= 10000000
+SECONDS ?= 600
+RATE ?= 60
 quick := --label-exclude '^(slow|bench)$$'
 
-# Configures quietly unless it fails, then builds.
+# Configures quietly unless it fails, then builds: with another build preset if one is named.
 build_preset = mkdir -p build && { cmake --preset $(1) > build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }; } \
-	&& cmake --build --preset $(1) -j $(JOBS)
+	&& cmake --build --preset $(or $(2),$(1)) -j $(JOBS)
 
-.PHONY: help setup setup-check build demo test verify sim bench lint fmt
+.PHONY: help setup setup-check build demo test verify sim chaos bench lint fmt
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +39,10 @@ sim: setup ## the deterministic simulation; SEED=… STEPS=… lives that world 
 	@$(call build_preset,sim)
 	@build/sim/tests/bin/kantoku-sim --seed $(SEED) --steps $(STEPS)
 
+chaos: setup ## real processes in which everything goes wrong for SECONDS=600; SEED=… plans the same faults again
+	@$(call build_preset,sim,chaos)
+	@build/sim/bin/kantoku-chaos --seconds $(SECONDS) --seed $(SEED) --rate $(RATE)
+
 bench: build ## figures of this machine, as JSON
 	@build/release/bin/kantoku bench
 
@@ -46,10 +52,11 @@ lint: setup-check ## layout, protos, layering, clang-tidy on recent changes (LIN
 fmt: setup-check ## repair the layout of the sources
 	@scripts/lint.sh fmt
 
-verify: setup-check ## everything: lint of the whole tree, all tests, thread sanitizer, simulation, demo, bench
+verify: setup-check ## everything: lint of the whole tree, all tests, thread sanitizer, simulation, chaos, demo, bench
 	@LINT_ALL=1 scripts/lint.sh
 	@$(call build_preset,tsan)
 	@scripts/test.sh tsan $(quick)
 	@$(MAKE) --no-print-directory sim demo bench
+	@$(MAKE) --no-print-directory chaos SECONDS=180
 	@$(call build_preset,asan)
 	@scripts/test.sh asan

@@ -1,0 +1,449 @@
+// Made-up evidence: each thing that must not happen is seen to be reported, and nothing else.
+#include "tests/chaos/soak/checker.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <string>
+
+#include "tests/support/temp_dir.h"
+
+namespace kantoku::soak {
+namespace {
+
+constexpr pid_t kNorth = 11;
+constexpr pid_t kSouth = 22;
+
+absl::Duration At(int milliseconds) { return absl::Milliseconds(milliseconds); }
+
+// A run of Kantoku in which nothing goes wrong, to be spoilt by a test.
+class Story {
+ public:
+  Story() {
+    evidence.grace = absl::Seconds(5);
+    evidence.executors[kNorth] = {.name = "north", .zone = "north"};
+    evidence.executors[kSouth] = {.name = "south", .zone = "south"};
+  }
+
+  // A task that a client was told had succeeded at `told`.
+  Asked& Task(const std::string& id, int told = 100'000, uint32_t dispatch = 1) {
+    evidence.asked.push_back({.task = id, .type = "test", .work = {.name = "name of " + id}});
+    Tell(id, {.data = ResultOf(evidence.asked.back().work), .dispatch = dispatch, .at = At(told)});
+    return evidence.asked.back();
+  }
+  void Tell(const std::string& id, const Told& told) {
+    evidence.told[id] = told;
+    evidence.outputs[id] = told;
+    evidence.finished_events[id] = 1;
+  }
+  // A handler; `end` 0: it never ends.
+  void Run(const std::string& id, uint32_t dispatch, int begin, int end, pid_t pid = kNorth,
+           const std::string& how = "result") {
+    Note(Entry::Kind::kStart, id, dispatch, begin, pid, "");
+    if (end > 0) Note(Entry::Kind::kEnd, id, dispatch, end, pid, how);
+  }
+  void Items(const std::string& id, std::vector<std::pair<uint32_t, uint64_t>> numbers) {
+    std::vector<Read>& items = evidence.last_reader[id];
+    uint32_t last = 0;
+    for (const auto& [dispatch, sequence] : numbers) {
+      items.push_back({.dispatch = dispatch,
+                       .sequence = sequence,
+                       .data = ItemOf({.name = "name of " + id}, sequence),
+                       .restarted = last != 0 && dispatch != last});
+      last = dispatch;
+    }
+  }
+  Verdict Check() const { return soak::Check(evidence); }
+
+  Evidence evidence;
+
+ private:
+  void Note(Entry::Kind kind, const std::string& id, uint32_t dispatch, int at, pid_t pid,
+            const std::string& text) {
+    evidence.journal.push_back(
+        {.kind = kind, .task = id, .dispatch = dispatch, .at = At(at), .pid = pid, .text = text});
+  }
+};
+
+// The counter and nothing else tells.
+void CheckOnly(const Verdict& verdict, size_t Verdict::*counter) {
+  INFO(Summary(verdict));
+  CHECK(verdict.*counter == 1);
+  CHECK_FALSE(verdict.good());
+  CHECK(verdict.lost + verdict.duplicated + verdict.wrong + verdict.once_twice + verdict.overlaps +
+            verdict.limit_violations + verdict.order_violations + verdict.late_begins +
+            verdict.trouble ==
+        1);
+  CHECK(verdict.complaints.size() == 1);
+}
+
+TEST_CASE("A run in which all went well is good") {
+  Story story;
+  story.Task("a");
+  story.Run("a", 1, 10, 20);
+  Asked& again = story.Task("b", 100'000, 2);
+  again.work.items = 2;
+  story.Run("b", 1, 10, 15, kNorth, "error");
+  story.Run("b", 2, 20, 30, kSouth);
+  story.Items("b", {{1, 1}, {2, 1}, {2, 2}});
+  const Verdict verdict = story.Check();
+  INFO(Summary(verdict));
+  CHECK(verdict.good());
+  CHECK(verdict.tasks == 2);
+  CHECK(verdict.runs == 3);
+  CHECK(verdict.runs_again == 1);
+  CHECK(verdict.items == 3);
+  CHECK(verdict.items_again == 1);
+  CHECK(Summary(verdict).find("0 lost, 0 duplicated results, 0 limit violations, 0 ONCE tasks "
+                              "began twice") != std::string::npos);
+}
+
+TEST_CASE("A task without an end is lost") {
+  Story story;
+  story.Task("a");
+  story.Run("a", 1, 10, 20);
+  story.evidence.told.clear();
+  CheckOnly(story.Check(), &Verdict::lost);
+}
+
+TEST_CASE("A task whose end is not in Outputs is lost") {
+  Story story;
+  story.Task("a");
+  story.Run("a", 1, 10, 20);
+  story.evidence.outputs.clear();
+  CheckOnly(story.Check(), &Verdict::lost);
+}
+
+TEST_CASE("A task whose end is not in Events is lost") {
+  Story story;
+  story.Task("a");
+  story.Run("a", 1, 10, 20);
+  story.evidence.finished_events.clear();
+  CheckOnly(story.Check(), &Verdict::lost);
+}
+
+TEST_CASE("Two ends in Events are a duplicate") {
+  Story story;
+  story.Task("a");
+  story.Run("a", 1, 10, 20);
+  story.evidence.finished_events["a"] = 2;
+  CheckOnly(story.Check(), &Verdict::duplicated);
+}
+
+TEST_CASE("An end that differs from that in Outputs is a duplicate") {
+  Story story;
+  story.Task("a", 100'000, 2);
+  story.Run("a", 1, 10, 20);
+  story.Run("a", 2, 30, 40);
+  story.evidence.outputs["a"].dispatch = 1;
+  CheckOnly(story.Check(), &Verdict::duplicated);
+}
+
+TEST_CASE("Two tasks of one reference are a duplicate") {
+  Story story;
+  story.Task("a");
+  story.Task("b").work.name = "name of a";
+  story.evidence.told["b"].data = story.evidence.outputs["b"].data = "done: name of a";
+  story.Run("a", 1, 10, 20);
+  story.Run("b", 1, 10, 20);
+  CheckOnly(story.Check(), &Verdict::duplicated);
+}
+
+TEST_CASE("Another task's result is wrong") {
+  Story story;
+  story.Task("a");
+  story.Run("a", 1, 10, 20);
+  story.evidence.told["a"].data = story.evidence.outputs["a"].data = "done: name of b";
+  CheckOnly(story.Check(), &Verdict::wrong);
+}
+
+TEST_CASE("A result of a dispatch that returned none is wrong") {
+  Story story;
+  story.Task("a", 100'000, 2);
+  story.Run("a", 1, 10, 20);
+  story.Run("a", 2, 30, 40, kNorth, "error");
+  CheckOnly(story.Check(), &Verdict::wrong);
+}
+
+TEST_CASE("A failure that nothing explains is wrong") {
+  Story story;
+  story.Task("a");
+  story.Run("a", 1, 10, 20, kNorth, "error");
+  story.Tell(
+      "a",
+      {.status = OutputStatus::kFailed, .reason = "EXECUTOR_LOST", .dispatch = 1, .at = At(100)});
+  CheckOnly(story.Check(), &Verdict::wrong);
+}
+
+TEST_CASE("A cancelled task that nobody stopped is wrong, and one that somebody did is not") {
+  Story story;
+  story.Task("a");
+  story.Task("b").stoppable = true;
+  const Told cancelled = {.status = OutputStatus::kCancelled, .at = At(100)};
+  story.Tell("a", cancelled);
+  story.Tell("b", cancelled);
+  CheckOnly(story.Check(), &Verdict::wrong);
+}
+
+TEST_CASE("A handler of a task that nobody asked for is wrong") {
+  Story story;
+  story.Run("a", 1, 10, 20);
+  CheckOnly(story.Check(), &Verdict::wrong);
+}
+
+TEST_CASE("A handler in a process that nobody started is wrong") {
+  Story story;
+  story.Task("a");
+  story.Run("a", 1, 10, 20, 33);
+  CheckOnly(story.Check(), &Verdict::wrong);
+}
+
+TEST_CASE("A ONCE task that begins twice is counted, and one of unknown outcome is good") {
+  Story story;
+  story.Task("a", 100'000, 2).once = true;
+  story.Run("a", 1, 10, 20, kNorth, "error");
+  story.Run("a", 2, 30, 40);
+  story.Task("b").once = true;
+  story.Run("b", 1, 10, 0);
+  story.Tell(
+      "b",
+      {.status = OutputStatus::kFailed, .reason = "UNKNOWN_OUTCOME", .dispatch = 1, .at = At(100)});
+  CheckOnly(story.Check(), &Verdict::once_twice);
+}
+
+TEST_CASE("Handlers of a task at the same time overlap") {
+  Story story;
+  story.Task("a", 100'000, 2);
+  story.Run("a", 1, 10, 40);
+  story.Run("a", 2, 30, 50, kSouth);
+  CheckOnly(story.Check(), &Verdict::overlaps);
+}
+
+TEST_CASE("A killed handler ends with its process") {
+  Story story;
+  story.Task("a", 100'000, 2);
+  story.evidence.executors[kNorth].ended = At(20);
+  story.Run("a", 1, 10, 0);
+  story.Run("a", 2, 30, 50, kSouth);
+  CHECK(story.Check().good());
+  story.evidence.executors[kNorth].ended = At(31);
+  CheckOnly(story.Check(), &Verdict::overlaps);
+}
+
+TEST_CASE("An overlap with a handler that was away past its grace is counted apart") {
+  Story story;
+  story.Task("a", 100'000, 2);
+  story.Run("a", 1, 10, 7'000);
+  story.Run("a", 2, 6'500, 6'600, kSouth);
+  story.evidence.absences.push_back({.executor = "north", .from = At(20), .to = At(6'900)});
+  const Verdict verdict = story.Check();
+  INFO(Summary(verdict));
+  CHECK(verdict.good());
+  CHECK(verdict.stray_overlaps == 1);
+}
+
+TEST_CASE("Absences that are short, of others, or over before are no excuse for an overlap") {
+  const auto [executor, from, to] = GENERATE(table<std::string, int, int>(
+      {{"north", 5'000, 6'900}, {"east", 20, 6'900}, {"north", -9'000, -3'000}}));
+  Story story;
+  story.Task("a", 100'000, 2);
+  story.Run("a", 1, 10, 7'000);
+  story.Run("a", 2, 6'500, 6'600, kSouth);
+  story.evidence.absences.push_back({.executor = executor, .from = At(from), .to = At(to)});
+  CheckOnly(story.Check(), &Verdict::overlaps);
+}
+
+TEST_CASE("Absences that follow each other are one") {
+  Story story;
+  story.Task("a", 100'000, 2);
+  story.Run("a", 1, 10, 7'000);
+  story.Run("a", 2, 6'500, 6'600, kSouth);
+  story.evidence.absences.push_back({.executor = "north", .from = At(20), .to = At(3'000)});
+  story.evidence.absences.push_back({.executor = "", .from = At(4'000), .to = At(6'900)});
+  const Verdict verdict = story.Check();
+  CHECK(verdict.good());
+  CHECK(verdict.stray_overlaps == 1);
+}
+
+TEST_CASE("A handler that begins after its task's end was told is late") {
+  Story story;
+  story.Task("a", 100, 1);
+  story.Run("a", 1, 10, 20);
+  story.Run("a", 2, 200, 210);
+  CheckOnly(story.Check(), &Verdict::late_begins);
+  story.evidence.absences.push_back({.executor = "north", .from = At(-7'000), .to = At(150)});
+  const Verdict verdict = story.Check();
+  CHECK(verdict.good());
+  CHECK(verdict.stray_begins == 1);
+}
+
+TEST_CASE("More handlers of a key than its limit are a violation") {
+  Story story;
+  for (const std::string id : {"a", "b", "c"}) {
+    Asked& asked = story.Task(id);
+    asked.limit_key = "key";
+    asked.limit = 2;
+  }
+  story.Run("a", 1, 10, 30);
+  story.Run("b", 1, 20, 50, kSouth);
+  story.Run("c", 1, 30, 40);
+  CHECK(story.Check().good());
+  story.evidence.journal.back().at = At(60);
+  story.evidence.journal[4].at = At(29);
+  CheckOnly(story.Check(), &Verdict::limit_violations);
+}
+
+TEST_CASE("A handler that was away past its grace does not count against a limit") {
+  Story story;
+  for (const std::string id : {"a", "b"}) {
+    Asked& asked = story.Task(id);
+    asked.limit_key = "key";
+    asked.limit = 1;
+  }
+  story.Run("a", 1, 10, 7'000);
+  story.Run("b", 1, 6'500, 6'600, kSouth);
+  story.evidence.absences.push_back({.executor = "north", .from = At(20), .to = At(6'900)});
+  const Verdict verdict = story.Check();
+  CHECK(verdict.good());
+  CHECK(verdict.stray_limits == 1);
+}
+
+TEST_CASE("A task of an ordering key that begins before an earlier one has ended is out of order") {
+  Story story;
+  for (const std::string id : {"a", "b"}) {
+    Asked& asked = story.Task(id);
+    asked.ordering_key = "key";
+    asked.order = id == "a" ? 1 : 2;
+  }
+  const bool overtakes = GENERATE(false, true);
+  story.Run("a", 1, 10, 30);
+  story.Run("b", 1, overtakes ? 5 : 29, overtakes ? 8 : 40, kSouth);
+  CheckOnly(story.Check(), &Verdict::order_violations);
+}
+
+TEST_CASE(
+    "Tasks of an ordering key one after the other are good, in whatever order they are told") {
+  Story story;
+  for (const std::string id : {"b", "a"}) {
+    Asked& asked = story.Task(id);
+    asked.ordering_key = "key";
+    asked.order = id == "a" ? 1 : 2;
+  }
+  story.evidence.told["a"].dispatch = story.evidence.outputs["a"].dispatch = 2;
+  story.Run("a", 1, 10, 20, kNorth, "error");
+  story.Run("a", 2, 25, 30);
+  story.Run("b", 1, 31, 40, kSouth);
+  CHECK(story.Check().good());
+}
+
+TEST_CASE("A task that begins before what it waits for has a result is out of order") {
+  Story story;
+  story.Task("a");
+  story.Task("b").after = {"a"};
+  story.Run("a", 1, 10, 30);
+  story.Run("b", 1, 30, 40);
+  CHECK(story.Check().good());
+  story.evidence.journal[2].at = At(29);
+  CheckOnly(story.Check(), &Verdict::order_violations);
+}
+
+TEST_CASE("A task that runs in another zone than its own is out of order") {
+  Story story;
+  story.Task("a").zone = "south";
+  story.Run("a", 1, 10, 30, kNorth);
+  CheckOnly(story.Check(), &Verdict::order_violations);
+}
+
+TEST_CASE("A task that runs where it is asked to is good") {
+  Story story;
+  story.Task("a").zone = "north";
+  story.Run("a", 1, 10, 30, kNorth);
+  CHECK(story.Check().good());
+}
+
+TEST_CASE("An item that is missing at the end is lost") {
+  Story story;
+  story.Task("a").work.items = 3;
+  story.Run("a", 1, 10, 20);
+  story.Items("a", {{1, 1}, {1, 2}});
+  CheckOnly(story.Check(), &Verdict::lost);
+}
+
+TEST_CASE("A gap between items that a reader got is lost") {
+  Story story;
+  story.Task("a").work.items = 3;
+  story.Run("a", 1, 10, 20);
+  story.Items("a", {{1, 1}, {1, 3}});
+  story.evidence.readers["a"] = {story.evidence.last_reader["a"]};
+  story.evidence.last_reader.clear();
+  story.Items("a", {{1, 1}, {1, 2}, {1, 3}});
+  CheckOnly(story.Check(), &Verdict::lost);
+}
+
+TEST_CASE("An item that a reader got twice, or of an earlier dispatch, is a duplicate") {
+  const bool earlier = GENERATE(false, true);
+  Story story;
+  story.Task("a", 100'000, 2).work.items = 2;
+  story.Run("a", 1, 10, 20, kNorth, "error");
+  story.Run("a", 2, 30, 40);
+  story.Items("a", {{1, 1}, {2, 1}, {2, 2}});
+  const std::vector<Read>& good = story.evidence.last_reader["a"];
+  story.evidence.readers["a"] = {good};
+  CHECK(story.Check().good());
+  if (earlier) {
+    // And no item of the later dispatch before it is missed.
+    story.evidence.readers["a"][0].push_back(good[0]);
+  } else {
+    story.evidence.readers["a"][0].push_back(good[2]);
+  }
+  story.evidence.readers["a"][0].back().restarted = false;
+  CheckOnly(story.Check(), &Verdict::duplicated);
+}
+
+TEST_CASE("An item that the handler did not yield is wrong") {
+  Story story;
+  story.Task("a").work.items = 1;
+  story.Run("a", 1, 10, 20);
+  story.Items("a", {{1, 1}});
+  story.evidence.last_reader["a"][0].data = "something else";
+  CheckOnly(story.Check(), &Verdict::wrong);
+}
+
+TEST_CASE("A dispatch that is not marked to the reader is wrong") {
+  Story story;
+  story.Task("a", 100'000, 2).work.items = 1;
+  story.Run("a", 1, 10, 20, kNorth, "error");
+  story.Run("a", 2, 30, 40);
+  story.Items("a", {{1, 1}, {2, 1}});
+  story.evidence.last_reader["a"][1].restarted = false;
+  CheckOnly(story.Check(), &Verdict::wrong);
+}
+
+TEST_CASE("What clients must not be told is trouble") {
+  Story story;
+  story.evidence.trouble = {"spawn: INTERNAL"};
+  CheckOnly(story.Check(), &Verdict::trouble);
+}
+
+TEST_CASE("A journal reads back as it was written, but for a line that a kill has cut") {
+  const Entry start = {
+      .kind = Entry::Kind::kStart, .task = "a", .dispatch = 3, .at = At(5), .pid = 7};
+  Entry child = start;
+  child.kind = Entry::Kind::kChild;
+  child.child = "b";
+  child.text = Encode({.name = "n", .milliseconds = 4});
+  const test::TempDir directory;
+  const std::string path = directory.File("journal");
+  const auto writer = JournalWriter::Open(path);
+  REQUIRE(writer.ok());
+  (*writer)->Write(start);
+  std::ofstream(path, std::ios::app) << "\nend a 3 6";
+  (*writer)->Write(child);
+  const auto entries = ReadJournal(path);
+  REQUIRE(entries.ok());
+  CHECK(*entries == std::vector<Entry>{start, child});
+  CHECK_FALSE(ParseLine("start a").ok());
+  CHECK_FALSE(ParseLine("begin a 3 5 7 x").ok());
+}
+
+}  // namespace
+}  // namespace kantoku::soak

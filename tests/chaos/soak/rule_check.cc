@@ -1,0 +1,126 @@
+#include "tests/chaos/soak/rule_check.h"
+
+#include <algorithm>
+
+namespace kantoku::soak {
+namespace {
+
+using AskedOfKey = std::map<std::string, std::vector<const Asked*>>;
+
+class RuleCheck {
+ public:
+  RuleCheck(const Evidence& evidence, const RunsByTask& runs, Verdict& verdict,
+            Complaints& complaints)
+      : evidence_(evidence), runs_(runs), verdict_(verdict), complaints_(complaints) {}
+
+  void Check() {
+    AskedOfKey limited;
+    AskedOfKey ordered;
+    for (const Asked& asked : evidence_.asked) {
+      if (!asked.limit_key.empty()) limited[asked.limit_key].push_back(&asked);
+      if (!asked.ordering_key.empty()) ordered[asked.ordering_key].push_back(&asked);
+      CheckZone(asked);
+      for (const std::string& earlier : asked.after) CheckDependency(asked, earlier);
+    }
+    for (const auto& [key, tasks] : limited) CheckLimit(key, tasks);
+    for (auto& [key, tasks] : ordered) CheckOrder(key, tasks);
+  }
+
+ private:
+  const std::vector<const Run*>& RunsOf(const std::string& task) const {
+    static const std::vector<const Run*> none;
+    const auto found = runs_.find(task);
+    return found == runs_.end() ? none : found->second;
+  }
+
+  void CheckZone(const Asked& asked) {
+    if (asked.zone.empty()) return;
+    for (const Run* run : RunsOf(asked.task)) {
+      const auto executor = evidence_.executors.find(run->pid);
+      if (executor != evidence_.executors.end() && executor->second.zone == asked.zone) continue;
+      complaints_.Add(verdict_.order_violations, NameOf(asked), " was to run in zone ", asked.zone,
+                      " and ran in ", run->pid);
+    }
+  }
+
+  void CheckDependency(const Asked& asked, const std::string& earlier) {
+    absl::Duration done = absl::InfiniteDuration();
+    for (const Run* run : RunsOf(earlier)) {
+      if (run->result) done = std::min(done, run->end);
+    }
+    for (const Run* run : RunsOf(asked.task)) {
+      if (run->begin >= done) continue;
+      complaints_.Add(verdict_.order_violations, NameOf(asked), " began before ", earlier,
+                      ", which it waits for, had a result");
+    }
+  }
+
+  void CheckLimit(const std::string& key, const std::vector<const Asked*>& tasks) {
+    std::vector<const Run*> runs;
+    for (const Asked* asked : tasks) {
+      runs.insert(runs.end(), RunsOf(asked->task).begin(), RunsOf(asked->task).end());
+    }
+    SortByBegin(runs);
+    const auto limit = static_cast<size_t>(tasks.front()->limit);
+    for (const Overlap& overlap : Overlaps(runs, limit)) {
+      if (overlap.stray) {
+        ++verdict_.stray_limits;
+      } else {
+        complaints_.Add(verdict_.limit_violations, "more than ", limit, " handlers of key ", key,
+                        " when ", overlap.later->task, " began in ", overlap.later->pid);
+      }
+    }
+  }
+
+  // One at a time, and none before one that was spawned earlier has ended.
+  void CheckOrder(const std::string& key, std::vector<const Asked*> tasks) {
+    std::sort(tasks.begin(), tasks.end(),
+              [](const Asked* a, const Asked* b) { return a->order < b->order; });
+    const Run* latest = nullptr;  // The one of an earlier task that went on longest.
+    for (const Asked* asked : tasks) {
+      const std::vector<const Run*>& runs = RunsOf(asked->task);
+      for (const Run* run : runs) {
+        if (latest != nullptr) CheckAfter(key, *latest, *run);
+      }
+      for (const Run* run : runs) {
+        if (latest == nullptr || run->honest_end() > latest->honest_end()) latest = run;
+      }
+      for (const Run* run : runs) {
+        if (run->end > last_end_[key]) last_end_[key] = run->end;
+      }
+    }
+  }
+
+  void CheckAfter(const std::string& key, const Run& earlier, const Run& run) {
+    if (run.begin >= earlier.honest_end()) {
+      if (run.begin < last_end_[key]) ++verdict_.stray_orders;
+      return;
+    }
+    if (run.stray <= run.begin) {
+      ++verdict_.stray_orders;
+      return;
+    }
+    complaints_.Add(verdict_.order_violations, run.task, " of ordering key ", key, " began before ",
+                    earlier.task, " had ended");
+  }
+
+  static void SortByBegin(std::vector<const Run*>& runs) {
+    std::stable_sort(runs.begin(), runs.end(),
+                     [](const Run* a, const Run* b) { return a->begin < b->begin; });
+  }
+
+  const Evidence& evidence_;
+  const RunsByTask& runs_;
+  Verdict& verdict_;
+  Complaints& complaints_;
+  std::map<std::string, absl::Duration> last_end_;  // By ordering key; of tasks looked at so far.
+};
+
+}  // namespace
+
+void CheckRules(const Evidence& evidence, const RunsByTask& runs, Verdict& verdict,
+                Complaints& complaints) {
+  RuleCheck(evidence, runs, verdict, complaints).Check();
+}
+
+}  // namespace kantoku::soak
