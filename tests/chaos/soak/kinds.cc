@@ -8,7 +8,7 @@ namespace {
 
 std::vector<Kind> MakeKinds() {
   std::vector<Kind> kinds;
-  kinds.push_back({.type = "soak.plain", .weight = 32, .make = [](Dice& dice, Asked& asked) {
+  kinds.push_back({.type = "soak.plain", .weight = 20, .make = [](Dice& dice, Asked& asked) {
                      asked.work.milliseconds = dice.Between(1, 60);
                    }});
   kinds.push_back({.type = "soak.long", .weight = 4, .make = [](Dice& dice, Asked& asked) {
@@ -49,7 +49,7 @@ std::vector<Kind> MakeKinds() {
                      asked.work.milliseconds = dice.Between(20, 500);
                    }});
   kinds.push_back({.type = "soak.placed",
-                   .weight = 16,
+                   .weight = 8,
                    .make =
                        [](Dice& dice, Asked& asked) {
                          asked.work.milliseconds = dice.Between(1, 60);
@@ -60,6 +60,33 @@ std::vector<Kind> MakeKinds() {
                          task.With(
                              Placement({.selector = absl::StrCat("zone == \"", asked.zone, "\"")}));
                        }});
+  kinds.push_back(
+      {.type = "soak.after", .weight = 8, .after = 3, .make = [](Dice& dice, Asked& asked) {
+         asked.work.milliseconds = dice.Between(1, 60);
+       }});
+  kinds.push_back({.type = "soak.limited",
+                   .weight = 6,
+                   .make =
+                       [](Dice& dice, Asked& asked) {
+                         asked.work.milliseconds = dice.Between(1, 120);
+                         asked.limit_key = absl::StrCat("narrow-", dice.Below(2));
+                         asked.limit = 3;
+                       },
+                   .ask =
+                       [](const Asked& asked, Task& task) {
+                         task.With(
+                             ConcurrencyKey(asked.limit_key, static_cast<uint32_t>(asked.limit)));
+                       }});
+  kinds.push_back(
+      {.type = "soak.ordered",
+       .weight = 6,
+       .make =
+           [](Dice& dice, Asked& asked) {
+             asked.work.milliseconds = dice.Between(1, 40);
+             asked.work.fails = dice.OneIn(5) ? 1 : 0;
+             asked.ordering_key = absl::StrCat("line-", dice.Below(4));
+           },
+       .ask = [](const Asked& asked, Task& task) { task.With(OrderingKey(asked.ordering_key)); }});
   return kinds;
 }
 

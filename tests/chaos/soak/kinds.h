@@ -25,6 +25,7 @@ struct Kind {
   std::string type;
   int weight = 0;  // How many of 100.
   Attention attention = Attention::kNone;
+  int after = 0;  // How many earlier tasks it waits for at most; the load picks and asks for them.
   // Fills in the work, but for its name, and what the checker shall hold it to.
   std::function<void(Dice& dice, Asked& asked)> make;
   // What the spawn asks for beside a reference and many attempts.

@@ -1,16 +1,23 @@
 #include "tests/chaos/soak/load.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/platform/ids.h"
 #include "tests/chaos/soak/journal.h"
 
 namespace kantoku::soak {
 namespace {
 
 constexpr absl::Duration kBeat = absl::Milliseconds(100);
+// Of so many tasks others may ask to come after them.
+constexpr size_t kRecent = 50;
+
+// Nobody stops it, and it is run until it succeeds.
+bool CanOnlySucceed(const Asked& asked) { return !asked.once && !asked.stoppable; }
 
 }  // namespace
 
@@ -66,6 +73,7 @@ void Load::SpawnSome(int count) {
     task.With(Reference(asked.work.name));
     if (!asked.once) task.With(ManyAttempts());
     if (kind.ask) kind.ask(asked, task);
+    if (kind.after > 0) AskForEarlier(kind.after, asked, task);
     tasks.push_back(std::move(task));
     asking.push_back({&kind, std::move(asked)});
   }
@@ -86,6 +94,17 @@ void Load::SpawnSome(int count) {
       });
 }
 
+void Load::AskForEarlier(int most, Asked& asked, Task& task) {
+  platform::MutexLock lock(mu_);
+  std::set<size_t> places;
+  for (int i = dice_.Between(1, most); i > 0 && !recent_.empty(); --i) {
+    const size_t place = dice_.Below(recent_.size());
+    if (!places.insert(place).second) continue;
+    asked.after.push_back(recent_[place].ToString());
+    task.With(DependsOn(recent_[place]));
+  }
+}
+
 void Load::Accept(const Kind& kind, Asked asked, size_t user,
                   const absl::StatusOr<SpawnedTask>& task) {
   if (!task.ok()) {
@@ -96,6 +115,13 @@ void Load::Accept(const Kind& kind, Asked asked, size_t user,
     return;
   }
   asked.task = task->id.ToString();
+  // Ids of one namespace are in the order in which Inputs has taken the tasks.
+  asked.order = platform::TaskId::Parse(asked.task)->key();
+  if (CanOnlySucceed(asked)) {
+    platform::MutexLock lock(mu_);
+    recent_.push_back(task->id);
+    if (recent_.size() > kRecent) recent_.pop_front();
+  }
   observations_.Asked(asked);
   Await(user, task->id);
   if (kind.attention == Attention::kStream) readers_.Add(task->id);

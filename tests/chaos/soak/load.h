@@ -2,6 +2,7 @@
 #define KANTOKU_TESTS_CHAOS_SOAK_LOAD_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -38,6 +39,7 @@ class Load {
  private:
   void Run();
   void SpawnSome(int count);
+  void AskForEarlier(int most, Asked& asked, Task& task);
   void Accept(const Kind& kind, Asked asked, size_t user, const absl::StatusOr<SpawnedTask>& task);
   void Await(size_t user, const TaskId& task);
 
@@ -46,6 +48,7 @@ class Load {
   Dice dice_;
   uint64_t spawned_ = 0;
   platform::Mutex mu_;
+  std::deque<TaskId> recent_ ABSL_GUARDED_BY(mu_);  // Accepted tasks that can only succeed.
   platform::CondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   int calls_ ABSL_GUARDED_BY(mu_) = 0;       // Spawns that are not answered.
