@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,14 @@ void EngineWalk::Restart() {
     for (const TaskView& view : views) {
       if (engine_->FindDead(view.id.key()).has_value()) dead.push_back(view);
     }
+  }
+  if (Chance(30)) {  // Rather one whose tree lives and is asked for something just now.
+    std::vector<TaskView> asked;
+    std::ranges::copy_if(dead, std::back_inserter(asked), [this](const TaskView& view) {
+      return marks_.contains(view.root) && engine_->FindInTree(view.root).has_value() &&
+             engine_->RestartedAs(view.id.key()).empty();
+    });
+    if (!asked.empty()) dead = std::move(asked);
   }
   if (!dead.empty()) RestartDead(TaskView(dead[Pick(dead.size())]));
 }
