@@ -41,7 +41,7 @@ class Story {
     Note(Entry::Kind::kStart, id, dispatch, begin, pid, "");
     if (end > 0) Note(Entry::Kind::kEnd, id, dispatch, end, pid, how);
   }
-  void Items(const std::string& id, std::vector<std::pair<uint32_t, uint64_t>> numbers) {
+  void Items(const std::string& id, const std::vector<std::pair<uint32_t, uint64_t>>& numbers) {
     std::vector<Read>& items = evidence.last_reader[id];
     uint32_t last = 0;
     for (const auto& [dispatch, sequence] : numbers) {

@@ -10,6 +10,7 @@ namespace {
 // As many in each lane, and as long, as there are in truth.
 std::vector<FaultShape> Shapes() {
   std::vector<FaultShape> shapes;
+  shapes.reserve(40);
   for (int i = 0; i < 18; ++i) {
     shapes.push_back({.name = "process " + std::to_string(i),
                       .lane = Lane::kProcess,

@@ -57,7 +57,8 @@ int Connect(uint16_t port) {
   const int socket = Socket();
   SendAtOnce(socket);
   const sockaddr_in address = Loopback(port);
-  ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  // What comes of it, whoever polls the socket is told.
+  (void)::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
   return socket;
 }
 

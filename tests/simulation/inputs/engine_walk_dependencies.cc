@@ -139,7 +139,7 @@ void EngineWalk::CheckGivenUp() const {
   for (const auto& [task, way] : given_up_) {
     const auto found = dependencies_.find(task);
     Expect(found != dependencies_.end(), "who is given up depended on something");
-    const auto caused = [&](const Dependency& dependency) {
+    const auto caused = [this, way = way](const Dependency& dependency) {
       return dependency.on_failure == way && outputs_.end(dependency.task) != TaskState::kSucceeded;
     };
     Expect(std::ranges::any_of(found->second, caused), "who is given up has a cause");

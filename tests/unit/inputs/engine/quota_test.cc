@@ -110,6 +110,7 @@ TEST_CASE("A repeated reference needs no room, and other namespaces have their o
 TEST_CASE("Runs of what has no room are remembered as one, and only so many") {
   EngineWorld world(Bounded(5'000, 0));
   std::vector<TaskSpec> specs;
+  specs.reserve(4'000);
   for (int i = 0; i < 4'000; ++i) specs.push_back(Spec(i % 2 == 0 ? "scarce" : "work"));
   const auto outcome = world.Spawn(specs, 1);
   REQUIRE(outcome.ok());
