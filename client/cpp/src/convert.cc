@@ -244,9 +244,13 @@ absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
   for (const Dependency& dependency : spec.dependencies) {
     KANTOKU_RETURN_IF_ERROR(SetDependency(dependency, *proto.add_dependencies()));
   }
-  KANTOKU_RETURN_IF_ERROR(SetEntries("info", spec.info, *proto.mutable_info()));
-  KANTOKU_RETURN_IF_ERROR(CheckText("context_id", spec.context_id));
-  proto.set_context_id(std::move(spec.context_id));
+  if (!spec.info.empty()) {
+    KANTOKU_RETURN_IF_ERROR(SetEntries("info", spec.info, *proto.mutable_info()));
+  }
+  if (!spec.context_id.empty()) {
+    KANTOKU_RETURN_IF_ERROR(CheckText("context_id", spec.context_id));
+    proto.set_context_id(std::move(spec.context_id));
+  }
   return proto;
 }
 

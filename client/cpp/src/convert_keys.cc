@@ -33,6 +33,8 @@ KeyScope ToScope(taskpb::KeyScope from) {
 }  // namespace
 
 absl::Status SetKeys(TaskKeys from, taskpb::TaskSpec& to) {
+  // A text that is set, if to nothing, is allocated.
+  if (from.empty() && from.weight == 0) return absl::OkStatus();
   KANTOKU_RETURN_IF_ERROR(CheckText("ordering_key", from.ordering));
   KANTOKU_RETURN_IF_ERROR(CheckText("fairness_key.name", from.fairness));
   to.set_ordering_key(std::move(from.ordering));

@@ -127,13 +127,15 @@ class Gatherer {
   struct Sent {
     size_t bytes;
     absl::Duration rested;
-    std::optional<Payload> copy;  // Unless it can be taken back.
   };
 
   struct Batch {
     std::vector<std::pair<std::shared_ptr<Call>, size_t>> items;
-    std::vector<Sent> sent;  // The same items, when they may have to be sent again.
-    size_t wanted = 0;       // Items whose calls are not finished.
+    // The same items, when they may have to be sent again, and what was sent, unless it can be
+    // taken back.
+    std::vector<Sent> sent;
+    std::vector<Payload> copies;
+    size_t wanted = 0;  // Items whose calls are not finished.
     std::shared_ptr<Cancellable> rpc;
   };
 
@@ -191,8 +193,8 @@ class Gatherer {
         if (!payloads.empty() && bytes + next.item.bytes > limits_.max_bytes) break;
         bytes += next.item.bytes;
         if (ask_again_ != nullptr) {
-          batch.sent.push_back({next.item.bytes, next.item.rested, std::nullopt});
-          if (!limits_.gives_back) batch.sent.back().copy = next.item.payload;
+          batch.sent.push_back({next.item.bytes, next.item.rested});
+          if (!limits_.gives_back) batch.copies.push_back(next.item.payload);
         }
         payloads.push_back(std::move(next.item.payload));
         next.call->places[next.index] = Place::kSent;
@@ -261,11 +263,11 @@ class Gatherer {
       if (call->finished) continue;  // Nobody wants it any more.
       const bool rests = i->rest > absl::ZeroDuration();
       call->places[index] = rests ? Place::kRefused : Place::kQueued;
-      Sent& sent = batch.sent[i->index];
+      const Sent& sent = batch.sent[i->index];
       Queued item{call,
                   index,
-                  {sent.copy.has_value() ? *std::move(sent.copy) : take_back(i->index), sent.bytes,
-                   sent.rested + i->rest}};
+                  {limits_.gives_back ? take_back(i->index) : std::move(batch.copies[i->index]),
+                   sent.bytes, sent.rested + i->rest}};
       queued_bytes_ += sent.bytes;
       if (rests) {
         resting[i->rest].push_back(std::move(item));
