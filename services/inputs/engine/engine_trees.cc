@@ -144,6 +144,7 @@ void Engine::SweepTrees(const Now& now, Effects& effects) {
 bool Engine::HeedsTree(TaskIndex index, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
   if (!task.has_kin || trees_.HeardBy(index) == trees_.TreeOf(index).request) return true;
+  if (task.has_keys) admission_.Unready(index);        // What it has saved up, it gives back.
   constexpr TaskState kTaken = TaskState::kScheduled;  // It is in no queue any more.
   task.state = kTaken;
   HearTree(index, now, effects);
