@@ -9,7 +9,7 @@
 #include "absl/time/time.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/task/v1/task.pb.h"
-#include "services/inputs/engine/engine.h"
+#include "services/inputs/engine/commands.h"
 #include "services/inputs/engine/types.h"
 #include "services/inputs/partition/partition.h"
 

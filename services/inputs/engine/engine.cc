@@ -185,6 +185,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   uint64_t sequence = record.first_sequence;
   std::vector<TaskId> ids(record.count);                // Of those that were refused none.
   std::vector<std::pair<uint32_t, std::string>> about;  // Of refused items, by index.
+  std::vector<std::pair<uint32_t, TaskId>> roots;       // Of children, likewise.
   const auto refuse = [&record](uint32_t item, std::string_view why) {
     record.exceptions.push_back({item, TaskId(), std::string(why)});
   };
@@ -197,9 +198,8 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       refuse(i, SpawnOutcome::kDependencyRefused);
       continue;
     }
-    const SpecHashes hashes = HashesOf(spec, *dependencies);
     if (const auto* holder = FindReference(command.name_space, command.owner, spec.reference)) {
-      const auto conflict = FirstDifference(holder->hashes, hashes);
+      const auto conflict = FirstDifference(holder->hashes, HashesOf(spec, *dependencies));
       record.exceptions.push_back({i, holder->task, std::string(conflict)});
       if (conflict.empty()) ids[i] = holder->task;
       continue;
@@ -234,13 +234,17 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       MakeLimits(command, spec, now, effects);
       JoinKeys(index, command.name_space, command.owner, spec);
     }
-    if (!kin.root.empty()) Join(index, spec.parent, kin.root);
+    if (!kin.root.empty()) {
+      Join(index, spec.parent, kin.root);
+      roots.emplace_back(i, kin.root);
+    }
     Task& task = tasks_.at(index);
     if (task.pure) NoteNoResultYet(task, now);
     if (task.pause_requested) WriteState(task, std::nullopt, effects);
     if (!spec.reference.empty()) {
       const ReferenceRecord reference{id, std::string(command.name_space),
-                                      std::string(command.owner), spec.reference, hashes};
+                                      std::string(command.owner), spec.reference,
+                                      HashesOf(spec, *dependencies)};
       RecoverReference(reference);
       effects.references.push_back({id.key(), reference});
     }
@@ -251,9 +255,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   sequences_[slot].first = sequence;
   SpawnOutcome outcome = Repeat(record);
   outcome.repeated = false;
-  for (SpawnOutcome::Item& item : outcome.items) {
-    if (item.created) item.root = RootOf(item.id);
-  }
+  for (const auto& [index, root] : roots) outcome.items[index].root = root;
   for (auto& [index, words] : about) outcome.items[index].about = std::move(words);
   // A call of which nothing came but that there is no room may be tried again as it is.
   uint64_t crowded_out = 0;

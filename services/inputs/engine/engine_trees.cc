@@ -52,11 +52,6 @@ TreeTable::Tree& Engine::FoundTree(const TaskId& root) {
   return tree;
 }
 
-TaskId Engine::RootOf(const TaskId& id) const {
-  const TaskIndex index = tasks_.Find(id);
-  return index != kNoTask && tasks_.at(index).has_kin ? trees_.TreeOf(index).root : TaskId();
-}
-
 void Engine::LeaveTree(TaskIndex index, Effects& effects) {
   if (const auto marked = trees_.Leave(index); marked.has_value()) {
     effects.trees.push_back({marked->key(), std::nullopt});

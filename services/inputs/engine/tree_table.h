@@ -45,7 +45,6 @@ class TreeTable {
   Tree* Find(const TaskId& root);
   const Tree* Find(const TaskId& root) const { return const_cast<TreeTable*>(this)->Find(root); }
   Tree& FindOrAdd(const TaskId& root);
-  size_t size() const { return trees_.size(); }
 
   // It must be in no tree. It has heard everything.
   void Join(Tree& tree, TaskIndex task, const TaskId& parent);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "services/inputs/engine/engine.h"
+#include "services/inputs/engine/commands.h"
 #include "services/inputs/engine/types.h"
 
 namespace kantoku::inputs {
