@@ -294,7 +294,9 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, uint32_t place, Reading& 
   KANTOKU_RETURN_IF_ERROR(ReadReuse(proto, spec));
   KANTOKU_ASSIGN_OR_RETURN(spec.keys, ReadKeys(proto));
   KANTOKU_RETURN_IF_ERROR(ReadInfo(proto, spec));
-  if (!spec.reference.empty()) spec.hashes = HashesOf(proto, spec);
+  if (!spec.reference.empty()) {
+    spec.hashes = std::make_shared<const SpecHashes>(HashesOf(proto, spec));
+  }
   return absl::OkStatus();
 }
 
@@ -317,7 +319,8 @@ Digest EqualOf(const task::v1::TaskSpec& proto, const SpawnBatch& batch) {
   return DigestOf(parts);
 }
 
-void Append(const task::v1::TaskSpec& proto, TaskSpec spec, SpawnBatch& batch) {
+// Adds the body of a spec of the batch.
+void Append(const task::v1::TaskSpec& proto, TaskSpec& spec, SpawnBatch& batch) {
   if (IsComparable(spec)) spec.equal = EqualOf(proto, batch);
   SpawnBatch::Slice slice{};
   slice.body = static_cast<uint32_t>(batch.bytes.size());
@@ -335,7 +338,15 @@ void Append(const task::v1::TaskSpec& proto, TaskSpec spec, SpawnBatch& batch) {
     batch.has_dependencies = true;
   }
   batch.slices.push_back(slice);
-  batch.specs.push_back(std::move(spec));
+}
+
+// Those of the places, in that order; most often all as they are.
+std::vector<TaskSpec> Ordered(std::vector<TaskSpec> specs, std::span<const uint32_t> places) {
+  if (places.size() == specs.size() && std::ranges::is_sorted(places)) return specs;
+  std::vector<TaskSpec> ordered;
+  ordered.reserve(places.size());
+  for (const uint32_t place : places) ordered.push_back(std::move(specs[place]));
+  return ordered;
 }
 
 // Each by itself, with its status.
@@ -422,7 +433,6 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
   batch->name_space = request.namespace_().empty() ? "default" : request.namespace_();
   batch->owner = caller.subject;
   batch->bytes.reserve(request.ByteSizeLong() + static_cast<size_t>(request.specs_size()) * 48);
-  batch->specs.reserve(static_cast<size_t>(request.specs_size()));
   batch->slices.reserve(static_cast<size_t>(request.specs_size()));
   CheckedSpawn checked;
   std::vector<TaskSpec> specs = ReadSpecs(received, limits, now, checked.statuses);
@@ -434,7 +444,10 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
     for (Dependency& dependency : specs[place].dependencies) {
       if (dependency.task.empty()) dependency.place = behind[dependency.place];
     }
-    Append(request.specs(static_cast<int>(place)), std::move(specs[place]), *batch);
+  }
+  batch->specs = Ordered(std::move(specs), checked.places);
+  for (size_t i = 0; i < checked.places.size(); ++i) {
+    Append(request.specs(static_cast<int>(checked.places[i])), batch->specs[i], *batch);
   }
   const char separator = '\0';
   std::string name;

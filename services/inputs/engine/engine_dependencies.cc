@@ -92,9 +92,8 @@ std::optional<std::vector<Dependency>> Engine::NameDependencies(const TaskSpec& 
 }
 
 SpecHashes Engine::HashesOf(const TaskSpec& spec, std::span<const Dependency> dependencies) {
-  SpecHashes hashes = spec.hashes;
-  if (!spec.reference.empty() && !dependencies.empty())
-    hashes[kDependenciesHash] = HashOf(dependencies);
+  SpecHashes hashes = spec.hashes == nullptr ? SpecHashes{} : *spec.hashes;
+  if (!dependencies.empty()) hashes[kDependenciesHash] = HashOf(dependencies);
   return hashes;
 }
 

@@ -73,7 +73,7 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
   task.has_state_record = true;
   task.dispatch = record.closed_dispatch;
   task.closed_dispatch = record.closed_dispatch;
-  task.failed_attempts = static_cast<uint16_t>(record.failed_attempts);
+  task.failed_attempts = std::min(record.failed_attempts, Task::kMostFailedAttempts);
   task.cancel_requested = record.cancel_requested && !KANTOKU_PLANTED("cancel lost in recovery");
   task.once_begun = record.once_begun && !KANTOKU_PLANTED("start of ONCE lost in recovery");
   task.interrupt_requested = record.interrupt_requested;

@@ -12,9 +12,7 @@ bool QuotaBook::IsRefusal(std::string_view word) {
   return std::ranges::find(kWords, word) != kWords.end();
 }
 
-bool QuotaBook::Bounds(std::string_view name_space) const {
-  return namespaces_.contains(platform::ToAbsl(name_space));
-}
+bool QuotaBook::Bounds(std::string_view name_space) const { return Find(name_space) != nullptr; }
 
 QuotaBook::QuotaBook(std::span<const Quota> quotas) {
   for (const Quota& quota : quotas) {
@@ -25,50 +23,52 @@ QuotaBook::QuotaBook(std::span<const Quota> quotas) {
   }
 }
 
+// Of servers without quotas, which most are, not even a name is hashed.
+const QuotaBook::Namespace* QuotaBook::Find(std::string_view name_space) const {
+  if (namespaces_.empty()) return nullptr;
+  const auto own = namespaces_.find(platform::ToAbsl(name_space));
+  return own == namespaces_.end() ? nullptr : &own->second;
+}
+
 std::string_view QuotaBook::Refusal(std::string_view name_space, std::string_view type,
                                     uint64_t bytes) const {
-  const auto own = namespaces_.find(platform::ToAbsl(name_space));
-  if (own == namespaces_.end()) return {};
+  const Namespace* const own = Find(name_space);
+  if (own == nullptr) return {};
   const auto is_full = [](const Use& use) { return use.tasks >= use.max_tasks; };
   // One that is larger than all of it is taken alone: it would never have room.
   const auto is_heavy = [bytes](const Use& use) {
     return use.tasks > 0 && (use.bytes >= use.max_bytes || bytes > use.max_bytes - use.bytes);
   };
-  const Use& all = own->second.all;
-  if (is_full(all)) return kNamespaceTasks;
-  if (is_heavy(all)) return kNamespaceBytes;
-  const auto typed = own->second.types.find(platform::ToAbsl(type));
-  if (typed == own->second.types.end()) return {};
+  if (is_full(own->all)) return kNamespaceTasks;
+  if (is_heavy(own->all)) return kNamespaceBytes;
+  const auto typed = own->types.find(platform::ToAbsl(type));
+  if (typed == own->types.end()) return {};
   if (is_full(typed->second)) return kTypeTasks;
   return is_heavy(typed->second) ? kTypeBytes : std::string_view();
 }
 
-void QuotaBook::Take(std::string_view name_space, std::string_view type, uint64_t bytes) {
+template <typename Change>
+void QuotaBook::ForEachUse(std::string_view name_space, std::string_view type, Change change) {
+  if (namespaces_.empty()) return;
   const auto own = namespaces_.find(platform::ToAbsl(name_space));
   if (own == namespaces_.end()) return;
-  const auto take = [bytes](Use& use) {
+  change(own->second.all);
+  const auto typed = own->second.types.find(platform::ToAbsl(type));
+  if (typed != own->second.types.end()) change(typed->second);
+}
+
+void QuotaBook::Take(std::string_view name_space, std::string_view type, uint64_t bytes) {
+  ForEachUse(name_space, type, [bytes](Use& use) {
     ++use.tasks;
     use.bytes += bytes;
-  };
-  take(own->second.all);
-  if (const auto typed = own->second.types.find(platform::ToAbsl(type));
-      typed != own->second.types.end()) {
-    take(typed->second);
-  }
+  });
 }
 
 void QuotaBook::Give(std::string_view name_space, std::string_view type, uint64_t bytes) {
-  const auto own = namespaces_.find(platform::ToAbsl(name_space));
-  if (own == namespaces_.end()) return;
-  const auto give = [bytes](Use& use) {
+  ForEachUse(name_space, type, [bytes](Use& use) {
     --use.tasks;
     use.bytes -= bytes;
-  };
-  give(own->second.all);
-  if (const auto typed = own->second.types.find(platform::ToAbsl(type));
-      typed != own->second.types.end()) {
-    give(typed->second);
-  }
+  });
 }
 
 }  // namespace kantoku::inputs

@@ -55,6 +55,10 @@ class QuotaBook {
     absl::flat_hash_map<std::string, Use> types;
   };
 
+  const Namespace* Find(std::string_view name_space) const;
+  template <typename Change>
+  void ForEachUse(std::string_view name_space, std::string_view type, Change change);
+
   absl::flat_hash_map<std::string, Namespace> namespaces_;
 };
 

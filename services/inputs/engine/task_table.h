@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_INPUTS_ENGINE_TASK_TABLE_H_
 #define KANTOKU_SERVICES_INPUTS_ENGINE_TASK_TABLE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <vector>
@@ -25,7 +26,6 @@ struct Task {
   uint32_t owner = 0;   // Interned.
   uint32_t policy = 0;  // Interned.
   uint32_t timeout_ms = 0;
-  uint32_t retention_s = 0;
   uint32_t stored_bytes = 0;      // Of its spec.
   uint32_t dispatch = 0;          // Number of the latest dispatch.
   uint32_t closed_dispatch = 0;   // This and earlier dispatches are over for Inputs.
@@ -34,8 +34,10 @@ struct Task {
   SessionNumber session = 0;      // Who holds it.
   TaskIndex next_held = kNoTask;  // Neighbours in the session's list.
   TaskIndex previous_held = kNoTask;
+  static constexpr uint32_t kMostFailedAttempts = 1'023;
+  uint32_t retention_s : 22 = 0;
+  uint32_t failed_attempts : 10 = 0;
   int16_t priority = 0;
-  uint16_t failed_attempts = 0;
   TaskState state = TaskState::kReady;
   TaskState intended_end = TaskState::kReady;  // While SETTLING.
   bool begun : 1 = false;                      // The held dispatch's handler started.
@@ -58,25 +60,25 @@ struct Task {
   bool has_info : 1 = false;
   bool has_keys : 1 = false;  // Names keys; see Admission.
   bool withheld : 1 = false;  // ... and is not in its lane's queue for one of them.
-  WaitCause waits_for : 4 = WaitCause::kNone;  // For what of its own; see WaitBook.
-  uint16_t waits_since_high = 0;
-  uint32_t waits_since_low = 0;
+  // What it waits for, and has waited for before, is WaitBook's alone; times are milliseconds.
+  WaitCause waits_for : 4 = WaitCause::kNone;
+  WaitCause waited_for : 4 = WaitCause::kNone;
+  bool waited_more : 1 = false;
+  int64_t waits_since_ms : 40 = 0;
+  uint64_t waited_ms : 24 = 0;
+  static constexpr int64_t kMostSince = (int64_t{1} << 39) - 1;  // 17 years.
+  static constexpr int64_t kMostWaited = (int64_t{1} << 24) - 1;
 
   TaskKey key() const { return id.key(); }
   // Whether it waits for no more than its turn, its keys included: READY, and closed in Outputs. It
   // is in its lane's queue then, unless it is withheld.
   bool queued() const { return state == TaskState::kReady && fenced_dispatch == dispatch; }
-  // Milliseconds, see WaitBook; 48 bits.
-  int64_t waits_since() const {
-    return int64_t{static_cast<int16_t>(waits_since_high)} * (int64_t{1} << 32) + waits_since_low;
-  }
-  void set_waits_since(int64_t time) {
-    waits_since_high = static_cast<uint16_t>(time >> 32);
-    waits_since_low = static_cast<uint32_t>(time);
-  }
+  int64_t waits_since() const { return waits_since_ms; }
+  void set_waits_since(int64_t time) { waits_since_ms = std::clamp(time, -kMostSince, kMostSince); }
   // Whether it is not to be dispatched while it waits.
   bool paused() const { return pause_requested && !stepping; }
 };
+static_assert(sizeof(Task) <= 96);
 
 // Living tasks by key, in the order of their keys. Task indexes and references stay valid until the
 // task is erased.

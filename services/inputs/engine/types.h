@@ -180,7 +180,7 @@ struct TaskSpec {
   std::shared_ptr<const Info> info;            // Null: none.
   uint32_t reuse_within_ms = 0;                // The age of a result that may be reused; 0: none.
   Digest equal;                                // Of PURE without arguments: what equal ones share.
-  SpecHashes hashes{};                         // Zero unless there is a reference.
+  std::shared_ptr<const SpecHashes> hashes;    // Of one with a reference; null: zeros.
   uint32_t stored_bytes = 0;                   // Of its record, payload included.
 };
 

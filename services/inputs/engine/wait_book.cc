@@ -173,8 +173,7 @@ void WaitBook::Enter(Task& task, WaitCause own, WaitGroup group) {
   Lane& lane = lanes_[task.lane];
   Settle(lane);
   if (task.waits_for != WaitCause::kNone && task.waits_since() < now_) {
-    CauseTimes& times = times_[task.key()];
-    Split(task, now_, [&](WaitCause cause, int64_t time) { times[At(cause)] += time; });
+    Split(task, now_, [&](WaitCause cause, int64_t time) { AddWaited(task, cause, time); });
   }
   if (task.waits_for == kOfGroup) {
     LeaveGroup(task);
@@ -194,10 +193,22 @@ void WaitBook::Enter(Task& task, WaitCause own, WaitGroup group) {
   task.set_waits_since(now_);
 }
 
-void WaitBook::Recover(const Task& task, const CauseTimes& times) {
-  if (times == CauseTimes{}) return;
-  CauseTimes& known = times_[task.key()];
-  for (size_t cause = 0; cause < kWaitCauses; ++cause) known[cause] += times[cause];
+void WaitBook::Recover(Task& task, const CauseTimes& times) {
+  for (size_t cause = 0; cause < kWaitCauses; ++cause) {
+    if (times[cause] > 0) AddWaited(task, static_cast<WaitCause>(cause), times[cause]);
+  }
+}
+
+// Most tasks wait for one thing before they are dispatched: none of the table is touched for these.
+void WaitBook::AddWaited(Task& task, WaitCause cause, int64_t time) {
+  const int64_t sum = static_cast<int64_t>(task.waited_ms) + time;
+  if ((task.waited_ms == 0 || task.waited_for == cause) && sum <= Task::kMostWaited) {
+    task.waited_for = cause;
+    task.waited_ms = static_cast<uint64_t>(sum);
+    return;
+  }
+  task.waited_more = true;
+  times_[task.key()][At(cause)] += time;
 }
 
 void WaitBook::Forget(Task& task) {
@@ -209,7 +220,9 @@ void WaitBook::Forget(Task& task) {
     --lane.waiting[At(task.waits_for)];
   }
   task.waits_for = WaitCause::kNone;
-  if (!times_.empty()) times_.erase(task.key());
+  if (task.waited_more) times_.erase(task.key());
+  task.waited_more = false;
+  task.waited_ms = 0;
 }
 
 WaitCause WaitBook::CauseOf(const Task& task) const {
@@ -220,8 +233,8 @@ WaitCause WaitBook::CauseOf(const Task& task) const {
 }
 
 CauseTimes WaitBook::TimesOf(const Task& task, int64_t until) const {
-  const auto found = times_.find(task.key());
-  CauseTimes times = found == times_.end() ? CauseTimes{} : found->second;
+  CauseTimes times = task.waited_more ? times_.at(task.key()) : CauseTimes{};
+  times[At(task.waited_for)] += static_cast<int64_t>(task.waited_ms);
   Split(task, until, [&](WaitCause cause, int64_t time) { times[At(cause)] += time; });
   return times;
 }

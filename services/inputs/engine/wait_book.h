@@ -29,7 +29,8 @@ inline constexpr WaitGroup kNoGroup = 0;
 // one log for all of its tasks; what holds of all that are parked at a key, or that take turns
 // together, in a log of that group. Lane and group meet when a task goes on or somebody asks. So
 // whatever happens to them costs O(1) in their tasks, and a task that waits has a time and a cause
-// of four bits; a member of a group also an entry that names it.
+// of four bits; a member of a group also an entry that names it. What it has waited for before is
+// in the task, too, unless that is several causes or long.
 //
 // Thread-compatible. Its times are milliseconds of steady time, which begin where Begin says.
 class WaitBook {
@@ -68,7 +69,7 @@ class WaitBook {
   // The task waits for what the group waits for.
   void Join(Task& task, WaitGroup group);
   // What a record tells that it has waited for.
-  void Recover(const Task& task, const CauseTimes& times);
+  void Recover(Task& task, const CauseTimes& times);
   // What it waits for now it has waited for since then, or, before Begin, for a server.
   static void WaitedSince(Task& task, int64_t time) { task.set_waits_since(time); }
   // The task has ended.
@@ -92,7 +93,6 @@ class WaitBook {
   static constexpr int64_t kKeptIdle = 10 * 60 * 1'000;
   static constexpr size_t kMostIdle = 1'000;
   const TypeTotals& Totals();
-  size_t tasks() const { return times_.size(); }
 
  private:
   // What Task::waits_for says of members of groups.
@@ -120,6 +120,7 @@ class WaitBook {
   void Settle(uint32_t lane, WaitGroup group, Share& share);
   void Enter(Task& task, WaitCause own, WaitGroup group);
   void LeaveGroup(const Task& task);
+  void AddWaited(Task& task, WaitCause cause, int64_t time);
   template <typename Add>
   void SplitInGroup(uint32_t lane, WaitGroup group, int64_t from, int64_t until, Add&& add) const;
   template <typename Add>
@@ -133,7 +134,7 @@ class WaitBook {
   std::vector<WaitGroup> free_groups_;
   absl::flat_hash_map<TaskKey, WaitGroup> group_of_;  // Of members.
   absl::flat_hash_map<std::pair<uint32_t, WaitGroup>, Share> shares_;
-  // Of what living tasks have waited for before, where it took any time.
+  // What living tasks have waited for before, of those that say `waited_more`: beside waited_ms.
   absl::flat_hash_map<TaskKey, CauseTimes> times_;
   TypeTotals totals_;
   size_t idle_ = 0;  // Of these, those without lanes.

@@ -237,7 +237,9 @@ void EngineWalk::Spawn() {
   for (uint64_t i = 0; i < count; ++i) {
     TaskSpec spec{.type = TypeOf(Pick(kTypes)), .priority = static_cast<int32_t>(Pick(3))};
     if (Chance(20)) spec.reference = "reference-" + std::to_string(Pick(8));
-    if (!spec.reference.empty()) spec.hashes.fill(Pick(2));
+    if (!spec.reference.empty()) {
+      spec.hashes = std::make_shared<const SpecHashes>(SpecHashes{Pick(2)});
+    }
     if (Chance(20)) spec.not_before = now_.wall + Milliseconds(Pick(60'000)) - Seconds(10);
     spec.timeout_ms = static_cast<uint32_t>(1'000 + Pick(60'000));
     spec.retry.max_attempts = static_cast<uint32_t>(1 + Pick(4));

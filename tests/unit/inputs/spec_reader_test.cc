@@ -393,7 +393,7 @@ TEST_CASE("A repeated reference is compared field by field") {
     auto request = Request();
     request.message.mutable_specs(0)->set_reference("mine");
     change(*request.message.mutable_specs(0));
-    return Read(request)->batch->specs[0].hashes;
+    return *Read(request)->batch->specs[0].hashes;
   };
   const SpecHashes base = hashes([](auto&) {});
   const std::vector<std::function<void(taskpb::TaskSpec&)>> changes = {

@@ -18,7 +18,7 @@ TaskSpec Spec(std::string type, int32_t priority) {
 TaskSpec Referenced(std::string reference, uint64_t payload) {
   TaskSpec spec = Spec();
   spec.reference = std::move(reference);
-  spec.hashes = {1, payload, 3, 4, 5, 6, 7, 8};
+  spec.hashes = std::make_shared<const SpecHashes>(SpecHashes{1, payload, 3, 4, 5, 6, 7, 8});
   return spec;
 }
 
