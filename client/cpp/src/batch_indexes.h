@@ -16,10 +16,11 @@ namespace kantoku::internal {
 // that depend on them do not either, and the places of the others move up.
 //
 // `for_each(spec, visit)` calls `visit(place)` for each place that the spec names, and puts what it
-// returns in its stead. Afterwards the places in `specs` are those among the specs that are left.
-template <typename Spec, typename ForEach>
-void SettleIndexes(std::vector<absl::StatusOr<Spec>>& specs, ForEach for_each) {
-  std::vector<std::vector<size_t>> dependents(specs.size());
+// returns in its stead. Afterwards the places in `specs` are those among the specs that are left;
+// `refuse(spec, status)` hears of each of the others that was none of the errors before.
+template <typename Spec, typename ForEach, typename Refuse>
+void SettleIndexes(std::vector<absl::StatusOr<Spec>>& specs, ForEach for_each, Refuse refuse) {
+  std::vector<std::vector<size_t>> dependents;  // Empty: no spec names a place.
   std::vector<size_t> refused;
   for (size_t i = 0; i < specs.size(); ++i) {
     if (!specs[i].ok()) {
@@ -27,20 +28,23 @@ void SettleIndexes(std::vector<absl::StatusOr<Spec>>& specs, ForEach for_each) {
       continue;
     }
     for_each(*specs[i], [&](size_t place) {
+      dependents.resize(specs.size());
       if (place < specs.size()) dependents[place].push_back(i);
       return place;
     });
   }
-  if (refused.empty()) return;
+  if (refused.empty() || dependents.empty()) return;
   while (!refused.empty()) {
     const size_t place = refused.back();
     refused.pop_back();
     for (const size_t dependent : dependents[place]) {
       if (!specs[dependent].ok()) continue;
-      specs[dependent] = platform::Error(
+      absl::Status status = platform::Error(
           absl::StatusCode::kFailedPrecondition, "DEPENDENCY_REFUSED",
           absl::StrCat("dependencies: depends on task ", place,
                        " of the batch, which is refused: ", specs[place].status().message()));
+      refuse(*specs[dependent], status);
+      specs[dependent] = std::move(status);
       refused.push_back(dependent);
     }
   }

@@ -54,13 +54,6 @@ struct SpawnBatchState {
   }
 };
 
-// What SettleIndexes needs to know of a spec.
-void ForEachIndex(TaskSpec& spec, const std::function<size_t(size_t)>& visit) {
-  for (Dependency& dependency : spec.dependencies) {
-    if (dependency.index.has_value()) dependency.index = visit(*dependency.index);
-  }
-}
-
 // The one answer to a request of one item.
 template <typename T>
 absl::StatusOr<T> Only(std::vector<absl::StatusOr<T>> results) {
@@ -146,26 +139,20 @@ void Client::SpawnBatchAsync(std::vector<Task> tasks, CallOptions options,
   Connection::SpawnRequest request{.namespace_name = options_.namespace_name,
                                    .timeout = options.timeout};
   const absl::Time now = connection->Now();
-  std::vector<absl::StatusOr<TaskSpec>> specs;
-  specs.reserve(tasks.size());
   for (Task& task : tasks) {
-    auto& pipeline = state->pipelines.emplace_back(
-        SpawnPipeline::Prepare(std::move(task), options_.plugins, now));
-    if (pipeline.ok()) {
-      specs.emplace_back(pipeline->TakeSpec());
-    } else {
-      specs.emplace_back(pipeline.status());
-    }
+    state->pipelines.push_back(SpawnPipeline::Prepare(std::move(task), options_.plugins, now));
   }
-  internal::SettleIndexes(specs, ForEachIndex);
-  request.specs.reserve(specs.size());
-  for (size_t i = 0; i < specs.size(); ++i) {
-    if (specs[i].ok()) {
-      request.specs.push_back(*std::move(specs[i]));
-    } else if (state->pipelines[i].ok()) {
-      state->pipelines[i]->Scheduled(specs[i].status());  // For another task of the batch.
-      state->pipelines[i] = specs[i].status();
-    }
+  internal::SettleIndexes(
+      state->pipelines,
+      [](SpawnPipeline& pipeline, auto visit) {
+        for (Dependency& dependency : pipeline.spec().dependencies) {
+          if (dependency.index.has_value()) dependency.index = visit(*dependency.index);
+        }
+      },
+      [](SpawnPipeline& pipeline, const absl::Status& why) { pipeline.Scheduled(why); });
+  request.specs.reserve(tasks.size());
+  for (auto& pipeline : state->pipelines) {
+    if (pipeline.ok()) request.specs.push_back(pipeline->TakeSpec());
   }
   if (request.specs.empty()) return state->Finish({});
   connection->Spawn(std::move(request),

@@ -12,6 +12,7 @@
 #include "client/cpp/src/convert_keys.h"
 #include "client/cpp/src/status_payloads.h"
 #include "services/platform/ids.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
 namespace kantoku::internal {
@@ -208,15 +209,15 @@ absl::Status CheckText(std::string_view field, std::string_view value) {
                          absl::StrCat(platform::ToAbsl(field), " is not valid UTF-8"));
 }
 
-absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
+absl::Status ToProto(TaskSpec&& spec, taskpb::TaskSpec& proto) {
   KANTOKU_RETURN_IF_ERROR(CheckText("type", spec.type));
   KANTOKU_RETURN_IF_ERROR(CheckText("content_type", spec.content_type));
   KANTOKU_RETURN_IF_ERROR(CheckText("reference", spec.reference));
-  taskpb::TaskSpec proto;
+  // A text that is set, if to nothing, is allocated.
   proto.set_type(std::move(spec.type));
   proto.set_payload(std::move(spec.payload));
-  proto.set_content_type(std::move(spec.content_type));
-  proto.set_reference(std::move(spec.reference));
+  if (!spec.content_type.empty()) proto.set_content_type(std::move(spec.content_type));
+  if (!spec.reference.empty()) proto.set_reference(std::move(spec.reference));
   proto.set_priority(spec.priority);
   if (spec.not_before.has_value()) {
     KANTOKU_RETURN_IF_ERROR(SetTime("not_before", *spec.not_before, *proto.mutable_not_before()));
@@ -251,7 +252,7 @@ absl::StatusOr<taskpb::TaskSpec> ToProto(TaskSpec spec) {
     KANTOKU_RETURN_IF_ERROR(CheckText("context_id", spec.context_id));
     proto.set_context_id(std::move(spec.context_id));
   }
-  return proto;
+  return absl::OkStatus();
 }
 
 absl::Status SetEntries(std::string_view field, const std::map<std::string, std::string>& from,
@@ -268,8 +269,7 @@ absl::Status ToStatus(const taskpb::ItemStatus& status) {
   if (status.code() == 0) return absl::OkStatus();
   absl::Status read = platform::Error(static_cast<absl::StatusCode>(status.code()), status.reason(),
                                       status.message());
-  const absl::Duration after = absl::Seconds(status.retry_after().seconds()) +
-                               absl::Nanoseconds(status.retry_after().nanos());
+  const absl::Duration after = platform::FromProto(status.retry_after());
   if (absl::IsResourceExhausted(read) && after > absl::ZeroDuration()) {
     read.SetPayload(kRetryAfterPayload, absl::Cord(absl::StrCat(absl::ToInt64Milliseconds(after))));
   }
@@ -347,9 +347,7 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   if (from.has_progress()) info.progress = from.progress();
   if (from.has_placement()) info.placement = ToPlacement(from.placement());
   for (const taskpb::Wait& wait : from.waits()) {
-    const absl::Duration time =
-        absl::Seconds(wait.time().seconds()) + absl::Nanoseconds(wait.time().nanos());
-    info.waits.push_back({ToCause(wait.cause()), time});
+    info.waits.push_back({ToCause(wait.cause()), platform::FromProto(wait.time())});
   }
   info.keys = ToKeys(from);
   if (auto parent = TaskId::FromBytes(from.parent_id()); parent.ok()) info.parent = *parent;

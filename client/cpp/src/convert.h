@@ -32,8 +32,9 @@ absl::Status CheckText(std::string_view field, std::string_view value);
 absl::Status SetEntries(std::string_view field, const std::map<std::string, std::string>& from,
                         google::protobuf::Map<std::string, std::string>& to);
 
-// INVALID_ARGUMENT naming the field for text that is no UTF-8 and for infinite times.
-absl::StatusOr<task::v1::TaskSpec> ToProto(TaskSpec spec);
+// INVALID_ARGUMENT naming the field for text that is no UTF-8 and for infinite times. `proto` is
+// empty before.
+absl::Status ToProto(TaskSpec&& spec, task::v1::TaskSpec& proto);
 
 absl::Status ToStatus(const task::v1::ItemStatus& status);
 // When the server said that a repeat may be taken, of an item that it had no room for.

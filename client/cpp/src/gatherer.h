@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -38,7 +39,6 @@ class Gatherer {
     size_t max_queued_bytes = size_t{256} << 20;
     // An item that has rested for so long is answered as it is.
     absl::Duration max_rest = absl::InfiniteDuration();
-    bool gives_back = false;  // `send` keeps what it sends, see BatchDone: no copies are made.
   };
   struct Item {
     Payload payload;
@@ -46,10 +46,12 @@ class Gatherer {
     absl::Duration rested = absl::ZeroDuration();
   };
   using Results = std::vector<absl::StatusOr<Result>>;
+  // Of payloads that are only moved `send` keeps what it sends, see BatchDone.
+  static constexpr bool kGivesBack = !std::is_copy_constructible_v<Payload>;
   // The payload of an item of the batch, once.
   using TakeBack = std::function<Payload(size_t)>;
-  // To be called once; with a gatherer that wants payloads back, `take_back` is there and is used
-  // before this returns.
+  // To be called once; of payloads that are given back `take_back` is there, and is used before
+  // this returns.
   class BatchDone {
    public:
     using Run = absl::AnyInvocable<void(absl::StatusOr<Results>, const TakeBack&)>;
@@ -194,7 +196,7 @@ class Gatherer {
         bytes += next.item.bytes;
         if (ask_again_ != nullptr) {
           batch.sent.push_back({next.item.bytes, next.item.rested});
-          if (!limits_.gives_back) batch.copies.push_back(next.item.payload);
+          if constexpr (!kGivesBack) batch.copies.push_back(next.item.payload);
         }
         payloads.push_back(std::move(next.item.payload));
         next.call->places[next.index] = Place::kSent;
@@ -264,10 +266,8 @@ class Gatherer {
       const bool rests = i->rest > absl::ZeroDuration();
       call->places[index] = rests ? Place::kRefused : Place::kQueued;
       const Sent& sent = batch.sent[i->index];
-      Queued item{call,
-                  index,
-                  {limits_.gives_back ? take_back(i->index) : std::move(batch.copies[i->index]),
-                   sent.bytes, sent.rested + i->rest}};
+      Payload payload = kGivesBack ? take_back(i->index) : std::move(batch.copies[i->index]);
+      Queued item{call, index, {std::move(payload), sent.bytes, sent.rested + i->rest}};
       queued_bytes_ += sent.bytes;
       if (rests) {
         resting[i->rest].push_back(std::move(item));

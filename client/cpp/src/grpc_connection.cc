@@ -39,6 +39,12 @@ bool DidNotFit(const absl::Status& status) {
   return absl::IsResourceExhausted(status) && platform::ReasonOf(status) == "ANSWER_TOO_LARGE";
 }
 
+absl::StatusOr<std::unique_ptr<taskpb::TaskSpec>> MakeProto(TaskSpec&& spec) {
+  auto proto = std::make_unique<taskpb::TaskSpec>();
+  KANTOKU_RETURN_IF_ERROR(ToProto(std::move(spec), *proto));
+  return proto;
+}
+
 inputspb::GetTasksRequest Explained() {
   inputspb::GetTasksRequest request;
   request.set_explain(true);
@@ -125,50 +131,46 @@ std::unique_ptr<GrpcConnection::ByIds<Result>> GrpcConnection::MakeByIds(
                                          *timer_, std::move(send), std::move(ask_again));
 }
 
-GrpcConnection::Spawners GrpcConnection::MakeSpawners(const std::string& namespace_name) {
-  const auto send = [this, namespace_name](
-                        std::vector<taskpb::TaskSpec> specs,
-                        Spawner::BatchDone done) -> std::shared_ptr<Cancellable> {
-    // Shared, so that what is to be sent again is taken out of it.
-    const auto request = std::make_shared<inputspb::SpawnRequest>();
-    request->set_namespace_(namespace_name);
-    request->set_request_id(NewRequestId());
-    request->mutable_specs()->Reserve(static_cast<int>(specs.size()));
-    for (taskpb::TaskSpec& spec : specs) *request->add_specs() = std::move(spec);
-    RetryLimits limits = Limits(absl::InfiniteDuration());
-    limits.retry_for = std::min(limits.retry_for, kLongestSpawnRetry);
-    return RetryingCall<std::shared_ptr<inputspb::SpawnRequest>, inputspb::SpawnResponse>::Start(
-        runtime_, limits,
-        [this](auto* context, const auto& sent, auto* queue) {
-          return inputs_->AsyncSpawn(context, *sent, queue);
-        },
-        request,
-        [request,
-         done = std::move(done)](absl::StatusOr<inputspb::SpawnResponse> response) mutable {
-          if (!response.ok()) return done(response.status());
-          Spawner::Results results;
-          results.reserve(response->results_size());
-          for (const auto& result : response->results()) results.push_back(ToSpawned(result));
-          done(std::move(results), [&request](size_t i) {
-            return std::move(*request->mutable_specs(static_cast<int>(i)));
-          });
-        });
+// Completes and sends a call that has its specs. They stay in it, so that what is to be sent again
+// is taken out of it.
+std::shared_ptr<Cancellable> GrpcConnection::SendSpawn(SpawnCall call,
+                                                       const std::string& namespace_name,
+                                                       Spawner::BatchDone done) {
+  call->set_namespace_(namespace_name);
+  call->set_request_id(NewRequestId());
+  RetryLimits limits = Limits(absl::InfiniteDuration());
+  limits.retry_for = std::min(limits.retry_for, kLongestSpawnRetry);
+  auto answer = [call,
+                 done = std::move(done)](absl::StatusOr<inputspb::SpawnResponse> response) mutable {
+    if (!response.ok()) return done(response.status());
+    Spawner::Results results;
+    results.reserve(response->results_size());
+    for (const auto& result : response->results()) results.push_back(ToSpawned(result));
+    done(std::move(results), [&call](size_t i) {
+      taskpb::TaskSpec& spec = *call->mutable_specs(static_cast<int>(i));
+      return std::make_unique<taskpb::TaskSpec>(std::move(spec));
+    });
   };
-  const absl::Duration most = std::min(options_.retry_for, kLongestSpawnRetry);
-  return {
-      .single = std::make_unique<Spawner>(
-          Spawner::Limits{.max_items = kMaxSpawns, .max_rest = most, .gives_back = true}, *timer_,
-          send,
-          [](const absl::StatusOr<SpawnedTask>& spawned) { return RetryAfter(spawned.status()); }),
-      .batches = std::make_unique<BatchSpawner>(BatchSpawner::Limits{.max_items = 1}, *timer_,
-                                                SendAlone(send))};
+  return RetryingCall<SpawnCall, inputspb::SpawnResponse>::Start(
+      runtime_, limits,
+      [this](auto* context, const auto& sent, auto* queue) {
+        return inputs_->AsyncSpawn(context, *sent, queue);
+      },
+      std::move(call), std::move(answer));
 }
 
-GrpcConnection::BatchSpawner::Send GrpcConnection::SendAlone(Spawner::Send send) {
-  return [send = std::move(send)](std::vector<std::vector<taskpb::TaskSpec>> batches,
-                                  BatchSpawner::BatchDone done) {
-    return send(
-        std::move(batches.front()),
+GrpcConnection::Spawners GrpcConnection::MakeSpawners(const std::string& namespace_name) {
+  auto send_together = [this, namespace_name](std::vector<std::unique_ptr<taskpb::TaskSpec>> specs,
+                                              Spawner::BatchDone done) {
+    auto call = std::make_shared<inputspb::SpawnRequest>();
+    call->mutable_specs()->Reserve(static_cast<int>(specs.size()));
+    for (auto& spec : specs) call->mutable_specs()->AddAllocated(spec.release());
+    return SendSpawn(std::move(call), namespace_name, std::move(done));
+  };
+  auto send_alone = [this, namespace_name](std::vector<SpawnCall> calls,
+                                           BatchSpawner::BatchDone done) {
+    return SendSpawn(
+        std::move(calls.front()), namespace_name,
         Spawner::BatchDone([done = std::move(done)](absl::StatusOr<Spawner::Results> results,
                                                     const Spawner::TakeBack&) mutable {
           if (!results.ok()) return done(results.status());
@@ -177,26 +179,37 @@ GrpcConnection::BatchSpawner::Send GrpcConnection::SendAlone(Spawner::Send send)
           done(std::move(batch));
         }));
   };
+  const absl::Duration most = std::min(options_.retry_for, kLongestSpawnRetry);
+  return {
+      .single = std::make_unique<Spawner>(
+          Spawner::Limits{.max_items = kMaxSpawns, .max_rest = most}, *timer_,
+          std::move(send_together),
+          [](const absl::StatusOr<SpawnedTask>& spawned) { return RetryAfter(spawned.status()); }),
+      .batches = std::make_unique<BatchSpawner>(BatchSpawner::Limits{.max_items = 1}, *timer_,
+                                                std::move(send_alone))};
 }
 
 void GrpcConnection::SpawnTogether(SpawnRequest request, SpawnDone done) {
   const absl::Status namespace_status = CheckText("namespace", request.namespace_name);
-  std::vector<absl::StatusOr<taskpb::TaskSpec>> specs;
+  std::vector<absl::StatusOr<std::unique_ptr<taskpb::TaskSpec>>> specs;
   for (TaskSpec& spec : request.specs) {
-    specs.push_back(namespace_status.ok() ? ToProto(std::move(spec)) : namespace_status);
+    specs.push_back(namespace_status.ok() ? MakeProto(std::move(spec)) : namespace_status);
   }
-  SettleIndexes(specs, [](taskpb::TaskSpec& spec, auto visit) {
-    for (taskpb::Dependency& dependency : *spec.mutable_dependencies()) {
-      if (!dependency.has_index()) continue;
-      dependency.set_index(static_cast<uint32_t>(visit(dependency.index())));
-    }
-  });
-  std::vector<taskpb::TaskSpec> batch;
+  SettleIndexes(
+      specs,
+      [](const std::unique_ptr<taskpb::TaskSpec>& spec, auto visit) {
+        for (taskpb::Dependency& dependency : *spec->mutable_dependencies()) {
+          if (!dependency.has_index()) continue;
+          dependency.set_index(static_cast<uint32_t>(visit(dependency.index())));
+        }
+      },
+      [](const auto& /*spec*/, const absl::Status& /*why*/) {});
+  auto batch = std::make_shared<inputspb::SpawnRequest>();
   size_t bytes = 0;
   for (auto& spec : specs) {
     if (!spec.ok()) continue;
-    bytes += spec->ByteSizeLong() + kItemOverhead;
-    batch.push_back(*std::move(spec));
+    bytes += (*spec)->ByteSizeLong() + kItemOverhead;
+    batch->mutable_specs()->AddAllocated(spec->release());
   }
   std::vector<absl::Status> statuses;
   statuses.reserve(specs.size());
@@ -217,7 +230,7 @@ void GrpcConnection::SpawnTogether(SpawnRequest request, SpawnDone done) {
     }
     done(std::move(all));
   };
-  if (batch.empty()) return answer({Spawner::Results()});
+  if (batch->specs().empty()) return answer({Spawner::Results()});
   BatchSpawner& spawner = *SpawnersOf(request.namespace_name).batches;
   std::vector<absl::StatusOr<BatchSpawner::Item>> items;
   items.emplace_back(BatchSpawner::Item{std::move(batch), bytes});
@@ -234,12 +247,12 @@ void GrpcConnection::Spawn(SpawnRequest request, SpawnDone done) {
   std::vector<absl::StatusOr<Spawner::Item>> items;
   items.reserve(request.specs.size());
   for (TaskSpec& spec : request.specs) {
-    auto proto = namespace_status.ok() ? ToProto(std::move(spec)) : namespace_status;
+    auto proto = namespace_status.ok() ? MakeProto(std::move(spec)) : namespace_status;
     if (!proto.ok()) {
       items.emplace_back(proto.status());
       continue;
     }
-    const size_t bytes = proto->ByteSizeLong() + kItemOverhead;
+    const size_t bytes = (*proto)->ByteSizeLong() + kItemOverhead;
     items.emplace_back(Spawner::Item{*std::move(proto), bytes});
   }
   SpawnersOf(request.namespace_name)

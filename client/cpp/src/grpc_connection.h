@@ -60,9 +60,10 @@ class GrpcConnection final : public Connection,
   absl::Time Now() override { return options_.environment.clock.Read().wall; }
 
  private:
-  using Spawner = Gatherer<task::v1::TaskSpec, SpawnedTask>;
+  using Spawner = Gatherer<std::unique_ptr<task::v1::TaskSpec>, SpawnedTask>;
   // Of tasks that depend on each other by their places in the batch, which therefore is one call.
-  using BatchSpawner = Gatherer<std::vector<task::v1::TaskSpec>, Spawner::Results>;
+  using SpawnCall = std::shared_ptr<inputs::v1::SpawnRequest>;
+  using BatchSpawner = Gatherer<SpawnCall, Spawner::Results>;
   struct Spawners {
     std::unique_ptr<Spawner> single;
     std::unique_ptr<BatchSpawner> batches;
@@ -71,7 +72,8 @@ class GrpcConnection final : public Connection,
   using ByIds = Gatherer<TaskId, Result>;
 
   Spawners MakeSpawners(const std::string& namespace_name);
-  static BatchSpawner::Send SendAlone(Spawner::Send send);
+  std::shared_ptr<Cancellable> SendSpawn(SpawnCall call, const std::string& namespace_name,
+                                         Spawner::BatchDone done);
   void SpawnTogether(SpawnRequest request, SpawnDone done);
   // A gatherer whose batch of ids is one `Request` through `rpc`, all but the ids like `what`;
   // `convert` reads one result.

@@ -15,12 +15,12 @@ absl::Status Refusal(const Plugin& plugin, const absl::Status& status) {
 }  // namespace
 
 absl::StatusOr<SpawnPipeline> SpawnPipeline::Prepare(
-    Task task, const std::vector<std::shared_ptr<Plugin>>& plugins, absl::Time now) {
-  SpawnPipeline pipeline;
-  pipeline.spec_ = std::move(task.spec_);
-  for (const auto& plugin : plugins) pipeline.Join(plugin);
-  KANTOKU_RETURN_IF_ERROR(pipeline.Apply(task.options_, now));
-  KANTOKU_RETURN_IF_ERROR(pipeline.RunBeforeHooks());
+    Task&& task, const std::vector<std::shared_ptr<Plugin>>& plugins, absl::Time now) {
+  absl::StatusOr<SpawnPipeline> pipeline{SpawnPipeline()};
+  pipeline->spec_ = std::move(task.spec_);
+  for (const auto& plugin : plugins) pipeline->Join(plugin);
+  KANTOKU_RETURN_IF_ERROR(pipeline->Apply(task.options_, now));
+  KANTOKU_RETURN_IF_ERROR(pipeline->RunBeforeHooks());
   return pipeline;
 }
 

@@ -19,10 +19,11 @@ class SpawnPipeline {
  public:
   // Applies the options of `task` and runs every hook up to BeforeScheduled, or returns why one of
   // them refuses.
-  static absl::StatusOr<SpawnPipeline> Prepare(Task task,
+  static absl::StatusOr<SpawnPipeline> Prepare(Task&& task,
                                                const std::vector<std::shared_ptr<Plugin>>& plugins,
                                                absl::Time now);
 
+  TaskSpec& spec() { return spec_; }
   // The final spec; once.
   TaskSpec TakeSpec();
   // Runs the hook AfterScheduled.

@@ -4,6 +4,7 @@
 
 #include "kantoku/status.h"
 #include "services/platform/ids.h"
+#include "services/platform/status.h"
 
 namespace kantoku::internal {
 namespace {
@@ -11,6 +12,12 @@ namespace {
 TaskId MakeId(uint64_t sequence) {
   const auto id = platform::TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 3, sequence, 77);
   return TaskId::FromBytes(id.bytes()).value();
+}
+
+absl::StatusOr<task::v1::TaskSpec> ProtoOf(TaskSpec spec) {
+  task::v1::TaskSpec proto;
+  KANTOKU_RETURN_IF_ERROR(ToProto(std::move(spec), proto));
+  return proto;
 }
 
 TEST_CASE("Every field of a spec reaches the wire") {
@@ -32,7 +39,7 @@ TEST_CASE("Every field of a spec reaches the wire") {
   spec.effect = EffectClass::kOnce;
   spec.placement =
       PlacementPolicy{.selector = "has(gpu)", .executor = "lab-3", .app = "bench", .owner = "anna"};
-  const auto proto = ToProto(spec);
+  const auto proto = ProtoOf(spec);
   REQUIRE(proto.ok());
   CHECK(proto->type() == "resize");
   CHECK(proto->payload() == spec.payload);
@@ -80,10 +87,10 @@ TEST_CASE("Placement and the words why it fits nobody come back from the wire") 
 
 TEST_CASE("Reuse is asked for, and told") {
   TaskSpec spec{.type = "x", .effect = EffectClass::kPure, .reuse_within = absl::Hours(1)};
-  const auto proto = ToProto(spec);
+  const auto proto = ProtoOf(spec);
   REQUIRE(proto.ok());
   CHECK(proto->reuse_within().seconds() == 3'600);
-  CHECK_FALSE(ToProto(TaskSpec{.type = "x"})->has_reuse_within());
+  CHECK_FALSE(ProtoOf(TaskSpec{.type = "x"})->has_reuse_within());
   inputs::v1::SpawnResult result;
   result.set_task_id(std::string(MakeId(5).bytes()));
   CHECK_FALSE(ToSpawned(result)->reused);
@@ -92,7 +99,7 @@ TEST_CASE("Reuse is asked for, and told") {
 }
 
 TEST_CASE("What is absent in a spec is absent on the wire, so that the server's defaults hold") {
-  const auto proto = ToProto(TaskSpec{.type = "x"});
+  const auto proto = ProtoOf(TaskSpec{.type = "x"});
   REQUIRE(proto.ok());
   CHECK_FALSE(proto->has_not_before());
   CHECK_FALSE(proto->has_timeout());
@@ -106,14 +113,14 @@ TEST_CASE("Text that is no UTF-8 is refused here, where it costs one task and no
   for (const auto& spec : {TaskSpec{.type = "\xff"}, TaskSpec{.type = "x", .content_type = "\xc3"},
                            TaskSpec{.type = "x", .reference = "\xed\xa0\x80"},
                            TaskSpec{.type = "x", .placement = PlacementPolicy{.app = "\xff"}}}) {
-    const auto proto = ToProto(spec);
+    const auto proto = ProtoOf(spec);
     CHECK(proto.status().code() == absl::StatusCode::kInvalidArgument);
     CHECK(ReasonOf(proto.status()) == "INVALID_UTF8");
   }
 }
 
 TEST_CASE("Infinite times are refused by the name of their field") {
-  const auto proto = ToProto(TaskSpec{.type = "x", .timeout = absl::InfiniteDuration()});
+  const auto proto = ProtoOf(TaskSpec{.type = "x", .timeout = absl::InfiniteDuration()});
   CHECK(ReasonOf(proto.status()) == "INVALID_TIME");
   CHECK(proto.status().message() == "timeout is infinite");
 }

@@ -101,11 +101,11 @@ TEST_CASE("An option brings its plugin, gives it data of this spawn alone, and m
   std::vector<std::string> log;
   const auto a = std::make_shared<RecordingPlugin>("a", log);
   const Task noted = Task("t").With(Note(a, "one"), Note(a, "two"));
-  REQUIRE(SpawnPipeline::Prepare(noted, {}, kNow).ok());
+  REQUIRE(SpawnPipeline::Prepare(Task(noted), {}, kNow).ok());
   CHECK(log.front() == "a BeforeInitialized (one) (two)");
   CHECK(log.size() == 3);
   log.clear();
-  REQUIRE(SpawnPipeline::Prepare(noted, {a}, kNow).ok());
+  REQUIRE(SpawnPipeline::Prepare(Task(noted), {a}, kNow).ok());
   CHECK(log.front() == "a BeforeInitialized (one) (two)");
   CHECK(log.size() == 3);
   log.clear();
