@@ -11,6 +11,9 @@ find_package(CLI11 CONFIG REQUIRED)  # CLI11::CLI11
 find_package(nlohmann_json CONFIG REQUIRED)  # nlohmann_json::nlohmann_json
 find_package(prometheus-cpp CONFIG REQUIRED)  # prometheus-cpp::core prometheus-cpp::pull
 find_package(SQLite3 3.40 REQUIRED)  # SQLite::SQLite3
+if(NOT KANTOKU_SANITIZER)  # A sanitizer's allocator is its own.
+  find_package(mimalloc CONFIG REQUIRED)  # mimalloc
+endif()
 if(BUILD_TESTING)
   find_package(Catch2 2.13 CONFIG REQUIRED)  # Catch2::Catch2
 endif()

@@ -4,7 +4,7 @@
 #   kantoku_library(NAME x SOURCES x.cc HEADERS x.h DEPS … PRIVATE_DEPS … [INCLUDES dir…] [USE_PROTO_PCH])
 #     → target kantoku_x, alias kantoku::x; without SOURCES a header-only library
 #   kantoku_executable(NAME kantoku-x SOURCES main.cc DEPS … [USE_PROTO_PCH])
-#     → build/<preset>/bin/kantoku-x
+#     → build/<preset>/bin/kantoku-x, which allocates with mimalloc unless it is sanitized
 #   kantoku_test(NAME x_test LABEL unit SOURCES x_test.cc DEPS … [BINARIES kantoku-x…] [TIMEOUT s] [WHOLE] [USE_PROTO_PCH])
 #     → one ctest entry per test case (with WHOLE, one for the program), labelled; LABEL may be a list. BINARIES are built
 #       first and lie in the directory that the environment variable KANTOKU_BIN_DIR names.
@@ -66,7 +66,8 @@ function(kantoku_executable)
   _kantoku_check_arguments(kantoku_executable NAME SOURCES)
   add_executable(${arg_NAME} ${arg_SOURCES})
   _kantoku_target(${arg_NAME} PRIVATE)
-  target_link_libraries(${arg_NAME} PRIVATE ${arg_DEPS})
+  # First, so that it is found before the C library: the program allocates with it.
+  target_link_libraries(${arg_NAME} PRIVATE $<TARGET_NAME_IF_EXISTS:mimalloc> ${arg_DEPS})
   _kantoku_sanitizer_options(${arg_NAME})
   if(arg_USE_PROTO_PCH)
     target_precompile_headers(${arg_NAME} REUSE_FROM kantoku_proto_pch)
