@@ -404,5 +404,87 @@ TEST_CASE("A task of two keys is dispatched although single tasks keep both of t
   CHECK(Dispatched(world).size() == 2);  // The other two keys' tasks go on.
 }
 
+// Single tasks keep two keys busy, until a task of both, and of a large tree, has saved up the slot
+// of one and waits for that of the other.
+struct Saver {
+  explicit Saver(EngineWorld& in) : world(in) {
+    world.Open(1, 10);
+    for (const char* const key : {"left", "right"}) {
+      SetLimit(world, key, 1);
+      running[key] = world.DoSpawn(Keyed(Concurrency(key)));
+    }
+    root = world.DoSpawn(Spec("rare"));
+    TaskKeys both;
+    both.concurrency = {{"left", KeyScope::kNamespace, 0}, {"right", KeyScope::kNamespace, 0}};
+    TaskSpec spec = Keyed(both);
+    spec.parent = root;
+    task = world.DoSpawn(spec);
+    TaskSpec other = Spec("rare");
+    other.parent = root;
+    SpawnAll(world, std::vector<TaskSpec>(20, other));  // Who comes last is swept first.
+    for (bool left = true; !saved_up; left = !left) {
+      const std::string key = left ? "left" : "right";
+      next[key] = world.DoSpawn(Keyed(Concurrency(key)));
+      Finish(world, running.at(key));
+      REQUIRE(world.StateOf(task) == TaskState::kReady);
+      saved_up = Dispatched(world).empty();
+      if (saved_up) continue;
+      REQUIRE(Dispatched(world) == std::vector{next.at(key)});
+      running[key] = next.at(key);
+    }
+    REQUIRE(LimitOf(world, "left")->running == 1);
+    REQUIRE(world.StateOf(next.at("left")) == TaskState::kReady);
+    next["right"] = world.DoSpawn(Keyed(Concurrency("right")));
+  }
+
+  // The tree is asked, and the other slot becomes free, in one group, in which no sweep gets there.
+  void FinishAndAsk(ControlVerb verb) {
+    REQUIRE(world.ControlTree(root, verb).ok());
+    Finish(world, running.at("right"));
+  }
+  std::vector<TaskId> Next() const { return {next.at("left"), next.at("right")}; }
+
+  EngineWorld& world;
+  TaskId root;
+  TaskId task;
+  std::map<std::string, TaskId> running;
+  std::map<std::string, TaskId> next;
+  bool saved_up = false;
+};
+
+TEST_CASE(
+    "A task that hears at dispatch that its tree is stopped gives back what it has saved up") {
+  EngineWorld world({.tree_sweep = 8});
+  Saver saver(world);
+  saver.FinishAndAsk(ControlVerb::kCancel);
+  CHECK(world.StateOf(saver.task) == TaskState::kSettling);
+  CHECK(std::ranges::is_permutation(Dispatched(world), saver.Next()));
+  world.AnswerFence(saver.task, 0, TaskState::kCancelled);
+  world.Pass(2 * Admission::kElderPatience);
+  world.EndGroup();
+  for (const TaskId& task : saver.Next()) Finish(world, task);
+  CHECK(LimitOf(world, "left")->running == 0);
+  CHECK(LimitOf(world, "right")->running == 0);
+}
+
+TEST_CASE("A task that hears at dispatch that its tree is paused gives back what it has saved up") {
+  EngineWorld world({.tree_sweep = 8});
+  Saver saver(world);
+  saver.FinishAndAsk(ControlVerb::kPause);
+  CHECK(world.StateOf(saver.task) == TaskState::kPaused);
+  CHECK(std::ranges::is_permutation(Dispatched(world), saver.Next()));
+  world.Pass(2 * Admission::kElderPatience);
+  world.EndGroup();
+  CHECK(world.View(saver.task).cause == WaitCause::kPaused);
+  REQUIRE(Reason(world.Control(saver.task, ControlVerb::kResume)) == "OK");
+  CHECK(world.EndGroup().dispatches.empty());
+  CHECK(LimitOf(world, "left")->waiting + LimitOf(world, "right")->waiting == 1);
+  for (const TaskId& task : saver.Next()) Finish(world, task);
+  CHECK(Dispatched(world) == std::vector{saver.task});
+  Finish(world, saver.task);
+  CHECK(LimitOf(world, "left")->running + LimitOf(world, "right")->running == 0);
+  CHECK(LimitOf(world, "left")->waiting + LimitOf(world, "right")->waiting == 0);
+}
+
 }  // namespace
 }  // namespace kantoku::inputs::testing
