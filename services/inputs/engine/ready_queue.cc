@@ -29,6 +29,10 @@ ReadyQueue::Entry ReadyQueue::Line::Take() {
 
 void ReadyQueue::List(Turns& turns, FlowNumber number, Flow& flow, uint64_t pass) {
   if (flow.listed) turns.order.erase({flow.pass, number});
+  if (flow.waiting > 0) {
+    turns.waiting.erase({flow.pass, number});
+    turns.waiting.insert({pass, number});
+  }
   flow.pass = pass;
   flow.listed = true;
   turns.order.insert({pass, number});
@@ -91,7 +95,9 @@ int16_t ReadyQueue::LevelOf(int16_t priority) {
 // ---- Whose turn it is ----
 
 void ReadyQueue::Come(Turns& turns, FlowNumber number, Flow& flow) {
-  if (++flow.waiting > 1 || waits_ == nullptr) return;
+  if (++flow.waiting > 1) return;
+  turns.waiting.insert({flow.pass, number});
+  if (waits_ == nullptr) return;
   if (number != kCommonFlow) flow.group = waits_->AddGroup(WaitCause::kFairnessTurn);
   if (!turns.turn.has_value() ||
       std::pair(flow.pass, number) < std::pair(turns.flows.at(*turns.turn)->pass, *turns.turn)) {
@@ -100,17 +106,18 @@ void ReadyQueue::Come(Turns& turns, FlowNumber number, Flow& flow) {
 }
 
 void ReadyQueue::Go(Turns& turns, FlowNumber number, Flow& flow) {
-  if (--flow.waiting > 0 || waits_ == nullptr) return;
+  if (--flow.waiting > 0) return;
+  turns.waiting.erase({flow.pass, number});
+  if (waits_ == nullptr) return;
   if (turns.turn == number) FindTurn(turns);
   if (flow.group != kNoGroup) waits_->FreeGroup(std::exchange(flow.group, kNoGroup));
 }
 
-// Flows in which nobody waits are passed over; they go with the next Pop.
+// Flows in which nobody waits may be listed before it; they go with the next Pop.
 void ReadyQueue::FindTurn(Turns& turns) {
   if (waits_ == nullptr) return;
-  const auto first = std::ranges::find_if(
-      turns.order, [&](const auto& listed) { return turns.flows.at(listed.second)->waiting > 0; });
-  GiveTurn(turns, first == turns.order.end() ? std::nullopt : std::optional(first->second));
+  GiveTurn(turns,
+           turns.waiting.empty() ? std::nullopt : std::optional(turns.waiting.begin()->second));
 }
 
 void ReadyQueue::GiveTurn(Turns& turns, std::optional<FlowNumber> number) {

@@ -98,9 +98,10 @@ class ReadyQueue {
   // has tasks, and until its pass is reached.
   struct Turns {
     absl::flat_hash_map<FlowNumber, std::unique_ptr<Flow>> flows;
-    absl::btree_set<std::pair<uint64_t, FlowNumber>> order;  // Of those that are listed.
-    uint64_t reached = 0;                                    // The pass of the latest turn.
-    size_t entries = 0;                                      // In all flows.
+    absl::btree_set<std::pair<uint64_t, FlowNumber>> order;    // Of those that are listed.
+    absl::btree_set<std::pair<uint64_t, FlowNumber>> waiting;  // ... and in which any wait.
+    uint64_t reached = 0;                                      // The pass of the latest turn.
+    size_t entries = 0;                                        // In all flows.
     std::optional<FlowNumber> turn;  // Who has the next, of those in which any wait.
   };
   struct Level {

@@ -162,5 +162,20 @@ TEST_CASE("While a flow waits for its turn its group says so") {
   CHECK(of_others > 0);
 }
 
+TEST_CASE("Flows that lose their tasks one after the other cost no look at those before them") {
+  constexpr TaskIndex kFlows = 100'000;
+  WaitBook waits;
+  ReadyQueue queue(&waits);
+  TaskIndex gone = 0;  // How many; in the order in which they came.
+  const auto is_waiting = [&](TaskIndex task, TaskKey) { return task >= gone; };
+  for (TaskIndex task = 0; task < kFlows; ++task) queue.Push(task, task, 0, task + 1);
+  while (gone < kFlows - 1) {
+    queue.NoteGone(0, ++gone, is_waiting);
+    REQUIRE(queue.TurnOf(0) == gone + 1);
+  }
+  CHECK(queue.Pop(is_waiting, [](FlowNumber) { return 1U; }) == kFlows - 1);
+  CHECK(queue.empty());
+}
+
 }  // namespace
 }  // namespace kantoku::inputs
