@@ -160,6 +160,7 @@ TaskIndex ReadyQueue::Pop(IsWaiting is_waiting, WeightOf weight_of) {
       Flow& flow = *turns.flows.at(number);
       turns.reached = std::max(turns.reached, flow.pass);
       List(turns, number, flow, flow.pass + kStride / weight_of(number));
+      flow.served = true;
       Go(turns, number, flow);
       FindTurn(turns);
       if (turns.entries == 0 && turns.flows.size() > kFewFlows) level->second.turns.reset();
@@ -207,13 +208,15 @@ void ReadyQueue::NoteGone(int16_t priority, FlowNumber number, IsWaiting is_wait
   if (level.turns != nullptr) Go(*level.turns, number, *level.turns->flows.at(number));
   --size_;
   ++stale_;
-  if (stale_ > size_ + 64) Compact(is_waiting);
+  // It looks at idle flows, too.
+  if (stale_ > size_ + idle_ + 64) Compact(is_waiting);
 }
 
 // Turns go on where they were.
 void ReadyQueue::Compact(IsWaiting is_waiting) {
   stale_ = 0;
   size_ = 0;
+  idle_ = 0;
   const auto compact = [&](Line& line) {
     Line old = std::exchange(line, {});
     std::optional<TaskKey> previous;  // A task that left and came back has an entry for each time.
@@ -230,13 +233,29 @@ void ReadyQueue::Compact(IsWaiting is_waiting) {
   };
   for (auto level = levels_.begin(); level != levels_.end();) {
     if (Turns* const turns = level->second.turns.get()) {
-      turns->entries = 0;
-      for (auto& [number, flow] : turns->flows) turns->entries += compact(flow->line);
+      CompactFlows(*turns, compact);
     } else {
       compact(level->second.common);
     }
     level = level->second.empty() ? levels_.erase(level) : std::next(level);
   }
+}
+
+// One that has had a turn and comes back is not to have the next at once.
+template <typename CompactLine>
+void ReadyQueue::CompactFlows(Turns& turns, CompactLine compact) {
+  turns.entries = 0;
+  absl::erase_if(turns.flows, [&](const auto& entry) {
+    const auto& [number, flow] = entry;
+    const size_t kept = compact(flow->line);
+    turns.entries += kept;
+    if (kept == 0 && !flow->served) {
+      turns.order.erase({flow->pass, number});
+      return true;
+    }
+    if (kept == 0) ++idle_;
+    return false;
+  });
 }
 
 }  // namespace kantoku::inputs

@@ -93,6 +93,7 @@ class ReadyQueue {
     size_t waiting = 0;
     WaitGroup group = kNoGroup;  // While any wait.
     bool listed = false;
+    bool served = false;  // It had a turn since it is listed.
   };
   // Of a level that had a task with a fairness key since it was empty. A flow is listed while it
   // has tasks, and until its pass is reached.
@@ -126,12 +127,16 @@ class ReadyQueue {
   void FindTurn(Turns& turns);
   void GiveTurn(Turns& turns, std::optional<FlowNumber> number);
   void Compact(IsWaiting is_waiting);
+  // Of the flows of one level; those that are left empty and had no turn go.
+  template <typename CompactLine>
+  void CompactFlows(Turns& turns, CompactLine compact);
 
   WaitBook* waits_;
   absl::btree_map<int16_t, Level, std::greater<>>
       levels_;        // At most one is empty: it is likely to be used again.
   size_t size_ = 0;   // Waiting tasks.
   size_t stale_ = 0;  // Entries of tasks that left.
+  size_t idle_ = 0;   // Flows without entries that the latest Compact left.
 };
 
 }  // namespace kantoku::inputs

@@ -177,5 +177,32 @@ TEST_CASE("Flows that lose their tasks one after the other cost no look at those
   CHECK(queue.empty());
 }
 
+TEST_CASE("Tasks that come and go cost no look at flows that lost theirs, had those turns or not") {
+  constexpr TaskIndex kFlows = 100'000;
+  const bool served = GENERATE(false, true);
+  ReadyQueue queue;
+  TaskIndex first = 0;  // That is there.
+  const auto is_waiting = [&](TaskIndex task, TaskKey) { return task >= first; };
+  const auto weight_of = [](FlowNumber) { return 1U; };
+  const auto push = [&](TaskIndex task, FlowNumber flow) { queue.Push(task, task, 0, flow); };
+  TaskIndex last = 0;
+  for (FlowNumber flow = 1; flow <= kFlows; ++flow) push(last++, flow);
+  while (served && first < kFlows) {
+    REQUIRE(queue.Pop(is_waiting, weight_of) == first);
+    push(last++, ++first);
+  }
+  const auto go = [&](FlowNumber flow) {
+    ++first;
+    queue.NoteGone(0, flow, is_waiting);
+  };
+  for (FlowNumber flow = 1; flow < kFlows; ++flow) go(flow);
+  for (int i = 0; i < 1'000'000; ++i) {
+    push(last++, kFlows);
+    go(kFlows);
+  }
+  CHECK(queue.size() == 1);
+  CHECK(queue.Pop(is_waiting, weight_of) == first);
+}
+
 }  // namespace
 }  // namespace kantoku::inputs
