@@ -136,7 +136,8 @@ class Engine {
                                     Effects& effects);
 
   // What to restart a dead task as, of its row and of its spec as it was recorded: with the info of
-  // its end; and dependencies that have ended, however they did, do not hold it up again.
+  // its end; in place of dependencies that have been restarted with the newest restart of each; and
+  // those that have ended, however they did, do not hold it up again.
   TaskSpec SpecOfRestart(const TaskView& dead, TaskSpec spec) const;
   // A new task in place of a dead one, as its row has it, with the spec of SpecOfRestart. It has
   // the dead one's reference from now on. FAILED_PRECONDITION, TREE_STOPPING when its tree or
@@ -439,6 +440,7 @@ class Engine {
 
   // Restarts.
   void MoveReference(const TaskView& dead, const TaskId& successor, Effects& effects);
+  TaskId NewestOf(TaskId task) const;
   void ForgetRestart(TaskKey dead, Effects& effects);
 
   // Reuse.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 #include <span>
 
@@ -22,9 +23,21 @@ TaskSpec Engine::SpecOfRestart(const TaskView& dead, TaskSpec spec) const {
     spec.info = std::make_shared<const Info>(Info{dead.info->context, dead.info->labels});
   }
   for (Dependency& dependency : spec.dependencies) {
+    const TaskId newest = NewestOf(dependency.task);
+    const bool named = std::ranges::any_of(
+        spec.dependencies, [&](const Dependency& other) { return other.task == newest; });
+    if (!named) dependency.task = newest;  // Each task once.
     if (tasks_.Find(dependency.task) == kNoTask) dependency.on_failure = OnFailure::kRun;
   }
   return spec;
+}
+
+// What a task has been restarted as, and that, and so on; itself when it was not.
+TaskId Engine::NewestOf(TaskId task) const {
+  for (TaskId next = RestartedAs(task.key()); !next.empty(); next = RestartedAs(task.key())) {
+    task = next;
+  }
+  return task;
 }
 
 namespace {

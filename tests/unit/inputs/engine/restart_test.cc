@@ -168,6 +168,86 @@ TEST_CASE("A restart waits for what has not ended, and heeds how it ends") {
   CHECK(world.View(*id).last_failure.reason == "DEPENDENCY_FAILED");
 }
 
+// A task that waits fails, as what it depends on has.
+TaskView Fail(EngineWorld& world, const TaskId& task) {
+  REQUIRE(world.StateOf(task) == TaskState::kSettling);
+  world.AnswerFence(task, 0, TaskState::kFailed);
+  world.EndGroup();
+  return world.Ended(task).value();
+}
+
+TaskId DoRestart(EngineWorld& world, const TaskView& dead) {
+  const auto id = Restart(world, dead);
+  REQUIRE(id.ok());
+  world.EndGroup();
+  return *id;
+}
+
+TEST_CASE("A restart waits for the newest restart of what it depends on, and heeds how that ends") {
+  EngineWorld world;
+  const TaskId first = world.DoSpawn();
+  const TaskId second = world.DoSpawn(After(first));
+  const TaskView dead_first = Kill(world, first);
+  const TaskView dead_second = Fail(world, second);
+  const TaskView again = Kill(world, DoRestart(world, dead_first));
+  const TaskId newest = DoRestart(world, again);
+  const TaskId id = DoRestart(world, dead_second);
+  if (GENERATE(false, true)) world.Crash();
+  CHECK(world.StateOf(id) == TaskState::kBlocked);
+  CHECK(world.View(id).open_dependency == newest);
+  world.Open(1, 10);
+  world.EndGroup();
+  CHECK(Dispatched(world) == std::vector{newest});
+  if (GENERATE(false, true)) {
+    Finish(world, newest);
+    REQUIRE(Dispatched(world) == std::vector{id});
+    CHECK(world.last.dispatches[0].arguments);
+    return;
+  }
+  world.Nack(newest, 1, NackKind::kFailedFinally);
+  world.EndGroup();
+  world.AnswerFence(newest, 1, TaskState::kFailed);
+  world.EndGroup();
+  CHECK(world.View(id).last_failure.reason == "DEPENDENCY_FAILED");
+}
+
+TEST_CASE("A restart takes its argument from a restart that has ended, and waits for it no more") {
+  EngineWorld world;
+  const TaskId first = world.DoSpawn();
+  const TaskId second = world.DoSpawn(After(first));
+  const TaskId newest = DoRestart(world, Kill(world, first));
+  const TaskView dead = Fail(world, second);
+  const bool well = GENERATE(false, true);
+  world.Open(1, 10);
+  world.EndGroup();
+  if (well) {
+    Finish(world, newest);
+  } else {
+    world.Nack(newest, 1, NackKind::kFailedFinally);
+    world.EndGroup();
+    world.AnswerFence(newest, 1, TaskState::kFailed);
+    world.EndGroup();
+  }
+  const TaskId id = DoRestart(world, dead);
+  CHECK(Dispatched(world) == std::vector{id});
+  CHECK(world.records.specs.at(id.key()).spec.dependencies.front().task == newest);
+}
+
+TEST_CASE("A restart that depends on a task and on its restart names each once") {
+  EngineWorld world;
+  const TaskId first = world.DoSpawn();
+  const TaskId newest = DoRestart(world, Kill(world, first));
+  TaskSpec spec = After(first);
+  spec.dependencies.push_back({.task = newest});
+  const TaskView dead = Kill(world, world.DoSpawn());
+  const auto dependencies = world.engine->SpecOfRestart(dead, spec).dependencies;
+  REQUIRE(dependencies.size() == 2);
+  CHECK(dependencies[0].task == first);
+  CHECK(dependencies[0].on_failure == OnFailure::kRun);
+  CHECK(dependencies[1].task == newest);
+  CHECK(dependencies[1].on_failure == OnFailure::kFail);
+}
+
 TEST_CASE("A restart names its keys again, and makes the limits that went with the dead task") {
   EngineOptions options;
   options.idle_names = 0;
