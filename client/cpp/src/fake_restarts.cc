@@ -36,9 +36,9 @@ absl::StatusOr<RestartPage> FakeKantoku::Server::Restart(RestartRequest request)
     platform::MutexLock lock(mutex_);
     std::vector<TaskId> ids = std::move(request.ids);
     if (ids.empty()) {
-      for (auto record = records_.rbegin(); record != records_.rend(); ++record) {
-        if (!Matches(request.query, request.namespace_name, (*record)->info)) continue;
-        ids.push_back((*record)->info.id);
+      for (const auto& record : records_) {
+        if (!Matches(request.query, request.namespace_name, record->info)) continue;
+        ids.push_back(record->info.id);
       }
       // A page begins behind the task that the one before ended with.
       const auto last = TaskId::Parse(request.query.page_token);
@@ -75,6 +75,12 @@ RestartedTask FakeKantoku::Server::RestartOne(const TaskId& id, bool dry_run) {
   const TaskInfo info = dead->info;
   TaskSpec spec = dead->spec;
   by_reference_.erase({info.namespace_name, spec.reference});
+  for (Dependency& dependency : spec.dependencies) {
+    const Record* newest = Find(dependency.task);
+    while (!newest->info.restarted_as.empty()) newest = Find(newest->info.restarted_as);
+    dependency.task = newest->info.id;
+    if (newest->output.has_value()) dependency.on_failure = OnFailure::kRun;
+  }
   spec.parent = TaskId();  // It may have ended, and its tree too: both are kept.
   spec.root = TaskId();
   const auto spawned = Accept(info.namespace_name, std::move(spec));

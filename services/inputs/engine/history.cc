@@ -61,6 +61,11 @@ const History::Row* History::AtOrBelow(uint64_t number) const {
   return above == rows_.begin() ? nullptr : &*std::prev(above);
 }
 
+const History::Row* History::AtOrAbove(uint64_t number) const {
+  const auto row = std::ranges::lower_bound(rows_, number, {}, &Row::number);
+  return row == rows_.end() ? nullptr : &*row;
+}
+
 absl::Time History::oldest() const {
   return rows_.empty() ? absl::InfiniteFuture() : rows_.front().ended;
 }

@@ -46,6 +46,8 @@ class History {
   // The newest row with this number or a lower one; nullptr when there is none. Good until the next
   // change.
   const Row* AtOrBelow(uint64_t number) const;
+  // The oldest one with this number or a higher one, likewise.
+  const Row* AtOrAbove(uint64_t number) const;
   const std::deque<Row>& rows() const { return rows_; }
   size_t size() const { return row_of_.size(); }
 

@@ -215,7 +215,8 @@ void Partition::RestartTasks(RestartCommand command, Done<RestartPage> done) {
         Views views = Look(command.tasks, std::span(&command.owner, 1));
         for (size_t i = 0; i < views.size(); ++i) {
           page.tasks.push_back(views[i].ok()
-                                   ? ApplyRestart(*views[i], command.dry_run, room, transaction)
+                                   ? ApplyRestart(*views[i], ReadToRestart(*views[i], room),
+                                                  command.dry_run, transaction)
                                    : RestartPage::Restarted{command.tasks[i], views[i].status()});
         }
         return page;

@@ -320,10 +320,28 @@ class Partition final : public platform::PartitionMachine {
   absl::StatusOr<TaskPage> ApplySortedList(const ListCommand& command);
   // All that match, in no order; SORT_LIMIT when too many had to be looked at.
   absl::StatusOr<std::vector<TaskView>> AllMatching(const TaskFilter& filter);
-  // May use up `room` bytes of specs, and more with the last.
-  RestartPage::Restarted ApplyRestart(const TaskView& task, bool dry_run, size_t& room,
+  // Where the next page of dead tasks goes on, and where the last one ends: in a token
+  // <row>.<offset>.<last row>, oldest rows first. Rows that have come since the first page are on
+  // none.
+  struct DeadCursor {
+    uint64_t row = 0;
+    uint64_t offset = 0;
+    uint64_t last_row = UINT64_MAX;
+  };
+  struct Picked {
+    TaskView task;
+    absl::StatusOr<std::string> record;  // Of ReadToRestart.
+  };
+  static absl::StatusOr<DeadCursor> ParseDeadCursor(std::string_view token);
+  // What a page is to restart, as it comes; `cursor` goes behind it.
+  absl::StatusOr<std::vector<Picked>> PickDead(const RestartCommand& command, DeadCursor& cursor);
+  // The record of what is to be restarted; empty of a task that is not. May use up `room` bytes,
+  // and more with the last.
+  absl::StatusOr<std::string> ReadToRestart(const TaskView& task, size_t& room);
+  RestartPage::Restarted ApplyRestart(const TaskView& task,
+                                      const absl::StatusOr<std::string>& record, bool dry_run,
                                       platform::Transaction& transaction);
-  absl::StatusOr<TaskId> RestartDead(const TaskView& dead, bool dry_run, size_t& room,
+  absl::StatusOr<TaskId> RestartDead(const TaskView& dead, std::string_view record, bool dry_run,
                                      platform::Transaction& transaction);
   absl::StatusOr<RestartPage> RestartMatching(const RestartCommand& command,
                                               platform::Transaction& transaction);

@@ -23,31 +23,16 @@ namespace {
 constexpr size_t kPageBudget = 20'000;
 constexpr size_t kPageRows = 200;
 
-// Where the next page goes on: <row>.<offset>, newest rows first.
-struct DeadCursor {
-  uint64_t row = UINT64_MAX;
-  uint64_t offset = 0;
-};
-
-absl::StatusOr<DeadCursor> ParseDeadCursor(std::string_view token) {
-  DeadCursor cursor;
-  if (token.empty()) return cursor;
-  const char* const end = token.data() + token.size();
-  const auto row = std::from_chars(token.data(), end, cursor.row);
-  if (row.ec == std::errc() && row.ptr != end && *row.ptr == '.') {
-    const auto offset = std::from_chars(row.ptr + 1, end, cursor.offset);
-    if (offset.ec == std::errc() && offset.ptr == end) return cursor;
-  }
-  return Error(absl::StatusCode::kInvalidArgument, "BAD_PAGE_TOKEN",
-               "page_token: did not come from an earlier page");
-}
-
 absl::Status NotDead(const TaskView& task) {
   const bool lives = !IsFinal(task.state);
   return Error(
       absl::StatusCode::kFailedPrecondition, lives ? "TASK_LIVES" : "TASK_SUCCEEDED",
       absl::StrCat("task ", task.id.ToString(), lives ? " has not ended: " : " is not dead: ",
                    platform::ToAbsl(NameOf(task.state))));
+}
+
+bool IsDead(const TaskView& task) {
+  return IsFinal(task.state) && task.state != TaskState::kSucceeded;
 }
 
 }  // namespace
@@ -63,29 +48,35 @@ bool RestartCommand::Matches(const TaskView& dead) const {
          dead.ended_at < ended_before;
 }
 
-RestartPage::Restarted Partition::ApplyRestart(const TaskView& task, bool dry_run, size_t& room,
-                                               Transaction& transaction) {
-  const bool dead = IsFinal(task.state) && task.state != TaskState::kSucceeded;
-  if (!dead) return {task.id, NotDead(task)};
-  if (const TaskId known = engine_.RestartedAs(task.id.key()); !known.empty()) {
-    return {task.id, known};
-  }
-  auto successor = RestartDead(task, dry_run, room, transaction);
-  const bool created = successor.ok() && !dry_run;
-  return {task.id, std::move(successor), created};
-}
-
-absl::StatusOr<TaskId> Partition::RestartDead(const TaskView& dead, bool dry_run, size_t& room,
-                                              Transaction& transaction) {
+absl::StatusOr<std::string> Partition::ReadToRestart(const TaskView& task, size_t& room) {
+  std::string record;
+  if (!IsDead(task) || !engine_.RestartedAs(task.id.key()).empty()) return record;
   if (room == 0) {
     return Error(absl::StatusCode::kResourceExhausted, "ANSWER_TOO_LARGE",
                  "task_ids: the call has enough to read; ask for this task again");
   }
-  const TaskKey key = dead.id.key();
-  std::string record;
+  const TaskKey key = task.id.key();
   KANTOKU_RETURN_IF_ERROR(store_->Read({ToKind(RecordKind::kSpec), std::span(&key, 1)},
                                        [&](TaskKey, std::string_view bytes) { record = bytes; }));
   room -= std::min(room, record.size());
+  return record;
+}
+
+RestartPage::Restarted Partition::ApplyRestart(const TaskView& task,
+                                               const absl::StatusOr<std::string>& record,
+                                               bool dry_run, Transaction& transaction) {
+  if (!IsDead(task)) return {task.id, NotDead(task)};
+  if (const TaskId known = engine_.RestartedAs(task.id.key()); !known.empty()) {
+    return {task.id, known};
+  }
+  if (!record.ok()) return {task.id, record.status()};
+  auto successor = RestartDead(task, *record, dry_run, transaction);
+  const bool created = successor.ok() && !dry_run;
+  return {task.id, std::move(successor), created};
+}
+
+absl::StatusOr<TaskId> Partition::RestartDead(const TaskView& dead, std::string_view record,
+                                              bool dry_run, Transaction& transaction) {
   auto stored = DecodeSpec(record);
   if (!stored.ok() || stored->id != dead.id) {
     return Error(absl::StatusCode::kDataLoss, "DAMAGED_RECORD",
@@ -108,30 +99,65 @@ absl::StatusOr<TaskId> Partition::RestartDead(const TaskView& dead, bool dry_run
   return successor;
 }
 
+absl::StatusOr<Partition::DeadCursor> Partition::ParseDeadCursor(std::string_view token) {
+  DeadCursor cursor;
+  const char* at = token.data();
+  const char* const end = at + token.size();
+  for (uint64_t* const part : {&cursor.row, &cursor.offset, &cursor.last_row}) {
+    const auto [behind, error] = std::from_chars(at, end, *part);
+    const bool is_last = part == &cursor.last_row;
+    if (error != std::errc() || (behind == end) != is_last || (!is_last && *behind != '.')) {
+      return Error(absl::StatusCode::kInvalidArgument, "BAD_PAGE_TOKEN",
+                   "page_token: did not come from an earlier page");
+    }
+    if (!is_last) at = behind + 1;
+  }
+  return cursor;
+}
+
+// Oldest end first: a task that failed because another one had comes behind that one, and finds it
+// restarted. Those of a page go in the order of their spawn, as some have ended before what they
+// depend on.
 absl::StatusOr<RestartPage> Partition::RestartMatching(const RestartCommand& command,
                                                        Transaction& transaction) {
-  KANTOKU_ASSIGN_OR_RETURN(DeadCursor cursor, ParseDeadCursor(command.page_token));
   RestartPage page;
+  DeadCursor cursor;
+  if (!command.page_token.empty()) {
+    KANTOKU_ASSIGN_OR_RETURN(cursor, ParseDeadCursor(command.page_token));
+  }
+  const History::Row* const newest = engine_.dead().AtOrBelow(cursor.last_row);
+  cursor.last_row = newest == nullptr ? 0 : newest->number;
+  KANTOKU_ASSIGN_OR_RETURN(std::vector<Picked> picked, PickDead(command, cursor));
+  if (cursor.row <= cursor.last_row) {
+    page.next = absl::StrCat(cursor.row, ".", cursor.offset, ".", cursor.last_row);
+  }
+  std::ranges::sort(picked, {}, [](const Picked& each) { return each.task.id.key(); });
+  for (const Picked& each : picked) {
+    page.tasks.push_back(ApplyRestart(each.task, each.record, command.dry_run, transaction));
+  }
+  return page;
+}
+
+absl::StatusOr<std::vector<Partition::Picked>> Partition::PickDead(const RestartCommand& command,
+                                                                   DeadCursor& cursor) {
+  std::vector<Picked> picked;
   size_t room = kMaxRestartBytes;
   size_t looked_at = 0;
   for (size_t rows = 0; rows < kPageRows && looked_at < kPageBudget; ++rows) {
-    const History::Row* const row = engine_.dead().AtOrBelow(cursor.row);
-    if (row == nullptr) return page;
-    const uint64_t number = row->number;
-    if (number != cursor.row) cursor = {number, 0};  // What it named has been forgotten.
+    const History::Row* const row = engine_.dead().AtOrAbove(cursor.row);
+    const uint64_t number = row == nullptr ? cursor.last_row + 1 : row->number;
+    if (number != cursor.row) cursor = {number, 0, cursor.last_row};  // What it named is forgotten.
+    if (number > cursor.last_row) break;
     KANTOKU_ASSIGN_OR_RETURN(const Row tasks, ReadRow(RecordKind::kDead, number));
     looked_at += tasks->size();
     for (; cursor.offset < tasks->size(); ++cursor.offset) {
-      if (page.tasks.size() >= command.limit || room == 0) break;
+      if (picked.size() >= command.limit || room == 0) return picked;
       const TaskView& task = (*tasks)[cursor.offset];
-      if (!command.Matches(task)) continue;
-      page.tasks.push_back(ApplyRestart(task, command.dry_run, room, transaction));
+      if (command.Matches(task)) picked.push_back({task, ReadToRestart(task, room)});
     }
-    if (cursor.offset < tasks->size()) break;
-    cursor = {number - 1, 0};  // Rows are numbered from 1.
+    cursor = {number + 1, 0, cursor.last_row};
   }
-  page.next = absl::StrCat(cursor.row, ".", cursor.offset);
-  return page;
+  return picked;
 }
 
 }  // namespace kantoku::inputs

@@ -106,6 +106,96 @@ TEST_CASE("All that match are restarted page by page, each once") {
             ->tasks.size() == 9);
 }
 
+// Each depends on the one before.
+std::vector<TaskId> SpawnChain(PartitionFixture& fixture, int count) {
+  v1::SpawnRequest request;
+  request.set_request_id("chain");
+  for (int i = 0; i < count; ++i) {
+    auto& spec = *request.add_specs();
+    spec.set_type("x");
+    if (i > 0) spec.add_dependencies()->set_index(i - 1);
+  }
+  const auto outcome = fixture.Spawn(request);
+  REQUIRE(outcome.ok());
+  std::vector<TaskId> chain;
+  for (const auto& item : outcome->items) chain.push_back(item.id);
+  return chain;
+}
+
+// One that waits.
+void Kill(PartitionFixture& fixture, const TaskId& task) {
+  REQUIRE(fixture.Cancel(task).ok());
+  fixture.partition().AnswerFences({{task, 0, TaskState::kCancelled}});
+  REQUIRE(fixture.Reaches(task, TaskState::kCancelled));
+}
+
+void CheckChain(PartitionFixture& fixture, const std::vector<TaskId>& successors) {
+  CHECK(fixture.Get(successors[0])->state == TaskState::kReady);
+  for (size_t i = 1; i < successors.size(); ++i) {
+    CHECK(fixture.Get(successors[i])->state == TaskState::kBlocked);
+    CHECK(fixture.Get(successors[i])->open_dependency == successors[i - 1]);
+  }
+}
+
+TEST_CASE("A page restarts what a task depends on before it, in whatever order they have ended") {
+  PartitionFixture fixture;
+  const std::vector<TaskId> chain = SpawnChain(fixture, 3);
+  for (const int i : {2, 0, 1}) {
+    if (i != 1) {
+      Kill(fixture, chain[static_cast<size_t>(i)]);
+      continue;
+    }
+    fixture.partition().AnswerFences({{chain[1], 0, TaskState::kFailed}});
+    REQUIRE(fixture.Reaches(chain[1], TaskState::kFailed));
+  }
+  const auto page = fixture.Restart(Matching());
+  REQUIRE(page->tasks.size() == 3);
+  std::vector<TaskId> successors;
+  for (size_t i = 0; i < 3; ++i) {
+    CHECK(page->tasks[i].dead == chain[i]);
+    REQUIRE(page->tasks[i].successor.ok());
+    successors.push_back(*page->tasks[i].successor);
+  }
+  CheckChain(fixture, successors);
+  if (GENERATE(false, true)) {
+    fixture.Crash();
+    CheckChain(fixture, successors);
+  }
+}
+
+TEST_CASE("Pages restart what has failed before what failed because of it, and nothing newer") {
+  PartitionFixture fixture;
+  const std::vector<TaskId> chain = SpawnChain(fixture, 3);
+  Kill(fixture, chain[0]);
+  for (const size_t i : {size_t{1}, size_t{2}}) {
+    fixture.partition().AnswerFences({{chain[i], 0, TaskState::kFailed}});
+    REQUIRE(fixture.Reaches(chain[i], TaskState::kFailed));
+  }
+  auto command = Matching();
+  command.limit = 1;
+  std::vector<TaskId> dead;
+  std::vector<TaskId> successors;
+  do {
+    const auto page = fixture.Restart(command);
+    REQUIRE(page.ok());
+    for (const auto& task : page->tasks) {
+      dead.push_back(task.dead);
+      REQUIRE(task.successor.ok());
+      successors.push_back(*task.successor);
+    }
+    if (dead.size() == 1) Kill(fixture, fixture.SpawnOne());
+    command.page_token = page->next;
+  } while (!command.page_token.empty());
+  REQUIRE(dead == chain);
+  CheckChain(fixture, successors);
+  for (const char* const token : {"1", "1.0", "1.0.", "1.0.2.", "1.0.2x", ".1.2", "1.0.-2"}) {
+    command.page_token = token;
+    CHECK(ReasonOf(fixture.Restart(command).status()) == "BAD_PAGE_TOKEN");
+  }
+  command.page_token = "1.0.18446744073709551615";  // No further than there is.
+  CHECK(fixture.Restart(command).ok());
+}
+
 TEST_CASE("Who restarts by a filter gets what fits it, and with a dry run nothing") {
   PartitionFixture fixture;
   const auto dead = fixture.EndInOneRow(3);
