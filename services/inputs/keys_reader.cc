@@ -125,6 +125,13 @@ absl::Status ReadRates(const task::v1::TaskSpec& spec, TaskKeys& keys) {
     KANTOKU_RETURN_IF_ERROR(ReadScope("rate_keys.scope", proto.scope(), key.scope));
     if (!proto.has_rate()) continue;
     KANTOKU_RETURN_IF_ERROR(ReadRate("rate_keys.rate", proto.rate(), key.rate));
+    // The key stays until its bucket is full: else it could be forgotten, and made anew, in
+    // between.
+    if (!key.rate.FillsWithin(absl::ToInt64Milliseconds(kMostPeriod))) {
+      return Bad("OUT_OF_RANGE",
+                 absl::StrCat("rate_keys.rate.burst: \"", key.name, "\" would take more than ",
+                              "24 h to fill; such a rate is to be set as a limit"));
+    }
     if (key.cost <= key.rate.burst) continue;
     return Bad("COST_EXCEEDS_BURST",
                absl::StrCat("rate_keys.cost: ", key.cost, " of \"", key.name,

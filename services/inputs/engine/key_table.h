@@ -26,7 +26,8 @@ inline constexpr KeyNumber kNoKey = 0;
 // each.
 //
 // What a task sets goes with the last task that names it: not at once, for it may come again in a
-// moment, and a rate not before its bucket is full, as a new one would be.
+// moment, and a rate not before its bucket is full, as a new one would be. Tasks make only rates
+// that fill within 24 hours.
 //
 // Thread-compatible.
 class KeyTable {

@@ -35,6 +35,10 @@ struct Rate {
   uint32_t period_ms = 1'000;
   uint32_t burst = 0;
   bool empty() const { return tokens == 0; }
+  // Whether an empty bucket is full after this time.
+  bool FillsWithin(uint64_t ms) const {
+    return uint64_t{burst} * period_ms <= uint64_t{tokens} * ms;
+  }
   bool operator==(const Rate&) const = default;
 };
 

@@ -99,6 +99,27 @@ TEST_CASE("Rates and costs beyond their bounds are refused with value and limit"
                R"(rate_keys.cost: 6 of "api" exceeds the burst of its rate, 5)");
 }
 
+TEST_CASE("A spec makes no rate whose bucket takes more than a day to fill") {
+  const auto status = [](uint32_t tokens, uint32_t burst) {
+    return RateStatus([=](taskpb::RateKey& key) {
+      key.set_cost(1);
+      key.mutable_rate()->set_tokens(tokens);
+      key.mutable_rate()->set_burst(burst);
+      key.mutable_rate()->mutable_period()->set_seconds(24 * 3'600);
+    });
+  };
+  CHECK(status(5, 0).ok());
+  CHECK(status(5, 5).ok());
+  CheckRefused(
+      status(5, 6), "OUT_OF_RANGE",
+      R"(rate_keys.rate.burst: "api" would take more than 24 h to fill; such a rate is to )"
+      "be set as a limit");
+  CheckRefused(
+      status(1, 1'000'000), "OUT_OF_RANGE",
+      R"(rate_keys.rate.burst: "api" would take more than 24 h to fill; such a rate is to )"
+      "be set as a limit");
+}
+
 TEST_CASE("A limit has the one value that goes with its kind, and none is zero") {
   const auto status = [](const std::function<void(v1::Limit&)>& change) {
     v1::SetLimitsRequest request;

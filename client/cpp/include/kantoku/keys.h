@@ -82,7 +82,7 @@ struct Limit {
 // A limit and how far it is used.
 struct LimitInfo {
   Limit limit;
-  bool transient = false;  // A task made it: it goes with the last that names it.
+  bool transient = false;  // A task made it: it goes with the last that names it, a rate when full.
   uint64_t tasks = 0;      // Living ones that name it,
   uint64_t waiting = 0;    // of these, that wait for it.
   uint64_t running = 0;    // Of a concurrency key: dispatches that count.

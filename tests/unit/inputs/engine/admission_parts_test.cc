@@ -47,6 +47,19 @@ TEST_CASE("A bucket says to the microsecond when it holds enough") {
   CHECK(bucket.IsFull(Seconds(900'000'000)));
 }
 
+TEST_CASE("A rate tells whether its bucket fills within a time, to the millisecond") {
+  const Rate most{.tokens = 1, .period_ms = 86'400'000, .burst = 1'000'000};
+  CHECK_FALSE(most.FillsWithin(86'400'000));
+  CHECK(most.FillsWithin(uint64_t{86'400'000} * 1'000'000));
+  const Rate rate{.tokens = 3, .period_ms = 1'000, .burst = 10};
+  CHECK_FALSE(rate.FillsWithin(3'333));
+  CHECK(rate.FillsWithin(3'334));
+  Bucket bucket;
+  bucket.SetRate(rate, Seconds(1));
+  CHECK_FALSE(bucket.IsFull(Seconds(1) + Milliseconds(3'333)));
+  CHECK(bucket.IsFull(Seconds(1) + Milliseconds(3'334)));
+}
+
 TEST_CASE("A cost beyond the burst waits for a full bucket and leaves it owing the rest") {
   Bucket bucket;
   bucket.SetRate({.tokens = 1, .period_ms = 1'000, .burst = 2}, Seconds(0));
