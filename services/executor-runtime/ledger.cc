@@ -216,7 +216,7 @@ void Ledger::OnPauseControl(const HeldTaskPtr& task, const inputspb::HandlerCont
   if (task->can_hold) {
     holds_.push_back(task);  // Which has no points to step to.
   } else if (!task->paused) {
-    if (!task->pause_wanted) SayState(task);
+    if (!task->pause_wanted || KANTOKU_PLANTED("pause said before its point")) SayState(task);
   } else if (control.action() == inputspb::HANDLER_ACTION_PAUSE) {
     SayState(task);
   } else {

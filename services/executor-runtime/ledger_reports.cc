@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "services/executor-runtime/ledger.h"
+#include "services/platform/planted.h"
 
 namespace kantoku::executor {
 namespace {
@@ -165,8 +166,9 @@ bool Ledger::FillStates(InputsRequest& request) {
     inputspb::HandlerStatus& status = *request.add_handler_states();
     Name(task->key, status);
     status.set_number(task->control_number);
-    status.set_state(task->paused ? inputspb::HANDLER_STATE_PAUSED
-                                  : inputspb::HANDLER_STATE_RUNNING);
+    const bool paused =
+        task->paused || (task->pause_wanted && KANTOKU_PLANTED("pause said before its point"));
+    status.set_state(paused ? inputspb::HANDLER_STATE_PAUSED : inputspb::HANDLER_STATE_RUNNING);
   }
   return request.handler_states_size() > 0;
 }

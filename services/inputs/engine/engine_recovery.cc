@@ -76,8 +76,10 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
   task.failed_attempts = std::min(record.failed_attempts, Task::kMostFailedAttempts);
   task.cancel_requested = record.cancel_requested && !KANTOKU_PLANTED("cancel lost in recovery");
   task.once_begun = record.once_begun && !KANTOKU_PLANTED("start of ONCE lost in recovery");
-  task.interrupt_requested = record.interrupt_requested;
-  task.pause_requested = record.pause_requested;
+  task.interrupt_requested =
+      record.interrupt_requested && !KANTOKU_PLANTED("interrupt lost in recovery");
+  task.pause_requested =
+      record.pause_requested && !KANTOKU_PLANTED("paused task dispatched after recovery");
   task.stepping = record.stepping;
   if (record.intended_end.has_value()) {
     task.state = TaskState::kSettling;

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "services/inputs/engine/engine.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 // Trees: who belongs together, and what is asked of all of them at once.
@@ -29,7 +30,9 @@ Engine::Kinship Engine::FindKin(const SpawnCommand& command, const TaskSpec& spe
   if (member == kNoTask || !is_root || !is_own(member)) {
     return {.refusal = SpawnOutcome::kParentUnknown};
   }
-  if (tree != nullptr && tree->stopping()) return {.refusal = SpawnOutcome::kTreeStopping};
+  if (tree != nullptr && tree->stopping() && !KANTOKU_PLANTED("child joins a tree that stops")) {
+    return {.refusal = SpawnOutcome::kTreeStopping};
+  }
   return {.root = root};
 }
 
@@ -138,6 +141,7 @@ void Engine::SweepTrees(const Now& now, Effects& effects) {
 
 bool Engine::HeedsTree(TaskIndex index, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
+  if (KANTOKU_PLANTED("tree not heeded at dispatch")) return true;
   if (!task.has_kin || trees_.HeardBy(index) == trees_.TreeOf(index).request) return true;
   if (task.has_keys) admission_.Unready(index);        // What it has saved up, it gives back.
   constexpr TaskState kTaken = TaskState::kScheduled;  // It is in no queue any more.
@@ -148,13 +152,14 @@ bool Engine::HeedsTree(TaskIndex index, const Now& now, Effects& effects) {
 
 // A tree of which nobody lives has no record: its end and its record's are of one commit.
 void Engine::RecoverTree(const TreeRecord& record) {
+  if (KANTOKU_PLANTED("mark of a tree forgotten in recovery")) return;
   if (trees_.Find(record.root) == nullptr && tasks_.Find(record.root) == kNoTask) return;
   TreeTable::Tree& tree = FoundTree(record.root);
   tree.mark = record.verb;
   if (record.escalation_ms.has_value()) {
     tree.escalation = absl::Milliseconds(*record.escalation_ms);
   }
-  if (record.swept) return;
+  if (record.swept || KANTOKU_PLANTED("sweep of a tree lost in recovery")) return;
   tree.mark_request = ++tree.request;
   trees_.Sweep(tree);
 }

@@ -9,8 +9,9 @@ namespace kantoku::simulation {
 namespace {
 
 constexpr std::array<std::string_view, kCommands> kCommandNames = {
-    "cancel", "in hello", "omitted",   "started",  "ack",    "false ack",  "failed",
-    "final",  "returned", "cancelled", "progress", "closed", "fence: end", "crash"};
+    "cancel",   "interrupt", "pause",    "resume", "step",       "says paused", "says goes on",
+    "in hello", "omitted",   "started",  "ack",    "false ack",  "failed",      "final",
+    "returned", "cancelled", "progress", "closed", "fence: end", "crash"};
 
 constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "spawn, repeated",
@@ -46,7 +47,16 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "append of an earlier owner",
                                                              "executor killed",
                                                              "executor frozen",
-                                                             "lie"};
+                                                             "lie",
+                                                             "child spawned",
+                                                             "child refused: tree stops",
+                                                             "tree cancelled",
+                                                             "tree interrupted",
+                                                             "tree paused",
+                                                             "tree resumed",
+                                                             "tree stepped",
+                                                             "type or namespace paused",
+                                                             "type or namespace resumed"};
 
 }  // namespace
 

@@ -10,9 +10,17 @@
 
 namespace kantoku::simulation {
 
+inline constexpr size_t kStates = static_cast<size_t>(inputs::TaskState::kBlocked) + 1;
+
 // What can be said about a task, to Inputs.
 enum class Command : uint8_t {
   kCancel,
+  kInterrupt,
+  kPause,
+  kResume,
+  kStep,
+  kSaysPaused,  // Of the handler.
+  kSaysGoesOn,
   kPresented,  // In hello, by whom it was dispatched to or not.
   kOmitted,    // Held, and not in hello.
   kStarted,
@@ -27,7 +35,7 @@ enum class Command : uint8_t {
   kFenceEnded,
   kCrash,  // Of Inputs, for each task that it knew.
 };
-inline constexpr size_t kCommands = 14;
+inline constexpr size_t kCommands = static_cast<size_t>(Command::kCrash) + 1;
 
 // Steps that are about no task, faults among them.
 enum class Deed : uint8_t {
@@ -66,8 +74,17 @@ enum class Deed : uint8_t {
   kExecutorKilled,
   kExecutorFrozen,
   kLie,
+  kChildSpawned,
+  kChildRefused,  // Its tree is being stopped.
+  kTreeCancel,
+  kTreeInterrupt,
+  kTreePause,
+  kTreeResume,
+  kTreeStep,
+  kTypePaused,  // Or a namespace.
+  kTypeResumed,
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kLie) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kTypeResumed) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {
@@ -87,7 +104,6 @@ class Coverage {
   std::string ToText() const;
 
  private:
-  static constexpr size_t kStates = static_cast<size_t>(inputs::TaskState::kBlocked) + 1;
   std::array<std::array<uint64_t, kStates>, kCommands> table_{};
   std::array<uint64_t, kDeeds> deeds_{};
 };

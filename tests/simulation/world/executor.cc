@@ -200,12 +200,15 @@ absl::Duration Executor::NextTime() const {
 
 // ---- Handlers ----
 
-// They stop at once, but for a cancel, which some ignore.
+// They stop at once, but when they are to be cancelled or interrupted, which some do later and
+// some never.
 void Executor::StopHandlers() {
   for (size_t i = running_.size(); i-- > 0;) {
     const auto cause = running_[i].task->stop_cause.load();
     if (cause == executor::StopCause::kNone) continue;
-    if (cause == executor::StopCause::kCancelled && scene_.random.Chance(60)) continue;
+    const bool asked =
+        cause == executor::StopCause::kCancelled || cause == executor::StopCause::kInterrupted;
+    if (asked && (running_[i].stubborn || scene_.random.Chance(50))) continue;
     EndHandler(i, absl::CancelledError("stopped"));
   }
 }
@@ -236,7 +239,8 @@ void Executor::BeginHandler(executor::HeldTaskPtr task) {
   const absl::Duration longest = kind < 60   ? absl::ZeroDuration()
                                  : kind < 80 ? absl::Seconds(1)
                                              : absl::Seconds(50);
-  running_.push_back({std::move(task), now() + scene_.random.UpTo(longest)});
+  running_.push_back(
+      {std::move(task), now() + scene_.random.UpTo(longest), scene_.random.Chance(35)});
 }
 
 void Executor::EndHandler(size_t at, const absl::StatusOr<executor::Result>& result) {
@@ -253,6 +257,22 @@ absl::StatusOr<executor::Result> Executor::AnyResult() {
   return executor::FailFinally("HOPELESS", "never again");
 }
 
+// Handlers look now and then whether they are to pause.
+bool Executor::StandsStill(const Running& running) {
+  const executor::HeldTaskPtr& task = running.task;
+  if (task->stop_cause.load() != executor::StopCause::kNone) return false;
+  if (task->paused) return true;
+  return scene_.random.Chance(60) && ledger_->ReachPausePoint(task, now());
+}
+
+bool Executor::Runs(const TaskId& task, uint32_t dispatch) const {
+  return std::ranges::any_of(running_, [&](const Running& running) {
+    const executor::HeldTask& held = *running.task;
+    return held.key.task == task && held.key.dispatch == dispatch && !held.paused &&
+           held.stop_cause.load() == executor::StopCause::kNone;
+  });
+}
+
 void Executor::Work() {
   if (frozen_) return;
   const uint64_t kind = scene_.random.Pick(100);
@@ -260,7 +280,9 @@ void Executor::Work() {
     if (executor::HeldTaskPtr task = ledger_->Begin(now()); task != nullptr) Begin(std::move(task));
   } else if (!running_.empty()) {
     const size_t at = scene_.random.Pick(running_.size());
-    if (kind < 60) {
+    if (StandsStill(running_[at])) {
+      // Until it may go on or is to stop.
+    } else if (kind < 60) {
       ledger_->Report(running_[at].task, 0.5, "half");
       if (ledger_->progress_pending()) {
         progress_at_ = std::min(progress_at_, now() + kProgressDelay);

@@ -39,6 +39,8 @@ class Executor {
   void Freeze();
   void Thaw();
   bool frozen() const { return frozen_; }
+  // Whether its handler goes on: it stands at no pause point and is not to stop.
+  bool Runs(const TaskId& task, uint32_t dispatch) const;
   // Stops taking tasks, and begins again.
   void Drain();
 
@@ -56,6 +58,7 @@ class Executor {
   struct Running {
     executor::HeldTaskPtr task;
     absl::Duration until;  // Returns by itself no earlier.
+    bool stubborn;         // Whatever users ask of it.
   };
 
   absl::Duration now() const { return scene_.clock.Read().steady; }
@@ -71,6 +74,7 @@ class Executor {
   void StopHandlers();
   // How many handlers there are room for: a start that waits for its confirmation takes one.
   bool HasWorker() const;
+  bool StandsStill(const Running& running);
   void Begin(executor::HeldTaskPtr task);
   void BeginHandler(executor::HeldTaskPtr task);
   // Of those that waited, begins what runs now and lets go of what is never to begin.

@@ -179,6 +179,9 @@ void Gateway::MarkWhatCounts(const Entry& entry, const SessionFrame& frame) {
       begun.push_back({nack.task, nack.dispatch});
     }
   }
+  for (const auto& state : frame.handler_states) {
+    if (state.paused) begun.push_back({state.task, state.dispatch});
+  }
   if (frame.hello.has_value()) {
     for (const auto& held : frame.hello->held) {
       if (held.started) begun.push_back({held.task, held.dispatch});
@@ -222,6 +225,9 @@ std::vector<Said> Gateway::Describe(const Connection& connection, const SessionF
     constexpr std::array kCommands = {Command::kFailed, Command::kFailedFinally, Command::kReturned,
                                       Command::kCancelled};
     say(kCommands[static_cast<size_t>(nack.kind) - 1], nack.task, nack.dispatch);
+  }
+  for (const auto& state : frame.handler_states) {
+    say(state.paused ? Command::kSaysPaused : Command::kSaysGoesOn, state.task, state.dispatch);
   }
   for (const auto& report : frame.progress) {
     say(Command::kProgress, report.about.task, report.about.dispatch);

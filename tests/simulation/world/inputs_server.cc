@@ -24,6 +24,8 @@ inputs::PartitionOptions Options(uint64_t seed) {
   options.engine.grace = absl::Seconds(5);
   options.engine.start_timeout = absl::Seconds(10);
   options.engine.cancel_timeout = absl::Seconds(5);
+  options.engine.interrupt_timeout = absl::Seconds(2);
+  options.engine.tree_sweep = 1;
   options.engine.renew_interval = absl::Minutes(1);
   options.engine.history = absl::Minutes(2);
   options.engine.max_history = 60;

@@ -67,6 +67,7 @@ void Liar::Connect(const SessionId& session, bool foreign) {
     inputs::v1::Held& held = *hello.add_held();
     Name(any.task, any.dispatch, held);
     held.set_started(scene_.random.Chance(50));
+    held.set_paused(scene_.random.Chance(20));
     if (scene_.random.Chance(30)) held.set_receipt(any.receipt);
   }
   connection_->Say(std::move(request));
@@ -92,7 +93,7 @@ void Liar::Say() {
   if (any.task.empty()) return;
   scene_.coverage.Count(Deed::kLie);
   inputs::v1::PullRequest request;
-  switch (scene_.random.Pick(5)) {
+  switch (scene_.random.Pick(6)) {
     case 0:
       Name(any.task, any.dispatch, *request.add_started());
       break;
@@ -113,6 +114,14 @@ void Liar::Say() {
       inputs::v1::Progress& progress = *request.add_progress();
       Name(any.task, any.dispatch, progress);
       progress.set_fraction(1);
+      break;
+    }
+    case 4: {
+      inputs::v1::HandlerStatus& status = *request.add_handler_states();
+      Name(any.task, any.dispatch, status);
+      status.set_number(static_cast<uint32_t>(scene_.random.Pick(3)));
+      status.set_state(scene_.random.Chance(50) ? inputs::v1::HANDLER_STATE_PAUSED
+                                                : inputs::v1::HANDLER_STATE_RUNNING);
       break;
     }
     default:

@@ -1,6 +1,7 @@
 #include "tests/simulation/world/model.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "kantoku/events/v1/events.pb.h"
@@ -91,20 +92,23 @@ void Model::OnInputsDurable(const WriteBatch& batch) {
   erased_specs_.clear();
   erased_groups_.clear();
   erased_sessions_.clear();
+  stopping_parents_.clear();
+  swept_trees_.clear();
+  erased_trees_.clear();
   fed_.clear();
   last_turns_.clear();
   ended_ = 0;
   told_ended_ = 0;
-  // Sessions first: dispatches name them.
-  const auto is_session = [](const WriteBatch::Operation& operation) {
-    return operation.kind == ToKind(RecordKind::kSession);
+  // Dispatches name sessions, and heed what trees were asked and what is paused.
+  constexpr std::array kFirst = {RecordKind::kSession, RecordKind::kSpec, RecordKind::kTree,
+                                 RecordKind::kAdmission};
+  const auto apply = [&](auto wanted) {
+    for (const auto& operation : batch.operations()) {
+      if (wanted(static_cast<RecordKind>(operation.kind))) Apply(batch, operation);
+    }
   };
-  for (const auto& operation : batch.operations()) {
-    if (is_session(operation)) Apply(batch, operation);
-  }
-  for (const auto& operation : batch.operations()) {
-    if (!is_session(operation)) Apply(batch, operation);
-  }
+  for (const RecordKind first : kFirst) apply([&](RecordKind kind) { return kind == first; });
+  apply([&](RecordKind kind) { return std::ranges::find(kFirst, kind) == kFirst.end(); });
   CheckBatch();
 }
 
@@ -150,6 +154,8 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
         request_of_.erase(key);
       }
       return;
+    case RecordKind::kTree:
+      return put ? TreeWritten(key, bytes) : erased_trees_.push_back(key);
     case RecordKind::kHistory:
     case RecordKind::kDead: {
       const bool dead = operation.kind == ToKind(RecordKind::kDead);
@@ -164,12 +170,12 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
         ended_dependencies_.erase(key);
       }
       return;
+    case RecordKind::kAdmission:  // Limits are what their names say.
+      return put ? LanePaused(key, bytes) : LaneResumed(key);
     case RecordKind::kHighWater:
     case RecordKind::kMeta:
-    case RecordKind::kAdmission:   // Limits are what their names say.
-    case RecordKind::kCheckpoint:  // Nobody leaves any, or asks for trees, routes or restarts here.
+    case RecordKind::kCheckpoint:  // Nobody leaves any, or asks for routes or restarts here.
     case RecordKind::kObject:
-    case RecordKind::kTree:
     case RecordKind::kRestart:
     case RecordKind::kInfo:
     case RecordKind::kReuse:
@@ -193,9 +199,12 @@ void Model::Created(TaskKey key, std::string_view bytes) {
           .not_before = record->spec.not_before,
           .max_attempts = record->spec.retry.max_attempts,
           .keyed = record->spec.keys != nullptr,
-          .once = record->spec.effect == inputs::Effect::kOnce};
+          .once = record->spec.effect == inputs::Effect::kOnce,
+          .parent = record->spec.parent,
+          .root = record->spec.root};
   rules_.Created(task.id, task.name_space, task.owner, record->spec);
   living_.insert(key);
+  Joined(task);
   const bool waits_for_nothing =
       !task.not_before.has_value() && !task.keyed && record->spec.dependencies.empty();
   if (waits_for_nothing) turns_[LaneOf(task)].insert(TurnOf(task));
@@ -224,7 +233,7 @@ void Model::StateWritten(TaskKey key, std::string_view bytes) {
   scene_.Expect(
       record->closed_dispatch >= task->closed_dispatch && record->closed_dispatch <= task->dispatch,
       "a dispatch that is over stays so");
-  scene_.Expect(record->cancel_requested || !task->cancel_requested, "a cancel stays asked for");
+  ControlWritten(*task, *record);
   if (record->failed_attempts != task->failed_attempts) {
     scene_.Expect(record->failed_attempts == task->failed_attempts + 1 &&
                       task->begun.contains(record->closed_dispatch),
@@ -242,7 +251,6 @@ void Model::StateWritten(TaskKey key, std::string_view bytes) {
   task->failed_attempts = record->failed_attempts;
   task->once_begun = record->once_begun;
   task->closed_dispatch = record->closed_dispatch;
-  task->cancel_requested = record->cancel_requested;
   task->intended_end = record->intended_end;
   if (task->intended_end.has_value()) LeaveTurn(*task);
   if (task->closed_dispatch == task->dispatch) Release(*task);
@@ -258,7 +266,7 @@ void Model::Dispatched(uint64_t number, std::string_view bytes) {
     if (task == nullptr) continue;
     scene_.Expect(!task->end.has_value() && !task->intended_end.has_value(),
                   "a task that ends is not dispatched");
-    scene_.Expect(!task->cancel_requested, "a cancelled task is not dispatched");
+    CheckMayGo(*task);
     scene_.Expect(entry.dispatch == task->dispatch + 1, "each dispatch has the next number");
     scene_.Expect(task->holder == 0, "at most one dispatch of a task is held");
     scene_.Expect(!task->once_begun, "a ONCE task that may have begun is not dispatched again");
@@ -270,6 +278,7 @@ void Model::Dispatched(uint64_t number, std::string_view bytes) {
     scene_.Expect(!task->not_before.has_value() || *task->not_before <= latest_wall_,
                   "nothing is dispatched before its time");
     task->dispatch = entry.dispatch;
+    task->dispatched_to_step = task->stepping;
     rules_.Dispatched(entry.task);
     LeaveTurn(*task);
     if (!task->keyed) {
@@ -307,6 +316,7 @@ void Model::Ended(const TaskView& view, bool dead) {
   task->end = view.state;
   rules_.Ended(view);
   living_.erase(view.id.key());
+  LeaveTree(*task);
   LeaveTurn(*task);
   Release(*task);
 }
@@ -347,6 +357,7 @@ void Model::CheckBatch() {
     scene_.Expect(task == nullptr || task->end == TaskState::kSucceeded,
                   "a spec stays until its task has ended, and is forgotten or succeeded");
   }
+  CheckTrees();
   for (const uint64_t number : erased_groups_) {
     for (const auto& entry : groups_[number]) {
       const ModelTask* const task = Find(entry.task);
@@ -429,6 +440,7 @@ void Model::CheckEmpty() const {
   scene_.Expect(references_.empty(), "no reference is taken for ever");
   scene_.Expect(requests_.empty(), "no request is remembered for ever");
   scene_.Expect(ended_dependencies_.empty(), "in the end everybody has heard of every end");
+  scene_.Expect(trees_.empty(), "no tree is remembered for ever");
   scene_.Expect(rows_.empty(), "no row of ended tasks is kept for ever");
   scene_.Expect(tasks_.empty(), "no ended task is kept for ever");
 }
@@ -458,9 +470,12 @@ void Model::OnSent(const inputs::v1::PullResponse& frame) {
   }
   for (const auto& control : frame.controls()) {
     const ModelTask* const task = Find(*TaskId::FromBytes(control.task_id()));
-    if (task == nullptr || control.action() != inputs::v1::HANDLER_ACTION_CANCEL) continue;
-    scene_.Expect(task->cancel_requested || task->end.has_value(),
+    if (task == nullptr || task->end.has_value()) continue;
+    scene_.Expect(task->cancel_requested || control.action() != inputs::v1::HANDLER_ACTION_CANCEL,
                   "a handler is cancelled when that is durable");
+    scene_.Expect(
+        task->interrupt_requested || control.action() != inputs::v1::HANDLER_ACTION_INTERRUPT,
+        "a handler is interrupted when that is durable");
   }
 }
 

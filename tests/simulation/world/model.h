@@ -55,6 +55,14 @@ struct ModelTask {
   uint32_t failed_attempts = 0;
   SessionNumber holder = 0;
   bool cancel_requested = false;
+  absl::Duration cancelled_at;  // Steady time, of when that became durable.
+  bool interrupt_requested = false;
+  bool pause_requested = false;
+  bool stepping = false;
+  bool dispatched_to_step = false;  // The latest dispatch, to stop at its first pause point.
+  TaskId parent;
+  TaskId root;              // Empty: it was spawned into no tree.
+  bool must_pause = false;  // Its tree was asked to, and it has not heard.
   std::optional<TaskState> intended_end;
   std::optional<TaskState> outputs_end;
   std::optional<TaskState> end;
@@ -88,7 +96,10 @@ class Model {
   bool IsCurrent(const Speaker& speaker, inputs::ConnectionId connection) const;
   void Begun(const Speaker& speaker, const TaskId& task, uint32_t dispatch);
   // A new owner: nobody is connected.
-  void InputsStarted() { credits_.clear(); }
+  void InputsStarted() {
+    credits_.clear();
+    inputs_started_ = scene_.clock.Read().steady;
+  }
   // The open group is about to be finished.
   void GroupEnds() {
     credit_at_end_ = credits_;
@@ -110,6 +121,26 @@ class Model {
   std::optional<std::string> CallerOf(const SessionId& session) const;
   std::vector<TaskId> HeldBy(const SessionId& session) const;
   const std::set<TaskKey>& living() const { return living_; }
+  // One that lives, and one that somebody holds; null: none does.
+  const ModelTask* AnyLiving(Random& random) const;
+  const ModelTask* AnyHeld(Random& random) const;
+  // The tree that it is in, or of which it is the root or may become it.
+  static const TaskId& TreeOf(const ModelTask& task) {
+    return task.root.empty() ? task.id : task.root;
+  }
+  // Whether the tree was asked to stop, durably.
+  bool IsStopping(const TaskId& root) const;
+  // Whether anybody in the tree does.
+  bool Lives(const TaskId& root) const { return trees_.contains(root.key()); }
+  // What somebody has paused and nobody has resumed: tasks, or one of each tree.
+  std::vector<TaskId> PausedTasks() const;
+  std::vector<TaskId> PausedTrees() const;
+  // Of types, and of whole namespaces: those of no type.
+  using LaneName = std::pair<std::string, std::string>;
+  const std::set<LaneName>& paused_lanes() const { return paused_lanes_; }
+  // Inputs rests: whoever is in a tree has heard what that was asked, and nobody who was to stop
+  // long ago holds anything.
+  void CheckHeard() const;
   // Of all that has become durable.
   uint64_t trace() const { return trace_.value(); }
   // Long after the last task has ended: nothing may be left.
@@ -126,10 +157,17 @@ class Model {
   };
   // Tasks of a namespace and type, and the order in which those are dispatched that never were and
   // wait for no time.
-  using Lane = std::pair<std::string, std::string>;
+  using Lane = LaneName;
   using Turn = std::pair<int32_t, TaskKey>;
   static Lane LaneOf(const ModelTask& task) { return {task.name_space, task.type}; }
   static Turn TurnOf(const ModelTask& task) { return {-task.priority, task.id.key()}; }
+
+  struct Tree {
+    std::set<TaskKey> members;  // That live, the root included.
+    std::optional<inputs::ControlVerb> mark;
+    bool swept = false;
+    TaskId root;
+  };
 
   using ReferenceName = std::tuple<std::string, std::string, std::string>;
 
@@ -145,6 +183,14 @@ class Model {
   void ReferenceTaken(TaskKey holder, std::string_view bytes);
   void LineWritten(uint64_t number, std::string_view bytes);
   void LinesTrimmed(uint64_t last);
+  void Joined(ModelTask& task);
+  void LeaveTree(const ModelTask& task);
+  void TreeWritten(TaskKey root, std::string_view bytes);
+  void LanePaused(uint64_t number, std::string_view bytes);
+  void LaneResumed(uint64_t number);
+  void ControlWritten(ModelTask& task, const inputs::StateRecord& record);
+  void CheckMayGo(const ModelTask& task) const;
+  void CheckTrees();
   void Release(ModelTask& task);
   void LeaveTurn(const ModelTask& task);
   // What holds between all records of a batch.
@@ -166,6 +212,10 @@ class Model {
   std::map<TaskKey, ReferenceName> reference_of_;
   absl::flat_hash_map<inputs::Digest, uint64_t> requests_;
   std::map<uint64_t, inputs::Digest> request_of_;
+  std::map<TaskKey, Tree> trees_;  // By root.
+  absl::Duration inputs_started_;
+  std::set<LaneName> paused_lanes_;
+  std::map<uint64_t, LaneName> pauses_;    // By number.
   std::map<uint64_t, std::string> lines_;  // That Events does not hold.
   uint64_t last_line_ = 0;
   std::set<TaskKey> ended_dependencies_;  // Of whose end not everybody has heard.
@@ -177,7 +227,10 @@ class Model {
   std::vector<uint64_t> erased_groups_;
   std::vector<SessionNumber> erased_sessions_;
   std::set<SessionNumber> fed_;
-  std::map<Lane, Turn> last_turns_;  // Of what was dispatched.
+  std::map<Lane, Turn> last_turns_;        // Of what was dispatched.
+  std::vector<TaskKey> stopping_parents_;  // Of those that were spawned.
+  std::vector<TaskKey> swept_trees_;
+  std::vector<TaskKey> erased_trees_;
   size_t ended_ = 0;
   size_t told_ended_ = 0;
 };

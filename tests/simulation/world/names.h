@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "absl/time/time.h"
+
 // Who and what there is in a simulated world.
 namespace kantoku::simulation {
 
@@ -12,6 +14,9 @@ inline constexpr std::array<std::string_view, 2> kNamespaces = {"even", "odd"};
 inline constexpr std::array<std::string_view, 2> kOwners = {"anna", "bert"};
 inline constexpr std::array<std::string_view, 3> kTypes = {"cook", "wash", "sweep"};
 inline constexpr uint32_t kMaxSessionCredit = 6;
+
+// At most as long an interrupt lets handlers go on, and a cancel always less.
+inline constexpr absl::Duration kLongestEscalation = absl::Seconds(10);
 
 // Keys that tasks name, and what limits them.
 inline constexpr std::array<std::string_view, 2> kOrderings = {"first", "second"};

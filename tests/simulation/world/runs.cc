@@ -19,7 +19,7 @@ namespace {
 constexpr uint64_t kCatchWorlds = 100;
 constexpr uint64_t kCatchSteps = 8'000;
 
-constexpr std::array<std::string_view, 24> kPlantedBugs = {
+constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "reply before commit",
     "reference lost in recovery",
     "dispatch number reused",
@@ -44,7 +44,16 @@ constexpr std::array<std::string_view, 24> kPlantedBugs = {
     "slot leaked on cancel",
     "ordering key skipped after a crash",
     "bucket refilled by a clock jump",
-};
+    "interrupt lost in recovery",
+    "paused task dispatched after recovery",
+    "mark of a tree forgotten in recovery",
+    "tree not heeded at dispatch",
+    "child joins a tree that stops",
+    "sweep of a tree lost in recovery",
+    "pause of a type lost in recovery",
+    "pause said before its point",
+    "who does not stop is not overruled",
+});
 
 // Of the world that the thread lives, for when the code under it gives up.
 thread_local const World* living_world = nullptr;

@@ -73,6 +73,7 @@ void Users::Spawn() {
     task::v1::TaskSpec& spec = *request.add_specs();
     FillSpec(scene_.random, scene_.clock.Read().wall, calls_ * 10 + i, spec);
     if (scene_.random.Chance(20)) Depend(request.namespace_(), caller.subject, i, spec);
+    if (scene_.random.Chance(35)) FillKin(request.namespace_(), caller.subject, spec);
   }
   auto checked = inputs::ReadSpawn(received, caller, {}, scene_.clock.Read().wall);
   KANTOKU_CHECK(checked.ok() && checked->batch->specs.size() == count);
@@ -148,31 +149,15 @@ void Users::OnAnswer(const Shared& submission, std::optional<uint64_t> known,
   std::vector<TaskId> ids;
   for (const auto& item : outcome->items) {
     ids.push_back(item.id);
+    if (item.refusal == inputs::SpawnOutcome::kTreeStopping) scene_.Did(Deed::kChildRefused);
     if (outcome->repeated || !item.created) continue;
     scene_.Expect(model_.Find(item.id) != nullptr, "a spawn is answered when it is durable");
+    if (!item.root.empty()) scene_.Did(Deed::kChildSpawned);
   }
   scene_.Expect(!known.has_value() || known != submission->record || submission->ids == ids,
                 "a repeated request gets the same ids");
   submission->ids = std::move(ids);
   submission->record = model_.FindRequest(submission->batch->request).value_or(0);
-}
-
-void Users::Cancel() {
-  if (model_.recent().empty()) return;
-  const TaskId id = model_.recent()[scene_.random.Pick(model_.recent().size())];
-  const ModelTask* const task = model_.Find(id);
-  if (task == nullptr) return;
-  witness_.Around({{.command = Command::kCancel, .task = id, .session = {}}}, [&] {
-    server_.partition().Control(
-        {id}, {}, task->owner,
-        [this, id](const absl::StatusOr<std::vector<absl::StatusOr<TaskState>>>& states) {
-          if (!states.ok() || !states->front().ok()) return;
-          const ModelTask* const cancelled = model_.Find(id);
-          scene_.Expect(cancelled == nullptr || cancelled->end.has_value() ||
-                            cancelled->cancel_requested || cancelled->intended_end.has_value(),
-                        "a cancel is answered when it is durable");
-        });
-  });
 }
 
 }  // namespace kantoku::simulation

@@ -2,6 +2,7 @@
 #define KANTOKU_TESTS_SIMULATION_WORLD_USERS_H_
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@
 namespace kantoku::simulation {
 
 // Users: they spawn, with keys and dependencies and without, repeat calls that were not answered
-// and some that were, use a request id twice, and cancel.
+// and some that were, use a request id twice, and control tasks and whole trees.
 class Users {
  public:
   Users(const Scene& scene, InputsServer& server, Witness& witness, const Model& model)
@@ -24,7 +25,11 @@ class Users {
 
   void Spawn();
   void Repeat();
-  void Cancel();
+  void Control();
+  // Of a type or a namespace, or goes on with it.
+  void Pause();
+  // All that is paused is resumed.
+  void ResumeAll();
 
  private:
   // A call, as a client would make it again.
@@ -39,6 +44,14 @@ class Users {
   // Lets a spec of the caller wait for others: by id, or by place among those before it.
   void Depend(std::string_view name_space, std::string_view owner, uint64_t place,
               task::v1::TaskSpec& spec);
+  // A parent, mostly one that lives, and perhaps its root.
+  void FillKin(const std::string& name_space, const std::string& owner, task::v1::TaskSpec& spec);
+  const ModelTask* AnyTask();
+  inputs::ControlCommand AnyControl();
+  void ControlTask(const ModelTask& task, const inputs::ControlCommand& command);
+  void ControlTree(const ModelTask& member, inputs::ControlCommand command);
+
+  void SetPause(const Model::LaneName& lane, bool paused);
   void Submit(const Shared& submission);
   // `known`: the record of the request, if it surely had one.
   void OnAnswer(const Shared& submission, std::optional<uint64_t> known,
@@ -50,6 +63,7 @@ class Users {
   const Model& model_;
   uint64_t calls_ = 0;
   std::deque<Shared> submissions_;
+  std::map<Model::LaneName, uint64_t> pause_calls_;
 };
 
 }  // namespace kantoku::simulation

@@ -12,7 +12,8 @@ namespace kantoku::simulation {
 namespace {
 
 bool IsWaiting(const TaskView& view) {
-  return view.state == TaskState::kReady || view.state == TaskState::kScheduled;
+  return view.state == TaskState::kReady || view.state == TaskState::kScheduled ||
+         view.state == TaskState::kPaused;
 }
 
 bool IsEqual(const TaskView& a, const TaskView& b) {
@@ -120,11 +121,11 @@ void Witness::Check(const Said& said, const TaskView& before, const TaskView& af
     case Command::kCrash:
       return scene_.Expect(IsEqual(before, after), "a closed dispatch changes nothing else");
     case Command::kCancel:
-      return scene_.Expect(after.failed_attempts == before.failed_attempts &&
-                               (before.session.empty() ? after.state == TaskState::kSettling
-                                                       : after.state == TaskState::kCancelling &&
-                                                             after.session == before.session),
-                           "cancel settles what nobody holds, and asks who holds it");
+    case Command::kInterrupt:
+    case Command::kPause:
+    case Command::kResume:
+    case Command::kStep:
+      return CheckControl(said.command, before, after);
     default:
       break;
   }
@@ -136,10 +137,18 @@ void Witness::Check(const Said& said, const TaskView& before, const TaskView& af
                          "only who holds a dispatch can say anything about it");
   }
   CheckHeld(said, before, after);
+  const ModelTask* const task = model_.Find(said.task);
+  const bool steps = task != nullptr && task->dispatched_to_step;
+  const bool pauses =
+      !steps && (before.state == TaskState::kPausing || before.state == TaskState::kPaused);
+  scene_.Expect(!pauses || !after.session.empty() || inputs::IsFinal(after.state) ||
+                    after.state == TaskState::kPaused || after.state == TaskState::kSettling,
+                "what is handed back while it pauses is paused");
 }
 
 void Witness::CheckHeld(const Said& said, const TaskView& before, const TaskView& after) {
-  const bool cancelling = before.state == TaskState::kCancelling;
+  const bool cancelling =
+      before.state == TaskState::kCancelling || before.state == TaskState::kInterrupting;
   const bool same_attempts = after.failed_attempts == before.failed_attempts;
   const bool one_more = after.failed_attempts == before.failed_attempts + 1;
   const ModelTask* const task = model_.Find(said.task);
@@ -155,12 +164,23 @@ void Witness::CheckHeld(const Said& said, const TaskView& before, const TaskView
     case Command::kStarted:
     case Command::kPresented: {
       const bool starts = said.command == Command::kStarted || said.started;
-      const TaskState begun =
-          before.state == TaskState::kLeased && starts ? TaskState::kRunning : before.state;
-      return scene_.Expect(after.state == begun && after.session == before.session &&
+      const bool begins = before.state == TaskState::kLeased && starts;
+      const TaskState begun = begins ? TaskState::kRunning : before.state;
+      const bool steps = begins && task != nullptr && task->dispatched_to_step &&
+                         after.state == TaskState::kPausing;
+      // A handler that is held back for no reason is told to go on.
+      const bool settled =
+          said.command == Command::kPresented &&
+          (after.state == TaskState::kResuming ||
+           (before.state == TaskState::kPaused && after.state == TaskState::kPausing));
+      return scene_.Expect((after.state == begun || steps || settled) &&
+                               after.session == before.session &&
                                after.dispatch == before.dispatch && same_attempts,
                            "what is held goes on");
     }
+    case Command::kSaysPaused:
+    case Command::kSaysGoesOn:
+      return CheckHandlerState(before, after);
     case Command::kProgress:
       return scene_.Expect(IsEqual(before, after), "progress changes no state");
     case Command::kOmitted:

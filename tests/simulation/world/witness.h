@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -37,6 +38,10 @@ class Witness {
   Witness(const Scene& scene, InputsServer& server, const Model& model)
       : scene_(scene), server_(server), model_(model) {}
 
+  // Whether the handler of a dispatch goes on, where a session holds it.
+  using Runs = std::function<bool(const SessionId&, const TaskId&, uint32_t dispatch)>;
+  void AskHandlers(Runs runs) { runs_ = std::move(runs); }
+
   // Whether who says something may speak for the session.
   enum class Standing : uint8_t { kSpeaks, kStranger, kUnknown };
 
@@ -52,11 +57,14 @@ class Witness {
   void Count(const std::vector<Said>& said, const Views& before);
   void CheckAll(const std::vector<Said>& said, const Views& before, const Views& after);
   void Check(const Said& said, const TaskView& before, const TaskView& after);
+  void CheckControl(Command command, const TaskView& before, const TaskView& after);
+  void CheckHandlerState(const TaskView& before, const TaskView& after) const;
   void CheckHeld(const Said& said, const TaskView& before, const TaskView& after);
 
   const Scene scene_;
   InputsServer& server_;
   const Model& model_;
+  Runs runs_;
 };
 
 }  // namespace kantoku::simulation

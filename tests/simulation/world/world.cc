@@ -21,14 +21,35 @@ bool IsWaiting(TaskState state) {
          state == TaskState::kBlocked;
 }
 
-// What a restart may make of a task: it forgets what was not worth a record. Which times are due
+// What a restart may make of the state: it forgets what was not worth a record. Which times are due
 // goes by the wall clock, which may have been set.
-bool Survives(const TaskView& before, const TaskView& after) {
-  const TaskState state = before.state == TaskState::kRunning ? TaskState::kLeased : before.state;
-  const bool same = after.state == state || (IsWaiting(before.state) && IsWaiting(after.state));
-  return same && after.session == before.session && after.dispatch == before.dispatch &&
+bool Survives(const TaskView& view, TaskState after, bool stepping) {
+  switch (view.state) {
+    case TaskState::kReady:
+    case TaskState::kScheduled:
+    case TaskState::kBlocked:
+      return IsWaiting(after);
+    case TaskState::kRunning:
+    case TaskState::kResuming:
+      return after == TaskState::kLeased;
+    case TaskState::kPausing:
+      return after == (stepping ? TaskState::kLeased : TaskState::kPausing);
+    case TaskState::kPaused:
+      return after == (view.session.empty() ? TaskState::kPaused : TaskState::kPausing);
+    default:
+      return after == view.state;
+  }
+}
+
+// Whether a task is the root of a tree of which nobody else lives, no record tells.
+TaskId RootOf(const TaskView& view) { return view.root == view.id ? TaskId() : view.root; }
+
+bool Survives(const TaskView& before, const TaskView& after, const ModelTask* task) {
+  return Survives(before, after.state, task != nullptr && task->stepping) &&
+         after.session == before.session && after.dispatch == before.dispatch &&
          after.failed_attempts == before.failed_attempts && after.reference == before.reference &&
          after.priority == before.priority && after.type == before.type &&
+         after.parent == before.parent && RootOf(after) == RootOf(before) &&
          after.last_failure == before.last_failure;
 }
 
@@ -49,6 +70,9 @@ World::World(uint64_t seed)
   for (int i = 0; i < kExecutors; ++i) {
     executors_.push_back(std::make_unique<Executor>(scene_, i, gateway_, outputs_, handlers_));
   }
+  witness_.AskHandlers([this](const SessionId& session, const TaskId& task, uint32_t dispatch) {
+    return Runs(session, task, dispatch);
+  });
   for (int i = 0; i < kLiars; ++i) {
     liars_.push_back(std::make_unique<Liar>(scene_, i, gateway_, outputs_, model_));
   }
@@ -61,7 +85,8 @@ std::span<const World::Act> World::Acts() {
   static constexpr std::array kActs = {
       Act{"a user spawns", 350, &World::Spawn},
       Act{"a user repeats a call", 50, &World::RepeatSpawn},
-      Act{"a user cancels", 80, &World::Cancel},
+      Act{"a user controls", 130, &World::Control},
+      Act{"a user pauses a type", 8, &World::Pause},
       Act{"Inputs reads", 1400, &World::ServerReads},
       Act{"an executor hears", 1200, &World::ExecutorHears},
       Act{"an executor works", 1200, &World::ExecutorWorks},
@@ -78,6 +103,7 @@ std::span<const World::Act> World::Acts() {
       Act{"an executor drains", 1, &World::ExecutorDrains},
       Act{"time passes", 250, &World::TimePasses},
       Act{"somebody sets the clock", 2, &World::SomebodySetsTheClock},
+      Act{"Inputs rests", 3, &World::ServerRests},
       Act{"Inputs crashes", 3, &World::ServerCrashes},
       Act{"Inputs drains", 1, &World::ServerDrains},
       Act{"Outputs crashes", 2, &World::OutputsCrashes},
@@ -158,18 +184,26 @@ void World::SomebodySetsTheClock() {
   clock_.SetWall(random_.UpTo(absl::Hours(1)) - absl::Minutes(30));
 }
 
+void World::ServerRests() {
+  server_.Flush();
+  model_.CheckHeard();
+}
+
 void World::ServerCrashes() {
   std::map<TaskId, TaskView> before;
   const bool compare = random_.Chance(30);
   if (compare) {
     before = server_.List();
     CheckSessions(before);
+    CheckPaused(before);
+    model_.CheckHeard();
   }
   for (const auto& [id, view] : before) coverage_.Count(Command::kCrash, view.state);
   restart_at_ = absl::InfiniteDuration();
   server_.Crash();
   gateway_.ServerLost();
-  if (compare) CheckRecovery(before);
+  if (compare) return CheckRecovery(before);
+  if (random_.Chance(50)) ServerRests();
 }
 
 void World::ServerDrains() {
@@ -195,11 +229,12 @@ void World::CheckRecovery(const std::map<TaskId, TaskView>& before) {
       continue;
     }
     const TaskView& now = found->second;
-    if (Survives(view, now)) continue;
+    if (Survives(view, now, model_.Find(id))) continue;
     scene_.Expect(false, "recovery equals the state before");
     verdict_.Explain(absl::StrCat("before: ", Describe(view), "; after: ", Describe(now)));
   }
   CheckSessions(after);
+  model_.CheckHeard();
   for (const auto& [id, view] : after) {
     scene_.Expect(before.contains(id), "recovery invents no task");
   }
@@ -216,6 +251,19 @@ void World::CheckSessions(const std::map<TaskId, TaskView>& tasks) {
     held.erase(view.id);
   }
   scene_.Expect(held.empty(), "only sessions hold tasks");
+}
+
+void World::CheckPaused(const std::map<TaskId, TaskView>& tasks) const {
+  for (const auto& [id, view] : tasks) {
+    scene_.Expect(view.state != TaskState::kPaused || !Runs(view.session, id, view.dispatch),
+                  "a task that is paused runs nowhere");
+  }
+}
+
+bool World::Runs(const SessionId& session, const TaskId& task, uint32_t dispatch) const {
+  return std::ranges::any_of(executors_, [&](const auto& executor) {
+    return executor->session() == session && executor->Runs(task, dispatch);
+  });
 }
 
 void World::CheckSlots() {
@@ -250,6 +298,7 @@ void World::Finish() {
     }
   };
   for (int round = 0; round < 2'000 && !model_.living().empty() && !verdict_.broken(); ++round) {
+    users_.ResumeAll();  // Whoever paused it is gone.
     exchange();
     Pass(round < 500 ? absl::Milliseconds(100) : absl::Seconds(2));
   }

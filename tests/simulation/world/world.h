@@ -58,7 +58,8 @@ class World {
   // One each; what there is nothing of to do is no step.
   void Spawn();
   void RepeatSpawn() { users_.Repeat(); }
-  void Cancel() { users_.Cancel(); }
+  void Control() { users_.Control(); }
+  void Pause() { users_.Pause(); }
   void ServerReads() { gateway_.Read(); }
   void ExecutorHears() { AnyExecutor().Hear(); }
   void ExecutorWorks() { AnyExecutor().Work(); }
@@ -75,6 +76,7 @@ class World {
   void ExecutorDrains() { AnyExecutor().Drain(); }
   void TimePasses();
   void SomebodySetsTheClock();
+  void ServerRests();
   void ServerCrashes();
   void ServerDrains();
   void OutputsCrashes();
@@ -86,6 +88,9 @@ class World {
   void Pass(absl::Duration time);
   void Remember(const Act& act);
   void CheckSessions(const std::map<TaskId, TaskView>& tasks);
+  void CheckPaused(const std::map<TaskId, TaskView>& tasks) const;
+  // Whether a handler of the dispatch goes on in an honest executor of the session.
+  bool Runs(const SessionId& session, const TaskId& task, uint32_t dispatch) const;
   // Nobody lives any more.
   void CheckSlots();
   void CheckRecovery(const std::map<TaskId, TaskView>& before);

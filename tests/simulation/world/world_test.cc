@@ -31,6 +31,20 @@ TEST_CASE("Simulated installations keep every promise, and nothing is left when 
     CHECK(sum.coverage.count(Command::kFalseAck, state) > 0);
     CHECK(sum.coverage.count(Command::kCrash, state) > 0);
   }
+  for (const TaskState state : {TaskState::kCancelling, TaskState::kInterrupting,
+                                TaskState::kPausing, TaskState::kPaused, TaskState::kResuming}) {
+    CAPTURE(static_cast<int>(state));
+    CHECK(sum.coverage.count(Command::kCancel, state) > 0);
+    CHECK(sum.coverage.count(Command::kCrash, state) > 0);
+  }
+  for (const Command command :
+       {Command::kInterrupt, Command::kPause, Command::kResume, Command::kStep}) {
+    CAPTURE(static_cast<int>(command));
+    CHECK(sum.coverage.count(command, TaskState::kReady) > 0);
+    CHECK(sum.coverage.count(command, TaskState::kRunning) > 0);
+  }
+  CHECK(sum.coverage.count(Command::kSaysPaused, TaskState::kPausing) > 0);
+  CHECK(sum.coverage.count(Command::kSaysGoesOn, TaskState::kResuming) > 0);
   CHECK(sum.coverage.count(Command::kCancel, TaskState::kBlocked) > 0);
   CHECK(sum.coverage.count(Command::kCrash, TaskState::kBlocked) > 0);
 }
