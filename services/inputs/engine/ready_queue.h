@@ -2,7 +2,6 @@
 #define KANTOKU_SERVICES_INPUTS_ENGINE_READY_QUEUE_H_
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,6 +13,7 @@
 #include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
+#include "services/inputs/engine/fifo.h"
 #include "services/inputs/engine/task_table.h"
 #include "services/inputs/engine/wait_book.h"
 
@@ -77,7 +77,7 @@ class ReadyQueue {
   };
   // In the order of their keys.
   struct Line {
-    std::deque<Entry> fresh;  // Ascending keys.
+    Fifo<Entry> fresh;  // Ascending keys.
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> returned;
     bool empty() const { return fresh.empty() && returned.empty(); }
     bool fresh_first() const {

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "tests/unit/inputs/engine/admission_world.h"
 #include "tests/unit/inputs/engine/engine_world.h"
 
 namespace {
@@ -100,6 +101,50 @@ TEST_CASE("A plain task that waits takes at most 150 bytes, all structures count
   CAPTURE(delayed, each);
   CHECK(each <= 150);
   CHECK(each > 80);  // Else something was not counted.
+}
+
+// Bytes for each of many keys, with what `spec_of(name)` asks for; at each two tasks wait.
+template <typename SpecOf>
+double BytesOfKey(SpecOf spec_of) {
+  constexpr size_t kKeys = 20'000;
+  Bare bare;
+  const auto spawn = [&](size_t first, size_t count) {
+    for (size_t i = first; i < first + count; ++i) {
+      bare.Spawn(std::vector<TaskSpec>(2, spec_of("key " + std::to_string(i))));
+    }
+    bare.EndGroup();
+  };
+  spawn(0, 100);
+  const size_t before = bytes_in_use;
+  spawn(100, kKeys);
+  return static_cast<double>(bytes_in_use - before) / kKeys;
+}
+
+TEST_CASE("A key takes what is said of it, with its tasks and without") {
+  constexpr size_t kKeys = 20'000;
+  Bare bare;
+  const size_t before = bytes_in_use;
+  for (size_t i = 0; i < kKeys; ++i) {
+    REQUIRE(bare.engine
+                .SetLimit("default", NameOf(KeyKind::kConcurrency, "key " + std::to_string(i)),
+                          {.number = 1}, bare.now, bare.effects)
+                .ok());
+    bare.EndGroup();
+  }
+  const double alone = static_cast<double>(bytes_in_use - before) / kKeys;
+  const double concurrency =
+      BytesOfKey([](const std::string& name) { return Keyed(Concurrency(name, 1)); });
+  const double rate = BytesOfKey([](const std::string& name) {
+    return Keyed(Throttled(name, 1, {.tokens = 1, .period_ms = 86'400'000, .burst = 1}));
+  });
+  const double ordering = BytesOfKey([](const std::string& name) { return Keyed(Ordered(name)); });
+  const double fairness = BytesOfKey([](const std::string& name) { return Keyed(Fair(name)); });
+  CAPTURE(alone, concurrency, rate, ordering, fairness);
+  CHECK(alone <= 250);
+  // Beyond what the tasks themselves take.
+  CHECK(concurrency - ordering <= 700);
+  CHECK(rate - ordering <= 700);
+  CHECK(fairness - ordering <= 400);
 }
 
 TEST_CASE("Nothing stays of tasks, sessions and requests that are over") {

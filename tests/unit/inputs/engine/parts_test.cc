@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <random>
 #include <set>
+#include <utility>
 
+#include "services/inputs/engine/fifo.h"
 #include "services/inputs/engine/history.h"
 #include "services/inputs/engine/indexed_heap.h"
 #include "services/inputs/engine/interner.h"
@@ -38,6 +41,36 @@ TEST_CASE("The alarm heap agrees with a sorted set, whatever is removed") {
     REQUIRE(heap.empty() == model.empty());
     if (model.empty()) continue;
     REQUIRE(std::pair(heap.top_time(), heap.top()) == *model.begin());
+  }
+}
+
+TEST_CASE("A queue gives in order what it was given, and what is new takes next to nothing") {
+  std::mt19937_64 random(6);
+  Fifo<uint64_t> queue;
+  static_assert(sizeof(queue) <= 32);
+  std::deque<uint64_t> model;
+  uint64_t next = 0;
+  for (int phase = 0; phase < 60; ++phase) {
+    const uint64_t pushes = random() % 4;  // Of four steps: it grows, shrinks, or stays short.
+    const uint64_t steps = random() % 2'000;
+    for (uint64_t i = 0; i < steps; ++i) {
+      if (random() % 4 < pushes) {
+        queue.push_back(next);
+        model.push_back(next++);
+      } else if (!model.empty()) {
+        queue.pop_front();
+        model.pop_front();
+      }
+      REQUIRE(queue.size() == model.size());
+      if (model.empty()) continue;
+      REQUIRE(queue.front() == model.front());
+      REQUIRE(queue.back() == model.back());
+    }
+    if (phase % 10 == 0) {
+      Fifo<uint64_t> old = std::exchange(queue, {});
+      CHECK(queue.empty());
+      queue = std::move(old);
+    }
   }
 }
 
