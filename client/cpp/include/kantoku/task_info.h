@@ -183,7 +183,7 @@ struct RestartPage {
   // Of ids in their order. Of a query pages go from the oldest end to the newest, and each in the
   // order of spawn: a task follows those that it depends on, and waits for their restarts.
   std::vector<RestartedTask> tasks;
-  std::string next_page_token;       // Empty on the last page.
+  std::string next_page_token;  // Empty on the last page.
 };
 
 // An executor's session.
