@@ -570,6 +570,7 @@ class Engine {
   absl::Duration next_renewal_ = absl::ZeroDuration();
   absl::Duration renewal_offset_;  // How far wall time was from steady time at the last renewal.
   absl::Time started_;             // Wall time of steady zero, when recovery ended.
+  absl::Time steady_zero_;         // The same, as the clocks are now.
   bool draining_ = false;
   uint64_t jitter_state_;
   // Tasks that ended in this group; one row each at its end.

@@ -360,7 +360,7 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
                      .stepping = task.stepping,
                      .not_before = not_before,
                      .waited = waits_.TimesOf(task, waits_.now()),
-                     .waited_until = started_ + absl::Milliseconds(waits_.now()),
+                     .waited_until = steady_zero_ + absl::Milliseconds(waits_.now()),
                      .last_failure = FailureOf(task)};
   if (task.cancel_requested && task.session != 0) record.stop_by = absl::FromUnixNanos(task.wake);
   if (task.state == TaskState::kSettling) record.intended_end = task.intended_end;
@@ -370,7 +370,10 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
 
 // ---- Time ----
 
-void Engine::Advance(const Now& now) { waits_.Advance(absl::ToInt64Milliseconds(now.steady)); }
+void Engine::Advance(const Now& now) {
+  waits_.Advance(absl::ToInt64Milliseconds(now.steady));
+  steady_zero_ = now.wall - now.steady;
+}
 
 void Engine::NoteWait(Task& task) {
   if (task.has_keys && task.queued()) return;  // Admission has said it.

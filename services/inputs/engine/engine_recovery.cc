@@ -128,8 +128,7 @@ void Engine::RecoverRequest(uint64_t number, RequestRecord record) {
 void Engine::RecoverWait(TaskIndex index, const Now& now) {
   Task& task = tasks_.at(index);
   const auto marked = waited_until_.find(task.key());
-  absl::Time since = task.id.time();
-  if (marked != waited_until_.end()) since = std::max(since, marked->second);
+  const absl::Time since = marked == waited_until_.end() ? task.id.time() : marked->second;
   NoteWait(task);
   if (task.session == 0) {
     const absl::Duration away = std::max(now.wall - since, absl::ZeroDuration());
@@ -145,6 +144,7 @@ void Engine::RecoverWait(TaskIndex index, const Now& now) {
 void Engine::FinishRecovery(const Now& now, Effects& effects) {
   RenewLeases(now, effects);  // Nobody is connected yet: starts the time until the next one.
   started_ = now.wall - now.steady;
+  steady_zero_ = started_;
   waits_.Begin(absl::ToInt64Milliseconds(now.steady));
   if (KANTOKU_PLANTED("reference lost in recovery")) references_.clear();
   for (uint32_t group = 0; group < groups_.size(); ++group) {

@@ -224,6 +224,22 @@ TEST_CASE("What a task has waited for before its last failure outlives a restart
   CHECK(WaitedAtAll(world, task) == 4'040);
 }
 
+TEST_CASE("A wall clock that is set takes nothing from what is known to have been waited") {
+  EngineWorld world;
+  TaskSpec spec = Spec();
+  spec.retry.initial_backoff_ms = 10'000;
+  spec.retry.jitter = 0;
+  const TaskId task = world.DoSpawn(spec);
+  world.Open(1, 1);
+  world.EndGroup();
+  world.now.wall += GENERATE(absl::Hours(-1), absl::Hours(1));
+  world.Nack(task, 1, NackKind::kFailed);
+  world.EndGroup();
+  world.Pass(Seconds(3));
+  world.Crash();
+  CHECK(Waited(world, task, WaitCause::kRecovering) == 4'000);
+}
+
 TEST_CASE("The time of a handler that runs through a restart is not waited") {
   EngineWorld world;
   const TaskId task = world.DoSpawn();
