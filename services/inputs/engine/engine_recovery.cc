@@ -130,6 +130,7 @@ void Engine::RecoverWait(TaskIndex index, const Now& now) {
   const auto marked = waited_until_.find(task.key());
   const absl::Time since = marked == waited_until_.end() ? task.id.time() : marked->second;
   NoteWait(task);
+  if (KANTOKU_PLANTED("waits before a restart forgotten")) return;
   if (task.session == 0) {
     const absl::Duration away = std::max(now.wall - since, absl::ZeroDuration());
     WaitBook::WaitedSince(task, waits_.now() - absl::ToInt64Milliseconds(away));

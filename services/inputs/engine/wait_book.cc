@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "services/platform/planted.h"
+
 namespace kantoku::inputs {
 namespace {
 
@@ -31,6 +33,9 @@ constexpr size_t At(WaitCause cause) { return static_cast<size_t>(cause); }
 }  // namespace
 
 WaitCause WaitBook::FirstOf(WaitCause own, WaitCause of_lane) {
+  if (KANTOKU_PLANTED("pause of a type counts last as a cause") && own != WaitCause::kNoCredit) {
+    return own;
+  }
   return kRanks[At(of_lane)] < kRanks[At(own)] ? of_lane : own;
 }
 
@@ -172,7 +177,8 @@ void WaitBook::Join(Task& task, WaitGroup group) {
 void WaitBook::Enter(Task& task, WaitCause own, WaitGroup group) {
   Lane& lane = lanes_[task.lane];
   Settle(lane);
-  if (task.waits_for != WaitCause::kNone && task.waits_since() < now_) {
+  if (task.waits_for != WaitCause::kNone && task.waits_since() < now_ &&
+      !KANTOKU_PLANTED("waiting time lost with its cause")) {
     Split(task, now_, [&](WaitCause cause, int64_t time) { AddWaited(task, cause, time); });
   }
   if (task.waits_for == kOfGroup) {

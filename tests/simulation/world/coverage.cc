@@ -56,7 +56,8 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "tree resumed",
                                                              "tree stepped",
                                                              "type or namespace paused",
-                                                             "type or namespace resumed"};
+                                                             "type or namespace resumed",
+                                                             "waits looked at"};
 
 }  // namespace
 

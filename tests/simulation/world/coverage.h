@@ -83,8 +83,9 @@ enum class Deed : uint8_t {
   kTreeStep,
   kTypePaused,  // Or a namespace.
   kTypeResumed,
+  kWaitsLookedAt,
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kTypeResumed) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kWaitsLookedAt) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {

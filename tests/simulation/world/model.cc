@@ -195,6 +195,7 @@ void Model::Created(TaskKey key, std::string_view bytes) {
           .owner = std::string(record->owner),
           .type = record->spec.type,
           .payload = std::string(record->payload),
+          .created = scene_.clock.Read().steady,
           .priority = record->spec.priority,
           .not_before = record->spec.not_before,
           .max_attempts = record->spec.retry.max_attempts,
@@ -233,6 +234,7 @@ void Model::StateWritten(TaskKey key, std::string_view bytes) {
   scene_.Expect(
       record->closed_dispatch >= task->closed_dispatch && record->closed_dispatch <= task->dispatch,
       "a dispatch that is over stays so");
+  ++task->changes;
   ControlWritten(*task, *record);
   if (record->failed_attempts != task->failed_attempts) {
     scene_.Expect(record->failed_attempts == task->failed_attempts + 1 &&
@@ -277,6 +279,7 @@ void Model::Dispatched(uint64_t number, std::string_view bytes) {
     scene_.Expect(session != sessions_.end(), "only sessions on record hold tasks");
     scene_.Expect(!task->not_before.has_value() || *task->not_before <= latest_wall_,
                   "nothing is dispatched before its time");
+    ++task->changes;
     task->dispatch = entry.dispatch;
     task->dispatched_to_step = task->stepping;
     rules_.Dispatched(entry.task);

@@ -42,6 +42,8 @@ struct ModelTask {
   std::string owner;
   std::string type;
   std::string payload;
+  absl::Duration created;  // Steady time, of when that became durable.
+  uint64_t changes = 0;    // Dispatches and records of its state.
   int32_t priority = 0;
   std::optional<absl::Time> not_before;
   uint32_t max_attempts = 0;
@@ -121,6 +123,8 @@ class Model {
   std::optional<std::string> CallerOf(const SessionId& session) const;
   std::vector<TaskId> HeldBy(const SessionId& session) const;
   const std::set<TaskKey>& living() const { return living_; }
+  // One of them.
+  const ModelTask& Living(TaskKey task) const { return tasks_.find(task)->second; }
   // One that lives, and one that somebody holds; null: none does.
   const ModelTask* AnyLiving(Random& random) const;
   const ModelTask* AnyHeld(Random& random) const;
@@ -138,6 +142,11 @@ class Model {
   // Of types, and of whole namespaces: those of no type.
   using LaneName = std::pair<std::string, std::string>;
   const std::set<LaneName>& paused_lanes() const { return paused_lanes_; }
+  // Whether it is, by itself or with its namespace.
+  bool IsPaused(const LaneName& lane) const {
+    return paused_lanes_.contains(lane) || paused_lanes_.contains({lane.first, ""});
+  }
+  uint64_t pause_changes() const { return pause_changes_; }
   // Inputs rests: whoever is in a tree has heard what that was asked, and nobody who was to stop
   // long ago holds anything.
   void CheckHeard() const;
@@ -215,6 +224,7 @@ class Model {
   std::map<TaskKey, Tree> trees_;  // By root.
   absl::Duration inputs_started_;
   std::set<LaneName> paused_lanes_;
+  uint64_t pause_changes_ = 0;
   std::map<uint64_t, LaneName> pauses_;    // By number.
   std::map<uint64_t, std::string> lines_;  // That Events does not hold.
   uint64_t last_line_ = 0;

@@ -116,6 +116,7 @@ void Model::LanePaused(uint64_t number, std::string_view bytes) {
   if (!record.ok()) return scene_.Expect(false, "records can be read");
   const auto* const pause = std::get_if<inputs::PauseRecord>(&*record);
   if (pause == nullptr) return;
+  ++pause_changes_;
   pauses_[number] = {pause->name_space, pause->type};
   paused_lanes_.insert(pauses_[number]);
 }
@@ -123,6 +124,7 @@ void Model::LanePaused(uint64_t number, std::string_view bytes) {
 void Model::LaneResumed(uint64_t number) {
   const auto pause = pauses_.find(number);
   if (pause == pauses_.end()) return;
+  ++pause_changes_;
   paused_lanes_.erase(pause->second);
   pauses_.erase(pause);
 }
@@ -150,9 +152,7 @@ void Model::CheckMayGo(const ModelTask& task) const {
   scene_.Expect(!task.cancel_requested, "a cancelled task is not dispatched");
   scene_.Expect(!IsStopping(TreeOf(task)), "nothing begins in a tree that is being stopped");
   scene_.Expect(!task.pause_requested || task.stepping, "a paused task is not dispatched");
-  scene_.Expect(
-      !paused_lanes_.contains(LaneOf(task)) && !paused_lanes_.contains({task.name_space, ""}),
-      "nothing of a paused type or namespace is dispatched");
+  scene_.Expect(!IsPaused(LaneOf(task)), "nothing of a paused type or namespace is dispatched");
   scene_.Expect(!task.must_pause, "nothing begins in a paused tree before it has heard");
 }
 

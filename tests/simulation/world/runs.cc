@@ -53,6 +53,9 @@ constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "pause of a type lost in recovery",
     "pause said before its point",
     "who does not stop is not overruled",
+    "waiting time lost with its cause",
+    "waits before a restart forgotten",
+    "pause of a type counts last as a cause",
 });
 
 // Of the world that the thread lives, for when the code under it gives up.

@@ -66,7 +66,8 @@ World::World(uint64_t seed)
       witness_(scene_, server_, model_),
       gateway_(scene_, server_, witness_, model_),
       handlers_(scene_, model_),
-      users_(scene_, server_, witness_, model_) {
+      users_(scene_, server_, witness_, model_),
+      waits_(scene_, server_, model_) {
   for (int i = 0; i < kExecutors; ++i) {
     executors_.push_back(std::make_unique<Executor>(scene_, i, gateway_, outputs_, handlers_));
   }
@@ -102,6 +103,7 @@ std::span<const World::Act> World::Acts() {
       Act{"an executor thaws", 8, &World::ExecutorThaws},
       Act{"an executor drains", 1, &World::ExecutorDrains},
       Act{"time passes", 250, &World::TimePasses},
+      Act{"somebody looks why tasks wait", 5, &World::SomebodyLooks},
       Act{"somebody sets the clock", 2, &World::SomebodySetsTheClock},
       Act{"Inputs rests", 3, &World::ServerRests},
       Act{"Inputs crashes", 3, &World::ServerCrashes},
@@ -180,6 +182,7 @@ void World::TimePasses() {
 
 void World::SomebodySetsTheClock() {
   scene_.Did(Deed::kWallClockSet);
+  waits_.ClockIsSet();
   model_.WallIs(clock_.Read().wall);
   clock_.SetWall(random_.UpTo(absl::Hours(1)) - absl::Minutes(30));
 }

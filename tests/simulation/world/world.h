@@ -20,6 +20,7 @@
 #include "tests/simulation/world/outputs_server.h"
 #include "tests/simulation/world/scene.h"
 #include "tests/simulation/world/users.h"
+#include "tests/simulation/world/wait_watch.h"
 #include "tests/simulation/world/witness.h"
 
 namespace kantoku::simulation {
@@ -75,6 +76,7 @@ class World {
   void ExecutorThaws() { AnyExecutor().Thaw(); }
   void ExecutorDrains() { AnyExecutor().Drain(); }
   void TimePasses();
+  void SomebodyLooks() { waits_.Look(); }
   void SomebodySetsTheClock();
   void ServerRests();
   void ServerCrashes();
@@ -109,6 +111,7 @@ class World {
   Gateway gateway_;
   Handlers handlers_;
   Users users_;
+  WaitWatch waits_;
   std::vector<std::unique_ptr<Executor>> executors_;
   std::vector<std::unique_ptr<Liar>> liars_;
   absl::Duration restart_at_ = absl::InfiniteDuration();  // The drain is over.

@@ -1,0 +1,114 @@
+#include "tests/simulation/world/wait_watch.h"
+
+#include <cstdlib>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/simulation/world/witness.h"
+
+namespace kantoku::simulation {
+namespace {
+
+using inputs::CauseTimes;
+using inputs::WaitCause;
+
+// Milliseconds are cut off a few times.
+constexpr int64_t kTolerance = 5;
+
+bool IsNear(int64_t a, int64_t b) { return std::abs(a - b) <= kTolerance; }
+
+int64_t SumOf(const CauseTimes& times) {
+  return std::accumulate(times.begin(), times.end(), int64_t{0});
+}
+
+}  // namespace
+
+void WaitWatch::Look() {
+  scene_.Did(Deed::kWaitsLookedAt);
+  server_.Flush();
+  if (epoch_ != server_.epoch()) seen_.clear();
+  epoch_ = server_.epoch();
+  if (std::exchange(clock_was_set_, false)) ages_known_since_ = scene_.clock.Read().steady;
+  std::vector<TaskId> tasks;
+  std::vector<std::string> owners;
+  for (const TaskKey key : model_.living()) {
+    const ModelTask& task = model_.Living(key);
+    tasks.push_back(task.id);
+    owners.push_back(task.owner);
+  }
+  using Views = std::vector<absl::StatusOr<TaskView>>;
+  server_.partition().GetTasks(std::move(tasks), std::move(owners), /*explain=*/true,
+                               [this](const absl::StatusOr<Views>& views) {
+                                 scene_.Expect(views.ok(), "tasks can be looked at");
+                                 if (!views.ok()) return;
+                                 Book now;
+                                 for (const auto& view : *views) {
+                                   if (!view.ok() || view->waits == nullptr) continue;
+                                   Check(*view, now[view->id] = See(*view));
+                                 }
+                                 seen_ = std::move(now);
+                               });
+  server_.Flush();
+}
+
+WaitWatch::Seen WaitWatch::See(const TaskView& view) const {
+  const ModelTask* const task = model_.Find(view.id);
+  return {.times = *view.waits,
+          .at = scene_.clock.Read().steady,
+          .changes = task == nullptr ? 0 : task->changes,
+          .pauses = model_.pause_changes(),
+          .state = view.state,
+          .waits = (view.session.empty() && view.state != TaskState::kSettling) ||
+                   view.state == TaskState::kLeased};
+}
+
+void WaitWatch::Check(const TaskView& view, const Seen& now) {
+  for (const int64_t waited : now.times) {
+    scene_.Expect(waited >= 0, "nobody waits for less than no time");
+  }
+  const int64_t waited = SumOf(now.times);
+  const int64_t age = absl::ToInt64Milliseconds(scene_.clock.Read().wall - view.id.time());
+  const ModelTask* const task = model_.Find(view.id);
+  if (task != nullptr && task->created > ages_known_since_) {
+    scene_.Expect(!now.waits || view.dispatch > 0 || IsNear(waited, age),
+                  "what never ran has waited since it was spawned");
+    scene_.Expect(waited <= age + kTolerance, "nobody has waited for longer than there was time");
+  }
+  const auto before = seen_.find(view.id);
+  if (before != seen_.end()) CheckSince(view, before->second, now);
+  if (!scene_.verdict.broken()) return;
+  std::string causes;
+  for (const int64_t cause : now.times) absl::StrAppend(&causes, " ", cause);
+  scene_.verdict.Explain(
+      absl::StrCat(Describe(view), "; waited ", waited, " of ", age, " ms, by cause", causes));
+}
+
+void WaitWatch::CheckSince(const TaskView& view, const Seen& before, const Seen& now) const {
+  const int64_t passed = absl::ToInt64Milliseconds(now.at - before.at);
+  const int64_t more = SumOf(now.times) - SumOf(before.times);
+  scene_.Expect(more >= 0 && more <= passed + kTolerance, "waits grow by the time that passes");
+  // A start and a confirmed pause leave no record.
+  if (before.changes != now.changes || before.state != now.state) return;
+  scene_.Expect(IsNear(more, now.waits ? passed : 0), "causes sum up to the time that was waited");
+  const auto cause = OnlyCause(view, before, now);
+  if (!cause.has_value()) return;
+  const auto at = static_cast<size_t>(*cause);
+  scene_.Expect(IsNear(now.times[at] - before.times[at], passed),
+                "the first cause that holds gets the time");
+}
+
+std::optional<WaitCause> WaitWatch::OnlyCause(const TaskView& view, const Seen& before,
+                                              const Seen& now) const {
+  if (now.state == TaskState::kLeased) return WaitCause::kExecutorQueue;
+  if (!now.waits) return std::nullopt;
+  if (now.state == TaskState::kPaused) return WaitCause::kPaused;
+  if (before.pauses != now.pauses) return std::nullopt;
+  if (model_.IsPaused({view.name_space, view.type})) return WaitCause::kPaused;
+  if (now.state == TaskState::kBlocked) return WaitCause::kDependency;
+  return std::nullopt;
+}
+
+}  // namespace kantoku::simulation
