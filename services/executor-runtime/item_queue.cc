@@ -5,6 +5,7 @@
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "services/executor-runtime/put_verdict.h"
 #include "services/executor-runtime/result_limits.h"
+#include "services/platform/planted.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
@@ -73,7 +74,7 @@ void ItemQueue::Enqueue(Window& window) {
 
 void ItemQueue::Finish(HeldTaskPtr task, Result result) {
   Window* const window = Find(task->key);
-  if (window == nullptr || window->items.empty()) {
+  if (window == nullptr || window->items.empty() || KANTOKU_PLANTED("result overtakes its items")) {
     windows_.erase(task->key);
     return puts_.Add(std::move(task), std::move(result));
   }

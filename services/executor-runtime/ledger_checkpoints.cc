@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "services/executor-runtime/ledger.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {
@@ -59,7 +60,9 @@ void Ledger::SendCheckpoint(const HeldTaskPtr& task) {
 }
 
 bool Ledger::MayLeave(const HeldTask& task, const LeftCheckpoint& checkpoint) {
-  return checkpoint.number > 0 && checkpoint.items <= task.items_durable;
+  if (checkpoint.number == 0) return false;
+  return checkpoint.items <= task.items_durable ||
+         KANTOKU_PLANTED("checkpoint leaves before its items");
 }
 
 bool Ledger::FillCheckpoints(InputsRequest& request) {

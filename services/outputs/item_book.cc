@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/outputs/store.h"
 #include "services/platform/check.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 namespace kantoku::outputs {
@@ -156,7 +157,8 @@ ItemBook::Decision ItemBook::Put(const Batch& batch, uint64_t room, Transaction&
   const uint64_t last = batch.first + batch.items.size() - 1;
   if (last <= held) return {Outcome::kRepeated, held};
   if (last > options_.max_items) return {Outcome::kTooMany, held};
-  const auto fresh = batch.items.subspan(held + 1 - batch.first);
+  const uint64_t known = KANTOKU_PLANTED("item stored twice") ? 0 : held + 1 - batch.first;
+  const auto fresh = batch.items.subspan(known);
   const uint64_t bytes = SizeOf(fresh) + (stream == nullptr ? kStreamBytes : 0);
   if (bytes > room) return {Outcome::kFull, held};
   if (stream == nullptr && streams_ >= options_.max_streams) {

@@ -72,7 +72,9 @@ ResultBook::Decision ResultBook::Decide(const Offer& offer, Transaction& transac
                                         StoredVisitor stored) {
   const StoredResult& result = offer.result;
   // The receipt tells how many they are.
-  const uint64_t items = items_.Count(result.task, result.dispatch);
+  const uint64_t items = KANTOKU_PLANTED("result overtakes its items")
+                             ? offer.items
+                             : items_.Count(result.task, result.dispatch);
   const Outcome miscounted = items < offer.items ? Outcome::kItemsMissing : Outcome::kItemsBeyond;
   if (const Known* const end = FindEnd(result.task); end != nullptr) {
     if (end->damaged) return {Outcome::kDamaged};
@@ -115,7 +117,10 @@ ResultBook::Decision ResultBook::DecideItems(const ItemBook::Batch& batch,
     return {Outcome::kTaken, end->status};
   }
   if (IsForeign(batch.task)) return {Outcome::kForeign};
-  if (IsFenced(batch.task, batch.dispatch)) return {Outcome::kFenced};
+  if (IsFenced(batch.task, batch.dispatch) &&
+      !KANTOKU_PLANTED("items of a fenced dispatch taken")) {
+    return {Outcome::kFenced};
+  }
   const uint64_t room = options_.max_bytes - std::min(bytes(), options_.max_bytes);
   const auto decision = items_.Put(batch, room, transaction);
   const auto with = [&decision](Outcome outcome) {

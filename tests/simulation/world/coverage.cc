@@ -9,9 +9,9 @@ namespace kantoku::simulation {
 namespace {
 
 constexpr std::array<std::string_view, kCommands> kCommandNames = {
-    "cancel",   "interrupt", "pause",    "resume", "step",       "says paused", "says goes on",
-    "in hello", "omitted",   "started",  "ack",    "false ack",  "failed",      "final",
-    "returned", "cancelled", "progress", "closed", "fence: end", "crash"};
+    "cancel",   "interrupt", "pause",    "resume",     "step",      "says paused", "says goes on",
+    "in hello", "omitted",   "started",  "ack",        "false ack", "failed",      "final",
+    "returned", "cancelled", "progress", "checkpoint", "closed",    "fence: end",  "crash"};
 
 constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "spawn, repeated",
@@ -57,7 +57,12 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "tree stepped",
                                                              "type or namespace paused",
                                                              "type or namespace resumed",
-                                                             "waits looked at"};
+                                                             "waits looked at",
+                                                             "items put",
+                                                             "items lost",
+                                                             "items, answer lost",
+                                                             "items, arrive again late",
+                                                             "items read"};
 
 }  // namespace
 

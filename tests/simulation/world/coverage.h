@@ -31,6 +31,7 @@ enum class Command : uint8_t {
   kReturned,
   kCancelled,
   kProgress,
+  kCheckpoint,
   kFenceClosed,
   kFenceEnded,
   kCrash,  // Of Inputs, for each task that it knew.
@@ -84,8 +85,13 @@ enum class Deed : uint8_t {
   kTypePaused,  // Or a namespace.
   kTypeResumed,
   kWaitsLookedAt,
+  kPutItems,
+  kPutItemsLost,
+  kPutItemsAnswerLost,
+  kPutItemsAgain,
+  kItemsRead,
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kWaitsLookedAt) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kItemsRead) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {

@@ -44,6 +44,8 @@ void Executor::StartProcess() {
   ledger_ = std::make_unique<executor::Ledger>(max_held);
   puts_ = std::make_unique<executor::PutQueue>(*ledger_, session_,
                                                [this] { return scene_.random.Next(); });
+  items_ = std::make_unique<executor::ItemQueue>(*ledger_, *puts_, session_,
+                                                 [this] { return scene_.random.Next(); });
   liveness_ = {};
   reconnect_.Reset();
   welcomed_ = false;
@@ -53,6 +55,8 @@ void Executor::StartProcess() {
   progress_at_ = absl::InfiniteDuration();
   putting_ = false;
   put_response_.reset();
+  putting_items_ = false;
+  items_response_.reset();
 }
 
 // ---- The connection ----
@@ -145,6 +149,7 @@ void Executor::ReadFrame(inputs::v1::PullResponse& frame) {
   for (const auto& refused : frame.refused()) {
     (void)ledger_->OnRefused(refused.task_id(), refused.dispatch(), refused.status().reason());
   }
+  for (const auto& confirmed : frame.checkpoints_confirmed()) ledger_->OnCheckpoint(confirmed);
   for (const auto& control : frame.controls()) ledger_->OnControl(control, now());
   for (auto& renewal : *frame.mutable_renewals()) ledger_->OnRenewal(renewal);
   if (frame.has_pong()) {
@@ -170,8 +175,10 @@ void Executor::FillFrame() {
 
 void Executor::Collect() {
   puts_->OnTime(now());
+  items_->OnTime(now());
   if (welcomed_ && connection_->unread() < kMostUnread) FillFrame();
   if (!putting_ && puts_->Ready(now())) putting_ = puts_->Fill(put_request_);
+  if (!putting_items_ && items_->Ready(now())) putting_items_ = items_->Fill(items_request_);
   (void)ledger_->TakeStopped();
   BeginConfirmed();
   StopHandlers();
@@ -192,7 +199,8 @@ void Executor::OnTime() {
 
 absl::Duration Executor::NextTime() const {
   if (frozen_) return absl::InfiniteDuration();
-  absl::Duration next = std::min({ledger_->next_time(), puts_->next_time(), progress_at_});
+  absl::Duration next =
+      std::min({ledger_->next_time(), puts_->next_time(), items_->next_time(), progress_at_});
   if (!lost_) next = std::min(next, liveness_.stop_at());
   if (connection_ == nullptr) return std::min(next, connect_at_);
   return std::min({next, liveness_.next_ping(), liveness_.silent_at(), welcome_by_});
@@ -247,12 +255,16 @@ void Executor::EndHandler(size_t at, const absl::StatusOr<executor::Result>& res
   const executor::HeldTaskPtr task = running_[at].task;
   running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(at));
   handlers_.End(number_, task->key.task);
-  if (ledger_->End(task, now(), result)) puts_->Add(task, *result);
+  if (ledger_->End(task, now(), result)) {
+    items_->Finish(task, *result);
+  } else {
+    items_->Drop(*task);
+  }
 }
 
-absl::StatusOr<executor::Result> Executor::AnyResult() {
+absl::StatusOr<executor::Result> Executor::ResultOf(const executor::HeldTask& task) {
   const uint64_t kind = diligent_ ? 0 : scene_.random.Pick(100);
-  if (kind < 65) return executor::Result{.data = "done", .content_type = {}};
+  if (kind < 65) return executor::Result{.data = ResultText(task.items), .content_type = {}};
   if (kind < 92) return platform::Error(absl::StatusCode::kInternal, "BROKEN", "try again");
   return executor::FailFinally("HOPELESS", "never again");
 }
@@ -282,13 +294,17 @@ void Executor::Work() {
     const size_t at = scene_.random.Pick(running_.size());
     if (StandsStill(running_[at])) {
       // Until it may go on or is to stop.
+    } else if (kind < 52) {
+      Yield(running_[at].task);
+    } else if (kind < 55) {
+      Checkpoint(running_[at].task);
     } else if (kind < 60) {
       ledger_->Report(running_[at].task, 0.5, "half");
       if (ledger_->progress_pending()) {
         progress_at_ = std::min(progress_at_, now() + kProgressDelay);
       }
     } else if (now() >= running_[at].until) {
-      EndHandler(at, AnyResult());
+      EndHandler(at, ResultOf(*running_[at].task));
     }
   }
   OnTime();
@@ -296,7 +312,7 @@ void Executor::Work() {
 
 void Executor::WorkAll() {
   while (executor::HeldTaskPtr task = ledger_->Begin(now())) Begin(std::move(task));
-  while (!running_.empty()) EndHandler(running_.size() - 1, AnyResult());
+  while (!running_.empty()) EndHandler(running_.size() - 1, ResultOf(*running_.back().task));
   OnTime();
 }
 
@@ -375,6 +391,7 @@ void Executor::BecomeDiligent() {
   diligent_ = true;
   Kill();
   late_put_.reset();
+  late_items_.reset();
 }
 
 }  // namespace kantoku::simulation

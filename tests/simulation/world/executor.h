@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "services/executor-runtime/backoff.h"
+#include "services/executor-runtime/item_queue.h"
 #include "services/executor-runtime/ledger.h"
 #include "services/executor-runtime/liveness.h"
 #include "services/executor-runtime/put_queue.h"
@@ -33,6 +34,7 @@ class Executor {
   void Work();
   // A Put gets to Outputs, its answer back.
   void Put();
+  void PutItems();
   void LoseConnection();
   // As kill -9 and a new start, with the session's id from its file, or a new one.
   void Kill();
@@ -80,8 +82,11 @@ class Executor {
   // Of those that waited, begins what runs now and lets go of what is never to begin.
   void BeginConfirmed();
   void EndHandler(size_t at, const absl::StatusOr<executor::Result>& result);
-  absl::StatusOr<executor::Result> AnyResult();
+  absl::StatusOr<executor::Result> ResultOf(const executor::HeldTask& task);
   void AnswerPut();
+  void Yield(const executor::HeldTaskPtr& task);
+  void Checkpoint(const executor::HeldTaskPtr& task);
+  void AnswerItems(const absl::Status& status);
 
   const Scene scene_;
   const int number_;
@@ -96,6 +101,7 @@ class Executor {
   std::vector<std::string> types_;
   std::unique_ptr<executor::Ledger> ledger_;
   std::unique_ptr<executor::PutQueue> puts_;
+  std::unique_ptr<executor::ItemQueue> items_;
   executor::Liveness liveness_;
   executor::Backoff reconnect_;
   std::shared_ptr<Connection> connection_;
@@ -104,6 +110,7 @@ class Executor {
   bool frozen_ = false;
   bool diligent_ = false;
   uint64_t hellos_ = 0;
+  uint64_t checkpoints_ = 0;
   absl::Duration connect_at_ = absl::ZeroDuration();
   absl::Duration welcome_by_ = absl::InfiniteDuration();
   absl::Duration progress_at_ = absl::InfiniteDuration();
@@ -114,6 +121,11 @@ class Executor {
   outputs::v1::PutRequest put_request_;
   std::optional<outputs::v1::PutResponse> put_response_;  // On its way back.
   std::optional<outputs::v1::PutRequest> late_put_;       // Arrives once more, some time.
+
+  bool putting_items_ = false;
+  outputs::v1::PutItemsRequest items_request_;
+  std::optional<outputs::v1::PutItemsResponse> items_response_;
+  std::optional<outputs::v1::PutItemsRequest> late_items_;
 };
 
 }  // namespace kantoku::simulation

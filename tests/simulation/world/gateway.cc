@@ -229,6 +229,9 @@ std::vector<Said> Gateway::Describe(const Connection& connection, const SessionF
   for (const auto& state : frame.handler_states) {
     say(state.paused ? Command::kSaysPaused : Command::kSaysGoesOn, state.task, state.dispatch);
   }
+  for (const auto& checkpoint : frame.checkpoints) {
+    say(Command::kCheckpoint, checkpoint.about.task, checkpoint.about.dispatch);
+  }
   for (const auto& report : frame.progress) {
     say(Command::kProgress, report.about.task, report.about.dispatch);
   }

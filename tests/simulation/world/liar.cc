@@ -51,6 +51,7 @@ Liar::Known Liar::Anything() {
 }
 
 void Liar::Connect(const SessionId& session, bool foreign) {
+  speaks_as_ = session;
   connection_ = gateway_.Open(caller_, session, foreign);
   inputs::v1::PullRequest request;
   inputs::v1::Hello& hello = *request.mutable_hello();
@@ -93,7 +94,7 @@ void Liar::Say() {
   if (any.task.empty()) return;
   scene_.coverage.Count(Deed::kLie);
   inputs::v1::PullRequest request;
-  switch (scene_.random.Pick(6)) {
+  switch (scene_.random.Pick(7)) {
     case 0:
       Name(any.task, any.dispatch, *request.add_started());
       break;
@@ -122,6 +123,13 @@ void Liar::Say() {
       status.set_number(static_cast<uint32_t>(scene_.random.Pick(3)));
       status.set_state(scene_.random.Chance(50) ? inputs::v1::HANDLER_STATE_PAUSED
                                                 : inputs::v1::HANDLER_STATE_RUNNING);
+      break;
+    }
+    case 5: {
+      inputs::v1::Checkpoint& checkpoint = *request.add_checkpoints();
+      Name(any.task, any.dispatch, checkpoint);
+      checkpoint.set_number(1 + scene_.random.Pick(3));
+      checkpoint.set_data(absl::StrCat(speaks_as_.ToString(), " lies"));
       break;
     }
     default:

@@ -46,6 +46,7 @@ class Liar {
   const platform::Caller caller_;
   const std::string name_space_;
   SessionId session_;
+  SessionId speaks_as_;  // On this connection.
   std::shared_ptr<Connection> connection_;
   std::vector<Known> known_;  // Dispatches that it was given, the latest last.
 };

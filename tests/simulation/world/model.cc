@@ -7,7 +7,6 @@
 #include "kantoku/events/v1/events.pb.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/store.h"
-#include "services/outputs/store.h"
 
 namespace kantoku::simulation {
 
@@ -17,17 +16,6 @@ using platform::WriteBatch;
 namespace {
 
 constexpr size_t kRecent = 400;
-
-TaskState StateOf(outputs::ResultStatus status) {
-  switch (status) {
-    case outputs::ResultStatus::kSucceeded:
-      return TaskState::kSucceeded;
-    case outputs::ResultStatus::kCancelled:
-      return TaskState::kCancelled;
-    default:
-      return TaskState::kFailed;
-  }
-}
 
 }  // namespace
 
@@ -96,6 +84,7 @@ void Model::OnInputsDurable(const WriteBatch& batch) {
   swept_trees_.clear();
   erased_trees_.clear();
   fed_.clear();
+  went_.clear();
   last_turns_.clear();
   ended_ = 0;
   told_ended_ = 0;
@@ -172,10 +161,11 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
       return;
     case RecordKind::kAdmission:  // Limits are what their names say.
       return put ? LanePaused(key, bytes) : LaneResumed(key);
+    case RecordKind::kCheckpoint:
+      return put ? CheckpointWritten(key, bytes) : CheckpointErased(key);
     case RecordKind::kHighWater:
     case RecordKind::kMeta:
-    case RecordKind::kCheckpoint:  // Nobody leaves any, or asks for routes or restarts here.
-    case RecordKind::kObject:
+    case RecordKind::kObject:  // Nobody asks for routes or restarts here.
     case RecordKind::kRestart:
     case RecordKind::kInfo:
     case RecordKind::kReuse:
@@ -292,6 +282,9 @@ void Model::Dispatched(uint64_t number, std::string_view bytes) {
     task->holder = entry.session;
     session->second.held.insert(entry.task);
     fed_.insert(entry.session);
+    task->given_to[entry.dispatch] = session->second.speaker.first;
+    task->begins_with = task->checkpoint;
+    went_.insert(entry.task);
   }
 }
 
@@ -395,32 +388,6 @@ void Model::CheckBatch() {
   });
 }
 
-// ---- Records of Outputs ----
-
-void Model::OnOutputsDurable(const WriteBatch& batch) {
-  Fold(batch);
-  for (const WriteBatch::Operation& operation : batch.operations()) {
-    if (operation.type != WriteBatch::Operation::Type::kPut) continue;
-    ModelTask* const task = Find(operation.first);
-    if (task == nullptr) continue;
-    if (operation.kind == outputs::kResultKind) {
-      const auto result = outputs::DecodeResult(batch.value(operation));
-      if (!result.ok()) return scene_.Expect(false, "records can be read");
-      const TaskState end = StateOf(result->status);
-      scene_.Expect(!task->outputs_end.has_value() || task->outputs_end == end,
-                    "the first terminal result stays the only one");
-      scene_.Expect(task->outputs_end.has_value() || end != TaskState::kSucceeded ||
-                        result->dispatch > task->fenced_dispatch,
-                    "a fenced dispatch gets no result in");
-      task->outputs_end = end;
-    } else if (operation.kind == outputs::kFenceKind) {
-      const auto fence = outputs::DecodeFence(batch.value(operation));
-      if (!fence.ok()) return scene_.Expect(false, "records can be read");
-      task->fenced_dispatch = std::max(task->fenced_dispatch, fence->dispatch);
-    }
-  }
-}
-
 // ---- Events ----
 
 void Model::OnEventsHold(uint64_t number, std::string_view line) {
@@ -458,6 +425,7 @@ void Model::OnSent(const inputs::v1::PullResponse& frame) {
     if (task == nullptr || dispatch.dispatch() != task->dispatch || task->holder == 0) continue;
     scene_.Expect(dispatch.confirm_start() == task->once, "a handler of ONCE is told to wait");
     scene_.Expect(dispatch.payload() == task->payload, "a handler gets the payload");
+    CheckCheckpoint(*task, dispatch);
     scene_.Expect(dispatch.attempt() == task->failed_attempts + 1,
                   "a handler is told which attempt it is");
   }
@@ -471,6 +439,7 @@ void Model::OnSent(const inputs::v1::PullResponse& frame) {
         task == nullptr || task->end.has_value() || settled.dispatch() <= task->closed_dispatch,
         "an end or a hand-back is confirmed when it is durable");
   }
+  for (const auto& confirmed : frame.checkpoints_confirmed()) CheckConfirmed(confirmed);
   for (const auto& control : frame.controls()) {
     const ModelTask* const task = Find(*TaskId::FromBytes(control.task_id()));
     if (task == nullptr || task->end.has_value()) continue;

@@ -63,7 +63,12 @@ struct ModelTask {
   bool stepping = false;
   bool dispatched_to_step = false;  // The latest dispatch, to stop at its first pause point.
   TaskId parent;
-  TaskId root;              // Empty: it was spawned into no tree.
+  TaskId root;                             // Empty: it was spawned into no tree.
+  std::map<uint32_t, SessionId> given_to;  // By dispatch.
+  std::map<uint32_t, uint64_t> items;      // How many are durable, by dispatch.
+  uint32_t checkpoint_of = 0;              // The dispatch that left it; 0: there is none.
+  std::string checkpoint;
+  std::string begins_with;  // What the latest dispatch is to be given.
   bool must_pause = false;  // Its tree was asked to, and it has not heard.
   std::optional<TaskState> intended_end;
   std::optional<TaskState> outputs_end;
@@ -195,6 +200,13 @@ class Model {
   void Joined(ModelTask& task);
   void LeaveTree(const ModelTask& task);
   void TreeWritten(TaskKey root, std::string_view bytes);
+  void CheckpointWritten(TaskKey key, std::string_view bytes);
+  void CheckpointErased(TaskKey key);
+  void CheckCheckpoint(const ModelTask& task, const inputs::v1::Dispatch& dispatch) const;
+  void CheckConfirmed(const inputs::v1::CheckpointConfirmed& confirmed) const;
+  void StreamWritten(uint64_t number, std::string_view bytes);
+  void ItemsWritten(uint64_t key, std::string_view bytes);
+  void CheckItemsBefore(const ModelTask& task, uint32_t dispatch, std::string_view data) const;
   void LanePaused(uint64_t number, std::string_view bytes);
   void LaneResumed(uint64_t number);
   void ControlWritten(ModelTask& task, const inputs::StateRecord& record);
@@ -221,7 +233,8 @@ class Model {
   std::map<TaskKey, ReferenceName> reference_of_;
   absl::flat_hash_map<inputs::Digest, uint64_t> requests_;
   std::map<uint64_t, inputs::Digest> request_of_;
-  std::map<TaskKey, Tree> trees_;  // By root.
+  absl::flat_hash_map<uint64_t, std::pair<TaskId, uint32_t>> streams_;  // Of items.
+  std::map<TaskKey, Tree> trees_;                                       // By root.
   absl::Duration inputs_started_;
   std::set<LaneName> paused_lanes_;
   uint64_t pause_changes_ = 0;
@@ -237,6 +250,7 @@ class Model {
   std::vector<uint64_t> erased_groups_;
   std::vector<SessionNumber> erased_sessions_;
   std::set<SessionNumber> fed_;
+  std::set<TaskKey> went_;                 // Were dispatched.
   std::map<Lane, Turn> last_turns_;        // Of what was dispatched.
   std::vector<TaskKey> stopping_parents_;  // Of those that were spawned.
   std::vector<TaskKey> swept_trees_;

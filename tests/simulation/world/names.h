@@ -3,9 +3,13 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "services/platform/ids.h"
 
 // Who and what there is in a simulated world.
 namespace kantoku::simulation {
@@ -27,6 +31,22 @@ inline constexpr std::string_view kRate = "brisk";
 inline constexpr uint32_t kRateTokens = 2;
 inline constexpr uint32_t kRateSeconds = 1;
 inline constexpr uint32_t kRateBurst = 3;
+
+// What handlers give out tells whose it is.
+inline std::string ItemText(const platform::TaskId& task, uint32_t dispatch, uint64_t sequence) {
+  return absl::StrCat(task.ToString(), " ", dispatch, " ", sequence);
+}
+inline std::string ResultText(uint64_t items) { return absl::StrCat("done after ", items); }
+inline std::string CheckpointText(const platform::SessionId& session, uint64_t number,
+                                  uint64_t items) {
+  return absl::StrCat(session.ToString(), " came to ", number, " after ", items);
+}
+// How many items came before such a checkpoint; of a lie none.
+inline uint64_t ItemsBefore(std::string_view checkpoint) {
+  uint64_t items = 0;
+  const std::string number(checkpoint.substr(checkpoint.rfind(' ') + 1));
+  return absl::SimpleAtoi(number, &items) ? items : 0;
+}
 
 }  // namespace kantoku::simulation
 

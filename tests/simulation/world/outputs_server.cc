@@ -46,17 +46,16 @@ void OutputsServer::Run(absl::FunctionRef<void(platform::Transaction&)> command)
   group_.Clear();
 }
 
-absl::Status OutputsServer::CheckLease(const outputs::v1::PutRequest& request,
-                                       const platform::Caller& caller,
-                                       const outputs::v1::PutItem& item,
-                                       platform::Lease& lease) const {
-  KANTOKU_ASSIGN_OR_RETURN(
-      lease, platform::OpenLease(scene_.keys, item.lease_token(), scene_.clock.Read().wall));
-  if (lease.holder != caller || lease.session.bytes() != request.session_id()) {
+absl::StatusOr<platform::Lease> OutputsServer::OpenLease(std::string_view session,
+                                                         const platform::Caller& caller,
+                                                         std::string_view token) const {
+  KANTOKU_ASSIGN_OR_RETURN(platform::Lease lease,
+                           platform::OpenLease(scene_.keys, token, scene_.clock.Read().wall));
+  if (lease.holder != caller || lease.session.bytes() != session) {
     return platform::Error(absl::StatusCode::kPermissionDenied, "INVALID_LEASE",
                            "lease_token was minted for another");
   }
-  return absl::OkStatus();
+  return lease;
 }
 
 outputs::v1::PutResponse OutputsServer::Put(const outputs::v1::PutRequest& request,
@@ -68,18 +67,20 @@ outputs::v1::PutResponse OutputsServer::Put(const outputs::v1::PutRequest& reque
   for (int i = 0; i < request.items_size(); ++i) {
     outputs::v1::PutResult& result = *response.add_results();
     platform::Lease& lease = leases[static_cast<size_t>(i)];
-    const absl::Status checked = CheckLease(request, caller, request.items(i), lease);
-    if (!checked.ok()) {
-      outputs::EncodeStatus(checked, *result.mutable_status());
+    auto opened = OpenLease(request.session_id(), caller, request.items(i).lease_token());
+    if (!opened.ok()) {
+      outputs::EncodeStatus(opened.status(), *result.mutable_status());
       continue;
     }
+    lease = *std::move(opened);
     offers.push_back({.result = {.task = lease.task,
                                  .status = outputs::ResultStatus::kSucceeded,
                                  .dispatch = lease.dispatch,
                                  .name_space = lease.name_space,
                                  .owner = lease.owner,
                                  .data = request.items(i).data()},
-                      .retention = lease.retention});
+                      .retention = lease.retention,
+                      .items = request.items(i).item_count()});
     offered.push_back(i);
   }
   Run([&](platform::Transaction& transaction) {
@@ -99,6 +100,36 @@ outputs::v1::PutResponse OutputsServer::Put(const outputs::v1::PutRequest& reque
       }
     }
   });
+  return response;
+}
+
+outputs::v1::PutItemsResponse OutputsServer::PutItems(const outputs::v1::PutItemsRequest& request,
+                                                      const platform::Caller& caller) {
+  outputs::v1::PutItemsResponse response;
+  for (const outputs::v1::ItemBatch& batch : request.batches()) {
+    outputs::v1::ItemBatchResult& result = *response.add_results();
+    const auto lease = OpenLease(request.session_id(), caller, batch.lease_token());
+    if (!lease.ok()) {
+      outputs::EncodeStatus(lease.status(), *result.mutable_status());
+      continue;
+    }
+    std::vector<outputs::Item> items;
+    for (const auto& item : batch.items()) items.push_back({item.data(), item.content_type()});
+    const outputs::ItemBook::Batch offered = {.task = lease->task,
+                                              .dispatch = lease->dispatch,
+                                              .name_space = lease->name_space,
+                                              .owner = lease->owner,
+                                              .first = batch.first_sequence(),
+                                              .items = items};
+    Run([&](platform::Transaction& transaction) {
+      const auto decisions = book_->PutItems(std::span(&offered, 1), transaction);
+      scene_.Expect(decisions.ok() && decisions->size() == 1, "a put is decided");
+      const absl::Status status =
+          outputs::StatusOf(decisions->front(), lease->task, lease->dispatch);
+      outputs::EncodeStatus(status, *result.mutable_status());
+      if (status.ok()) result.set_durable_sequence(decisions->front().items);
+    });
+  }
   return response;
 }
 

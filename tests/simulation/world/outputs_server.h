@@ -25,6 +25,13 @@ class OutputsServer {
   // The calls, as the service answers them.
   outputs::v1::PutResponse Put(const outputs::v1::PutRequest& request,
                                const platform::Caller& caller);
+  outputs::v1::PutItemsResponse PutItems(const outputs::v1::PutItemsRequest& request,
+                                         const platform::Caller& caller);
+  absl::StatusOr<outputs::ItemBook::Reading> ReadItems(const TaskId& task,
+                                                       outputs::ItemPosition from, size_t max_bytes,
+                                                       outputs::ItemBook::ItemVisitor visit) {
+    return book_->items().Read(task, from, max_bytes, visit);
+  }
   // ABORTED when a later owner has asked.
   absl::StatusOr<outputs::v1::FenceResponse> Fence(uint64_t epoch,
                                                    const outputs::v1::FenceItem& item);
@@ -34,8 +41,9 @@ class OutputsServer {
 
  private:
   void Open();
-  absl::Status CheckLease(const outputs::v1::PutRequest& request, const platform::Caller& caller,
-                          const outputs::v1::PutItem& item, platform::Lease& lease) const;
+  absl::StatusOr<platform::Lease> OpenLease(std::string_view session,
+                                            const platform::Caller& caller,
+                                            std::string_view token) const;
   // Runs a command and commits what it did.
   void Run(absl::FunctionRef<void(platform::Transaction&)> command);
 

@@ -56,6 +56,12 @@ constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "waiting time lost with its cause",
     "waits before a restart forgotten",
     "pause of a type counts last as a cause",
+    "checkpoint of a stale dispatch handed on",
+    "checkpoint forgotten in recovery",
+    "checkpoint leaves before its items",
+    "item stored twice",
+    "items of a fenced dispatch taken",
+    "result overtakes its items",
 });
 
 // Of the world that the thread lives, for when the code under it gives up.

@@ -182,6 +182,7 @@ void Witness::CheckHeld(const Said& said, const TaskView& before, const TaskView
     case Command::kSaysGoesOn:
       return CheckHandlerState(before, after);
     case Command::kProgress:
+    case Command::kCheckpoint:
       return scene_.Expect(IsEqual(before, after), "progress changes no state");
     case Command::kOmitted:
       return expect_given_back("what a hello omits is taken back and costs no attempt");

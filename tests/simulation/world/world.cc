@@ -67,7 +67,8 @@ World::World(uint64_t seed)
       gateway_(scene_, server_, witness_, model_),
       handlers_(scene_, model_),
       users_(scene_, server_, witness_, model_),
-      waits_(scene_, server_, model_) {
+      waits_(scene_, server_, model_),
+      reader_(scene_, model_, outputs_) {
   for (int i = 0; i < kExecutors; ++i) {
     executors_.push_back(std::make_unique<Executor>(scene_, i, gateway_, outputs_, handlers_));
   }
@@ -92,6 +93,8 @@ std::span<const World::Act> World::Acts() {
       Act{"an executor hears", 1200, &World::ExecutorHears},
       Act{"an executor works", 1200, &World::ExecutorWorks},
       Act{"an executor puts", 500, &World::ExecutorPuts},
+      Act{"an executor puts items", 200, &World::ExecutorPutsItems},
+      Act{"somebody reads items", 40, &World::ReaderReads},
       Act{"a fence goes to Outputs", 300, &World::FenceGoes},
       Act{"an answer comes from Outputs", 300, &World::FenceAnswerComes},
       Act{"lines go to Events", 200, &World::LinesGo},
@@ -296,6 +299,7 @@ void World::Finish() {
     for (const auto& executor : executors_) {
       for (int i = 0; i < 4; ++i) executor->Hear();
       executor->WorkAll();
+      for (int i = 0; i < 2; ++i) executor->PutItems();
       executor->Put();
       executor->Put();
     }

@@ -18,6 +18,7 @@
 #include "tests/simulation/world/liar.h"
 #include "tests/simulation/world/model.h"
 #include "tests/simulation/world/outputs_server.h"
+#include "tests/simulation/world/reader.h"
 #include "tests/simulation/world/scene.h"
 #include "tests/simulation/world/users.h"
 #include "tests/simulation/world/wait_watch.h"
@@ -65,6 +66,8 @@ class World {
   void ExecutorHears() { AnyExecutor().Hear(); }
   void ExecutorWorks() { AnyExecutor().Work(); }
   void ExecutorPuts() { AnyExecutor().Put(); }
+  void ExecutorPutsItems() { AnyExecutor().PutItems(); }
+  void ReaderReads() { reader_.Read(); }
   void FenceGoes() { couriers_.CarryFence(server_.epoch()); }
   void FenceAnswerComes() { couriers_.CarryAnswer(Tell()); }
   void LinesGo() { couriers_.CarryLines(server_.partition()); }
@@ -112,6 +115,7 @@ class World {
   Handlers handlers_;
   Users users_;
   WaitWatch waits_;
+  Reader reader_;
   std::vector<std::unique_ptr<Executor>> executors_;
   std::vector<std::unique_ptr<Liar>> liars_;
   absl::Duration restart_at_ = absl::InfiniteDuration();  // The drain is over.

@@ -43,6 +43,7 @@ TEST_CASE("Simulated installations keep every promise, and nothing is left when 
     CHECK(sum.coverage.count(command, TaskState::kReady) > 0);
     CHECK(sum.coverage.count(command, TaskState::kRunning) > 0);
   }
+  CHECK(sum.coverage.count(Command::kCheckpoint, TaskState::kRunning) > 0);
   CHECK(sum.coverage.count(Command::kSaysPaused, TaskState::kPausing) > 0);
   CHECK(sum.coverage.count(Command::kSaysGoesOn, TaskState::kResuming) > 0);
   CHECK(sum.coverage.count(Command::kCancel, TaskState::kBlocked) > 0);
