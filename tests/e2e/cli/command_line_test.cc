@@ -136,7 +136,7 @@ TEST_CASE("A task that waits says for what, and can be cancelled") {
   CHECK(Has(system.Ask("kantoku list"), "  nobody.does.this  ready  an executor of its type  "));
   CHECK(
       Has(system.Ask("kantoku get " + id), "state      ready, waits for an executor of its type"));
-  const Said late = system.Sh("kantoku await --timeout 0.1 " + id);
+  const Said late = system.Sh("kantoku await --timeout 3 " + id);
   CHECK(late.code == 4);
   CHECK(Has(late.err, "(DEADLINE_EXCEEDED"));
   // Its end is decided then, and may be on its way to Outputs.
