@@ -46,9 +46,10 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
   session->order = command.order;
   session->paused = false;
   session->leaving = false;
+  const bool keeps = KANTOKU_PLANTED("labels of an earlier hello kept") && !session->name.empty();
   session->name = command.name;
   session->types.assign(command.types.begin(), command.types.end());
-  session->labels = command.labels;
+  if (!keeps) session->labels = command.labels;
   session->version = command.version;
   session->connected_at = now.wall;
   SaySession(EventType::kExecutorConnected, *session, effects);

@@ -62,7 +62,9 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "items lost",
                                                              "items, answer lost",
                                                              "items, arrive again late",
-                                                             "items read"};
+                                                             "items read",
+                                                             "route set",
+                                                             "route removed"};
 
 }  // namespace
 

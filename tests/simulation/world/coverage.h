@@ -90,8 +90,10 @@ enum class Deed : uint8_t {
   kPutItemsAnswerLost,
   kPutItemsAgain,
   kItemsRead,
+  kRouteSet,
+  kRouteRemoved,
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kItemsRead) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kRouteRemoved) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {

@@ -7,6 +7,7 @@
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 #include "tests/simulation/world/names.h"
+#include "tests/simulation/world/places.h"
 
 namespace kantoku::simulation {
 namespace {
@@ -35,6 +36,7 @@ Executor::Executor(const Scene& scene, int number, Gateway& gateway, OutputsServ
 }
 
 void Executor::StartProcess() {
+  Announce();
   types_.clear();
   for (const std::string_view type : kTypes) {
     if (diligent_ || scene_.random.Chance(70)) types_.emplace_back(type);
@@ -59,6 +61,16 @@ void Executor::StartProcess() {
   items_response_.reset();
 }
 
+void Executor::Announce() {
+  announced_.Clear();
+  announced_.set_name(absl::StrCat("executor-", number_));
+  if (diligent_) {
+    AnnounceAll(number_, announced_);
+  } else {
+    AnnounceLabels(scene_.random, announced_);
+  }
+}
+
 // ---- The connection ----
 
 void Executor::Connect() {
@@ -66,6 +78,8 @@ void Executor::Connect() {
   welcome_by_ = now() + kWelcomeWithin;
   inputs::v1::PullRequest request;
   inputs::v1::Hello& hello = *request.mutable_hello();
+  if (scene_.random.Chance(20)) Announce();
+  hello = announced_;
   hello.set_session_id(session_.bytes().data(), session_.bytes().size());
   hello.set_namespace_(name_space_);
   hello.mutable_types()->Assign(types_.begin(), types_.end());

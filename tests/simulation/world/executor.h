@@ -65,6 +65,7 @@ class Executor {
 
   absl::Duration now() const { return scene_.clock.Read().steady; }
   void StartProcess();
+  void Announce();
   void Connect();
   void OnClosed();
   void GiveUpConnection();
@@ -99,6 +100,7 @@ class Executor {
 
   SessionId session_;
   std::vector<std::string> types_;
+  inputs::v1::Hello announced_;  // Name, labels and version.
   std::unique_ptr<executor::Ledger> ledger_;
   std::unique_ptr<executor::PutQueue> puts_;
   std::unique_ptr<executor::ItemQueue> items_;

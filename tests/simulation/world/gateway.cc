@@ -118,6 +118,11 @@ void Gateway::Read(const Entry& entry) {
   received.message = std::move(connection.up_.front());
   connection.up_.pop_front();
   const bool first = connection.id_ == 0;
+  if (first) {
+    const platform::Caller& caller = connection.caller_;
+    connection.labels_ = std::make_shared<const LabelMap>(
+        LabelsOf(received.message.hello(), caller.subject, caller.client_id));
+  }
   const auto frame = inputs::ReadFrame(received, connection.caller_, first, scene_.keys);
   if (!frame.ok()) return connection.Close(frame.status());
   if (first && frame->hello->order != 0) {
@@ -189,8 +194,9 @@ void Gateway::MarkWhatCounts(const Entry& entry, const SessionFrame& frame) {
   }
   if (begun.empty() && !frame.hello.has_value() && !frame.credit.has_value()) return;
   const auto hello = frame.hello.has_value() ? std::optional(frame.hello->max_held) : std::nullopt;
-  server_.Mark([this, speaker, id, begun = std::move(begun), hello, credit = frame.credit] {
-    if (hello.has_value()) model_.Connected(speaker, id, *hello);
+  server_.Mark([this, speaker, id, begun = std::move(begun), hello, credit = frame.credit,
+                labels = entry.connection->labels_] {
+    if (hello.has_value()) model_.Connected(speaker, id, *hello, labels);
     if (credit.has_value()) model_.Credit(speaker, id, *credit);
     for (const auto& report : begun) model_.Begun(speaker, report.task, report.dispatch);
   });

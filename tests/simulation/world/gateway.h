@@ -56,6 +56,7 @@ class Connection final : public inputs::SessionChannel {
 
   Model& model_;
   const platform::Caller caller_;
+  std::shared_ptr<const LabelMap> labels_;  // Once hello was read.
   const SessionId session_;
   std::deque<inputs::v1::PullRequest> up_;
   std::deque<inputs::v1::PullResponse> down_;

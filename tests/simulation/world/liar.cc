@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/simulation/world/names.h"
+#include "tests/simulation/world/places.h"
 
 namespace kantoku::simulation {
 namespace {
@@ -61,6 +62,7 @@ void Liar::Connect(const SessionId& session, bool foreign) {
     if (scene_.random.Chance(60)) hello.add_types(std::string(type));
   }
   if (hello.types().empty()) hello.add_types(std::string(kTypes[0]));
+  AnnounceLabels(scene_.random, hello);
   hello.mutable_credit()->set_max_held(static_cast<uint32_t>(scene_.random.Pick(4)));
   while (scene_.random.Chance(60)) {
     const Known any = Anything();

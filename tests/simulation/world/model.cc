@@ -7,6 +7,7 @@
 #include "kantoku/events/v1/events.pb.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/store.h"
+#include "tests/simulation/world/names.h"
 
 namespace kantoku::simulation {
 
@@ -45,8 +46,9 @@ std::vector<TaskId> Model::HeldBy(const SessionId& session) const {
 
 // ---- What Inputs is told ----
 
-void Model::Connected(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit) {
-  credits_[speaker] = {connection, credit};
+void Model::Connected(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit,
+                      std::shared_ptr<const LabelMap> labels) {
+  credits_[speaker] = {connection, credit, std::move(labels)};
 }
 
 void Model::Credit(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit) {
@@ -88,9 +90,9 @@ void Model::OnInputsDurable(const WriteBatch& batch) {
   last_turns_.clear();
   ended_ = 0;
   told_ended_ = 0;
-  // Dispatches name sessions, and heed what trees were asked and what is paused.
+  // Dispatches name sessions, and heed what trees were asked and what is set for types.
   constexpr std::array kFirst = {RecordKind::kSession, RecordKind::kSpec, RecordKind::kTree,
-                                 RecordKind::kAdmission};
+                                 RecordKind::kAdmission, RecordKind::kObject};
   const auto apply = [&](auto wanted) {
     for (const auto& operation : batch.operations()) {
       if (wanted(static_cast<RecordKind>(operation.kind))) Apply(batch, operation);
@@ -161,12 +163,13 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
       return;
     case RecordKind::kAdmission:  // Limits are what their names say.
       return put ? LanePaused(key, bytes) : LaneResumed(key);
+    case RecordKind::kObject:
+      return put ? RouteWritten(key, bytes) : RouteErased(key);
     case RecordKind::kCheckpoint:
       return put ? CheckpointWritten(key, bytes) : CheckpointErased(key);
     case RecordKind::kHighWater:
     case RecordKind::kMeta:
-    case RecordKind::kObject:  // Nobody asks for routes or restarts here.
-    case RecordKind::kRestart:
+    case RecordKind::kRestart:  // Nobody asks for any here.
     case RecordKind::kInfo:
     case RecordKind::kReuse:
       return;
@@ -189,10 +192,11 @@ void Model::Created(TaskKey key, std::string_view bytes) {
           .priority = record->spec.priority,
           .not_before = record->spec.not_before,
           .max_attempts = record->spec.retry.max_attempts,
-          .keyed = record->spec.keys != nullptr,
+          .place = PlaceOf(record->payload),
           .once = record->spec.effect == inputs::Effect::kOnce,
           .parent = record->spec.parent,
           .root = record->spec.root};
+  task.keyed = record->spec.keys != nullptr || task.place != 0;
   rules_.Created(task.id, task.name_space, task.owner, record->spec);
   living_.insert(key);
   Joined(task);
@@ -282,6 +286,7 @@ void Model::Dispatched(uint64_t number, std::string_view bytes) {
     task->holder = entry.session;
     session->second.held.insert(entry.task);
     fed_.insert(entry.session);
+    CheckPlace(*task, session->second.speaker);
     task->given_to[entry.dispatch] = session->second.speaker.first;
     task->begins_with = task->checkpoint;
     went_.insert(entry.task);

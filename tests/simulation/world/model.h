@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -20,6 +21,7 @@
 #include "services/inputs/engine/types.h"
 #include "services/outputs/result_codec.h"
 #include "services/platform/store/write_batch.h"
+#include "tests/simulation/world/places.h"
 #include "tests/simulation/world/rules.h"
 #include "tests/simulation/world/scene.h"
 
@@ -47,7 +49,8 @@ struct ModelTask {
   int32_t priority = 0;
   std::optional<absl::Time> not_before;
   uint32_t max_attempts = 0;
-  bool keyed = false;            // Names keys, so it may be overtaken.
+  size_t place = 0;              // Where it may run, as in places.h.
+  bool keyed = false;            // Names keys or a place, so it may be overtaken.
   bool once = false;             // Of effect ONCE.
   bool once_begun = false;       // Its start is recorded.
   uint32_t dispatch = 0;         // The latest one.
@@ -97,7 +100,8 @@ class Model {
   void OnLine(uint64_t number, std::string_view line);
 
   // ---- What Inputs is told, as soon as it is applied ----
-  void Connected(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit);
+  void Connected(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit,
+                 std::shared_ptr<const LabelMap> labels);
   void Credit(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit);
   // Whether this is the newest connection on which he opened the session.
   bool IsCurrent(const Speaker& speaker, inputs::ConnectionId connection) const;
@@ -151,6 +155,7 @@ class Model {
   bool IsPaused(const LaneName& lane) const {
     return paused_lanes_.contains(lane) || paused_lanes_.contains({lane.first, ""});
   }
+  const std::map<LaneName, size_t>& routes() const { return routes_; }
   uint64_t pause_changes() const { return pause_changes_; }
   // Inputs rests: whoever is in a tree has heard what that was asked, and nobody who was to stop
   // long ago holds anything.
@@ -168,6 +173,7 @@ class Model {
   struct CurrentCredit {
     inputs::ConnectionId connection = 0;
     uint32_t limit = 0;
+    std::shared_ptr<const LabelMap> labels;
   };
   // Tasks of a namespace and type, and the order in which those are dispatched that never were and
   // wait for no time.
@@ -207,6 +213,9 @@ class Model {
   void StreamWritten(uint64_t number, std::string_view bytes);
   void ItemsWritten(uint64_t key, std::string_view bytes);
   void CheckItemsBefore(const ModelTask& task, uint32_t dispatch, std::string_view data) const;
+  void RouteWritten(uint64_t number, std::string_view bytes);
+  void RouteErased(uint64_t number);
+  void CheckPlace(const ModelTask& task, const Speaker& speaker) const;
   void LanePaused(uint64_t number, std::string_view bytes);
   void LaneResumed(uint64_t number);
   void ControlWritten(ModelTask& task, const inputs::StateRecord& record);
@@ -238,6 +247,8 @@ class Model {
   absl::Duration inputs_started_;
   std::set<LaneName> paused_lanes_;
   uint64_t pause_changes_ = 0;
+  std::map<LaneName, size_t> routes_;      // As in places.h.
+  std::map<uint64_t, LaneName> route_of_;  // By number.
   std::map<uint64_t, LaneName> pauses_;    // By number.
   std::map<uint64_t, std::string> lines_;  // That Events does not hold.
   uint64_t last_line_ = 0;

@@ -41,6 +41,13 @@ inline std::string CheckpointText(const platform::SessionId& session, uint64_t n
                                   uint64_t items) {
   return absl::StrCat(session.ToString(), " came to ", number, " after ", items);
 }
+// Where a task may run, as in places.h, is told by its payload too.
+inline std::string PayloadText(uint64_t number, size_t place) {
+  return absl::StrCat("payload ", number, " at ", place);
+}
+inline size_t PlaceOf(std::string_view payload) {
+  return static_cast<size_t>(payload.back() - '0');
+}
 // How many items came before such a checkpoint; of a lie none.
 inline uint64_t ItemsBefore(std::string_view checkpoint) {
   uint64_t items = 0;

@@ -9,6 +9,7 @@
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 #include "tests/simulation/world/names.h"
+#include "tests/simulation/world/places.h"
 
 namespace kantoku::simulation {
 namespace {
@@ -40,9 +41,12 @@ void NameKeys(Random& random, task::v1::TaskSpec& spec) {
   *key.mutable_rate()->mutable_period() = platform::ToProto(absl::Seconds(kRateSeconds));
 }
 
-void FillSpec(Random& random, absl::Time wall, uint64_t number, task::v1::TaskSpec& spec) {
+void FillSpec(Random& random, absl::Time wall, uint64_t number, std::string_view name_space,
+              task::v1::TaskSpec& spec) {
   spec.set_type(std::string(kTypes[random.Pick(kTypes.size())]));
-  spec.set_payload(absl::StrCat("payload ", number));
+  const size_t place = random.Chance(15) ? random.Pick(kPlaces) : 0;
+  spec.set_payload(PayloadText(number, place));
+  if (place != 0) SetPlacement(place, name_space, *spec.mutable_placement());
   spec.set_priority(static_cast<int32_t>(random.Pick(3)));
   if (random.Chance(20)) spec.set_reference(absl::StrCat("reference ", random.Pick(8)));
   if (random.Chance(20)) {
@@ -71,7 +75,7 @@ void Users::Spawn() {
   const uint64_t count = 1 + scene_.random.Pick(4);
   for (uint64_t i = 0; i < count; ++i) {
     task::v1::TaskSpec& spec = *request.add_specs();
-    FillSpec(scene_.random, scene_.clock.Read().wall, calls_ * 10 + i, spec);
+    FillSpec(scene_.random, scene_.clock.Read().wall, calls_ * 10 + i, request.namespace_(), spec);
     if (scene_.random.Chance(20)) Depend(request.namespace_(), caller.subject, i, spec);
     if (scene_.random.Chance(35)) FillKin(request.namespace_(), caller.subject, spec);
   }

@@ -28,7 +28,9 @@ class Users {
   void Control();
   // Of a type or a namespace, or goes on with it.
   void Pause();
-  // All that is paused is resumed.
+  // Of a type.
+  void Route();
+  // All that is paused is resumed, and there are no routes any more.
   void ResumeAll();
 
  private:
@@ -51,6 +53,7 @@ class Users {
   void ControlTask(const ModelTask& task, const inputs::ControlCommand& command);
   void ControlTree(const ModelTask& member, inputs::ControlCommand command);
 
+  void SetRoute(const Model::LaneName& lane, std::optional<size_t> route);
   void SetPause(const Model::LaneName& lane, bool paused);
   void Submit(const Shared& submission);
   // `known`: the record of the request, if it surely had one.
@@ -64,6 +67,7 @@ class Users {
   uint64_t calls_ = 0;
   std::deque<Shared> submissions_;
   std::map<Model::LaneName, uint64_t> pause_calls_;
+  std::map<Model::LaneName, uint64_t> route_calls_;
 };
 
 }  // namespace kantoku::simulation

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "tests/simulation/world/names.h"
+#include "tests/simulation/world/places.h"
 #include "tests/simulation/world/users.h"
 
 // What users ask of tasks and of trees, and that they are answered when it is durable.
@@ -124,7 +125,35 @@ void Users::SetPause(const Model::LaneName& lane, bool paused) {
       });
 }
 
+void Users::Route() {
+  const auto& routes = model_.routes();
+  if (!routes.empty() && scene_.random.Chance(60)) {
+    const auto route =
+        std::next(routes.begin(), static_cast<std::ptrdiff_t>(scene_.random.Pick(routes.size())));
+    return SetRoute(route->first, std::nullopt);
+  }
+  SetRoute({std::string(kNamespaces[scene_.random.Pick(kNamespaces.size())]),
+            std::string(kTypes[scene_.random.Pick(kTypes.size())])},
+           scene_.random.Pick(kRoutes.size()));
+}
+
+void Users::SetRoute(const Model::LaneName& lane, std::optional<size_t> route) {
+  scene_.Did(route.has_value() ? Deed::kRouteSet : Deed::kRouteRemoved);
+  const uint64_t call = ++route_calls_[lane];
+  std::optional<inputs::Selector> selector;
+  if (route.has_value()) selector = *inputs::Selector::Parse(kRoutes[*route].selector);
+  server_.partition().SetRoute(
+      {.name_space = lane.first, .type = lane.second, .selector = selector},
+      [this, lane, route, call](const auto& answer) {
+        if (!answer.ok() || route_calls_[lane] != call) return;
+        const auto set = model_.routes().find(lane);
+        scene_.Expect(set == model_.routes().end() ? !route.has_value() : set->second == route,
+                      "a route is answered when it is durable");
+      });
+}
+
 void Users::ResumeAll() {
+  for (const auto& [lane, route] : model_.routes()) SetRoute(lane, std::nullopt);
   for (const Model::LaneName& lane : model_.paused_lanes()) SetPause(lane, false);
   const ControlCommand resume{.task = {}, .verb = ControlVerb::kResume};
   for (const TaskId& id : model_.PausedTrees()) ControlTree(*model_.Find(id), resume);

@@ -89,6 +89,7 @@ std::span<const World::Act> World::Acts() {
       Act{"a user repeats a call", 50, &World::RepeatSpawn},
       Act{"a user controls", 130, &World::Control},
       Act{"a user pauses a type", 8, &World::Pause},
+      Act{"a user routes a type", 5, &World::Route},
       Act{"Inputs reads", 1400, &World::ServerReads},
       Act{"an executor hears", 1200, &World::ExecutorHears},
       Act{"an executor works", 1200, &World::ExecutorWorks},

@@ -62,6 +62,7 @@ class World {
   void RepeatSpawn() { users_.Repeat(); }
   void Control() { users_.Control(); }
   void Pause() { users_.Pause(); }
+  void Route() { users_.Route(); }
   void ServerReads() { gateway_.Read(); }
   void ExecutorHears() { AnyExecutor().Hear(); }
   void ExecutorWorks() { AnyExecutor().Work(); }

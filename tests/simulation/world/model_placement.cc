@@ -1,0 +1,38 @@
+#include <algorithm>
+
+#include "services/inputs/partition/record_codec.h"
+#include "tests/simulation/world/model.h"
+#include "tests/simulation/world/places.h"
+
+// Which executors get what: what tasks ask for, and routes of their types.
+namespace kantoku::simulation {
+
+void Model::RouteWritten(uint64_t number, std::string_view bytes) {
+  const auto record = inputs::DecodeRoute(bytes);
+  if (!record.ok()) return scene_.Expect(false, "records can be read");
+  const auto route =
+      std::ranges::find(kRoutes, record->selector->canonical(), &Condition::selector);
+  scene_.Expect(route != kRoutes.end(), "a route is set as it was asked for");
+  if (route == kRoutes.end()) return;
+  route_of_[number] = {record->name_space, record->type};
+  routes_[route_of_[number]] = static_cast<size_t>(route - kRoutes.begin());
+}
+
+void Model::RouteErased(uint64_t number) {
+  const auto route = route_of_.find(number);
+  if (route == route_of_.end()) return;
+  routes_.erase(route->second);
+  route_of_.erase(route);
+}
+
+void Model::CheckPlace(const ModelTask& task, const Speaker& speaker) const {
+  const auto announced = credit_at_end_.find(speaker);
+  if (announced == credit_at_end_.end()) return;  // CheckBatch says so.
+  const LabelMap& labels = *announced->second.labels;
+  scene_.Expect(Fits(task.place, task.name_space, labels), "a task runs only where it may");
+  const auto route = routes_.find(LaneOf(task));
+  scene_.Expect(route == routes_.end() || kRoutes[route->second].holds(labels),
+                "only executors of its route get a type");
+}
+
+}  // namespace kantoku::simulation
