@@ -98,7 +98,7 @@ void Model::CheckHeard() const {
     for (const TaskKey key : session.held) {
       const ModelTask& task = tasks_.find(key)->second;
       // How long somebody had before a restart goes by the wall clock, which may have been set.
-      scene_.Expect(!task.cancel_requested || task.cancelled_at < inputs_started_ ||
+      scene_.Expect(!task.cancel_requested || task.cancelled_at <= inputs_started_ ||
                         task.cancelled_at >= long_ago,
                     "who does not stop in time is overruled");
     }
