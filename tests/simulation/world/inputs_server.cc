@@ -157,14 +157,16 @@ std::vector<inputs::SessionView> InputsServer::Sessions() {
   return all;
 }
 
-std::vector<inputs::LimitView> InputsServer::Limits() {
-  std::vector<inputs::LimitView> all;
+std::vector<std::pair<std::string_view, inputs::LimitView>> InputsServer::Limits() {
+  std::vector<std::pair<std::string_view, inputs::LimitView>> all;
   for (const std::string_view name_space : kNamespaces) {
     partition_->ListLimits({.name_space = std::string(name_space)},
                            [&](const absl::StatusOr<inputs::LimitPage>& page) {
                              scene_.Expect(page.ok(), "limits can be listed");
                              if (!page.ok()) return;
-                             all.insert(all.end(), page->limits.begin(), page->limits.end());
+                             for (const auto& limit : page->limits) {
+                               all.emplace_back(name_space, limit);
+                             }
                            });
     Flush();
   }

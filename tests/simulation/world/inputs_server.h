@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "services/inputs/partition/partition.h"
@@ -57,8 +59,8 @@ class InputsServer {
   std::map<TaskId, TaskView> List();
 
   std::vector<inputs::SessionView> Sessions();
-  // All that is set for keys.
-  std::vector<inputs::LimitView> Limits();
+  // All that is set for keys, with the namespace.
+  std::vector<std::pair<std::string_view, inputs::LimitView>> Limits();
 
   // As kill -9, and a new start.
   void Crash();

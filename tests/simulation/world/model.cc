@@ -386,11 +386,22 @@ void Model::CheckBatch() {
                   "the highest priority is dispatched first, and the oldest of it");
   }
   scene_.Expect(ended_ == told_ended_, "every end has one event");
-  rules_.CheckBatch([this](TaskKey key) {
-    const ModelTask* const task = Find(key);
-    return task != nullptr && task->dispatch > task->fenced_dispatch &&
-           !task->outputs_end.has_value();
-  });
+  rules_.CheckBatch([this](TaskKey key) { return Runs(key); });
+}
+
+bool Model::Runs(TaskKey key) const {
+  const auto task = tasks_.find(key);
+  return task != tasks_.end() && task->second.dispatch > task->second.fenced_dispatch &&
+         !task->second.outputs_end.has_value();
+}
+
+void Model::CheckSlots(std::string_view name_space, const inputs::LimitView& limit) const {
+  const auto dispatched = [this](TaskKey key) {
+    const auto task = tasks_.find(key);
+    return task != tasks_.end() && task->second.dispatch > 0;
+  };
+  rules_.CheckSlots(
+      name_space, limit, [this](TaskKey key) { return Runs(key); }, dispatched);
 }
 
 // ---- Events ----

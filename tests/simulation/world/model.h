@@ -160,6 +160,8 @@ class Model {
   // Inputs rests: whoever is in a tree has heard what that was asked, and nobody who was to stop
   // long ago holds anything.
   void CheckHeard() const;
+  // What Inputs shows of a limit while it rests.
+  void CheckSlots(std::string_view name_space, const inputs::LimitView& limit) const;
   // Of all that has become durable.
   uint64_t trace() const { return trace_.value(); }
   // Long after the last task has ended: nothing may be left.
@@ -223,6 +225,8 @@ class Model {
   void CheckTrees();
   void Release(ModelTask& task);
   void LeaveTurn(const ModelTask& task);
+  // Whether Outputs may still take a result of the latest dispatch.
+  bool Runs(TaskKey key) const;
   // What holds between all records of a batch.
   void CheckBatch();
 

@@ -82,14 +82,39 @@ void Rules::CheckOrder(TaskKey key, const Ruled& task) const {
   }
 }
 
+bool Rules::Names(const Ruled& task, std::string_view name_space, std::string_view key,
+                  inputs::KeyScope scope, std::string_view whose) {
+  if (task.keys == nullptr || task.name_space != name_space) return false;
+  return std::ranges::any_of(task.keys->concurrency, [&](const auto& named) {
+    return named.name == key && named.scope == scope &&
+           inputs::WhoseOf(named.scope, task.owner, task.type) == whose;
+  });
+}
+
 bool Rules::Shares(const Ruled& task, const Ruled& other,
                    const inputs::TaskKeys::Concurrency& key) {
-  if (other.keys == nullptr || other.name_space != task.name_space) return false;
   const std::string whose = inputs::WhoseOf(key.scope, task.owner, task.type);
-  return std::ranges::any_of(other.keys->concurrency, [&](const auto& named) {
-    return named.name == key.name && named.scope == key.scope &&
-           inputs::WhoseOf(named.scope, other.owner, other.type) == whose;
-  });
+  return Names(other, task.name_space, key.name, key.scope, whose);
+}
+
+void Rules::CheckSlots(std::string_view name_space, const inputs::LimitView& limit,
+                       const std::function<bool(TaskKey)>& runs,
+                       const std::function<bool(TaskKey)>& dispatched) const {
+  if (limit.name.kind != inputs::KeyKind::kConcurrency) return;
+  uint64_t least = 0;
+  uint64_t most = 0;
+  bool saves = false;  // One of several keys that is not dispatched yet may save up.
+  for (const auto& [key, task] : living_) {
+    if (!Names(task, name_space, limit.name.key, limit.name.scope, limit.name.of)) continue;
+    if (runs(key)) ++least;
+    if (dispatched(key)) {
+      ++most;
+    } else {
+      saves |= task.keys->concurrency.size() + task.keys->rates.size() > 1;
+    }
+  }
+  scene_.Expect(limit.running >= least, "whoever runs has its slot");
+  scene_.Expect(limit.running <= most + (saves ? 1 : 0), "no slot outlives its task");
 }
 
 void Rules::CheckLimits(const Ruled& task, const std::function<bool(TaskKey)>& runs) const {

@@ -37,6 +37,11 @@ class Rules {
   // All of a batch have been read. `runs` tells whether Outputs may still take a result of a task.
   void CheckBatch(const std::function<bool(TaskKey)>& runs);
 
+  // A limit as Inputs shows it. `dispatched` tells whether a living task ever was.
+  void CheckSlots(std::string_view name_space, const inputs::LimitView& limit,
+                  const std::function<bool(TaskKey)>& runs,
+                  const std::function<bool(TaskKey)>& dispatched) const;
+
  private:
   struct Ruled {
     std::string name_space;
@@ -50,6 +55,8 @@ class Rules {
     absl::Duration as_of;
   };
 
+  static bool Names(const Ruled& task, std::string_view name_space, std::string_view key,
+                    inputs::KeyScope scope, std::string_view whose);
   static bool Shares(const Ruled& task, const Ruled& other,
                      const inputs::TaskKeys::Concurrency& key);
   void TakeTokens(const Ruled& task);

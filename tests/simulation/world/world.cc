@@ -194,6 +194,7 @@ void World::SomebodySetsTheClock() {
 void World::ServerRests() {
   server_.Flush();
   model_.CheckHeard();
+  for (const auto& [name_space, limit] : server_.Limits()) model_.CheckSlots(name_space, limit);
 }
 
 void World::ServerCrashes() {
@@ -275,7 +276,7 @@ bool World::Runs(const SessionId& session, const TaskId& task, uint32_t dispatch
 
 void World::CheckSlots() {
   if (verdict_.broken()) return;
-  for (const inputs::LimitView& limit : server_.Limits()) {
+  for (const auto& [name_space, limit] : server_.Limits()) {
     scene_.Expect(limit.running == 0 && limit.waiting == 0 && limit.tasks == 0,
                   "no slot and no place in a line outlives its task");
   }
