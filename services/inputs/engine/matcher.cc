@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "services/platform/check.h"
-#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
@@ -63,7 +62,6 @@ void Matcher::SetRoute(std::string_view name_space, std::string_view type,
   directory_.SetRoute(name_space, type, selector);
   for (size_t i = 0; i < lanes.size(); ++i) {
     const std::vector<SessionNumber> after = directory_.SessionsFor(lanes_[lanes[i]]->place);
-    if (KANTOKU_PLANTED("seats kept when a route is set")) continue;
     for (const SessionNumber session : before[i]) {
       if (!std::ranges::binary_search(after, session)) Part(lanes[i], session);
     }

@@ -1,5 +1,7 @@
 #include "services/inputs/engine/verdicts.h"
 
+#include "services/platform/planted.h"
+
 namespace kantoku::inputs {
 
 LabelSetNumber Verdicts::Share(const Labels& labels) {
@@ -14,10 +16,12 @@ void Verdicts::DropSelector(SelectorNumber selector) {
 }
 
 void Verdicts::DropLabels(LabelSetNumber labels) {
-  if (label_sets_.Drop(labels)) verdicts_[labels - 1] = {};
+  if (!label_sets_.Drop(labels) || KANTOKU_PLANTED("verdict on labels outlives them")) return;
+  verdicts_[labels - 1] = {};
 }
 
 bool Verdicts::Matches(SelectorNumber selector, LabelSetNumber labels) {
+  if (KANTOKU_PLANTED("condition of a placement not looked at")) return true;
   const auto [verdict, unknown] = verdicts_[labels - 1].try_emplace(selector);
   if (unknown) verdict->second = selectors_.at(selector).Matches(label_sets_.at(labels));
   return verdict->second;

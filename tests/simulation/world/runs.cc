@@ -62,10 +62,11 @@ constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "item stored twice",
     "items of a fenced dispatch taken",
     "result overtakes its items",
-    "placement not looked at",
+    "condition of a placement not looked at",
+    "verdict on labels outlives them",
     "labels of an earlier hello kept",
     "route lost in recovery",
-    "seats kept when a route is set",
+    "another route of a type not heeded",
 });
 
 // Of the world that the thread lives, for when the code under it gives up.
