@@ -28,7 +28,7 @@ absl::Status Partition::ApplyCheckpoint(ConnectionId connection,
                                         const SessionFrame::Checkpoint& checkpoint,
                                         const Now& now) {
   const auto& [about, number, data, unsound] = checkpoint;
-  const absl::Status held = engine_.CheckHeld(connection, about.task, about.dispatch);
+  absl::Status held = engine_.CheckHeld(connection, about.task, about.dispatch);
   if (!held.ok() && !KANTOKU_PLANTED("checkpoint of a stale dispatch handed on")) return held;
   absl::Status refusal = unsound;
   if (refusal.ok()) {
