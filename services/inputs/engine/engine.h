@@ -440,6 +440,7 @@ class Engine {
 
   // Restarts.
   void MoveReference(const TaskView& dead, const TaskId& successor, Effects& effects);
+  void FollowRestarts(std::vector<Dependency>& dependencies) const;
   TaskId NewestOf(TaskId task) const;
   void ForgetRestart(TaskKey dead, Effects& effects);
 

@@ -1,7 +1,8 @@
-#include <algorithm>
 #include <optional>
 #include <span>
+#include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "services/inputs/engine/engine.h"
 #include "services/inputs/engine/splitmix.h"
@@ -22,14 +23,24 @@ TaskSpec Engine::SpecOfRestart(const TaskView& dead, TaskSpec spec) const {
   if (dead.info != nullptr && dead.info->revision > 0) {
     spec.info = std::make_shared<const Info>(Info{dead.info->context, dead.info->labels});
   }
+  FollowRestarts(spec.dependencies);
   for (Dependency& dependency : spec.dependencies) {
-    const TaskId newest = NewestOf(dependency.task);
-    const bool named = std::ranges::any_of(
-        spec.dependencies, [&](const Dependency& other) { return other.task == newest; });
-    if (!named) dependency.task = newest;  // Each task once.
     if (tasks_.Find(dependency.task) == kNoTask) dependency.on_failure = OnFailure::kRun;
   }
   return spec;
+}
+
+// Names each task once, also where both it and its restart are named.
+void Engine::FollowRestarts(std::vector<Dependency>& dependencies) const {
+  absl::flat_hash_set<TaskId> named;
+  for (Dependency& dependency : dependencies) {
+    const TaskId newest = NewestOf(dependency.task);
+    if (newest == dependency.task) continue;
+    if (named.empty()) {
+      for (const Dependency& other : dependencies) named.insert(other.task);
+    }
+    if (named.insert(newest).second) dependency.task = newest;
+  }
 }
 
 // What a task has been restarted as, and that, and so on; itself when it was not.

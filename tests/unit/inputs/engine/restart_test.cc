@@ -248,6 +248,22 @@ TEST_CASE("A restart that depends on a task and on its restart names each once")
   CHECK(dependencies[1].on_failure == OnFailure::kFail);
 }
 
+TEST_CASE("A restart of a task with ten thousand dependencies depends on their restarts") {
+  constexpr size_t kFanIn = 10'000;
+  EngineWorld world;
+  TaskSpec spec = Spec();
+  std::vector<TaskId> expected;
+  for (size_t i = 0; i < kFanIn; ++i) {
+    const TaskId task = world.DoSpawn();
+    spec.dependencies.push_back({.task = task, .on_failure = OnFailure::kRun});
+    expected.push_back(i % 2 == 0 ? task : DoRestart(world, Kill(world, task)));
+  }
+  const TaskView dead = Kill(world, world.DoSpawn());
+  const auto restarted = world.engine->SpecOfRestart(dead, spec).dependencies;
+  REQUIRE(restarted.size() == kFanIn);
+  CHECK(std::ranges::equal(restarted, expected, {}, &Dependency::task));
+}
+
 TEST_CASE("A restart names its keys again, and makes the limits that went with the dead task") {
   EngineOptions options;
   options.idle_names = 0;
