@@ -317,7 +317,7 @@ class Partition final : public platform::PartitionMachine {
   void AddSuccessor(absl::StatusOr<TaskView>& view) const;
   absl::StatusOr<Row> ReadRow(RecordKind kind, uint64_t number);
   absl::StatusOr<TaskPage> ApplyList(const ListCommand& command);
-  absl::StatusOr<TaskPage> ApplySortedList(const ListCommand& command);
+  absl::StatusOr<TaskPage> ApplySortedList(const ListCommand& command, const TaskFilter& filter);
   // All that match, in no order; SORT_LIMIT when too many had to be looked at.
   absl::StatusOr<std::vector<TaskView>> AllMatching(const TaskFilter& filter);
   // Where the next page of dead tasks goes on, and where the last one ends: in a token

@@ -154,9 +154,9 @@ void Partition::LookInRow(std::span<const TaskView> row, std::span<const TaskId>
 }
 
 absl::StatusOr<TaskPage> Partition::ApplyList(const ListCommand& command) {
-  if (command.sort != TaskSort::kNone) return ApplySortedList(command);
-  KANTOKU_ASSIGN_OR_RETURN(Cursor cursor, ParseCursor(command.page_token));
   const TaskFilter filter = FilterOf(command);
+  if (command.sort != TaskSort::kNone) return ApplySortedList(command, filter);
+  KANTOKU_ASSIGN_OR_RETURN(Cursor cursor, ParseCursor(command.page_token));
   TaskPage page;
   if (cursor.living.has_value()) {
     page.tasks = engine_.List(filter, command.limit, kPageBudget, cursor.living);

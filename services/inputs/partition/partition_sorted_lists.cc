@@ -57,11 +57,11 @@ absl::StatusOr<Place> ParsePlace(std::string_view token) {
                "page_token: did not come from an earlier page of this list");
 }
 
-absl::Status TooMany() {
+absl::Status TooMany(std::string_view which) {
   return Error(absl::StatusCode::kFailedPrecondition, "SORT_LIMIT",
-               absl::StrCat("sort: more than ", kSortBudget,
-                            " tasks are to be looked at; narrow the list by its context or by its "
-                            "states, or take it in the order of spawns"));
+               absl::StrCat("sort: more than ", kSortBudget, " ", platform::ToAbsl(which),
+                            " tasks are to be looked at; name states without these, a context for "
+                            "living ones, or take the list in the order of spawns"));
 }
 
 }  // namespace
@@ -73,10 +73,12 @@ absl::StatusOr<std::vector<TaskView>> Partition::AllMatching(const TaskFilter& f
   if (living) {
     std::optional<TaskKey> from = 0;
     tasks = engine_.List(filter, SIZE_MAX, kSortBudget, from);
-    if (from.has_value()) return TooMany();
+    if (from.has_value()) return TooMany("living");
   }
   const auto add = [&](RecordKind kind, const History& history) -> absl::Status {
-    if (history.size() > kSortBudget) return TooMany();
+    if (history.size() > kSortBudget) {
+      return TooMany(kind == RecordKind::kHistory ? "succeeded" : "dead");
+    }
     for (const History::Row& row : history.rows()) {
       KANTOKU_ASSIGN_OR_RETURN(const Row ended, ReadRow(kind, row.number));
       for (const TaskView& task : *ended) {
@@ -96,18 +98,12 @@ absl::StatusOr<std::vector<TaskView>> Partition::AllMatching(const TaskFilter& f
   return tasks;
 }
 
-absl::StatusOr<TaskPage> Partition::ApplySortedList(const ListCommand& command) {
+absl::StatusOr<TaskPage> Partition::ApplySortedList(const ListCommand& command,
+                                                    const TaskFilter& filter) {
   std::optional<Place> last;
   if (!command.page_token.empty()) {
     KANTOKU_ASSIGN_OR_RETURN(last, ParsePlace(command.page_token));
   }
-  const TaskFilter filter{.name_space = command.name_space,
-                          .type = command.type,
-                          .states = command.states,
-                          .owner = command.owner,
-                          .root = command.root,
-                          .context = command.context,
-                          .selector = command.selector};
   KANTOKU_ASSIGN_OR_RETURN(std::vector<TaskView> tasks, AllMatching(filter));
   const auto place = [&](const TaskView& task) {
     return Place{ValueOf(task, command.sort), task.id.key()};

@@ -1,6 +1,7 @@
 // Info over records, and sorted lists.
 #include <catch2/catch.hpp>
 
+#include "absl/strings/match.h"
 #include "services/platform/status.h"
 #include "tests/unit/inputs/partition/partition_fixture.h"
 
@@ -118,7 +119,9 @@ TEST_CASE("A sorted list that would have to look at too much says so, and can be
   const TaskId own = SpawnOne(fixture, Described("a", "run", ""));
   ListCommand command = List();
   command.sort = TaskSort::kPriority;
-  CHECK(ReasonOf(fixture.List(command).status()) == "SORT_LIMIT");
+  const absl::Status refused = fixture.List(command).status();
+  CHECK(ReasonOf(refused) == "SORT_LIMIT");
+  CHECK(absl::StrContains(refused.message(), "20000 living tasks"));
   command.states = {TaskState::kFailed};
   CHECK(fixture.List(command)->tasks.empty());
   command.states.clear();
