@@ -92,7 +92,9 @@ class LimitsCommand final : public Command {
     };
     Limit limit;
     if (action_ == "list") {
-      if (!kind_.empty()) return wrong("limits list: wants no more");
+      if (!kind_.empty() || !type_.empty() || !owner_.empty()) {
+        return wrong("limits list: wants no more, and lists them all");
+      }
       return limit;
     }
     const bool is_set = action_ == "set";

@@ -120,6 +120,8 @@ TEST_CASE("What is wrong with a command about limits or pauses is one line, and 
   for (const std::vector<std::string>& arguments :
        std::vector<std::vector<std::string>>{{"limits"},
                                              {"limits", "list", "rate"},
+                                             {"limits", "list", "--of-type", "x"},
+                                             {"limits", "list", "--of-owner", "x"},
                                              {"limits", "set", "rate", "api"},
                                              {"limits", "set", "rate", "api", "5"},
                                              {"limits", "set", "rate", "api", "x/s"},
