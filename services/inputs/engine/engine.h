@@ -501,9 +501,12 @@ class Engine {
   void SayProgress(const Task& task, LatestProgress& progress, const platform::Now& now,
                    Effects& effects);
   void TellLateProgress(const platform::Now& now, Effects& effects);
+  // The wall time at which steady time was zero, as the clocks are now: it moves with a wall clock
+  // that is set.
+  static absl::Time SteadyZero(const platform::Now& now) { return now.wall - now.steady; }
   // What ages are measured by: wall time as it was at the start, moved on by steady time, so that a
   // clock that is set forgets nothing early.
-  absl::Time AgeTime(const platform::Now& now) const { return started_ + now.steady; }
+  absl::Time AgeTime(const platform::Now& now) const { return started_zero_ + now.steady; }
   void SetAlarm(TaskIndex index, absl::Duration steady);
   void ClearAlarm(TaskIndex index);
 
@@ -569,9 +572,10 @@ class Engine {
   std::vector<uint32_t> free_groups_;
   uint64_t next_group_ = 1;
   absl::Duration next_renewal_ = absl::ZeroDuration();
-  absl::Duration renewal_offset_;  // How far wall time was from steady time at the last renewal.
-  absl::Time started_;             // Wall time of steady zero, when recovery ended.
-  absl::Time steady_zero_;         // The same, as the clocks are now.
+  // SteadyZero …
+  absl::Time started_zero_;   // … when recovery ended,
+  absl::Time renewal_zero_;   // … at the last renewal,
+  absl::Time advanced_zero_;  // … and at the latest step.
   bool draining_ = false;
   uint64_t jitter_state_;
   // Tasks that ended in this group; one row each at its end.

@@ -20,8 +20,6 @@ namespace {
 // than this, and it is looked at again after this long at the latest.
 constexpr absl::Duration kWallRecheck = absl::Minutes(1);
 
-absl::Duration WallOffset(const Now& now) { return now.wall - absl::UnixEpoch() - now.steady; }
-
 }  // namespace
 
 // ---- Dispatch ----
@@ -360,7 +358,7 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
                      .stepping = task.stepping,
                      .not_before = not_before,
                      .waited = waits_.TimesOf(task, waits_.now()),
-                     .waited_until = steady_zero_ + absl::Milliseconds(waits_.now()),
+                     .waited_until = advanced_zero_ + absl::Milliseconds(waits_.now()),
                      .last_failure = FailureOf(task)};
   if (task.cancel_requested && task.session != 0) record.stop_by = absl::FromUnixNanos(task.wake);
   if (task.state == TaskState::kSettling) record.intended_end = task.intended_end;
@@ -372,7 +370,7 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
 
 void Engine::Advance(const Now& now) {
   waits_.Advance(absl::ToInt64Milliseconds(now.steady));
-  steady_zero_ = now.wall - now.steady;
+  advanced_zero_ = SteadyZero(now);
 }
 
 void Engine::NoteWait(Task& task) {
@@ -445,13 +443,13 @@ void Engine::Tick(const Now& now, Effects& effects) {
     EndSession(session_alarms_.top(), /*lost=*/true, now, effects);
   }
   TellLateProgress(now, effects);
-  const bool wall_was_set = absl::AbsDuration(WallOffset(now) - renewal_offset_) > kWallRecheck;
+  const bool wall_was_set = absl::AbsDuration(SteadyZero(now) - renewal_zero_) > kWallRecheck;
   if (now.steady >= next_renewal_ || wall_was_set) RenewLeases(now, effects);
 }
 
 void Engine::RenewLeases(const Now& now, Effects& effects) {
   next_renewal_ = now.steady + options_.renew_interval;
-  renewal_offset_ = WallOffset(now);
+  renewal_zero_ = SteadyZero(now);
   for (const SessionNumber number : sessions_.Numbers()) {
     const Session& session = sessions_.at(number);
     if (session.connection == 0) continue;

@@ -144,8 +144,8 @@ void Engine::RecoverWait(TaskIndex index, const Now& now) {
 
 void Engine::FinishRecovery(const Now& now, Effects& effects) {
   RenewLeases(now, effects);  // Nobody is connected yet: starts the time until the next one.
-  started_ = now.wall - now.steady;
-  steady_zero_ = started_;
+  started_zero_ = SteadyZero(now);
+  advanced_zero_ = started_zero_;
   waits_.Begin(absl::ToInt64Milliseconds(now.steady));
   if (KANTOKU_PLANTED("reference lost in recovery")) references_.clear();
   for (uint32_t group = 0; group < groups_.size(); ++group) {
