@@ -30,6 +30,10 @@ bool IsWorthRepeating(const absl::Status& status) {
   }
 }
 
+absl::Status AsFailure(const absl::Status& status) {
+  return absl::IsCancelled(status) ? absl::UnavailableError(status.message()) : status;
+}
+
 bool IsPermanent(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:

@@ -29,6 +29,10 @@ struct RetryLimits {
 // Whether the same request may succeed if it is sent again as it is.
 bool IsWorthRepeating(const absl::Status& status);
 
+// What a caller is told of a call that is not repeated any more: to it, CANCELLED is what its own
+// side does, so a server that broke off was UNAVAILABLE.
+absl::Status AsFailure(const absl::Status& status);
+
 // Whether a stream that ended with `status` would end so again.
 bool IsPermanent(const absl::Status& status);
 

@@ -117,7 +117,8 @@ class RetryingCall final : public Cancellable,
     }
     if (end >= limits_.retry_for) {
       return Finish(platform::Annotate(
-          status, absl::StrCat("gave up after ", failures_, failures_ == 1 ? " try" : " tries")));
+          AsFailure(status),
+          absl::StrCat("gave up after ", failures_, failures_ == 1 ? " try" : " tries")));
     }
     Pause(pause);
   }

@@ -214,6 +214,17 @@ TEST_CASE("A client gives up after its bound, with the last error and how often 
   CHECK(std::string(task.status().message()).find("restarting") != std::string::npos);
 }
 
+TEST_CASE("A server that breaks calls off is told as UNAVAILABLE: CANCELLED is the caller's word") {
+  ScriptedServer server;
+  server.on_spawn = [](const SpawnRequest&, SpawnResponse&) {
+    return grpc::Status(grpc::StatusCode::CANCELLED, "shutting down");
+  };
+  Client kan = server.Connect(absl::ZeroDuration());
+  const absl::Status status = kan.Spawn(Task("t")).status();
+  CHECK(status.code() == absl::StatusCode::kUnavailable);
+  CHECK(std::string(status.message()).find("gave up after 1 try: shutting down") == 0);
+}
+
 TEST_CASE("A caller's timeout ends its own wait") {
   ScriptedServer server;
   server.on_spawn = [](const SpawnRequest&, SpawnResponse&) { return kAway; };
