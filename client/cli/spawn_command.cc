@@ -114,6 +114,7 @@ class SpawnCommand final : public Command {
     InterruptNote interrupt(context);
     auto client = context.Connect(!no_parent_);
     if (!client.ok()) return context.Fail(client.status());
+    interrupt.Set("the task may have been spawned; if so it goes on: kantoku list");
     const auto spawned = client->Spawn(*task, context.call_options());
     if (!spawned.ok()) return context.Fail(spawned.status());
     const std::string id = spawned->id.ToString();

@@ -74,7 +74,7 @@ TEST_CASE("While the server is killed every item is read once per dispatch, and 
 }
 
 TEST_CASE("When the executor is killed the next one begins anew, and the reader is told") {
-  Up up({.settings = {"inputs.grace=1s", "inputs.ping_interval=200ms"}});
+  Up up({.settings = {"inputs.grace=3s", "inputs.ping_interval=1s"}});
   TempDir directory;
   const std::string config = directory.File("executor.yaml");
   std::ofstream(config) << "types:\n"
