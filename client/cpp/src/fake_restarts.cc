@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "client/cpp/src/fake_lists.h"
 #include "client/cpp/src/fake_server.h"
 #include "services/platform/status.h"
@@ -36,23 +39,40 @@ absl::StatusOr<RestartPage> FakeKantoku::Server::Restart(RestartRequest request)
     platform::MutexLock lock(mutex_);
     std::vector<TaskId> ids = std::move(request.ids);
     if (ids.empty()) {
-      for (const auto& record : records_) {
-        if (!Matches(request.query, request.namespace_name, record->info)) continue;
-        ids.push_back(record->info.id);
-      }
-      // A page begins behind the task that the one before ended with.
-      const auto last = TaskId::Parse(request.query.page_token);
-      if (last.ok()) ids.erase(ids.begin(), std::find(ids.begin(), ids.end(), *last) + 1);
-      const size_t most = request.query.page_size == 0 ? kDefaultPageSize : request.query.page_size;
-      if (ids.size() > most) {
-        ids.resize(most);
-        page.next_page_token = ids.back().ToString();
-      }
+      KANTOKU_ASSIGN_OR_RETURN(ids, PickDead(request, page.next_page_token));
     }
     for (const TaskId& id : ids) page.tasks.push_back(RestartOne(id, request.options.dry_run));
   }
   RunDue();
   return page;
+}
+
+// A token names the first record to look at, and how many there were on the first page: what has
+// come since is on none.
+absl::StatusOr<std::vector<TaskId>> FakeKantoku::Server::PickDead(const RestartRequest& request,
+                                                                  std::string& next) const {
+  size_t at = 0;
+  size_t end = records_.size();
+  if (const std::string& token = request.query.page_token; !token.empty()) {
+    const std::vector<std::string> parts = absl::StrSplit(token, '.');
+    if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &at) ||
+        !absl::SimpleAtoi(parts[1], &end) || end > records_.size()) {
+      return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_PAGE_TOKEN",
+                             "page_token: did not come from an earlier page");
+    }
+  }
+  const size_t most = request.query.page_size == 0 ? kDefaultPageSize : request.query.page_size;
+  std::vector<TaskId> ids;
+  for (; at < end; ++at) {
+    const TaskInfo& info = records_[at]->info;
+    if (!Matches(request.query, request.namespace_name, info)) continue;
+    if (ids.size() == most) {
+      next = absl::StrCat(at, ".", end);
+      break;
+    }
+    ids.push_back(info.id);
+  }
+  return ids;
 }
 
 RestartedTask FakeKantoku::Server::RestartOne(const TaskId& id, bool dry_run) {

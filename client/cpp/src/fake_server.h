@@ -84,6 +84,10 @@ class FakeKantoku::Server final : public Connection {
   TaskInfo Describe(const Record& record) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Say(const Record& record, const std::string& type) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // What a page is to restart, and the token of the one behind it.
+  absl::StatusOr<std::vector<TaskId>> PickDead(const RestartRequest& request,
+                                               std::string& next) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   RestartedTask RestartOne(const TaskId& id, bool dry_run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Runs what is due until nothing is.

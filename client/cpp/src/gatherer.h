@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "client/cpp/src/call_set.h"
 #include "client/cpp/src/timer.h"
+#include "services/platform/check.h"
 #include "services/platform/mutex.h"
 #include "services/platform/status.h"
 
@@ -266,6 +267,7 @@ class Gatherer {
       const bool rests = i->rest > absl::ZeroDuration();
       call->places[index] = rests ? Place::kRefused : Place::kQueued;
       const Sent& sent = batch.sent[i->index];
+      KANTOKU_CHECK(!kGivesBack || take_back != nullptr);
       Payload payload = kGivesBack ? take_back(i->index) : std::move(batch.copies[i->index]);
       Queued item{call, index, {std::move(payload), sent.bytes, sent.rested + i->rest}};
       queued_bytes_ += sent.bytes;

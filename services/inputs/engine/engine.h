@@ -30,6 +30,7 @@
 #include "services/inputs/engine/matcher.h"
 #include "services/inputs/engine/quota_book.h"
 #include "services/inputs/engine/request_book.h"
+#include "services/inputs/engine/restart_book.h"
 #include "services/inputs/engine/reuse_index.h"
 #include "services/inputs/engine/session_table.h"
 #include "services/inputs/engine/task_filter.h"
@@ -264,7 +265,7 @@ class Engine {
   std::optional<uint64_t> FindHistory(TaskKey task) const { return history_.Find(task); }
   std::optional<uint64_t> FindDead(TaskKey task) const { return dead_.Find(task); }
   // What a dead task was restarted as, for as long as it is not forgotten; empty: it was not.
-  TaskId RestartedAs(TaskKey dead) const;
+  TaskId RestartedAs(TaskKey dead) const { return restarts_.SuccessorOf(dead); }
   const History& history() const { return history_; }
   const History& dead() const { return dead_; }
   // The dispatch that is held of a task, as it was sent; nullopt when none is. Good until the next
@@ -441,7 +442,6 @@ class Engine {
   // Restarts.
   void MoveReference(const TaskView& dead, const TaskId& successor, Effects& effects);
   void FollowRestarts(std::vector<Dependency>& dependencies) const;
-  TaskId NewestOf(TaskId task) const;
   void ForgetRestart(TaskKey dead, Effects& effects);
 
   // Reuse.
@@ -559,7 +559,7 @@ class Engine {
   absl::flat_hash_map<std::string, absl::btree_set<TaskKey>> contexts_;  // By namespace, context.
   size_t info_bytes_ = 0;
   absl::flat_hash_map<TaskKey, TaskId> restarted_from_;  // Of living tasks.
-  absl::flat_hash_map<TaskKey, TaskId> restarted_as_;    // Of dead ones.
+  RestartBook restarts_;
   absl::flat_hash_map<TaskKey, Pure> pures_;
   ReuseIndex reuse_;
   absl::flat_hash_map<TaskKey, LatestProgress> progress_;

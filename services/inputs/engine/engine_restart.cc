@@ -34,21 +34,13 @@ TaskSpec Engine::SpecOfRestart(const TaskView& dead, TaskSpec spec) const {
 void Engine::FollowRestarts(std::vector<Dependency>& dependencies) const {
   absl::flat_hash_set<TaskId> named;
   for (Dependency& dependency : dependencies) {
-    const TaskId newest = NewestOf(dependency.task);
+    const TaskId newest = restarts_.NewestOf(dependency.task);
     if (newest == dependency.task) continue;
     if (named.empty()) {
       for (const Dependency& other : dependencies) named.insert(other.task);
     }
     if (named.insert(newest).second) dependency.task = newest;
   }
-}
-
-// What a task has been restarted as, and that, and so on; itself when it was not.
-TaskId Engine::NewestOf(TaskId task) const {
-  for (TaskId next = RestartedAs(task.key()); !next.empty(); next = RestartedAs(task.key())) {
-    task = next;
-  }
-  return task;
 }
 
 namespace {
@@ -108,7 +100,7 @@ absl::StatusOr<TaskId> Engine::Restart(const TaskView& dead, const TaskSpec& spe
   Task& task = tasks_.at(index);
   if (task.pure) NoteNoResultYet(task, now);
   if (!dead.reference.empty()) MoveReference(dead, id, effects);
-  restarted_as_[dead.id.key()] = id;
+  restarts_.Add(dead.id.key(), id);
   effects.restarts.push_back({dead.id.key(), RestartRecord{id}});
   if (task.pause_requested) WriteState(task, std::nullopt, effects);
   Say(EventType::kTaskCreated, task, effects);
@@ -127,17 +119,12 @@ void Engine::MoveReference(const TaskView& dead, const TaskId& successor, Effect
   effects.references.push_back({successor.key(), record});
 }
 
-TaskId Engine::RestartedAs(TaskKey dead) const {
-  const auto found = restarted_as_.find(dead);
-  return found == restarted_as_.end() ? TaskId() : found->second;
-}
-
 void Engine::ForgetRestart(TaskKey dead, Effects& effects) {
-  if (restarted_as_.erase(dead) > 0) effects.restarts.push_back({dead, std::nullopt});
+  if (restarts_.Forget(dead)) effects.restarts.push_back({dead, std::nullopt});
 }
 
 void Engine::RecoverRestart(TaskKey dead, const RestartRecord& record) {
-  restarted_as_[dead] = record.successor;
+  restarts_.Add(dead, record.successor);
 }
 
 }  // namespace kantoku::inputs

@@ -31,6 +31,7 @@ class Fifo {
 
   bool empty() const { return size_ == 0; }
   size_t size() const { return size_; }
+  // It must not be empty.
   const T& front() const { return first_->values[begin_]; }
   const T& back() const { return last_->values.back(); }
 
@@ -39,7 +40,6 @@ class Fifo {
     last_->values.push_back(value);
     ++size_;
   }
-  // It must not be empty.
   void pop_front() {
     --size_;
     if (++begin_ < first_->values.size()) return;

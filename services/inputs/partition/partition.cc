@@ -213,10 +213,16 @@ void Partition::RestartTasks(RestartCommand command, Done<RestartPage> done) {
         RestartPage page;
         size_t room = kMaxRestartBytes;
         Views views = Look(command.tasks, std::span(&command.owner, 1));
+        std::vector<Picked> picked;
+        for (const auto& view : views) {
+          if (view.ok()) picked.push_back({*view, ReadToRestart(*view, room)});
+        }
+        std::vector<RestartPage::Restarted> restarted =
+            RestartTogether(picked, command.dry_run, transaction);
+        auto next = restarted.begin();
         for (size_t i = 0; i < views.size(); ++i) {
           page.tasks.push_back(views[i].ok()
-                                   ? ApplyRestart(*views[i], ReadToRestart(*views[i], room),
-                                                  command.dry_run, transaction)
+                                   ? std::move(*next++)
                                    : RestartPage::Restarted{command.tasks[i], views[i].status()});
         }
         return page;

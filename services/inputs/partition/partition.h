@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -338,10 +339,16 @@ class Partition final : public platform::PartitionMachine {
   // The record of what is to be restarted; empty of a task that is not. May use up `room` bytes,
   // and more with the last.
   absl::StatusOr<std::string> ReadToRestart(const TaskView& task, size_t& room);
-  RestartPage::Restarted ApplyRestart(const TaskView& task,
-                                      const absl::StatusOr<std::string>& record, bool dry_run,
+  // Of one call, in the order of their spawn, as they may depend on each other: one of which the
+  // restart of a dependency is refused is not restarted. The answers are in the order of `picked`.
+  std::vector<RestartPage::Restarted> RestartTogether(const std::vector<Picked>& picked,
+                                                      bool dry_run,
+                                                      platform::Transaction& transaction);
+  RestartPage::Restarted ApplyRestart(const Picked& picked, bool dry_run,
+                                      const absl::flat_hash_set<TaskId>& refused,
                                       platform::Transaction& transaction);
-  absl::StatusOr<TaskId> RestartDead(const TaskView& dead, std::string_view record, bool dry_run,
+  absl::StatusOr<TaskId> RestartDead(const Picked& picked, bool dry_run,
+                                     const absl::flat_hash_set<TaskId>& refused,
                                      platform::Transaction& transaction);
   absl::StatusOr<RestartPage> RestartMatching(const RestartCommand& command,
                                               platform::Transaction& transaction);

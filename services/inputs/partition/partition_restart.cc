@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/partition/record_codec.h"
@@ -62,27 +64,49 @@ absl::StatusOr<std::string> Partition::ReadToRestart(const TaskView& task, size_
   return record;
 }
 
-RestartPage::Restarted Partition::ApplyRestart(const TaskView& task,
-                                               const absl::StatusOr<std::string>& record,
-                                               bool dry_run, Transaction& transaction) {
-  if (!IsDead(task)) return {task.id, NotDead(task)};
-  if (const TaskId known = engine_.RestartedAs(task.id.key()); !known.empty()) {
-    return {task.id, known};
+std::vector<RestartPage::Restarted> Partition::RestartTogether(const std::vector<Picked>& picked,
+                                                               bool dry_run,
+                                                               Transaction& transaction) {
+  std::vector<size_t> order(picked.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, {}, [&](size_t i) { return picked[i].task.id.key(); });
+  std::vector<RestartPage::Restarted> answers(picked.size());
+  absl::flat_hash_set<TaskId> refused;
+  for (const size_t i : order) {
+    answers[i] = ApplyRestart(picked[i], dry_run, refused, transaction);
+    if (!answers[i].successor.ok()) refused.insert(picked[i].task.id);
   }
-  if (!record.ok()) return {task.id, record.status()};
-  auto successor = RestartDead(task, *record, dry_run, transaction);
-  const bool created = successor.ok() && !dry_run;
-  return {task.id, std::move(successor), created};
+  return answers;
 }
 
-absl::StatusOr<TaskId> Partition::RestartDead(const TaskView& dead, std::string_view record,
-                                              bool dry_run, Transaction& transaction) {
-  auto stored = DecodeSpec(record);
+RestartPage::Restarted Partition::ApplyRestart(const Picked& picked, bool dry_run,
+                                               const absl::flat_hash_set<TaskId>& refused,
+                                               Transaction& transaction) {
+  const TaskId id = picked.task.id;
+  if (!IsDead(picked.task)) return {id, NotDead(picked.task)};
+  if (const TaskId known = engine_.RestartedAs(id.key()); !known.empty()) return {id, known};
+  if (!picked.record.ok()) return {id, picked.record.status()};
+  auto successor = RestartDead(picked, dry_run, refused, transaction);
+  const bool created = successor.ok() && !dry_run;
+  return {id, std::move(successor), created};
+}
+
+absl::StatusOr<TaskId> Partition::RestartDead(const Picked& picked, bool dry_run,
+                                              const absl::flat_hash_set<TaskId>& refused,
+                                              Transaction& transaction) {
+  const TaskView& dead = picked.task;
+  auto stored = DecodeSpec(*picked.record);
   if (!stored.ok() || stored->id != dead.id) {
     return Error(absl::StatusCode::kDataLoss, "DAMAGED_RECORD",
                  absl::StrCat("no sound record of ", dead.id.ToString()));
   }
   TaskSpec spec = engine_.SpecOfRestart(dead, std::move(stored->spec));
+  for (const Dependency& dependency : spec.dependencies) {
+    if (!refused.contains(dependency.task)) continue;
+    return Error(absl::StatusCode::kFailedPrecondition, SpawnOutcome::kDependencyRefused,
+                 absl::StrCat("task ", dead.id.ToString(), ": depends on task ",
+                              dependency.task.ToString(), ", which is not restarted"));
+  }
   if (dry_run) {
     KANTOKU_RETURN_IF_ERROR(engine_.CheckRestart(dead, spec));
     return TaskId();
@@ -132,9 +156,7 @@ absl::StatusOr<RestartPage> Partition::RestartMatching(const RestartCommand& com
     page.next = absl::StrCat(cursor.row, ".", cursor.offset, ".", cursor.last_row);
   }
   std::ranges::sort(picked, {}, [](const Picked& each) { return each.task.id.key(); });
-  for (const Picked& each : picked) {
-    page.tasks.push_back(ApplyRestart(each.task, each.record, command.dry_run, transaction));
-  }
+  page.tasks = RestartTogether(picked, command.dry_run, transaction);
   return page;
 }
 

@@ -245,6 +245,24 @@ TEST_CASE("What a fake's handler throws is a failed attempt") {
   CHECK(kan.Get(task->id)->last_error->message == "no film");
 }
 
+TEST_CASE("Pages of a fake's restarts end, also when all of it fails again") {
+  FakeKantoku fake;
+  fake.Handle("bad", [](const TaskSpec&) { return absl::InternalError("no luck"); });
+  Client kan = fake.Connect();
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(kan.Spawn(Task("bad").With(Retry(RetryPolicy{.max_attempts = 1}))).ok());
+  }
+  DeadTaskQuery query{.page_size = 2};
+  const auto first = kan.RestartMatching(query);
+  REQUIRE(first->tasks.size() == 2);
+  query.page_token = first->next_page_token;
+  const auto second = kan.RestartMatching(query);
+  CHECK(second->tasks.size() == 1);
+  CHECK(second->next_page_token.empty());
+  query.page_token = "2.9999";
+  CHECK(kan.RestartMatching(query).status().code() == absl::StatusCode::kInvalidArgument);
+}
+
 TEST_CASE("A fake cancels what waits, and refuses to cancel what has ended") {
   FakeKantoku fake;
   Client kan = fake.Connect();

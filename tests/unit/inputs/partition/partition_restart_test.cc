@@ -163,14 +163,59 @@ TEST_CASE("A page restarts what a task depends on before it, in whatever order t
   }
 }
 
-TEST_CASE("Pages restart what has failed before what failed because of it, and nothing newer") {
-  PartitionFixture fixture;
-  const std::vector<TaskId> chain = SpawnChain(fixture, 3);
+// The first was cancelled, and the others failed because of that, one after the other.
+std::vector<TaskId> SpawnDeadChain(PartitionFixture& fixture, int count) {
+  const std::vector<TaskId> chain = SpawnChain(fixture, count);
   Kill(fixture, chain[0]);
-  for (const size_t i : {size_t{1}, size_t{2}}) {
+  for (size_t i = 1; i < chain.size(); ++i) {
     fixture.partition().AnswerFences({{chain[i], 0, TaskState::kFailed}});
     REQUIRE(fixture.Reaches(chain[i], TaskState::kFailed));
   }
+  return chain;
+}
+
+TEST_CASE("Ids are restarted in the order of their spawn, and answered in that of the call") {
+  PartitionFixture fixture;
+  const std::vector<TaskId> chain = SpawnDeadChain(fixture, 3);
+  const auto page = fixture.Restart(Of({chain[2], TaskId(), chain[0], chain[1]}));
+  REQUIRE(page->tasks.size() == 4);
+  CHECK(page->tasks[0].dead == chain[2]);
+  CHECK(ReasonOf(page->tasks[1].successor.status()) == "NO_SUCH_TASK");
+  CHECK(page->tasks[2].dead == chain[0]);
+  CHECK(page->tasks[3].dead == chain[1]);
+  CheckChain(fixture,
+             {*page->tasks[2].successor, *page->tasks[3].successor, *page->tasks[0].successor});
+}
+
+TEST_CASE("What depends on a task that is not restarted is not restarted in the same call") {
+  PartitionFixture fixture;
+  const std::vector<TaskId> chain = SpawnDeadChain(fixture, 3);
+  const TaskId other = KillOne(fixture);
+  REQUIRE(fixture
+              .ReopenAfter([&](platform::WriteBatch& batch) {
+                batch.Erase(ToKind(RecordKind::kSpec), chain[0].key());
+              })
+              .ok());
+  auto command = GENERATE(false, true) ? Matching() : Of({chain[2], chain[1], chain[0], other});
+  command.dry_run = GENERATE(false, true);
+  const auto page = fixture.Restart(command);
+  REQUIRE(page->tasks.size() == 4);
+  for (const auto& task : page->tasks) {
+    if (task.dead == other) {
+      CHECK(task.successor.ok());
+    } else {
+      CHECK(ReasonOf(task.successor.status()) ==
+            (task.dead == chain[0] ? "DAMAGED_RECORD" : "DEPENDENCY_REFUSED"));
+      CHECK(fixture.Get(task.dead)->restarted_as.empty());
+    }
+  }
+  // Alone it is what somebody wants.
+  CHECK(fixture.Restart(Of({chain[1]}))->tasks[0].successor.ok());
+}
+
+TEST_CASE("Pages restart what has failed before what failed because of it, and nothing newer") {
+  PartitionFixture fixture;
+  const std::vector<TaskId> chain = SpawnDeadChain(fixture, 3);
   auto command = Matching();
   command.limit = 1;
   std::vector<TaskId> dead;
