@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/dependency_reader.h"
 #include "services/inputs/digest.h"
+#include "services/inputs/engine/task_table.h"
 #include "services/inputs/keys_reader.h"
 #include "services/inputs/partition/admission_codec.h"
 #include "services/inputs/partition/record_codec.h"
@@ -27,6 +28,10 @@ constexpr size_t kMaxName = 255;
 constexpr std::string_view kSpecs = "specs";
 constexpr std::string_view kMarks = "._-/:";
 constexpr absl::Duration kMaxDelay = absl::Hours(24 * 366);
+constexpr absl::Duration kMaxRetention = absl::Hours(24 * 30);
+static_assert(kMaxRetention <= absl::Seconds(Task::kMostRetention));
+constexpr uint32_t kMaxAttempts = 1'000;
+static_assert(kMaxAttempts <= Task::kMostFailedAttempts);
 constexpr int kMaxReasons = 16;
 constexpr size_t kMaxReason = 63;
 
@@ -114,9 +119,9 @@ absl::Status ReadReasons(const google::protobuf::RepeatedPtrField<std::string>& 
 absl::Status ReadRetry(const task::v1::RetryPolicy& proto, RetryPolicy& retry) {
   constexpr absl::Duration kMost = absl::Hours(24);
   KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
-  if (proto.max_attempts() > 1'000) {
+  if (proto.max_attempts() > kMaxAttempts) {
     return Bad("OUT_OF_RANGE", absl::StrCat("retry.max_attempts: ", proto.max_attempts(),
-                                            " is not from 1 to 1000"));
+                                            " is not from 1 to ", kMaxAttempts));
   }
   if (proto.max_attempts() > 0) retry.max_attempts = proto.max_attempts();
   if (proto.has_initial_backoff()) {
@@ -197,7 +202,7 @@ absl::Status ReadTimes(const task::v1::TaskSpec& proto, absl::Time now, TaskSpec
   if (proto.has_result_retention()) {
     uint32_t millis = 0;
     KANTOKU_RETURN_IF_ERROR(ReadMillis("result_retention", proto.result_retention(),
-                                       absl::Seconds(1), absl::Hours(24 * 30), millis));
+                                       absl::Seconds(1), kMaxRetention, millis));
     spec.retention_s = (millis + 999) / 1'000;
   }
   return absl::OkStatus();

@@ -41,9 +41,10 @@ namespace kantoku::inputs {
 // A task of several keys may find the one exhausted whenever the other has room. When it was turned
 // away kPatience times it becomes its namespace's elder, if there is none: it takes what it needs
 // as soon as there is some, key by key, before all others, and keeps it until it is dispatched. It
-// is one no more when no executor fits it, its type is paused, or it has everything and no executor
-// has room for kElderPatience. So a task of several keys is turned away only finitely often; how
-// long it waits depends on how many of them there are and on how long others run.
+// is one no more when no executor fits it, its type is paused, its tree is asked anything, or it
+// has everything and no executor has room for kElderPatience. So a task of several keys is turned
+// away only finitely often; how long it waits depends on how many of them there are and on how long
+// others run.
 //
 // Thread-compatible.
 class Admission {

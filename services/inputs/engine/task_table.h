@@ -35,6 +35,7 @@ struct Task {
   TaskIndex next_held = kNoTask;  // Neighbours in the session's list.
   TaskIndex previous_held = kNoTask;
   static constexpr uint32_t kMostFailedAttempts = 1'023;
+  static constexpr uint32_t kMostRetention = (1U << 22) - 1;  // Seconds.
   uint32_t retention_s : 22 = 0;
   uint32_t failed_attempts : 10 = 0;
   int16_t priority = 0;
