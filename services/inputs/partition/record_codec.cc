@@ -58,10 +58,10 @@ CauseTimes ReadWaits(ByteReader& reader) {
   for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
     const uint64_t cause = reader.Unsigned();
     const int64_t time = reader.Signed();
-    if (cause >= kWaitCauses || time < 0) {
+    if (cause >= kWaitCauses || time < 0 || times[cause] != 0) {
       reader.Fail();
     } else {
-      times[cause] += time;
+      times[cause] = time;
     }
   }
   return times;

@@ -84,6 +84,7 @@ inline void ReadKin(platform::ByteReader& reader, TaskId& parent, TaskId& root) 
   if (reader.Unsigned() == 0) return;
   parent = TaskId(reader.Id());
   root = TaskId(reader.Id());
+  if (root.empty()) reader.Fail();
 }
 
 // None when it is empty; one that does not parse is damage.

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <memory>
 #include <span>
 #include <string>
@@ -50,6 +51,11 @@ Effect ReadEffect(ByteReader& reader) {
   const auto effect = static_cast<Effect>(reader.Small<uint8_t>());
   if (effect < Effect::kPure || effect > Effect::kOnce) reader.Fail();
   return effect;
+}
+
+// What is no number is equal to nothing, not even to itself.
+bool IsSound(const RetryPolicy& retry) {
+  return !std::isnan(retry.multiplier) && !std::isnan(retry.jitter);
 }
 
 std::shared_ptr<const Placement> ReadPlacement(ByteReader& reader) {
@@ -215,6 +221,7 @@ absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
     record.spec.retry.max_backoff_ms = reader.Small<uint32_t>();
     record.spec.retry.multiplier = reader.Float();
     record.spec.retry.jitter = reader.Float();
+    if (!IsSound(record.spec.retry)) reader.Fail();
     if (format >= kSecondFormat) {
       record.spec.effect = ReadEffect(reader);
       for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -203,6 +204,33 @@ TEST_CASE("Times of causes that there are not, and negative ones, are damage") {
   REQUIRE(at != std::string::npos);
   bytes[at + 1] = static_cast<char>(kWaitCauses);
   CheckDataLoss(DecodeState(bytes).status());
+}
+
+TEST_CASE("A cause of which times are told twice is damage, however long they are") {
+  StateRecord state = kState;
+  state.waited = {0, INT64_MAX, 1};
+  std::string bytes = Bytes(state);
+  REQUIRE(DecodeState(bytes).ok());
+  REQUIRE(bytes.ends_with("\2\2"));  // Backoff, a millisecond.
+  bytes[bytes.size() - 2] = 1;
+  CheckDataLoss(DecodeState(bytes).status());
+}
+
+TEST_CASE("A member of no tree, and a policy that is no number, are damage") {
+  TaskSpec spec;
+  spec.type = "t";
+  std::string body;
+  EncodeSpecBody("default", "alice", spec, "", "", body);
+  std::string bytes;
+  EncodeSpec(Id(5), Id(3), Id(2), body, bytes);
+  REQUIRE(DecodeSpec(bytes).ok());
+  bytes.replace(SpecHeaderBytes(spec) + TaskId::kSize, TaskId::kSize, TaskId::kSize, '\0');
+  CheckDataLoss(DecodeSpec(bytes).status());
+  const float none = std::numeric_limits<float>::quiet_NaN();
+  spec.retry.multiplier = none;
+  CheckDataLoss(DecodeSpec(SpecBytes(spec, "")).status());
+  spec.retry = {.jitter = none};
+  CheckDataLoss(DecodeSpec(SpecBytes(spec, "")).status());
 }
 
 TEST_CASE("A spec record gives back what was asked for") {
