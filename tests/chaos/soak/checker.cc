@@ -57,6 +57,7 @@ class Checker {
     if (asked.once && runs.size() > 1)
       complaints_.Add(verdict_.once_twice, NameOf(asked), " ran twice");
     CheckOverlaps(asked, runs);
+    CheckCheckpoints(asked, runs, verdict_, complaints_);
     const auto told = evidence_.told.find(asked.task);
     const auto output = evidence_.outputs.find(asked.task);
     if (told == evidence_.told.end() || output == evidence_.outputs.end()) {
@@ -67,7 +68,7 @@ class Checker {
     CheckSame(asked, told->second, output->second);
     CheckEnd(asked, told->second, runs);
     CheckLateBegins(asked, told->second, runs);
-    CheckItems(evidence_, asked, told->second, verdict_, complaints_);
+    CheckItems(evidence_, asked, told->second, runs, verdict_, complaints_);
   }
 
   void CheckOverlaps(const Asked& asked, const std::vector<const Run*>& runs) {
@@ -154,7 +155,8 @@ std::string Summary(const Verdict& v) {
   absl::StrAppend(&text, "\n", v.succeeded, " succeeded, ", v.failed, " failed as ONCE allows, ",
                   v.cancelled, " cancelled; ", v.runs, " handler runs, ", v.runs_again,
                   " of them again; ", v.items, " items, ", v.items_again,
-                  " of dispatches that were superseded");
+                  " of dispatches that were superseded; ", v.continued,
+                  " handlers went on from a checkpoint");
   absl::StrAppend(&text,
                   "\nhandlers that were frozen or cut off past their grace: ", v.stray_overlaps,
                   " overlaps, ", v.stray_limits, " beyond a limit, ", v.stray_orders,

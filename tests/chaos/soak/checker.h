@@ -20,7 +20,8 @@ struct Verdict {
   size_t runs = 0;        // Of handlers.
   size_t runs_again = 0;  // Beyond the first one of each task.
   size_t items = 0;
-  size_t items_again = 0;  // Of dispatches whose successors yielded them anew.
+  size_t items_again = 0;  // Of dispatches that were superseded.
+  size_t continued = 0;    // Handlers that began with a checkpoint.
   std::map<std::string, size_t> tasks_by_type;
 
   // What must not happen.
@@ -29,7 +30,7 @@ struct Verdict {
   size_t wrong = 0;             // An end or an item that nothing of what ran explains.
   size_t once_twice = 0;        // Tasks of effect ONCE that began twice.
   size_t overlaps = 0;          // A task's handlers at the same time.
-  size_t limit_violations = 0;  // Of concurrency keys.
+  size_t limit_violations = 0;  // Of concurrency and rate keys.
   size_t order_violations = 0;  // Of ordering keys, dependencies and placements.
   size_t late_begins = 0;       // Handlers that began after their task's end was told.
   size_t trouble = 0;           // What clients were told and must not be.

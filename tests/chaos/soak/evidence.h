@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "kantoku/keys.h"
 #include "kantoku/output.h"
 #include "tests/chaos/soak/journal.h"
 #include "tests/chaos/soak/work.h"
@@ -21,12 +22,16 @@ struct Asked {
   std::string task;  // Its id.
   std::string type;
   Work work;
+  absl::Duration at;       // Before that it was not asked for.
   bool once = false;       // Effect ONCE: may fail, and begins at most once.
   bool stoppable = false;  // Somebody may have asked it, or its tree, to stop: may be cancelled.
   std::string zone;        // Only executors of this zone may run it; empty: all.
   // At most so many handlers of tasks with this key at once; empty: no limit.
   std::string limit_key;
   int limit = 0;
+  // Dispatches of tasks with this key take a token of a bucket that fills so; empty: no rate.
+  std::string rate_key;
+  Rate rate;
   // Tasks of a key run one at a time, in the order of `order`; empty: in any.
   std::string ordering_key;
   uint64_t order = 0;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fstream>
@@ -16,7 +17,7 @@
 namespace kantoku::soak {
 namespace {
 
-constexpr std::array<std::string_view, 3> kWords = {"start", "end", "child"};
+constexpr std::array<std::string_view, 4> kWords = {"start", "end", "child", "left"};
 constexpr char kMark = ';';
 
 }  // namespace
@@ -28,7 +29,9 @@ std::string ToLine(const Entry& entry) {
       absl::StrCat(std::string(kWords[static_cast<size_t>(entry.kind)]), " ", entry.task, " ",
                    entry.dispatch, " ", absl::ToInt64Microseconds(entry.at), " ", entry.pid);
   if (entry.kind == Entry::Kind::kChild) absl::StrAppend(&line, " ", entry.child);
-  if (entry.kind != Entry::Kind::kStart) absl::StrAppend(&line, " ", entry.text);
+  if (entry.kind != Entry::Kind::kStart || !entry.text.empty()) {
+    absl::StrAppend(&line, " ", entry.text);
+  }
   return line;
 }
 
@@ -39,11 +42,11 @@ absl::StatusOr<Entry> ParseLine(std::string_view line) {
   int64_t at = 0;
   bool good = static_cast<bool>(words >> word >> entry.task >> entry.dispatch >> at >> entry.pid);
   entry.at = absl::Microseconds(at);
-  if (good && word == kWords[0]) return entry;
-  entry.kind = word == kWords[1] ? Entry::Kind::kEnd : Entry::Kind::kChild;
-  if (entry.kind == Entry::Kind::kChild) {
-    good = good && word == kWords[2] && static_cast<bool>(words >> entry.child);
-  }
+  const auto* const kind = std::find(kWords.begin(), kWords.end(), word);
+  good = good && kind != kWords.end();
+  entry.kind = static_cast<Entry::Kind>(kind - kWords.begin());
+  if (good && entry.kind == Entry::Kind::kStart && words.peek() != ' ') return entry;
+  if (entry.kind == Entry::Kind::kChild) good = good && static_cast<bool>(words >> entry.child);
   good = good && words.get() == ' ' && std::getline(words, entry.text);
   if (!good) {
     return absl::InvalidArgumentError(

@@ -20,9 +20,10 @@ absl::Duration Steady();
 // A line of the journal.
 struct Entry {
   enum class Kind : uint8_t {
-    kStart,  // A handler begins.
+    kStart,  // A handler begins; `text` is the checkpoint that it was given.
     kEnd,    // It returns; `text` is `result` or `error`.
     kChild,  // It has spawned a task that was accepted; `child` is its id, `text` its payload.
+    kLeft,   // It knows that its checkpoint `text` is durable.
   };
   Kind kind = Kind::kStart;
   std::string task;

@@ -6,9 +6,12 @@
 namespace kantoku::soak {
 namespace {
 
+// Then comes another key: however fast tasks are spawned, they end soon after the last one.
+constexpr int kTasksOfRateKey = 40;
+
 std::vector<Kind> MakeKinds() {
   std::vector<Kind> kinds;
-  kinds.push_back({.type = "soak.plain", .weight = 20, .make = [](Dice& dice, Asked& asked) {
+  kinds.push_back({.type = "soak.plain", .weight = 16, .make = [](Dice& dice, Asked& asked) {
                      asked.work.milliseconds = dice.Between(1, 60);
                    }});
   kinds.push_back({.type = "soak.long", .weight = 4, .make = [](Dice& dice, Asked& asked) {
@@ -77,6 +80,16 @@ std::vector<Kind> MakeKinds() {
                          task.With(
                              ConcurrencyKey(asked.limit_key, static_cast<uint32_t>(asked.limit)));
                        }});
+  kinds.push_back({.type = "soak.rated",
+                   .weight = 4,
+                   .make =
+                       [drawn = 0](Dice& dice, Asked& asked) mutable {
+                         asked.work.milliseconds = dice.Between(1, 30);
+                         asked.rate_key = absl::StrCat("metered-", drawn++ / kTasksOfRateKey);
+                         asked.rate = {.tokens = 4, .period = absl::Seconds(1), .burst = 2};
+                       },
+                   .ask = [](const Asked& asked,
+                             Task& task) { task.With(RateKey(asked.rate_key, asked.rate)); }});
   kinds.push_back(
       {.type = "soak.ordered",
        .weight = 6,

@@ -66,7 +66,7 @@ void Load::SpawnSome(int count) {
   std::vector<Task> tasks;
   for (int i = 0; i < count; ++i) {
     const Kind& kind = DrawKind(dice_);
-    Asked asked = {.type = kind.type};
+    Asked asked = {.type = kind.type, .at = Steady()};
     kind.make(dice_, asked);
     asked.work.name = absl::StrCat("n", spawned_++);
     Task task(kind.type, Encode(asked.work));

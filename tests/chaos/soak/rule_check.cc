@@ -5,6 +5,9 @@
 namespace kantoku::soak {
 namespace {
 
+// What Inputs takes for the time of a dispatch may be that little before the request.
+constexpr absl::Duration kClockSlack = absl::Milliseconds(50);
+
 using AskedOfKey = std::map<std::string, std::vector<const Asked*>>;
 
 class RuleCheck {
@@ -15,14 +18,17 @@ class RuleCheck {
 
   void Check() {
     AskedOfKey limited;
+    AskedOfKey rated;
     AskedOfKey ordered;
     for (const Asked& asked : evidence_.asked) {
       if (!asked.limit_key.empty()) limited[asked.limit_key].push_back(&asked);
+      if (!asked.rate_key.empty()) rated[asked.rate_key].push_back(&asked);
       if (!asked.ordering_key.empty()) ordered[asked.ordering_key].push_back(&asked);
       CheckZone(asked);
       for (const std::string& earlier : asked.after) CheckDependency(asked, earlier);
     }
     for (const auto& [key, tasks] : limited) CheckLimit(key, tasks);
+    for (const auto& [key, tasks] : rated) CheckRate(key, tasks);
     for (auto& [key, tasks] : ordered) CheckOrder(key, tasks);
   }
 
@@ -68,6 +74,35 @@ class RuleCheck {
       } else {
         complaints_.Add(verdict_.limit_violations, "more than ", limit, " handlers of key ", key,
                         " when ", overlap.later->task, " began in ", overlap.later->pid);
+      }
+    }
+  }
+
+  // A dispatch takes its token at some time between the request and the begin, which may wait long
+  // in an executor: so in any window it counts only if both are in it. That a handler was frozen or
+  // cut off excuses nothing here.
+  void CheckRate(const std::string& key, const std::vector<const Asked*>& tasks) {
+    struct Taken {
+      absl::Duration after;
+      const Run* by;
+    };
+    std::vector<Taken> taken;
+    for (const Asked* asked : tasks) {
+      for (const Run* run : RunsOf(asked->task)) taken.push_back({asked->at, run});
+    }
+    std::stable_sort(taken.begin(), taken.end(),
+                     [](const Taken& a, const Taken& b) { return a.by->begin < b.by->begin; });
+    const Rate& rate = tasks.front()->rate;
+    for (const Taken& first : taken) {
+      int count = 0;
+      for (const Taken& each : taken) {
+        if (each.after < first.after) continue;
+        const absl::Duration window = each.by->begin - first.after + kClockSlack;
+        if (++count <= rate.burst + rate.tokens * absl::FDivDuration(window, rate.period)) continue;
+        complaints_.Add(verdict_.limit_violations, count, " handlers of key ", key, " within ",
+                        absl::FormatDuration(window), " when ", each.by->task, " began in ",
+                        each.by->pid);
+        return;
       }
     }
   }

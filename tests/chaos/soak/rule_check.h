@@ -15,8 +15,8 @@ namespace kantoku::soak {
 // Runs of each task, in the order in which they began.
 using RunsByTask = std::map<std::string, std::vector<const Run*>>;
 
-// What holds between tasks: limits of concurrency keys, the order within ordering keys, what a task
-// waits for, and which executors run it.
+// What holds between tasks: limits of concurrency keys, rates of rate keys, the order within
+// ordering keys, what a task waits for, and which executors run it.
 void CheckRules(const Evidence& evidence, const RunsByTask& runs, Verdict& verdict,
                 Complaints& complaints);
 

@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace kantoku::soak {
@@ -34,6 +35,7 @@ class Collector {
     for (const Entry& entry : evidence_.journal) {
       if (entry.kind == Entry::Kind::kStart) Start(entry);
       if (entry.kind == Entry::Kind::kEnd) End(entry);
+      if (entry.kind == Entry::Kind::kLeft) Left(entry);
     }
     for (Run& run : runs_) Finish(run);
     std::stable_sort(runs_.begin(), runs_.end(),
@@ -49,6 +51,21 @@ class Collector {
     known->second = runs_.size();
     runs_.push_back(
         {.task = entry.task, .dispatch = entry.dispatch, .pid = entry.pid, .begin = entry.at});
+    if (!entry.text.empty()) runs_.back().from = Checkpoint(entry);
+  }
+
+  void Left(const Entry& entry) {
+    const auto found = open_.find(RunKey(entry.task, entry.dispatch, entry.pid));
+    if (found == open_.end() || runs_[found->second].returned) {
+      return Trouble("a handler leaves something that has not begun", entry);
+    }
+    runs_[found->second].left = Checkpoint(entry);
+  }
+
+  uint64_t Checkpoint(const Entry& entry) {
+    uint64_t items = 0;
+    if (!absl::SimpleAtoi(entry.text, &items) || items == 0) Trouble("no checkpoint", entry);
+    return items;
   }
 
   void End(const Entry& entry) {

@@ -21,6 +21,8 @@ struct Run {
   absl::Duration end = absl::InfiniteDuration();
   bool returned = false;
   bool result = false;  // It returned a result.
+  uint64_t from = 0;    // The checkpoint with which it began,
+  uint64_t left = 0;    // and the latest one that it knew to be durable; 0: none.
   // From then on Inputs may have given its task to somebody else without its knowing: its executor
   // was away for longer than its grace allows. Infinite: never.
   absl::Duration stray = absl::InfiniteDuration();

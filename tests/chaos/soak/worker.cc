@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "kantoku/client.h"
 #include "kantoku/executor.h"
@@ -30,6 +31,7 @@ constexpr int kMaxHeld = 24;
 // Of a drain: short, so that a restart takes a second or so.
 constexpr absl::Duration kDrainLimit = absl::Seconds(2);
 constexpr absl::Duration kStopPatience = absl::Seconds(1);
+constexpr int kItemsBetweenWaits = 4;
 constexpr absl::Duration kSpawnLimit = absl::Seconds(20);
 
 class Worker {
@@ -37,7 +39,7 @@ class Worker {
   Worker(JournalWriter& journal, Client client) : journal_(journal), client_(std::move(client)) {}
 
   absl::StatusOr<Result> Run(Context& task) {
-    Note(task, Entry::Kind::kStart, "");
+    Note(task, Entry::Kind::kStart, task.checkpoint());
     auto result = Do(task);
     Note(task, Entry::Kind::kEnd, result.ok() ? "result" : "error");
     return result;
@@ -52,7 +54,9 @@ class Worker {
     }
     const int steps = std::max({1, work->items, work->children, work->points});
     const absl::Duration step = absl::Milliseconds(work->milliseconds) / steps;
-    for (int i = 0; i < steps; ++i) {
+    int begin = 0;
+    static_cast<void>(absl::SimpleAtoi(task.checkpoint(), &begin));
+    for (int i = begin; i < steps; ++i) {
       if (i < work->children) {
         if (absl::Status spawned = SpawnChild(task, ChildOf(*work, i)); !spawned.ok()) {
           return spawned;
@@ -64,9 +68,18 @@ class Worker {
       if (i < work->items) {
         absl::Status yielded = task.Yield(ItemOf(*work, static_cast<uint64_t>(i) + 1));
         if (!yielded.ok()) return yielded;
+        Leave(task, i + 1);
       }
     }
     return Result{.data = ResultOf(*work), .content_type = "text/plain"};
+  }
+
+  // The next dispatch goes on behind so many items. Sometimes waits until that is certain; whatever
+  // keeps it from being so will end the handler by itself.
+  void Leave(Context& task, int items) {
+    const std::string text = absl::StrCat(items);
+    if (!task.Checkpoint(text).ok() || items % kItemsBetweenWaits != 0) return;
+    if (task.AwaitCheckpoint().ok()) Note(task, Entry::Kind::kLeft, text);
   }
 
   static absl::Status Stopped() { return absl::CancelledError("was asked to stop"); }
