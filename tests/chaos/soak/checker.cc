@@ -128,7 +128,7 @@ class Checker {
   void CheckLateBegins(const Asked& asked, const Told& told, const std::vector<const Run*>& runs) {
     for (const Run* run : runs) {
       if (run->begin <= told.at) continue;
-      if (run->stray <= run->begin) {
+      if (!run->honest()) {
         ++verdict_.stray_begins;
       } else {
         complaints_.Add(verdict_.late_begins, NameOf(asked), " began in ", run->pid, " (dispatch ",

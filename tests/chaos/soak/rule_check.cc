@@ -114,10 +114,9 @@ class RuleCheck {
     const Run* latest = nullptr;  // The one of an earlier task that went on longest.
     for (const Asked* asked : tasks) {
       const std::vector<const Run*>& runs = RunsOf(asked->task);
+      for (const Run* run : runs) CheckAfter(key, latest, *run);
       for (const Run* run : runs) {
-        if (latest != nullptr) CheckAfter(key, *latest, *run);
-      }
-      for (const Run* run : runs) {
+        if (!run->honest()) continue;
         if (latest == nullptr || run->honest_end() > latest->honest_end()) latest = run;
       }
       for (const Run* run : runs) {
@@ -126,17 +125,18 @@ class RuleCheck {
     }
   }
 
-  void CheckAfter(const std::string& key, const Run& earlier, const Run& run) {
-    if (run.begin >= earlier.honest_end()) {
+  // `earlier`: the honest run of earlier tasks that went on longest; null: there is none.
+  void CheckAfter(const std::string& key, const Run* earlier, const Run& run) {
+    if (earlier == nullptr || run.begin >= earlier->honest_end()) {
       if (run.begin < last_end_[key]) ++verdict_.stray_orders;
       return;
     }
-    if (run.stray <= run.begin) {
+    if (!run.honest()) {
       ++verdict_.stray_orders;
       return;
     }
     complaints_.Add(verdict_.order_violations, run.task, " of ordering key ", key, " began before ",
-                    earlier.task, " had ended");
+                    earlier->task, " had ended");
   }
 
   static void SortByBegin(std::vector<const Run*>& runs) {

@@ -27,7 +27,8 @@ struct Run {
   // was away for longer than its grace allows. Infinite: never.
   absl::Duration stray = absl::InfiniteDuration();
 
-  // Where it counts as this dispatch's handler.
+  // Whether it ever counted as its dispatch's handler, and until when.
+  bool honest() const { return begin < stray; }
   absl::Duration honest_end() const { return end < stray ? end : stray; }
 };
 
