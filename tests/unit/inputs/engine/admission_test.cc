@@ -32,7 +32,7 @@ TEST_CASE("No more tasks of a concurrency key are dispatched at once than its li
   CHECK(world.StateOf(tasks[2]) == TaskState::kLeased);
 }
 
-TEST_CASE("A dispatch counts until it is closed, also when its executor is lost") {
+TEST_CASE("A limit counts unfenced dispatches, also of an executor that is lost") {
   EngineWorld world;
   const TaskId first = world.DoRun(Keyed(Concurrency("db", 1)));
   const TaskId second = world.DoSpawn(Keyed(Concurrency("db")));

@@ -239,7 +239,8 @@ TEST_CASE("A final failure is not tried again") {
   CHECK(world.View(task).failed_attempts == 1);
 }
 
-TEST_CASE("A returned dispatch costs no attempt: at once the first time, later with a pause") {
+TEST_CASE(
+    "Only what failed counts an attempt: a return costs none, at once first, later with a pause") {
   EngineWorld world;
   const TaskId task = world.DoRun(Retried(3));
   world.Nack(task, 1, NackKind::kReturned);

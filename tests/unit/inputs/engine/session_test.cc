@@ -44,7 +44,8 @@ TEST_CASE("What a session omits is fenced and goes elsewhere at once, without co
   CHECK(effects.dispatches[0].attempt == 1);
 }
 
-TEST_CASE("A session that stays away loses its tasks: an attempt if they had begun") {
+TEST_CASE(
+    "A grace that ends unresumed counts an attempt of what had started, and of nothing else") {
   EngineWorld world;
   const TaskId begun = world.DoRun();
   const TaskId waiting = world.DoSpawn();

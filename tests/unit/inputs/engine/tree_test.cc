@@ -49,7 +49,7 @@ TEST_CASE("A child is of its parent's tree, and so is its child") {
   CHECK(world.View(grandchild).parent == child);
 }
 
-TEST_CASE("A tree lives as long as any of its members") {
+TEST_CASE("A tree can be controlled, and its mark is durable, until its last member has ended") {
   EngineWorld world;
   const TaskId root = world.DoRun();
   world.engine->SetCredit(world.connection, 0);
@@ -74,7 +74,9 @@ TEST_CASE("A tree lives as long as any of its members") {
   CHECK(Reason(world.ControlTree(root, ControlVerb::kCancel)) == "NO_SUCH_TASK");
 }
 
-TEST_CASE("Nobody joins a tree that is not there, is another owner's, or is being stopped") {
+TEST_CASE(
+    "A spawn under a root that is being stopped is refused, as is one into no tree of the "
+    "owner's") {
   EngineWorld world;
   const TaskId root = world.DoRun();
   const TaskId stranger = world.DoSpawn();

@@ -26,7 +26,7 @@ Labels Named(const std::string& executor) {
   return *std::move(labels);
 }
 
-TEST_CASE("Of every millisecond that a task has waited one cause is known") {
+TEST_CASE("Every millisecond that a task waits has exactly one cause, the first of the order") {
   EngineWorld world;
   TaskSpec spec = Spec();
   spec.not_before = world.now.wall + Milliseconds(300);
