@@ -76,6 +76,27 @@ TEST_CASE("Bytes are bounded, and one task that is larger than all of it is take
   CHECK(first != TaskId());
 }
 
+TEST_CASE("Bytes of a type are bounded, also after a restart, and each end makes room") {
+  EngineOptions options;
+  options.quotas = {{.name_space = "default", .type = "scarce", .max_bytes = 1'000}};
+  EngineWorld world(options);
+  TaskSpec large = Spec("scarce");
+  large.stored_bytes = 600;
+  TaskSpec small = Spec("scarce");
+  small.stored_bytes = 400;
+  TaskSpec other = Spec();
+  other.stored_bytes = 5'000;
+  const TaskId first = world.DoSpawn(large);
+  if (GENERATE(false, true)) world.Crash();
+  CHECK(RefusalsOf(world.Spawn({large, other, small, small})) ==
+        std::vector<std::string_view>{"TYPE_BYTES", "", "", "TYPE_BYTES"});
+  world.EndGroup();
+  if (GENERATE(false, true)) world.Crash();
+  CHECK(RefusalsOf(world.Spawn({small})).front() == "TYPE_BYTES");
+  End(world, first);
+  CHECK(RefusalsOf(world.Spawn({large, small})) == std::vector<std::string_view>{"", "TYPE_BYTES"});
+}
+
 TEST_CASE(
     "A call of which nothing has room leaves nothing behind, and may be sent again as it is") {
   EngineWorld world(Bounded(1, 1));

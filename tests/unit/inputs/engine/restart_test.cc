@@ -102,6 +102,34 @@ TEST_CASE("A tree lives again with a member that is restarted") {
   CHECK(world.StateOf(*new_root) == TaskState::kPaused);
 }
 
+TEST_CASE("A chain of restarts keeps parent and root") {
+  EngineWorld world;
+  const TaskId root = world.DoSpawn();
+  TaskSpec spec = Spec();
+  spec.parent = root;
+  const TaskId parent = world.DoSpawn(spec);
+  spec.parent = parent;
+  TaskView dead = Kill(world, world.DoSpawn(spec));
+  if (GENERATE(false, true)) {  // Its tree lives again with each link.
+    Kill(world, parent);
+    Kill(world, root);
+  }
+  for (int link = 0; link < 3; ++link) {
+    CAPTURE(link);
+    if (GENERATE(false, true)) world.Crash();
+    const auto id = Restart(world, dead);
+    REQUIRE(id.ok());
+    world.EndGroup();
+    if (GENERATE(false, true)) world.Crash();
+    CHECK(world.View(*id).restarted_from == dead.id);
+    CHECK(world.View(*id).parent == parent);
+    CHECK(world.View(*id).root == root);
+    dead = Kill(world, *id);
+    CHECK(dead.parent == parent);
+    CHECK(dead.root == root);
+  }
+}
+
 TEST_CASE("Nothing is restarted into a tree that is being stopped") {
   EngineWorld world;
   const TaskId root = world.DoRun();

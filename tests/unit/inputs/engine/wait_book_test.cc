@@ -1,5 +1,7 @@
 #include "services/inputs/engine/wait_book.h"
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <numeric>
 #include <vector>
@@ -61,13 +63,63 @@ Task Waiting(uint64_t sequence) {
 
 int64_t Of(const CauseTimes& times, WaitCause cause) { return times[static_cast<size_t>(cause)]; }
 
-TEST_CASE("Of a task's own cause and its lane's the first in the order counts") {
-  CHECK(WaitBook::FirstOf(WaitCause::kDelay, WaitCause::kPaused) == WaitCause::kPaused);
-  CHECK(WaitBook::FirstOf(WaitCause::kDelay, WaitCause::kNoImplementation) == WaitCause::kDelay);
-  CHECK(WaitBook::FirstOf(WaitCause::kNoCredit, WaitCause::kNoImplementation) ==
-        WaitCause::kNoImplementation);
-  CHECK(WaitBook::FirstOf(WaitCause::kExecutorQueue, WaitCause::kPaused) ==
-        WaitCause::kExecutorQueue);
+TEST_CASE("Of causes that hold together the first in the order counts, for each pair of them") {
+  constexpr std::array kInOrder = {
+      WaitCause::kRecovering,       WaitCause::kPaused,
+      WaitCause::kDependency,       WaitCause::kDelay,
+      WaitCause::kBackoff,          WaitCause::kFence,
+      WaitCause::kNoImplementation, WaitCause::kPlacementUnmatched,
+      WaitCause::kOrderingKey,      WaitCause::kConcurrencyKey,
+      WaitCause::kRateKey,          WaitCause::kFairnessTurn,
+      WaitCause::kNoCredit,
+  };
+  for (size_t first = 0; first < kInOrder.size(); ++first) {
+    for (size_t second = first; second < kInOrder.size(); ++second) {
+      CAPTURE(first, second);
+      CHECK(WaitBook::FirstOf(kInOrder[first], kInOrder[second]) == kInOrder[first]);
+      CHECK(WaitBook::FirstOf(kInOrder[second], kInOrder[first]) == kInOrder[first]);
+    }
+    // The executor's queue is the last that a task waits in, when all before it is over. What holds
+    // of the lane that the task has left for it holds of the task no more, so it counts alone.
+    CHECK(WaitBook::FirstOf(WaitCause::kExecutorQueue, kInOrder[first]) ==
+          WaitCause::kExecutorQueue);
+    CHECK(WaitBook::FirstOf(kInOrder[first], WaitCause::kNone) == kInOrder[first]);
+  }
+  STATIC_REQUIRE(kInOrder.size() + 2 == kWaitCauses);  // With none and the executor's queue.
+}
+
+TEST_CASE("A change of a lane's cause is O(1) in its tasks, which keep the time of their entry") {
+  constexpr int64_t kTasks = 100'000;
+  constexpr int64_t kRounds = 400'000;  // What a change did for each task would not end today.
+  WaitBook book;
+  book.Begin(0);
+  book.AddLane(0, "n", "t");
+  std::vector<Task> tasks;
+  tasks.reserve(kTasks);
+  book.Advance(7);
+  for (int64_t i = 0; i < kTasks; ++i) {
+    tasks.push_back(Waiting(static_cast<uint64_t>(i)));
+    tasks.back().lane = 0;
+    book.Change(tasks.back(), i % 4 == 0 ? WaitCause::kDelay : WaitCause::kNoCredit);
+  }
+  int64_t now = 7;
+  for (int64_t i = 0; i < kRounds; ++i) {
+    book.SetLane(0, WaitCause::kNoImplementation);
+    book.Advance(now += 1);
+    book.SetLane(0, WaitCause::kPaused);
+    book.Advance(now += 2);
+    book.SetLane(0, WaitCause::kNoCredit);
+    book.Advance(now += 3);
+  }
+  const CauseTimes& totals = book.Totals().at({"n", "t"}).times;
+  CHECK(Of(totals, WaitCause::kPaused) == 2 * kRounds * kTasks);
+  CHECK(Of(totals, WaitCause::kDelay) == (1 + 3) * kRounds * kTasks / 4);
+  CHECK(Of(totals, WaitCause::kNoImplementation) == 1 * kRounds * kTasks * 3 / 4);
+  CHECK(Of(totals, WaitCause::kNoCredit) == 3 * kRounds * kTasks * 3 / 4);
+  CHECK(std::accumulate(totals.begin(), totals.end(), int64_t{0}) == 6 * kRounds * kTasks);
+  CHECK(std::ranges::all_of(tasks, [](const Task& task) { return task.waits_since() == 7; }));
+  const CauseTimes times = book.TimesOf(tasks[1], now);
+  CHECK(std::accumulate(times.begin(), times.end(), int64_t{0}) == 6 * kRounds);
 }
 
 TEST_CASE("What a task has waited for sums up over its own causes and those of its lane") {
