@@ -61,6 +61,29 @@ TEST_CASE("Every millisecond that a task waits has exactly one cause, the first 
   CHECK(WaitedAtAll(world, task) == 300 + 70 + 9 + 1'000 + 4 + 52);
 }
 
+TEST_CASE("A task waits for its dependency to the millisecond, and for its delay only after that") {
+  EngineWorld world;
+  const TaskId first = world.DoSpawn();
+  TaskSpec spec = Spec();
+  spec.not_before = world.now.wall + Milliseconds(300);
+  spec.dependencies.push_back({.task = first, .on_failure = OnFailure::kRun});
+  const TaskId task = world.DoSpawn(spec);
+  world.Pass(Milliseconds(111));
+  CHECK(world.View(task).cause == WaitCause::kDependency);
+  REQUIRE(world.Cancel(first).ok());
+  world.EndGroup();
+  world.AnswerFence(first, 0, TaskState::kCancelled);
+  world.EndGroup();
+  CHECK(world.View(task).cause == WaitCause::kDelay);
+  world.Pass(Milliseconds(189));
+  world.EndGroup();
+  world.Pass(Milliseconds(5));
+  CHECK(Waited(world, task, WaitCause::kDependency) == 111);
+  CHECK(Waited(world, task, WaitCause::kDelay) == 189);
+  CHECK(Waited(world, task, WaitCause::kNoImplementation) == 5);
+  CHECK(WaitedAtAll(world, task) == 305);
+}
+
 TEST_CASE("A pause counts before everything else that a task waits for") {
   EngineWorld world;
   TaskSpec spec = Spec();
