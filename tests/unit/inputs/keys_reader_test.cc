@@ -3,7 +3,10 @@
 #include <catch2/catch.hpp>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "services/inputs/spec_reader.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
@@ -23,6 +26,19 @@ void CheckRefused(const absl::Status& status, const std::string& reason,
   CHECK(status.code() == absl::StatusCode::kInvalidArgument);
   CHECK(platform::ReasonOf(status) == reason);
   CHECK(std::string(status.message()) == message);
+}
+
+// Of the one item of a whole call.
+absl::Status SpawnStatus(const std::function<void(taskpb::TaskSpec&)>& change) {
+  platform::Received<v1::SpawnRequest> received;
+  received.message.set_request_id("r");
+  received.message.add_specs()->set_type("x");
+  change(*received.message.mutable_specs(0));
+  const auto call =
+      ReadSpawn(received, {"alice", "laptop"}, {}, absl::FromUnixSeconds(1'790'000'000));
+  REQUIRE(call.ok());
+  REQUIRE(call->statuses.size() == 1);
+  return call->statuses[0];
 }
 
 absl::Status RateStatus(const std::function<void(taskpb::RateKey&)>& change) {
@@ -60,6 +76,27 @@ TEST_CASE("Keys arrive sorted, with their defaults") {
       .rates = {{"api", KeyScope::kNamespace, 1, {.tokens = 7, .period_ms = 1'000, .burst = 7}},
                 {"api", KeyScope::kType, 1, {}}}};
   CHECK(**keys == expected);
+}
+
+TEST_CASE("A key of 1 MiB is refused with its field and the bound, whatever kind of key it is") {
+  using Change = std::function<void(taskpb::TaskSpec&, std::string)>;
+  const std::vector<std::pair<std::string, Change>> fields = {
+      {"ordering_key", [](auto& spec, std::string key) { spec.set_ordering_key(std::move(key)); }},
+      {"concurrency_keys.name",
+       [](auto& spec, std::string key) { spec.add_concurrency_keys()->set_name(std::move(key)); }},
+      {"rate_keys.name",
+       [](auto& spec, std::string key) { spec.add_rate_keys()->set_name(std::move(key)); }},
+      {"fairness_key.name",
+       [](auto& spec, std::string key) { spec.mutable_fairness_key()->set_name(std::move(key)); }},
+      {"reference", [](auto& spec, std::string key) { spec.set_reference(std::move(key)); }}};
+  for (const auto& [field, change] : fields) {
+    CAPTURE(field);
+    CHECK(SpawnStatus([&](auto& spec) { change(spec, std::string(255, 'k')); }).ok());
+    CheckRefused(SpawnStatus([&](auto& spec) { change(spec, std::string(256, 'k')); }), "TOO_LONG",
+                 field + ": 256 bytes exceed the limit of 255");
+    CheckRefused(SpawnStatus([&](auto& spec) { change(spec, std::string(1 << 20, 'k')); }),
+                 "TOO_LONG", field + ": 1048576 bytes exceed the limit of 255");
+  }
 }
 
 TEST_CASE("A key that is too long, empty, unprintable or there twice is refused with its field") {
