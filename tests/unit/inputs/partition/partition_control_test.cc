@@ -1,5 +1,7 @@
 // Control and trees: what is recorded of them, and when it is told.
 #include <catch2/catch.hpp>
+#include <string>
+#include <vector>
 
 #include "services/platform/status.h"
 #include "tests/unit/inputs/partition/partition_fixture.h"
@@ -112,6 +114,98 @@ TEST_CASE("An ended task tells its tree, and the tree whether it goes on") {
   CHECK(fixture.Get(child)->root == root);
   CHECK(fixture.Get(child)->parent == root);
   CHECK(ReasonOf(fixture.Control(root, {.tree = true}).status()) == "TASK_ENDED");
+}
+
+// One task that has ended so.
+TaskId EndedAs(PartitionFixture& fixture, TaskState end) {
+  const TaskId id = fixture.SpawnOne();
+  if (end == TaskState::kCancelled) {
+    REQUIRE(fixture.Cancel(id).ok());
+    fixture.Answer(fixture.outputs->Asked(1), end);
+  } else {
+    TestExecutor executor(fixture, 1);
+    executor.Connect();
+    const v1::Dispatch task = executor.Task(1);
+    if (end == TaskState::kSucceeded) {
+      executor.Ack(task);
+    } else {
+      executor.Nack(task, v1::NACK_KIND_FAILED_FINALLY);
+      fixture.Answer(fixture.outputs->Asked(1), end);
+    }
+  }
+  REQUIRE(fixture.Reaches(id, end));
+  return id;
+}
+
+// Each verb, at the task and at its tree.
+std::vector<ControlCommand> AllControls() {
+  std::vector<ControlCommand> all;
+  for (const ControlVerb verb : {ControlVerb::kCancel, ControlVerb::kInterrupt, ControlVerb::kPause,
+                                 ControlVerb::kResume, ControlVerb::kStep}) {
+    for (const bool tree : {false, true}) all.push_back({.verb = verb, .tree = tree});
+  }
+  return all;
+}
+
+void CheckEveryControl(PartitionFixture& fixture, const TaskId& id, absl::StatusCode code,
+                       const std::string& reason, const std::string& message) {
+  for (const ControlCommand& control : AllControls()) {
+    CAPTURE(static_cast<int>(control.verb), control.tree);
+    const absl::Status status = fixture.Control(id, control).status();
+    CHECK(status.code() == code);
+    CHECK(ReasonOf(status) == reason);
+    CHECK(std::string(status.message()) == message);
+  }
+}
+
+TEST_CASE(
+    "Control of a finished task is FAILED_PRECONDITION with its state while its history lasts") {
+  PartitionFixture fixture;
+  const auto [end, word, kept] = GENERATE(table<TaskState, std::string, absl::Duration>(
+      {{TaskState::kSucceeded, "succeeded", absl::Hours(1)},
+       {TaskState::kFailed, "failed", absl::Hours(24 * 7)},
+       {TaskState::kCancelled, "cancelled", absl::Hours(24 * 7)}}));
+  CAPTURE(word);
+  const TaskId id = EndedAs(fixture, end);
+  const auto check_ended = [&] {
+    CheckEveryControl(fixture, id, absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
+                      "task " + id.ToString() + " has ended: " + word);
+    CHECK(fixture.Get(id)->state == end);
+  };
+  check_ended();
+  fixture.Crash();
+  check_ended();
+  fixture.clock.Advance(kept - absl::Seconds(1));
+  fixture.Settle();
+  fixture.Settle();
+  check_ended();
+  fixture.clock.Advance(absl::Seconds(2));
+  fixture.Settle();
+  fixture.Settle();
+  CheckEveryControl(fixture, id, absl::StatusCode::kNotFound, "NO_SUCH_TASK",
+                    "no task " + id.ToString());
+}
+
+TEST_CASE("Control is pushed to the executor at once, and never waits for a heartbeat") {
+  // Neither side pings: the clock stands still, and the executor says nothing after its start.
+  PartitionFixture fixture;
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  const TaskId id = fixture.SpawnOne();
+  const v1::Dispatch task = executor.Task(1);
+  executor.Start(task);
+  REQUIRE(fixture.Reaches(id, TaskState::kRunning));
+  const absl::Duration began = fixture.clock.Read().steady;
+  const auto [verb, action] = GENERATE(table<ControlVerb, v1::HandlerAction>(
+      {{ControlVerb::kCancel, v1::HANDLER_ACTION_CANCEL},
+       {ControlVerb::kInterrupt, v1::HANDLER_ACTION_INTERRUPT},
+       {ControlVerb::kPause, v1::HANDLER_ACTION_PAUSE}}));
+  REQUIRE(fixture.Control(id, {.verb = verb, .tree = GENERATE(false, true)}).ok());
+  const v1::HandlerControl control = executor.Control(1);
+  CHECK(control.action() == action);
+  CHECK(control.task_id() == task.task_id());
+  CHECK(fixture.clock.Read().steady == began);
+  CHECK_FALSE(executor.channel->heard().all.has_ping());
 }
 
 TEST_CASE("Trees of others are not there") {
