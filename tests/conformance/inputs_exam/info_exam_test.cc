@@ -74,6 +74,7 @@ TEST_CASE("A spec whose info or context cannot be is refused, alone") {
     CHECK(answer->results(0).status().reason() == "BAD_LABEL");
     CHECK(answer->results(1).status().reason() == "BAD_LABEL");
     CHECK(answer->results(2).status().reason() == "LABEL_LIMIT");
+    CHECK(answer->results(2).status().message() == "info: 10000 entries exceed the limit of 60");
     CHECK(answer->results(3).status().reason() == "TOO_LONG");
     CHECK(answer->results(4).status().code() == 0);
   });

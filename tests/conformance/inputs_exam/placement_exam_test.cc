@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/conformance/inputs_exam/exam_executor.h"
@@ -137,7 +139,7 @@ TEST_CASE("A repeated reference with another placement is refused, and names it"
   });
 }
 
-TEST_CASE("Selectors beyond the bound are refused, and what is there goes on") {
+TEST_CASE("Placements beyond the bound are refused, and nothing of their call is applied") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     auto request = Request("r1", 1'000);
@@ -145,10 +147,42 @@ TEST_CASE("Selectors beyond the bound are refused, and what is there goes on") {
       request.mutable_specs(i)->mutable_placement()->set_selector("a >= " + std::to_string(i));
     }
     REQUIRE(user.Spawn(request).ok());
-    CheckRefused(user.Spawn(Placed("r2", "b >= 1")).status(), absl::StatusCode::kResourceExhausted,
-                 "PLACEMENT_LIMIT");
-    CHECK(user.Spawn(Placed("r3", "a >= 999")).ok());
-    CHECK(user.Spawn(Placed("r4", "", "lab-3")).ok());
+    v1::ListTasksRequest all;
+    all.set_page_size(1'000);
+    const auto list = [&] {
+      std::set<std::string> tasks;
+      all.clear_page_token();
+      do {
+        const auto page = user.List(all);
+        REQUIRE(page.ok());
+        for (const auto& task : page->tasks()) tasks.insert(task.task_id());
+        all.set_page_token(page->next_page_token());
+      } while (!all.page_token().empty());
+      return tasks;
+    };
+    const std::set<std::string> before = list();
+    CHECK(before.size() == 1'000);
+    // What would go alone, what is known, and what there is no room for; once it stands last.
+    for (const int bad : {1, 2}) {
+      auto mixed = Request("r2", 3);
+      mixed.mutable_specs(0)->set_reference("mine");
+      mixed.mutable_specs(3 - bad)->mutable_placement()->set_selector("a >= 999");
+      mixed.mutable_specs(bad)->mutable_placement()->set_selector("b >= 1");
+      const absl::Status refused = user.Spawn(mixed).status();
+      CheckRefused(refused, absl::StatusCode::kResourceExhausted, "PLACEMENT_LIMIT");
+      CHECK(std::string(refused.message()) ==
+            "specs.placement.selector: 1000 selectors are in use in this namespace, 1 more exceed "
+            "the limit of 1000");
+      CHECK(list() == before);
+    }
+    // Neither its id nor its reference is taken, and what is there goes on.
+    auto sound = Placed("r2", "a >= 999");
+    sound.mutable_specs(0)->set_reference("mine");
+    const auto spawned = user.Spawn(sound);
+    REQUIRE(spawned.ok());
+    CHECK(spawned->results(0).created());
+    CHECK(user.Spawn(Placed("r3", "", "lab-3"))->results(0).created());
+    CHECK(list().size() == 1'002);
   });
 }
 
@@ -167,7 +201,9 @@ TEST_CASE("A hello with bad labels ends the stream with the label and why") {
     for (int i = 0; i < 10'000; ++i) {
       (*many.mutable_hello()->mutable_labels())["label-" + std::to_string(i)] = "x";
     }
-    CheckRefused(verdict(many), absl::StatusCode::kInvalidArgument, "LABEL_LIMIT");
+    const absl::Status limit = verdict(many);
+    CheckRefused(limit, absl::StatusCode::kInvalidArgument, "LABEL_LIMIT");
+    CHECK(limit.message() == "hello.labels: 10000 labels exceed the limit of 60");
     CheckRefused(verdict(HelloWith(1, "x", {{"no name", "x"}})), absl::StatusCode::kInvalidArgument,
                  "BAD_LABEL");
     CheckRefused(verdict(HelloWith(1, "x", {{"a", "caf\xE9"}})), absl::StatusCode::kInvalidArgument,
