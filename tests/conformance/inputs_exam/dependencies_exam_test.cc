@@ -123,8 +123,16 @@ TEST_CASE("What cannot be depended on is refused item by item, and nothing is ha
         "DEPENDENCY_CYCLE",   "DEPENDENCY_CYCLE", "DEPENDENCY_REFUSED",
         "DEPENDENCY_INDEX",   "DEPENDENCY_INDEX", "DEPENDENCY_UNKNOWN",
         "DEPENDENCY_REFUSED", "BAD_DEPENDENCY",   ""};
+    const auto code_of = [](const std::string& reason) {
+      if (reason.empty()) return absl::StatusCode::kOk;
+      return reason == "DEPENDENCY_UNKNOWN" || reason == "DEPENDENCY_REFUSED"
+                 ? absl::StatusCode::kFailedPrecondition
+                 : absl::StatusCode::kInvalidArgument;
+    };
     for (int i = 0; i < 9; ++i) {
       CAPTURE(i, spawned->results(i).status().message());
+      CHECK(spawned->results(i).status().code() ==
+            static_cast<int>(code_of(reasons[static_cast<size_t>(i)])));
       CHECK(spawned->results(i).status().reason() == reasons[static_cast<size_t>(i)]);
       CHECK(spawned->results(i).task_id().empty() == !reasons[static_cast<size_t>(i)].empty());
     }
@@ -171,6 +179,38 @@ TEST_CASE("A task waits for 10,000 others") {
     cancel.set_verb(v1::CONTROL_VERB_CANCEL);
     REQUIRE(user.Control(cancel).ok());
     CHECK(user.Becomes(last, taskpb::TASK_STATE_FAILED));
+  });
+}
+
+TEST_CASE("A task that waits for 10,000 others runs when all of them have succeeded") {
+  ForEveryService([](ServiceSubject& subject, bool durable) {
+    constexpr int kWidth = 10'000;
+    constexpr int kAtOnce = ServiceSubject::kMaxCredit;
+    static_assert(kWidth % kAtOnce == 0);
+    std::string last;
+    {
+      User user(subject);
+      auto request = Request("fan", kWidth + 1);
+      for (int i = 0; i < kWidth; ++i) {
+        request.mutable_specs(kWidth)->add_dependencies()->set_index(static_cast<uint32_t>(i));
+      }
+      const auto spawned = user.Spawn(request);
+      REQUIRE(spawned.ok());
+      last = spawned->results(kWidth).task_id();
+    }
+    if (durable) subject.Restart();
+    User user(subject);
+    ExamExecutor executor(subject.channel());
+    executor.Say(ExamExecutor::HelloOf(1, kAtOnce));
+    for (int done = 0; done < kWidth; done += kAtOnce) {
+      (void)executor.Task(done + kAtOnce);
+      if (done + kAtOnce == kWidth) CHECK(user.Look(last).open_dependencies() == kAtOnce);
+      executor.FinishAll(done + 1, kAtOnce);
+    }
+    const v1::Dispatch task = executor.Task(kWidth + 1);
+    CHECK(task.task_id() == last);
+    executor.Ack(task, executor.Put(task, "done"));
+    CHECK(user.Becomes(last, taskpb::TASK_STATE_SUCCEEDED));
   });
 }
 

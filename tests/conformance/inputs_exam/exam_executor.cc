@@ -93,4 +93,26 @@ std::string ExamExecutor::Put(const v1::Dispatch& task, const std::string& resul
   return response.results(0).receipt();
 }
 
+void ExamExecutor::FinishAll(int n, int count) {
+  outputs::v1::PutRequest put;
+  put.set_session_id(session_id_);
+  for (int i = n; i < n + count; ++i) {
+    auto& item = *put.add_items();
+    item.set_lease_token(heard_.tasks(i - 1).lease_token());
+    item.set_data("done");
+  }
+  grpc::ClientContext context;
+  outputs::v1::PutResponse response;
+  REQUIRE(outputs_->Put(&context, put, &response).ok());
+  REQUIRE(response.results_size() == count);
+  v1::PullRequest request;
+  for (int i = 0; i < count; ++i) {
+    v1::Ack& ack = *request.add_acks();
+    ack.set_task_id(heard_.tasks(n + i - 1).task_id());
+    ack.set_dispatch(heard_.tasks(n + i - 1).dispatch());
+    ack.set_receipt(response.results(i).receipt());
+  }
+  Say(request);
+}
+
 }  // namespace kantoku::inputs

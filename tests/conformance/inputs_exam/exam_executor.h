@@ -45,6 +45,9 @@ class ExamExecutor {
   void Ack(const v1::Dispatch& task, const std::string& receipt);
   // Puts a result into Outputs; its receipt.
   std::string Put(const v1::Dispatch& task, const std::string& result);
+  // Puts a result of each of so many tasks from the n-th on, and acknowledges them, in one call and
+  // one frame.
+  void FinishAll(int n, int count);
 
  private:
   const std::unique_ptr<v1::InputsService::Stub> inputs_;
