@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/engine/engine.h"
 #include "services/inputs/engine/splitmix.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 // Dead tasks that are run anew: each has one successor at most, which is told for as long as the
@@ -23,6 +24,7 @@ TaskSpec Engine::SpecOfRestart(const TaskView& dead, TaskSpec spec) const {
   if (dead.info != nullptr && dead.info->revision > 0) {
     spec.info = std::make_shared<const Info>(Info{dead.info->context, dead.info->labels});
   }
+  if (KANTOKU_PLANTED("restart waits for what is dead")) return spec;
   FollowRestarts(spec.dependencies);
   for (Dependency& dependency : spec.dependencies) {
     if (tasks_.Find(dependency.task) == kNoTask) dependency.on_failure = OnFailure::kRun;
@@ -54,7 +56,8 @@ SpawnCommand CommandOf(const TaskView& dead, const TaskSpec& spec) {
 absl::Status Engine::CheckRestart(const TaskView& dead, const TaskSpec& spec) const {
   const TreeTable::Tree* const tree = dead.root.empty() ? nullptr : trees_.Find(dead.root);
   const TaskIndex parent = dead.parent.empty() ? kNoTask : tasks_.Find(dead.parent);
-  if ((tree != nullptr && tree->stopping()) ||
+  const bool stopping = tree != nullptr && tree->stopping();
+  if ((stopping && !KANTOKU_PLANTED("restart joins a tree that stops")) ||
       (parent != kNoTask && tasks_.at(parent).cancel_requested)) {
     return Error(absl::StatusCode::kFailedPrecondition, SpawnOutcome::kTreeStopping,
                  absl::StrCat("task ", dead.id.ToString(), ": its tree is being stopped"));
@@ -99,7 +102,9 @@ absl::StatusOr<TaskId> Engine::Restart(const TaskView& dead, const TaskSpec& spe
   if (!dead.root.empty()) Join(index, dead.parent, dead.root);
   Task& task = tasks_.at(index);
   if (task.pure) NoteNoResultYet(task, now);
-  if (!dead.reference.empty()) MoveReference(dead, id, effects);
+  if (!dead.reference.empty() && !KANTOKU_PLANTED("restart leaves the reference behind")) {
+    MoveReference(dead, id, effects);
+  }
   restarts_.Add(dead.id.key(), id);
   effects.restarts.push_back({dead.id.key(), RestartRecord{id}});
   if (task.pause_requested) WriteState(task, std::nullopt, effects);
@@ -124,6 +129,7 @@ void Engine::ForgetRestart(TaskKey dead, Effects& effects) {
 }
 
 void Engine::RecoverRestart(TaskKey dead, const RestartRecord& record) {
+  if (KANTOKU_PLANTED("restart lost in recovery")) return;
   restarts_.Add(dead, record.successor);
 }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/partition/record_codec.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 // Dead tasks into new ones: what is to run is read from the store, and recorded once more.
@@ -86,8 +87,9 @@ RestartPage::Restarted Partition::ApplyRestart(const Picked& picked, bool dry_ru
   if (!IsDead(picked.task)) return {id, NotDead(picked.task)};
   if (const TaskId known = engine_.RestartedAs(id.key()); !known.empty()) return {id, known};
   if (!picked.record.ok()) return {id, picked.record.status()};
-  auto successor = RestartDead(picked, dry_run, refused, transaction);
-  const bool created = successor.ok() && !dry_run;
+  const bool only_try = dry_run && !KANTOKU_PLANTED("dry run restarts");
+  auto successor = RestartDead(picked, only_try, refused, transaction);
+  const bool created = successor.ok() && !only_try;
   return {id, std::move(successor), created};
 }
 
@@ -118,7 +120,8 @@ absl::StatusOr<TaskId> Partition::RestartDead(const Picked& picked, bool dry_run
   KANTOKU_ASSIGN_OR_RETURN(const TaskId successor,
                            engine_.Restart(dead, spec, random_(), transaction.now(), effects_));
   scratch_.clear();
-  EncodeSpec(successor, dead.parent, dead.root, body, scratch_);
+  const TaskId root = KANTOKU_PLANTED("restart loses its tree") ? TaskId() : dead.root;
+  EncodeSpec(successor, dead.parent, root, body, scratch_);
   transaction.batch().Put(ToKind(RecordKind::kSpec), successor.key(), scratch_);
   return successor;
 }
@@ -173,7 +176,10 @@ absl::StatusOr<std::vector<Partition::Picked>> Partition::PickDead(const Restart
     KANTOKU_ASSIGN_OR_RETURN(const Row tasks, ReadRow(RecordKind::kDead, number));
     looked_at += tasks->size();
     for (; cursor.offset < tasks->size(); ++cursor.offset) {
-      if (picked.size() >= command.limit || room == 0) return picked;
+      if (picked.size() >= command.limit || room == 0) {
+        if (KANTOKU_PLANTED("filter of restarts forgets the rest of a row")) ++cursor.offset;
+        return picked;
+      }
       const TaskView& task = (*tasks)[cursor.offset];
       if (command.Matches(task)) picked.push_back({task, ReadToRestart(task, room)});
     }

@@ -64,7 +64,13 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "items, arrive again late",
                                                              "items read",
                                                              "route set",
-                                                             "route removed"};
+                                                             "route removed",
+                                                             "restart asked for",
+                                                             "restart, dry run",
+                                                             "restart of what matches",
+                                                             "restarted",
+                                                             "restarted before",
+                                                             "restart refused: tree stops"};
 
 }  // namespace
 

@@ -92,8 +92,14 @@ enum class Deed : uint8_t {
   kItemsRead,
   kRouteSet,
   kRouteRemoved,
+  kRestartAsked,
+  kRestartTried,  // A dry run.
+  kRestartSearched,
+  kRestarted,
+  kRestartedBefore,
+  kRestartRefused,  // Its tree is being stopped.
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kRouteRemoved) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kRestartRefused) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {

@@ -82,7 +82,11 @@ void Model::OnInputsDurable(const WriteBatch& batch) {
   erased_specs_.clear();
   erased_groups_.clear();
   erased_sessions_.clear();
+  created_.clear();
+  restarts_.clear();
+  erased_restarts_.clear();
   stopping_parents_.clear();
+  stopping_trees_.clear();
   swept_trees_.clear();
   erased_trees_.clear();
   fed_.clear();
@@ -146,7 +150,9 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
       }
       return;
     case RecordKind::kTree:
-      return put ? TreeWritten(key, bytes) : erased_trees_.push_back(key);
+      return put ? TreeWritten(key, bytes) : TreeErased(key);
+    case RecordKind::kRestart:
+      return put ? RestartWritten(key, bytes) : erased_restarts_.push_back(key);
     case RecordKind::kHistory:
     case RecordKind::kDead: {
       const bool dead = operation.kind == ToKind(RecordKind::kDead);
@@ -169,7 +175,6 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
       return put ? CheckpointWritten(key, bytes) : CheckpointErased(key);
     case RecordKind::kHighWater:
     case RecordKind::kMeta:
-    case RecordKind::kRestart:  // Nobody asks for any here.
     case RecordKind::kInfo:
     case RecordKind::kReuse:
       return;
@@ -195,10 +200,13 @@ void Model::Created(TaskKey key, std::string_view bytes) {
           .place = PlaceOf(record->payload),
           .once = record->spec.effect == inputs::Effect::kOnce,
           .parent = record->spec.parent,
-          .root = record->spec.root};
+          .root = record->spec.root,
+          .spec = std::make_shared<const inputs::TaskSpec>(record->spec)};
   task.keyed = record->spec.keys != nullptr || task.place != 0;
   rules_.Created(task.id, task.name_space, task.owner, record->spec);
   living_.insert(key);
+  created_.insert(key);
+  if (!record->spec.restarted_from.empty()) restarts_.push_back(key);
   Joined(task);
   const bool waits_for_nothing =
       !task.not_before.has_value() && !task.keyed && record->spec.dependencies.empty();
@@ -314,7 +322,11 @@ void Model::Ended(const TaskView& view, bool dead) {
   scene_.Expect((view.state != TaskState::kSucceeded) == dead, "history is for success alone");
   scene_.Expect(view.dispatch == task->dispatch && view.failed_attempts == task->failed_attempts,
                 "an ended task shows how often it was dispatched and failed");
+  scene_.Expect(view.parent == task->parent &&
+                    (view.root == TreeOf(*task) || (view.root.empty() && task->root.empty())),
+                "an ended task shows its kin");
   task->end = view.state;
+  task->root_at_end = view.root;
   rules_.Ended(view);
   living_.erase(view.id.key());
   LeaveTree(*task);
@@ -359,6 +371,7 @@ void Model::CheckBatch() {
                   "a spec stays until its task has ended, and is forgotten or succeeded");
   }
   CheckTrees();
+  CheckRestarts();
   for (const uint64_t number : erased_groups_) {
     for (const auto& entry : groups_[number]) {
       const ModelTask* const task = Find(entry.task);
@@ -427,53 +440,9 @@ void Model::CheckEmpty() const {
   scene_.Expect(requests_.empty(), "no request is remembered for ever");
   scene_.Expect(ended_dependencies_.empty(), "in the end everybody has heard of every end");
   scene_.Expect(trees_.empty(), "no tree is remembered for ever");
+  scene_.Expect(restarted_as_.empty(), "no restart is remembered for ever");
   scene_.Expect(rows_.empty(), "no row of ended tasks is kept for ever");
   scene_.Expect(tasks_.empty(), "no ended task is kept for ever");
-}
-
-// ---- What leaves Inputs ----
-
-void Model::OnSent(const inputs::v1::PullResponse& frame) {
-  for (const auto& dispatch : frame.tasks()) {
-    const ModelTask* const task = Find(*TaskId::FromBytes(dispatch.task_id()));
-    scene_.Expect(task != nullptr && dispatch.dispatch() <= task->dispatch,
-                  "a dispatch leaves when it is durable");
-    if (task == nullptr || dispatch.dispatch() != task->dispatch || task->holder == 0) continue;
-    scene_.Expect(dispatch.confirm_start() == task->once, "a handler of ONCE is told to wait");
-    scene_.Expect(dispatch.payload() == task->payload, "a handler gets the payload");
-    CheckCheckpoint(*task, dispatch);
-    scene_.Expect(dispatch.attempt() == task->failed_attempts + 1,
-                  "a handler is told which attempt it is");
-  }
-  for (const auto& start : frame.starts_confirmed()) {
-    const ModelTask* const task = Find(*TaskId::FromBytes(start.task_id()));
-    scene_.Expect(task == nullptr || task->once_begun, "a start is confirmed when it is durable");
-  }
-  for (const auto& settled : frame.confirmed()) {
-    const ModelTask* const task = Find(*TaskId::FromBytes(settled.task_id()));
-    scene_.Expect(
-        task == nullptr || task->end.has_value() || settled.dispatch() <= task->closed_dispatch,
-        "an end or a hand-back is confirmed when it is durable");
-  }
-  for (const auto& confirmed : frame.checkpoints_confirmed()) CheckConfirmed(confirmed);
-  for (const auto& control : frame.controls()) {
-    const ModelTask* const task = Find(*TaskId::FromBytes(control.task_id()));
-    if (task == nullptr || task->end.has_value()) continue;
-    scene_.Expect(task->cancel_requested || control.action() != inputs::v1::HANDLER_ACTION_CANCEL,
-                  "a handler is cancelled when that is durable");
-    scene_.Expect(
-        task->interrupt_requested || control.action() != inputs::v1::HANDLER_ACTION_INTERRUPT,
-        "a handler is interrupted when that is durable");
-  }
-}
-
-void Model::OnAsked(const outputs::v1::FenceItem& item) {
-  const ModelTask* const task = Find(*TaskId::FromBytes(item.task_id()));
-  if (task == nullptr || task->end.has_value()) return;
-  scene_.Expect(item.dispatch() <= task->closed_dispatch,
-                "a fence is asked for when the end of its dispatch is durable");
-  scene_.Expect(!item.has_settlement() || task->intended_end.has_value(),
-                "a settlement is asked for when it is durable");
 }
 
 }  // namespace kantoku::simulation

@@ -66,10 +66,12 @@ struct ModelTask {
   bool stepping = false;
   bool dispatched_to_step = false;  // The latest dispatch, to stop at its first pause point.
   TaskId parent;
-  TaskId root;                             // Empty: it was spawned into no tree.
-  std::map<uint32_t, SessionId> given_to;  // By dispatch.
-  std::map<uint32_t, uint64_t> items;      // How many are durable, by dispatch.
-  uint32_t checkpoint_of = 0;              // The dispatch that left it; 0: there is none.
+  TaskId root;                                   // Empty: it was spawned into no tree.
+  std::shared_ptr<const inputs::TaskSpec> spec;  // As it was recorded.
+  TaskId root_at_end;                            // Empty: then it was in no tree.
+  std::map<uint32_t, SessionId> given_to;        // By dispatch.
+  std::map<uint32_t, uint64_t> items;            // How many are durable, by dispatch.
+  uint32_t checkpoint_of = 0;                    // The dispatch that left it; 0: there is none.
   std::string checkpoint;
   std::string begins_with;  // What the latest dispatch is to be given.
   bool must_pause = false;  // Its tree was asked to, and it has not heard.
@@ -134,9 +136,14 @@ class Model {
   const std::set<TaskKey>& living() const { return living_; }
   // One of them.
   const ModelTask& Living(TaskKey task) const { return tasks_.find(task)->second; }
-  // One that lives, and one that somebody holds; null: none does.
+  // One that lives, one that somebody holds, and one that has failed or was cancelled; null: none
+  // does.
   const ModelTask* AnyLiving(Random& random) const;
   const ModelTask* AnyHeld(Random& random) const;
+  const ModelTask* AnyDead(Random& random) const;
+  std::vector<const ModelTask*> Dead() const;
+  // What a dead task was restarted as, durably; empty: it was not.
+  TaskId RestartedAs(const TaskId& dead) const;
   // The tree that it is in, or of which it is the root or may become it.
   static const TaskId& TreeOf(const ModelTask& task) {
     return task.root.empty() ? task.id : task.root;
@@ -208,6 +215,15 @@ class Model {
   void Joined(ModelTask& task);
   void LeaveTree(const ModelTask& task);
   void TreeWritten(TaskKey root, std::string_view bytes);
+  void TreeErased(TaskKey root);
+  // Whether nobody in the tree was there before this batch.
+  bool BeganAnew(TaskKey root) const;
+  void RestartWritten(TaskKey dead, std::string_view bytes);
+  void CheckRestarts();
+  void CheckRestart(const ModelTask& dead, const ModelTask& again) const;
+  // Whether the second is the first, or a restart of a restart of it.
+  bool LeadsTo(TaskId task, const TaskId& newest) const;
+  bool IsNewest(const TaskId& task, const inputs::TaskSpec& of_restart) const;
   void CheckpointWritten(TaskKey key, std::string_view bytes);
   void CheckpointErased(TaskKey key);
   void CheckCheckpoint(const ModelTask& task, const inputs::v1::Dispatch& dispatch) const;
@@ -248,6 +264,7 @@ class Model {
   std::map<uint64_t, inputs::Digest> request_of_;
   absl::flat_hash_map<uint64_t, std::pair<TaskId, uint32_t>> streams_;  // Of items.
   std::map<TaskKey, Tree> trees_;                                       // By root.
+  std::map<TaskKey, TaskId> restarted_as_;                              // By dead task.
   absl::Duration inputs_started_;
   std::set<LaneName> paused_lanes_;
   uint64_t pause_changes_ = 0;
@@ -265,11 +282,15 @@ class Model {
   std::vector<uint64_t> erased_groups_;
   std::vector<SessionNumber> erased_sessions_;
   std::set<SessionNumber> fed_;
-  std::set<TaskKey> went_;                 // Were dispatched.
-  std::map<Lane, Turn> last_turns_;        // Of what was dispatched.
+  std::set<TaskKey> went_;           // Were dispatched.
+  std::map<Lane, Turn> last_turns_;  // Of what was dispatched.
+  std::set<TaskKey> created_;
+  std::vector<TaskKey> restarts_;  // Of those.
+  std::vector<TaskKey> erased_restarts_;
   std::vector<TaskKey> stopping_parents_;  // Of those that were spawned.
+  std::vector<TaskKey> stopping_trees_;    // Likewise.
   std::vector<TaskKey> swept_trees_;
-  std::vector<TaskKey> erased_trees_;
+  std::vector<std::pair<TaskKey, std::optional<inputs::ControlVerb>>> erased_trees_;
   size_t ended_ = 0;
   size_t told_ended_ = 0;
 };

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "services/inputs/partition/record_codec.h"
 #include "tests/simulation/world/model.h"
@@ -20,13 +21,13 @@ bool Model::IsStopping(const TaskId& root) const {
 // A task without kin is a tree of one: it may be asked as a tree, and get children later.
 void Model::Joined(ModelTask& task) {
   const ModelTask* const parent = Find(task.parent);
-  scene_.Expect(!IsStopping(TreeOf(task)), "nobody is spawned into a tree that is being stopped");
+  if (IsStopping(TreeOf(task))) stopping_trees_.push_back(TreeOf(task).key());
   if (parent != nullptr && parent->cancel_requested) stopping_parents_.push_back(parent->id.key());
   scene_.Expect(parent == nullptr || (TreeOf(*parent) == task.root && parent->owner == task.owner &&
                                       parent->name_space == task.name_space),
                 "a child is of the tree of its parent");
   Tree& tree = trees_[TreeOf(task).key()];
-  if (!task.root.empty()) {
+  if (!task.root.empty() && task.spec->restarted_from.empty()) {
     scene_.Expect(!tree.members.empty(), "nobody is spawned into a tree of which nobody lives");
   }
   tree.root = TreeOf(task);
@@ -67,7 +68,26 @@ void Model::TreeWritten(TaskKey root, std::string_view bytes) {
   }
 }
 
+void Model::TreeErased(TaskKey root) {
+  const auto found = trees_.find(root);
+  if (found == trees_.end()) return;
+  erased_trees_.emplace_back(root, std::exchange(found->second.mark, std::nullopt));
+  for (const TaskKey key : found->second.members) {
+    if (created_.contains(key)) Find(key)->must_pause = false;
+  }
+}
+
+bool Model::BeganAnew(TaskKey root) const {
+  const auto tree = trees_.find(root);
+  return tree == trees_.end() || std::ranges::all_of(tree->second.members, [this](TaskKey member) {
+           return created_.contains(member);
+         });
+}
+
 void Model::CheckTrees() {
+  for (const TaskKey root : stopping_trees_) {
+    scene_.Expect(BeganAnew(root), "nobody is spawned into a tree that is being stopped");
+  }
   for (const TaskKey key : stopping_parents_) {
     const ModelTask* const parent = Find(key);  // It may have ended, in this batch too.
     scene_.Expect(parent == nullptr || parent->end.has_value(),
@@ -83,12 +103,9 @@ void Model::CheckTrees() {
                     "everybody in a tree has heard when that is on record");
     }
   }
-  for (const TaskKey root : erased_trees_) {
-    const auto tree = trees_.find(root);
-    if (tree == trees_.end()) continue;
-    scene_.Expect(tree->second.mark == ControlVerb::kResume,
+  for (const auto& [root, mark] : erased_trees_) {
+    scene_.Expect(mark == ControlVerb::kResume || BeganAnew(root),
                   "what a tree was asked stays on record as long as somebody in it lives");
-    tree->second.mark.reset();
   }
 }
 
@@ -171,6 +188,15 @@ const ModelTask* Model::AnyHeld(Random& random) const {
   if (held.empty()) return nullptr;
   const auto task = std::next(held.begin(), static_cast<std::ptrdiff_t>(random.Pick(held.size())));
   return &tasks_.find(*task)->second;
+}
+
+const ModelTask* Model::AnyDead(Random& random) const {
+  const auto begin = rows_.lower_bound({true, 0});
+  const auto rows = static_cast<uint64_t>(std::distance(begin, rows_.end()));
+  if (rows == 0) return nullptr;
+  const std::vector<TaskKey>& keys =
+      std::next(begin, static_cast<std::ptrdiff_t>(random.Pick(rows)))->second;
+  return keys.empty() ? nullptr : &tasks_.find(keys[random.Pick(keys.size())])->second;
 }
 
 std::vector<TaskId> Model::PausedTasks() const {

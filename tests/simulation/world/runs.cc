@@ -67,6 +67,13 @@ constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "labels of an earlier hello kept",
     "route lost in recovery",
     "another route of a type not heeded",
+    "restart lost in recovery",
+    "restart loses its tree",
+    "restart joins a tree that stops",
+    "restart leaves the reference behind",
+    "restart waits for what is dead",
+    "dry run restarts",
+    "filter of restarts forgets the rest of a row",
 });
 
 // Of the world that the thread lives, for when the code under it gives up.

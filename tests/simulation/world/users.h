@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ class Users {
   void Spawn();
   void Repeat();
   void Control();
+  // Dead tasks.
+  void Restart();
   // Of a type or a namespace, or goes on with it.
   void Pause();
   // Of a type.
@@ -42,6 +45,12 @@ class Users {
     bool other_content = false;
   };
   using Shared = std::shared_ptr<Submission>;
+  // Restarts what matches, page by page.
+  struct RestartSearch {
+    inputs::RestartCommand command;
+    std::set<TaskId> missing;  // That matched when it began, and were on no page yet.
+    bool asked = false;
+  };
 
   // Lets a spec of the caller wait for others: by id, or by place among those before it.
   void Depend(std::string_view name_space, std::string_view owner, uint64_t place,
@@ -52,6 +61,12 @@ class Users {
   inputs::ControlCommand AnyControl();
   void ControlTask(const ModelTask& task, const inputs::ControlCommand& command);
   void ControlTree(const ModelTask& member, inputs::ControlCommand command);
+
+  void RestartSome(const ModelTask& dead);
+  void Search(const ModelTask& like);
+  static bool Matches(const inputs::RestartCommand& command, const ModelTask& dead);
+  void GoOn(const std::shared_ptr<RestartSearch>& search);
+  void OnRestarted(const inputs::RestartPage::Restarted& restarted, bool dry_run);
 
   void SetRoute(const Model::LaneName& lane, std::optional<size_t> route);
   void SetPause(const Model::LaneName& lane, bool paused);
@@ -66,6 +81,7 @@ class Users {
   const Model& model_;
   uint64_t calls_ = 0;
   std::deque<Shared> submissions_;
+  std::vector<std::shared_ptr<RestartSearch>> searches_;
   std::map<Model::LaneName, uint64_t> pause_calls_;
   std::map<Model::LaneName, uint64_t> route_calls_;
 };

@@ -50,7 +50,8 @@ bool Survives(const TaskView& before, const TaskView& after, const ModelTask* ta
          after.failed_attempts == before.failed_attempts && after.reference == before.reference &&
          after.priority == before.priority && after.type == before.type &&
          after.parent == before.parent && RootOf(after) == RootOf(before) &&
-         after.last_failure == before.last_failure;
+         after.restarted_from == before.restarted_from &&
+         after.restarted_as == before.restarted_as && after.last_failure == before.last_failure;
 }
 
 }  // namespace
@@ -88,6 +89,7 @@ std::span<const World::Act> World::Acts() {
       Act{"a user spawns", 350, &World::Spawn},
       Act{"a user repeats a call", 50, &World::RepeatSpawn},
       Act{"a user controls", 130, &World::Control},
+      Act{"a user restarts", 60, &World::Restart},
       Act{"a user pauses a type", 8, &World::Pause},
       Act{"a user routes a type", 5, &World::Route},
       Act{"Inputs reads", 1400, &World::ServerReads},
@@ -157,6 +159,10 @@ Couriers::Tell World::Tell() {
 
 void World::Spawn() {
   if (model_.living().size() < kMostLiving || random_.Chance(10)) users_.Spawn();
+}
+
+void World::Restart() {
+  if (model_.living().size() < kMostLiving || random_.Chance(50)) users_.Restart();
 }
 
 void World::LiarActs() { liars_[random_.Pick(liars_.size())]->Act(AnyExecutor().session()); }

@@ -61,6 +61,7 @@ class World {
   void Spawn();
   void RepeatSpawn() { users_.Repeat(); }
   void Control() { users_.Control(); }
+  void Restart();
   void Pause() { users_.Pause(); }
   void Route() { users_.Route(); }
   void ServerReads() { gateway_.Read(); }
