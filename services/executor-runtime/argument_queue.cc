@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {
@@ -113,6 +114,10 @@ bool ArgumentQueue::OnItem(const Wanted& wanted, outputspb::GetResult& result) {
       Take(wanted, *result.mutable_result());
       return false;
     case absl::StatusCode::kNotFound:
+      if (KANTOKU_PLANTED("argument that is gone left out")) {
+        --task->arguments_missing;
+        return false;
+      }
       ledger_.ReturnFetch(
           task, {inputspb::NACK_KIND_FAILED_FINALLY, "DEPENDENCY_EXPIRED",
                  absl::StrCat("the result of task ", id, ", an argument, is no longer kept")});
@@ -129,7 +134,8 @@ bool ArgumentQueue::OnItem(const Wanted& wanted, outputspb::GetResult& result) {
 
 void ArgumentQueue::Take(const Wanted& wanted, outputspb::Result& result) {
   HeldTask& task = *wanted.task;
-  TaskArgument& argument = task.arguments[wanted.index];
+  const bool misplaced = KANTOKU_PLANTED("argument in the place of another");
+  TaskArgument& argument = task.arguments[misplaced ? 0 : wanted.index];
   argument.status = StatusOf(result.status());
   argument.data.swap(*result.mutable_data());
   argument.content_type.swap(*result.mutable_content_type());

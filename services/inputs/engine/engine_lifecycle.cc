@@ -75,7 +75,8 @@ DispatchMessage Engine::MessageFor(const Task& task, const Session& session) con
           .confirm_start = task.once,
           .pause = task.stepping,
           .root = task.has_kin ? trees_.TreeOf(tasks_.Find(task.id)).root : TaskId(),
-          .arguments = task.has_dependencies && with_arguments_.contains(tasks_.Find(task.id)),
+          .arguments = task.has_dependencies && with_arguments_.contains(tasks_.Find(task.id)) &&
+                       !KANTOKU_PLANTED("arguments left out of a dispatch"),
           .info = task.has_info ? infos_.at(task.key()) : nullptr};
 }
 

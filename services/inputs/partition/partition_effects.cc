@@ -306,7 +306,9 @@ void Partition::AddArguments(const DispatchMessage& message,
   for (const Dependency& dependency : dependencies) {
     if (!dependency.argument) continue;
     v1::Argument& argument = *dispatch.add_arguments();
-    argument.set_task_id(std::string(dependency.task.bytes()));
+    argument.set_task_id(std::string(KANTOKU_PLANTED("argument taken from another task")
+                                         ? dependencies.front().task.bytes()
+                                         : dependency.task.bytes()));
     argument.set_read_grant(
         platform::SealReadGrant(keys_, {.task = dependency.task,
                                         .session = message.session,

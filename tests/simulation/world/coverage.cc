@@ -70,7 +70,10 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "restart of what matches",
                                                              "restarted",
                                                              "restarted before",
-                                                             "restart refused: tree stops"};
+                                                             "restart refused: tree stops",
+                                                             "arguments got",
+                                                             "arguments, answer lost",
+                                                             "argument gone"};
 
 }  // namespace
 

@@ -98,8 +98,11 @@ enum class Deed : uint8_t {
   kRestarted,
   kRestartedBefore,
   kRestartRefused,  // Its tree is being stopped.
+  kGet,             // Of arguments.
+  kGetLost,
+  kArgumentGone,
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kRestartRefused) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kArgumentGone) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {

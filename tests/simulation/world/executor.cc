@@ -48,6 +48,8 @@ void Executor::StartProcess() {
                                                [this] { return scene_.random.Next(); });
   items_ = std::make_unique<executor::ItemQueue>(*ledger_, *puts_, session_,
                                                  [this] { return scene_.random.Next(); });
+  arguments_ = std::make_unique<executor::ArgumentQueue>(*ledger_, session_,
+                                                         [this] { return scene_.random.Next(); });
   liveness_ = {};
   reconnect_.Reset();
   welcomed_ = false;
@@ -59,6 +61,8 @@ void Executor::StartProcess() {
   put_response_.reset();
   putting_items_ = false;
   items_response_.reset();
+  getting_ = false;
+  get_response_.reset();
 }
 
 void Executor::Announce() {
@@ -190,9 +194,12 @@ void Executor::FillFrame() {
 void Executor::Collect() {
   puts_->OnTime(now());
   items_->OnTime(now());
+  for (const executor::HeldTaskPtr& task : ledger_->TakeFetches()) arguments_->Add(task, now());
+  arguments_->OnTime(now());
   if (welcomed_ && connection_->unread() < kMostUnread) FillFrame();
   if (!putting_ && puts_->Ready(now())) putting_ = puts_->Fill(put_request_);
   if (!putting_items_ && items_->Ready(now())) putting_items_ = items_->Fill(items_request_);
+  if (!getting_ && arguments_->Ready(now())) getting_ = arguments_->Fill(get_request_);
   (void)ledger_->TakeStopped();
   BeginConfirmed();
   StopHandlers();
@@ -213,8 +220,8 @@ void Executor::OnTime() {
 
 absl::Duration Executor::NextTime() const {
   if (frozen_) return absl::InfiniteDuration();
-  absl::Duration next =
-      std::min({ledger_->next_time(), puts_->next_time(), items_->next_time(), progress_at_});
+  absl::Duration next = std::min({ledger_->next_time(), puts_->next_time(), items_->next_time(),
+                                  arguments_->next_time(), progress_at_});
   if (!lost_) next = std::min(next, liveness_.stop_at());
   if (connection_ == nullptr) return std::min(next, connect_at_);
   return std::min({next, liveness_.next_ping(), liveness_.silent_at(), welcome_by_});
@@ -256,7 +263,7 @@ void Executor::BeginConfirmed() {
 }
 
 void Executor::BeginHandler(executor::HeldTaskPtr task) {
-  handlers_.Begin(number_, task->key.task, task->key.dispatch);
+  handlers_.Begin(number_, task->key.task, task->key.dispatch, task->arguments);
   const uint64_t kind = scene_.random.Pick(100);
   const absl::Duration longest = kind < 60   ? absl::ZeroDuration()
                                  : kind < 80 ? absl::Seconds(1)
@@ -278,7 +285,8 @@ void Executor::EndHandler(size_t at, const absl::StatusOr<executor::Result>& res
 
 absl::StatusOr<executor::Result> Executor::ResultOf(const executor::HeldTask& task) {
   const uint64_t kind = diligent_ ? 0 : scene_.random.Pick(100);
-  if (kind < 65) return executor::Result{.data = ResultText(task.items), .content_type = {}};
+  if (kind < 65)
+    return executor::Result{.data = ResultText(task.key.task, task.items), .content_type = {}};
   if (kind < 92) return platform::Error(absl::StatusCode::kInternal, "BROKEN", "try again");
   return executor::FailFinally("HOPELESS", "never again");
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "services/executor-runtime/argument_queue.h"
 #include "services/executor-runtime/backoff.h"
 #include "services/executor-runtime/item_queue.h"
 #include "services/executor-runtime/ledger.h"
@@ -35,6 +36,8 @@ class Executor {
   // A Put gets to Outputs, its answer back.
   void Put();
   void PutItems();
+  // Of arguments.
+  void GetResults();
   void LoseConnection();
   // As kill -9 and a new start, with the session's id from its file, or a new one.
   void Kill();
@@ -88,6 +91,7 @@ class Executor {
   void Yield(const executor::HeldTaskPtr& task);
   void Checkpoint(const executor::HeldTaskPtr& task);
   void AnswerItems(const absl::Status& status);
+  void AnswerResults(const absl::Status& status);
 
   const Scene scene_;
   const int number_;
@@ -104,6 +108,7 @@ class Executor {
   std::unique_ptr<executor::Ledger> ledger_;
   std::unique_ptr<executor::PutQueue> puts_;
   std::unique_ptr<executor::ItemQueue> items_;
+  std::unique_ptr<executor::ArgumentQueue> arguments_;
   executor::Liveness liveness_;
   executor::Backoff reconnect_;
   std::shared_ptr<Connection> connection_;
@@ -128,6 +133,10 @@ class Executor {
   outputs::v1::PutItemsRequest items_request_;
   std::optional<outputs::v1::PutItemsResponse> items_response_;
   std::optional<outputs::v1::PutItemsRequest> late_items_;
+
+  bool getting_ = false;
+  outputs::v1::GetRequest get_request_;
+  std::optional<outputs::v1::GetResponse> get_response_;
 };
 
 }  // namespace kantoku::simulation

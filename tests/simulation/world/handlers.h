@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <span>
 
 #include "tests/simulation/world/model.h"
 #include "tests/simulation/world/scene.h"
@@ -15,8 +16,10 @@ class Handlers {
  public:
   Handlers(const Scene& scene, const Model& model) : scene_(scene), model_(model) {}
 
-  void Begin(int executor, const TaskId& task, uint32_t dispatch) {
+  void Begin(int executor, const TaskId& task, uint32_t dispatch,
+             std::span<const executor::TaskArgument> arguments) {
     BeginOnce(task);
+    if (const ModelTask* const known = model_.Find(task)) model_.CheckArguments(*known, arguments);
     // One that Inputs did not know to run may be overtaken while its report is on the way, and one
     // that was taken back may begin while that news is.
     for (const auto& [other, running] : running_[task]) {

@@ -252,6 +252,9 @@ void Model::StateWritten(TaskKey key, std::string_view bytes) {
                 "a ONCE task whose begun dispatch is over comes to its end");
   scene_.Expect(record->last_failure.reason != "UNKNOWN_OUTCOME" || record->once_begun,
                 "an outcome is unknown only of a ONCE task that may have begun");
+  scene_.Expect(record->last_failure.reason != "DEPENDENCY_EXPIRED" ||
+                    std::ranges::any_of(task->spec->dependencies, &inputs::Dependency::argument),
+                "only who has arguments can miss one");
   task->failed_attempts = record->failed_attempts;
   task->once_begun = record->once_begun;
   task->closed_dispatch = record->closed_dispatch;

@@ -17,6 +17,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
+#include "services/executor-runtime/handler.h"
 #include "services/inputs/engine/effects.h"
 #include "services/inputs/engine/types.h"
 #include "services/outputs/result_codec.h"
@@ -95,6 +96,12 @@ class Model {
   void OnOutputsDurable(const platform::WriteBatch& batch);
   // Events holds this line from now on.
   void OnEventsHold(uint64_t number, std::string_view line);
+
+  // Outputs has answered that it has no result of this task, not any more.
+  void OnResultGone(const TaskId& task, absl::Time wall) const;
+  // A handler begins with these.
+  void CheckArguments(const ModelTask& task,
+                      std::span<const executor::TaskArgument> arguments) const;
 
   // ---- What leaves Inputs ----
   void OnSent(const inputs::v1::PullResponse& frame);
@@ -198,6 +205,12 @@ class Model {
     TaskId root;
   };
 
+  struct Result {
+    TaskState end;
+    std::string data;
+    absl::Time expires;
+  };
+
   using ReferenceName = std::tuple<std::string, std::string, std::string>;
 
   ModelTask* Find(TaskKey task);
@@ -226,6 +239,7 @@ class Model {
   bool IsNewest(const TaskId& task, const inputs::TaskSpec& of_restart) const;
   void CheckpointWritten(TaskKey key, std::string_view bytes);
   void CheckpointErased(TaskKey key);
+  void CheckGrants(const ModelTask& task, const inputs::v1::Dispatch& dispatch) const;
   void CheckCheckpoint(const ModelTask& task, const inputs::v1::Dispatch& dispatch) const;
   void CheckConfirmed(const inputs::v1::CheckpointConfirmed& confirmed) const;
   void StreamWritten(uint64_t number, std::string_view bytes);
@@ -258,6 +272,7 @@ class Model {
   absl::Time latest_wall_ = absl::InfinitePast();
   std::map<uint64_t, std::vector<inputs::DispatchGroupRecord::Entry>> groups_;
   std::map<std::pair<bool, uint64_t>, std::vector<TaskKey>> rows_;  // By dead and number.
+  absl::flat_hash_map<TaskId, Result> results_;  // Of Outputs, also what it has forgotten.
   std::map<ReferenceName, TaskKey> references_;
   std::map<TaskKey, ReferenceName> reference_of_;
   absl::flat_hash_map<inputs::Digest, uint64_t> requests_;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "tests/simulation/world/model.h"
 
 // What leaves Inputs, held against what is durable.
@@ -11,6 +13,7 @@ void Model::OnSent(const inputs::v1::PullResponse& frame) {
     if (task == nullptr || dispatch.dispatch() != task->dispatch || task->holder == 0) continue;
     scene_.Expect(dispatch.confirm_start() == task->once, "a handler of ONCE is told to wait");
     scene_.Expect(dispatch.payload() == task->payload, "a handler gets the payload");
+    CheckGrants(*task, dispatch);
     CheckCheckpoint(*task, dispatch);
     scene_.Expect(dispatch.attempt() == task->failed_attempts + 1,
                   "a handler is told which attempt it is");
@@ -35,6 +38,18 @@ void Model::OnSent(const inputs::v1::PullResponse& frame) {
         task->interrupt_requested || control.action() != inputs::v1::HANDLER_ACTION_INTERRUPT,
         "a handler is interrupted when that is durable");
   }
+}
+
+void Model::CheckGrants(const ModelTask& task, const inputs::v1::Dispatch& dispatch) const {
+  std::vector<TaskId> arguments;
+  for (const inputs::Dependency& dependency : task.spec->dependencies) {
+    if (dependency.argument) arguments.push_back(dependency.task);
+  }
+  scene_.Expect(std::ranges::equal(dispatch.arguments(), arguments, {},
+                                   [](const inputs::v1::Argument& argument) {
+                                     return *TaskId::FromBytes(argument.task_id());
+                                   }),
+                "a dispatch names the results that are its arguments");
 }
 
 void Model::OnAsked(const outputs::v1::FenceItem& item) {

@@ -25,6 +25,20 @@ TaskState StateOf(outputs::ResultStatus status) {
   }
 }
 
+executor::ArgumentStatus ArgumentStatusOf(TaskState end) {
+  switch (end) {
+    case TaskState::kSucceeded:
+      return executor::ArgumentStatus::kSucceeded;
+    case TaskState::kCancelled:
+      return executor::ArgumentStatus::kCancelled;
+    default:
+      return executor::ArgumentStatus::kFailed;
+  }
+}
+
+constexpr std::string_view kArgumentsPromise =
+    "a handler gets the results of its arguments, in their order";
+
 }  // namespace
 
 void Model::OnOutputsDurable(const WriteBatch& batch) {
@@ -57,6 +71,7 @@ void Model::OnOutputsDurable(const WriteBatch& batch) {
         CheckItemsBefore(*task, result->dispatch, result->data);
       }
       task->outputs_end = end;
+      results_.try_emplace(task->id, Result{end, std::string(result->data), result->expires});
     } else if (operation.kind == outputs::kFenceKind) {
       const auto fence = outputs::DecodeFence(batch.value(operation));
       if (!fence.ok()) return scene_.Expect(false, "records can be read");
@@ -91,11 +106,35 @@ void Model::ItemsWritten(uint64_t key, std::string_view bytes) {
   held = sequence - 1;
 }
 
+// Outputs shows nothing of its result any more, and has forgotten it while the wall clock was
+// ahead.
+void Model::OnResultGone(const TaskId& id, absl::Time wall) const {
+  const auto result = results_.find(id);
+  scene_.Expect(result == results_.end() || result->second.expires <= std::max(wall, latest_wall_),
+                "a result is kept as long as was asked for");
+}
+
+void Model::CheckArguments(const ModelTask& task,
+                           std::span<const executor::TaskArgument> arguments) const {
+  auto given = arguments.begin();
+  for (const inputs::Dependency& dependency : task.spec->dependencies) {
+    if (!dependency.argument) continue;
+    if (given == arguments.end()) return scene_.Expect(false, kArgumentsPromise);
+    const auto result = results_.find(dependency.task);
+    scene_.Expect(result != results_.end() && given->task_id == dependency.task &&
+                      given->data == result->second.data &&
+                      given->status == ArgumentStatusOf(result->second.end),
+                  kArgumentsPromise);
+    ++given;
+  }
+  scene_.Expect(given == arguments.end(), kArgumentsPromise);
+}
+
 void Model::CheckItemsBefore(const ModelTask& task, uint32_t dispatch,
                              std::string_view data) const {
   const auto held = task.items.find(dispatch);
   const uint64_t items = held == task.items.end() ? 0 : held->second;
-  scene_.Expect(data.empty() || data == ResultText(items),
+  scene_.Expect(data.empty() || data == ResultText(task.id, items),
                 "a result is stored after all items of its dispatch");
 }
 

@@ -36,7 +36,9 @@ inline constexpr uint32_t kRateBurst = 3;
 inline std::string ItemText(const platform::TaskId& task, uint32_t dispatch, uint64_t sequence) {
   return absl::StrCat(task.ToString(), " ", dispatch, " ", sequence);
 }
-inline std::string ResultText(uint64_t items) { return absl::StrCat("done after ", items); }
+inline std::string ResultText(const platform::TaskId& task, uint64_t items) {
+  return absl::StrCat(task.ToString(), " done after ", items);
+}
 inline std::string CheckpointText(const platform::SessionId& session, uint64_t number,
                                   uint64_t items) {
   return absl::StrCat(session.ToString(), " came to ", number, " after ", items);

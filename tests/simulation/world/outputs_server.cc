@@ -103,6 +103,41 @@ outputs::v1::PutResponse OutputsServer::Put(const outputs::v1::PutRequest& reque
   return response;
 }
 
+outputs::v1::GetResponse OutputsServer::Get(const outputs::v1::GetRequest& request,
+                                            const platform::Caller& caller) {
+  outputs::v1::GetResponse response;
+  for (int i = 0; i < request.task_ids_size(); ++i) {
+    outputs::v1::GetResult& result = *response.add_results();
+    const auto grant =
+        platform::OpenReadGrant(scene_.keys, request.read_grants(i), scene_.clock.Read().wall);
+    if (grant.ok() && grant->holder == caller && grant->session.bytes() == request.session_id() &&
+        grant->task.bytes() == request.task_ids(i)) {
+      Get(*grant, result);
+      continue;
+    }
+    outputs::EncodeStatus(platform::Error(absl::StatusCode::kPermissionDenied, "INVALID_GRANT",
+                                          "read_grant was minted for another"),
+                          *result.mutable_status());
+  }
+  return response;
+}
+
+void OutputsServer::Get(const platform::ReadGrant& grant, outputs::v1::GetResult& result) {
+  const absl::Time now = scene_.clock.Read().wall;
+  const auto take = [&](size_t, ResultBook::Presence presence, const outputs::StoredResult* stored,
+                        std::string_view) {
+    const bool held = presence == ResultBook::Presence::kHeld;
+    if (held && stored->owner == grant.owner && stored->name_space == grant.name_space) {
+      return outputs::EncodeResult(*stored, *result.mutable_result());
+    }
+    scene_.Expect(!held, "a grant is of its owner's results");
+    scene_.Did(Deed::kArgumentGone);
+    model_.OnResultGone(grant.task, now);
+    outputs::EncodeStatus(outputs::StatusOf(presence, grant.task), *result.mutable_status());
+  };
+  scene_.Expect(book_->Find(std::span(&grant.task, 1), now, take).ok(), "results can be read");
+}
+
 outputs::v1::PutItemsResponse OutputsServer::PutItems(const outputs::v1::PutItemsRequest& request,
                                                       const platform::Caller& caller) {
   outputs::v1::PutItemsResponse response;

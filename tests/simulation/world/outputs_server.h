@@ -27,6 +27,9 @@ class OutputsServer {
                                const platform::Caller& caller);
   outputs::v1::PutItemsResponse PutItems(const outputs::v1::PutItemsRequest& request,
                                          const platform::Caller& caller);
+  // Results that grants let the caller read.
+  outputs::v1::GetResponse Get(const outputs::v1::GetRequest& request,
+                               const platform::Caller& caller);
   absl::StatusOr<outputs::ItemBook::Reading> ReadItems(const TaskId& task,
                                                        outputs::ItemPosition from, size_t max_bytes,
                                                        outputs::ItemBook::ItemVisitor visit) {
@@ -41,6 +44,7 @@ class OutputsServer {
 
  private:
   void Open();
+  void Get(const platform::ReadGrant& grant, outputs::v1::GetResult& result);
   absl::StatusOr<platform::Lease> OpenLease(std::string_view session,
                                             const platform::Caller& caller,
                                             std::string_view token) const;

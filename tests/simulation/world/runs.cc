@@ -74,6 +74,10 @@ constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "restart waits for what is dead",
     "dry run restarts",
     "filter of restarts forgets the rest of a row",
+    "argument taken from another task",
+    "arguments left out of a dispatch",
+    "argument that is gone left out",
+    "argument in the place of another",
 });
 
 // Of the world that the thread lives, for when the code under it gives up.

@@ -76,7 +76,7 @@ void Users::Spawn() {
   for (uint64_t i = 0; i < count; ++i) {
     task::v1::TaskSpec& spec = *request.add_specs();
     FillSpec(scene_.random, scene_.clock.Read().wall, calls_ * 10 + i, request.namespace_(), spec);
-    if (scene_.random.Chance(20)) Depend(request.namespace_(), caller.subject, i, spec);
+    if (scene_.random.Chance(25)) Depend(request.namespace_(), caller.subject, i, spec);
     if (scene_.random.Chance(35)) FillKin(request.namespace_(), caller.subject, spec);
   }
   auto checked = inputs::ReadSpawn(received, caller, {}, scene_.clock.Read().wall);
@@ -94,6 +94,7 @@ void Users::Depend(std::string_view name_space, std::string_view owner, uint64_t
   const auto add = [&]() -> task::v1::Dependency& {
     task::v1::Dependency& dependency = *spec.add_dependencies();
     dependency.set_on_failure(static_cast<task::v1::OnFailure>(1 + scene_.random.Pick(3)));
+    dependency.set_argument(scene_.random.Chance(60));
     return dependency;
   };
   if (place > 0 && scene_.random.Chance(50)) {

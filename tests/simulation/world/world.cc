@@ -97,6 +97,7 @@ std::span<const World::Act> World::Acts() {
       Act{"an executor works", 1200, &World::ExecutorWorks},
       Act{"an executor puts", 500, &World::ExecutorPuts},
       Act{"an executor puts items", 200, &World::ExecutorPutsItems},
+      Act{"an executor gets arguments", 150, &World::ExecutorGetsResults},
       Act{"somebody reads items", 40, &World::ReaderReads},
       Act{"a fence goes to Outputs", 300, &World::FenceGoes},
       Act{"an answer comes from Outputs", 300, &World::FenceAnswerComes},
@@ -306,6 +307,7 @@ void World::Finish() {
     server_.Flush();
     for (const auto& executor : executors_) {
       for (int i = 0; i < 4; ++i) executor->Hear();
+      for (int i = 0; i < 2; ++i) executor->GetResults();
       executor->WorkAll();
       for (int i = 0; i < 2; ++i) executor->PutItems();
       executor->Put();

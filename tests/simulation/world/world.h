@@ -69,6 +69,7 @@ class World {
   void ExecutorWorks() { AnyExecutor().Work(); }
   void ExecutorPuts() { AnyExecutor().Put(); }
   void ExecutorPutsItems() { AnyExecutor().PutItems(); }
+  void ExecutorGetsResults() { AnyExecutor().GetResults(); }
   void ReaderReads() { reader_.Read(); }
   void FenceGoes() { couriers_.CarryFence(server_.epoch()); }
   void FenceAnswerComes() { couriers_.CarryAnswer(Tell()); }
