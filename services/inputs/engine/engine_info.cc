@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/inputs/engine/engine.h"
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 // Info and contexts of living tasks. A spec holds them as they were spawned; a record of its own
@@ -28,7 +29,8 @@ std::vector<Label> Patched(const Labels& labels, const InfoPatch& patch) {
   std::vector<Label> entries;
   for (const Label& label : labels) {
     const bool removed = std::ranges::find(patch.remove, label.name) != patch.remove.end();
-    const bool set = std::ranges::find(patch.set, label.name, &Label::name) != patch.set.end();
+    const bool set = std::ranges::find(patch.set, label.name, &Label::name) != patch.set.end() ||
+                     KANTOKU_PLANTED("patch drops what it does not name");
     if (!removed && !set) entries.push_back(label);
   }
   entries.insert(entries.end(), patch.set.begin(), patch.set.end());
@@ -88,7 +90,8 @@ InfoAnswer Engine::PatchInfo(const InfoPatch& patch, Effects& effects) {
   const Task& task = tasks_.at(index);
   static const Info& none = *new Info();
   const Info& before = task.has_info ? *infos_.at(task.key()) : none;
-  if (patch.expected.value_or(before.revision) != before.revision) {
+  if (patch.expected.value_or(before.revision) != before.revision &&
+      !KANTOKU_PLANTED("patch ignores the revision")) {
     return {.status = Error(absl::StatusCode::kAborted, "REVISION_DIFFERS",
                             absl::StrCat("expected_revision: ", *patch.expected, " of task ",
                                          task.id.ToString(), " is not its revision, which is ",
@@ -105,7 +108,7 @@ InfoAnswer Engine::PatchInfo(const InfoPatch& patch, Effects& effects) {
     if (absl::Status room = CheckInfoBytes("info", bytes - had); !room.ok())
       return {.status = room};
   }
-  effects.infos.push_back({task.key(), *info});
+  if (!KANTOKU_PLANTED("patch not recorded")) effects.infos.push_back({task.key(), *info});
   const uint64_t revision = info->revision;
   SetInfo(index, std::move(info));
   return {.revision = revision};
@@ -125,7 +128,7 @@ TaskIndex Engine::NextListed(const TaskFilter& filter, TaskKey from) const {
 
 void Engine::RecoverInfo(TaskKey key, Info record) {
   const TaskIndex index = tasks_.FindKey(key);
-  if (index == kNoTask) return;
+  if (index == kNoTask || KANTOKU_PLANTED("patch lost in recovery")) return;
   SetInfo(index, std::make_shared<const Info>(std::move(record)));
 }
 

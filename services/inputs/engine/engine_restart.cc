@@ -20,8 +20,8 @@ TaskSpec Engine::SpecOfRestart(const TaskView& dead, TaskSpec spec) const {
   spec.parent = dead.parent;
   spec.root = dead.root;
   spec.restarted_from = dead.id;
-  spec.info = dead.info;
-  if (dead.info != nullptr && dead.info->revision > 0) {
+  if (!KANTOKU_PLANTED("restart has the info of the spawn")) spec.info = dead.info;
+  if (spec.info != nullptr && spec.info->revision > 0) {
     spec.info = std::make_shared<const Info>(Info{dead.info->context, dead.info->labels});
   }
   if (KANTOKU_PLANTED("restart waits for what is dead")) return spec;

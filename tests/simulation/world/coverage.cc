@@ -73,7 +73,9 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "restart refused: tree stops",
                                                              "arguments got",
                                                              "arguments, answer lost",
-                                                             "argument gone"};
+                                                             "argument gone",
+                                                             "info patched",
+                                                             "info patched too late"};
 
 }  // namespace
 

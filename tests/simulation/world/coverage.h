@@ -101,8 +101,10 @@ enum class Deed : uint8_t {
   kGet,             // Of arguments.
   kGetLost,
   kArgumentGone,
+  kPatch,  // Of info.
+  kPatchTooLate,
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kArgumentGone) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kPatchTooLate) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {

@@ -85,6 +85,7 @@ void Model::OnInputsDurable(const WriteBatch& batch) {
   created_.clear();
   restarts_.clear();
   erased_restarts_.clear();
+  erased_infos_.clear();
   stopping_parents_.clear();
   stopping_trees_.clear();
   swept_trees_.clear();
@@ -151,6 +152,8 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
       return;
     case RecordKind::kTree:
       return put ? TreeWritten(key, bytes) : TreeErased(key);
+    case RecordKind::kInfo:
+      return put ? InfoWritten(key, bytes) : erased_infos_.push_back(key);
     case RecordKind::kRestart:
       return put ? RestartWritten(key, bytes) : erased_restarts_.push_back(key);
     case RecordKind::kHistory:
@@ -175,7 +178,6 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
       return put ? CheckpointWritten(key, bytes) : CheckpointErased(key);
     case RecordKind::kHighWater:
     case RecordKind::kMeta:
-    case RecordKind::kInfo:
     case RecordKind::kReuse:
       return;
   }
@@ -207,6 +209,7 @@ void Model::Created(TaskKey key, std::string_view bytes) {
   living_.insert(key);
   created_.insert(key);
   if (!record->spec.restarted_from.empty()) restarts_.push_back(key);
+  TakeInfo(task);
   Joined(task);
   const bool waits_for_nothing =
       !task.not_before.has_value() && !task.keyed && record->spec.dependencies.empty();
@@ -328,6 +331,7 @@ void Model::Ended(const TaskView& view, bool dead) {
   scene_.Expect(view.parent == task->parent &&
                     (view.root == TreeOf(*task) || (view.root.empty() && task->root.empty())),
                 "an ended task shows its kin");
+  scene_.Expect(HasInfo(*task, view.info), "an ended task shows its info");
   task->end = view.state;
   task->root_at_end = view.root;
   rules_.Ended(view);
@@ -375,6 +379,7 @@ void Model::CheckBatch() {
   }
   CheckTrees();
   CheckRestarts();
+  CheckInfoErased();
   for (const uint64_t number : erased_groups_) {
     for (const auto& entry : groups_[number]) {
       const ModelTask* const task = Find(entry.task);
@@ -444,6 +449,7 @@ void Model::CheckEmpty() const {
   scene_.Expect(ended_dependencies_.empty(), "in the end everybody has heard of every end");
   scene_.Expect(trees_.empty(), "no tree is remembered for ever");
   scene_.Expect(restarted_as_.empty(), "no restart is remembered for ever");
+  scene_.Expect(patched_.empty(), "no info is kept for ever");
   scene_.Expect(rows_.empty(), "no row of ended tasks is kept for ever");
   scene_.Expect(tasks_.empty(), "no ended task is kept for ever");
 }

@@ -76,6 +76,8 @@ struct ModelTask {
   std::string checkpoint;
   std::string begins_with;  // What the latest dispatch is to be given.
   bool must_pause = false;  // Its tree was asked to, and it has not heard.
+  std::string context;
+  std::vector<LabelMap> labels;  // Of its info, by revision.
   std::optional<TaskState> intended_end;
   std::optional<TaskState> outputs_end;
   std::optional<TaskState> end;
@@ -231,6 +233,11 @@ class Model {
   void TreeErased(TaskKey root);
   // Whether nobody in the tree was there before this batch.
   bool BeganAnew(TaskKey root) const;
+  void TakeInfo(ModelTask& task);
+  void InfoWritten(TaskKey key, std::string_view bytes);
+  void CheckInfoErased();
+  // Whether this is what it has by now.
+  static bool HasInfo(const ModelTask& task, const std::shared_ptr<const inputs::Info>& shown);
   void RestartWritten(TaskKey dead, std::string_view bytes);
   void CheckRestarts();
   void CheckRestart(const ModelTask& dead, const ModelTask& again) const;
@@ -280,6 +287,7 @@ class Model {
   absl::flat_hash_map<uint64_t, std::pair<TaskId, uint32_t>> streams_;  // Of items.
   std::map<TaskKey, Tree> trees_;                                       // By root.
   std::map<TaskKey, TaskId> restarted_as_;                              // By dead task.
+  std::set<TaskKey> patched_;                                           // That have a record of it.
   absl::Duration inputs_started_;
   std::set<LaneName> paused_lanes_;
   uint64_t pause_changes_ = 0;
@@ -302,6 +310,7 @@ class Model {
   std::set<TaskKey> created_;
   std::vector<TaskKey> restarts_;  // Of those.
   std::vector<TaskKey> erased_restarts_;
+  std::vector<TaskKey> erased_infos_;
   std::vector<TaskKey> stopping_parents_;  // Of those that were spawned.
   std::vector<TaskKey> stopping_trees_;    // Likewise.
   std::vector<TaskKey> swept_trees_;

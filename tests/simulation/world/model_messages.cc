@@ -13,6 +13,7 @@ void Model::OnSent(const inputs::v1::PullResponse& frame) {
     if (task == nullptr || dispatch.dispatch() != task->dispatch || task->holder == 0) continue;
     scene_.Expect(dispatch.confirm_start() == task->once, "a handler of ONCE is told to wait");
     scene_.Expect(dispatch.payload() == task->payload, "a handler gets the payload");
+    scene_.Expect(dispatch.context_id() == task->context, "a handler is told the context");
     CheckGrants(*task, dispatch);
     CheckCheckpoint(*task, dispatch);
     scene_.Expect(dispatch.attempt() == task->failed_attempts + 1,

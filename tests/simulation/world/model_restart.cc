@@ -87,6 +87,8 @@ void Model::CheckRestart(const ModelTask& dead, const ModelTask& again) const {
   scene_.Expect(again.name_space == dead.name_space && again.owner == dead.owner &&
                     again.payload == dead.payload && AsksForTheSame(*again.spec, *dead.spec),
                 "a restart asks for the same");
+  scene_.Expect(again.context == dead.context && again.labels.front() == dead.labels.back(),
+                "a restart has the info of the end");
   if (!dead.spec->reference.empty()) {
     const auto held = reference_of_.find(again.id.key());
     scene_.Expect(held != reference_of_.end() && std::get<2>(held->second) == dead.spec->reference,

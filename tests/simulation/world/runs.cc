@@ -78,6 +78,11 @@ constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "arguments left out of a dispatch",
     "argument that is gone left out",
     "argument in the place of another",
+    "patch ignores the revision",
+    "patch lost in recovery",
+    "patch not recorded",
+    "patch drops what it does not name",
+    "restart has the info of the spawn",
 });
 
 // Of the world that the thread lives, for when the code under it gives up.

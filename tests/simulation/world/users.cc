@@ -76,6 +76,7 @@ void Users::Spawn() {
   for (uint64_t i = 0; i < count; ++i) {
     task::v1::TaskSpec& spec = *request.add_specs();
     FillSpec(scene_.random, scene_.clock.Read().wall, calls_ * 10 + i, request.namespace_(), spec);
+    if (scene_.random.Chance(30)) Describe(spec);
     if (scene_.random.Chance(25)) Depend(request.namespace_(), caller.subject, i, spec);
     if (scene_.random.Chance(35)) FillKin(request.namespace_(), caller.subject, spec);
   }

@@ -29,6 +29,7 @@ class Users {
   void Control();
   // Dead tasks.
   void Restart();
+  void PatchInfo();
   // Of a type or a namespace, or goes on with it.
   void Pause();
   // Of a type.
@@ -62,6 +63,9 @@ class Users {
   void ControlTask(const ModelTask& task, const inputs::ControlCommand& command);
   void ControlTree(const ModelTask& member, inputs::ControlCommand command);
 
+  // Gives it info, and perhaps a context.
+  void Describe(task::v1::TaskSpec& spec);
+  void OnPatched(const inputs::InfoPatch& patch, const inputs::InfoAnswer& answer);
   void RestartSome(const ModelTask& dead);
   void Search(const ModelTask& like);
   static bool Matches(const inputs::RestartCommand& command, const ModelTask& dead);

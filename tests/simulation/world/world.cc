@@ -41,6 +41,10 @@ bool Survives(const TaskView& view, TaskState after, bool stepping) {
   }
 }
 
+bool HasSameInfo(const TaskView& a, const TaskView& b) {
+  return a.info == nullptr || b.info == nullptr ? a.info == b.info : *a.info == *b.info;
+}
+
 // Whether a task is the root of a tree of which nobody else lives, no record tells.
 TaskId RootOf(const TaskView& view) { return view.root == view.id ? TaskId() : view.root; }
 
@@ -50,7 +54,7 @@ bool Survives(const TaskView& before, const TaskView& after, const ModelTask* ta
          after.failed_attempts == before.failed_attempts && after.reference == before.reference &&
          after.priority == before.priority && after.type == before.type &&
          after.parent == before.parent && RootOf(after) == RootOf(before) &&
-         after.restarted_from == before.restarted_from &&
+         HasSameInfo(after, before) && after.restarted_from == before.restarted_from &&
          after.restarted_as == before.restarted_as && after.last_failure == before.last_failure;
 }
 
@@ -90,6 +94,7 @@ std::span<const World::Act> World::Acts() {
       Act{"a user repeats a call", 50, &World::RepeatSpawn},
       Act{"a user controls", 130, &World::Control},
       Act{"a user restarts", 60, &World::Restart},
+      Act{"a user patches info", 60, &World::Patch},
       Act{"a user pauses a type", 8, &World::Pause},
       Act{"a user routes a type", 5, &World::Route},
       Act{"Inputs reads", 1400, &World::ServerReads},

@@ -62,6 +62,7 @@ class World {
   void RepeatSpawn() { users_.Repeat(); }
   void Control() { users_.Control(); }
   void Restart();
+  void Patch() { users_.PatchInfo(); }
   void Pause() { users_.Pause(); }
   void Route() { users_.Route(); }
   void ServerReads() { gateway_.Read(); }
