@@ -167,6 +167,10 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
   for (const TaskIndex index : living) {
     Task& task = tasks_.at(index);
     if (task.has_keys && task.dispatch > 0) admission_.CountDispatch(index);
+    if (task.pure && task.id.time() > now.wall) {
+      // The wall clock was set back since: nobody knows from when on there may be a result.
+      pures_.at(task.key()).result_after = absl::InfinitePast();
+    }
     if (task.session != 0) {
       task.state = HeldState(task);
     } else if (task.state == TaskState::kSettling) {

@@ -129,6 +129,21 @@ TEST_CASE("After a restart a task that runs is still kept for reuse when it succ
   CHECK(SpawnItem(world, Pure(1, kHour)).id == task);
 }
 
+TEST_CASE("A result that came when the clock had been set back is not reused for too long") {
+  EngineWorld world;
+  TaskSpec spec = Pure();
+  spec.retention_s = 600;
+  const TaskId task = world.DoRun(spec);
+  world.now.wall -= Minutes(30);
+  world.Crash();
+  // Put at once, and acknowledged nine minutes later.
+  world.Pass(Minutes(9));
+  world.engine->Finished(task, 1, world.now, world.effects);
+  world.EndGroup();
+  world.Pass(Minutes(1) + Seconds(1));
+  CHECK_FALSE(IsReused(world, Pure(1, kHour)));
+}
+
 TEST_CASE("A repeated call gets the same result again, also after a restart") {
   EngineWorld world;
   const TaskId first = Succeed(world, Pure());
