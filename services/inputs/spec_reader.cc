@@ -15,6 +15,7 @@
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/placement_reader.h"
 #include "services/platform/byte_io.h"
+#include "services/platform/planted.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
@@ -314,9 +315,11 @@ bool IsComparable(const TaskSpec& spec) {
 // What tasks share whose results are the same.
 Digest EqualOf(const task::v1::TaskSpec& proto, const SpawnBatch& batch) {
   std::string parts;
+  const std::string_view owner =
+      KANTOKU_PLANTED("reuse ignores the owner") ? "" : std::string_view(batch.owner);
   for (const std::string_view part :
-       {std::string_view(batch.name_space), std::string_view(batch.owner),
-        std::string_view(proto.type()), std::string_view(proto.content_type())}) {
+       {std::string_view(batch.name_space), owner, std::string_view(proto.type()),
+        std::string_view(proto.content_type())}) {
     absl::StrAppend(&parts, part.size(), ":", platform::ToAbsl(part));
   }
   const Digest payload = DigestOf(proto.payload());

@@ -52,7 +52,10 @@ SpawnOutcome::Item NotTaken(const RequestRecord::Exception& exception) {
     return {.refusal = SpawnOutcome::kParentUnknown};
   }
   if (exception.conflict.empty()) return {.id = exception.holder};
-  if (exception.conflict == RequestRecord::kReused) return {.id = exception.holder, .reused = true};
+  if (exception.conflict == RequestRecord::kReused) {
+    if (KANTOKU_PLANTED("repeat forgets whose result was reused")) return {.reused = true};
+    return {.id = exception.holder, .reused = true};
+  }
   const auto known = std::ranges::find(kSpecFieldNames, std::string_view(exception.conflict));
   return {.id = exception.holder, .conflict = known == kSpecFieldNames.end() ? "spec" : *known};
 }

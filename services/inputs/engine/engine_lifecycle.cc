@@ -332,7 +332,7 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (task.is_restart) restarted_from_.erase(task.key());
   if (task.has_info) DropInfo(index, effects);
   if (task.pure) {
-    if (succeeded) KeepForReuse(task, now, effects);
+    if (succeeded || KANTOKU_PLANTED("failure kept for reuse")) KeepForReuse(task, now, effects);
     pures_.erase(task.key());
   }
   if (task.has_kin) LeaveTree(index, effects);

@@ -75,7 +75,8 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "arguments, answer lost",
                                                              "argument gone",
                                                              "info patched",
-                                                             "info patched too late"};
+                                                             "info patched too late",
+                                                             "result reused"};
 
 }  // namespace
 

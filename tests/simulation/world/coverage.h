@@ -103,8 +103,9 @@ enum class Deed : uint8_t {
   kArgumentGone,
   kPatch,  // Of info.
   kPatchTooLate,
+  kReused,
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kPatchTooLate) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kReused) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {

@@ -176,9 +176,12 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
       return put ? RouteWritten(key, bytes) : RouteErased(key);
     case RecordKind::kCheckpoint:
       return put ? CheckpointWritten(key, bytes) : CheckpointErased(key);
+    case RecordKind::kReuse:
+      if (put) return ReuseWritten(key, bytes);
+      reusable_.erase(key);
+      return;
     case RecordKind::kHighWater:
     case RecordKind::kMeta:
-    case RecordKind::kReuse:
       return;
   }
 }
@@ -333,6 +336,7 @@ void Model::Ended(const TaskView& view, bool dead) {
                 "an ended task shows its kin");
   scene_.Expect(HasInfo(*task, view.info), "an ended task shows its info");
   task->end = view.state;
+  PureEnded(*task);
   task->root_at_end = view.root;
   rules_.Ended(view);
   living_.erase(view.id.key());
@@ -449,6 +453,7 @@ void Model::CheckEmpty() const {
   scene_.Expect(ended_dependencies_.empty(), "in the end everybody has heard of every end");
   scene_.Expect(trees_.empty(), "no tree is remembered for ever");
   scene_.Expect(restarted_as_.empty(), "no restart is remembered for ever");
+  scene_.Expect(reusable_.empty(), "no result is kept for reuse for ever");
   scene_.Expect(patched_.empty(), "no info is kept for ever");
   scene_.Expect(rows_.empty(), "no row of ended tasks is kept for ever");
   scene_.Expect(tasks_.empty(), "no ended task is kept for ever");

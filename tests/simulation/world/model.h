@@ -83,6 +83,19 @@ struct ModelTask {
   std::optional<TaskState> end;
 };
 
+// A result of a task of effect PURE.
+struct PureResult {
+  std::string name_space;
+  std::string owner;
+  std::string type;
+  std::string payload;
+  inputs::Digest equal;
+  uint32_t retention_s = 0;
+  absl::Duration put_at;                // Steady.
+  uint64_t clock_sets = 0;              // How often the wall clock had been set.
+  std::optional<absl::Duration> ended;  // Steady time, of when that became durable.
+};
+
 // What the stores of Inputs and Outputs hold, read batch by batch as they become durable, and the
 // promises that follow from it: each batch is held against what was durable before, and whatever
 // leaves Inputs against what is durable now.
@@ -151,6 +164,8 @@ class Model {
   const ModelTask* AnyHeld(Random& random) const;
   const ModelTask* AnyDead(Random& random) const;
   std::vector<const ModelTask*> Dead() const;
+  // Of a task that succeeded, however long ago; null: of none.
+  const PureResult* PureResultOf(const TaskId& task) const;
   // What a dead task was restarted as, durably; empty: it was not.
   TaskId RestartedAs(const TaskId& dead) const;
   // The tree that it is in, or of which it is the root or may become it.
@@ -238,6 +253,9 @@ class Model {
   void CheckInfoErased();
   // Whether this is what it has by now.
   static bool HasInfo(const ModelTask& task, const std::shared_ptr<const inputs::Info>& shown);
+  void PureResultStored(const ModelTask& task);
+  void PureEnded(const ModelTask& task);
+  void ReuseWritten(TaskKey key, std::string_view bytes);
   void RestartWritten(TaskKey dead, std::string_view bytes);
   void CheckRestarts();
   void CheckRestart(const ModelTask& dead, const ModelTask& again) const;
@@ -280,6 +298,8 @@ class Model {
   std::map<uint64_t, std::vector<inputs::DispatchGroupRecord::Entry>> groups_;
   std::map<std::pair<bool, uint64_t>, std::vector<TaskKey>> rows_;  // By dead and number.
   absl::flat_hash_map<TaskId, Result> results_;  // Of Outputs, also what it has forgotten.
+  absl::flat_hash_map<TaskId, PureResult> pure_results_;
+  std::set<TaskKey> reusable_;  // As records say.
   std::map<ReferenceName, TaskKey> references_;
   std::map<TaskKey, ReferenceName> reference_of_;
   absl::flat_hash_map<inputs::Digest, uint64_t> requests_;

@@ -70,6 +70,7 @@ void Model::OnOutputsDurable(const WriteBatch& batch) {
       if (end == TaskState::kSucceeded && !task->outputs_end.has_value()) {
         CheckItemsBefore(*task, result->dispatch, result->data);
       }
+      if (end == TaskState::kSucceeded && !task->outputs_end.has_value()) PureResultStored(*task);
       task->outputs_end = end;
       results_.try_emplace(task->id, Result{end, std::string(result->data), result->expires});
     } else if (operation.kind == outputs::kFenceKind) {

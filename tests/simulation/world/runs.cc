@@ -83,6 +83,11 @@ constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "patch not recorded",
     "patch drops what it does not name",
     "restart has the info of the spawn",
+    "reuse ignores the owner",
+    "reuse ignores the age",
+    "reuse outlives the result",
+    "failure kept for reuse",
+    "repeat forgets whose result was reused",
 });
 
 // Of the world that the thread lives, for when the code under it gives up.

@@ -68,11 +68,15 @@ class VirtualClock final : public platform::Clock {
   void SetWall(absl::Duration offset) {
     now_.wall += offset - wall_offset_;
     wall_offset_ = offset;
+    ++sets_;
   }
+  // How often that was.
+  uint64_t sets() const { return sets_; }
 
  private:
   platform::Now now_{.wall = absl::FromUnixSeconds(1'900'000'000), .steady = absl::Hours(1)};
   absl::Duration wall_offset_ = absl::ZeroDuration();
+  uint64_t sets_ = 0;
 };
 
 // The first promise that was broken. Nothing throws: what is told of it goes on until the world

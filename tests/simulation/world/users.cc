@@ -58,6 +58,7 @@ void FillSpec(Random& random, absl::Time wall, uint64_t number, std::string_view
   *spec.mutable_result_retention() = platform::ToProto(absl::Minutes(2));
   if (random.Chance(25)) NameKeys(random, spec);
   if (random.Chance(20)) return spec.set_effect(task::v1::EFFECT_ONCE);
+  if (random.Chance(30)) spec.set_effect(task::v1::EFFECT_PURE);
   spec.mutable_retry()->set_max_attempts(static_cast<uint32_t>(1 + random.Pick(4)));
   *spec.mutable_retry()->mutable_initial_backoff() =
       platform::ToProto(absl::Milliseconds(100 + random.Pick(1'000)));
@@ -76,6 +77,7 @@ void Users::Spawn() {
   for (uint64_t i = 0; i < count; ++i) {
     task::v1::TaskSpec& spec = *request.add_specs();
     FillSpec(scene_.random, scene_.clock.Read().wall, calls_ * 10 + i, request.namespace_(), spec);
+    if (spec.effect() == task::v1::EFFECT_PURE) MakePure(PlaceOf(spec.payload()), spec);
     if (scene_.random.Chance(30)) Describe(spec);
     if (scene_.random.Chance(25)) Depend(request.namespace_(), caller.subject, i, spec);
     if (scene_.random.Chance(35)) FillKin(request.namespace_(), caller.subject, spec);
@@ -110,6 +112,10 @@ void Users::Depend(std::string_view name_space, std::string_view owner, uint64_t
     if (task == nullptr || task->name_space != name_space || task->owner != owner) continue;
     add().set_task_id(std::string(id.bytes()));
   }
+  // Equal are tasks by payload alone.
+  if (std::ranges::any_of(spec.dependencies(), &task::v1::Dependency::argument)) {
+    spec.clear_reuse_within();
+  }
 }
 
 void Users::Repeat() {
@@ -128,19 +134,21 @@ void Users::Repeat() {
 
 void Users::Submit(const Shared& submission) {
   // Whether the request is known is sure when what is durable is all there is.
-  const auto known = std::make_shared<std::optional<uint64_t>>();
-  server_.Mark([this, known, request = submission->batch->request] {
-    if (!server_.runner().committing()) *known = model_.FindRequest(request);
+  const auto asked = std::make_shared<Asked>();
+  server_.Mark([this, asked, request = submission->batch->request] {
+    asked->at = scene_.clock.Read().steady;
+    if (!server_.runner().committing()) asked->known = model_.FindRequest(request);
   });
   server_.partition().Spawn(
       submission->batch,
-      [this, submission, known](const absl::StatusOr<inputs::SpawnOutcome>& outcome) {
-        OnAnswer(submission, *known, outcome);
+      [this, submission, asked](const absl::StatusOr<inputs::SpawnOutcome>& outcome) {
+        OnAnswer(submission, *asked, outcome);
       });
 }
 
-void Users::OnAnswer(const Shared& submission, std::optional<uint64_t> known,
+void Users::OnAnswer(const Shared& submission, const Asked& asked,
                      const absl::StatusOr<inputs::SpawnOutcome>& outcome) {
+  const std::optional<uint64_t>& known = asked.known;
   if (!outcome.ok()) {
     const std::string reason = platform::ReasonOf(outcome.status());
     scene_.Expect(reason != "PENDING_LIMIT" || !known.has_value() || submission->other_content,
@@ -155,6 +163,9 @@ void Users::OnAnswer(const Shared& submission, std::optional<uint64_t> known,
   std::vector<TaskId> ids;
   for (const auto& item : outcome->items) {
     ids.push_back(item.id);
+    if (item.reused && !outcome->repeated) {
+      OnReused(*submission->batch, ids.size() - 1, item.id, asked.at);
+    }
     if (item.refusal == inputs::SpawnOutcome::kTreeStopping) scene_.Did(Deed::kChildRefused);
     if (outcome->repeated || !item.created) continue;
     scene_.Expect(model_.Find(item.id) != nullptr, "a spawn is answered when it is durable");

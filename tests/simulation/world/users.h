@@ -65,6 +65,11 @@ class Users {
 
   // Gives it info, and perhaps a context.
   void Describe(task::v1::TaskSpec& spec);
+  // With a payload of few, for this place.
+  void MakePure(size_t place, task::v1::TaskSpec& spec);
+  // An item of a batch that was answered for the first time: the result of this task is its own.
+  void OnReused(const inputs::SpawnBatch& batch, size_t item, const TaskId& id,
+                absl::Duration asked_at);
   void OnPatched(const inputs::InfoPatch& patch, const inputs::InfoAnswer& answer);
   void RestartSome(const ModelTask& dead);
   void Search(const ModelTask& like);
@@ -75,8 +80,11 @@ class Users {
   void SetRoute(const Model::LaneName& lane, std::optional<size_t> route);
   void SetPause(const Model::LaneName& lane, bool paused);
   void Submit(const Shared& submission);
-  // `known`: the record of the request, if it surely had one.
-  void OnAnswer(const Shared& submission, std::optional<uint64_t> known,
+  struct Asked {
+    std::optional<uint64_t> known;  // The record of the request, if it surely had one.
+    absl::Duration at;
+  };
+  void OnAnswer(const Shared& submission, const Asked& asked,
                 const absl::StatusOr<inputs::SpawnOutcome>& outcome);
 
   const Scene scene_;
