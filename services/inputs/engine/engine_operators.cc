@@ -72,7 +72,7 @@ absl::Status Engine::ControlExecutor(std::string_view name_space, const SessionI
     return Error(absl::StatusCode::kFailedPrecondition, "NOT_CONNECTED",
                  absl::StrCat("session_ids: session ", id.ToString(), " is not connected"));
   }
-  session->leaving = true;
+  session->leaving = !KANTOKU_PLANTED("dispatch to an executor that is to leave");
   matcher_.SetRoom(session->number, session->room());
   effects.executor_controls.push_back({session->connection, verb, delay});
   return absl::OkStatus();

@@ -116,6 +116,7 @@ void Engine::GoOn(TaskIndex index, const HeldDispatch& held, const Now& now, Eff
 void Engine::SetCredit(ConnectionId connection, uint32_t max_held) {
   Session* session = sessions_.FindConnection(connection);
   if (session == nullptr) return;
+  if (KANTOKU_PLANTED("credit brings back who is to leave")) session->leaving = false;
   session->max_held = std::min(max_held, options_.max_session_credit);
   matcher_.SetRoom(session->number, session->room());
 }

@@ -76,7 +76,11 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "argument gone",
                                                              "info patched",
                                                              "info patched too late",
-                                                             "result reused"};
+                                                             "result reused",
+                                                             "executor asked to drain",
+                                                             "executor asked to bounce",
+                                                             "executor kicked",
+                                                             "executor left"};
 
 }  // namespace
 

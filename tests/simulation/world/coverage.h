@@ -104,8 +104,12 @@ enum class Deed : uint8_t {
   kPatch,  // Of info.
   kPatchTooLate,
   kReused,
+  kAskedToDrain,
+  kAskedToBounce,
+  kAskedToEnd,
+  kExecutorLeft,
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kReused) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kExecutorLeft) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {

@@ -55,6 +55,8 @@ void Executor::StartProcess() {
   welcomed_ = false;
   lost_ = false;
   connect_at_ = now();
+  bounced_until_ = absl::ZeroDuration();
+  leave_at_ = absl::InfiniteDuration();
   welcome_by_ = absl::InfiniteDuration();
   progress_at_ = absl::InfiniteDuration();
   putting_ = false;
@@ -170,6 +172,7 @@ void Executor::ReadFrame(inputs::v1::PullResponse& frame) {
   for (const auto& confirmed : frame.checkpoints_confirmed()) ledger_->OnCheckpoint(confirmed);
   for (const auto& control : frame.controls()) ledger_->OnControl(control, now());
   for (auto& renewal : *frame.mutable_renewals()) ledger_->OnRenewal(renewal);
+  if (frame.has_executor_control()) Obey(frame.executor_control());
   if (frame.has_pong()) {
     liveness_.OnPong(frame.pong().number());
     reconnect_.Reset();
@@ -308,7 +311,7 @@ bool Executor::Runs(const TaskId& task, uint32_t dispatch) const {
 }
 
 void Executor::Work() {
-  if (frozen_) return;
+  if (frozen_ || Leaves()) return;
   const uint64_t kind = scene_.random.Pick(100);
   if (HasWorker() && (kind < 45 || running_.empty())) {
     if (executor::HeldTaskPtr task = ledger_->Begin(now()); task != nullptr) Begin(std::move(task));

@@ -58,6 +58,8 @@ class Executor {
   void BecomeDiligent();
   void WorkAll();
   const SessionId& session() const { return session_; }
+  const std::string& name_space() const { return name_space_; }
+  const platform::Caller& caller() const { return caller_; }
 
  private:
   struct Running {
@@ -76,6 +78,9 @@ class Executor {
   void ReadFrame(inputs::v1::PullResponse& frame);
   // What follows from the present state.
   void Collect();
+  void Obey(const inputs::v1::ExecutorControl& control);
+  // Does so if it was asked to and it is time.
+  bool Leaves();
   void FillFrame();
   void StopHandlers();
   // How many handlers there are room for: a start that waits for its confirmation takes one.
@@ -119,6 +124,8 @@ class Executor {
   uint64_t hellos_ = 0;
   uint64_t checkpoints_ = 0;
   absl::Duration connect_at_ = absl::ZeroDuration();
+  absl::Duration bounced_until_ = absl::ZeroDuration();
+  absl::Duration leave_at_ = absl::InfiniteDuration();  // At the latest.
   absl::Duration welcome_by_ = absl::InfiniteDuration();
   absl::Duration progress_at_ = absl::InfiniteDuration();
   std::vector<executor::HeldTaskPtr> starting_;

@@ -96,6 +96,25 @@ void Gateway::ReadAll() {
   std::erase_if(connections_, [](const Entry& entry) { return entry.connection->ended_; });
 }
 
+void Gateway::AskToLeave(const platform::Caller& caller, const SessionId& session,
+                         const std::string& name_space) {
+  constexpr std::array kVerbs = {inputs::ExecutorVerb::kDrain, inputs::ExecutorVerb::kBounce,
+                                 inputs::ExecutorVerb::kKick};
+  constexpr std::array kDeeds = {Deed::kAskedToDrain, Deed::kAskedToBounce, Deed::kAskedToEnd};
+  const uint64_t verb = scene_.random.Pick(kVerbs.size());
+  scene_.Did(kDeeds[verb]);
+  const auto refused = std::make_shared<bool>(false);
+  server_.partition().ControlExecutors({.name_space = name_space,
+                                        .sessions = {session},
+                                        .verb = kVerbs[verb],
+                                        .delay = scene_.random.UpTo(absl::Seconds(20))},
+                                       [refused](const auto& answer) { *refused = !answer.ok(); });
+  if (*refused) return;  // At once: its store cannot write.
+  // If it is not connected, it gets nothing in any case.
+  server_.Mark(
+      [this, speaker = Speaker(session, caller.subject)] { model_.AskedToLeave(speaker); });
+}
+
 void Gateway::ServerLost() {
   for (const Entry& entry : connections_) {
     entry.connection->Cut(scene_.random);

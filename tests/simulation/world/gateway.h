@@ -83,6 +83,9 @@ class Gateway {
   void Read();
   // Until nothing is unread.
   void ReadAll();
+  // An operator asks an executor to leave, for a while or for good.
+  void AskToLeave(const platform::Caller& caller, const SessionId& session,
+                  const std::string& name_space);
   // Inputs was killed, or has stopped.
   void ServerLost();
 

@@ -23,6 +23,9 @@ class Liar {
   // One thing. `victim` is a session that is not its own.
   void Act(const SessionId& victim);
   void Leave();
+  const SessionId& session() const { return session_; }
+  const std::string& name_space() const { return name_space_; }
+  const platform::Caller& caller() const { return caller_; }
 
  private:
   struct Known {

@@ -51,6 +51,12 @@ void Model::Connected(const Speaker& speaker, inputs::ConnectionId connection, u
   credits_[speaker] = {connection, credit, std::move(labels)};
 }
 
+// Until he connects again.
+void Model::AskedToLeave(const Speaker& speaker) {
+  const auto current = credits_.find(speaker);
+  if (current != credits_.end()) current->second.leaving = true;
+}
+
 void Model::Credit(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit) {
   CurrentCredit& current = credits_[speaker];
   if (current.connection == connection) current.limit = credit;
@@ -404,6 +410,8 @@ void Model::CheckBatch() {
     scene_.Expect(
         credit != credit_at_end_.end() && session->second.held.size() <= credit->second.limit,
         "nobody is given more than the credit");
+    scene_.Expect(credit == credit_at_end_.end() || !credit->second.leaving,
+                  "who was asked to leave is given nothing");
   }
   for (const auto& [lane, last] : last_turns_) {
     const std::set<Turn>& turns = turns_[lane];

@@ -127,6 +127,7 @@ class Model {
   void Connected(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit,
                  std::shared_ptr<const LabelMap> labels);
   void Credit(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit);
+  void AskedToLeave(const Speaker& speaker);
   // Whether this is the newest connection on which he opened the session.
   bool IsCurrent(const Speaker& speaker, inputs::ConnectionId connection) const;
   void Begun(const Speaker& speaker, const TaskId& task, uint32_t dispatch);
@@ -207,6 +208,7 @@ class Model {
     inputs::ConnectionId connection = 0;
     uint32_t limit = 0;
     std::shared_ptr<const LabelMap> labels;
+    bool leaving = false;
   };
   // Tasks of a namespace and type, and the order in which those are dispatched that never were and
   // wait for no time.

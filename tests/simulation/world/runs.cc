@@ -88,6 +88,8 @@ constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "reuse outlives the result",
     "failure kept for reuse",
     "repeat forgets whose result was reused",
+    "dispatch to an executor that is to leave",
+    "credit brings back who is to leave",
 });
 
 // Of the world that the thread lives, for when the code under it gives up.

@@ -97,6 +97,7 @@ std::span<const World::Act> World::Acts() {
       Act{"a user patches info", 60, &World::Patch},
       Act{"a user pauses a type", 8, &World::Pause},
       Act{"a user routes a type", 5, &World::Route},
+      Act{"an operator asks an executor to leave", 8, &World::OperatorAsks},
       Act{"Inputs reads", 1400, &World::ServerReads},
       Act{"an executor hears", 1200, &World::ExecutorHears},
       Act{"an executor works", 1200, &World::ExecutorWorks},
@@ -169,6 +170,15 @@ void World::Spawn() {
 
 void World::Restart() {
   if (model_.living().size() < kMostLiving || random_.Chance(50)) users_.Restart();
+}
+
+void World::OperatorAsks() {
+  const auto ask = [this](const auto& who) {
+    gateway_.AskToLeave(who.caller(), who.session(), who.name_space());
+  };
+  if (random_.Chance(40))
+    return ask(*liars_[random_.Pick(liars_.size())]);  // Who does not heed it.
+  ask(AnyExecutor());
 }
 
 void World::LiarActs() { liars_[random_.Pick(liars_.size())]->Act(AnyExecutor().session()); }

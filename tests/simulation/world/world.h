@@ -65,6 +65,7 @@ class World {
   void Patch() { users_.PatchInfo(); }
   void Pause() { users_.Pause(); }
   void Route() { users_.Route(); }
+  void OperatorAsks();
   void ServerReads() { gateway_.Read(); }
   void ExecutorHears() { AnyExecutor().Hear(); }
   void ExecutorWorks() { AnyExecutor().Work(); }
