@@ -108,8 +108,9 @@ enum class Deed : uint8_t {
   kAskedToBounce,
   kAskedToEnd,
   kExecutorLeft,
+  kTurnsCompared,  // Of fairness keys.
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kExecutorLeft) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kTurnsCompared) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {

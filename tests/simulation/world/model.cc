@@ -215,6 +215,7 @@ void Model::Created(TaskKey key, std::string_view bytes) {
           .spec = std::make_shared<const inputs::TaskSpec>(record->spec)};
   task.keyed = record->spec.keys != nullptr || task.place != 0;
   rules_.Created(task.id, task.name_space, task.owner, record->spec);
+  fair_turns_.Created(key, task.name_space, record->spec);
   living_.insert(key);
   created_.insert(key);
   if (!record->spec.restarted_from.empty()) restarts_.push_back(key);
@@ -249,6 +250,7 @@ void Model::StateWritten(TaskKey key, std::string_view bytes) {
       record->closed_dispatch >= task->closed_dispatch && record->closed_dispatch <= task->dispatch,
       "a dispatch that is over stays so");
   ++task->changes;
+  fair_turns_.Left(key);
   ControlWritten(*task, *record);
   if (record->failed_attempts != task->failed_attempts) {
     scene_.Expect(record->failed_attempts == task->failed_attempts + 1 &&
@@ -300,6 +302,7 @@ void Model::Dispatched(uint64_t number, std::string_view bytes) {
     task->dispatch = entry.dispatch;
     task->dispatched_to_step = task->stepping;
     rules_.Dispatched(entry.task);
+    fair_turns_.Dispatched(entry.task, task->name_space, *task->spec);
     LeaveTurn(*task);
     if (!task->keyed) {
       Turn& last = last_turns_.try_emplace(LaneOf(*task), TurnOf(*task)).first->second;
@@ -345,6 +348,7 @@ void Model::Ended(const TaskView& view, bool dead) {
   PureEnded(*task);
   task->root_at_end = view.root;
   rules_.Ended(view);
+  fair_turns_.Left(view.id.key());
   living_.erase(view.id.key());
   LeaveTree(*task);
   LeaveTurn(*task);
@@ -419,6 +423,7 @@ void Model::CheckBatch() {
                   "the highest priority is dispatched first, and the oldest of it");
   }
   scene_.Expect(ended_ == told_ended_, "every end has one event");
+  fair_turns_.CheckBatch();
   rules_.CheckBatch([this](TaskKey key) { return Runs(key); });
 }
 

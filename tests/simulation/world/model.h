@@ -22,6 +22,7 @@
 #include "services/inputs/engine/types.h"
 #include "services/outputs/result_codec.h"
 #include "services/platform/store/write_batch.h"
+#include "tests/simulation/world/fair_turns.h"
 #include "tests/simulation/world/places.h"
 #include "tests/simulation/world/rules.h"
 #include "tests/simulation/world/scene.h"
@@ -104,7 +105,7 @@ struct PureResult {
 // record, add its function to Apply.
 class Model {
  public:
-  explicit Model(const Scene& scene) : scene_(scene), rules_(scene) {}
+  explicit Model(const Scene& scene) : scene_(scene), rules_(scene), fair_turns_(scene) {}
 
   // ---- What becomes durable ----
   void OnInputsDurable(const platform::WriteBatch& batch);
@@ -134,6 +135,7 @@ class Model {
   // A new owner: nobody is connected.
   void InputsStarted() {
     credits_.clear();
+    fair_turns_.InputsStarted();
     inputs_started_ = scene_.clock.Read().steady;
   }
   // The open group is about to be finished.
@@ -289,6 +291,7 @@ class Model {
 
   const Scene scene_;
   Rules rules_;
+  FairTurns fair_turns_;
   Trace trace_;
   absl::flat_hash_map<TaskKey, ModelTask> tasks_;
   std::set<TaskKey> living_;

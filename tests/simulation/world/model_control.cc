@@ -64,6 +64,7 @@ void Model::TreeWritten(TaskKey root, std::string_view bytes) {
     ModelTask& member = *Find(key);
     const bool paused = member.pause_requested && !member.stepping;
     member.must_pause = record->verb == ControlVerb::kPause && !paused;
+    fair_turns_.Left(key);
     if (record->verb != ControlVerb::kResume) LeaveTurn(member);
   }
 }

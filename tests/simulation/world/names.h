@@ -25,6 +25,7 @@ inline constexpr absl::Duration kLongestEscalation = absl::Seconds(10);
 // Keys that tasks name, and what limits them.
 inline constexpr std::array<std::string_view, 2> kOrderings = {"first", "second"};
 inline constexpr std::array<std::string_view, 2> kShares = {"small", "large"};
+inline constexpr std::array<uint32_t, 2> kShareWeights = {1, 4};
 // The nth lets n + 1 run at once.
 inline constexpr std::array<std::string_view, 2> kLimits = {"one", "two"};
 inline constexpr std::string_view kRate = "brisk";

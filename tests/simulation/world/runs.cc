@@ -90,6 +90,8 @@ constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "repeat forgets whose result was reused",
     "dispatch to an executor that is to leave",
     "credit brings back who is to leave",
+    "weight of a fairness key ignored",
+    "fairness key keeps the turn",
 });
 
 // Of the world that the thread lives, for when the code under it gives up.

@@ -15,6 +15,7 @@ namespace kantoku::simulation {
 namespace {
 
 constexpr size_t kMostSubmissions = 40;
+constexpr uint64_t kShared = 12;
 
 void NameKeys(Random& random, task::v1::TaskSpec& spec) {
   if (random.Chance(30)) {
@@ -23,7 +24,7 @@ void NameKeys(Random& random, task::v1::TaskSpec& spec) {
   if (random.Chance(30)) {
     const uint64_t share = random.Pick(kShares.size());
     spec.mutable_fairness_key()->set_name(std::string(kShares[share]));
-    spec.mutable_fairness_key()->set_weight(static_cast<uint32_t>(1 + share));
+    spec.mutable_fairness_key()->set_weight(kShareWeights[share]);
   }
   for (uint32_t i = 0; i < kLimits.size(); ++i) {
     if (!random.Chance(30)) continue;
@@ -82,8 +83,36 @@ void Users::Spawn() {
     if (scene_.random.Chance(25)) Depend(request.namespace_(), caller.subject, i, spec);
     if (scene_.random.Chance(35)) FillKin(request.namespace_(), caller.subject, spec);
   }
+  Send(received, caller);
+}
+
+void Users::SpawnShares() {
+  ++calls_;
+  platform::Received<inputs::v1::SpawnRequest> received;
+  inputs::v1::SpawnRequest& request = received.message;
+  request.set_namespace_(std::string(kNamespaces[scene_.random.Pick(kNamespaces.size())]));
+  request.set_request_id(absl::StrCat("call ", calls_));
+  const platform::Caller caller{std::string(kOwners[scene_.random.Pick(kOwners.size())]), "app"};
+  const std::string type(kTypes[scene_.random.Pick(kTypes.size())]);
+  for (uint64_t i = 0; i < kShared; ++i) {
+    task::v1::TaskSpec& spec = *request.add_specs();
+    spec.set_type(type);
+    spec.set_payload(PayloadText(calls_ * 100 + i, 0));
+    *spec.mutable_timeout() = platform::ToProto(absl::Seconds(20));
+    *spec.mutable_result_retention() = platform::ToProto(absl::Minutes(2));
+    // Those without a key take turns, too.
+    const uint64_t share = scene_.random.Pick(kShares.size() + 1);
+    if (share == kShares.size()) continue;
+    spec.mutable_fairness_key()->set_name(std::string(kShares[share]));
+    spec.mutable_fairness_key()->set_weight(kShareWeights[share]);
+  }
+  Send(received, caller);
+}
+
+void Users::Send(const platform::Received<inputs::v1::SpawnRequest>& received,
+                 const platform::Caller& caller) {
   auto checked = inputs::ReadSpawn(received, caller, {}, scene_.clock.Read().wall);
-  KANTOKU_CHECK(checked.ok() && checked->batch->specs.size() == count);
+  KANTOKU_CHECK(checked.ok());
   const auto submission =
       std::make_shared<Submission>(Submission{.batch = checked->batch, .ids = {}});
   submissions_.push_back(submission);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "services/inputs/partition/spawn_batch.h"
+#include "services/platform/rpc/received.h"
 #include "tests/simulation/world/inputs_server.h"
 #include "tests/simulation/world/model.h"
 #include "tests/simulation/world/scene.h"
@@ -25,6 +26,8 @@ class Users {
       : scene_(scene), server_(server), witness_(witness), model_(model) {}
 
   void Spawn();
+  // Enough of one type that fairness keys have to take turns.
+  void SpawnShares();
   void Repeat();
   void Control();
   // Dead tasks.
@@ -79,6 +82,9 @@ class Users {
 
   void SetRoute(const Model::LaneName& lane, std::optional<size_t> route);
   void SetPause(const Model::LaneName& lane, bool paused);
+  // What was asked for, and is sound.
+  void Send(const platform::Received<inputs::v1::SpawnRequest>& received,
+            const platform::Caller& caller);
   void Submit(const Shared& submission);
   struct Asked {
     std::optional<uint64_t> known;  // The record of the request, if it surely had one.

@@ -91,6 +91,7 @@ World::~World() { server_.Stop(); }
 std::span<const World::Act> World::Acts() {
   static constexpr std::array kActs = {
       Act{"a user spawns", 350, &World::Spawn},
+      Act{"a user spawns for several", 12, &World::SpawnShares},
       Act{"a user repeats a call", 50, &World::RepeatSpawn},
       Act{"a user controls", 130, &World::Control},
       Act{"a user restarts", 60, &World::Restart},
@@ -166,6 +167,10 @@ Couriers::Tell World::Tell() {
 
 void World::Spawn() {
   if (model_.living().size() < kMostLiving || random_.Chance(10)) users_.Spawn();
+}
+
+void World::SpawnShares() {
+  if (model_.living().size() < kMostLiving) users_.SpawnShares();
 }
 
 void World::Restart() {

@@ -59,6 +59,7 @@ class World {
 
   // One each; what there is nothing of to do is no step.
   void Spawn();
+  void SpawnShares();
   void RepeatSpawn() { users_.Repeat(); }
   void Control() { users_.Control(); }
   void Restart();
