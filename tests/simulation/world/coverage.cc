@@ -80,7 +80,8 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "executor asked to drain",
                                                              "executor asked to bounce",
                                                              "executor kicked",
-                                                             "executor left"};
+                                                             "executor left",
+                                                             "turns of fairness compared"};
 
 }  // namespace
 
