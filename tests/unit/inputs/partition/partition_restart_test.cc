@@ -196,6 +196,7 @@ TEST_CASE("What depends on a task that is not restarted is not restarted in the 
                 batch.Erase(ToKind(RecordKind::kSpec), chain[0].key());
               })
               .ok());
+  fixture.Restart();
   auto command = GENERATE(false, true) ? Matching() : Of({chain[2], chain[1], chain[0], other});
   command.dry_run = GENERATE(false, true);
   const auto page = fixture.Restart(command);
