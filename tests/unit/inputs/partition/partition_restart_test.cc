@@ -165,7 +165,7 @@ TEST_CASE("A page restarts what a task depends on before it, in whatever order t
 
 // The first was cancelled, and the others failed because of that, one after the other.
 std::vector<TaskId> SpawnDeadChain(PartitionFixture& fixture, int count) {
-  const std::vector<TaskId> chain = SpawnChain(fixture, count);
+  std::vector<TaskId> chain = SpawnChain(fixture, count);
   Kill(fixture, chain[0]);
   for (size_t i = 1; i < chain.size(); ++i) {
     fixture.partition().AnswerFences({{chain[i], 0, TaskState::kFailed}});
