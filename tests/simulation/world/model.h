@@ -135,9 +135,8 @@ class Model {
   // A new owner: nobody is connected.
   void InputsStarted() {
     credits_.clear();
-    inputs_started_ = scene_.clock.Read().steady;
-    rules_.InputsStarted(inputs_started_);
     fair_turns_.InputsStarted();
+    inputs_started_ = scene_.clock.Read().steady;
   }
   // The open group is about to be finished.
   void GroupEnds() {

@@ -26,10 +26,6 @@ class Rules {
 
   explicit Rules(const Scene& scene) : scene_(scene) {}
 
-  // A new owner begins with empty buckets.
-  void InputsStarted(absl::Duration now) {
-    for (auto& [name_space, bucket] : buckets_) bucket = {0, now};
-  }
   // The open group is about to be finished: what it dispatches is decided now, by steady time.
   void GroupEnds(absl::Duration now) { decided_ = now; }
 
