@@ -73,10 +73,10 @@ class Context {
   // One of them, which must be there.
   const TaskArgument& Argument(size_t index) const { return arguments()[index]; }
   // Of the task's tree; the task itself where it is in none. What the handler spawns goes below it:
-  // kantoku::ChildOf(task_id, root_id).
+  // kantoku::ChildOf(task_id(), root_id()), or all of a client with kantoku::Lineage.
   virtual const platform::TaskId& root_id() const = 0;
-  // The task's context, empty where it has none; what is spawned belongs to it, unless it names
-  // another: kantoku::InContext(context_id), or all in kantoku::Lineage.
+  // The task's context, empty where it has none; for what the handler spawns
+  // kantoku::InContext(context_id()), or kantoku::Lineage with it.
   virtual const std::string& context_id() const = 0;
   // What is left of the attempt's time, which stands still while the task is paused; infinite when
   // it has no end, negative when it is over.

@@ -153,7 +153,7 @@ absl::StatusOr<SpawnedTask> FakeKantoku::Server::Accept(const std::string& names
   }
   auto record = std::make_unique<Record>();
   const auto id = platform::TaskId::Make(now_, 0, records_.size() + 1, 0);
-  record->info = {.id = TaskId::FromBytes(id.bytes()).value(),
+  record->info = {.id = id,
                   .namespace_name = namespace_name,
                   .owner = "local",
                   .type = spec.type,

@@ -7,16 +7,18 @@
 
 namespace kantoku {
 
+TaskId::TaskId(const platform::TaskId& id) {
+  std::copy(id.bytes().begin(), id.bytes().end(), bytes_.begin());
+}
+
 absl::StatusOr<TaskId> TaskId::Parse(std::string_view text) {
   KANTOKU_ASSIGN_OR_RETURN(const platform::TaskId id, platform::TaskId::Parse(text));
-  return FromBytes(id.bytes());
+  return TaskId(id);
 }
 
 absl::StatusOr<TaskId> TaskId::FromBytes(std::string_view bytes) {
-  KANTOKU_ASSIGN_OR_RETURN(const platform::TaskId checked, platform::TaskId::FromBytes(bytes));
-  TaskId id;
-  std::copy(checked.bytes().begin(), checked.bytes().end(), id.bytes_.begin());
-  return id;
+  KANTOKU_ASSIGN_OR_RETURN(const platform::TaskId id, platform::TaskId::FromBytes(bytes));
+  return TaskId(id);
 }
 
 std::string TaskId::ToString() const { return platform::Uuid(bytes_).ToString(); }

@@ -9,6 +9,7 @@
 #include "kantoku/fake.h"
 #include "kantoku/output.h"
 #include "kantoku/plugin.h"
+#include "kantoku/plugins/lineage.h"
 #include "kantoku/plugins/logger.h"
 #include "kantoku/status.h"
 #include "kantoku/task.h"
@@ -30,6 +31,9 @@ int main() {
   if (!far.ok() || !executor.ok()) return 1;
   const auto handler =
       [](kantoku::executor::Context& context) -> absl::StatusOr<kantoku::executor::Result> {
+    const auto below = kantoku::Client::Connect(
+        "localhost:1", {.plugins = {kantoku::Lineage(context.task_id(), context.root_id())}});
+    if (!below.ok()) return below.status();
     return kantoku::executor::Result{.data = context.payload()};
   };
   if (!(*executor)->Handle("echo", handler).ok()) return 1;

@@ -12,6 +12,10 @@
 
 #include "absl/status/statusor.h"
 
+namespace kantoku::platform {
+class TaskId;
+}  // namespace kantoku::platform
+
 namespace kantoku {
 
 // The id of a task: a UUID of version 7, given by the server when it accepts the task. Whoever
@@ -24,6 +28,8 @@ class TaskId {
 
   // No task.
   constexpr TaskId() = default;
+  // The same id, as a handler's Context has it: Lineage(context.task_id(), context.root_id()).
+  TaskId(const platform::TaskId& id);  // NOLINT(google-explicit-constructor): loses nothing.
 
   // Of the text form, 36 characters. INVALID_ARGUMENT, INVALID_ID when it is no id of a task.
   static absl::StatusOr<TaskId> Parse(std::string_view text);
