@@ -101,7 +101,7 @@ TEST_CASE("All that can hold a task up holds on one task together, gate by gate"
   gates.SetCredit(0);
   gates.Wait(WaitCause::kRateKey, 870);  // A token comes a second after the last one went.
   gates.Wait(WaitCause::kNoCredit, 90);
-  gates.SetCredit(1);
+  gates.SetCredit(2);  // It holds one still, which has spent the token.
   CHECK(gates.world.StateOf(gates.task) == TaskState::kLeased);
   CHECK(gates.world.View(gates.task).cause == WaitCause::kExecutorQueue);
 }
@@ -122,7 +122,8 @@ TEST_CASE("A task that passed every gate holds what it took, and leaves all of i
   CHECK(LimitOf(gates.world, "db")->running == 1);
   Finish(gates.world, gates.task);
   CHECK(gates.world.StateOf(next) == TaskState::kLeased);
-  CHECK_FALSE(LimitOf(gates.world, "db").has_value());  // Nobody names it any more.
+  CHECK(LimitOf(gates.world, "db")->running == 0);
+  CHECK(LimitOf(gates.world, "db")->tasks == 0);
 }
 
 }  // namespace
