@@ -91,11 +91,12 @@ TEST_CASE("A key of 1 MiB is refused with its field and the bound, whatever kind
       {"reference", [](auto& spec, std::string key) { spec.set_reference(std::move(key)); }}};
   for (const auto& [field, change] : fields) {
     CAPTURE(field);
-    CHECK(SpawnStatus([&](auto& spec) { change(spec, std::string(255, 'k')); }).ok());
-    CheckRefused(SpawnStatus([&](auto& spec) { change(spec, std::string(256, 'k')); }), "TOO_LONG",
-                 field + ": 256 bytes exceed the limit of 255");
-    CheckRefused(SpawnStatus([&](auto& spec) { change(spec, std::string(1 << 20, 'k')); }),
-                 "TOO_LONG", field + ": 1048576 bytes exceed the limit of 255");
+    const auto with = [&change = change](size_t bytes) {
+      return SpawnStatus([&](auto& spec) { change(spec, std::string(bytes, 'k')); });
+    };
+    CHECK(with(255).ok());
+    CheckRefused(with(256), "TOO_LONG", field + ": 256 bytes exceed the limit of 255");
+    CheckRefused(with(1 << 20), "TOO_LONG", field + ": 1048576 bytes exceed the limit of 255");
   }
 }
 
