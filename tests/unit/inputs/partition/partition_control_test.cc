@@ -167,7 +167,7 @@ TEST_CASE(
        {TaskState::kCancelled, "cancelled", absl::Hours(24 * 7)}}));
   CAPTURE(word);
   const TaskId id = EndedAs(fixture, end);
-  const auto check_ended = [&] {
+  const auto check_ended = [&, end = end, word = word] {
     CheckEveryControl(fixture, id, absl::StatusCode::kFailedPrecondition, "TASK_ENDED",
                       "task " + id.ToString() + " has ended: " + word);
     CHECK(fixture.Get(id)->state == end);
