@@ -10,6 +10,9 @@ find_package(yaml-cpp CONFIG REQUIRED)  # yaml-cpp
 find_package(CLI11 CONFIG REQUIRED)  # CLI11::CLI11
 find_package(nlohmann_json CONFIG REQUIRED)  # nlohmann_json::nlohmann_json
 find_package(prometheus-cpp CONFIG REQUIRED)  # prometheus-cpp::core prometheus-cpp::pull
+find_package(CURL REQUIRED)  # CURL::libcurl
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(cjose REQUIRED IMPORTED_TARGET cjose)  # PkgConfig::cjose
 find_package(SQLite3 3.40 REQUIRED)  # SQLite::SQLite3
 if(NOT KANTOKU_SANITIZER)  # A sanitizer's allocator is its own.
   find_package(mimalloc CONFIG REQUIRED)  # mimalloc

@@ -1,0 +1,105 @@
+#include "services/platform/identity/http_client.h"
+
+#include <curl/curl.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "services/platform/check.h"
+#include "services/platform/status.h"
+#include "services/platform/url.h"
+
+namespace kantoku::platform {
+namespace {
+
+constexpr absl::Duration kConnectTimeout = absl::Seconds(2);
+constexpr long kOk = 200;
+
+absl::Status FetchFailed(const std::string& url, absl::string_view why) {
+  return Error(absl::StatusCode::kUnavailable, "FETCH_FAILED",
+               absl::StrCat("cannot fetch ", url, ": ", why));
+}
+
+// Sets up libcurl for the process, once and for good.
+void SetUpCurl() {
+  static const CURLcode kSetUp = ::curl_global_init(CURL_GLOBAL_DEFAULT);
+  KANTOKU_CHECK(kSetUp == CURLE_OK);
+}
+
+class CurlHttpClient final : public HttpClient {
+ public:
+  explicit CurlHttpClient(HttpOptions options) : options_(std::move(options)) { SetUpCurl(); }
+
+  absl::StatusOr<std::string> Get(const std::string& url) override {
+    KANTOKU_RETURN_IF_ERROR(CheckUrl(url));
+    const std::unique_ptr<CURL, Free> curl(::curl_easy_init());
+    KANTOKU_CHECK(curl != nullptr);
+    Transfer transfer{.client = *this, .body = {}};
+    SetUp(curl.get(), url, transfer);
+    const CURLcode code = ::curl_easy_perform(curl.get());
+    if (stopped_) return FetchFailed(url, "the program stops");
+    if (transfer.body.size() > options_.max_bytes || code == CURLE_FILESIZE_EXCEEDED) {
+      return FetchFailed(url, absl::StrCat("it is larger than ", options_.max_bytes, " bytes"));
+    }
+    if (code != CURLE_OK) return FetchFailed(url, ::curl_easy_strerror(code));
+    long status = 0;
+    ::curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+    if (status != kOk) return FetchFailed(url, absl::StrCat("the answer has status ", status));
+    return std::move(transfer.body);
+  }
+
+  void Stop() override { stopped_ = true; }
+
+ private:
+  struct Free {
+    void operator()(CURL* curl) const { ::curl_easy_cleanup(curl); }
+  };
+  struct Transfer {
+    const CurlHttpClient& client;
+    std::string body;
+  };
+
+  // Whatever it does not take ends the transfer.
+  static size_t OnBody(char* data, size_t size, size_t count, void* user) {
+    auto& transfer = *static_cast<Transfer*>(user);
+    transfer.body.append(data, size * count);
+    return transfer.body.size() <= transfer.client.options_.max_bytes ? size * count : 0;
+  }
+  static int OnProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    return static_cast<Transfer*>(user)->client.stopped_ ? 1 : 0;
+  }
+
+  void SetUp(CURL* curl, const std::string& url, Transfer& transfer) const {
+    const bool own = absl::StartsWith(url, "http:");
+    const auto set = [curl](CURLoption option, auto value) {
+      KANTOKU_CHECK(::curl_easy_setopt(curl, option, value) == CURLE_OK);
+    };
+    set(CURLOPT_URL, url.c_str());
+    set(CURLOPT_PROTOCOLS_STR, own ? "http" : "https");
+    set(CURLOPT_FOLLOWLOCATION, 0L);
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_PROXY, "");
+    set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(kConnectTimeout)));
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(options_.timeout)));
+    set(CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(options_.max_bytes));
+    set(CURLOPT_WRITEFUNCTION, &OnBody);
+    set(CURLOPT_WRITEDATA, &transfer);
+    set(CURLOPT_NOPROGRESS, 0L);
+    set(CURLOPT_XFERINFOFUNCTION, &OnProgress);
+    set(CURLOPT_XFERINFODATA, &transfer);
+    if (!options_.ca_file.empty()) set(CURLOPT_CAINFO, options_.ca_file.c_str());
+  }
+
+  const HttpOptions options_;
+  std::atomic<bool> stopped_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<HttpClient> MakeHttpClient(const HttpOptions& options) {
+  return std::make_unique<CurlHttpClient>(options);
+}
+
+}  // namespace kantoku::platform

@@ -1,0 +1,127 @@
+#include "services/platform/identity/key_fetcher.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "services/platform/identity/strict_json.h"
+#include "services/platform/log/log.h"
+#include "services/platform/status.h"
+#include "services/platform/url.h"
+
+namespace kantoku::platform {
+namespace {
+
+constexpr char kDiscoveryPath[] = "/.well-known/openid-configuration";
+
+absl::Status BadDocument(const std::string& url, std::string_view what) {
+  return Error(absl::StatusCode::kUnavailable, "FETCH_FAILED",
+               absl::StrCat("the discovery document ", url, " ", ToAbsl(what)));
+}
+
+}  // namespace
+
+KeyFetcher::KeyFetcher(std::vector<KeySource> sources, const Options& options, Clock& clock,
+                       Take take)
+    : sources_(std::move(sources)),
+      options_(options),
+      clock_(clock),
+      take_(std::move(take)),
+      schedules_(sources_.size(), Schedule{.pause = options.first_pause}),
+      thread_([this] { Run(); }) {}
+
+KeyFetcher::~KeyFetcher() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.SignalAll();
+  }
+  for (const KeySource& source : sources_) source.http.Stop();
+  thread_.join();
+}
+
+void KeyFetcher::Want(size_t source) {
+  MutexLock lock(mutex_);
+  if (std::exchange(schedules_[source].wanted, true)) return;
+  changed_.SignalAll();
+}
+
+absl::Duration KeyFetcher::DueOf(const Schedule& schedule) const {
+  return schedule.wanted ? std::min(schedule.next, schedule.earliest) : schedule.next;
+}
+
+size_t KeyFetcher::NextSource() const {
+  size_t next = 0;
+  for (size_t i = 1; i < schedules_.size(); ++i) {
+    if (DueOf(schedules_[i]) < DueOf(schedules_[next])) next = i;
+  }
+  return next;
+}
+
+void KeyFetcher::Run() {
+  ::pthread_setname_np(::pthread_self(), "keys");
+  MutexLock lock(mutex_);
+  while (!stopping_ && !sources_.empty()) {
+    const size_t source = NextSource();
+    Schedule& schedule = schedules_[source];
+    const absl::Duration now = clock_.Read().steady;
+    if (now < DueOf(schedule)) {
+      clock_.Wait(mutex_, changed_, DueOf(schedule));
+      continue;
+    }
+    schedule.wanted = false;
+    mutex_.Unlock();
+    const absl::Status fetched = Fetch(source);
+    mutex_.Lock();
+    const absl::Duration ended = clock_.Read().steady;
+    schedule.earliest = ended + options_.least_interval;
+    if (fetched.ok()) {
+      schedule.next = ended + options_.interval;
+      schedule.pause = options_.first_pause;
+      continue;
+    }
+    schedule.next = ended + schedule.pause;
+    schedule.earliest = std::max(schedule.earliest, schedule.next);
+    schedule.pause = std::min(2 * schedule.pause, options_.longest_pause);
+    if (stopping_) break;
+    Log(LogLevel::kWarn, "auth: an issuer's keys cannot be had",
+        {{"issuer", sources_[source].issuer}, {"error", std::string(fetched.message())}});
+  }
+}
+
+absl::Status KeyFetcher::Fetch(size_t index) const {
+  const KeySource& source = sources_[index];
+  std::string url = source.jwks_uri;
+  if (url.empty()) {
+    KANTOKU_ASSIGN_OR_RETURN(url, FindKeys(source));
+  }
+  KANTOKU_ASSIGN_OR_RETURN(const std::string keys, source.http.Get(url));
+  return take_(index, keys);
+}
+
+absl::StatusOr<std::string> KeyFetcher::FindKeys(const KeySource& source) const {
+  std::string url = source.issuer;
+  if (!url.empty() && url.back() == '/') url.pop_back();
+  url += kDiscoveryPath;
+  KANTOKU_ASSIGN_OR_RETURN(const std::string text, source.http.Get(url));
+  const auto document = ParseStrictObject(text);
+  if (!document.has_value()) return BadDocument(url, "is no JSON object");
+  // Else whoever answers there could speak for another issuer (OpenID Connect Discovery 4.3).
+  if (document->value("issuer", nlohmann::json()) != source.issuer) {
+    return BadDocument(url, "names another issuer");
+  }
+  const auto uri = document->find("jwks_uri");
+  if (uri == document->end() || !uri->is_string()) return BadDocument(url, "names no jwks_uri");
+  auto found = uri->get<std::string>();
+  KANTOKU_RETURN_IF_ERROR(Annotate(CheckUrl(found), "jwks_uri"));
+  // Else somebody elsewhere could let this server ask this very computer.
+  if (absl::StartsWith(found, "http:") && !absl::StartsWith(source.issuer, "http:")) {
+    return BadDocument(url, "names keys of this computer");
+  }
+  return found;
+}
+
+}  // namespace kantoku::platform
