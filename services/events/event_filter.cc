@@ -19,14 +19,18 @@ absl::Status TooLarge(std::string_view field, int size, int limit) {
 }  // namespace
 
 absl::StatusOr<EventFilter> EventFilter::Make(const v1::EventFilter& filter,
-                                              const EventReader& reader) {
+                                              const platform::Identity& reader) {
   if (filter.types_size() > kMaxTypes) return TooLarge("types", filter.types_size(), kMaxTypes);
   if (filter.task_ids_size() > kMaxTasks) {
     return TooLarge("task_ids", filter.task_ids_size(), kMaxTasks);
   }
   EventFilter made;
-  if (!reader.is_service) made.owner_ = reader.caller.subject;
   made.name_space_ = filter.namespace_().empty() ? "default" : filter.namespace_();
+  if (reader.service.empty()) {
+    KANTOKU_RETURN_IF_ERROR(
+        platform::Annotate(platform::CheckMayUse(reader, made.name_space_), "filter.namespace"));
+    if (!reader.IsAdminOf(made.name_space_)) made.owner_ = reader.subject;
+  }
   for (int i = 0; i < filter.types_size(); ++i) {
     std::string type = filter.types(i);
     if (type.empty()) {

@@ -9,17 +9,12 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "kantoku/events/v1/events.pb.h"
-#include "services/platform/auth/tokens.h"
+#include "services/platform/identity/identity.h"
 
 namespace kantoku::events {
 
-// Who reads events. A service reads on behalf of others, and sees the tasks of all owners.
-struct EventReader {
-  platform::Caller caller;
-  bool is_service = false;
-};
-
-// Which events a reader wants, and may see: those about tasks of its own, and those about no task.
+// Which events a reader wants, and may see: those about tasks of its own, and those about no task;
+// an administrator of the namespace, and a service, those about everybody's.
 // Asked once per run for what its events share, then, when the filter names tasks, once per task.
 //
 // Thread-compatible.
@@ -29,7 +24,9 @@ class EventFilter {
   static constexpr int kMaxTasks = 10'000;
 
   // INVALID_ARGUMENT: FILTER_TOO_LARGE, INVALID_EVENT_TYPE, INVALID_ID; names the entry.
-  static absl::StatusOr<EventFilter> Make(const v1::EventFilter& filter, const EventReader& reader);
+  // PERMISSION_DENIED, NAMESPACE_FORBIDDEN.
+  static absl::StatusOr<EventFilter> Make(const v1::EventFilter& filter,
+                                          const platform::Identity& reader);
 
   bool MatchesRun(const v1::EventRun& run) const;
 

@@ -25,12 +25,7 @@ class EventsModule final : public platform::Module {
         log_(std::move(log)),
         metrics_(environment.metrics()),
         hub_({}, *log_, metrics_),
-        service_({.log = *log_,
-                  .hub = hub_,
-                  .mac_keys = environment.mac_keys(),
-                  .clock = environment.clock(),
-                  .calls = environment.calls(),
-                  .metrics = metrics_}) {}
+        service_({.log = *log_, .hub = hub_, .calls = environment.calls(), .metrics = metrics_}) {}
   ~EventsModule() override { Stop(); }
 
   std::string_view name() const override { return "events"; }

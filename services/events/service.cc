@@ -8,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "services/events/event_batch.h"
 #include "services/events/event_filter.h"
-#include "services/platform/rpc/caller.h"
 #include "services/platform/status.h"
 
 namespace kantoku::events {
@@ -101,8 +100,8 @@ absl::Status Service::CheckOpen() const {
 
 void Service::Append(platform::UnaryCall* call, const v1::AppendRequest* request,
                      v1::AppendResponse* response) {
-  platform::HandleUnary(call, append_, [&](const platform::Caller&, platform::Reply reply) {
-    auto command = Admit(*call, *request);
+  platform::HandleUnary(call, append_, [&](const platform::Identity&, platform::Reply reply) {
+    auto command = Admit(*request);
     if (!command.ok()) return reply(command.status());
     const size_t batches = command->batches.size();
     parts_.log.Append(*std::move(command),
@@ -123,18 +122,15 @@ void Service::Count(size_t batches, const AppendResult& result) {
   parts_.metrics.kept_batches->Set(static_cast<double>(bounds.end - bounds.first));
 }
 
-absl::StatusOr<AppendCommand> Service::Admit(const grpc::ServerContextBase& context,
-                                             const v1::AppendRequest& request) const {
+absl::StatusOr<AppendCommand> Service::Admit(const v1::AppendRequest& request) const {
   KANTOKU_RETURN_IF_ERROR(CheckOpen());
-  KANTOKU_RETURN_IF_ERROR(
-      platform::CallingService(context, parts_.mac_keys, parts_.clock.Read().wall).status());
   return DecodeAppend(request);
 }
 
 void Service::Read(platform::UnaryCall* call, const v1::ReadRequest* request,
                    v1::ReadResponse* response) {
-  platform::HandleUnary(call, read_, [&](const platform::Caller& caller, platform::Reply reply) {
-    auto admitted = Admit(*request, ReaderOf(*call, caller));
+  platform::HandleUnary(call, read_, [&](const platform::Identity& caller, platform::Reply reply) {
+    auto admitted = Admit(*request, caller);
     if (!admitted.ok()) return reply(admitted.status());
     parts_.hub.Read(
         *std::move(admitted), *response,
@@ -142,15 +138,8 @@ void Service::Read(platform::UnaryCall* call, const v1::ReadRequest* request,
   });
 }
 
-// One that shows a service identity asks on behalf of others, as in Inputs.
-EventReader Service::ReaderOf(const grpc::ServerContextBase& context,
-                              const platform::Caller& caller) const {
-  const absl::Time now = parts_.clock.Read().wall;
-  return {caller, platform::CallingService(context, parts_.mac_keys, now).ok()};
-}
-
-absl::StatusOr<SubscriptionHub::ReadRequest> Service::Admit(const v1::ReadRequest& request,
-                                                            const EventReader& reader) const {
+absl::StatusOr<SubscriptionHub::ReadRequest> Service::Admit(
+    const v1::ReadRequest& request, const platform::Identity& reader) const {
   KANTOKU_RETURN_IF_ERROR(CheckOpen());
   if (request.limit() > kMaxReadLimit) {
     return Invalid("INVALID_LIMIT", absl::StrCat("limit: ", request.limit(),
@@ -171,13 +160,12 @@ void Service::Subscribe(SubscribeCall* call, const v1::SubscribeRequest* request
   if (const absl::Status added = parts_.hub.Add(*stream); !added.ok()) stream->End(added);
 }
 
-absl::StatusOr<Service::Subscription> Service::Admit(const grpc::ServerContextBase& context,
+absl::StatusOr<Service::Subscription> Service::Admit(const platform::Call& call,
                                                      const v1::SubscribeRequest& request) const {
   KANTOKU_RETURN_IF_ERROR(CheckOpen());
-  KANTOKU_ASSIGN_OR_RETURN(const platform::Caller caller, platform::AdmitCall(context));
+  KANTOKU_ASSIGN_OR_RETURN(const auto reader, platform::AdmitCall(call));
   KANTOKU_ASSIGN_OR_RETURN(const Position from, Resolve(request.after(), request.start()));
-  KANTOKU_ASSIGN_OR_RETURN(EventFilter filter,
-                           EventFilter::Make(request.filter(), ReaderOf(context, caller)));
+  KANTOKU_ASSIGN_OR_RETURN(EventFilter filter, EventFilter::Make(request.filter(), *reader));
   return Subscription{from, std::move(filter)};
 }
 

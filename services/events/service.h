@@ -12,8 +12,6 @@
 #include "services/events/metrics.h"
 #include "services/events/position.h"
 #include "services/events/subscription_hub.h"
-#include "services/platform/auth/mac.h"
-#include "services/platform/clock.h"
 #include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/service.h"
 
@@ -29,8 +27,6 @@ class Service final : public platform::Service {
   struct Parts {
     EventLog& log;
     SubscriptionHub& hub;
-    const platform::MacKeys& mac_keys;
-    platform::Clock& clock;
     platform::CallMonitor& calls;
     Metrics& metrics;
   };
@@ -48,18 +44,15 @@ class Service final : public platform::Service {
 
  private:
   absl::Status CheckOpen() const;
-  absl::StatusOr<AppendCommand> Admit(const grpc::ServerContextBase& context,
-                                      const v1::AppendRequest& request) const;
+  absl::StatusOr<AppendCommand> Admit(const v1::AppendRequest& request) const;
   void Count(size_t batches, const AppendResult& result);
-  EventReader ReaderOf(const grpc::ServerContextBase& context,
-                       const platform::Caller& caller) const;
   absl::StatusOr<SubscriptionHub::ReadRequest> Admit(const v1::ReadRequest& request,
-                                                     const EventReader& reader) const;
+                                                     const platform::Identity& reader) const;
   struct Subscription {
     Position from;
     EventFilter filter;
   };
-  absl::StatusOr<Subscription> Admit(const grpc::ServerContextBase& context,
+  absl::StatusOr<Subscription> Admit(const platform::Call& call,
                                      const v1::SubscribeRequest& request) const;
   absl::StatusOr<Position> Resolve(std::string_view after, v1::StartAt start) const;
 

@@ -65,14 +65,22 @@ absl::Status AddBuiltIn(std::string_view label, std::string_view source, const s
   return absl::OkStatus();
 }
 
-absl::StatusOr<Labels> ReadLabels(const v1::Hello& proto, const platform::Caller& caller) {
+absl::StatusOr<Labels> ReadLabels(const v1::Hello& proto, const platform::Identity& caller) {
   if (proto.labels().size() > kMaxHelloLabels) {
     return Error(absl::StatusCode::kInvalidArgument, kLabelLimit,
                  absl::StrCat("hello.labels: ", proto.labels().size(),
                               " labels exceed the limit of ", kMaxHelloLabels));
   }
   std::vector<Label> labels;
-  for (const auto& [name, value] : proto.labels()) labels.push_back({name, value});
+  for (const auto& [name, value] : proto.labels()) {
+    if (std::string_view(name).starts_with(platform::kTrustedPrefix)) {
+      return Error(absl::StatusCode::kPermissionDenied, "TRUSTED_LABEL",
+                   absl::StrCat("hello.labels: label \"", absl::Utf8SafeCHexEscape(name),
+                                "\": such labels come from access tokens alone"));
+    }
+    labels.push_back({name, value});
+  }
+  for (const auto& [name, value] : caller.labels) labels.push_back({name, value});
   for (const std::string_view reserved : kBuiltInLabels) {
     const auto set = proto.labels().find(std::string(reserved));
     if (set == proto.labels().end()) continue;
@@ -90,7 +98,7 @@ absl::StatusOr<Labels> ReadLabels(const v1::Hello& proto, const platform::Caller
 }
 
 absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
-                                              const platform::Caller& caller,
+                                              const platform::Identity& caller,
                                               const platform::MacKeys& keys) {
   SessionFrame::Hello hello;
   KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
@@ -109,6 +117,8 @@ absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
   }
   for (const std::string& type : proto.types()) {
     KANTOKU_RETURN_IF_ERROR(CheckType("hello.types", type));
+    KANTOKU_RETURN_IF_ERROR(platform::Annotate(
+        platform::CheckAllows(caller, platform::Verb::kPull, type), "hello.types"));
   }
   if (proto.name().size() > kMaxName) {
     return BadHello(
@@ -199,7 +209,7 @@ absl::Status CheckReports(const v1::PullRequest& request) {
 }  // namespace
 
 absl::StatusOr<SessionFrame> ReadFrame(const platform::Received<v1::PullRequest>& received,
-                                       const platform::Caller& caller, bool first,
+                                       const platform::Identity& caller, bool first,
                                        const platform::MacKeys& keys) {
   if (received.malformed) return platform::CheckReceived(received);
   for (const platform::InvalidText& text : received.invalid_texts) {

@@ -6,7 +6,7 @@
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "services/inputs/partition/session_frame.h"
 #include "services/platform/auth/mac.h"
-#include "services/platform/auth/tokens.h"
+#include "services/platform/identity/identity.h"
 #include "services/platform/rpc/received.h"
 
 namespace kantoku::inputs {
@@ -18,7 +18,7 @@ namespace kantoku::inputs {
 // What a report says for people is taken also when it is no UTF-8, with '?' in it: the report
 // matters more.
 absl::StatusOr<SessionFrame> ReadFrame(const platform::Received<v1::PullRequest>& received,
-                                       const platform::Caller& caller, bool first,
+                                       const platform::Identity& caller, bool first,
                                        const platform::MacKeys& keys);
 
 }  // namespace kantoku::inputs

@@ -6,7 +6,8 @@
 #include <utility>
 
 #include "services/platform/log/log.h"
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/rpc/service_identity.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {

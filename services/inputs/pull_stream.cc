@@ -18,9 +18,9 @@ constexpr size_t kMaxUnappliedBytes = size_t{1} << 20;
 
 }  // namespace
 
-PullStream::PullStream(Call* call, platform::CallMonitor::Method& method, platform::Caller caller,
-                       Partition& partition, const platform::MacKeys& keys,
-                       const std::set<std::string>& namespaces)
+PullStream::PullStream(Call* call, platform::CallMonitor::Method& method,
+                       std::shared_ptr<const platform::Identity> caller, Partition& partition,
+                       const platform::MacKeys& keys, const std::set<std::string>& namespaces)
     : CoalescingStream(call, method, {.max_pending_bytes = SIZE_MAX}),
       caller_(std::move(caller)),
       partition_(partition),
@@ -39,9 +39,11 @@ void PullStream::Say(size_t bytes, Merge&& merge) {
 void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
   const bool first = connection_ == 0;
   unanswered_ = 0;
-  auto frame = ReadFrame(request, caller_, first, keys_);
+  auto frame = ReadFrame(request, *caller_, first, keys_);
   if (!frame.ok()) return Close(frame.status());
   if (first) {
+    const absl::Status may = platform::CheckMayUse(*caller_, frame->hello->name_space);
+    if (!may.ok()) return Close(platform::Annotate(may, "hello.namespace"));
     if (!namespaces_.contains(frame->hello->name_space)) {
       return Close(platform::Error(
           absl::StatusCode::kNotFound, "NO_SUCH_NAMESPACE",
@@ -114,7 +116,14 @@ void PullStream::OnApplied(size_t bytes) {
 
 void PullStream::Close(const absl::Status& status) { CoalescingStream::Close(status); }
 
-void PullStream::Ping() {
+void PullStream::Ping(absl::Time now) {
+  if (now >= caller_->expires) {
+    const absl::Status ended =
+        platform::Error(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED",
+                        "the access token has ended; connect again with a newer one");
+    // Whoever does not read what there is to say has had an interval for it.
+    return std::exchange(ended_, true) ? Abort(ended) : Close(ended);
+  }
   if (paused_) return;  // Its pong may be there, unread.
   if (unanswered_.fetch_add(1) >= kMaxUnanswered) {
     return Abort(platform::Error(absl::StatusCode::kUnavailable, "PINGS_UNANSWERED",
@@ -159,7 +168,8 @@ void PullStreams::Run() {
       }
       if (stopped_with_.has_value()) return;
     }
-    for (const auto& stream : Living()) stream->Ping();
+    const absl::Time now = clock_.Read().wall;
+    for (const auto& stream : Living()) stream->Ping(now);
   }
 }
 

@@ -13,8 +13,8 @@
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "services/inputs/partition/partition.h"
 #include "services/platform/auth/mac.h"
-#include "services/platform/auth/tokens.h"
 #include "services/platform/clock.h"
+#include "services/platform/identity/identity.h"
 #include "services/platform/mutex.h"
 #include "services/platform/rpc/bidi_stream.h"
 #include "services/platform/rpc/received.h"
@@ -34,9 +34,9 @@ class PullStream final
  public:
   using Call = platform::BidiCall<platform::Received<v1::PullRequest>, v1::PullResponse>;
 
-  PullStream(Call* call, platform::CallMonitor::Method& method, platform::Caller caller,
-             Partition& partition, const platform::MacKeys& keys,
-             const std::set<std::string>& namespaces);
+  PullStream(Call* call, platform::CallMonitor::Method& method,
+             std::shared_ptr<const platform::Identity> caller, Partition& partition,
+             const platform::MacKeys& keys, const std::set<std::string>& namespaces);
 
   // SessionChannel.
   void Expect(size_t bytes) override { unsent_ += bytes; }
@@ -46,8 +46,10 @@ class PullStream final
   void OnApplied(size_t bytes) override;
   void Close(const absl::Status& status) override;
 
-  // Sends a ping; ends the stream when the three before it went unanswered.
-  void Ping();
+  // Sends a ping; ends the stream when the three before it went unanswered, and with
+  // UNAUTHENTICATED, TOKEN_EXPIRED when the access token that opened it has ended by `now`: the
+  // executor connects again with a newer one, and keeps what it holds.
+  void Ping(absl::Time now);
 
  private:
   // Posts it as unsent.
@@ -57,13 +59,14 @@ class PullStream final
   void OnWritten(size_t bytes) override;
   void OnEnded(const absl::Status& status) override;
 
-  const platform::Caller caller_;
+  const std::shared_ptr<const platform::Identity> caller_;
   Partition& partition_;
   const platform::MacKeys& keys_;
   const std::set<std::string>& namespaces_;
   ConnectionId connection_ = 0;  // From the first request on; confined to OnRequest and OnEnded.
   std::atomic<uint64_t> pings_{0};
   std::atomic<int> unanswered_{0};
+  bool ended_ = false;             // Its token has; confined to Ping.
   std::atomic<size_t> unsent_{0};  // Of everything that is said.
   platform::Mutex drain_mutex_;
   size_t drain_bytes_ ABSL_GUARDED_BY(drain_mutex_) = 0;

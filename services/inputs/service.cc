@@ -9,15 +9,14 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/wire.h"
 #include "services/platform/proto_time.h"
-#include "services/platform/rpc/caller.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
 
-using platform::Caller;
 using platform::Error;
 using platform::HandleUnary;
+using platform::Identity;
 using platform::Reply;
 
 namespace {
@@ -171,7 +170,9 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
   HandleSound("ListPauses", list_pauses_, &InputsServiceImpl::ListPauses);
 }
 
-absl::Status InputsServiceImpl::CheckNamespace(const std::string& name) const {
+absl::Status InputsServiceImpl::CheckNamespace(const Identity& caller,
+                                               const std::string& name) const {
+  KANTOKU_RETURN_IF_ERROR(platform::Annotate(CheckMayUse(caller, name), "namespace"));
   if (options_.namespaces.contains(name)) return absl::OkStatus();
   return Error(absl::StatusCode::kNotFound, "NO_SUCH_NAMESPACE",
                absl::StrCat("namespace: there is no \"", name, "\""));
@@ -180,10 +181,11 @@ absl::Status InputsServiceImpl::CheckNamespace(const std::string& name) const {
 void InputsServiceImpl::Spawn(platform::UnaryCall* call,
                               const platform::Received<v1::SpawnRequest>* request,
                               v1::SpawnResponse* response) {
-  HandleUnary(call, spawn_, [&](const Caller& caller, Reply reply) {
+  HandleUnary(call, spawn_, [&](const Identity& caller, Reply reply) {
     auto checked = ReadSpawn(*request, caller, options_.limits, clock_.Read().wall);
     if (!checked.ok()) return reply(checked.status());
-    if (const absl::Status known = CheckNamespace(checked->batch->name_space); !known.ok()) {
+    if (const absl::Status known = CheckNamespace(caller, checked->batch->name_space);
+        !known.ok()) {
       return reply(known);
     }
     auto answer = [response, statuses = std::move(checked->statuses),
@@ -202,22 +204,22 @@ void InputsServiceImpl::Spawn(platform::UnaryCall* call,
 }
 
 void InputsServiceImpl::Pull(PullStream::Call* call) {
-  const auto caller = platform::CallerOf(*call);
-  auto stream = std::make_shared<PullStream>(call, pull_, caller.value_or(Caller()), partition_,
-                                             keys_, options_.namespaces);
+  const auto caller = platform::AdmitCall(*call);
+  if (!caller.ok()) return call->Refuse(pull_, caller.status());
+  auto stream =
+      std::make_shared<PullStream>(call, pull_, *caller, partition_, keys_, options_.namespaces);
   streams_.Add(stream);
   stream->Start();
-  if (!caller.ok()) stream->Close(caller.status());
 }
 
 void InputsServiceImpl::Control(platform::UnaryCall* call, const v1::ControlRequest* request,
                                 v1::ControlResponse* response) {
-  HandleUnary(call, control_, [&](const Caller& caller, Reply reply) {
+  HandleUnary(call, control_, [&](const Identity&, Reply reply) {
     auto command = ReadControl(*request);
     if (!command.ok()) return reply(command.status());
     Ids ids = ReadIds(request->task_ids());
     using States = std::vector<absl::StatusOr<TaskState>>;
-    partition_.Control(std::move(ids.good), *command, caller.subject,
+    partition_.Control(std::move(ids.good), *command, platform::Viewer(*call->identity()),
                        [response, statuses = std::move(ids.statuses),
                         reply = std::move(reply)](absl::StatusOr<States> states) mutable {
                          if (states.ok()) {
@@ -230,21 +232,21 @@ void InputsServiceImpl::Control(platform::UnaryCall* call, const v1::ControlRequ
 
 void InputsServiceImpl::GetTasks(platform::UnaryCall* call, const v1::GetTasksRequest* request,
                                  v1::GetTasksResponse* response) {
-  // Outputs asks on behalf of those who wait.
-  const bool service = platform::CallingService(*call, keys_, clock_.Read().wall).ok();
-  HandleUnary(call, get_tasks_, [&](const Caller& caller, Reply reply) {
+  HandleUnary(call, get_tasks_, [&](const Identity& caller, Reply reply) {
+    const bool service = !caller.service.empty();  // Outputs asks on behalf of those who wait.
     absl::Status sound = CheckCount("task_ids", request->task_ids_size(), kMaxIds);
     if (sound.ok()) sound = CheckSubjects(*request, service);
     if (!sound.ok()) return reply(sound);
     Ids ids = ReadIds(request->task_ids());
-    std::vector<std::string> owners;
-    if (!service) owners.push_back(caller.subject);
+    std::vector<platform::Viewer> viewers;
+    if (!service) viewers.emplace_back(*call->identity());
     for (int i = 0; service && i < request->subjects_size(); ++i) {
-      if (ids.statuses[i].ok()) owners.push_back(request->subjects(i));
+      if (ids.statuses[i].ok())
+        viewers.push_back(platform::Viewer(platform::Onlooker(request->subjects(i))));
     }
     using Views = std::vector<absl::StatusOr<TaskView>>;
     partition_.GetTasks(
-        std::move(ids.good), std::move(owners), request->explain() && !request->states_only(),
+        std::move(ids.good), std::move(viewers), request->explain() && !request->states_only(),
         [response, states_only = request->states_only(), statuses = std::move(ids.statuses),
          reply = std::move(reply)](absl::StatusOr<Views> views) mutable {
           if (views.ok()) {
@@ -261,8 +263,8 @@ void InputsServiceImpl::GetTasks(platform::UnaryCall* call, const v1::GetTasksRe
 
 void InputsServiceImpl::ListTasks(platform::UnaryCall* call, const v1::ListTasksRequest* request,
                                   v1::ListTasksResponse* response) {
-  HandleUnary(call, list_tasks_, [&](const Caller& caller, Reply reply) {
-    absl::Status sound = CheckNamespace(NamespaceOf(*request));
+  HandleUnary(call, list_tasks_, [&](const Identity& caller, Reply reply) {
+    absl::Status sound = CheckNamespace(caller, NamespaceOf(*request));
     if (sound.ok() && request->page_size() > kMaxPage) {
       sound =
           Error(absl::StatusCode::kInvalidArgument, "OUT_OF_RANGE",
@@ -280,7 +282,7 @@ void InputsServiceImpl::ListTasks(platform::UnaryCall* call, const v1::ListTasks
     if (sound.ok()) sound = filter.status();
     if (!sound.ok()) return reply(sound);
     ListCommand command{.name_space = NamespaceOf(*request),
-                        .owner = caller.subject,
+                        .viewer = platform::Viewer(*call->identity()),
                         .type = request->type(),
                         .states = ReadStates(request->states()),
                         .root = root,
@@ -304,8 +306,8 @@ void InputsServiceImpl::ListTasks(platform::UnaryCall* call, const v1::ListTasks
 void InputsServiceImpl::ListExecutors(platform::UnaryCall* call,
                                       const v1::ListExecutorsRequest* request,
                                       v1::ListExecutorsResponse* response) {
-  HandleUnary(call, list_executors_, [&](const Caller&, Reply reply) {
-    if (const absl::Status known = CheckNamespace(NamespaceOf(*request)); !known.ok()) {
+  HandleUnary(call, list_executors_, [&](const Identity& caller, Reply reply) {
+    if (const absl::Status known = CheckNamespace(caller, NamespaceOf(*request)); !known.ok()) {
       return reply(known);
     }
     partition_.ListExecutors(NamespaceOf(*request),

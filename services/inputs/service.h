@@ -64,7 +64,9 @@ class InputsServiceImpl final : public platform::Service {
              v1::SpawnResponse* response);
   void Pull(PullStream::Call* call);
 
-  absl::Status CheckNamespace(const std::string& name) const;
+  // PERMISSION_DENIED, NAMESPACE_FORBIDDEN where the caller may not use it, whether there is one or
+  // not; NOT_FOUND, NO_SUCH_NAMESPACE.
+  absl::Status CheckNamespace(const platform::Identity& caller, const std::string& name) const;
 
   const Options options_;
   Partition& partition_;

@@ -13,9 +13,9 @@
 // The calls about admission: limits, rates and weights of keys, and pauses of types and namespaces.
 namespace kantoku::inputs {
 
-using platform::Caller;
 using platform::Error;
 using platform::HandleUnary;
+using platform::Identity;
 using platform::Reply;
 
 namespace {
@@ -45,10 +45,10 @@ absl::StatusOr<LimitPageCommand> ReadPage(const v1::ListLimitsRequest& request) 
 
 void InputsServiceImpl::SetLimits(platform::UnaryCall* call, const v1::SetLimitsRequest* request,
                                   v1::SetLimitsResponse* response) {
-  HandleUnary(call, set_limits_, [&](const Caller&, Reply reply) {
+  HandleUnary(call, set_limits_, [&](const Identity& caller, Reply reply) {
     auto command = ReadLimits(*request, NamespaceOf(*request));
     absl::Status sound = command.status();
-    if (sound.ok()) sound = CheckNamespace(command->name_space);
+    if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
     partition_.SetLimits(*std::move(command), [response, reply = std::move(reply)](
                                                   absl::StatusOr<LimitsCommand> done) mutable {
@@ -63,10 +63,10 @@ void InputsServiceImpl::SetLimits(platform::UnaryCall* call, const v1::SetLimits
 
 void InputsServiceImpl::ListLimits(platform::UnaryCall* call, const v1::ListLimitsRequest* request,
                                    v1::ListLimitsResponse* response) {
-  HandleUnary(call, list_limits_, [&](const Caller&, Reply reply) {
+  HandleUnary(call, list_limits_, [&](const Identity& caller, Reply reply) {
     auto command = ReadPage(*request);
     absl::Status sound = command.status();
-    if (sound.ok()) sound = CheckNamespace(command->name_space);
+    if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
     partition_.ListLimits(*std::move(command), [response, reply = std::move(reply)](
                                                    absl::StatusOr<LimitPage> page) mutable {
@@ -83,10 +83,10 @@ void InputsServiceImpl::ListLimits(platform::UnaryCall* call, const v1::ListLimi
 
 void InputsServiceImpl::SetPause(platform::UnaryCall* call, const v1::SetPauseRequest* request,
                                  v1::SetPauseResponse*) {
-  HandleUnary(call, set_pause_, [&](const Caller&, Reply reply) {
+  HandleUnary(call, set_pause_, [&](const Identity& caller, Reply reply) {
     auto command = ReadPause(*request, NamespaceOf(*request));
     absl::Status sound = command.status();
-    if (sound.ok()) sound = CheckNamespace(command->name_space);
+    if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
     partition_.SetPause(*std::move(command), [reply = std::move(reply)](
                                                  absl::StatusOr<Partition::Nothing> done) mutable {
@@ -97,9 +97,10 @@ void InputsServiceImpl::SetPause(platform::UnaryCall* call, const v1::SetPauseRe
 
 void InputsServiceImpl::ListPauses(platform::UnaryCall* call, const v1::ListPausesRequest* request,
                                    v1::ListPausesResponse* response) {
-  HandleUnary(call, list_pauses_, [&](const Caller&, Reply reply) {
+  HandleUnary(call, list_pauses_, [&](const Identity& caller, Reply reply) {
     const std::string name_space = NamespaceOf(*request);
-    if (const absl::Status known = CheckNamespace(name_space); !known.ok()) return reply(known);
+    if (const absl::Status known = CheckNamespace(caller, name_space); !known.ok())
+      return reply(known);
     partition_.ListPauses(name_space, [response, reply = std::move(reply)](
                                           absl::StatusOr<std::vector<PauseRecord>> pauses) mutable {
       if (pauses.ok()) {

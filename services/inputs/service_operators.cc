@@ -11,9 +11,9 @@
 // The calls of operators: executors that are to leave, and routes.
 namespace kantoku::inputs {
 
-using platform::Caller;
 using platform::Error;
 using platform::HandleUnary;
+using platform::Identity;
 using platform::Reply;
 
 namespace {
@@ -69,11 +69,12 @@ absl::StatusOr<RouteCommand> ReadRoute(const v1::SetRouteRequest& request) {
 void InputsServiceImpl::ControlExecutors(platform::UnaryCall* call,
                                          const v1::ControlExecutorsRequest* request,
                                          v1::ControlExecutorsResponse* response) {
-  HandleUnary(call, control_executors_, [&](const Caller&, Reply reply) {
+  HandleUnary(call, control_executors_, [&](const Identity& caller, Reply reply) {
     auto command = ReadCommand(*request);
     absl::Status sound = command.status();
-    if (sound.ok()) sound = CheckNamespace(command->name_space);
+    if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
+    command->viewer = platform::Viewer(*call->identity());
     using Statuses = std::vector<absl::Status>;
     partition_.ControlExecutors(
         *std::move(command),
@@ -90,10 +91,10 @@ void InputsServiceImpl::ControlExecutors(platform::UnaryCall* call,
 
 void InputsServiceImpl::SetRoute(platform::UnaryCall* call, const v1::SetRouteRequest* request,
                                  v1::SetRouteResponse*) {
-  HandleUnary(call, set_route_, [&](const Caller&, Reply reply) {
+  HandleUnary(call, set_route_, [&](const Identity& caller, Reply reply) {
     auto command = ReadRoute(*request);
     absl::Status sound = command.status();
-    if (sound.ok()) sound = CheckNamespace(command->name_space);
+    if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
     partition_.SetRoute(*std::move(command), [reply = std::move(reply)](
                                                  absl::StatusOr<Partition::Nothing> done) mutable {
@@ -104,9 +105,10 @@ void InputsServiceImpl::SetRoute(platform::UnaryCall* call, const v1::SetRouteRe
 
 void InputsServiceImpl::ListRoutes(platform::UnaryCall* call, const v1::ListRoutesRequest* request,
                                    v1::ListRoutesResponse* response) {
-  HandleUnary(call, list_routes_, [&](const Caller&, Reply reply) {
+  HandleUnary(call, list_routes_, [&](const Identity& caller, Reply reply) {
     const std::string name_space = NamespaceOf(*request);
-    if (const absl::Status known = CheckNamespace(name_space); !known.ok()) return reply(known);
+    if (const absl::Status known = CheckNamespace(caller, name_space); !known.ok())
+      return reply(known);
     partition_.ListRoutes(name_space, [response, reply = std::move(reply)](
                                           absl::StatusOr<std::vector<RouteRecord>> routes) mutable {
       if (routes.ok()) {

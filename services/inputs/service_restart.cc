@@ -12,9 +12,9 @@
 // The calls that run dead tasks anew, and patch the info of living ones.
 namespace kantoku::inputs {
 
-using platform::Caller;
 using platform::Error;
 using platform::HandleUnary;
+using platform::Identity;
 using platform::Reply;
 
 namespace {
@@ -117,10 +117,11 @@ void SetPatchResult(const InfoAnswer& answer, v1::PatchInfoResult& proto) {
   proto.set_revision(answer.revision);
 }
 
-absl::StatusOr<Wanted> ReadRestart(const v1::RestartTasksRequest& request, const Caller& caller) {
+absl::StatusOr<Wanted> ReadRestart(const v1::RestartTasksRequest& request,
+                                   platform::Viewer viewer) {
   Wanted wanted;
   wanted.command.name_space = NamespaceOf(request);
-  wanted.command.owner = caller.subject;
+  wanted.command.viewer = std::move(viewer);
   wanted.command.dry_run = request.dry_run();
   const absl::Status sound =
       request.has_matching() ? ReadMatching(request, wanted.command) : ReadIds(request, wanted);
@@ -133,10 +134,10 @@ absl::StatusOr<Wanted> ReadRestart(const v1::RestartTasksRequest& request, const
 void InputsServiceImpl::RestartTasks(platform::UnaryCall* call,
                                      const v1::RestartTasksRequest* request,
                                      v1::RestartTasksResponse* response) {
-  HandleUnary(call, restart_tasks_, [&](const Caller& caller, Reply reply) {
-    auto wanted = ReadRestart(*request, caller);
+  HandleUnary(call, restart_tasks_, [&](const Identity& caller, Reply reply) {
+    auto wanted = ReadRestart(*request, platform::Viewer(*call->identity()));
     absl::Status sound = wanted.status();
-    if (sound.ok()) sound = CheckNamespace(wanted->command.name_space);
+    if (sound.ok()) sound = CheckNamespace(caller, wanted->command.name_space);
     if (!sound.ok()) return reply(sound);
     partition_.RestartTasks(std::move(wanted->command),
                             [request, response, statuses = std::move(wanted->statuses),
@@ -163,7 +164,7 @@ void InputsServiceImpl::RestartTasks(platform::UnaryCall* call,
 
 void InputsServiceImpl::PatchInfo(platform::UnaryCall* call, const v1::PatchInfoRequest* request,
                                   v1::PatchInfoResponse* response) {
-  HandleUnary(call, patch_info_, [&](const Caller& caller, Reply reply) {
+  HandleUnary(call, patch_info_, [&](const Identity&, Reply reply) {
     if (request->patches_size() < 1 || request->patches_size() > kMaxPatches) {
       return reply(Bad("BAD_BATCH_SIZE", absl::StrCat("patches: ", request->patches_size(),
                                                       " are not 1 to ", kMaxPatches)));
@@ -176,7 +177,7 @@ void InputsServiceImpl::PatchInfo(platform::UnaryCall* call, const v1::PatchInfo
       if (patch.ok()) patches.push_back(*std::move(patch));
     }
     using Answers = std::vector<InfoAnswer>;
-    partition_.PatchInfo(std::move(patches), caller.subject,
+    partition_.PatchInfo(std::move(patches), platform::Viewer(*call->identity()),
                          [response, statuses = std::move(statuses),
                           reply = std::move(reply)](absl::StatusOr<Answers> answers) mutable {
                            if (!answers.ok()) return reply(answers.status());

@@ -359,8 +359,8 @@ std::vector<TaskSpec> Ordered(std::vector<TaskSpec> specs, std::span<const uint3
 
 // Each by itself, with its status.
 std::vector<TaskSpec> ReadSpecs(const platform::Received<v1::SpawnRequest>& received,
-                                const SpecLimits& limits, absl::Time now,
-                                std::vector<absl::Status>& statuses) {
+                                const platform::Identity& caller, const SpecLimits& limits,
+                                absl::Time now, std::vector<absl::Status>& statuses) {
   const v1::SpawnRequest& request = received.message;
   const auto count = static_cast<uint32_t>(request.specs_size());
   Reading reading{.limits = limits, .now = now, .count = count, .placements = {}};
@@ -374,6 +374,9 @@ std::vector<TaskSpec> ReadSpecs(const platform::Received<v1::SpawnRequest>& rece
     } else {
       const auto place = static_cast<uint32_t>(i);
       statuses.push_back(ReadSpec(request.specs(i), place, reading, specs[place]));
+      if (statuses.back().ok()) {
+        statuses.back() = platform::CheckAllows(caller, platform::Verb::kSpawn, specs[place].type);
+      }
     }
     if (!statuses.back().ok()) specs[static_cast<size_t>(i)] = TaskSpec();
   }
@@ -433,7 +436,7 @@ absl::Status CheckType(std::string_view field, std::string_view type) {
 }
 
 absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest>& received,
-                                       const platform::Caller& caller, const SpecLimits& limits,
+                                       const platform::Identity& caller, const SpecLimits& limits,
                                        absl::Time now) {
   KANTOKU_RETURN_IF_ERROR(CheckCall(received, limits));
   const v1::SpawnRequest& request = received.message;
@@ -443,7 +446,7 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
   batch->bytes.reserve(request.ByteSizeLong() + static_cast<size_t>(request.specs_size()) * 48);
   batch->slices.reserve(static_cast<size_t>(request.specs_size()));
   CheckedSpawn checked;
-  std::vector<TaskSpec> specs = ReadSpecs(received, limits, now, checked.statuses);
+  std::vector<TaskSpec> specs = ReadSpecs(received, caller, limits, now, checked.statuses);
   checked.places = OrderByDependencies(specs, checked.statuses);
   std::vector<uint32_t> behind(specs.size());  // Where in the batch each of the call comes.
   for (uint32_t i = 0; i < checked.places.size(); ++i) {

@@ -12,7 +12,7 @@
 #include "absl/time/time.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "services/inputs/partition/spawn_batch.h"
-#include "services/platform/auth/tokens.h"
+#include "services/platform/identity/identity.h"
 #include "services/platform/rpc/received.h"
 
 namespace kantoku::inputs {
@@ -35,7 +35,7 @@ struct CheckedSpawn {
 // Checks a call and encodes its records. INVALID_ARGUMENT names field, value and limit when the
 // call as a whole is bad; bad specs only have a bad status each.
 absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest>& received,
-                                       const platform::Caller& caller, const SpecLimits& limits,
+                                       const platform::Identity& caller, const SpecLimits& limits,
                                        absl::Time now);
 
 // What a selector over info says; absent when `text` is empty. INVALID_ARGUMENT names the column.

@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "services/outputs/access.h"
 #include "services/platform/check.h"
 #include "services/platform/status.h"
 
@@ -122,7 +121,7 @@ void AwaitHub::Resolve(const StoredResult& result, AnswerBatch::Kind kind, std::
   std::optional<AnswerBatch::Record> kept;
   Release(result.task, [&](const std::shared_ptr<AwaitSink>& sink) {
     AnswerBatch& answers = deliveries.For(sink);
-    if (MayRead(sink->caller(), result)) {
+    if (sink->caller().Sees(result.name_space, result.owner)) {
       if (!kept.has_value()) kept = deliveries.Keep(record);
       return answers.Add(result.task, kind, *kept);
     }

@@ -15,7 +15,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "services/outputs/result_codec.h"
-#include "services/platform/auth/tokens.h"
+#include "services/platform/identity/identity.h"
 #include "services/platform/ids.h"
 
 namespace kantoku::outputs {
@@ -68,7 +68,7 @@ class AwaitSink {
  public:
   virtual ~AwaitSink() = default;
 
-  virtual const platform::Caller& caller() const = 0;
+  virtual const platform::Identity& caller() const = 0;
   // Sends answers and does not block. False when there was no room for all of them, or the stream
   // has ended; the sink then sees to it that the rest is asked for again once there is room.
   virtual bool Deliver(const AnswerBatch& answers) = 0;

@@ -25,7 +25,8 @@ constexpr size_t kAnswerOverhead = 64;
 }  // namespace
 
 AwaitStream::AwaitStream(Call* call, platform::CallMonitor::Method& method,
-                         const platform::BidiStreamOptions& options, platform::Caller caller,
+                         const platform::BidiStreamOptions& options,
+                         std::shared_ptr<const platform::Identity> caller,
                          OutputsPartition& partition, Metrics& metrics,
                          std::function<void(AwaitStream*)> on_ended)
     : CoalescingStream(call, method, options),

@@ -28,11 +28,11 @@ class AwaitStream final
 
   // `on_ended` is called last.
   AwaitStream(Call* call, platform::CallMonitor::Method& method,
-              const platform::BidiStreamOptions& options, platform::Caller caller,
-              OutputsPartition& partition, Metrics& metrics,
-              std::function<void(AwaitStream*)> on_ended);
+              const platform::BidiStreamOptions& options,
+              std::shared_ptr<const platform::Identity> caller, OutputsPartition& partition,
+              Metrics& metrics, std::function<void(AwaitStream*)> on_ended);
 
-  const platform::Caller& caller() const override { return caller_; }
+  const platform::Identity& caller() const override { return *caller_; }
   bool Deliver(const AnswerBatch& answers) override;
   void Defer(std::span<const platform::TaskId> tasks) override;
   void Finish() override;
@@ -62,7 +62,7 @@ class AwaitStream final
   // Looks up more of what is deferred, if there is room; if nothing is, reads the next request.
   void GoOn();
 
-  const platform::Caller caller_;
+  const std::shared_ptr<const platform::Identity> caller_;
   OutputsPartition& partition_;
   Metrics& metrics_;
   const std::function<void(AwaitStream*)> on_ended_;

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "services/outputs/access.h"
 #include "services/outputs/wire.h"
 #include "services/platform/ids.h"
 #include "services/platform/status.h"
@@ -200,17 +199,21 @@ absl::Status FenceCall::Apply(OutputsPartition& partition, platform::Transaction
 }
 
 GetCall::GetCall(const v1::GetRequest& request, v1::GetResponse& response, platform::Reply reply,
-                 platform::Caller caller)
-    : Call(std::move(reply)), request_(request), response_(response), caller_(std::move(caller)) {}
+                 std::shared_ptr<const platform::Identity> caller)
+    : Call(std::move(reply)),
+      request_(request),
+      response_(response),
+      caller_(std::move(caller)),
+      viewer_(caller_->service.empty() ? platform::Viewer(caller_) : platform::Viewer()) {}
 
-absl::Status GetCall::CheckWhole(const GetTerms& terms) {
+absl::Status GetCall::CheckWhole() {
   KANTOKU_RETURN_IF_ERROR(CheckCount("task_ids", request_.task_ids_size()));
   if (request_.has_subject()) {
-    if (!terms.by_service) {
+    if (caller_->service.empty()) {
       return Error(absl::StatusCode::kPermissionDenied, "NOT_A_SERVICE",
                    "subject: only a service asks for others");
     }
-    caller_.subject = request_.subject();
+    viewer_ = platform::Viewer(platform::Onlooker(request_.subject()));
   }
   if (request_.read_grants().empty()) return absl::OkStatus();
   if (request_.read_grants_size() != request_.task_ids_size()) {
@@ -223,7 +226,7 @@ absl::Status GetCall::CheckWhole(const GetTerms& terms) {
 }
 
 absl::Status GetCall::Read(const GetTerms& terms) {
-  KANTOKU_RETURN_IF_ERROR(CheckWhole(terms));
+  KANTOKU_RETURN_IF_ERROR(CheckWhole());
   tasks_.reserve(request_.task_ids_size());
   grants_.reserve(request_.task_ids_size());
   for (int i = 0; i < request_.task_ids_size(); ++i) {
@@ -243,7 +246,7 @@ absl::Status GetCall::ReadItem(int item, const GetTerms& terms) {
   if (!request_.read_grants().empty() && !request_.read_grants(item).empty()) {
     KANTOKU_ASSIGN_OR_RETURN(
         grant, platform::OpenReadGrant(terms.keys, request_.read_grants(item), terms.now));
-    if (grant->task != task || grant->holder != caller_ ||
+    if (grant->task != task || grant->holder != *caller_ ||
         grant->session.bytes() != request_.session_id()) {
       return Error(absl::StatusCode::kPermissionDenied, "INVALID_GRANT",
                    "read_grant was minted for another result, caller or session");
@@ -257,7 +260,11 @@ absl::Status GetCall::ReadItem(int item, const GetTerms& terms) {
 bool GetCall::MaySee(size_t index, const StoredResult& result) const {
   if (!request_.namespace_().empty() && result.name_space != request_.namespace_()) return false;
   const auto& grant = grants_[index];
-  if (!grant.has_value()) return MayRead(caller_, result);
+  if (!grant.has_value()) {
+    const bool reads =
+        !caller_->service.empty() || caller_->scopes.Allows(platform::Verb::kReadResults);
+    return reads && viewer_.Sees(result.name_space, result.owner);
+  }
   return result.owner == grant->owner && result.name_space == grant->name_space;
 }
 

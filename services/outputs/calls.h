@@ -12,6 +12,7 @@
 #include "services/outputs/result_book.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/auth/tokens.h"
+#include "services/platform/identity/viewer.h"
 #include "services/platform/rpc/unary.h"
 
 namespace kantoku::outputs {
@@ -120,21 +121,20 @@ class FenceCall : public Call {
 struct GetTerms {
   const platform::MacKeys& keys;
   absl::Time now;
-  bool by_service;  // Which may ask for others.
 };
 
 // The ids of one Get. Those whose grant is bad have their answers once Read is over.
 class GetCall : public Call {
  public:
   GetCall(const outputs::v1::GetRequest& request, outputs::v1::GetResponse& response,
-          platform::Reply reply, platform::Caller caller);
+          platform::Reply reply, std::shared_ptr<const platform::Identity> caller);
 
   // INVALID_ARGUMENT or PERMISSION_DENIED when the request as a whole is refused.
   absl::Status Read(const GetTerms& terms);
   absl::Status Apply(OutputsPartition& partition, platform::Transaction& transaction);
 
  private:
-  absl::Status CheckWhole(const GetTerms& terms);
+  absl::Status CheckWhole();
   absl::Status ReadItem(int item, const GetTerms& terms);
   bool MaySee(size_t index, const StoredResult& result) const;
   // False when the answer has no room for it.
@@ -142,7 +142,9 @@ class GetCall : public Call {
 
   const outputs::v1::GetRequest& request_;
   outputs::v1::GetResponse& response_;
-  platform::Caller caller_;  // Or who a service asks for.
+  const std::shared_ptr<const platform::Identity> caller_;
+  platform::Viewer
+      viewer_;  // The caller, or for whom a service asks; nobody until it has said that.
   size_t bytes_ = 0;
   std::vector<platform::TaskId> tasks_;
   std::vector<std::optional<platform::ReadGrant>> grants_;  // One for each of `tasks_`.

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "services/platform/rpc/caller.h"
 #include "services/platform/rpc/grpc_status.h"
+#include "services/platform/rpc/service_identity.h"
 #include "services/platform/status.h"
 
 namespace kantoku::outputs {

@@ -139,9 +139,9 @@ bool ItemBook::IsDamaged(const TaskId& task, uint32_t dispatch) const {
   return stream != nullptr && stream->damaged;
 }
 
-const std::string* ItemBook::OwnerOf(const TaskId& task) const {
+bool ItemBook::IsSeenBy(const platform::Identity& viewer, const TaskId& task) const {
   const Task* const held = Find(task);
-  return held == nullptr ? nullptr : &held->owner;
+  return held != nullptr && viewer.Sees(held->name_space, held->owner);
 }
 
 ItemBook::Decision ItemBook::Put(const Batch& batch, uint64_t room, Transaction& transaction) {

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/outputs/item_codec.h"
+#include "services/platform/identity/identity.h"
 #include "services/platform/partition/partition_runner.h"
 #include "services/platform/store/record_store.h"
 
@@ -96,8 +97,8 @@ class ItemBook {
   uint64_t Count(const platform::TaskId& task, uint32_t dispatch) const;
   // Whether what the dispatch has yielded can be read no more.
   bool IsDamaged(const platform::TaskId& task, uint32_t dispatch) const;
-  // Null when nothing is held of the task.
-  const std::string* OwnerOf(const platform::TaskId& task) const;
+  // Whether something is held of the task, and exists for the viewer.
+  bool IsSeenBy(const platform::Identity& viewer, const platform::TaskId& task) const;
 
   // Visits items of one dispatch, from a position on: one, or several that have `max_bytes`
   // together, their content types and 64 bytes for each of them included.

@@ -31,8 +31,9 @@ ResultBook::Presence PresenceOf(AnswerBatch::Kind kind) {
 
 }  // namespace
 
-ItemStream::ItemStream(Call* call, platform::CallMonitor::Method& method, platform::Caller caller,
-                       Wish wish, OutputsPartition& partition, Metrics& metrics,
+ItemStream::ItemStream(Call* call, platform::CallMonitor::Method& method,
+                       std::shared_ptr<const platform::Identity> caller, Wish wish,
+                       OutputsPartition& partition, Metrics& metrics,
                        std::function<void(ItemStream*)> on_ended)
     : call_(call),
       method_(method),
@@ -90,7 +91,7 @@ void ItemStream::Read(Transaction& transaction) {
   }
   message_ = v1::StreamResponse();  // Cleared, it would keep what the largest items took.
   const auto reading =
-      partition_.ReadItems(task_, caller_, position_, kMessageBytes,
+      partition_.ReadItems(task_, *caller_, position_, kMessageBytes,
                            [this](const Item& item) { EncodeItem(item, *message_.add_items()); });
   if (!reading.ok()) return Close(reading.status());
   switch (reading->reach) {

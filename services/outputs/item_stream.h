@@ -39,7 +39,8 @@ class ItemStream final : public std::enable_shared_from_this<ItemStream>,
   };
 
   // `on_ended` is called last.
-  ItemStream(Call* call, platform::CallMonitor::Method& method, platform::Caller caller, Wish wish,
+  ItemStream(Call* call, platform::CallMonitor::Method& method,
+             std::shared_ptr<const platform::Identity> caller, Wish wish,
              OutputsPartition& partition, Metrics& metrics,
              std::function<void(ItemStream*)> on_ended);
 
@@ -50,7 +51,7 @@ class ItemStream final : public std::enable_shared_from_this<ItemStream>,
   // The same, without waiting for a client that does not read.
   void Abort(const absl::Status& status);
 
-  const platform::Caller& caller() const override { return caller_; }
+  const platform::Identity& caller() const override { return *caller_; }
   void OnItems(platform::Transaction& transaction) override;
 
  private:
@@ -77,7 +78,7 @@ class ItemStream final : public std::enable_shared_from_this<ItemStream>,
 
   Call* const call_;
   platform::CallMonitor::Method& method_;
-  const platform::Caller caller_;
+  const std::shared_ptr<const platform::Identity> caller_;
   const platform::TaskId task_;
   OutputsPartition& partition_;
   Metrics& metrics_;

@@ -115,11 +115,10 @@ void OutputsPartition::Unfollow(const TaskId& task, const ItemFollower* follower
 }
 
 absl::StatusOr<ItemBook::Reading> OutputsPartition::ReadItems(const TaskId& task,
-                                                              const platform::Caller& caller,
+                                                              const platform::Identity& caller,
                                                               ItemPosition from, size_t max_bytes,
                                                               ItemBook::ItemVisitor visit) {
-  const std::string* const owner = book_->items().OwnerOf(task);
-  if (owner == nullptr || *owner != caller.subject) return ItemBook::Reading{.next = from};
+  if (!book_->items().IsSeenBy(caller, task)) return ItemBook::Reading{.next = from};
   return book_->items().Read(task, from, max_bytes, visit);
 }
 

@@ -84,7 +84,7 @@ class OutputsPartition final : private platform::PartitionMachine {
   void Unfollow(const platform::TaskId& task, const ItemFollower* follower);
   // As ItemBook's; to others than the owner there are none.
   absl::StatusOr<ItemBook::Reading> ReadItems(const platform::TaskId& task,
-                                              const platform::Caller& caller, ItemPosition from,
+                                              const platform::Identity& caller, ItemPosition from,
                                               size_t max_bytes, ItemBook::ItemVisitor visit);
 
   AwaitHub::StreamId OpenStream(std::shared_ptr<AwaitSink> sink) {

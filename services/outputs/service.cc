@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/outputs/calls.h"
-#include "services/platform/rpc/caller.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
 
@@ -96,12 +95,10 @@ void OutputsServiceImpl::PutItems(platform::UnaryCall* call, const v1::PutItemsR
 
 void OutputsServiceImpl::Fence(platform::UnaryCall* call, const v1::FenceRequest* request,
                                v1::FenceResponse* response) {
-  HandleUnary(call, fence_, [&](const platform::Caller&, platform::Reply reply) {
-    const auto service = platform::CallingService(*call, keys_, clock_.Read().wall);
-    if (!service.ok()) return reply(service.status());
-    if (*service != kInputs) {
+  HandleUnary(call, fence_, [&](const platform::Identity& caller, platform::Reply reply) {
+    if (caller.service != kInputs) {
       return reply(Error(absl::StatusCode::kPermissionDenied, "NOT_INPUTS",
-                         "only Inputs may fence, not the service " + *service));
+                         "only Inputs may fence, not the service " + caller.service));
     }
     const auto partition = this->partition();
     if (!partition.ok()) return reply(partition.status());
@@ -114,13 +111,11 @@ void OutputsServiceImpl::Fence(platform::UnaryCall* call, const v1::FenceRequest
 
 void OutputsServiceImpl::Get(platform::UnaryCall* call, const v1::GetRequest* request,
                              v1::GetResponse* response) {
-  HandleUnary(call, get_, [&](const platform::Caller& caller, platform::Reply reply) {
+  HandleUnary(call, get_, [&](const platform::Identity&, platform::Reply reply) {
     const auto partition = this->partition();
     if (!partition.ok()) return reply(partition.status());
-    auto get = std::make_shared<GetCall>(*request, *response, std::move(reply), caller);
-    const absl::Time now = clock_.Read().wall;
-    const bool by_service = platform::CallingService(*call, keys_, now).ok();
-    const absl::Status read = get->Read({.keys = keys_, .now = now, .by_service = by_service});
+    auto get = std::make_shared<GetCall>(*request, *response, std::move(reply), *call->identity());
+    const absl::Status read = get->Read({.keys = keys_, .now = clock_.Read().wall});
     if (!read.ok()) return get->Answer(read);
     // What is read is durable, so the answer waits for no commit; and it can be had while the store
     // takes no more.
@@ -135,14 +130,13 @@ void OutputsServiceImpl::Get(platform::UnaryCall* call, const v1::GetRequest* re
 
 absl::StatusOr<std::shared_ptr<AwaitStream>> OutputsServiceImpl::MakeStream(
     AwaitStream::Call* call) {
-  KANTOKU_ASSIGN_OR_RETURN(platform::Caller caller, platform::AdmitCall(*call));
+  KANTOKU_ASSIGN_OR_RETURN(const auto caller, platform::AdmitCall(*call));
   KANTOKU_ASSIGN_OR_RETURN(OutputsPartition* const partition, this->partition());
   auto stream = std::make_shared<AwaitStream>(
       call, await_,
       platform::BidiStreamOptions{.max_pending_bytes = options_.max_answer_bytes_per_stream,
                                   .budget = &answers_},
-      std::move(caller), *partition, metrics_,
-      [this](AwaitStream* ended) { awaits_.Remove(ended); });
+      caller, *partition, metrics_, [this](AwaitStream* ended) { awaits_.Remove(ended); });
   KANTOKU_RETURN_IF_ERROR(awaits_.Add(stream));
   return stream;
 }
@@ -155,11 +149,11 @@ void OutputsServiceImpl::Await(AwaitStream::Call* call) {
 
 absl::StatusOr<std::shared_ptr<ItemStream>> OutputsServiceImpl::MakeStream(
     ItemStream::Call* call, const v1::StreamRequest& request) {
-  KANTOKU_ASSIGN_OR_RETURN(platform::Caller caller, platform::AdmitCall(*call));
+  KANTOKU_ASSIGN_OR_RETURN(const auto caller, platform::AdmitCall(*call));
   KANTOKU_ASSIGN_OR_RETURN(OutputsPartition* const partition, this->partition());
   KANTOKU_ASSIGN_OR_RETURN(const auto task, platform::TaskId::FromBytes(request.task_id()));
   auto stream = std::make_shared<ItemStream>(
-      call, stream_, std::move(caller),
+      call, stream_, caller,
       ItemStream::Wish{.task = task, .from = {request.dispatch(), request.sequence()}}, *partition,
       metrics_, [this](ItemStream* ended) { item_streams_.Remove(ended); });
   KANTOKU_RETURN_IF_ERROR(item_streams_.Add(stream));

@@ -14,7 +14,7 @@
 #include "services/platform/auth/mac.h"
 #include "services/platform/check.h"
 #include "services/platform/mutex.h"
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/service_identity.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 

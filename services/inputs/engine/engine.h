@@ -207,9 +207,11 @@ class Engine {
   // In the order of their types.
   std::vector<RouteRecord> Routes(std::string_view name_space) const;
   // Tells the executor, which gets nothing new on its connection from now on. NOT_FOUND,
-  // NO_SUCH_SESSION; FAILED_PRECONDITION, NOT_CONNECTED. `delay` is that of kBounce.
-  absl::Status ControlExecutor(std::string_view name_space, const SessionId& session,
-                               ExecutorVerb verb, absl::Duration delay, Effects& effects);
+  // NO_SUCH_SESSION; PERMISSION_DENIED, NOT_YOUR_EXECUTOR unless the viewer would see the tasks of
+  // whoever connected it; FAILED_PRECONDITION, NOT_CONNECTED. `delay` is that of kBounce.
+  absl::Status ControlExecutor(std::string_view name_space, const platform::Viewer& viewer,
+                               const SessionId& session, ExecutorVerb verb, absl::Duration delay,
+                               Effects& effects);
 
   // What goes with the key's kind. Holds at once for what waits. RESOURCE_EXHAUSTED, KEY_LIMIT.
   absl::Status SetLimit(std::string_view name_space, const KeyName& name, const LimitValue& value,

@@ -61,12 +61,18 @@ std::vector<RouteRecord> Engine::Routes(std::string_view name_space) const {
   return routes;
 }
 
-absl::Status Engine::ControlExecutor(std::string_view name_space, const SessionId& id,
-                                     ExecutorVerb verb, absl::Duration delay, Effects& effects) {
+absl::Status Engine::ControlExecutor(std::string_view name_space, const platform::Viewer& viewer,
+                                     const SessionId& id, ExecutorVerb verb, absl::Duration delay,
+                                     Effects& effects) {
   Session* const session = sessions_.Find(id);
   if (session == nullptr || names_.at(session->name_space) != name_space) {
     return Error(absl::StatusCode::kNotFound, "NO_SUCH_SESSION",
                  absl::StrCat("session_ids: there is no session ", id.ToString()));
+  }
+  if (!viewer.Sees(name_space, session->caller.subject)) {
+    return Error(absl::StatusCode::kPermissionDenied, "NOT_YOUR_EXECUTOR",
+                 absl::StrCat("session_ids: session ", id.ToString(),
+                              " is of another user; whose it is and administrators may ask it"));
   }
   if (session->connection == 0) {
     return Error(absl::StatusCode::kFailedPrecondition, "NOT_CONNECTED",

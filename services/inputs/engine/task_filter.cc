@@ -111,8 +111,9 @@ bool TaskFilter::Shows(TaskState state) const {
 }
 
 bool TaskFilter::Matches(const TaskView& view) const {
-  return view.name_space == name_space && (type.empty() || view.type == type) && !owner.empty() &&
-         view.owner == owner && (root.empty() || view.root == root) && Shows(view.state) &&
+  return view.name_space == name_space && (type.empty() || view.type == type) &&
+         viewer.Sees(view.name_space, view.owner) && (root.empty() || view.root == root) &&
+         Shows(view.state) &&
          (context.empty() || (view.info != nullptr && view.info->context == context)) &&
          (!selector.has_value() || MatchesInfo(*selector, view));
 }

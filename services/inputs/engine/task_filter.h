@@ -7,6 +7,7 @@
 
 #include "services/inputs/engine/types.h"
 #include "services/inputs/selector/selector.h"
+#include "services/platform/identity/viewer.h"
 
 namespace kantoku::inputs {
 
@@ -15,7 +16,7 @@ struct TaskFilter {
   std::string_view name_space;
   std::string_view type;               // Empty: all.
   std::vector<TaskState> states;       // Empty: all.
-  std::string_view owner;              // Whose tasks; nobody's when empty.
+  platform::Viewer viewer;             // Who looks: shown is what it sees.
   TaskId root;                         // Empty: of all trees and of none.
   std::string_view context;            // Empty: of all contexts and of none.
   std::optional<Selector> selector{};  // Of their info, and what LabelOf tells beside it.

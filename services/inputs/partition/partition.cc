@@ -117,14 +117,14 @@ absl::Status Partition::PostUrgent(PartitionRunner::Command command) {
 
 // ---- Users ----
 
-void Partition::Control(std::vector<TaskId> tasks, ControlCommand what, std::string owner,
+void Partition::Control(std::vector<TaskId> tasks, ControlCommand what, platform::Viewer viewer,
                         Done<std::vector<absl::StatusOr<TaskState>>> done) {
   using States = std::vector<absl::StatusOr<TaskState>>;
   Ask<States>(std::move(done), [this, tasks = std::move(tasks), what,
-                                owner = std::move(owner)](Transaction& transaction) {
+                                viewer = std::move(viewer)](Transaction& transaction) {
     States states;
     for (const auto& view :
-         what.tree ? LookAtTrees(tasks, owner) : Look(tasks, std::span(&owner, 1))) {
+         what.tree ? LookAtTrees(tasks, viewer) : Look(tasks, std::span(&viewer, 1))) {
       states.push_back(view.ok() ? ApplyControl(*view, what, transaction.now())
                                  : absl::StatusOr<TaskState>(view.status()));
     }
@@ -133,12 +133,13 @@ void Partition::Control(std::vector<TaskId> tasks, ControlCommand what, std::str
 }
 
 // A tree may outlive its root: whose it is, any task of it tells, and is shown in its place.
-Partition::Views Partition::LookAtTrees(std::span<const TaskId> roots, const std::string& owner) {
+Partition::Views Partition::LookAtTrees(std::span<const TaskId> roots,
+                                        const platform::Viewer& viewer) {
   Views views;
   std::vector<TaskId> others;
   for (const TaskId& root : roots) {
     auto member = engine_.FindInTree(root);
-    if (member.has_value() && member->owner == owner) {
+    if (member.has_value() && viewer.Sees(member->name_space, member->owner)) {
       member->id = root;
       views.emplace_back(*std::move(member));
     } else {
@@ -146,7 +147,7 @@ Partition::Views Partition::LookAtTrees(std::span<const TaskId> roots, const std
       others.push_back(root);
     }
   }
-  Views looked = Look(others, std::span(&owner, 1));
+  Views looked = Look(others, std::span(&viewer, 1));
   auto next = looked.begin();
   for (auto& view : views) {
     if (!view.ok()) view = std::move(*next++);
@@ -161,11 +162,11 @@ absl::StatusOr<TaskState> Partition::ApplyControl(const TaskView& task, ControlC
   return Ended(task);
 }
 
-void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners, bool explain,
-                         Done<std::vector<absl::StatusOr<TaskView>>> done) {
-  Ask<Views>(std::move(done), [this, tasks = std::move(tasks), owners = std::move(owners),
+void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<platform::Viewer> viewers,
+                         bool explain, Done<std::vector<absl::StatusOr<TaskView>>> done) {
+  Ask<Views>(std::move(done), [this, tasks = std::move(tasks), viewers = std::move(viewers),
                                explain](Transaction& transaction) {
-    Views views = Look(tasks, owners);
+    Views views = Look(tasks, viewers);
     for (auto& view : views) {
       if (!explain || !view.ok()) continue;
       const auto waits = engine_.WaitsOf(view->id, transaction.now());
@@ -180,15 +181,15 @@ void Partition::ListTasks(ListCommand command, Done<TaskPage> done) {
                 [this, command = std::move(command)](Transaction&) { return ApplyList(command); });
 }
 
-void Partition::PatchInfo(std::vector<InfoPatch> patches, std::string owner,
+void Partition::PatchInfo(std::vector<InfoPatch> patches, platform::Viewer viewer,
                           Done<std::vector<InfoAnswer>> done) {
   using Answers = std::vector<InfoAnswer>;
   if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
   Ask<Answers>(std::move(done),
-               [this, patches = std::move(patches), owner = std::move(owner)](Transaction&) {
+               [this, patches = std::move(patches), viewer = std::move(viewer)](Transaction&) {
                  std::vector<TaskId> tasks;
                  for (const InfoPatch& patch : patches) tasks.push_back(patch.task);
-                 const Views views = Look(tasks, std::span(&owner, 1));
+                 const Views views = Look(tasks, std::span(&viewer, 1));
                  Answers answers;
                  for (size_t i = 0; i < patches.size(); ++i) {
                    if (!views[i].ok()) {
@@ -212,7 +213,7 @@ void Partition::RestartTasks(RestartCommand command, Done<RestartPage> done) {
         if (command.matching) return RestartMatching(command, transaction);
         RestartPage page;
         size_t room = kMaxRestartBytes;
-        Views views = Look(command.tasks, std::span(&command.owner, 1));
+        Views views = Look(command.tasks, std::span(&command.viewer, 1));
         std::vector<Picked> picked;
         for (const auto& view : views) {
           if (view.ok()) picked.push_back({*view, ReadToRestart(*view, room)});
@@ -243,8 +244,8 @@ void Partition::ControlExecutors(ExecutorCommand command, Done<std::vector<absl:
   Ask<Statuses>(std::move(done), [this, command = std::move(command)](Transaction&) {
     Statuses statuses;
     for (const SessionId& session : command.sessions) {
-      statuses.push_back(engine_.ControlExecutor(command.name_space, session, command.verb,
-                                                 command.delay, effects_));
+      statuses.push_back(engine_.ControlExecutor(command.name_space, command.viewer, session,
+                                                 command.verb, command.delay, effects_));
     }
     return absl::StatusOr<Statuses>(std::move(statuses));
   });

@@ -28,6 +28,7 @@
 #include "services/inputs/store.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
+#include "services/platform/identity/viewer.h"
 #include "services/platform/partition/partition_runner.h"
 #include "services/platform/store/record_store.h"
 
@@ -71,7 +72,7 @@ enum class TaskSort : uint8_t { kNone, kCreated, kEnded, kPriority };
 
 struct ListCommand {
   std::string name_space;
-  std::string owner;  // Only tasks of this subject.
+  platform::Viewer viewer;  // Only tasks that it sees.
   std::string type;
   std::vector<TaskState> states;
   TaskId root;  // Only tasks of this tree; empty: all.
@@ -85,8 +86,8 @@ struct ListCommand {
 
 // Dead tasks that are to be restarted: these, or a page of those that match.
 struct RestartCommand {
-  std::string name_space;  // Of what is matched.
-  std::string owner;       // Only tasks of this subject.
+  std::string name_space;   // Of what is matched.
+  platform::Viewer viewer;  // Only tasks that it sees.
   std::vector<TaskId> tasks;
   bool matching = false;  // Instead of `tasks`: what all below says.
   std::string type;       // Empty: all.
@@ -115,6 +116,7 @@ struct RestartPage {
 };
 
 struct ExecutorCommand {
+  platform::Viewer viewer{};  // Who asks.
   std::string name_space;
   std::vector<SessionId> sessions;
   ExecutorVerb verb = ExecutorVerb::kDrain;
@@ -205,17 +207,17 @@ class Partition final : public platform::PartitionMachine {
   // Nobody waits after `answer_by`: what has to be asked of Outputs is asked no longer.
   void Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done,
              absl::Time answer_by = absl::InfiniteFuture());
-  // What each of `tasks` is asked, the same as `what` with its id; one answer per id. Ids of other
-  // owners are NOT_FOUND.
-  void Control(std::vector<TaskId> tasks, ControlCommand what, std::string owner,
+  // What each of `tasks` is asked, the same as `what` with its id; one answer per id. What the
+  // viewer does not see is NOT_FOUND.
+  void Control(std::vector<TaskId> tasks, ControlCommand what, platform::Viewer viewer,
                Done<std::vector<absl::StatusOr<TaskState>>> done);
-  // One answer per id. Each is asked for by the owner at its place, or all by the only one; to
-  // anybody else it is NOT_FOUND.
-  void GetTasks(std::vector<TaskId> tasks, std::vector<std::string> owners, bool explain,
+  // One answer per id. Each is asked for by the viewer at its place, or all by the only one; what
+  // that does not see is NOT_FOUND.
+  void GetTasks(std::vector<TaskId> tasks, std::vector<platform::Viewer> viewers, bool explain,
                 Done<std::vector<absl::StatusOr<TaskView>>> done);
   void ListTasks(ListCommand command, Done<TaskPage> done);
-  // One answer per patch; tasks of other owners are NOT_FOUND.
-  void PatchInfo(std::vector<InfoPatch> patches, std::string owner,
+  // One answer per patch; tasks that the viewer does not see are NOT_FOUND.
+  void PatchInfo(std::vector<InfoPatch> patches, platform::Viewer viewer,
                  Done<std::vector<InfoAnswer>> done);
   // One result per task, or per match. What was restarted before has the same successor again.
   void RestartTasks(RestartCommand command, Done<RestartPage> done);
@@ -309,11 +311,11 @@ class Partition final : public platform::PartitionMachine {
                                const platform::Now& now);
   void ApplyHello(ConnectionId connection, const SessionFrame::Hello& hello,
                   const platform::Now& now);
-  // One view for each task, asked for by the owner at its place or by the only one.
-  Views Look(std::span<const TaskId> tasks, std::span<const std::string> owners);
-  Views LookAtTrees(std::span<const TaskId> roots, const std::string& owner);
+  // One view for each task, asked for by the viewer at its place or by the only one.
+  Views Look(std::span<const TaskId> tasks, std::span<const platform::Viewer> viewers);
+  Views LookAtTrees(std::span<const TaskId> roots, const platform::Viewer& viewer);
   static void LookInRow(std::span<const TaskView> row, std::span<const TaskId> tasks,
-                        std::span<const std::string> owners, std::vector<size_t>& wanted,
+                        std::span<const platform::Viewer> viewers, std::vector<size_t>& wanted,
                         Views& views);
   void AddSuccessor(absl::StatusOr<TaskView>& view) const;
   absl::StatusOr<Row> ReadRow(RecordKind kind, uint64_t number);

@@ -71,15 +71,15 @@ uint64_t NewestRow(const History& history) {
 }
 
 // Of the task at this position: one for each, or one for all.
-std::string_view OwnerAt(std::span<const std::string> owners, size_t position) {
-  return owners[owners.size() == 1 ? 0 : position];
+const platform::Viewer& ViewerAt(std::span<const platform::Viewer> viewers, size_t position) {
+  return viewers[viewers.size() == 1 ? 0 : position];
 }
 
 TaskFilter FilterOf(const ListCommand& command) {
   return {.name_space = command.name_space,
           .type = command.type,
           .states = command.states,
-          .owner = command.owner,
+          .viewer = command.viewer,
           .root = command.root,
           .context = command.context,
           .selector = command.selector};
@@ -106,7 +106,7 @@ absl::StatusOr<Partition::Row> Partition::ReadRow(RecordKind kind, uint64_t numb
 
 // Each row is read and decoded once, however many of its tasks are asked for.
 Partition::Views Partition::Look(std::span<const TaskId> tasks,
-                                 std::span<const std::string> owners) {
+                                 std::span<const platform::Viewer> viewers) {
   Views views;
   views.reserve(tasks.size());
   std::map<std::pair<RecordKind, uint64_t>, std::vector<size_t>> rows;
@@ -115,7 +115,9 @@ Partition::Views Partition::Look(std::span<const TaskId> tasks,
     views.emplace_back(Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK",
                              absl::StrCat("no task ", task.ToString())));
     if (auto view = engine_.Find(task)) {
-      if (view->owner == OwnerAt(owners, position)) views[position] = *std::move(view);
+      if (ViewerAt(viewers, position).Sees(view->name_space, view->owner)) {
+        views[position] = *std::move(view);
+      }
     } else if (const auto history = engine_.FindHistory(task.key())) {
       rows[{RecordKind::kHistory, *history}].push_back(position);
     } else if (const auto dead = engine_.FindDead(task.key())) {
@@ -125,7 +127,7 @@ Partition::Views Partition::Look(std::span<const TaskId> tasks,
   for (auto& [row, wanted] : rows) {
     const auto ended = ReadRow(row.first, row.second);
     if (ended.ok()) {
-      LookInRow(**ended, tasks, owners, wanted, views);
+      LookInRow(**ended, tasks, viewers, wanted, views);
       for (const size_t position : wanted) AddSuccessor(views[position]);
     } else {
       for (const size_t position : wanted) views[position] = ended.status();
@@ -140,7 +142,7 @@ void Partition::AddSuccessor(absl::StatusOr<TaskView>& view) const {
 }
 
 void Partition::LookInRow(std::span<const TaskView> row, std::span<const TaskId> tasks,
-                          std::span<const std::string> owners, std::vector<size_t>& wanted,
+                          std::span<const platform::Viewer> viewers, std::vector<size_t>& wanted,
                           Views& views) {
   std::ranges::sort(wanted, {}, [&](size_t position) { return tasks[position]; });
   for (const TaskView& view : row) {
@@ -148,7 +150,7 @@ void Partition::LookInRow(std::span<const TaskView> row, std::span<const TaskId>
         std::lower_bound(wanted.begin(), wanted.end(), view.id,
                          [&](size_t position, const TaskId& id) { return tasks[position] < id; });
     for (; at != wanted.end() && tasks[*at] == view.id; ++at) {
-      if (view.owner == OwnerAt(owners, *at)) views[*at] = view;
+      if (ViewerAt(viewers, *at).Sees(view.name_space, view.owner)) views[*at] = view;
     }
   }
 }

@@ -41,7 +41,7 @@ bool IsDead(const TaskView& task) {
 }  // namespace
 
 bool RestartCommand::Matches(const TaskView& dead) const {
-  return dead.name_space == name_space && dead.owner == owner &&
+  return dead.name_space == name_space && viewer.Sees(dead.name_space, dead.owner) &&
          (type.empty() || dead.type == type) &&
          (reason.empty() || dead.last_failure.reason == reason) &&
          (states.empty() || std::ranges::find(states, dead.state) != states.end()) &&

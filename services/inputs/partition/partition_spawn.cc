@@ -72,7 +72,8 @@ absl::StatusOr<std::vector<TaskId>> Partition::LookAtDependencies(Admission& adm
   std::erase_if(ended, [&](const TaskId& id) {
     return admission.ended.contains(id) || admission.unknown.contains(id);
   });
-  const Views views = Look(ended, std::span(&batch.owner, 1));
+  const platform::Viewer owner = platform::Viewer(platform::Onlooker(batch.owner));
+  const Views views = Look(ended, std::span(&owner, 1));
   for (size_t i = 0; i < ended.size(); ++i) {
     if (views[i].ok() && views[i]->name_space == batch.name_space) {
       admission.ended.emplace(ended[i], views[i]->state);

@@ -94,12 +94,29 @@ void FillDefaults(configpb::LogConfig& config) {
   KANTOKU_DEFAULT(config, format, configpb::LOG_FORMAT_AUTO);
 }
 
+void FillDefaults(configpb::AuthConfig& config) {
+  KANTOKU_DEFAULT_SECONDS(config, leeway, 30);
+  KANTOKU_DEFAULT_SECONDS(config, max_token_lifetime, kDay);
+  for (configpb::IssuerConfig& issuer : *config.mutable_issuers()) {
+    if (issuer.algorithms().empty()) {
+      for (const char* const name : {"RS256", "PS256", "ES256", "EdDSA"}) {
+        issuer.add_algorithms(name);
+      }
+    }
+    KANTOKU_DEFAULT_TEXT(issuer, client_id_claim, "client_id");
+    KANTOKU_DEFAULT_TEXT(issuer, scope_claim, "scope");
+    KANTOKU_DEFAULT_TEXT(issuer, namespaces_claim, "kantoku_namespaces");
+    KANTOKU_DEFAULT_TEXT(issuer, labels_claim, "kantoku_labels");
+  }
+}
+
 void FillDefaults(configpb::Config& config) {
   FillDefaults(*config.mutable_server());
   FillDefaults(*config.mutable_inputs());
   FillDefaults(*config.mutable_outputs());
   FillDefaults(*config.mutable_events());
   FillDefaults(*config.mutable_log());
+  FillDefaults(*config.mutable_auth());
 }
 
 }  // namespace kantoku::platform

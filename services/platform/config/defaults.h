@@ -15,6 +15,7 @@ void FillDefaults(config::v1::InputsConfig& config);
 void FillDefaults(config::v1::OutputsConfig& config);
 void FillDefaults(config::v1::EventsConfig& config);
 void FillDefaults(config::v1::LogConfig& config);
+void FillDefaults(config::v1::AuthConfig& config);
 
 }  // namespace kantoku::platform
 

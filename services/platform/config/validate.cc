@@ -5,13 +5,16 @@
 #include <string_view>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "services/platform/config/address.h"
 #include "services/platform/config/fields.h"
 #include "services/platform/config/quantities.h"
+#include "services/platform/identity/algorithm.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
+#include "services/platform/url.h"
 
 namespace kantoku::platform {
 namespace {
@@ -33,12 +36,19 @@ absl::Status CheckNumber(std::string_view field, uint64_t value, uint64_t min, u
 }
 
 absl::Status CheckDuration(std::string_view field, const google::protobuf::Duration& value,
-                           absl::Duration min) {
+                           absl::Duration min, absl::Duration max = kMaxDuration) {
   const absl::Duration duration = FromProto(value);
-  if (duration >= min && duration <= kMaxDuration) return absl::OkStatus();
+  if (duration >= min && duration <= max) return absl::OkStatus();
   return InvalidConfig(absl::StrCat(ToAbsl(field), ": ", FormatConfigDuration(duration),
                                     " is not from ", FormatConfigDuration(min), " to ",
-                                    FormatConfigDuration(kMaxDuration)));
+                                    FormatConfigDuration(max)));
+}
+
+absl::Status CheckUrlField(const std::string& field, const std::string& url) {
+  const absl::Status sound = CheckUrl(url);
+  if (sound.ok()) return sound;
+  return InvalidConfig(absl::StrCat(field, ": ", Clipped(url),
+                                    " is no https URL, nor an http URL of this computer"));
 }
 
 absl::Status CheckTypeLimits(const configpb::NamespaceConfig& config) {
@@ -111,6 +121,50 @@ absl::Status CheckEvents(const configpb::EventsConfig& config) {
   return CheckDuration("events.retention", config.retention(), absl::Milliseconds(1));
 }
 
+absl::Status CheckIssuer(const configpb::IssuerConfig& config) {
+  const std::string field = "auth.issuers";
+  KANTOKU_RETURN_IF_ERROR(CheckUrlField(field + ".issuer", config.issuer()));
+  if (!config.jwks_uri().empty()) {
+    KANTOKU_RETURN_IF_ERROR(CheckUrlField(field + ".jwks_uri", config.jwks_uri()));
+  }
+  if (config.audiences().empty()) {
+    return InvalidConfig(absl::StrCat(field, ".audiences: ", Clipped(config.issuer()),
+                                      " has none; without one tokens for anybody were taken"));
+  }
+  for (const std::string& name : config.algorithms()) {
+    if (!AlgorithmOf(name).has_value()) {
+      return InvalidConfig(absl::StrCat(field, ".algorithms: ", Clipped(name),
+                                        " is not RS256, PS256, ES256 or EdDSA"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAuth(const configpb::AuthConfig& config) {
+  KANTOKU_RETURN_IF_ERROR(
+      CheckDuration("auth.leeway", config.leeway(), absl::ZeroDuration(), absl::Minutes(5)));
+  KANTOKU_RETURN_IF_ERROR(
+      CheckDuration("auth.max_token_lifetime", config.max_token_lifetime(), absl::Seconds(1)));
+  for (int i = 0; i < config.issuers_size(); ++i) {
+    const configpb::IssuerConfig& one = config.issuers(i);
+    KANTOKU_RETURN_IF_ERROR(CheckIssuer(one));
+    for (int j = 0; j < i; ++j) {
+      const configpb::IssuerConfig& other = config.issuers(j);
+      if (one.issuer() == other.issuer()) {
+        return InvalidConfig(
+            absl::StrCat("auth.issuers: ", Clipped(one.issuer()), " is there twice"));
+      }
+      const bool none = one.prefix().empty() != other.prefix().empty();
+      if (!none && (absl::StartsWith(one.prefix(), other.prefix()) ||
+                    absl::StartsWith(other.prefix(), one.prefix()))) {
+        return InvalidConfig(absl::StrCat("auth.issuers.prefix: those of ", Clipped(other.issuer()),
+                                          " and ", Clipped(one.issuer()), " cannot be told apart"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 // Inputs that forgot its tasks would number new ones like old ones whose results Outputs still has.
 absl::Status CheckStores(const configpb::Config& config) {
   if (!config.inputs().store().has_memory()) return absl::OkStatus();
@@ -133,6 +187,7 @@ absl::Status Validate(const configpb::Config& config) {
   KANTOKU_RETURN_IF_ERROR(CheckInputs(config.inputs()));
   KANTOKU_RETURN_IF_ERROR(CheckOutputs(config.outputs()));
   KANTOKU_RETURN_IF_ERROR(CheckEvents(config.events()));
+  KANTOKU_RETURN_IF_ERROR(CheckAuth(config.auth()));
   return CheckStores(config);
 }
 

@@ -13,7 +13,9 @@
 
 #include "absl/functional/any_invocable.h"
 #include "services/platform/check.h"
+#include "services/platform/identity/right.h"
 #include "services/platform/rpc/call_queue.h"
+#include "services/platform/rpc/gate.h"
 #include "services/platform/rpc/received.h"
 #include "services/platform/rpc/stream_call.h"
 #include "services/platform/rpc/unary.h"
@@ -23,7 +25,8 @@ namespace kantoku::platform {
 
 // Base of a service that takes its calls from queues; each of its methods is named once in the
 // constructor. Calls of different queues run at the same time. What is not named answers
-// UNIMPLEMENTED.
+// UNIMPLEMENTED. Each call is taken through the gate before its method gets it; one that is not let
+// through is refused, and its method never sees it.
 class Service : public grpc::Service {
  public:
   // "kantoku.outputs.v1.OutputsService".
@@ -31,8 +34,10 @@ class Service : public grpc::Service {
 
   const std::string& full_name() const { return full_name_; }
 
-  // Begins to take calls from `queue`; once for each queue, before its thread starts.
-  void Serve(ServerCallQueue& queue) {
+  // Begins to take calls from `queue`; once for each queue, before its thread starts. The gate, the
+  // same for all, outlives the calls.
+  void Serve(ServerCallQueue& queue, const Gate& gate) {
+    gate_ = &gate;
     for (const auto& expect : methods_) expect(queue);
   }
 
@@ -60,7 +65,7 @@ class Service : public grpc::Service {
           if (sound.ok()) {
             return (static_cast<Impl*>(this)->*handle)(call, &request->message, response);
           }
-          HandleUnary(call, monitor, [&sound](const Caller&, Reply reply) { reply(sound); });
+          HandleUnary(call, monitor, [&sound](const Identity&, Reply reply) { reply(sound); });
         });
   }
 
@@ -68,13 +73,16 @@ class Service : public grpc::Service {
   template <typename Impl, typename Request, typename Response>
   void Handle(const std::string& method, void (Impl::*open)(BidiCall<Request, Response>*)) {
     using Call = BidiCall<Request, Response>;
-    const int index = Add(method, grpc::internal::RpcMethod::BIDI_STREAMING);
+    const auto [index, entrance] = Add(method, grpc::internal::RpcMethod::BIDI_STREAMING);
     Expect<Call>({.ask =
-                      [this, index](Call& call, ServerCallQueue& queue, void* tag) {
+                      [this, index = index](Call& call, ServerCallQueue& queue, void* tag) {
                         RequestAsyncBidiStreaming(index, &call, &call.stream, queue.get(),
                                                   queue.get(), tag);
                       },
-                  .handle = [this, open](Call* call) { (static_cast<Impl*>(this)->*open)(call); }});
+                  .handle =
+                      [this, open, &entrance = entrance](Call* call) {
+                        if (Enter(*call, entrance)) (static_cast<Impl*>(this)->*open)(call);
+                      }});
   }
 
   // A method that answers with a stream.
@@ -82,15 +90,17 @@ class Service : public grpc::Service {
   void Handle(const std::string& method,
               void (Impl::*open)(ServerStreamCall<Request, Response>*, const Request*)) {
     using Call = ServerStreamCall<Request, Response>;
-    const int index = Add(method, grpc::internal::RpcMethod::SERVER_STREAMING);
+    const auto [index, entrance] = Add(method, grpc::internal::RpcMethod::SERVER_STREAMING);
     Expect<Call>({.ask =
-                      [this, index](Call& call, ServerCallQueue& queue, void* tag) {
+                      [this, index = index](Call& call, ServerCallQueue& queue, void* tag) {
                         RequestAsyncServerStreaming(index, &call, &call.request, &call.stream,
                                                     queue.get(), queue.get(), tag);
                       },
                   .handle =
-                      [this, open](Call* call, const Request* request) {
-                        (static_cast<Impl*>(this)->*open)(call, request);
+                      [this, open, &entrance = entrance](Call* call, const Request* request) {
+                        if (Enter(*call, entrance)) {
+                          (static_cast<Impl*>(this)->*open)(call, request);
+                        }
                       }});
   }
 
@@ -98,13 +108,17 @@ class Service : public grpc::Service {
   template <typename Request, typename Response, typename Function>
   void HandleUnaryWith(const std::string& method, Function handle) {
     using Call = UnaryCallOf<Request, Response>;
-    const int index = Add(method, grpc::internal::RpcMethod::NORMAL_RPC);
+    const auto [index, entrance] = Add(method, grpc::internal::RpcMethod::NORMAL_RPC);
     Expect<Call>({.ask =
-                      [this, index](Call& call, ServerCallQueue& queue, void* tag) {
+                      [this, index = index](Call& call, ServerCallQueue& queue, void* tag) {
                         RequestAsyncUnary(index, &call, &call.request, &call.writer, queue.get(),
                                           queue.get(), tag);
                       },
-                  .handle = std::move(handle)});
+                  .handle =
+                      [this, &entrance = entrance, handle = std::move(handle)](
+                          UnaryCall* call, const Request* request, Response* response) {
+                        if (Enter(*call, entrance)) handle(call, request, response);
+                      }});
   }
 
   template <typename Call>
@@ -113,18 +127,43 @@ class Service : public grpc::Service {
                            ServerCallQueue& queue) { Call::Expect(*method, queue); });
   }
 
-  // Returns the number under which gRPC knows the method.
-  int Add(const std::string& method, grpc::internal::RpcMethod::RpcType type) {
+  // Where calls of a method come in.
+  struct Entrance {
+    std::string name;  // "InputsService/Spawn".
+    Right right;       // Who may call it.
+  };
+  struct Added {
+    int index;  // The number under which gRPC knows the method.
+    const Entrance& entrance;
+  };
+
+  // Whether the gate lets the call through; refused if not.
+  template <typename Call>
+  bool Enter(Call& call, const Entrance& entrance) const {
+    call.Admit(*gate_, entrance.name, entrance.right);
+    if (call.identity().ok()) return true;
+    call.Finish(call.identity().status());
+    return false;
+  }
+
+  Added Add(const std::string& method, grpc::internal::RpcMethod::RpcType type) {
     const auto* service =
         google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(full_name_);
-    KANTOKU_CHECK(service != nullptr && service->FindMethodByName(method) != nullptr);
+    KANTOKU_CHECK(service != nullptr);
+    const auto* described = service->FindMethodByName(method);
+    KANTOKU_CHECK(described != nullptr);
+    const auto right = RightOf(*described);
+    KANTOKU_CHECK(right.has_value());  // The method says who may call it (auth/v1/right.proto).
     const std::string& path = paths_.emplace_back("/" + full_name_ + "/" + method);
     AddMethod(new grpc::internal::RpcServiceMethod(path.c_str(), type, nullptr));
-    return static_cast<int>(paths_.size()) - 1;
+    return {static_cast<int>(paths_.size()) - 1,
+            entrances_.emplace_back(Entrance{service->name() + "/" + method, *right})};
   }
 
   const std::string full_name_;
-  std::deque<std::string> paths_;  // Lent to gRPC: they never move.
+  const Gate* gate_ = nullptr;      // From the first queue on.
+  std::deque<std::string> paths_;   // Lent to gRPC: they never move.
+  std::deque<Entrance> entrances_;  // Lent to the methods.
   std::vector<absl::AnyInvocable<void(ServerCallQueue&) const>> methods_;
 };
 

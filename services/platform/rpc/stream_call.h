@@ -1,7 +1,6 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_RPC_STREAM_CALL_H_
 #define KANTOKU_SERVICES_PLATFORM_RPC_STREAM_CALL_H_
 
-#include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
 
 #include <atomic>
@@ -11,6 +10,7 @@
 #include "absl/status/status.h"
 #include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/call_queue.h"
+#include "services/platform/rpc/gate.h"
 #include "services/platform/rpc/grpc_status.h"
 
 namespace kantoku::platform {
@@ -22,7 +22,7 @@ namespace kantoku::platform {
 //
 // Thread-safe. At most one read and one write are under way at a time, and none is started after
 // Finish, which is called once.
-class StreamCall : public grpc::ServerContext {
+class StreamCall : public Call {
  public:
   class Handler {
    public:

@@ -24,12 +24,12 @@ void Reply::operator()(const absl::Status& status) {
   std::exchange(call_, nullptr)->Finish(status);
 }
 
-absl::StatusOr<Caller> AdmitCall(const grpc::ServerContextBase& context) {
-  if (context.deadline() <= std::chrono::system_clock::now()) {
+Admitted AdmitCall(const Call& call) {
+  if (call.deadline() <= std::chrono::system_clock::now()) {
     return Error(absl::StatusCode::kDeadlineExceeded, "DEADLINE_OVER",
                  "the deadline was over before the call was read");
   }
-  return CallerOf(context);
+  return call.identity();
 }
 
 }  // namespace kantoku::platform

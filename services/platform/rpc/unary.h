@@ -1,16 +1,12 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_RPC_UNARY_H_
 #define KANTOKU_SERVICES_PLATFORM_RPC_UNARY_H_
 
-#include <grpcpp/server_context.h>
-
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "services/platform/auth/tokens.h"
 #include "services/platform/rpc/call_monitor.h"
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/gate.h"
 #include "services/platform/rpc/unary_call.h"
 
 namespace kantoku::platform {
@@ -36,25 +32,25 @@ class Reply {
   absl::Duration begin_;
 };
 
-// Who calls, or why the call is refused before anything is done: not authenticated, deadline over.
-absl::StatusOr<Caller> AdmitCall(const grpc::ServerContextBase& context);
+// Who calls, or why the call is refused before anything is done: what the gate said, deadline over.
+Admitted AdmitCall(const Call& call);
 
 // What every unary method shares: admission, metrics, logging, conversion of the status. A method
 // of a service is then
 //
-//   HandleUnary(call, spawn_, [&](const Caller& caller, Reply reply) {
+//   HandleUnary(call, spawn_, [&](const Identity& caller, Reply reply) {
 //     engine_.Spawn(Decode(*request), [response, reply = std::move(reply)](auto result) mutable {
 //       Encode(result, *response);
 //       reply(result.status());
 //     });
 //   });
 //
-// `handler` takes a `const Caller&`, which lives until it returns, and a `Reply`.
+// `handler` takes a `const Identity&`, which lives as long as the call, and a `Reply`.
 template <typename Handler>
 void HandleUnary(UnaryCall* call, CallMonitor::Method& method, Handler&& handler) {
   Reply reply(call, method);
   if (const auto caller = AdmitCall(*call); caller.ok()) {
-    std::forward<Handler>(handler)(*caller, std::move(reply));
+    std::forward<Handler>(handler)(**caller, std::move(reply));
   } else {
     reply(caller.status());
   }

@@ -1,20 +1,20 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_RPC_UNARY_CALL_H_
 #define KANTOKU_SERVICES_PLATFORM_RPC_UNARY_CALL_H_
 
-#include <grpcpp/server_context.h>
 #include <grpcpp/support/async_unary_call.h>
 
 #include <functional>
 
 #include "absl/status/status.h"
 #include "services/platform/rpc/call_queue.h"
+#include "services/platform/rpc/gate.h"
 #include "services/platform/rpc/grpc_status.h"
 
 namespace kantoku::platform {
 
 // One call with one answer, as its method sees it. It ends with Finish, and with it request and
 // response.
-class UnaryCall : public grpc::ServerContext {
+class UnaryCall : public Call {
  public:
   // Sends the response as it is now, or the error. Once, at any time, from any thread.
   virtual void Finish(const absl::Status& status) = 0;

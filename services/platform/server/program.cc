@@ -12,6 +12,7 @@
 #include "services/platform/config/validate.h"
 #include "services/platform/log/log.h"
 #include "services/platform/proto_time.h"
+#include "services/platform/server/authentication.h"
 #include "services/platform/server/data_dir.h"
 #include "services/platform/server/metrics_server.h"
 #include "services/platform/server/program_environment.h"
@@ -71,7 +72,7 @@ class RunningProgram final : public Program {
 
   absl::Status Open(const ProgramOptions& options, std::vector<ModuleMaker>& makers) {
     KANTOKU_RETURN_IF_ERROR(Validate(config_));
-    KANTOKU_RETURN_IF_ERROR(OpenEnvironment(options.create_mac_keys));
+    KANTOKU_RETURN_IF_ERROR(OpenEnvironment(options));
     for (ModuleMaker& make : makers) {
       KANTOKU_ASSIGN_OR_RETURN(std::unique_ptr<Module> module, make(*environment_));
       modules_.push_back(std::move(module));
@@ -119,12 +120,17 @@ class RunningProgram final : public Program {
   }
 
  private:
-  absl::Status OpenEnvironment(bool create_mac_keys) {
+  absl::Status OpenEnvironment(const ProgramOptions& options) {
     const std::string& data_dir = config_.server().data_dir();
     KANTOKU_ASSIGN_OR_RETURN(const bool made, PrepareDataDir(data_dir));
     if (made) Log(LogLevel::kInfo, "server: made the data directory", {{"path", data_dir}});
-    KANTOKU_ASSIGN_OR_RETURN(auto keys, OpenKeys(config_.server().mac_key_file(), create_mac_keys));
-    environment_ = std::make_unique<ProgramEnvironment>(std::move(keys), data_dir);
+    KANTOKU_ASSIGN_OR_RETURN(auto keys,
+                             OpenKeys(config_.server().mac_key_file(), options.create_mac_keys));
+    environment_ = std::make_unique<ProgramEnvironment>(
+        std::move(keys),
+        options.authenticator != nullptr ? options.authenticator
+                                         : MakeAuthenticator(config_.auth(), Clock::Real()),
+        data_dir);
     return absl::OkStatus();
   }
 
@@ -135,7 +141,7 @@ class RunningProgram final : public Program {
     for (const auto& module : modules_) {
       for (grpc::Service* const service : module->services()) services.push_back(service);
     }
-    KANTOKU_ASSIGN_OR_RETURN(server_, Server::Listen(address, services));
+    KANTOKU_ASSIGN_OR_RETURN(server_, Server::Listen(address, services, environment_->gate()));
     environment_->SetOwnAddress(server_->address().ToString());
     KANTOKU_RETURN_IF_ERROR(ListenForMetrics());
     Log(LogLevel::kInfo, absl::StrCat("listening on ", server_->address().ToString()),

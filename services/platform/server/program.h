@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kantoku/config/v1/config.pb.h"
+#include "services/platform/identity/authenticator.h"
 #include "services/platform/server/module.h"
 
 namespace kantoku::platform {
@@ -22,6 +23,7 @@ struct ProgramOptions {
   config::v1::Config config;     // Defaults are filled in.
   std::string port_file;         // Gets the port once the server listens; empty: none.
   bool create_mac_keys = false;  // Else a missing key file is an error.
+  std::shared_ptr<Authenticator> authenticator;  // Null: as the configuration says.
 };
 
 // The modules of one process behind one server: opened, listening, started, and stopped in the

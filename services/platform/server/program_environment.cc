@@ -33,11 +33,15 @@ class RandomNumbers {
 
 }  // namespace
 
-ProgramEnvironment::ProgramEnvironment(std::unique_ptr<MacKeys> keys, std::string data_dir)
+ProgramEnvironment::ProgramEnvironment(std::unique_ptr<MacKeys> keys,
+                                       std::shared_ptr<Authenticator> authenticator,
+                                       std::string data_dir)
     : keys_(std::move(keys)),
       data_dir_(std::move(data_dir)),
       metrics_(std::make_shared<prometheus::Registry>()),
-      calls_(*metrics_, Clock::Real()) {}
+      calls_(*metrics_, Clock::Real()),
+      authenticator_(std::move(authenticator)),
+      gate_(*authenticator_, *keys_, Clock::Real(), &calls_) {}
 
 ProgramEnvironment::~ProgramEnvironment() = default;
 

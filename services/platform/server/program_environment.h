@@ -9,8 +9,10 @@
 #include "absl/container/flat_hash_map.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
+#include "services/platform/identity/authenticator.h"
 #include "services/platform/mutex.h"
 #include "services/platform/rpc/call_monitor.h"
+#include "services/platform/rpc/gate.h"
 #include "services/platform/server/module.h"
 
 namespace kantoku::platform {
@@ -20,7 +22,8 @@ namespace kantoku::platform {
 // Thread-safe.
 class ProgramEnvironment final : public Environment {
  public:
-  ProgramEnvironment(std::unique_ptr<MacKeys> keys, std::string data_dir);
+  ProgramEnvironment(std::unique_ptr<MacKeys> keys, std::shared_ptr<Authenticator> authenticator,
+                     std::string data_dir);
   ~ProgramEnvironment() override;
 
   Clock& clock() override { return Clock::Real(); }
@@ -31,6 +34,9 @@ class ProgramEnvironment final : public Environment {
   const std::string& data_dir() override { return data_dir_; }
   std::shared_ptr<grpc::Channel> Connect(const std::string& address) override;
 
+  // Of the program's server.
+  const Gate& gate() const { return gate_; }
+
   // Where the program's own server is, for Connect(""). Once, before modules start.
   void SetOwnAddress(const std::string& address);
 
@@ -39,6 +45,8 @@ class ProgramEnvironment final : public Environment {
   const std::string data_dir_;
   const std::shared_ptr<prometheus::Registry> metrics_;
   CallMonitor calls_;
+  const std::shared_ptr<Authenticator> authenticator_;
+  const Gate gate_;
 
   Mutex mutex_;
   std::string own_address_ ABSL_GUARDED_BY(mutex_);

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/platform/check.h"
 #include "services/platform/log/log.h"
 #include "services/platform/rpc/channel.h"
 #include "services/platform/rpc/service.h"
@@ -31,6 +32,8 @@ namespace {
 constexpr int kKeepaliveMilliseconds = 60'000;
 constexpr int kKeepaliveTimeoutMilliseconds = 20'000;
 constexpr int kShortestPingMilliseconds = 1'000;
+// The largest access token that is taken, and as much again for all else.
+constexpr int kMaxMetadataBytes = 16'384;
 
 // gRPC's own lines would stand beside the one that says what is wrong; whoever looks into gRPC asks
 // for debug.
@@ -98,8 +101,9 @@ struct Server::Standard {
   grpc::AsyncGenericService unknown;
 };
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
-    const ListenAddress& address, const std::vector<grpc::Service*>& services) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const ListenAddress& address,
+                                                       const std::vector<grpc::Service*>& services,
+                                                       const Gate& gate) {
   SetUpGrpc();
   grpc::ServerBuilder builder;
   int port = 0;
@@ -111,6 +115,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
   builder.RegisterAsyncGenericService(&standard->unknown);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   // Else a second program would get the same port, and half of the connections, without a word.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
@@ -132,10 +137,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(
   bound.port = static_cast<uint16_t>(port);
   for (const auto& queue : queues) {
     for (grpc::Service* const service : services) {
-      if (auto* served = dynamic_cast<Service*>(service)) served->Serve(*queue);
+      auto* const served = dynamic_cast<Service*>(service);
+      KANTOKU_CHECK(served != nullptr);  // It would answer without asking the gate.
+      served->Serve(*queue, gate);
     }
-    standard->health.Serve(*queue);
-    standard->reflection.Serve(*queue);
+    standard->health.Serve(*queue, gate);
+    standard->reflection.Serve(*queue, gate);
     RefuseUnknownCalls(standard->unknown, *queue);
     queue->Start();
   }

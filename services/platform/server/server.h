@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "services/platform/config/address.h"
 #include "services/platform/rpc/call_queue.h"
+#include "services/platform/rpc/gate.h"
 
 namespace kantoku::platform {
 
@@ -20,12 +21,13 @@ namespace kantoku::platform {
 // welcome, standard health and reflection. A platform::Service gets its calls on queues of the
 // server's own, other services as gRPC does it, which starts threads that cost the rest.
 //
-// Thread-safe. The services outlive it.
+// Thread-safe. The services and the gate, through which their calls go, outlive it.
 class Server {
  public:
   // UNAVAILABLE, CANNOT_LISTEN says why `address` cannot be had. Health says NOT_SERVING at first.
-  static absl::StatusOr<std::unique_ptr<Server>> Listen(
-      const ListenAddress& address, const std::vector<grpc::Service*>& services);
+  static absl::StatusOr<std::unique_ptr<Server>> Listen(const ListenAddress& address,
+                                                        const std::vector<grpc::Service*>& services,
+                                                        const Gate& gate);
   ~Server();
 
   // Where it listens, with the port that it got.

@@ -11,7 +11,8 @@
 
 #include "kantoku/events/v1/events.grpc.pb.h"
 #include "services/platform/ids.h"
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/rpc/service_identity.h"
 #include "services/platform/status.h"
 #include "tests/conformance/events_exam/events_service_exam.h"
 

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/grpc_status.h"
 
 namespace kantoku::inputs {
 

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 #include "tests/conformance/inputs_exam/inputs_service_exam.h"
 

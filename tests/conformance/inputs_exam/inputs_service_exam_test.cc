@@ -7,7 +7,8 @@
 
 #include "absl/time/clock.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/rpc/service_identity.h"
 #include "services/platform/status.h"
 #include "tests/conformance/inputs_exam/exam_executor.h"
 #include "tests/conformance/inputs_exam/exam_user.h"

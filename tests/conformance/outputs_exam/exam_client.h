@@ -13,7 +13,8 @@
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/ids.h"
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/rpc/service_identity.h"
 #include "services/platform/status.h"
 #include "tests/conformance/outputs_exam/outputs_service_exam.h"
 

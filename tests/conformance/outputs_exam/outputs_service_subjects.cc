@@ -9,9 +9,10 @@
 #include "services/outputs/module.h"
 #include "services/platform/check.h"
 #include "services/platform/mutex.h"
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/service.h"
 #include "services/platform/server/program.h"
 #include "tests/conformance/outputs_exam/outputs_service_exam.h"
+#include "tests/support/plain_user.h"
 #include "tests/support/temp_dir.h"
 
 namespace kantoku::outputs {
@@ -20,20 +21,19 @@ namespace {
 using platform::MutexLock;
 
 // What Outputs asks of Inputs, answered from a table.
-class TableOfTasks final : public inputs::v1::InputsService::Service {
+class TableOfTasks {
  public:
-  grpc::Status GetTasks(grpc::ServerContext* context, const inputs::v1::GetTasksRequest* request,
-                        inputs::v1::GetTasksResponse* response) override {
+  absl::Status Answer(const std::string& asker, const inputs::v1::GetTasksRequest& request,
+                      inputs::v1::GetTasksResponse& response) {
     MutexLock lock(mutex_);
-    const auto asker = platform::CallingService(*context, *keys_, absl::Now());
-    KANTOKU_CHECK(asker.ok() && *asker == "outputs" && request->states_only());
+    KANTOKU_CHECK(asker == "outputs" && request.states_only());
     ++questions_;
     changed_.SignalAll();
-    if (!there_) return {grpc::StatusCode::UNAVAILABLE, "away"};
-    KANTOKU_CHECK(request->subjects_size() == request->task_ids_size());
-    for (const std::string& subject : request->subjects()) KANTOKU_CHECK(subject == "local");
-    for (const std::string& id : request->task_ids()) {
-      inputs::v1::GetTaskResult& result = *response->add_results();
+    if (!there_) return absl::UnavailableError("away");
+    KANTOKU_CHECK(request.subjects_size() == request.task_ids_size());
+    for (const std::string& subject : request.subjects()) KANTOKU_CHECK(subject == "local");
+    for (const std::string& id : request.task_ids()) {
+      inputs::v1::GetTaskResult& result = *response.add_results();
       if (damaged_.contains(id)) {
         result.mutable_status()->set_code(static_cast<int>(grpc::StatusCode::DATA_LOSS));
       } else if (const auto state = states_.find(id); state != states_.end()) {
@@ -42,13 +42,9 @@ class TableOfTasks final : public inputs::v1::InputsService::Service {
         result.mutable_status()->set_code(static_cast<int>(grpc::StatusCode::NOT_FOUND));
       }
     }
-    return grpc::Status::OK;
+    return absl::OkStatus();
   }
 
-  void SetKeys(const platform::MacKeys& keys) {
-    MutexLock lock(mutex_);
-    keys_ = &keys;
-  }
   void SetTask(const std::string& id, task::v1::TaskState state) {
     MutexLock lock(mutex_);
     states_[id] = state;
@@ -69,7 +65,6 @@ class TableOfTasks final : public inputs::v1::InputsService::Service {
  private:
   platform::Mutex mutex_;
   platform::CondVar changed_;
-  const platform::MacKeys* keys_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::map<std::string, task::v1::TaskState> states_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> damaged_ ABSL_GUARDED_BY(mutex_);
   bool there_ ABSL_GUARDED_BY(mutex_) = true;
@@ -77,18 +72,35 @@ class TableOfTasks final : public inputs::v1::InputsService::Service {
 };
 
 // Lends the table to a program.
+// Shows the table as Inputs.
+class TableService final : public platform::Service {
+ public:
+  explicit TableService(TableOfTasks& table)
+      : Service(inputs::v1::InputsService::service_full_name()), table_(table) {
+    Handle("GetTasks", &TableService::GetTasks);
+  }
+
+  void GetTasks(platform::UnaryCall* call, const inputs::v1::GetTasksRequest* request,
+                inputs::v1::GetTasksResponse* response) {
+    call->Finish(table_.Answer((*call->identity())->service, *request, *response));
+  }
+
+ private:
+  TableOfTasks& table_;
+};
+
 class TableModule final : public platform::Module {
  public:
-  explicit TableModule(TableOfTasks& table) : table_(table) {}
+  explicit TableModule(TableOfTasks& table) : service_(table) {}
   std::string_view name() const override { return "inputs"; }
-  std::vector<grpc::Service*> services() override { return {&table_}; }
+  std::vector<grpc::Service*> services() override { return {&service_}; }
   absl::Status Start() override { return absl::OkStatus(); }
   void Drain(absl::Duration) override {}
   void Stop() override {}
   bool healthy() const override { return true; }
 
  private:
-  TableOfTasks& table_;
+  TableService service_;
 };
 
 // The module behind a server of this process.
@@ -104,6 +116,7 @@ class ModuleSubject final : public ServiceSubject {
     options_.config.mutable_outputs()->set_max_result_bytes(4 << 20);
     options_.config.mutable_outputs()->set_max_awaits_per_stream(20'000);
     options_.config.mutable_outputs()->set_max_bytes(uint64_t{1} << 40);
+    options_.authenticator = std::make_shared<test::PlainUser>();
     Start();
   }
 
@@ -114,11 +127,10 @@ class ModuleSubject final : public ServiceSubject {
   void Start() override {
     program_.reset();
     std::vector<platform::ModuleMaker> modules;
-    modules.emplace_back([this](platform::Environment& environment)
-                             -> absl::StatusOr<std::unique_ptr<platform::Module>> {
-      table_.SetKeys(environment.mac_keys());
-      return std::make_unique<TableModule>(table_);
-    });
+    modules.emplace_back(
+        [this](platform::Environment&) -> absl::StatusOr<std::unique_ptr<platform::Module>> {
+          return std::make_unique<TableModule>(table_);
+        });
     modules.emplace_back([this](platform::Environment& environment) {
       return MakeOutputsModule(options_.config.outputs(), environment);
     });

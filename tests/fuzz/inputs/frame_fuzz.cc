@@ -51,7 +51,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const bool first = data[0] == '1';
   const auto received = Receive(data + 1, size - 1);
-  const auto frame = inputs::ReadFrame(received, {"alice", "laptop"}, first, Keys());
+  const auto frame =
+      inputs::ReadFrame(received, platform::Administrator("alice", "laptop"), first, Keys());
   if (!frame.ok()) {
     KANTOKU_CHECK(frame.status().code() == absl::StatusCode::kInvalidArgument);
     KANTOKU_CHECK(!platform::ReasonOf(frame.status()).empty());

@@ -212,10 +212,11 @@ std::optional<TaskId> EngineWalk::AnyTask() {
 std::vector<TaskView> EngineWalk::Living() const {
   std::vector<TaskView> living;
   for (const std::string_view name_space : {"even", "odd"}) {
-    for (const std::string_view owner : {"anna", "bert"}) {
+    for (const std::string owner : {"anna", "bert"}) {
       std::optional<TaskKey> from;
       do {
-        const TaskFilter filter{.name_space = name_space, .owner = owner};
+        const TaskFilter filter{.name_space = name_space,
+                                .viewer = platform::Viewer(platform::Onlooker(owner))};
         std::ranges::move(engine_->List(filter, 10, 17, from), std::back_inserter(living));
       } while (from.has_value());
     }

@@ -96,10 +96,12 @@ void EngineWalk::CheckContexts(const std::vector<TaskView>& living) const {
     }
     std::set<TaskId> listed;
     for (const std::string_view name_space : {"even", "odd"}) {
-      for (const std::string_view owner : {"anna", "bert"}) {
+      for (const std::string owner : {"anna", "bert"}) {
         std::optional<TaskKey> from;
         do {
-          const TaskFilter filter{.name_space = name_space, .owner = owner, .context = name};
+          const TaskFilter filter{.name_space = name_space,
+                                  .viewer = platform::Viewer(platform::Onlooker(owner)),
+                                  .context = name};
           for (const TaskView& view : engine_->List(filter, 3, 5, from)) listed.insert(view.id);
         } while (from.has_value());
       }

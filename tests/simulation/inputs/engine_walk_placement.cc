@@ -102,9 +102,9 @@ void EngineWalk::ChangeRoute() {
 
 void EngineWalk::AskToLeave(Executor& executor) {
   constexpr std::array kVerbs = {ExecutorVerb::kDrain, ExecutorVerb::kBounce, ExecutorVerb::kKick};
-  const auto status =
-      engine_->ControlExecutor(executor.name_space, executor.session, kVerbs[Pick(kVerbs.size())],
-                               absl::Seconds(1), open_.effects);
+  const auto status = engine_->ControlExecutor(
+      executor.name_space, platform::Viewer(platform::Administrator("admin", "app")),
+      executor.session, kVerbs[Pick(kVerbs.size())], absl::Seconds(1), open_.effects);
   Expect(status.ok() == (executor.connection != 0), "who is connected can be asked to leave");
   if (!status.ok()) return;
   ++counts_["asked to leave"];
@@ -149,7 +149,11 @@ void EngineWalk::CancelWhatFitsNobody() {
     for (const std::string_view owner : {"anna", "bert"}) {
       std::optional<TaskKey> from;
       for (const auto& view :
-           engine_->List({name_space, "", {TaskState::kReady}, owner}, 1'000, 1'000, from)) {
+           engine_->List({name_space,
+                          "",
+                          {TaskState::kReady},
+                          platform::Viewer(platform::Onlooker(std::string(owner)))},
+                         1'000, 1'000, from)) {
         if (view.cause != WaitCause::kPlacementUnmatched) continue;
         (void)engine_->Control({.task = view.id}, now_, open_.effects);
       }

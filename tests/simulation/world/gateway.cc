@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "services/inputs/frame_reader.h"
+#include "tests/simulation/world/names.h"
 
 namespace kantoku::simulation {
 
@@ -104,7 +105,8 @@ void Gateway::AskToLeave(const platform::Caller& caller, const SessionId& sessio
   const uint64_t verb = scene_.random.Pick(kVerbs.size());
   scene_.Did(kDeeds[verb]);
   const auto refused = std::make_shared<bool>(false);
-  server_.partition().ControlExecutors({.name_space = name_space,
+  server_.partition().ControlExecutors({.viewer = EyesOf(caller.subject),
+                                        .name_space = name_space,
                                         .sessions = {session},
                                         .verb = kVerbs[verb],
                                         .delay = scene_.random.UpTo(absl::Seconds(20))},
@@ -142,7 +144,9 @@ void Gateway::Read(const Entry& entry) {
     connection.labels_ = std::make_shared<const LabelMap>(
         LabelsOf(received.message.hello(), caller.subject, caller.client_id));
   }
-  const auto frame = inputs::ReadFrame(received, connection.caller_, first, scene_.keys);
+  const auto frame = inputs::ReadFrame(
+      received, platform::Administrator(connection.caller_.subject, connection.caller_.client_id),
+      first, scene_.keys);
   if (!frame.ok()) return connection.Close(frame.status());
   if (first && frame->hello->order != 0) {
     // The engine refuses a late hello too, as long as it knows the session; here it is simply late.

@@ -122,8 +122,7 @@ std::map<TaskId, TaskView> InputsServer::List() {
   std::map<TaskId, TaskView> tasks;
   for (const std::string_view name_space : kNamespaces) {
     for (const std::string_view owner : kOwners) {
-      inputs::ListCommand command{.name_space = std::string(name_space),
-                                  .owner = std::string(owner)};
+      inputs::ListCommand command{.name_space = std::string(name_space), .viewer = EyesOf(owner)};
       do {
         std::string next;
         partition_->ListTasks(command, [&](const absl::StatusOr<inputs::TaskPage>& page) {

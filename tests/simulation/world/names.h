@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "services/platform/identity/viewer.h"
 #include "services/platform/ids.h"
 
 // Who and what there is in a simulated world.
@@ -16,6 +17,11 @@ namespace kantoku::simulation {
 
 inline constexpr std::array<std::string_view, 2> kNamespaces = {"even", "odd"};
 inline constexpr std::array<std::string_view, 2> kOwners = {"anna", "bert"};
+
+// Who sees the tasks of this owner.
+inline platform::Viewer EyesOf(std::string_view owner) {
+  return platform::Viewer(platform::Onlooker(std::string(owner)));
+}
 inline constexpr std::array<std::string_view, 3> kTypes = {"cook", "wash", "sweep"};
 inline constexpr uint32_t kMaxSessionCredit = 6;
 

@@ -111,7 +111,9 @@ void Users::SpawnShares() {
 
 void Users::Send(const platform::Received<inputs::v1::SpawnRequest>& received,
                  const platform::Caller& caller) {
-  auto checked = inputs::ReadSpawn(received, caller, {}, scene_.clock.Read().wall);
+  auto checked =
+      inputs::ReadSpawn(received, platform::Administrator(caller.subject, caller.client_id), {},
+                        scene_.clock.Read().wall);
   KANTOKU_CHECK(checked.ok());
   const auto submission =
       std::make_shared<Submission>(Submission{.batch = checked->batch, .ids = {}});

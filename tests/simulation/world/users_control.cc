@@ -76,7 +76,7 @@ void Users::ControlTask(const ModelTask& task, const ControlCommand& command) {
   const Command said = kCommands[static_cast<size_t>(command.verb) - 1];
   witness_.Around({{.command = said, .task = id, .session = {}}}, [&] {
     server_.partition().Control(
-        {id}, command, task.owner,
+        {id}, command, EyesOf(task.owner),
         [this, id, verb = command.verb](const absl::StatusOr<States>& states) {
           if (!states.ok() || !states->front().ok() || !inputs::Stops(verb)) return;
           const ModelTask* const stopped = model_.Find(id);
@@ -94,7 +94,7 @@ void Users::ControlTree(const ModelTask& member, ControlCommand command) {
   command.tree = true;
   const TaskId root = Model::TreeOf(member);
   server_.partition().Control(
-      {root}, command, member.owner,
+      {root}, command, EyesOf(member.owner),
       [this, root, verb = command.verb](const absl::StatusOr<States>& states) {
         if (!states.ok() || !states->front().ok() || !inputs::Stops(verb)) return;
         scene_.Expect(model_.IsStopping(root) || !model_.Lives(root),

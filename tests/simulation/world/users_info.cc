@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/status.h"
+#include "tests/simulation/world/names.h"
 #include "tests/simulation/world/users.h"
 
 // Info of tasks, as they are spawned and as users change it.
@@ -43,7 +44,8 @@ void Users::PatchInfo() {
   if (scene_.random.Chance(20)) patch.expected = scene_.random.Pick(4);
   scene_.Did(Deed::kPatch);
   server_.partition().PatchInfo(
-      {patch}, task->owner, [this, patch](const absl::StatusOr<std::vector<InfoAnswer>>& answers) {
+      {patch}, EyesOf(task->owner),
+      [this, patch](const absl::StatusOr<std::vector<InfoAnswer>>& answers) {
         if (answers.ok()) OnPatched(patch, answers->front());
       });
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "services/platform/status.h"
+#include "tests/simulation/world/names.h"
 #include "tests/simulation/world/users.h"
 
 // Dead tasks that users want to run again: these, or whatever matches, page by page.
@@ -33,7 +34,7 @@ void Users::Restart() {
 }
 
 void Users::RestartSome(const ModelTask& dead) {
-  RestartCommand command{.owner = dead.owner, .tasks = {dead.id}};
+  RestartCommand command{.viewer = EyesOf(dead.owner), .tasks = {dead.id}};
   command.dry_run = scene_.random.Chance(15);
   for (const ModelTask* other : {model_.AnyDead(scene_.random), AnyTask()}) {
     const bool fits = other != nullptr && other->owner == dead.owner && other->id != dead.id;
@@ -51,7 +52,7 @@ void Users::RestartSome(const ModelTask& dead) {
 void Users::Search(const ModelTask& like) {
   auto search = std::make_shared<RestartSearch>();
   RestartCommand& command = search->command;
-  command = {.name_space = like.name_space, .owner = like.owner, .matching = true};
+  command = {.name_space = like.name_space, .viewer = EyesOf(like.owner), .matching = true};
   if (scene_.random.Chance(50)) command.type = like.type;
   if (scene_.random.Chance(40)) command.states.push_back(*like.end);
   if (scene_.random.Chance(30)) command.root = like.root_at_end;
@@ -65,7 +66,8 @@ void Users::Search(const ModelTask& like) {
 }
 
 bool Users::Matches(const RestartCommand& command, const ModelTask& dead) {
-  return dead.name_space == command.name_space && dead.owner == command.owner &&
+  return dead.name_space == command.name_space &&
+         command.viewer.Sees(dead.name_space, dead.owner) &&
          (command.type.empty() || dead.type == command.type) &&
          (command.states.empty() || command.states.front() == dead.end) &&
          (command.root.empty() || command.root == dead.root_at_end);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/simulation/world/names.h"
 #include "tests/simulation/world/witness.h"
 
 namespace kantoku::simulation {
@@ -33,14 +34,14 @@ void WaitWatch::Look() {
   epoch_ = server_.epoch();
   if (std::exchange(clock_was_set_, false)) ages_known_since_ = scene_.clock.Read().steady;
   std::vector<TaskId> tasks;
-  std::vector<std::string> owners;
+  std::vector<platform::Viewer> viewers;
   for (const TaskKey key : model_.living()) {
     const ModelTask& task = model_.Living(key);
     tasks.push_back(task.id);
-    owners.push_back(task.owner);
+    viewers.push_back(EyesOf(task.owner));
   }
   using Views = std::vector<absl::StatusOr<TaskView>>;
-  server_.partition().GetTasks(std::move(tasks), std::move(owners), /*explain=*/true,
+  server_.partition().GetTasks(std::move(tasks), std::move(viewers), /*explain=*/true,
                                [this](const absl::StatusOr<Views>& views) {
                                  scene_.Expect(views.ok(), "tasks can be looked at");
                                  if (!views.ok()) return;

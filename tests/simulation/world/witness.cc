@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/engine/task_filter.h"
 #include "services/platform/status.h"
+#include "tests/simulation/world/names.h"
 
 namespace kantoku::simulation {
 namespace {
@@ -38,15 +39,15 @@ std::string Describe(const TaskView& view) {
 
 void Witness::Look(const std::vector<Said>& said, inputs::Partition::Done<Views> done) {
   std::vector<TaskId> tasks;
-  std::vector<std::string> owners;
+  std::vector<platform::Viewer> viewers;
   tasks.reserve(said.size());
-  owners.reserve(said.size());
+  viewers.reserve(said.size());
   for (const Said& item : said) {
     const ModelTask* const task = model_.Find(item.task);
     tasks.push_back(item.task);
-    owners.push_back(task == nullptr ? "nobody" : task->owner);
+    viewers.push_back(EyesOf(task == nullptr ? "nobody" : task->owner));
   }
-  server_.partition().GetTasks(std::move(tasks), std::move(owners), /*explain=*/false,
+  server_.partition().GetTasks(std::move(tasks), std::move(viewers), /*explain=*/false,
                                std::move(done));
 }
 

@@ -9,12 +9,20 @@
 namespace kantoku::events {
 namespace {
 
+using platform::ReasonOf;
+
 std::string TaskBytes(uint64_t sequence) {
   return std::string(
       platform::TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 0, sequence, 0).bytes());
 }
 
-const EventReader kAnn = {.caller = {"ann", "app"}};
+platform::Identity AService() {
+  platform::Identity identity;
+  identity.service = "inputs";
+  return identity;
+}
+
+const platform::Identity kAnn = platform::Onlooker("ann");
 
 v1::EventRun Run(const std::string& type, const std::string& name_space = "default") {
   v1::EventRun run;
@@ -73,13 +81,17 @@ TEST_CASE("A reader sees the tasks of its own, and what is about no task; a serv
   about_no_task.clear_task_ids();
 
   const auto ann = EventFilter::Make({}, kAnn);
-  const auto ben = EventFilter::Make({}, {.caller = {"ben", "app"}});
-  const auto nobody = EventFilter::Make({}, {.caller = {"", "app"}});
-  const auto service = EventFilter::Make({}, {.caller = {"ben", "app"}, .is_service = true});
-  REQUIRE((ann.ok() && ben.ok() && nobody.ok() && service.ok()));
+  const auto ben = EventFilter::Make({}, platform::Onlooker("ben"));
+  const auto service = EventFilter::Make({}, AService());
+  REQUIRE((ann.ok() && ben.ok() && service.ok()));
   CHECK(ann->MatchesRun(of_ann));
   CHECK_FALSE(ben->MatchesRun(of_ann));
-  CHECK_FALSE(nobody->MatchesRun(of_ann));
+  CHECK(ReasonOf(EventFilter::Make({}, platform::Onlooker("")).status()) == "NAMESPACE_FORBIDDEN");
+  // Where it is an administrator, everybody's.
+  platform::Identity ruler = platform::Administrator("root", "app");
+  CHECK(EventFilter::Make({}, ruler)->MatchesRun(of_ann));
+  ruler.namespaces = {"lab"};
+  CHECK(ReasonOf(EventFilter::Make({}, ruler).status()) == "NAMESPACE_FORBIDDEN");
   CHECK(service->MatchesRun(of_ann));
   CHECK_FALSE(ben->MatchesRun(of_nobody));
   for (const auto& filter : {ann, ben, service}) CHECK(filter->MatchesRun(about_no_task));

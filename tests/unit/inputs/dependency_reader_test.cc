@@ -46,7 +46,8 @@ Received<v1::SpawnRequest> Call(const std::vector<std::vector<uint32_t>>& edges)
 }
 
 CheckedSpawn Read(const Received<v1::SpawnRequest>& request) {
-  auto checked = ReadSpawn(request, {"alice", "laptop"}, {}, absl::FromUnixSeconds(1'790'000'000));
+  auto checked = ReadSpawn(request, platform::Administrator("alice", "laptop"), {},
+                           absl::FromUnixSeconds(1'790'000'000));
   REQUIRE(checked.ok());
   return *std::move(checked);
 }

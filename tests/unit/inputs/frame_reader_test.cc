@@ -14,7 +14,7 @@ namespace outputspb = ::kantoku::outputs::v1;
 using platform::ReasonOf;
 using platform::Received;
 
-const platform::Caller kCaller{"alice", "laptop"};
+const platform::Identity kCaller = platform::Administrator("alice", "laptop");
 const TaskId kTask = TaskId::Make(absl::FromUnixSeconds(1'790'000'000), 7, 1, 1);
 const TaskId kOther = TaskId::Make(absl::FromUnixSeconds(1'790'000'000), 7, 2, 1);
 
@@ -379,6 +379,48 @@ TEST_CASE("Checkpoints count among the reports of a frame") {
   v1::PullRequest request;
   for (int i = 0; i < 50'001; ++i) request.add_checkpoints();
   CHECK(ReasonOf(Read(request, false).status()) == "FRAME_TOO_LARGE");
+}
+
+// One whose token allows to pull types that begin with "segment-".
+platform::Identity Segmenter() {
+  platform::Identity caller;
+  caller.subject = "alice";
+  caller.client_id = "laptop";
+  caller.scopes = platform::Scopes::Parse("inputs:pull:segment-*");
+  caller.labels = {{"trusted/site", "vienna"}};
+  return caller;
+}
+
+absl::StatusOr<SessionFrame> ReadAs(const platform::Identity& caller, v1::PullRequest request) {
+  Received<v1::PullRequest> received;
+  received.message = std::move(request);
+  return ReadFrame(received, caller, true, Keys());
+}
+
+TEST_CASE("An executor gets only types that its access token allows") {
+  v1::PullRequest request = Hello();
+  request.mutable_hello()->set_types(0, "segment-cells");
+  CHECK(ReadAs(Segmenter(), request).ok());
+  request.mutable_hello()->add_types("delete-all");
+  const absl::Status status = ReadAs(Segmenter(), request).status();
+  CHECK(status.code() == absl::StatusCode::kPermissionDenied);
+  CHECK(status.message() ==
+        "hello.types: the access token does not allow inputs:pull of the type \"delete-all\"");
+}
+
+TEST_CASE("Labels that carry trust come from the access token alone") {
+  v1::PullRequest request = Hello();
+  request.mutable_hello()->set_types(0, "segment-cells");
+  (*request.mutable_hello()->mutable_labels())["site"] = "here";
+  const auto frame = ReadAs(Segmenter(), request);
+  REQUIRE(frame.ok());
+  CHECK(*frame->hello->labels.Find("trusted/site") == "vienna");
+  CHECK(*frame->hello->labels.Find("site") == "here");
+  (*request.mutable_hello()->mutable_labels())["trusted/gpu"] = "true";
+  CHECK(platform::ReasonOf(ReadAs(Segmenter(), request).status()) == "TRUSTED_LABEL");
+  request.mutable_hello()->mutable_labels()->erase("trusted/gpu");
+  (*request.mutable_hello()->mutable_labels())["trusted/site"] = "graz";
+  CHECK(platform::ReasonOf(ReadAs(Segmenter(), request).status()) == "TRUSTED_LABEL");
 }
 
 }  // namespace

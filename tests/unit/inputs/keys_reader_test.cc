@@ -34,8 +34,8 @@ absl::Status SpawnStatus(const std::function<void(taskpb::TaskSpec&)>& change) {
   received.message.set_request_id("r");
   received.message.add_specs()->set_type("x");
   change(*received.message.mutable_specs(0));
-  const auto call =
-      ReadSpawn(received, {"alice", "laptop"}, {}, absl::FromUnixSeconds(1'790'000'000));
+  const auto call = ReadSpawn(received, platform::Administrator("alice", "laptop"), {},
+                              absl::FromUnixSeconds(1'790'000'000));
   REQUIRE(call.ok());
   REQUIRE(call->statuses.size() == 1);
   return call->statuses[0];

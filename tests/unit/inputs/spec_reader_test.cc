@@ -15,7 +15,7 @@ using platform::ReasonOf;
 using platform::Received;
 
 const absl::Time kNow = absl::FromUnixSeconds(1'790'000'000);
-const platform::Caller kCaller{"alice", "laptop"};
+const platform::Identity kCaller = platform::Administrator("alice", "laptop");
 
 Received<v1::SpawnRequest> Request(int specs = 1) {
   Received<v1::SpawnRequest> request;
@@ -374,7 +374,8 @@ TEST_CASE("Calls are told apart by namespace, owner and request id, and batches 
   request = Request();
   request.message.set_request_id("r2");
   CHECK(Read(request)->batch->request != base->batch->request);
-  CHECK(ReadSpawn(Request(), {"bob", "laptop"}, {}, kNow)->batch->request != base->batch->request);
+  CHECK(ReadSpawn(Request(), platform::Administrator("bob", "laptop"), {}, kNow)->batch->request !=
+        base->batch->request);
 
   request = Request();
   request.message.mutable_specs(0)->set_payload("p");
@@ -511,7 +512,9 @@ TEST_CASE("PURE tasks are equal whose owner, type, content type and payload are"
     auto request = Request();
     request.message.mutable_specs(0)->set_effect(taskpb::EFFECT_PURE);
     change(request.message);
-    return ReadSpawn(request, {owner, "laptop"}, {}, kNow)->batch->specs[0].equal;
+    return ReadSpawn(request, platform::Administrator(owner, "laptop"), {}, kNow)
+        ->batch->specs[0]
+        .equal;
   };
   const Digest base = equal([](auto&) {});
   CHECK(base != Digest());
@@ -561,6 +564,25 @@ TEST_CASE("Reasons that are not retried are kept sorted, each once") {
   }
   CHECK(Read(request)->batch->specs[0].retry.non_retryable ==
         std::vector<std::string>{"E_2", "NO_SUCH_FILE"});
+}
+
+TEST_CASE("A type that the access token does not allow is refused, and the others are taken") {
+  platform::Identity caller;
+  caller.subject = "alice";
+  caller.client_id = "laptop";
+  caller.scopes = platform::Scopes::Parse("inputs:spawn:segment-*");
+  platform::Received<v1::SpawnRequest> received;
+  received.message.set_request_id("r");
+  received.message.add_specs()->set_type("segment-cells");
+  received.message.add_specs()->set_type("delete-all");
+  const auto checked = ReadSpawn(received, caller, {}, absl::FromUnixSeconds(1'790'000'000));
+  REQUIRE(checked.ok());
+  REQUIRE(checked->statuses.size() == 2);
+  CHECK(checked->statuses[0].ok());
+  CHECK(checked->statuses[1].code() == absl::StatusCode::kPermissionDenied);
+  CHECK(checked->statuses[1].message() ==
+        "the access token does not allow inputs:spawn of the type \"delete-all\"");
+  CHECK(checked->batch->specs.size() == 1);
 }
 
 }  // namespace

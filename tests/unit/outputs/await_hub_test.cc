@@ -18,9 +18,10 @@ TaskId Task(uint64_t sequence) {
 // Remembers what it was given, and has room when a test says so.
 class Listener final : public AwaitSink {
  public:
-  explicit Listener(std::string subject = "local") : caller_{std::move(subject), "app"} {}
+  explicit Listener(std::string subject = "local")
+      : caller_(platform::Onlooker(std::move(subject))) {}
 
-  const platform::Caller& caller() const override { return caller_; }
+  const platform::Identity& caller() const override { return caller_; }
   bool Deliver(const AnswerBatch& answers) override {
     for (const auto& answer : answers.answers()) {
       heard.emplace_back(answer.task, answer.kind);
@@ -39,7 +40,7 @@ class Listener final : public AwaitSink {
   const void* where = nullptr;  // The last record was, in memory.
 
  private:
-  platform::Caller caller_;
+  platform::Identity caller_;
 };
 
 struct Room {

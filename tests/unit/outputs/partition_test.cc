@@ -70,7 +70,8 @@ class Notes {
 // A stream with room for so many answers.
 class Listener final : public AwaitSink {
  public:
-  explicit Listener(std::string subject = "local") : caller_{std::move(subject), "local"} {}
+  explicit Listener(std::string subject = "local")
+      : caller_(platform::Onlooker(std::move(subject))) {}
 
   struct Heard {
     TaskId task;
@@ -79,7 +80,7 @@ class Listener final : public AwaitSink {
     bool operator==(const Heard&) const = default;
   };
 
-  const platform::Caller& caller() const override { return caller_; }
+  const platform::Identity& caller() const override { return caller_; }
   bool Deliver(const AnswerBatch& answers) override {
     for (const auto& answer : answers.answers()) {
       if (room_ == 0) return false;
@@ -103,7 +104,7 @@ class Listener final : public AwaitSink {
   Notes<absl::Status> failed;
 
  private:
-  const platform::Caller caller_;
+  const platform::Identity caller_;
   std::atomic<int> room_ = 1'000'000;
 };
 

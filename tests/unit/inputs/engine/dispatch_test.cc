@@ -98,7 +98,7 @@ TEST_CASE("A session never holds more than its credit") {
     CHECK(held.empty());
     std::optional<TaskKey> from;
     const auto leased =
-        world.engine->List({"default", "", {TaskState::kLeased}, "local"}, 1, 100, from);
+        world.engine->List({"default", "", {TaskState::kLeased}, As()}, 1, 100, from);
     world.engine->Finished(leased[0].id, 1, world.now, world.effects);
     CHECK(world.EndGroup().dispatches.size() == 1);
   }
@@ -106,7 +106,7 @@ TEST_CASE("A session never holds more than its credit") {
     world.engine->SetCredit(world.connection, 1);
     std::optional<TaskKey> from;
     const auto leased =
-        world.engine->List({"default", "", {TaskState::kLeased}, "local"}, 9, 100, from);
+        world.engine->List({"default", "", {TaskState::kLeased}, As()}, 9, 100, from);
     REQUIRE(leased.size() == 2);
     world.engine->Finished(leased[0].id, 1, world.now, world.effects);
     CHECK(world.EndGroup().dispatches.empty());

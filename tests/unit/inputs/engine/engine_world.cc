@@ -5,6 +5,10 @@
 
 namespace kantoku::inputs::testing {
 
+platform::Viewer As(std::string subject) {
+  return platform::Viewer(platform::Onlooker(std::move(subject)));
+}
+
 SessionId SessionOf(uint8_t number) {
   std::array<uint8_t, 16> bytes{};
   bytes[0] = number;

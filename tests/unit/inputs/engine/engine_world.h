@@ -14,6 +14,8 @@
 namespace kantoku::inputs::testing {
 
 SessionId SessionOf(uint8_t number);
+// Whoever sees the tasks of this subject.
+platform::Viewer As(std::string subject = "local");
 TaskSpec Spec(std::string type = "work", int32_t priority = 0);
 TaskSpec Referenced(std::string reference, uint64_t payload = 1);
 

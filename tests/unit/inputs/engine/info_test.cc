@@ -22,7 +22,7 @@ std::vector<TaskId> Listed(const EngineWorld& world, const TaskFilter& filter, s
 }
 
 TaskFilter Where(const std::string& selector) {
-  return {.name_space = "default", .owner = "local", .selector = *Selector::Parse(selector)};
+  return {.name_space = "default", .viewer = As(), .selector = *Selector::Parse(selector)};
 }
 
 TEST_CASE("Info is patched by its revision, and stays so after a restart") {
@@ -118,14 +118,14 @@ TEST_CASE("A context lists its tasks in the order of their spawn, without lookin
     if (i % 5 == 0) own.push_back(task);
   }
   if (GENERATE(false, true)) world.Crash();
-  const TaskFilter filter{.name_space = "default", .owner = "local", .context = "mine"};
+  const TaskFilter filter{.name_space = "default", .viewer = As(), .context = "mine"};
   CHECK(Listed(world, filter) == own);
   CHECK(Listed(world, filter, 1) == own);
   std::optional<TaskKey> from;
   CHECK(world.engine->List(filter, 100, 5, from).size() == 4);
   CHECK(!from.has_value());
-  CHECK(Listed(world, {.name_space = "default", .owner = "local", .context = "other"}).empty());
-  CHECK(Listed(world, {.name_space = "lab", .owner = "local", .context = "mine"}).empty());
+  CHECK(Listed(world, {.name_space = "default", .viewer = As(), .context = "other"}).empty());
+  CHECK(Listed(world, {.name_space = "lab", .viewer = As(), .context = "mine"}).empty());
 }
 
 TEST_CASE("A filter finds what users and the server say of tasks") {

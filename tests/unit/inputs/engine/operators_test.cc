@@ -95,10 +95,13 @@ TEST_CASE(
       GENERATE(ExecutorVerb::kDrain, ExecutorVerb::kBounce, ExecutorVerb::kKick);
   EngineWorld world;
   const TaskId held = world.DoRun();
-  const auto ask = [&](const std::string& name_space, uint8_t session) {
-    return Reason(world.engine->ControlExecutor(name_space, SessionOf(session), verb,
+  const auto ask = [&](const std::string& name_space, uint8_t session,
+                       const std::string& who = "local") {
+    const platform::Viewer viewer(platform::Onlooker(who));
+    return Reason(world.engine->ControlExecutor(name_space, viewer, SessionOf(session), verb,
                                                 absl::Seconds(3), world.effects));
   };
+  CHECK(ask("default", 1, "stranger") == "NOT_YOUR_EXECUTOR");
   CHECK(ask("default", 1) == "OK");
   CHECK(ask("default", 9) == "NO_SUCH_SESSION");
   CHECK(ask("lab", 1) == "NO_SUCH_SESSION");

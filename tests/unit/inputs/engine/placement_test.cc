@@ -202,7 +202,7 @@ TEST_CASE("A namespace has so many different selectors of living tasks, and no m
     REQUIRE(world.Cancel(first).ok());
     CHECK(Reason(world.Spawn({Placed("a >= 3")})) == "PLACEMENT_LIMIT");
     std::optional<TaskKey> from;
-    for (const TaskView& view : world.engine->List({"default", "", {}, "local"}, 9, 99, from)) {
+    for (const TaskView& view : world.engine->List({"default", "", {}, As()}, 9, 99, from)) {
       (void)world.Cancel(view.id);
       world.AnswerFence(view.id, 0, TaskState::kCancelled);
     }

@@ -114,7 +114,7 @@ TEST_CASE("Types beyond the limit are refused, known ones go on, and the limit i
   world.engine->Finished(first, 0, world.now, world.effects);
   CHECK(Reason(world.Spawn({Spec("c")})) == "TYPE_LIMIT");
   std::optional<TaskKey> from;
-  for (const auto& view : world.engine->List({"default", "a", {}, "local"}, 10, 100, from)) {
+  for (const auto& view : world.engine->List({"default", "a", {}, As()}, 10, 100, from)) {
     world.engine->Finished(view.id, 0, world.now, world.effects);
   }
   world.EndGroup();
@@ -222,7 +222,7 @@ TEST_CASE("A list goes on where it stopped and looks at no more than its budget"
   for (int i = 0; i < 10; ++i) specs.push_back(Spec(i % 2 == 0 ? "even" : "odd"));
   const auto spawned = world.Spawn(specs);
   std::optional<TaskKey> from;
-  const TaskFilter odd{"default", "odd", {}, "local"};
+  const TaskFilter odd{"default", "odd", {}, As()};
   auto views = world.engine->List(odd, 2, 100, from);
   REQUIRE(views.size() == 2);
   CHECK(views[1].id == spawned->items[3].id);
@@ -241,11 +241,11 @@ TEST_CASE("A list filters by state and keeps namespaces apart") {
   REQUIRE(world.Spawn({Spec(), later}).ok());
   std::optional<TaskKey> from;
   const auto scheduled =
-      world.engine->List({"default", "", {TaskState::kScheduled}, "local"}, 10, 100, from);
+      world.engine->List({"default", "", {TaskState::kScheduled}, As()}, 10, 100, from);
   REQUIRE(scheduled.size() == 1);
   CHECK(scheduled[0].cause == WaitCause::kDelay);
   from.reset();
-  CHECK(world.engine->List({"other", "", {}, "local"}, 10, 100, from).empty());
+  CHECK(world.engine->List({"other", "", {}, As()}, 10, 100, from).empty());
 }
 
 TEST_CASE("A list shows the tasks of one owner, and those of nobody to nobody") {
@@ -253,7 +253,7 @@ TEST_CASE("A list shows the tasks of one owner, and those of nobody to nobody") 
   REQUIRE(world.Spawn({Spec()}).ok());
   const auto count = [&](std::string_view owner) {
     std::optional<TaskKey> from;
-    return world.engine->List({"default", "", {}, owner}, 10, 100, from).size();
+    return world.engine->List({"default", "", {}, As(std::string(owner))}, 10, 100, from).size();
   };
   CHECK(count("local") == 1);
   CHECK(count("bob") == 0);

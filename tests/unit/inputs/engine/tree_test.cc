@@ -351,7 +351,7 @@ TEST_CASE("A list can be of one tree") {
   const Family family(world, 3);
   world.DoSpawn();
   std::optional<TaskKey> from;
-  const TaskFilter filter{.name_space = "default", .owner = "local", .root = family.root};
+  const TaskFilter filter{.name_space = "default", .viewer = As(), .root = family.root};
   CHECK(world.engine->List(filter, 100, 100, from).size() == 4);
 }
 

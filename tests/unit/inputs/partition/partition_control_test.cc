@@ -45,7 +45,7 @@ TEST_CASE("A handler is told to pause when that is durable, and is paused when i
   fixture.Settle();
   fixture.faults.CloseGate();
   const int commits = fixture.faults.commits();
-  fixture.partition().Control({id}, {.verb = ControlVerb::kPause}, "alice", [](const auto&) {});
+  fixture.partition().Control({id}, {.verb = ControlVerb::kPause}, As("alice"), [](const auto&) {});
   fixture.faults.AwaitCommits(commits + 1);
   CHECK(executor.channel->heard().all.controls_size() == 0);
   fixture.faults.OpenGate();
@@ -85,7 +85,9 @@ TEST_CASE("A tree is known after a crash, with what it was asked for") {
   const auto children = fixture.Spawn(ChildrenOf(root, 3, "c"));
   REQUIRE(children.ok());
   const TaskId child = children->items[0].id;
-  CHECK(fixture.List({.name_space = "default", .owner = "alice", .root = root})->tasks.size() == 4);
+  CHECK(
+      fixture.List({.name_space = "default", .viewer = As("alice"), .root = root})->tasks.size() ==
+      4);
   const bool paused = GENERATE(false, true);
   if (paused) REQUIRE(fixture.Control(root, {.verb = ControlVerb::kPause, .tree = true}).ok());
   fixture.Crash();

@@ -173,8 +173,8 @@ TEST_CASE("Another owner's task is unknown, whether it lives or has ended") {
   PartitionFixture fixture;
   const TaskId ended = Succeeded(fixture);
   const TaskId living = fixture.SpawnOne();
-  auto checked =
-      ReadSpawn({After("r", {living})}, {"mallory", "laptop"}, {}, fixture.clock.Read().wall);
+  auto checked = ReadSpawn({After("r", {living})}, platform::Administrator("mallory", "laptop"), {},
+                           fixture.clock.Read().wall);
   Watched<std::vector<absl::StatusOr<SpawnOutcome>>> answers;
   const auto post = [&](const std::shared_ptr<const SpawnBatch>& batch) {
     fixture.partition().Spawn(
@@ -183,7 +183,8 @@ TEST_CASE("Another owner's task is unknown, whether it lives or has ended") {
   post(checked->batch);
   REQUIRE(answers.Becomes([](const auto& all) { return all.size() == 1; }));
   CHECK(answers.Get()[0]->items[0].refusal == SpawnOutcome::kDependencyUnknown);
-  checked = ReadSpawn({After("s", {ended})}, {"mallory", "laptop"}, {}, fixture.clock.Read().wall);
+  checked = ReadSpawn({After("s", {ended})}, platform::Administrator("mallory", "laptop"), {},
+                      fixture.clock.Read().wall);
   post(checked->batch);
   const auto question =
       fixture.outputs->AnswerEnds([](const EndsQuestion&) { return Ends{std::nullopt}; });

@@ -192,7 +192,8 @@ absl::Status PartitionFixture::ReopenAfter(
 absl::StatusOr<SpawnOutcome> PartitionFixture::Spawn(const v1::SpawnRequest& request) {
   platform::Received<v1::SpawnRequest> received;
   received.message = request;
-  auto checked = ReadSpawn(received, {"alice", "laptop"}, {}, clock.Read().wall);
+  auto checked =
+      ReadSpawn(received, platform::Administrator("alice", "laptop"), {}, clock.Read().wall);
   if (!checked.ok()) return checked.status();
   return Sync<SpawnOutcome>([&](auto done) { partition_->Spawn(checked->batch, std::move(done)); });
 }
@@ -200,7 +201,8 @@ absl::StatusOr<SpawnOutcome> PartitionFixture::Spawn(const v1::SpawnRequest& req
 void PartitionFixture::Post(const v1::SpawnRequest& request, Partition::Done<SpawnOutcome> done) {
   platform::Received<v1::SpawnRequest> received;
   received.message = request;
-  auto checked = ReadSpawn(received, {"alice", "laptop"}, {}, clock.Read().wall);
+  auto checked =
+      ReadSpawn(received, platform::Administrator("alice", "laptop"), {}, clock.Read().wall);
   partition_->Spawn(checked.value().batch, std::move(done));
 }
 
@@ -217,18 +219,18 @@ TaskId PartitionFixture::SpawnOne(const std::string& payload, const std::string&
 absl::StatusOr<TaskState> PartitionFixture::Control(const TaskId& task, const ControlCommand& what,
                                                     const std::string& owner) {
   return Only(Sync<std::vector<absl::StatusOr<TaskState>>>(
-      [&](auto done) { partition_->Control({task}, what, owner, std::move(done)); }));
+      [&](auto done) { partition_->Control({task}, what, As(owner), std::move(done)); }));
 }
 
 absl::StatusOr<TaskView> PartitionFixture::Get(const TaskId& task, const std::string& owner) {
   return Only(Sync<std::vector<absl::StatusOr<TaskView>>>(
-      [&](auto done) { partition_->GetTasks({task}, {owner}, true, std::move(done)); }));
+      [&](auto done) { partition_->GetTasks({task}, {As(owner)}, true, std::move(done)); }));
 }
 
 std::vector<absl::StatusOr<TaskView>> PartitionFixture::GetAll(const std::vector<TaskId>& tasks,
                                                                const std::string& owner) {
   auto views = Sync<std::vector<absl::StatusOr<TaskView>>>(
-      [&](auto done) { partition_->GetTasks(tasks, {owner}, true, std::move(done)); });
+      [&](auto done) { partition_->GetTasks(tasks, {As(owner)}, true, std::move(done)); });
   REQUIRE(views.ok());
   REQUIRE(views->size() == tasks.size());
   return *std::move(views);
@@ -248,7 +250,7 @@ std::vector<TaskId> PartitionFixture::EndInOneRow(int count) {
   }
   REQUIRE(tasks.size() == static_cast<size_t>(count));
   REQUIRE(Sync<std::vector<absl::StatusOr<TaskState>>>([&](auto done) {
-            partition_->Control(tasks, {}, "alice", std::move(done));
+            partition_->Control(tasks, {}, As("alice"), std::move(done));
           }).ok());
   partition_->AnswerFences(std::move(answers));
   Settle();
@@ -263,7 +265,7 @@ absl::StatusOr<TaskPage> PartitionFixture::List(ListCommand command) {
 std::vector<InfoAnswer> PartitionFixture::Patch(std::vector<InfoPatch> patches,
                                                 const std::string& owner) {
   auto answers = Sync<std::vector<InfoAnswer>>(
-      [&](auto done) { partition_->PatchInfo(std::move(patches), owner, std::move(done)); });
+      [&](auto done) { partition_->PatchInfo(std::move(patches), As(owner), std::move(done)); });
   REQUIRE(answers.ok());
   return *std::move(answers);
 }

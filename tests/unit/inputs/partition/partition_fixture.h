@@ -28,6 +28,11 @@
 // executors in a test's hand.
 namespace kantoku::inputs::testing {
 
+// Whoever sees the tasks of this subject.
+inline platform::Viewer As(std::string subject) {
+  return platform::Viewer(platform::Onlooker(std::move(subject)));
+}
+
 // A value that the partition's threads change and a test waits for.
 //
 // Thread-safe.
@@ -239,7 +244,7 @@ class TestExecutor {
   void Nack(const v1::Dispatch& task, v1::NackKind kind, const std::string& message = "broken");
   std::string ReceiptFor(const v1::Dispatch& task) const;
 
-  platform::Caller caller{"alice", "laptop"};
+  platform::Identity caller = platform::Administrator("alice", "laptop");
   std::string name_space = "default";
   std::shared_ptr<FakeChannel> channel;
   ConnectionId connection = 0;

@@ -28,7 +28,7 @@ TaskId SpawnOne(PartitionFixture& fixture, const v1::SpawnRequest& request) {
   return outcome->items[0].id;
 }
 
-ListCommand List() { return {.name_space = "default", .owner = "alice"}; }
+ListCommand List() { return {.name_space = "default", .viewer = As("alice")}; }
 
 std::vector<TaskId> IdsOf(const absl::StatusOr<TaskPage>& page) {
   REQUIRE(page.ok());
@@ -58,7 +58,7 @@ TEST_CASE("Info survives crashes, patched or not, and is kept with the end and t
   CHECK(*fixture.Get(task)->info == expected);
   const auto restarted = fixture.Restart(
       {.name_space = "default",
-       .owner = "alice",
+       .viewer = As("alice"),
        .matching = true,
        .context = "run",
        .selector = *Selector::Parse(patched ? "customer == 'initech'" : "customer == 'acme'")});

@@ -13,7 +13,7 @@ namespace {
 ListCommand Command(size_t limit = 100, std::string token = "") {
   ListCommand command;
   command.name_space = "default";
-  command.owner = "alice";
+  command.viewer = As("alice");
   command.limit = limit;
   command.page_token = std::move(token);
   return command;
@@ -106,7 +106,7 @@ TEST_CASE("A list shows only what was asked for") {
   command.type = "y";
   CHECK(ReadAll(fixture, command).empty());
   command = Command(5);
-  command.owner = "bob";
+  command.viewer = As("bob");
   CHECK(ReadAll(fixture, command).empty());
   command = Command(5);
   command.name_space = "other";
@@ -307,7 +307,7 @@ TEST_CASE("What ended a moment ago is known before its row is written") {
   fixture.faults.AwaitCommits(commits + 1);
   executor.Ack(executor.Task(2));  // In the group that is open while the other one is committed.
   Watched<std::vector<TaskState>> states;
-  fixture.partition().GetTasks(tasks, {"alice"}, false, [&](const auto& views) {
+  fixture.partition().GetTasks(tasks, {As("alice")}, false, [&](const auto& views) {
     states.Update([&](auto& all) {
       for (const auto& view : *views) all.push_back(view.ok() ? view->state : TaskState::kReady);
     });

@@ -47,7 +47,7 @@ TEST_CASE("After a kill everything that was answered is there, and goes to its e
   const auto again = fixture.Spawn(Request("r1", 20));
   REQUIRE(again.ok());
   for (int i = 0; i < 20; ++i) CHECK(again->items[i].id == first->items[i].id);
-  CHECK(fixture.List({.name_space = "default", .owner = "alice"})->tasks.size() == 20);
+  CHECK(fixture.List({.name_space = "default", .viewer = As("alice")})->tasks.size() == 20);
 }
 
 TEST_CASE("Ids are never given twice, whatever was lost in a kill") {
@@ -111,7 +111,7 @@ TEST_CASE("Another caller cannot take a session over after a restart") {
   const v1::Dispatch task = executor.Task(1);
   fixture.Restart();
   TestExecutor rogue(fixture, 1);
-  rogue.caller = {"mallory", "laptop"};
+  rogue.caller = platform::Administrator("mallory", "laptop");
   rogue.Connect({HeldOf(task)});
   CHECK(rogue.channel->heard().closed.has_value());
   executor.Connect({HeldOf(task)});

@@ -11,11 +11,12 @@ namespace {
 using platform::ReasonOf;
 
 RestartCommand Of(std::vector<TaskId> tasks) {
-  return {.name_space = "default", .owner = "alice", .tasks = std::move(tasks)};
+  return {.name_space = "default", .viewer = As("alice"), .tasks = std::move(tasks)};
 }
 
 RestartCommand Matching(std::string type = "") {
-  return {.name_space = "default", .owner = "alice", .matching = true, .type = std::move(type)};
+  return {
+      .name_space = "default", .viewer = As("alice"), .matching = true, .type = std::move(type)};
 }
 
 // One that waited, with the payload "p".
@@ -64,10 +65,10 @@ TEST_CASE("Only dead tasks of one's own are restarted") {
   CHECK(page->tasks[1].successor.ok());
   CHECK(ReasonOf(page->tasks[2].successor.status()) == "NO_SUCH_TASK");
   auto foreign = Of({dead});
-  foreign.owner = "bob";
+  foreign.viewer = As("bob");
   CHECK(ReasonOf(fixture.Restart(foreign)->tasks[0].successor.status()) == "NO_SUCH_TASK");
   auto all_of_bob = Matching();
-  all_of_bob.owner = "bob";
+  all_of_bob.viewer = As("bob");
   CHECK(fixture.Restart(all_of_bob)->tasks.empty());
   TestExecutor executor(fixture, 1);
   executor.Connect();
@@ -102,8 +103,9 @@ TEST_CASE("All that match are restarted page by page, each once") {
   } while (!command.page_token.empty());
   CHECK(dead.size() == 9);
   CHECK(successors.size() == 9);
-  CHECK(fixture.List({.name_space = "default", .owner = "alice", .states = {TaskState::kReady}})
-            ->tasks.size() == 9);
+  CHECK(
+      fixture.List({.name_space = "default", .viewer = As("alice"), .states = {TaskState::kReady}})
+          ->tasks.size() == 9);
 }
 
 // Each depends on the one before.

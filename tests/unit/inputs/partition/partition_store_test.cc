@@ -65,7 +65,7 @@ TEST_CASE("A full disk refuses spawns with its reason, loses nothing, and is sur
   CHECK(fixture.Get(again->items[0].id).ok());
   CHECK(IdOf(executor.Task(2)) == again->items[0].id);
   // The second never began.
-  CHECK(fixture.List({.name_space = "default", .owner = "alice"})->tasks.size() == 2);
+  CHECK(fixture.List({.name_space = "default", .viewer = As("alice")})->tasks.size() == 2);
   CHECK(fixture.Spawn(Request("r2")).ok());
 }
 
@@ -135,7 +135,7 @@ TEST_CASE("Whoever waits when the partition is lost is told so, also what was no
   // Waits in the mailbox, as soon as that has room.
   for (bool taken = false; !taken; std::this_thread::yield()) {
     taken = true;
-    fixture.partition().GetTasks({}, {"alice"}, false, [&taken, answer](const auto& views) {
+    fixture.partition().GetTasks({}, {As("alice")}, false, [&taken, answer](const auto& views) {
       if (views.status().code() != absl::StatusCode::kResourceExhausted)
         return answer(views.status());
       taken = false;  // At once.

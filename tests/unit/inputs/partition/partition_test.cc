@@ -78,7 +78,8 @@ TEST_CASE("A dispatch leaves only when it is durable, and a spawn is answered on
 
   platform::Received<v1::SpawnRequest> received;
   received.message = Request("r");
-  const auto checked = ReadSpawn(received, {"alice", "laptop"}, {}, fixture.clock.Read().wall);
+  const auto checked = ReadSpawn(received, platform::Administrator("alice", "laptop"), {},
+                                 fixture.clock.Read().wall);
   Watched<int> answers;
   fixture.partition().Spawn(checked->batch,
                             [&](const auto&) { answers.Update([](int& n) { ++n; }); });
@@ -290,12 +291,13 @@ TEST_CASE("A task that ended is found by a question of the same group") {
   platform::Received<v1::SpawnRequest> received;
   received.message = Request("r");
   fixture.partition().Spawn(
-      ReadSpawn(received, {"alice", "laptop"}, {}, fixture.clock.Read().wall)->batch,
+      ReadSpawn(received, platform::Administrator("alice", "laptop"), {}, fixture.clock.Read().wall)
+          ->batch,
       [](const auto&) {});
   fixture.faults.AwaitCommits(commits + 1);
   executor.Ack(task);
   Watched<std::optional<TaskState>> state;
-  fixture.partition().GetTasks({id}, {"alice"}, false, [&](const auto& views) {
+  fixture.partition().GetTasks({id}, {As("alice")}, false, [&](const auto& views) {
     state.Update([&](auto& s) {
       s = views.ok() && (*views)[0].ok() ? (*views)[0]->state : TaskState::kReady;
     });
@@ -310,10 +312,10 @@ TEST_CASE("Tasks of others are not there, whoever asks for them") {
   const TaskId id = fixture.SpawnOne();
   for (const char* stranger : {"bob", ""}) {
     CHECK(ReasonOf(fixture.Get(id, stranger).status()) == "NO_SUCH_TASK");
-    CHECK(fixture.List({.name_space = "default", .owner = stranger})->tasks.empty());
+    CHECK(fixture.List({.name_space = "default", .viewer = As(stranger)})->tasks.empty());
   }
   Watched<std::vector<std::string>> answers;
-  fixture.partition().GetTasks({id, id}, {"bob", "alice"}, false, [&](const auto& views) {
+  fixture.partition().GetTasks({id, id}, {As("bob"), As("alice")}, false, [&](const auto& views) {
     answers.Update([&](std::vector<std::string>& all) {
       for (const auto& view : *views) all.push_back(ReasonOf(view.status()));
     });
@@ -338,7 +340,7 @@ TEST_CASE("A repeated call gets the same ids and creates nothing") {
     CHECK(first->items[i].id == again->items[i].id);
     CHECK(again->items[i].created);
   }
-  CHECK(fixture.List({.name_space = "default", .owner = "alice"})->tasks.size() == 3);
+  CHECK(fixture.List({.name_space = "default", .viewer = As("alice")})->tasks.size() == 3);
 
   const absl::Status other = fixture.Spawn(Request("r", 4)).status();
   CHECK(other.code() == absl::StatusCode::kInvalidArgument);
@@ -475,7 +477,7 @@ TEST_CASE("A session of another caller or namespace is refused") {
     if (by_name_space) {
       rogue.name_space = "other";
     } else {
-      rogue.caller = {"mallory", "laptop"};
+      rogue.caller = platform::Administrator("mallory", "laptop");
     }
     rogue.Connect({HeldOf(task)});
     REQUIRE(rogue.channel->heard().closed.has_value());

@@ -89,5 +89,64 @@ TEST_CASE("Memory stores together, and metrics off, are fine") {
             .ok());
 }
 
+configpb::IssuerConfig& AddIssuer(configpb::Config& config, const std::string& url,
+                                  const std::string& prefix = "") {
+  configpb::IssuerConfig& issuer = *config.mutable_auth()->add_issuers();
+  issuer.set_issuer(url);
+  issuer.add_audiences("kantoku");
+  issuer.set_prefix(prefix);
+  return issuer;
+}
+
+TEST_CASE("Issuers have their defaults, and whatever is wrong with one is said") {
+  configpb::Config config;
+  AddIssuer(config, "https://id.example/realms/lab");
+  FillDefaults(config);
+  REQUIRE(Validate(config).ok());
+  const configpb::IssuerConfig& filled = config.auth().issuers(0);
+  CHECK(filled.algorithms_size() == 4);
+  CHECK(filled.scope_claim() == "scope");
+  CHECK(FromProto(config.auth().leeway()) == absl::Seconds(30));
+  const auto fault = [&](auto change) {
+    configpb::Config changed = config;
+    change(*changed.mutable_auth(), *changed.mutable_auth()->mutable_issuers(0));
+    const absl::Status status = Validate(changed);
+    CHECK(ReasonOf(status) == "INVALID_CONFIG");
+    return std::string(status.message());
+  };
+  CHECK(fault([](auto&, auto& issuer) { issuer.set_issuer("http://id.example"); }) ==
+        "auth.issuers.issuer: http://id.example is no https URL, nor an http URL of this computer");
+  CHECK(fault([](auto&, auto& issuer) { issuer.set_jwks_uri("file:///x"); }) ==
+        "auth.issuers.jwks_uri: file:///x is no https URL, nor an http URL of this computer");
+  CHECK(fault([](auto&, auto& issuer) { issuer.clear_audiences(); }) ==
+        "auth.issuers.audiences: https://id.example/realms/lab has none; without one tokens for "
+        "anybody were taken");
+  CHECK(fault([](auto&, auto& issuer) { issuer.add_algorithms("HS256"); }) ==
+        "auth.issuers.algorithms: HS256 is not RS256, PS256, ES256 or EdDSA");
+  CHECK(fault([](auto& auth, auto&) { auth.mutable_leeway()->set_seconds(301); }) ==
+        "auth.leeway: 5m1s is not from 0s to 5m");
+  CHECK(fault([](auto& auth, auto&) { auth.mutable_max_token_lifetime()->set_seconds(0); }) ==
+        "auth.max_token_lifetime: 0s is not from 1s to 3650d");
+}
+
+TEST_CASE("Issuers whose users could not be told apart are refused") {
+  const auto verdict = [](const std::string& second, const std::string& one,
+                          const std::string& two) {
+    configpb::Config config;
+    AddIssuer(config, "https://a.example", one);
+    AddIssuer(config, second, two);
+    FillDefaults(config);
+    return std::string(Validate(config).message());
+  };
+  CHECK(verdict("https://b.example", "", "b:").empty());
+  CHECK(verdict("https://b.example", "a:", "b:").empty());
+  CHECK(verdict("https://a.example", "", "b:") == "auth.issuers: https://a.example is there twice");
+  const std::string same =
+      "auth.issuers.prefix: those of https://a.example and https://b.example cannot be told apart";
+  CHECK(verdict("https://b.example", "", "") == same);
+  CHECK(verdict("https://b.example", "a", "a:") == same);
+  CHECK(verdict("https://b.example", "a:", "a") == same);
+}
+
 }  // namespace
 }  // namespace kantoku::platform

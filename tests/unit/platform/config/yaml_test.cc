@@ -75,7 +75,7 @@ TEST_CASE("A fault names line, field, value and what would be right") {
       {"inputs:\n  max_payload_bytse: 1\n",
        "k.yaml:2: inputs.max_payload_bytse: no such field; did you mean max_payload_bytes?"},
       {"zzzzzz: 1\n",
-       "k.yaml:1: zzzzzz: no such field; there are server, inputs, outputs, events, log"},
+       "k.yaml:1: zzzzzz: no such field; there are server, inputs, outputs, events, log, auth"},
       {"\n\ninputs:\n  grace: 5\n",
        "k.yaml:4: inputs.grace: 5 is no duration such as 500ms, 2s, 1m, 1h or 7d"},
       {"inputs:\n  max_payload_bytes: many\n",

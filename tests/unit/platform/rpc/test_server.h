@@ -8,9 +8,12 @@
 #include <memory>
 #include <string>
 
+#include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
+#include "services/platform/identity/authenticator.h"
 #include "services/platform/mutex.h"
 #include "services/platform/rpc/call_monitor.h"
+#include "services/platform/rpc/gate.h"
 #include "services/platform/rpc/service.h"
 
 namespace kantoku::platform {
@@ -53,22 +56,27 @@ class Awaited {
   T value_{};
 };
 
+// A gate that lets everybody through, as "local".
+class OpenGate {
+ public:
+  const Gate& get() const { return gate_; }
+  const MacKeys& keys() const { return *keys_; }
+
+ private:
+  const std::unique_ptr<MacKeys> keys_ = MacKeys::Make({{1, std::string(32, 'k')}}).value();
+  LocalAuthenticator authenticator_;
+  const Gate gate_{authenticator_, *keys_, Clock::Real()};
+};
+
 // A real server on a free port and a channel to it.
 class TestServer {
  public:
-  explicit TestServer(Service& service) {
-    grpc::ServerBuilder builder;
-    int port = 0;
-    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(&service);
-    queue_ = std::make_unique<ServerCallQueue>(builder.AddCompletionQueue());
-    server_ = builder.BuildAndStart();
-    REQUIRE(server_ != nullptr);
-    service.Serve(*queue_);
-    queue_->Start();
-    address_ = "127.0.0.1:" + std::to_string(port);
-  }
+  explicit TestServer(Service& service) : TestServer(service, nullptr) {}
+  TestServer(Service& service, const Gate& gate) : TestServer(service, &gate) {}
   ~TestServer() { Shutdown(); }
+
+  const MacKeys& keys() const { return open_gate_.keys(); }
+  const std::string& address() const { return address_; }
 
   // As Server does it: afterwards every call has ended.
   void Shutdown() {
@@ -80,6 +88,20 @@ class TestServer {
   }
 
  private:
+  TestServer(Service& service, const Gate* gate) {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&service);
+    queue_ = std::make_unique<ServerCallQueue>(builder.AddCompletionQueue());
+    server_ = builder.BuildAndStart();
+    REQUIRE(server_ != nullptr);
+    service.Serve(*queue_, gate != nullptr ? *gate : open_gate_.get());
+    queue_->Start();
+    address_ = "127.0.0.1:" + std::to_string(port);
+  }
+
+  const OpenGate open_gate_;
   std::unique_ptr<ServerCallQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;

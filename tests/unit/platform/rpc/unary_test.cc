@@ -7,6 +7,7 @@
 
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
 #include "services/platform/check.h"
+#include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 #include "tests/unit/platform/rpc/test_server.h"
 
@@ -113,39 +114,6 @@ TEST_CASE("Calls are counted by method and code, and timed") {
                  R"(kantoku_rpc_calls_total{code="NOT_FOUND",method="OutputsService/Get"} 1)"));
   CHECK_THAT(metrics,
              Catch::Contains(R"(kantoku_rpc_seconds_count{method="OutputsService/Get"} 2)"));
-}
-
-TEST_CASE("A service proves itself in the metadata of a call") {
-  const auto keys = MacKeys::Make({{1, std::string(32, 'k')}}).value();
-  const absl::Time now = Clock::Real().Read().wall;
-  Awaited<std::vector<absl::StatusOr<std::string>>> services;
-  class Probe final : public Service {
-   public:
-    explicit Probe(std::function<void(UnaryCall&)> look)
-        : Service(outputspb::OutputsService::service_full_name()), look_(std::move(look)) {
-      Handle("Get", &Probe::Get);
-    }
-    void Get(UnaryCall* call, const outputspb::GetRequest*, outputspb::GetResponse*) {
-      look_(*call);
-      call->Finish(absl::OkStatus());
-    }
-
-   private:
-    std::function<void(UnaryCall&)> look_;
-  } probe([&](auto& context) {
-    services.Update([&](auto& all) { all.push_back(CallingService(context, *keys, now)); });
-  });
-  TestServer server(probe);
-  const auto stub = outputspb::OutputsService::NewStub(server.Connect());
-  outputspb::GetResponse response;
-  grpc::ClientContext proven;
-  PresentAsService(proven, *keys, "inputs", now);
-  CHECK(stub->Get(&proven, {}, &response).ok());
-  grpc::ClientContext unproven;
-  CHECK(stub->Get(&unproven, {}, &response).ok());
-  CHECK(services.Get()[0].value() == "inputs");
-  CHECK(services.Get()[1].status().code() == absl::StatusCode::kPermissionDenied);
-  CHECK(ReasonOf(services.Get()[1].status()) == "NOT_A_SERVICE");
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "services/platform/rpc/client_call.h"
 #include "services/platform/rpc/service.h"
 #include "services/platform/server/server.h"
+#include "tests/unit/platform/rpc/test_server.h"
 
 namespace kantoku::platform {
 namespace {
@@ -29,12 +30,13 @@ class NoService final : public Service {
 
 struct Fixture {
   Fixture() {
-    auto listening = Server::Listen({.host = "127.0.0.1", .port = 0}, {&service});
+    auto listening = Server::Listen({.host = "127.0.0.1", .port = 0}, {&service}, gate.get());
     REQUIRE(listening.ok());
     server = *std::move(listening);
     channel = grpc::CreateChannel(server->address().ToString(), grpc::InsecureChannelCredentials());
   }
 
+  OpenGate gate;
   NoService service;
   std::unique_ptr<Server> server;
   std::shared_ptr<grpc::Channel> channel;

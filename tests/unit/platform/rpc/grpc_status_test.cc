@@ -1,4 +1,4 @@
-#include "services/platform/rpc/caller.h"
+#include "services/platform/rpc/grpc_status.h"
 
 #include <catch2/catch.hpp>
 
@@ -48,14 +48,6 @@ TEST_CASE("Malformed or foreign details have no reason and do no harm") {
   CHECK(DecodeReason("\xff\xff\xff\xff\xff\xff\xff").empty());
   CHECK(DecodeReason("\x1a\x7fshort").empty());
   CHECK(DecodeReason("\x1a\x05\n\x03url").empty());
-}
-
-TEST_CASE("A caller without subject or client id is refused") {
-  CHECK(CheckCaller({.subject = "alice", .client_id = "laptop"}).ok());
-  const absl::Status nobody = CheckCaller({.subject = "", .client_id = "laptop"});
-  CHECK(nobody.code() == absl::StatusCode::kUnauthenticated);
-  CHECK(ReasonOf(nobody) == "NO_SUBJECT");
-  CHECK(ReasonOf(CheckCaller({.subject = "alice", .client_id = ""})) == "NO_CLIENT_ID");
 }
 
 TEST_CASE("Every code has the same number on both sides") {
