@@ -32,6 +32,8 @@ constexpr char kServerVariable[] = "KANTOKU_SERVER";
 constexpr char kDefaultServer[] = "localhost:6330";
 constexpr char kNamespaceVariable[] = "KANTOKU_NAMESPACE";
 constexpr char kDefaultNamespace[] = "default";
+constexpr char kTokenVariable[] = "KANTOKU_TOKEN";
+constexpr char kTokenFileVariable[] = "KANTOKU_TOKEN_FILE";
 
 absl::Duration SteadyNow() { return platform::Clock::Real().Read().steady; }
 
@@ -84,6 +86,10 @@ void Context::AddOptions(CLI::App& app, bool needs_server) {
                  absl::StrCat("Namespace of the tasks (default $", kNamespaceVariable, ", or else ",
                               kDefaultNamespace, ")"))
       ->type_name("NAME");
+  app.add_option("--token-file", token_file_,
+                 absl::StrCat("File with the access token to show (default $", kTokenFileVariable,
+                              "; $", kTokenVariable, " may be the token itself)"))
+      ->type_name("FILE");
   app.add_option("--timeout", timeout_, "Give up after so long, such as 30 (seconds) or 1m30s")
       ->type_name("TIME")
       ->check(CLI::Validator(CheckTimeout, ""));
@@ -93,6 +99,9 @@ absl::StatusOr<Client> Context::Connect(bool as_child) const {
   ClientOptions options;
   options.namespace_name = Given(namespace_, kNamespaceVariable, kDefaultNamespace);
   const std::string server = Given(server_, kServerVariable, kDefaultServer);
+  options.token_file = Given(token_file_, kTokenFileVariable, "");
+  // A file that is named on the command line replaces what the environment says.
+  if (token_file_.empty()) options.token = Given("", kTokenVariable, "");
   options.retry_for = kRetryFor;
   // In a command of an executor, where its task came from.
   const bool at_home = server == Given("", kServerVariable, "") &&

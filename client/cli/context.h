@@ -27,7 +27,8 @@ class Context {
  public:
   explicit Context(const Surroundings& surroundings);
 
-  // --json, and for commands that talk to a server --server, --namespace and --timeout.
+  // --json, and for commands that talk to a server --server, --namespace, --token-file and
+  // --timeout.
   void AddOptions(CLI::App& app, bool needs_server);
 
   // A client of a server that answers. UNAVAILABLE, UNREACHABLE when there is none; a server that
@@ -60,6 +61,7 @@ class Context {
   const absl::Duration begin_;  // Steady time.
   std::string server_;          // Empty: not given.
   std::string namespace_;       // The same.
+  std::string token_file_;      // The same.
   std::string timeout_;         // Empty: none.
   bool json_ = false;
 };

@@ -84,11 +84,15 @@ absl::StatusOr<std::unique_ptr<Executor>> Executor::Make(ExecutorOptions options
   if (!options.journal_path.empty()) {
     KANTOKU_ASSIGN_OR_RETURN(journal, Journal::Open(options.journal_path));
   }
-  const std::shared_ptr<grpc::Channel> inputs = platform::MakeChannel(options.inputs_address);
-  const std::shared_ptr<grpc::Channel> outputs =
-      options.outputs_address == options.inputs_address
-          ? inputs
-          : platform::MakeChannel(options.outputs_address);
+  KANTOKU_ASSIGN_OR_RETURN(
+      const auto tokens,
+      platform::MakeTokenSource(options.token, options.token_file, platform::Clock::Real()));
+  KANTOKU_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> inputs,
+                           platform::MakeChannel(options.inputs_address, tokens));
+  std::shared_ptr<grpc::Channel> outputs = inputs;
+  if (options.outputs_address != options.inputs_address) {
+    KANTOKU_ASSIGN_OR_RETURN(outputs, platform::MakeChannel(options.outputs_address, tokens));
+  }
   return std::make_unique<Core>(std::move(options), std::move(journal), inputs, outputs);
 }
 

@@ -21,6 +21,10 @@ struct ExecutorOptions {
   // Where Inputs and Outputs are.
   std::string inputs_address = "localhost:6330";
   std::string outputs_address;  // Empty: the same.
+  // The access token that calls show, or the file that has it, which is read again when it changes.
+  // Neither: none is shown. A token is only sent to this computer, or over TLS.
+  std::string token;
+  std::string token_file;
   std::string name_space = "default";
   std::string name;  // For people; empty: the host's name.
   // What placements of tasks look at, such as {"gpu", "true"}. Inputs checks them; it adds

@@ -177,6 +177,7 @@ absl::Status ReadAll(const YAML::Node& file, ProgramOptions& options) {
       {{"server", Text(executor.inputs_address)},
        {"outputs", Text(executor.outputs_address)},
        {"namespace", Text(executor.name_space)},
+       {"token_file", Text(executor.token_file)},
        {"name", Text(executor.name)},
        {"labels", [&](const auto& path,
                       const auto& value) { return ReadLabels(path, value, executor.labels); }},

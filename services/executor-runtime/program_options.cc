@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -24,6 +25,7 @@ struct Flags {
   std::string server;
   std::string outputs;
   std::string name_space;
+  std::string token_file;
   std::string name;
   std::vector<std::string> labels;
   std::string version;
@@ -44,6 +46,9 @@ void Declare(CLI::App& app, Flags& flags) {
       ->envname("KANTOKU_SERVER");
   app.add_option("--outputs", flags.outputs, "Host and port of Outputs when it is elsewhere");
   app.add_option("--namespace", flags.name_space, "Namespace to work for (default: default)");
+  app.add_option("--token-file", flags.token_file,
+                 "File with the access token to show; $KANTOKU_TOKEN may be the token itself")
+      ->envname("KANTOKU_TOKEN_FILE");
   app.add_option("--name", flags.name, "Name to be listed under (default: the host's)");
   app.add_option("--label", flags.labels,
                  "What placements of tasks look at: 'gpu=true'; may be given repeatedly")
@@ -149,6 +154,13 @@ absl::Status Take(const Flags& flags, ProgramOptions& options) {
   if (!flags.server.empty()) executor.inputs_address = flags.server;
   if (!flags.outputs.empty()) executor.outputs_address = flags.outputs;
   if (!flags.name_space.empty()) executor.name_space = flags.name_space;
+  const char* const token = std::getenv("KANTOKU_TOKEN");
+  if (!flags.token_file.empty()) {
+    executor.token_file = flags.token_file;
+  } else if (token != nullptr && *token != '\0') {
+    executor.token_file.clear();
+    executor.token = token;
+  }
   if (!flags.name.empty()) executor.name = flags.name;
   if (!flags.version.empty()) executor.version = flags.version;
   KANTOKU_RETURN_IF_ERROR(TakeLabels(flags, executor));

@@ -29,9 +29,9 @@ struct ParsedProgram {
   int exit_code = 0;  // 0: help was asked for. 2: something is wrong, and `print` is one line.
 };
 
-// Reads the arguments after the program's name, the environment (KANTOKU_SERVER, and for other
-// options names such as KANTOKU_EXECUTOR_MAX_HELD), and the file that --config names; what is named
-// first wins.
+// Reads the arguments after the program's name, the environment (KANTOKU_SERVER, KANTOKU_TOKEN,
+// KANTOKU_TOKEN_FILE, and for other options names such as KANTOKU_EXECUTOR_MAX_HELD), and the file
+// that --config names; what is named first wins.
 ParsedProgram ParseProgram(std::string_view name, std::vector<std::string> arguments);
 
 // Reads a configuration file's text into `options`. INVALID_ARGUMENT names the field.
@@ -39,6 +39,7 @@ ParsedProgram ParseProgram(std::string_view name, std::vector<std::string> argum
 //   server: localhost:6330
 //   outputs: localhost:6330        # default: as server
 //   namespace: default
+//   token_file: /etc/kantoku/token # the access token to show, read again when it changes
 //   name: microscope-3
 //   labels: {gpu: "true", mem_gib: "16"}   # what placements of tasks look at
 //   version: "2.1"                 # of the commands, for placements and lists

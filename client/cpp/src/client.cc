@@ -82,10 +82,19 @@ absl::StatusOr<Client> Client::Connect(const std::string& address, ClientOptions
   for (const std::string& each : {address, outputs, events}) {
     KANTOKU_RETURN_IF_ERROR(CheckAddress(each));
   }
+  KANTOKU_ASSIGN_OR_RETURN(
+      const auto tokens,
+      platform::MakeTokenSource(options.token, options.token_file, platform::Clock::Real()));
   internal::GrpcConnectionOptions connection;
-  connection.inputs = platform::MakeChannel(address);
-  connection.outputs = outputs == address ? connection.inputs : platform::MakeChannel(outputs);
-  connection.events = events == address ? connection.inputs : platform::MakeChannel(events);
+  KANTOKU_ASSIGN_OR_RETURN(connection.inputs, platform::MakeChannel(address, tokens));
+  connection.outputs = connection.inputs;
+  connection.events = connection.inputs;
+  if (outputs != address) {
+    KANTOKU_ASSIGN_OR_RETURN(connection.outputs, platform::MakeChannel(outputs, tokens));
+  }
+  if (events != address) {
+    KANTOKU_ASSIGN_OR_RETURN(connection.events, platform::MakeChannel(events, tokens));
+  }
   connection.retry_for = options.retry_for;
   return Client(internal::MakeGrpcConnection(std::move(connection)), std::move(options));
 }

@@ -25,6 +25,10 @@ struct ClientOptions {
   std::vector<std::shared_ptr<Plugin>> plugins;  // Take part in every spawn, in this order.
   std::string outputs_address;                   // Empty: where Connect goes.
   std::string events_address;                    // Empty: where Connect goes.
+  // The access token that calls show, or the file that has it, which is read again when it changes.
+  // Neither: none is shown. A token is only sent to this computer, or over TLS.
+  std::string token;
+  std::string token_file;
   // How long a call goes on while the server cannot be reached. The server remembers a spawn for 10
   // minutes; a repeat after that would be a second spawn, so 5 minutes is also the maximum there.
   absl::Duration retry_for = absl::Minutes(5);
