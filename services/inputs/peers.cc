@@ -52,7 +52,7 @@ bool IsOfOneLine(const absl::Status& status) {
 
 }  // namespace
 
-OutputsPeer::OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,
+OutputsPeer::OutputsPeer(const std::shared_ptr<grpc::Channel>& channel, platform::Clock& clock,
                          const platform::MacKeys& keys, Partition& partition)
     : stub_(outputs::v1::OutputsService::NewStub(channel)),
       clock_(clock),
@@ -61,7 +61,7 @@ OutputsPeer::OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock
       sender_({.on_state = LogState("outputs answers no fences; retries, failures and cancels wait",
                                     "outputs answers fences again")},
               clock, [this](const auto& items) { return Send(items); }),
-      ends_(std::move(channel), clock, keys) {}
+      ends_(channel, clock, keys) {}
 
 void OutputsPeer::Ask(std::vector<outputs::v1::FenceItem> items) {
   std::vector<std::pair<outputs::v1::FenceItem, size_t>> sized;

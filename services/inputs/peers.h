@@ -31,7 +31,7 @@ namespace kantoku::inputs {
 // Questions how tasks ended are asked once, beside the fences (EndsClient).
 class OutputsPeer final : public OutputsLink {
  public:
-  OutputsPeer(std::shared_ptr<grpc::Channel> channel, platform::Clock& clock,
+  OutputsPeer(const std::shared_ptr<grpc::Channel>& channel, platform::Clock& clock,
               const platform::MacKeys& keys, Partition& partition);
 
   void Ask(std::vector<outputs::v1::FenceItem> items) override;

@@ -69,7 +69,8 @@ TEST_CASE("A faulty override says where it stood") {
       {"", "inputs.namespaces.name=a",
        "--set: inputs.namespaces.name: namespaces is a list, which is set as a whole"},
       {"", "inputs.grace", "--set inputs.grace: is not of the form field=value"},
-      {"", "=1", "--set: \"\": no such field; there are server, inputs, outputs, events, log, auth"},
+      {"", "=1",
+       "--set: \"\": no such field; there are server, inputs, outputs, events, log, auth"},
       {"", "inputs.=1", "--set: inputs.: no such field; did you mean grace?"},
   }));
   ConfigSources sources;
