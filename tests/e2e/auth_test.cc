@@ -275,7 +275,10 @@ std::string WhyNotAtAll(const std::shared_ptr<grpc::Channel>& channel, const std
   void* const mark = &one;
   void* tag = nullptr;
   bool ok = false;
-  const auto done = [&] { REQUIRE(queue.Next(&tag, &ok)); };
+  const auto done = [&] {
+    REQUIRE(queue.Next(&tag, &ok));
+    return ok;
+  };
   call->StartCall(mark);
   done();
   const grpc::Slice nothing("", 0);
@@ -284,10 +287,11 @@ std::string WhyNotAtAll(const std::shared_ptr<grpc::Channel>& channel, const std
     done();
   }
   grpc::ByteBuffer answer;
-  for (ok = true; ok;) {
+  const auto read = [&] {
     call->Read(&answer, mark);
-    done();
-  }
+    return done();
+  };
+  while (read()) continue;
   grpc::Status status;
   call->Finish(&status, mark);
   done();

@@ -45,8 +45,7 @@ absl::Status CheckDuration(std::string_view field, const google::protobuf::Durat
 }
 
 absl::Status CheckUrlField(const std::string& field, const std::string& url) {
-  const absl::Status sound = CheckUrl(url);
-  if (sound.ok()) return sound;
+  if (CheckUrl(url).ok()) return absl::OkStatus();
   return InvalidConfig(absl::StrCat(field, ": ", Clipped(url),
                                     " is no https URL, nor an http URL of this computer"));
 }

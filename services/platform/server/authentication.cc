@@ -66,6 +66,7 @@ class IssuersAuthenticator final : public Authenticator {
   static std::vector<std::unique_ptr<HttpClient>> MakeHttpClients(
       const configpb::AuthConfig& config) {
     std::vector<std::unique_ptr<HttpClient>> clients;
+    clients.reserve(static_cast<size_t>(config.issuers_size()));
     for (const configpb::IssuerConfig& issuer : config.issuers()) {
       HttpOptions options;
       options.ca_file = issuer.ca_file();
@@ -76,6 +77,7 @@ class IssuersAuthenticator final : public Authenticator {
 
   std::vector<KeySource> SourcesOf(const configpb::AuthConfig& config) const {
     std::vector<KeySource> sources;
+    sources.reserve(static_cast<size_t>(config.issuers_size()));
     for (int i = 0; i < config.issuers_size(); ++i) {
       sources.push_back({.issuer = config.issuers(i).issuer(),
                          .jwks_uri = config.issuers(i).jwks_uri(),

@@ -55,6 +55,7 @@ void EngineWalk::Patch() {
   for (const std::string& name : patch.remove) entries.erase(name);
   for (const auto& label : patch.set) entries[label.name] = label.value;
   std::vector<kantoku::inputs::Label> labels;
+  labels.reserve(entries.size());
   for (const auto& [name, value] : entries) labels.push_back({name, value});
   const Labels after = *MakeInfo(std::move(labels));
   if (after == expected.labels) return;
