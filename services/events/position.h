@@ -18,7 +18,7 @@ struct Position {
   uint32_t index = 0;
 
   // NOLINTNEXTLINE(modernize-use-nullptr): takes the 0 that the compiler writes for a pointer.
-  auto operator<=>(const Position&) const = default;
+  auto operator<=>(const Position&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 // What a position can say, and so what a log can hold: at a thousand rows a second the rows last

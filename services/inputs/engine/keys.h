@@ -22,7 +22,7 @@ struct KeyName {
   KeyScope scope = KeyScope::kNamespace;
   std::string of;  // The type or the owner whose tasks share it, where that is its scope.
   std::string key;
-  auto operator<=>(const KeyName&) const = default;
+  auto operator<=>(const KeyName&) const = default;  // NOLINT(modernize-use-nullptr)
   template <typename H>
   friend H AbslHashValue(H h, const KeyName& name) {
     return H::combine(std::move(h), name.kind, name.scope, name.of, name.key);

@@ -145,7 +145,7 @@ struct RetryPolicy {
 struct Digest {
   uint64_t high = 0;
   uint64_t low = 0;
-  auto operator<=>(const Digest&) const = default;
+  auto operator<=>(const Digest&) const = default;  // NOLINT(modernize-use-nullptr)
 
   template <typename H>
   friend H AbslHashValue(H h, const Digest& d) {

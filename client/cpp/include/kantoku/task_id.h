@@ -42,7 +42,7 @@ class TaskId {
   }
   bool empty() const { return *this == TaskId(); }
 
-  auto operator<=>(const TaskId&) const = default;
+  auto operator<=>(const TaskId&) const = default;  // NOLINT(modernize-use-nullptr)
 
   template <typename H>
   friend H AbslHashValue(H h, const TaskId& id) {
