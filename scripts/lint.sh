@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that can be found without running: layout of sources, protos, layering, and clang-tidy on the sources that the
+# Everything that can be found without running: layout of sources, protos, layering, names of tests, and clang-tidy on the sources that the
 # last 10 commits or the working tree changed (LINT_ALL=1: on all). `scripts/lint.sh fmt` repairs the layout instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,6 +51,14 @@ protos() {
 }
 
 layering() { python3 tests/layering/check_includes.py && python3 tests/layering/check_includes.py --self-test; }
+
+# ctest's lists are separated by them: such a test would be two that find nothing to run, and pass.
+test_names() {
+  local named
+  named=$(git grep -nE -A2 '^ *TEST_CASE\(' -- 'tests/*.cc' | grep -E '"[^"]*;[^"]*"\)? *(\{|$)') || return 0
+  echo "$named: a test's name has no semicolon" >&2
+  return 1
+}
 
 changed_sources() {
   if [[ -n "${LINT_ALL:-}" ]]; then
@@ -110,6 +118,7 @@ mkdir -p build
 step "clang-format" layout
 step "buf lint" protos
 step "layering" layering
+step "test names" test_names
 step "clang-tidy" tidy
 
 if ((${#failed[@]})); then

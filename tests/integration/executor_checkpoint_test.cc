@@ -99,7 +99,8 @@ TEST_CASE("A checkpoint that is refused, or too large, is told to the handler") 
 }
 
 TEST_CASE(
-    "A handler that a drain asks to stop leaves a checkpoint; one that lost its task does not") {
+    "A handler that a drain asks to stop leaves a checkpoint, and one that lost its task does "
+    "not") {
   Bench bench({.drain_limit = absl::ZeroDuration(), .stop_patience = absl::Seconds(30)});
   absl::Status kept;
   Gate over;

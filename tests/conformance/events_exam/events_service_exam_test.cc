@@ -52,7 +52,7 @@ TEST_CASE("A batch that was appended before is answered and changes nothing") {
   CHECK(TypesOf(exam.Read().events()) == Types{"one", "other"});
 }
 
-TEST_CASE("Readers see the tasks of their own, and what is about no task; services see all") {
+TEST_CASE("Readers see the tasks of their own, and what is about no task, and services see all") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);
   v1::EventRun foreign = Run("task.finished", {1});

@@ -5,6 +5,7 @@
 #include "services/platform/check.h"
 #include "services/platform/server/program.h"
 #include "tests/conformance/events_exam/events_service_exam.h"
+#include "tests/support/plain_user.h"
 #include "tests/support/temp_dir.h"
 
 namespace kantoku::events {
@@ -16,6 +17,7 @@ class ModuleSubject final : public ServiceSubject {
   explicit ModuleSubject(const config::v1::StoreConfig& store) {
     options_.name = "events-exam";
     options_.create_mac_keys = true;
+    options_.authenticator = std::make_shared<test::PlainUser>();
     options_.config.mutable_server()->set_listen("127.0.0.1:0");
     options_.config.mutable_server()->set_metrics_listen("none");
     options_.config.mutable_server()->set_data_dir(directory_.File("data"));

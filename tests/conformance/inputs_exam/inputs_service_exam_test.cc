@@ -259,7 +259,8 @@ TEST_CASE("A type that nobody implements waits, and says so") {
   });
 }
 
-TEST_CASE("What comes back goes out again when Outputs has closed it; what failed for good ends") {
+TEST_CASE(
+    "What comes back goes out again when Outputs has closed it, and what failed for good ends") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     const std::string id = user.SpawnOne("r", "again");

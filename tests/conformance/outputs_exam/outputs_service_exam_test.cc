@@ -244,7 +244,8 @@ TEST_CASE("A settlement becomes the result of a task that has none") {
   }
 }
 
-TEST_CASE("Without room Put is refused with a hint; fences and settlements go on, nothing leaves") {
+TEST_CASE(
+    "Without room Put is refused with a hint, and fences and settlements go on, nothing leaves") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {
       Exam exam(entry);

@@ -72,7 +72,7 @@ TEST_CASE("Every field that is set must match") {
   CHECK_FALSE(filter->MatchesRun(without_task));
 }
 
-TEST_CASE("A reader sees the tasks of its own, and what is about no task; a service sees all") {
+TEST_CASE("A reader sees the tasks of its own, and what is about no task, and a service sees all") {
   const v1::EventRun of_ann = Run("task.created");
   v1::EventRun of_nobody = Run("task.created");
   of_nobody.clear_owner();

@@ -132,7 +132,7 @@ TEST_CASE("list --json prints an object a line") {
   CHECK(world.Run({"list", "--json"}).out_lines().size() == 2);
 }
 
-TEST_CASE("list stops at its limit and says so; --limit 0 goes through all pages") {
+TEST_CASE("list stops at its limit and says so, and --limit 0 goes through all pages") {
   CliWorld world;
   const std::vector<Task> tasks(1'203, Task("t"));
   REQUIRE(world.fake.Connect().SpawnBatch(tasks).size() == 1'203);

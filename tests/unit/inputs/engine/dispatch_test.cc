@@ -294,7 +294,7 @@ TEST_CASE("Progress that waits to be told ends with its dispatch") {
   CHECK(world.last.events[0].failure.message == "of the second");
 }
 
-TEST_CASE("Progress is a fraction; it is shown while the dispatch is held") {
+TEST_CASE("Progress is a fraction, and it is shown while the dispatch is held") {
   EngineWorld world;
   const TaskId task = world.DoRun();
   for (const double bad : {-0.1, -0.0, 1.1, std::numeric_limits<double>::quiet_NaN()}) {

@@ -273,7 +273,7 @@ uint64_t PreviousOf(const std::string& line) {
   return batch.previous();
 }
 
-TEST_CASE("A spawn may need several lines; numbers stay above them after a restart") {
+TEST_CASE("A spawn may need several lines, and numbers stay above them after a restart") {
   PartitionFixture fixture;
   v1::SpawnRequest request;
   request.set_request_id("many");

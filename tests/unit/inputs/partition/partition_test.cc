@@ -347,7 +347,7 @@ TEST_CASE("A repeated call gets the same ids and creates nothing") {
   CHECK(ReasonOf(other) == "REQUEST_ID_REUSED");
 }
 
-TEST_CASE("A reference is one task; an equal spec gets its id, another one is refused") {
+TEST_CASE("A reference is one task, and an equal spec gets its id, another one is refused") {
   PartitionFixture fixture;
   auto request = Request("r1");
   request.mutable_specs(0)->set_reference("mine");
@@ -395,7 +395,7 @@ TEST_CASE("Specs that created nothing have no payload of others") {
 
 // ---- Sessions ----
 
-TEST_CASE("A session that comes back keeps what it presents; the rest is taken back") {
+TEST_CASE("A session that comes back keeps what it presents, and the rest is taken back") {
   PartitionFixture fixture;
   TestExecutor executor(fixture, 1);
   executor.Connect();

@@ -302,7 +302,13 @@ TEST_CASE("Garbage, too many or too few parts and other spellings of base64url a
   const std::string token = scene.maker.Sign(Claims(kNow));
   REQUIRE(scene.Who(token) == "anna");
   const std::string header = scene.maker.Header().dump();
-  const std::string deep = "{\"a\":" + std::string(9, '[') + std::string(9, ']') + "}";
+  // Whole claims, and something so deep beside them.
+  const auto claims_with = [](size_t depth) {
+    std::string claims = Claims(kNow).dump();
+    claims.pop_back();
+    return claims + ",\"a\":" + std::string(depth, '[') + std::string(depth, ']') + "}";
+  };
+  CHECK(scene.Who(scene.maker.SignTexts(header, claims_with(7))) == "anna");
   const std::vector<std::string> all = {"x",
                                         "...",
                                         "..",
@@ -318,7 +324,7 @@ TEST_CASE("Garbage, too many or too few parts and other spellings of base64url a
                                         std::string(7'000, '.'),
                                         std::string(9'000, 'a'),
                                         Base64Url(std::string(3'000, '[')) + ".e30.AA",
-                                        scene.maker.SignTexts(header, deep),
+                                        scene.maker.SignTexts(header, claims_with(8)),
                                         scene.maker.SignTexts("[]", Claims(kNow).dump()),
                                         scene.maker.SignTexts(header, "\"anna\"")};
   for (const std::string& bad : all) {
@@ -421,7 +427,8 @@ TEST_CASE("Two issuers that know the same name mean two users, and none can pose
   CHECK(who(others, ours.issuer, "anna") == "INVALID_TOKEN");
 }
 
-TEST_CASE("A peer with too many bad tokens is told to wait; who is known is not, nor are others") {
+TEST_CASE(
+    "A peer with too many bad tokens is told to wait, and who is known is not, nor are others") {
   Scene scene;
   const std::string known = scene.maker.Sign(Claims(kNow));
   REQUIRE(scene.Who(known) == "anna");

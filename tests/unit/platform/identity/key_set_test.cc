@@ -43,7 +43,8 @@ TEST_CASE("A token of RFC 8037 and its key are what they are there") {
   CHECK(keys->Verify(token) == KeySet::Answer::kBad);
 }
 
-TEST_CASE("A key that is weak, private, for something else or broken is left out; others work") {
+TEST_CASE(
+    "A key that is weak, private, for something else or broken is left out, and others work") {
   TokenMaker good("ES256", "good");
   TokenMaker rsa("RS256", "rsa");
   TokenMaker weak("RS256", "weak", 1'024);
