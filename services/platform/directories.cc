@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 
 #include "services/platform/status.h"
@@ -26,6 +27,16 @@ absl::StatusOr<bool> MakeDirectory(const std::string& path) {
   if (made != 0) return absl::ErrnoToStatus(errno, path);
   KANTOKU_RETURN_IF_ERROR(SyncDirectory(ParentOf(path)));
   return true;
+}
+
+std::string DefaultDataDir() {
+  const auto from = [](const char* name) {
+    const char* const value = std::getenv(name);
+    return std::string(value != nullptr ? value : "");
+  };
+  if (const std::string data = from("XDG_DATA_HOME"); !data.empty()) return data + "/kantoku";
+  if (const std::string home = from("HOME"); !home.empty()) return home + "/.local/share/kantoku";
+  return "kantoku-data";
 }
 
 absl::Status SyncDirectory(const std::string& path) {

@@ -15,6 +15,10 @@ std::string ParentOf(const std::string& path);
 // then its name, and theirs, outlive a loss of power. False when there is something of that name.
 absl::StatusOr<bool> MakeDirectory(const std::string& path);
 
+// Where everything durable of a server lies unless it is told otherwise: `$XDG_DATA_HOME/kantoku`,
+// else `~/.local/share/kantoku`.
+std::string DefaultDataDir();
+
 // What was done to the names in this directory outlives a loss of power.
 absl::Status SyncDirectory(const std::string& path);
 

@@ -16,6 +16,7 @@
 #include "services/platform/auth/key_file.h"
 #include "services/platform/check.h"
 #include "services/platform/status.h"
+#include "services/platform/whole_file.h"
 
 namespace kantoku::platform {
 namespace {
@@ -152,7 +153,7 @@ absl::StatusOr<std::unique_ptr<MacKeys>> MacKeys::Make(std::vector<Key> keys) {
 }
 
 absl::StatusOr<std::unique_ptr<MacKeys>> MacKeys::Load(const std::string& path) {
-  KANTOKU_ASSIGN_OR_RETURN(const std::string text, ReadSecretFile(path));
+  KANTOKU_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path, kForOwnerAlone));
   auto keys = ParseKeyLines(text);
   if (!keys.ok()) return Annotate(keys.status(), path);
   auto made = Make(*std::move(keys));
@@ -163,7 +164,7 @@ absl::StatusOr<std::unique_ptr<MacKeys>> MacKeys::Load(const std::string& path) 
 absl::StatusOr<std::unique_ptr<MacKeys>> MacKeys::LoadOrCreate(const std::string& path) {
   auto keys = Load(path);
   if (!absl::IsNotFound(keys.status())) return keys;
-  const absl::Status created = CreateSecretFile(path, RandomKeyLine());
+  const absl::Status created = CreateWholeFile(path, RandomKeyLine());
   if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
   return Load(path);
 }

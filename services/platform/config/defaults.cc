@@ -1,7 +1,8 @@
 #include "services/platform/config/defaults.h"
 
-#include <cstdlib>
 #include <string>
+
+#include "services/platform/directories.h"
 
 namespace kantoku::platform {
 namespace {
@@ -25,16 +26,6 @@ constexpr char kAnyMetricsListen[] = "127.0.0.1:0";
   if ((config).field().empty()) (config).set_##field(value)
 #define KANTOKU_DEFAULT_SECONDS(config, field, value) \
   if (!(config).has_##field()) (config).mutable_##field()->set_seconds(value)
-
-std::string DefaultDataDir() {
-  const auto from = [](const char* name) {
-    const char* const value = std::getenv(name);
-    return std::string(value != nullptr ? value : "");
-  };
-  if (const std::string data = from("XDG_DATA_HOME"); !data.empty()) return data + "/kantoku";
-  if (const std::string home = from("HOME"); !home.empty()) return home + "/.local/share/kantoku";
-  return "kantoku-data";
-}
 
 void FillStore(configpb::StoreConfig& store) {
   if (store.backend_case() == configpb::StoreConfig::BACKEND_NOT_SET) store.mutable_sqlite();

@@ -132,7 +132,7 @@ TEST_CASE("A key file that others can read is refused") {
   Write(path, "1:" + std::string(64, 'a') + "\n", 0640);
   const auto keys = MacKeys::LoadOrCreate(path);
   CHECK(keys.status().code() == absl::StatusCode::kFailedPrecondition);
-  CHECK(ReasonOf(keys.status()) == "KEY_FILE_EXPOSED");
+  CHECK(ReasonOf(keys.status()) == "FILE_EXPOSED");
 }
 
 TEST_CASE("A key file holds one key a line, comments and empty lines") {
