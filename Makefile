@@ -14,13 +14,16 @@ quick := --label-exclude '^(slow|bench)$$'
 build_preset = mkdir -p build && { cmake --preset $(1) > build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }; } \
 	&& cmake --build --preset $(or $(2),$(1)) -j $(JOBS)
 
-.PHONY: help setup setup-check build demo test verify sim chaos bench lint fmt
+.PHONY: help setup setup-test setup-check build demo test verify sim chaos bench lint fmt
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install the packages that are missing, say which
 	@scripts/setup.sh build
+
+setup-test:
+	@scripts/setup.sh test
 
 setup-check:
 	@scripts/setup.sh check
@@ -31,7 +34,7 @@ build: setup ## the release build: build/release/bin
 demo: build ## real files through a real system that gets killed; KEEP=1 leaves it up
 	@python3 scripts/demo.py
 
-test: setup ## the quick tests under ASan and UBSan
+test: setup-test ## the quick tests under ASan and UBSan
 	@$(call build_preset,asan)
 	@scripts/test.sh asan $(quick)
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing, and nothing else: scripts/setup.sh [build|check]. Without missing packages it needs no network.
-#   build   what `make build`, `make test` and `make demo` need
+# Installs what is missing, and nothing else: scripts/setup.sh [build|test|check]. Without missing packages it needs no network.
+#   build   what `make build` and `make demo` need
+#   test    that, and what `make test` needs
 #   check   that, and what `make lint` and `make verify` need
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,8 +12,9 @@ readonly tools=build/tools
 wanted_groups=build
 case "${1:-build}" in
   build) ;;
-  check) wanted_groups='build check' ;;
-  *) echo "usage: $0 [build|check]" >&2; exit 2 ;;
+  test) wanted_groups='build test' ;;
+  check) wanted_groups='build test check' ;;
+  *) echo "usage: $0 [build|test|check]" >&2; exit 2 ;;
 esac
 
 command -v dpkg-query >/dev/null || { echo "setup: this is for Debian 12: there is no dpkg here" >&2; exit 1; }
@@ -43,6 +45,16 @@ if ((${#missing[@]})); then
   "${as_root[@]}" apt-get update -qq </dev/null
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 "${missing[@]}" </dev/null
+fi
+
+# An issuer that tests use as somebody else's. The copy of its lock is written when all of it is there.
+readonly provider=tests/support/oidc_provider installed_provider=$tools/oidc_provider
+if [[ " $wanted_groups " == *' test '* ]] && ! cmp -s "$provider/package-lock.json" "$installed_provider/node_modules/installed.json"; then
+  echo "setup: installing with npm into $installed_provider: what $provider/package.json names"
+  mkdir -p "$installed_provider"
+  cp "$provider/package.json" "$provider/package-lock.json" "$installed_provider/"
+  npm ci --prefix "$installed_provider" --no-audit --no-fund --ignore-scripts --loglevel=error </dev/null
+  cp "$provider/package-lock.json" "$installed_provider/node_modules/installed.json"
 fi
 
 if [[ " $wanted_groups " == *' check '* ]] && [[ "$("$tools/node_modules/.bin/buf" --version 2>/dev/null)" != "$BUF_VERSION" ]]; then

@@ -5,25 +5,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
-#include "services/platform/identity/strict_json.h"
+#include "services/platform/identity/discovery.h"
 #include "services/platform/log/log.h"
 #include "services/platform/status.h"
-#include "services/platform/url.h"
 
 namespace kantoku::platform {
-namespace {
-
-constexpr char kDiscoveryPath[] = "/.well-known/openid-configuration";
-
-absl::Status BadDocument(const std::string& url, std::string_view what) {
-  return Error(absl::StatusCode::kUnavailable, "FETCH_FAILED",
-               absl::StrCat("the discovery document ", url, " ", ToAbsl(what)));
-}
-
-}  // namespace
-
 KeyFetcher::KeyFetcher(std::vector<KeySource> sources, const Options& options, Clock& clock,
                        Take take)
     : sources_(std::move(sources)),
@@ -96,32 +82,11 @@ absl::Status KeyFetcher::Fetch(size_t index) const {
   const KeySource& source = sources_[index];
   std::string url = source.jwks_uri;
   if (url.empty()) {
-    KANTOKU_ASSIGN_OR_RETURN(url, FindKeys(source));
+    KANTOKU_ASSIGN_OR_RETURN(const Discovery found, Discovery::Fetch(source.http, source.issuer));
+    KANTOKU_ASSIGN_OR_RETURN(url, found.Address("jwks_uri"));
   }
   KANTOKU_ASSIGN_OR_RETURN(const std::string keys, source.http.Get(url));
   return take_(index, keys);
-}
-
-absl::StatusOr<std::string> KeyFetcher::FindKeys(const KeySource& source) const {
-  std::string url = source.issuer;
-  if (!url.empty() && url.back() == '/') url.pop_back();
-  url += kDiscoveryPath;
-  KANTOKU_ASSIGN_OR_RETURN(const std::string text, source.http.Get(url));
-  const auto document = ParseStrictObject(text);
-  if (!document.has_value()) return BadDocument(url, "is no JSON object");
-  // Else whoever answers there could speak for another issuer (OpenID Connect Discovery 4.3).
-  if (document->value("issuer", nlohmann::json()) != source.issuer) {
-    return BadDocument(url, "names another issuer");
-  }
-  const auto uri = document->find("jwks_uri");
-  if (uri == document->end() || !uri->is_string()) return BadDocument(url, "names no jwks_uri");
-  auto found = uri->get<std::string>();
-  KANTOKU_RETURN_IF_ERROR(Annotate(CheckUrl(found), "jwks_uri"));
-  // Else somebody elsewhere could let this server ask this very computer.
-  if (absl::StartsWith(found, "http:") && !absl::StartsWith(source.issuer, "http:")) {
-    return BadDocument(url, "names keys of this computer");
-  }
-  return found;
 }
 
 }  // namespace kantoku::platform

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/platform/clock.h"
 #include "services/platform/identity/http_client.h"
@@ -60,7 +59,6 @@ class KeyFetcher {
   size_t NextSource() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration DueOf(const Schedule& schedule) const;
   absl::Status Fetch(size_t source) const;
-  absl::StatusOr<std::string> FindKeys(const KeySource& source) const;
 
   const std::vector<KeySource> sources_;
   const Options options_;

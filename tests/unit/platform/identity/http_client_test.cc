@@ -2,6 +2,7 @@
 
 #include <CivetServer.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <functional>
 #include <string>
@@ -31,6 +32,10 @@ class WebServer final : public CivetHandler {
     answer_(connection);
     return true;
   }
+  bool handlePost(CivetServer*, mg_connection* connection) override {
+    answer_(connection);
+    return true;
+  }
 
  private:
   const std::function<void(mg_connection*)> answer_;
@@ -45,7 +50,8 @@ std::string Ok(const std::string& body) {
   return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
-std::string WhyNot(const absl::StatusOr<std::string>& got) {
+template <typename Result>
+std::string WhyNot(const absl::StatusOr<Result>& got) {
   REQUIRE_FALSE(got.ok());
   CHECK(ReasonOf(got.status()) == "FETCH_FAILED");
   return std::string(got.status().message());
@@ -78,6 +84,66 @@ TEST_CASE("A document that is too large is not read to its end, whether it says 
              Catch::Contains("larger than 1000"));
   WebServer fits(Text(Ok(std::string(1'000, 'x'))));
   CHECK(MakeHttpClient(options)->Get(fits.url())->size() == 1'000);
+}
+
+TEST_CASE("A form arrives with every name and value encoded, and with who sends it") {
+  std::string body(1'000, '\0');
+  std::string type;
+  std::string authorization;
+  WebServer server([&](mg_connection* connection) {
+    const auto header = [&](const char* name) {
+      const char* const value = mg_get_header(connection, name);
+      return std::string(value == nullptr ? "" : value);
+    };
+    type = header("Content-Type");
+    authorization = header("Authorization");
+    body.resize(static_cast<size_t>(std::max(0, mg_read(connection, body.data(), body.size()))));
+    const std::string answer = Ok("{}");
+    mg_write(connection, answer.data(), answer.size());
+  });
+  HttpPost post{.url = server.url(),
+                .form = {{"a", "b c&d=e+%"}, {"x", "\xc3\xa9\n"}, {"plain", "Az09-._~"}},
+                .user = "ann%3A",
+                .password = "pass:word"};
+  REQUIRE(MakeHttpClient({})->Post(post).ok());
+  CHECK(body == "a=b%20c%26d%3De%2B%25&x=%C3%A9%0A&plain=Az09-._~");
+  CHECK(type == "application/x-www-form-urlencoded");
+  CHECK(authorization == "Basic YW5uJTNBOnBhc3M6d29yZA==");
+  post.user.clear();
+  REQUIRE(MakeHttpClient({})->Post(post).ok());
+  CHECK(authorization.empty());
+}
+
+TEST_CASE("A refusal of a form is an answer, and a redirect or a failure is none") {
+  int status = 0;
+  WebServer server([&](mg_connection* connection) {
+    mg_printf(connection, "HTTP/1.1 %d X\r\nLocation: /x\r\nContent-Length: 4\r\n\r\nbody", status);
+  });
+  const auto client = MakeHttpClient({});
+  const HttpPost post{.url = server.url(), .form = {{"secret", "s3cret"}}};
+  for (const int refusal : {400, 401, 403, 429}) {
+    status = refusal;
+    const auto answer = client->Post(post);
+    REQUIRE(answer.ok());
+    CHECK(answer->status == refusal);
+    CHECK(answer->body == "body");
+  }
+  for (const int failure : {201, 302, 307, 500, 503}) {
+    status = failure;
+    const std::string why = WhyNot(client->Post(post));
+    CHECK_THAT(why, Catch::Contains("status " + std::to_string(failure)));
+    CHECK_THAT(why, !Catch::Contains("s3cret"));
+  }
+}
+
+TEST_CASE("A form has the bounds of a document: address, size, and an end") {
+  const auto client = MakeHttpClient({.ca_file = "", .max_bytes = 1'000});
+  WebServer large(
+      Text("HTTP/1.1 400 No\r\nContent-Length: 1001\r\n\r\n" + std::string(1'001, 'x')));
+  CHECK_THAT(WhyNot(client->Post({.url = large.url()})), Catch::Contains("larger than 1000"));
+  CHECK(ReasonOf(client->Post({.url = "http://id.example/token"}).status()) == "INVALID_URL");
+  client->Stop();
+  CHECK_THAT(WhyNot(client->Post({.url = large.url()})), Catch::Contains("stops"));
 }
 
 // Lets its requests wait for the end of the test.

@@ -23,6 +23,9 @@ class Web final : public HttpClient {
     if (found != documents_.end()) return found->second;
     return Error(absl::StatusCode::kUnavailable, "FETCH_FAILED", "nothing is there");
   }
+  absl::StatusOr<HttpAnswer> Post(const HttpPost&) override {
+    return Error(absl::StatusCode::kUnavailable, "FETCH_FAILED", "nothing is sent here");
+  }
   void Stop() override {}
 
   void Set(const std::string& url, const std::string& text) {
