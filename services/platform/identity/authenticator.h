@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/platform/clock.h"
 #include "services/platform/identity/identity.h"
@@ -28,6 +29,10 @@ class Authenticator {
   // shown too many that were no good; repeat later.
   virtual absl::StatusOr<std::shared_ptr<const Identity>> Authenticate(
       std::string_view token, absl::FunctionRef<std::string()> peer, const Now& now) = 0;
+
+  // Whether somebody who was found good before still is, for streams that last. UNAUTHENTICATED as
+  // above; TOKEN_REVOKED.
+  virtual absl::Status CheckStill(const Identity& identity, const Now& now);
 };
 
 // Takes everybody for the same administrator: for servers that only their own computer can reach.

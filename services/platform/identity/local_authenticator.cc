@@ -1,6 +1,12 @@
 #include "services/platform/identity/authenticator.h"
+#include "services/platform/status.h"
 
 namespace kantoku::platform {
+
+absl::Status Authenticator::CheckStill(const Identity& identity, const Now& now) {
+  if (now.wall < identity.expires) return absl::OkStatus();
+  return Error(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED", "the access token has ended");
+}
 
 LocalAuthenticator::LocalAuthenticator()
     : local_(std::make_shared<const Identity>(Administrator("local", "local"))) {}

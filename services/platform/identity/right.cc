@@ -22,13 +22,13 @@ std::optional<Right> RightOf(const google::protobuf::MethodDescriptor& method) {
   if (service == "grpc.reflection.v1alpha.ServerReflection") return OfWhoeverHasAToken();
   if (!method.options().HasExtension(auth::v1::right)) return std::nullopt;
   const auth::v1::Right& said = method.options().GetExtension(auth::v1::right);
-  Right right{.anybody = false, .services = said.services(), .verbs = {}};
+  Right right{.anybody = said.anybody(), .services = said.services(), .verbs = {}};
   for (const std::string& scope : said.scopes()) {
     const auto verb = VerbOf(scope);
     if (!verb.has_value()) return std::nullopt;
     right.verbs.push_back(*verb);
   }
-  if (right.verbs.empty() && !right.services) return std::nullopt;
+  if (right.verbs.empty() && !right.services && !right.anybody) return std::nullopt;
   return right;
 }
 

@@ -82,7 +82,11 @@ bool Scopes::Allows(Verb verb, std::string_view type) const {
 }
 
 absl::Status CheckScope(std::string_view word) {
-  if (Read(word).has_value()) return absl::OkStatus();
+  // Of the characters of a scope (RFC 6749, section 3.3): a blank would make two words of it.
+  const bool is_one_word = std::all_of(word.begin(), word.end(), [](char c) {
+    return c > ' ' && c < '\x7F' && c != '"' && c != '\\';
+  });
+  if (is_one_word && Read(word).has_value()) return absl::OkStatus();
   std::string known;
   for (size_t i = 0; i < kVerbs; ++i) {
     absl::StrAppend(&known, i == 0 ? "" : ", ", ToAbsl(kNames[i]),

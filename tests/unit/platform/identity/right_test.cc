@@ -10,6 +10,7 @@
 
 #include "grpc/health/v1/health.pb.h"
 #include "grpc/reflection/v1alpha/reflection.pb.h"
+#include "kantoku/auth/v1/grants.pb.h"
 #include "kantoku/events/v1/events.pb.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
@@ -60,6 +61,10 @@ TEST_CASE("Every method of every service says who may call it") {
       {"kantoku.outputs.v1.OutputsService.PutItems", "outputs:write"},
       {"kantoku.outputs.v1.OutputsService.Stream", "outputs:read"},
       {"kantoku.outputs.v1.OutputsService.Fence", "services"},
+      {"kantoku.auth.v1.GrantsService.CreateGrant", "admin"},
+      {"kantoku.auth.v1.GrantsService.ListGrants", "admin"},
+      {"kantoku.auth.v1.GrantsService.RevokeGrant", "admin"},
+      {"kantoku.auth.v1.GrantsService.ExchangeGrant", "anybody"},
       {"kantoku.events.v1.EventsService.Append", "services"},
       {"kantoku.events.v1.EventsService.Read", "events:read|services"},
       {"kantoku.events.v1.EventsService.Subscribe", "events:read|services"},
@@ -70,6 +75,7 @@ TEST_CASE("Every method of every service says who may call it") {
       inputs::v1::SpawnRequest::descriptor()->file(),
       outputs::v1::PutRequest::descriptor()->file(),
       events::v1::AppendRequest::descriptor()->file(),
+      auth::v1::Grant::descriptor()->file(),
   };
   std::map<std::string, std::string> said;
   for (const auto* file : files) {
@@ -87,9 +93,10 @@ TEST_CASE("Every method of every service says who may call it") {
 TEST_CASE("The guide's table has every method") {
   std::ifstream file(KANTOKU_SECURITY_GUIDE);
   const std::string guide((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  for (const auto* const file_of : {inputs::v1::SpawnRequest::descriptor()->file(),
-                                    outputs::v1::PutRequest::descriptor()->file(),
-                                    events::v1::AppendRequest::descriptor()->file()}) {
+  for (const auto* const file_of :
+       {inputs::v1::SpawnRequest::descriptor()->file(),
+        outputs::v1::PutRequest::descriptor()->file(),
+        events::v1::AppendRequest::descriptor()->file(), auth::v1::Grant::descriptor()->file()}) {
     for (int i = 0; i < file_of->service(0)->method_count(); ++i) {
       const auto* method = file_of->service(0)->method(i);
       const std::string name = "| `" + method->service()->name() + "/" + method->name() + "` | ";

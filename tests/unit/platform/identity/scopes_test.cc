@@ -56,6 +56,13 @@ TEST_CASE("Words that are no scopes of ours allow nothing, and do no harm to oth
 TEST_CASE("Whoever makes a token is told which scopes there are") {
   CHECK(CheckScope("inputs:pull:segment-*").ok());
   CHECK(CheckScope("admin").ok());
+  // Which would be two in a token.
+  for (const char* const words :
+       {"inputs:pull:x admin", "inputs:pull:x\tadmin", "inputs:pull:\"x\"", "inputs:pull:a\\b",
+        "inputs:pull:\xC3\xA4", "inputs:pull:x\n"}) {
+    CAPTURE(words);
+    CHECK(ReasonOf(CheckScope(words)) == "INVALID_SCOPE");
+  }
   CHECK(CheckScope("input:pull").message() ==
         "\"input:pull\" is no scope; there are inputs:spawn[:TYPE], inputs:pull[:TYPE], "
         "inputs:control, inputs:read, outputs:read, outputs:write, events:read, admin, where TYPE "

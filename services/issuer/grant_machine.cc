@@ -1,0 +1,168 @@
+#include "services/issuer/grant_machine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "services/issuer/store.h"
+#include "services/platform/status.h"
+
+namespace kantoku::issuer {
+namespace {
+
+using platform::Error;
+using platform::Identity;
+using platform::Transaction;
+
+constexpr absl::Duration kPurgeInterval = absl::Hours(1);
+
+absl::Status Refused(std::string_view reason, std::string_view why) {
+  return Error(absl::StatusCode::kUnauthenticated, reason, why);
+}
+
+bool IsAdminOfAll(const Identity& caller, const std::vector<std::string>& namespaces) {
+  return std::all_of(namespaces.begin(), namespaces.end(),
+                     [&](const std::string& name) { return caller.IsAdminOf(name); });
+}
+
+absl::Status NoSuchSecret() {
+  return Refused("INVALID_GRANT", "there is no grant with this id and secret");
+}
+
+// Whether the grant stands and this is its holder, or may become it.
+absl::Status CheckExchange(const Grant& grant, const GrantMachine::Exchange& exchange,
+                           absl::Time now) {
+  const auto is_of = [](const std::string& secret, const platform::SecretDigest& digest) {
+    return platform::AreEqual(platform::DigestOf(secret), digest);
+  };
+  if (!is_of(exchange.secret, grant.secret)) return NoSuchSecret();
+  if (grant.revoked.has_value()) return Refused("GRANT_REVOKED", "the grant was revoked");
+  if (now >= grant.expires) return Refused("GRANT_ENDED", "the grant has ended");
+  if (grant.reusable) return absl::OkStatus();
+  if (!platform::IsSecretText(exchange.holder_secret)) {
+    return Error(absl::StatusCode::kInvalidArgument, "INVALID_SECRET",
+                 "holder_secret: is not 43 characters of base64url");
+  }
+  if (!grant.taken.has_value() || is_of(exchange.holder_secret, grant.holder_secret)) {
+    return absl::OkStatus();
+  }
+  return Refused("GRANT_TAKEN",
+                 "somebody else has taken the grant before: revoke it if nobody should have; a "
+                 "container that begins anew each time wants a grant that is reusable, or a place "
+                 "that it keeps");
+}
+
+// Answers once what the command has written is durable.
+template <typename Result>
+void AnswerLater(Transaction& transaction, GrantMachine::Done<Result> done, Result result) {
+  transaction.Reply(
+      [done = std::move(done), result = std::move(result)](const absl::Status& status) mutable {
+        if (status.ok()) {
+          done(std::move(result));
+        } else {
+          done(status);
+        }
+      });
+}
+
+}  // namespace
+
+absl::Status GrantMachine::Recover(platform::RecordStore& store) {
+  absl::Status read;
+  KANTOKU_RETURN_IF_ERROR(
+      store.Scan({.kind = kGrantKind}, [&](platform::RecordKey key, std::string_view record) {
+        auto grant = DecodeGrant(key, record);
+        if (!grant.ok()) {
+          read.Update(grant.status());
+          return;
+        }
+        if (grant->revoked.has_value()) options_.on_revoked(key);
+        grants_[key] = *std::move(grant);
+      }));
+  return read;
+}
+
+void GrantMachine::Create(Transaction& transaction, Grant grant, absl::Duration lifetime,
+                          Done<Created> done) {
+  if (grants_.size() >= options_.max_grants) {
+    return done(Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_GRANTS",
+                      absl::StrCat("there are ", grants_.size(), " grants; revoke some")));
+  }
+  do {
+    grant.id = options_.random() & platform::kMaxRecordKey;
+  } while (grants_.contains(grant.id));
+  grant.created = transaction.now().wall;
+  grant.expires = grant.created + lifetime;
+  std::string secret = platform::MakeSecret();
+  grant.secret = platform::DigestOf(secret);
+  transaction.batch().Put(kGrantKind, grant.id, EncodeGrant(grant));
+  grants_[grant.id] = grant;
+  AnswerLater<Created>(transaction, std::move(done), {std::move(grant), std::move(secret)});
+}
+
+void GrantMachine::List(Transaction& transaction, const Identity& caller,
+                        Done<std::vector<Grant>> done) const {
+  std::vector<Grant> seen;
+  for (const auto& [id, grant] : grants_) {
+    if (IsAdminOfAll(caller, grant.namespaces)) seen.push_back(grant);
+  }
+  std::sort(seen.begin(), seen.end(), [](const Grant& one, const Grant& other) {
+    return std::pair(one.created, one.id) < std::pair(other.created, other.id);
+  });
+  AnswerLater<std::vector<Grant>>(transaction, std::move(done), std::move(seen));
+}
+
+absl::StatusOr<Grant*> GrantMachine::Find(GrantId id, const Identity& caller) {
+  const auto found = grants_.find(id);
+  if (found != grants_.end() && IsAdminOfAll(caller, found->second.namespaces)) {
+    return &found->second;
+  }
+  return Error(absl::StatusCode::kNotFound, "NO_SUCH_GRANT",
+               absl::StrCat("there is no grant ", ToText(id)));
+}
+
+void GrantMachine::Revoke(Transaction& transaction, GrantId id, const Identity& caller,
+                          Done<Grant> done) {
+  const auto grant = Find(id, caller);
+  if (!grant.ok()) return done(grant.status());
+  if (!(*grant)->revoked.has_value()) {
+    (*grant)->revoked = transaction.now().wall;
+    transaction.batch().Put(kGrantKind, id, EncodeGrant(**grant));
+  }
+  options_.on_revoked(id);  // At once: nobody is harmed by what is refused too early.
+  AnswerLater<Grant>(transaction, std::move(done), **grant);
+}
+
+void GrantMachine::Take(Transaction& transaction, const Exchange& exchange, Done<Grant> done) {
+  const auto found = grants_.find(exchange.id);
+  if (found == grants_.end()) return done(NoSuchSecret());
+  Grant& grant = found->second;
+  const absl::Time now = transaction.now().wall;
+  if (const absl::Status may = CheckExchange(grant, exchange, now); !may.ok()) return done(may);
+  if (!grant.reusable && !grant.taken.has_value()) {
+    grant.taken = now;
+    grant.holder_secret = platform::DigestOf(exchange.holder_secret);
+    transaction.batch().Put(kGrantKind, grant.id, EncodeGrant(grant));
+  }
+  AnswerLater<Grant>(transaction, std::move(done), grant);
+}
+
+void GrantMachine::FinishGroup(Transaction& transaction) {
+  const absl::Duration now = transaction.now().steady;
+  // Not at the start, when clocks may not be set yet.
+  if (next_purge_ == absl::InfiniteDuration()) next_purge_ = now + kPurgeInterval;
+  if (now < next_purge_) return;
+  next_purge_ = now + kPurgeInterval;
+  for (auto each = grants_.begin(); each != grants_.end();) {
+    const Grant& grant = each->second;
+    const absl::Time over = std::min(grant.expires, grant.revoked.value_or(grant.expires));
+    if (transaction.now().wall < over + options_.kept) {
+      ++each;
+      continue;
+    }
+    transaction.batch().Erase(kGrantKind, grant.id);
+    each = grants_.erase(each);
+  }
+}
+
+}  // namespace kantoku::issuer
