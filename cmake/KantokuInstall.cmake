@@ -9,12 +9,18 @@ set(_programs kantoku kantoku-inputs kantoku-outputs kantoku-events kantoku-exec
 set(_libraries
     kantoku_client
     kantoku_executor_runtime
+    kantoku_platform_access
+    kantoku_platform_auth
     kantoku_platform_base
     kantoku_platform_client_rpc
     kantoku_platform_grpc_status
+    kantoku_platform_http_client
     kantoku_platform_log
+    kantoku_platform_oauth
+    kantoku_platform_oauth_token
     kantoku_platform_proto_time
     kantoku_platform_stop_signal
+    kantoku_platform_tls
     kantoku_protos)
 # What kantoku/executor.h includes; kept apart, so that nobody's include path has a folder `services`.
 set(_executor_headers

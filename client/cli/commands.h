@@ -38,6 +38,9 @@ std::unique_ptr<Command> MakeLimitsCommand();
 std::unique_ptr<Command> MakePausesCommand();
 std::unique_ptr<Command> MakeEventsCommand();
 std::unique_ptr<Command> MakeMapCommand();
+std::unique_ptr<Command> MakeTokenCommand();
+std::unique_ptr<Command> MakeJoinCommand();
+std::unique_ptr<Command> MakeLoginCommand();
 std::unique_ptr<Command> MakeVersionCommand();
 // `app` has the names and options to complete; read when the command runs.
 std::unique_ptr<Command> MakeCompletionCommand(const CLI::App& app);

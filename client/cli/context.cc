@@ -15,6 +15,7 @@
 #include "client/cli/text.h"
 #include "kantoku/plugins/lineage.h"
 #include "kantoku/status.h"
+#include "services/platform/access/target.h"
 #include "services/platform/clock.h"
 #include "services/platform/status.h"
 
@@ -79,13 +80,21 @@ void Context::AddOptions(CLI::App& app, bool needs_server) {
   // Not CLI11's envname: it would read the variable once more for each command that was not chosen,
   // and so over what the command line says.
   app.add_option("--server", server_,
-                 absl::StrCat("Address of the server (default $", kServerVariable, ", or else ",
-                              kDefaultServer, ")"))
+                 absl::StrCat("Address of the server (default $", kServerVariable,
+                              ", or else that of --access, or else localhost:6330)"))
       ->type_name("HOST:PORT");
   app.add_option("--namespace", namespace_,
                  absl::StrCat("Namespace of the tasks (default $", kNamespaceVariable, ", or else ",
                               kDefaultNamespace, ")"))
       ->type_name("NAME");
+  app.add_option("--access", access_,
+                 "File that says why the server is trusted and who one is there (default "
+                 "$KANTOKU_ACCESS, or else that of a server of yours on this computer)")
+      ->type_name("FILE");
+  app.add_option("--ca-file", ca_file_,
+                 "PEM file: where the certificate of the server may come from (system: from "
+                 "authorities that this computer trusts)")
+      ->type_name("FILE");
   app.add_option("--token-file", token_file_,
                  absl::StrCat("File with the access token to show (default $", kTokenFileVariable,
                               "; $", kTokenVariable, " may be the token itself)"))
@@ -95,13 +104,41 @@ void Context::AddOptions(CLI::App& app, bool needs_server) {
       ->check(CLI::Validator(CheckTimeout, ""));
 }
 
+std::string Context::namespace_name() const {
+  return Given(namespace_, kNamespaceVariable, kDefaultNamespace);
+}
+
+platform::TargetOptions Context::WhatIsTold() const {
+  platform::TargetOptions options;
+  options.access_file = access_;
+  options.ca_file = ca_file_;
+  // What the command line names goes over the environment, which may be about another server.
+  const bool is_named = !access_.empty();
+  options.server = is_named ? server_ : Given(server_, kServerVariable, "");
+  options.token_file = is_named ? token_file_ : Given(token_file_, kTokenFileVariable, "");
+  if (!is_named && token_file_.empty()) options.token = Given("", kTokenVariable, "");
+  options.patience = std::min(options.patience, call_options().timeout);
+  return options;
+}
+
+absl::StatusOr<platform::Target> Context::FindTarget() const {
+  return platform::FindTarget(WhatIsTold(), kDefaultServer, platform::Clock::Real());
+}
+
+absl::StatusOr<platform::Access> Context::FindServer() const {
+  return platform::FindServer(WhatIsTold(), kDefaultServer);
+}
+
 absl::StatusOr<Client> Context::Connect(bool as_child) const {
+  const platform::TargetOptions target = WhatIsTold();
+  const std::string& server = target.server;
   ClientOptions options;
-  options.namespace_name = Given(namespace_, kNamespaceVariable, kDefaultNamespace);
-  const std::string server = Given(server_, kServerVariable, kDefaultServer);
-  options.token_file = Given(token_file_, kTokenFileVariable, "");
-  // A file that is named on the command line replaces what the environment says.
-  if (token_file_.empty()) options.token = Given("", kTokenVariable, "");
+  options.namespace_name = namespace_name();
+  options.access_file = target.access_file;
+  options.token = target.token;
+  options.token_file = target.token_file;
+  options.ca_file = target.ca_file;
+  options.token_patience = target.patience;
   options.retry_for = kRetryFor;
   // In a command of an executor, where its task came from.
   const bool at_home = server == Given("", kServerVariable, "") &&
@@ -110,18 +147,19 @@ absl::StatusOr<Client> Context::Connect(bool as_child) const {
   if (lineage != nullptr) options.plugins.push_back(std::move(lineage));
   auto client = surroundings_.connect == nullptr ? Client::Connect(server, options)
                                                  : surroundings_.connect(server, options);
-  if (!client.ok()) return platform::Annotate(client.status(), "--server");
+  if (!client.ok()) return client.status();
+  const std::string where = !client->address().empty() ? client->address() : server;
   const absl::Duration patience = std::min(kPatience, call_options().timeout);
   absl::Status reached = client->WaitUntilReachable(std::min(kSilence, patience));
   if (!reached.ok() && patience > kSilence) {
-    ShowProgress(absl::StrCat("waiting for a server at ", server));
+    ShowProgress(absl::StrCat("waiting for a server at ", where));
     reached = client->WaitUntilReachable(patience - kSilence);
     ShowProgress("");
   }
   if (reached.ok()) return client;
   return platform::Error(
       absl::StatusCode::kUnavailable, "UNREACHABLE",
-      absl::StrCat("no server answers at ", server,
+      absl::StrCat("no server answers at ", where,
                    "; start one with `kantoku up`, or name another with --server"));
 }
 

@@ -18,6 +18,12 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
+namespace kantoku::platform {
+struct Access;
+struct Target;
+struct TargetOptions;
+}  // namespace kantoku::platform
+
 namespace kantoku::cli {
 
 // What every command shares: the common options, the connection, and how things are said.
@@ -27,8 +33,8 @@ class Context {
  public:
   explicit Context(const Surroundings& surroundings);
 
-  // --json, and for commands that talk to a server --server, --namespace, --token-file and
-  // --timeout.
+  // --json, and for commands that talk to a server --server, --namespace, --access, --token-file,
+  // --ca-file and --timeout.
   void AddOptions(CLI::App& app, bool needs_server);
 
   // A client of a server that answers. UNAVAILABLE, UNREACHABLE when there is none; a server that
@@ -36,6 +42,11 @@ class Context {
   // child of that command's task, unless `as_child` is false or it goes to another server or
   // namespace.
   absl::StatusOr<Client> Connect(bool as_child = true) const;
+  // Where the server is and who one is there, for what Client has no method for.
+  absl::StatusOr<platform::Target> FindTarget() const;
+  // Only where it is and why it is trusted.
+  absl::StatusOr<platform::Access> FindServer() const;
+  std::string namespace_name() const;
   // With what is left of --timeout, which counts from the start of the program.
   CallOptions call_options() const;
   bool json() const { return json_; }
@@ -57,11 +68,15 @@ class Context {
   void ShowProgress(std::string_view line) const;
 
  private:
+  platform::TargetOptions WhatIsTold() const;
+
   const Surroundings& surroundings_;
   const absl::Duration begin_;  // Steady time.
   std::string server_;          // Empty: not given.
   std::string namespace_;       // The same.
+  std::string access_;          // The same.
   std::string token_file_;      // The same.
+  std::string ca_file_;         // The same.
   std::string timeout_;         // Empty: none.
   bool json_ = false;
 };

@@ -17,14 +17,16 @@ namespace {
 constexpr size_t kInlineBatch = 256;
 
 // Whether trying again is no use.
-bool IsFinalAnswer(absl::StatusCode code, bool ever_welcomed) {
-  switch (code) {
+bool IsFinalAnswer(const absl::Status& status, bool ever_welcomed) {
+  switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kPermissionDenied:
       return true;
     case absl::StatusCode::kUnimplemented:
       return !ever_welcomed;  // No Inputs lives there.
+    case absl::StatusCode::kUnauthenticated:
+      return platform::ReasonOf(status) == "TOKEN_REVOKED";  // Else a newer token may come.
     default:
       return false;
   }
@@ -234,7 +236,7 @@ void Core::OnClosed(PullStream&, const absl::Status& status) {
     liveness_.OnDisconnected();
     if (std::exchange(inputs_failed_, true)) level = LogLevel::kDebug;
     connect_at_ = std::max(bounce_until_, Steady() + reconnect_.Next(options_.random()));
-    if (IsFinalAnswer(status.code(), ever_welcomed_)) {
+    if (IsFinalAnswer(status, ever_welcomed_)) {
       verdict_ = platform::Annotate(status, "inputs at " + options_.inputs_address);
     }
     run_wakes_at_ = -absl::InfiniteDuration();

@@ -12,12 +12,15 @@
 #include "services/executor-runtime/core.h"
 #include "services/executor-runtime/journal.h"
 #include "services/executor-runtime/text.h"
+#include "services/platform/access/target.h"
 #include "services/platform/log/log.h"
 #include "services/platform/rpc/channel.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {
 namespace {
+
+constexpr char kDefaultAddress[] = "localhost:6330";
 
 absl::Status OutOfRange(std::string_view option, int64_t value, std::string_view range) {
   return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_OPTION",
@@ -62,11 +65,6 @@ absl::Status Complete(ExecutorOptions& options) {
     return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_OPTION",
                            "put_timeout is not above 0 and at most a day");
   }
-  if (options.inputs_address.empty()) {
-    return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_OPTION",
-                           "the address of inputs is empty");
-  }
-  if (options.outputs_address.empty()) options.outputs_address = options.inputs_address;
   if (options.name.empty()) options.name = HostName();
   options.name = CutUtf8(options.name, 255);
   if (!options.random) options.random = SystemRandom;
@@ -84,14 +82,25 @@ absl::StatusOr<std::unique_ptr<Executor>> Executor::Make(ExecutorOptions options
   if (!options.journal_path.empty()) {
     KANTOKU_ASSIGN_OR_RETURN(journal, Journal::Open(options.journal_path));
   }
-  KANTOKU_ASSIGN_OR_RETURN(
-      const auto tokens,
-      platform::MakeTokenSource(options.token, options.token_file, platform::Clock::Real()));
+  KANTOKU_ASSIGN_OR_RETURN(const platform::Target target,
+                           platform::FindTarget({.server = options.inputs_address,
+                                                 .access_file = options.access_file,
+                                                 .token = options.token,
+                                                 .token_file = options.token_file,
+                                                 .ca_file = options.ca_file,
+                                                 .certificate_file = options.certificate_file,
+                                                 .key_file = options.key_file,
+                                                 .insecure_plaintext_beyond_loopback =
+                                                     options.insecure_plaintext_beyond_loopback,
+                                                 .token_may_come_later = true},
+                                                kDefaultAddress, *options.clock));
+  options.inputs_address = target.server;
   KANTOKU_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> inputs,
-                           platform::MakeChannel(options.inputs_address, tokens));
+                           platform::MakeChannel(options.inputs_address, target.channel));
   std::shared_ptr<grpc::Channel> outputs = inputs;
-  if (options.outputs_address != options.inputs_address) {
-    KANTOKU_ASSIGN_OR_RETURN(outputs, platform::MakeChannel(options.outputs_address, tokens));
+  if (!options.outputs_address.empty() && options.outputs_address != options.inputs_address) {
+    KANTOKU_ASSIGN_OR_RETURN(outputs,
+                             platform::MakeChannel(options.outputs_address, target.channel));
   }
   return std::make_unique<Core>(std::move(options), std::move(journal), inputs, outputs);
 }

@@ -18,13 +18,25 @@
 namespace kantoku::executor {
 
 struct ExecutorOptions {
-  // Where Inputs and Outputs are.
-  std::string inputs_address = "localhost:6330";
+  // Where Inputs and Outputs are, as host:port.
+  std::string inputs_address;   // Empty: as the access file says, or else localhost:6330.
   std::string outputs_address;  // Empty: the same.
-  // The access token that calls show, or the file that has it, which is read again when it changes.
-  // Neither: none is shown. A token is only sent to this computer, or over TLS.
+  // The file that says why the server is trusted and who one is there, as `kantoku up` keeps one in
+  // its data directory and `--join` makes one. Empty: $KANTOKU_ACCESS, or that of a server of this
+  // user on this computer, if it is for the server that is connected to.
+  std::string access_file;
+  // Instead of what that file says: the access token that calls show, or the file that has it,
+  // which is read again when it changes; the certificate authorities (PEM) that the server's
+  // certificate may come from, or `system` for those that this computer trusts. A token is only
+  // sent to this computer, or over TLS.
   std::string token;
   std::string token_file;
+  std::string ca_file;
+  // What is shown to a server that asks for a certificate, and its key (PEM).
+  std::string certificate_file;
+  std::string key_file;
+  // True: nothing protects what is sent to other computers, tokens included.
+  bool insecure_plaintext_beyond_loopback = false;
   std::string name_space = "default";
   std::string name;  // For people; empty: the host's name.
   // What placements of tasks look at, such as {"gpu", "true"}. Inputs checks them; it adds

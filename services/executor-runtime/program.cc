@@ -7,11 +7,16 @@
 #include "services/executor-runtime/process_executor.h"
 #include "services/executor-runtime/program_options.h"
 #include "services/executor-runtime/run_until_signal.h"
+#include "services/platform/access/join_string.h"
 #include "services/platform/log/log.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {
 namespace {
+
+constexpr absl::Duration kJoinTimeout = absl::Seconds(20);
+constexpr int kExitCannotStart = 1;
+constexpr int kExitWrongUsage = 2;
 
 absl::Status RegisterCommands(const std::map<std::string, ProcessOptions>& types,
                               Executor& executor) {
@@ -27,12 +32,22 @@ absl::Status RegisterCommands(const std::map<std::string, ProcessOptions>& types
 }  // namespace
 
 int RunExecutorProgram(std::string_view name, std::vector<std::string> arguments) {
-  const ParsedProgram parsed = ParseProgram(name, std::move(arguments));
+  ParsedProgram parsed = ParseProgram(name, std::move(arguments));
   if (!parsed.run) {
     std::fputs(parsed.print.c_str(), parsed.exit_code == 0 ? stdout : stderr);
     return parsed.exit_code;
   }
   platform::SetUpLog(parsed.options.log);
+  if (!parsed.options.join.empty()) {
+    auto access =
+        platform::AcceptJoinString(parsed.options.join, platform::DefaultJoinedDir(), kJoinTimeout);
+    if (!access.ok()) {
+      std::fprintf(stderr, "%s: --join: %s\n", std::string(name).c_str(),
+                   std::string(access.status().message()).c_str());
+      return absl::IsInvalidArgument(access.status()) ? kExitWrongUsage : kExitCannotStart;
+    }
+    parsed.options.executor.access_file = *std::move(access);
+  }
   return RunUntilSignal(name, parsed.options.executor, [&](Executor& executor) {
     return RegisterCommands(parsed.options.types, executor);
   });

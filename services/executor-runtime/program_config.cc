@@ -45,6 +45,13 @@ Reader Text(std::string& target) {
   };
 }
 
+Reader YesOrNo(bool& target) {
+  return [&target](const std::string& field, const YAML::Node& node) -> absl::Status {
+    if (YAML::convert<bool>::decode(node, target)) return absl::OkStatus();
+    return Invalid(field, "is neither true nor false");
+  };
+}
+
 template <typename Number>
 Reader Whole(Number& target) {
   return [&target](const std::string& field, const YAML::Node& node) {
@@ -177,7 +184,12 @@ absl::Status ReadAll(const YAML::Node& file, ProgramOptions& options) {
       {{"server", Text(executor.inputs_address)},
        {"outputs", Text(executor.outputs_address)},
        {"namespace", Text(executor.name_space)},
+       {"access_file", Text(executor.access_file)},
        {"token_file", Text(executor.token_file)},
+       {"ca_file", Text(executor.ca_file)},
+       {"certificate_file", Text(executor.certificate_file)},
+       {"key_file", Text(executor.key_file)},
+       {"insecure_plaintext_beyond_loopback", YesOrNo(executor.insecure_plaintext_beyond_loopback)},
        {"name", Text(executor.name)},
        {"labels", [&](const auto& path,
                       const auto& value) { return ReadLabels(path, value, executor.labels); }},

@@ -5,11 +5,14 @@
 #include <cstdlib>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "services/platform/access/access_file.h"
+#include "services/platform/access/join_string.h"
 #include "services/platform/config/quantities.h"
 #include "services/platform/status.h"
 
@@ -25,7 +28,10 @@ struct Flags {
   std::string server;
   std::string outputs;
   std::string name_space;
+  std::string join;
+  std::string access;
   std::string token_file;
+  std::string ca_file;
   std::string name;
   std::vector<std::string> labels;
   std::string version;
@@ -41,14 +47,24 @@ struct Flags {
 };
 
 void Declare(CLI::App& app, Flags& flags) {
-  app.add_option("--server", flags.server,
-                 "Host and port of Inputs, and of Outputs (default localhost:6330)")
-      ->envname("KANTOKU_SERVER");
+  app.add_option(
+      "--server", flags.server,
+      "Host and port of Inputs, and of Outputs (default $KANTOKU_SERVER, or else that of "
+      "--access, or else localhost:6330)");
   app.add_option("--outputs", flags.outputs, "Host and port of Outputs when it is elsewhere");
   app.add_option("--namespace", flags.name_space, "Namespace to work for (default: default)");
-  app.add_option("--token-file", flags.token_file,
-                 "File with the access token to show; $KANTOKU_TOKEN may be the token itself")
-      ->envname("KANTOKU_TOKEN_FILE");
+  app.add_option("--join", flags.join,
+                 "Join a server elsewhere with what `kantoku token create` printed there, or the "
+                 "@FILE that holds it (default $KANTOKU_JOIN)");
+  app.add_option("--access", flags.access,
+                 "File that says why the server is trusted and who one is there (default "
+                 "$KANTOKU_ACCESS, or else that of a server of yours on this computer)");
+  app.add_option("--ca-file", flags.ca_file,
+                 "PEM file: where the certificate of the server may come from");
+  app.add_option(
+      "--token-file", flags.token_file,
+      "File with the access token to show (default $KANTOKU_TOKEN_FILE; $KANTOKU_TOKEN may "
+      "be the token itself)");
   app.add_option("--name", flags.name, "Name to be listed under (default: the host's)");
   app.add_option("--label", flags.labels,
                  "What placements of tasks look at: 'gpu=true'; may be given repeatedly")
@@ -77,11 +93,17 @@ void Declare(CLI::App& app, Flags& flags) {
       ->check(CLI::IsMember({"auto", "text", "json"}));
 }
 
+// Those whose variables are looked at when it is clear what the command line names.
+bool IsOfTarget(const CLI::Option& option) {
+  static const std::set<std::string> kNames = {"server", "access", "token-file", "join"};
+  return kNames.contains(option.get_lnames().front());
+}
+
 // "--max-held" may come from KANTOKU_EXECUTOR_MAX_HELD, as every option but those that may be there
 // several times. Arguments win over the environment, which wins over the file.
 void DeclareEnvironment(CLI::App& app) {
   for (CLI::Option* const option : app.get_options([](const CLI::Option* each) {
-         return each->get_envname().empty() && each->get_items_expected_max() == 1;
+         return !IsOfTarget(*each) && each->get_items_expected_max() == 1;
        })) {
     std::string name = "KANTOKU_EXECUTOR_";
     for (const char c : option->get_lnames().front()) {
@@ -121,6 +143,15 @@ absl::Status ReadFile(const std::string& path, ProgramOptions& options) {
   return platform::Annotate(ReadProgramConfig(text.str(), options), path);
 }
 
+// Of a file, so that others do not see it in the list of processes.
+absl::StatusOr<std::string> ReadJoin(const std::string& text) {
+  if (text.empty() || text.front() != '@') return text;
+  std::ifstream file(text.substr(1));
+  std::string line;
+  if (std::getline(file, line)) return line;
+  return Invalid(absl::StrCat("--join: cannot read ", text.substr(1)));
+}
+
 // A command on the command line replaces the command of the file, and keeps the file's limits.
 absl::Status TakeCommands(const Flags& flags, ProgramOptions& options) {
   for (const std::string& text : flags.run) {
@@ -144,23 +175,72 @@ void TellWhereFrom(const ExecutorOptions& executor, ProcessOptions& process) {
                     [&](const auto& variable) { return variable.first == name; });
     if (!configured) process.environment.emplace_back(name, value);
   };
-  tell("KANTOKU_SERVER", executor.inputs_address);
+  if (!executor.inputs_address.empty()) tell("KANTOKU_SERVER", executor.inputs_address);
   tell("KANTOKU_NAMESPACE", executor.name_space);
+}
+
+std::string FromEnvironment(const char* variable) {
+  const char* const value = std::getenv(variable);
+  return value != nullptr ? value : "";
+}
+
+// Where the server is and who one is there. What the command line names goes over the environment,
+// which may be about another server; that goes over the file.
+absl::Status TakeTarget(const Flags& flags, ProgramOptions& options) {
+  ExecutorOptions& executor = options.executor;
+  std::string join_text = flags.join;
+  if (join_text.empty() && flags.access.empty() && flags.server.empty()) {
+    join_text = FromEnvironment("KANTOKU_JOIN");
+  }
+  KANTOKU_ASSIGN_OR_RETURN(options.join, ReadJoin(join_text));
+  if (!options.join.empty()) {
+    const bool says_else = !flags.access.empty() || !flags.server.empty() ||
+                           !flags.token_file.empty() || !flags.ca_file.empty() ||
+                           !executor.inputs_address.empty() || !executor.outputs_address.empty() ||
+                           !executor.access_file.empty() || !executor.token_file.empty() ||
+                           !executor.ca_file.empty();
+    if (says_else) {
+      return Invalid(
+          "--join: says where the server is and who one is there; servers, access, token and CA "
+          "files on the command line or in the configuration do, too");
+    }
+    const auto join = platform::ParseJoinString(options.join);
+    if (!join.ok()) return Invalid(absl::StrCat("--join: ", join.status().message()));
+    executor.inputs_address = join->server;
+    return absl::OkStatus();
+  }
+  const bool is_named = !flags.access.empty();
+  const auto take = [](const std::string& value, std::string& field) {
+    if (!value.empty()) field = value;
+  };
+  if (!is_named) {
+    take(FromEnvironment("KANTOKU_SERVER"), executor.inputs_address);
+    take(FromEnvironment("KANTOKU_ACCESS"), executor.access_file);
+    take(FromEnvironment("KANTOKU_TOKEN_FILE"), executor.token_file);
+    if (const std::string token = FromEnvironment("KANTOKU_TOKEN");
+        !token.empty() && flags.token_file.empty()) {
+      executor.token_file.clear();
+      executor.token = token;
+    }
+  }
+  take(flags.server, executor.inputs_address);
+  take(flags.access, executor.access_file);
+  take(flags.token_file, executor.token_file);
+  take(flags.ca_file, executor.ca_file);
+  // For commands, which are told where their task comes from.
+  if (executor.inputs_address.empty() && !executor.access_file.empty()) {
+    const auto access = platform::ReadAccessFile(executor.access_file);
+    if (access.ok()) executor.inputs_address = access->server;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Take(const Flags& flags, ProgramOptions& options) {
   if (!flags.config.empty()) KANTOKU_RETURN_IF_ERROR(ReadFile(flags.config, options));
   ExecutorOptions& executor = options.executor;
-  if (!flags.server.empty()) executor.inputs_address = flags.server;
   if (!flags.outputs.empty()) executor.outputs_address = flags.outputs;
   if (!flags.name_space.empty()) executor.name_space = flags.name_space;
-  const char* const token = std::getenv("KANTOKU_TOKEN");
-  if (!flags.token_file.empty()) {
-    executor.token_file = flags.token_file;
-  } else if (token != nullptr && *token != '\0') {
-    executor.token_file.clear();
-    executor.token = token;
-  }
+  KANTOKU_RETURN_IF_ERROR(TakeTarget(flags, options));
   if (!flags.name.empty()) executor.name = flags.name;
   if (!flags.version.empty()) executor.version = flags.version;
   KANTOKU_RETURN_IF_ERROR(TakeLabels(flags, executor));

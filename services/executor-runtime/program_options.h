@@ -17,6 +17,7 @@ namespace kantoku::executor {
 // What the program kantoku-executor is told.
 struct ProgramOptions {
   ExecutorOptions executor;
+  std::string join;  // A join string, which makes the access file; empty: none.
   std::map<std::string, ProcessOptions> types;  // By type.
   platform::LogOptions log;
 };
@@ -29,9 +30,9 @@ struct ParsedProgram {
   int exit_code = 0;  // 0: help was asked for. 2: something is wrong, and `print` is one line.
 };
 
-// Reads the arguments after the program's name, the environment (KANTOKU_SERVER, KANTOKU_TOKEN,
-// KANTOKU_TOKEN_FILE, and for other options names such as KANTOKU_EXECUTOR_MAX_HELD), and the file
-// that --config names; what is named first wins.
+// Reads the arguments after the program's name, the environment (KANTOKU_SERVER, KANTOKU_ACCESS,
+// KANTOKU_JOIN, KANTOKU_TOKEN, KANTOKU_TOKEN_FILE, and for other options names such as
+// KANTOKU_EXECUTOR_MAX_HELD), and the file that --config names; what is named first wins.
 ParsedProgram ParseProgram(std::string_view name, std::vector<std::string> arguments);
 
 // Reads a configuration file's text into `options`. INVALID_ARGUMENT names the field.
@@ -39,7 +40,12 @@ ParsedProgram ParseProgram(std::string_view name, std::vector<std::string> argum
 //   server: localhost:6330
 //   outputs: localhost:6330        # default: as server
 //   namespace: default
+//   access_file: /etc/kantoku/access.json  # why the server is trusted, and who one is there
 //   token_file: /etc/kantoku/token # the access token to show, read again when it changes
+//   ca_file: /etc/kantoku/ca.pem   # where the server's certificate may come from
+//   certificate_file: /etc/kantoku/cert.pem  # to show to a server that asks for one
+//   key_file: /etc/kantoku/key.pem
+//   insecure_plaintext_beyond_loopback: false  # true: nothing protects what is sent elsewhere
 //   name: microscope-3
 //   labels: {gpu: "true", mem_gib: "16"}   # what placements of tasks look at
 //   version: "2.1"                 # of the commands, for placements and lists

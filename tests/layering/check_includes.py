@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 SCANNED = ("services", "client", "examples", "protos")
 SUFFIXES = {".h", ".cc", ".cpp", ".hpp", ".inc"}
-SERVICES = ("inputs", "outputs", "events", "executor-runtime", "all-in-one")
+SERVICES = ("inputs", "outputs", "events", "issuer", "executor-runtime", "all-in-one")
 
 GRPC = r"(grpc|grpcpp|grpc\+\+)/"
 PROTOBUF = r"google/protobuf/|.*\.pb\.h$"
@@ -109,6 +109,16 @@ RULES = [
         why="signatures of access tokens and HTTP stop at services/platform/identity",
     ),
     Rule(
+        files=r"services/(?!platform/tls/)|client/|examples/",
+        include=r"openssl/(ssl|x509|x509v3|pem|bio)\.h",
+        why="certificates and TLS handshakes of our own stop at services/platform/tls",
+    ),
+    Rule(
+        files=r"services/platform/tls/",
+        include=GRPC,
+        why="certificates are files and bytes: no gRPC",
+    ),
+    Rule(
         files=r"client/",
         include=rf"services/({'|'.join(SERVICES)})/",
         why="a client sees services only through their protos",
@@ -191,7 +201,16 @@ def check(root):
 
 
 BROKEN = {
-    "services/platform/rpc/a.cc": ["#include <cjose/cjose.h>", "#include <curl/curl.h>"],
+    "services/platform/rpc/a.cc": ["#include <cjose/cjose.h>", "#include <curl/curl.h>", "#include <openssl/ssl.h>"],
+    "services/platform/identity/b.cc": [
+        "#include <openssl/ssl.h>",
+        "#include <openssl/x509.h>",
+        "#include <openssl/x509v3.h>",
+        "#include <openssl/pem.h>",
+        "#include <openssl/bio.h>",
+    ],
+    "services/platform/tls/a.cc": ["#include <grpcpp/grpcpp.h>"],
+    "client/cli/a.cc": ["#include <openssl/x509.h>"],
     "services/platform/log.h": ['#include "services/inputs/store.h"', '#include "kantoku/outputs/v1/outputs.pb.h"'],
     "services/platform/store/sqlite/store.cc": ["#include <grpcpp/grpcpp.h>", '#include "kantoku/task/v1/task.pb.h"'],
     "services/inputs/service.cc": ['#include "services/outputs/store.h"', "#include <sqlite3.h>"],
@@ -229,7 +248,8 @@ BROKEN = {
     "services/outputs/service.cc": ['#include "../inputs/store.h"', '#include "tests/support/fake.h"'],
 }
 ALLOWED = {
-    "services/platform/identity/a.cc": ["#include <cjose/cjose.h>", "#include <curl/curl.h>"],
+    "services/platform/identity/a.cc": ["#include <cjose/cjose.h>", "#include <curl/curl.h>", "#include <openssl/evp.h>"],
+    "services/platform/tls/a.cc": ["#include <openssl/ssl.h>", "#include <openssl/x509v3.h>", "#include <openssl/bio.h>"],
     "services/platform/config.cc": ['#include "kantoku/config/v1/config.pb.h"', "#include <mutex>"],
     "services/platform/store/sqlite/store.cc": ["#include <sqlite3.h>", '#include "services/platform/status.h"'],
     "services/inputs/service.cc": ["#include <grpcpp/grpcpp.h>", '#include "kantoku/outputs/v1/outputs.grpc.pb.h"'],

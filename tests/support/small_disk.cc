@@ -35,9 +35,11 @@ std::vector<std::string> SmallDisk::launcher() const {
   return argv;
 }
 
-std::string SmallDisk::ballast() const {
-  return absl::StrCat("/proc/", holder_->pid(), "/root", path(), "/ballast");
+std::string SmallDisk::seen_path() const {
+  return absl::StrCat("/proc/", holder_->pid(), "/root", path());
 }
+
+std::string SmallDisk::ballast() const { return seen_path() + "/ballast"; }
 
 void SmallDisk::Fill() {
   const int file = ::open(ballast().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

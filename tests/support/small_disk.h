@@ -22,6 +22,8 @@ class SmallDisk {
   // What to put before a command that shall see it, at `path`.
   std::vector<std::string> launcher() const;
   std::string path() const { return directory_.File("disk"); }
+  // The same, as whoever does not use the launcher sees it.
+  std::string seen_path() const;
 
   // Takes all the room that there is.
   void Fill();

@@ -12,6 +12,7 @@
 #include "client/cpp/src/call_set.h"
 #include "client/cpp/src/grpc_connection.h"
 #include "client/cpp/src/spawn_pipeline.h"
+#include "services/platform/access/target.h"
 #include "services/platform/mutex.h"
 #include "services/platform/rpc/channel.h"
 #include "services/platform/status.h"
@@ -22,6 +23,8 @@ namespace {
 using internal::Answer;
 using internal::LibraryThreadScope;
 
+constexpr char kDefaultAddress[] = "localhost:6330";
+
 absl::Status CheckAddress(const std::string& address) {
   const bool has_space = address.find_first_of(" \t\r\n") != std::string::npos;
   const size_t colon = address.rfind(':');
@@ -30,6 +33,12 @@ absl::Status CheckAddress(const std::string& address) {
   }
   return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_ADDRESS",
                          absl::StrCat("'", address, "' is no address of the form host:port"));
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(const std::string& address,
+                                                         const platform::Target& target) {
+  KANTOKU_RETURN_IF_ERROR(CheckAddress(address));
+  return platform::MakeChannel(address, target.channel);
 }
 
 // A batch of spawns on its way: the tasks that plugins refused, and the others in order.
@@ -74,29 +83,32 @@ std::vector<absl::StatusOr<T>> WaitForAll(size_t count, Start start) {
 }  // namespace
 
 absl::StatusOr<Client> Client::Connect(const std::string& address, ClientOptions options) {
-  const auto or_default = [&address](const std::string& own) {
-    return own.empty() ? address : own;
-  };
-  const std::string outputs = or_default(options.outputs_address);
-  const std::string events = or_default(options.events_address);
-  for (const std::string& each : {address, outputs, events}) {
-    KANTOKU_RETURN_IF_ERROR(CheckAddress(each));
-  }
-  KANTOKU_ASSIGN_OR_RETURN(
-      const auto tokens,
-      platform::MakeTokenSource(options.token, options.token_file, platform::Clock::Real()));
+  KANTOKU_ASSIGN_OR_RETURN(const platform::Target target,
+                           platform::FindTarget({.server = address,
+                                                 .access_file = options.access_file,
+                                                 .token = options.token,
+                                                 .token_file = options.token_file,
+                                                 .ca_file = options.ca_file,
+                                                 .certificate_file = options.certificate_file,
+                                                 .key_file = options.key_file,
+                                                 .insecure_plaintext_beyond_loopback =
+                                                     options.insecure_plaintext_beyond_loopback,
+                                                 .patience = options.token_patience},
+                                                kDefaultAddress, platform::Clock::Real()));
   internal::GrpcConnectionOptions connection;
-  KANTOKU_ASSIGN_OR_RETURN(connection.inputs, platform::MakeChannel(address, tokens));
+  KANTOKU_ASSIGN_OR_RETURN(connection.inputs, ChannelTo(target.server, target));
   connection.outputs = connection.inputs;
   connection.events = connection.inputs;
-  if (outputs != address) {
-    KANTOKU_ASSIGN_OR_RETURN(connection.outputs, platform::MakeChannel(outputs, tokens));
+  if (!options.outputs_address.empty()) {
+    KANTOKU_ASSIGN_OR_RETURN(connection.outputs, ChannelTo(options.outputs_address, target));
   }
-  if (events != address) {
-    KANTOKU_ASSIGN_OR_RETURN(connection.events, platform::MakeChannel(events, tokens));
+  if (!options.events_address.empty()) {
+    KANTOKU_ASSIGN_OR_RETURN(connection.events, ChannelTo(options.events_address, target));
   }
   connection.retry_for = options.retry_for;
-  return Client(internal::MakeGrpcConnection(std::move(connection)), std::move(options));
+  Client client(internal::MakeGrpcConnection(std::move(connection)), std::move(options));
+  client.address_ = target.server;
+  return client;
 }
 
 Client::Client(std::shared_ptr<Connection> connection, ClientOptions options)

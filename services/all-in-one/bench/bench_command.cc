@@ -24,6 +24,7 @@
 #include "services/all-in-one/bench/floors.h"
 #include "services/executor-runtime/executor.h"
 #include "services/executor-runtime/program.h"
+#include "services/platform/access/access_file.h"
 #include "services/platform/mutex.h"
 #include "services/platform/status.h"
 
@@ -38,6 +39,9 @@ Task OneTask() { return Task(kType, std::string(100, 'x')); }
 
 struct BenchOptions {
   std::string server;        // Empty: one of our own, in a directory that goes afterwards.
+  std::string access;        // How that server is reached; empty: as for every client.
+  bool no_tls = false;       // Of our own server.
+  bool no_auth = false;      // The same.
   size_t tasks = 300'000;    // Of the throughput scenario.
   size_t batch = 500;        // Tasks of a spawn call.
   size_t in_flight = 4'000;  // Tasks that are spawned and not resolved yet.
@@ -204,19 +208,33 @@ absl::StatusOr<std::string> AwaitPort(const std::string& path) {
 absl::Status RunBench(const BenchOptions& options, const std::string& directory) {
   std::unique_ptr<Child> server;
   std::string address = options.server;
+  std::string access = options.access;
   if (address.empty()) {
     const std::string port_file = directory + "/port";
-    server = std::make_unique<Child>(std::vector<std::string>{
-        "kantoku", "up", "--data", directory + "/data", "--listen", "127.0.0.1:0", "--port-file",
-        port_file, "--set", "server.metrics_listen=127.0.0.1:0", "--set", "log.level=warn"});
+    std::vector<std::string> words = {"kantoku",     "up",
+                                      "--data",      directory + "/data",
+                                      "--listen",    "127.0.0.1:0",
+                                      "--port-file", port_file,
+                                      "--set",       "server.metrics_listen=127.0.0.1:0",
+                                      "--set",       "log.level=warn"};
+    if (options.no_tls) words.insert(words.end(), {"--set", "server.tls.off=true"});
+    if (options.no_auth) {
+      words.insert(words.end(), {"--set", "auth.insecure_trust_everybody_on_loopback=true"});
+    }
+    server = std::make_unique<Child>(std::move(words));
     KANTOKU_ASSIGN_OR_RETURN(address, AwaitPort(port_file));
+    access = platform::AccessFileIn(directory + "/data");
   }
-  Child executor({"kantoku", "bench-executor", "--server", address});
-  KANTOKU_ASSIGN_OR_RETURN(Client client, Client::Connect(address));
+  std::vector<std::string> words = {"kantoku", "bench-executor", "--server", address};
+  if (!access.empty()) words.insert(words.end(), {"--access", access});
+  Child executor(std::move(words));
+  ClientOptions client_options;
+  client_options.access_file = access;
+  KANTOKU_ASSIGN_OR_RETURN(Client client, Client::Connect(address, client_options));
 
   KANTOKU_ASSIGN_OR_RETURN(const Latencies sync, MeasureSync(directory));
   KANTOKU_ASSIGN_OR_RETURN(const double sqlite, MeasureSqlite(directory));
-  KANTOKU_ASSIGN_OR_RETURN(const Latencies rpc, MeasureRpc(address));
+  KANTOKU_ASSIGN_OR_RETURN(const Latencies rpc, MeasureRpc(address, access));
   const Json floors = {{"fdatasync_p50_us", sync.p50_us},
                        {"sqlite_lifecycles_per_second", sqlite},
                        {"grpc_unary_p50_us", rpc.p50_us}};
@@ -278,6 +296,9 @@ cli::ExtraCommand MakeBenchCommand() {
           .set_up =
               [options](CLI::App& app) {
                 app.add_option("--server", options->server, "A server that runs; empty: its own");
+                app.add_option("--access", options->access, "The access file for --server");
+                app.add_flag("--no-tls", options->no_tls, "Without TLS, to compare");
+                app.add_flag("--no-auth", options->no_auth, "Without access tokens, to compare");
                 app.add_option("--tasks", options->tasks, "Tasks of the throughput scenario")
                     ->check(CLI::Range(1, 100'000'000))
                     ->capture_default_str();
@@ -302,6 +323,7 @@ cli::ExtraCommand MakeBenchExecutorCommand() {
               [options](CLI::App& app) {
                 app.group("");  // Not for people: not in the help.
                 app.add_option("--server", options->inputs_address)->required();
+                app.add_option("--access", options->access_file);
               },
           .run =
               [options] {

@@ -1,9 +1,7 @@
 #include "services/all-in-one/bench/floors.h"
 
 #include <fcntl.h>
-#include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/security/credentials.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "services/platform/access/target.h"
+#include "services/platform/rpc/channel.h"
 #include "services/platform/rpc/client_call.h"
 #include "services/platform/sqlite/sqlite_database.h"
 #include "services/platform/status.h"
@@ -100,8 +100,13 @@ absl::StatusOr<double> MeasureSqlite(const std::string& directory) {
   return kGroups * kGroup / absl::ToDoubleSeconds(absl::Now() - begin);
 }
 
-absl::StatusOr<Latencies> MeasureRpc(const std::string& address) {
-  grpc::GenericStub stub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+absl::StatusOr<Latencies> MeasureRpc(const std::string& address, const std::string& access) {
+  KANTOKU_ASSIGN_OR_RETURN(const platform::Target target,
+                           platform::FindTarget({.server = address, .access_file = access}, "",
+                                                platform::Clock::Real()));
+  KANTOKU_ASSIGN_OR_RETURN(const auto channel,
+                           platform::MakeChannel(target.server, target.channel));
+  grpc::GenericStub stub(channel);
   platform::CallQueue queue;
   queue.Start();
   std::vector<absl::Duration> times;

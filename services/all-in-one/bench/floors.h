@@ -24,7 +24,7 @@ absl::StatusOr<Latencies> MeasureSync(const std::string& directory);
 absl::StatusOr<double> MeasureSqlite(const std::string& directory);
 
 // A unary call with an empty answer (the standard health check) to the server at `address`.
-absl::StatusOr<Latencies> MeasureRpc(const std::string& address);
+absl::StatusOr<Latencies> MeasureRpc(const std::string& address, const std::string& access);
 
 }  // namespace kantoku
 

@@ -18,12 +18,17 @@ absl::Status Invalid(std::string_view field, std::string_view text, std::string_
                absl::StrCat(ToAbsl(field), ": ", Clipped(text), " ", ToAbsl(why)));
 }
 
-bool IsLoopback(const in_addr& address) { return ntohl(address.s_addr) >> 24 == kLoopbackNetwork; }
-
 }  // namespace
 
 std::string ListenAddress::ToString() const {
   return ipv6 ? absl::StrCat("[", host, "]:", port) : absl::StrCat(host, ":", port);
+}
+
+bool ListenAddress::is_loopback() const {
+  in_addr v4{};
+  in6_addr v6{};
+  if (ipv6) return ::inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+  return ::inet_pton(AF_INET, host.c_str(), &v4) == 1 && ntohl(v4.s_addr) >> 24 == kLoopbackNetwork;
 }
 
 absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view field, std::string_view text) {
@@ -44,11 +49,6 @@ absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view field, std::st
   if (::inet_pton(address.ipv6 ? AF_INET6 : AF_INET, address.host.c_str(),
                   address.ipv6 ? static_cast<void*>(&v6) : &v4) != 1) {
     return Invalid(field, text, "has a host that is neither an IP address nor localhost");
-  }
-  if (address.ipv6 ? !IN6_IS_ADDR_LOOPBACK(&v6) : !IsLoopback(v4)) {
-    return Invalid(field, text,
-                   "is not a loopback address; callers are not authenticated yet, so only "
-                   "127.0.0.1, [::1] and localhost are accepted");
   }
   return address;
 }

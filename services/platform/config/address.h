@@ -21,11 +21,12 @@ struct ListenAddress {
 
   // "127.0.0.1:6330" or "[::1]:6330".
   std::string ToString() const;
+  // Whether other computers cannot reach it.
+  bool is_loopback() const;
 };
 
 // Reads "host:port", where host is an IP address, "[" IPv6 address "]" or "localhost" (127.0.0.1).
-// INVALID_ARGUMENT, INVALID_CONFIG names `field` and the value when it is something else, and also
-// when the address is not loopback.
+// INVALID_ARGUMENT, INVALID_CONFIG names `field` and the value when it is something else.
 absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view field, std::string_view text);
 
 }  // namespace kantoku::platform

@@ -86,11 +86,30 @@ absl::Status CheckNamespaces(const configpb::InputsConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status CheckTls(const configpb::TlsConfig& config) {
+  if (config.certificate_file().empty() != config.key_file().empty()) {
+    return InvalidConfig(
+        "server.tls: certificate_file and key_file stand together, and one of them is missing");
+  }
+  const bool is_off = config.off() || config.insecure_plaintext_beyond_loopback();
+  const bool says_how = !config.certificate_file().empty() || !config.client_ca_file().empty();
+  if (is_off && says_how) {
+    return InvalidConfig("server.tls: names files and is switched off");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckServer(const configpb::ServerConfig& config) {
   KANTOKU_RETURN_IF_ERROR(ParseListenAddress("server.listen", config.listen()).status());
+  KANTOKU_RETURN_IF_ERROR(CheckTls(config.tls()));
   if (config.metrics_listen() != kNoMetrics) {
-    KANTOKU_RETURN_IF_ERROR(
-        ParseListenAddress("server.metrics_listen", config.metrics_listen()).status());
+    KANTOKU_ASSIGN_OR_RETURN(const ListenAddress metrics,
+                             ParseListenAddress("server.metrics_listen", config.metrics_listen()));
+    if (!metrics.is_loopback()) {
+      return InvalidConfig(absl::StrCat("server.metrics_listen: ", Clipped(config.metrics_listen()),
+                                        " is not a loopback address, and nobody is asked there who "
+                                        "he is"));
+    }
   }
   return CheckDuration("server.drain_timeout", config.drain_timeout(), absl::ZeroDuration());
 }

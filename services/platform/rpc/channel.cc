@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "services/platform/status.h"
 
@@ -44,15 +45,22 @@ class TokenInterceptor final : public grpc::experimental::Interceptor {
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     using grpc::experimental::InterceptionHookPoints;
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
-      if (const std::string token = tokens_.Token(); !token.empty()) {
-        methods->GetSendInitialMetadata()->emplace("authorization", absl::StrCat("Bearer ", token));
+      token_ = tokens_.Token();
+      if (!token_.empty()) {
+        methods->GetSendInitialMetadata()->emplace("authorization",
+                                                   absl::StrCat("Bearer ", token_));
       }
+    }
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_STATUS) &&
+        methods->GetRecvStatus()->error_code() == grpc::StatusCode::UNAUTHENTICATED) {
+      tokens_.Refused(token_);
     }
     methods->Proceed();
   }
 
  private:
   TokenSource& tokens_;
+  std::string token_;  // What the call shows.
 };
 
 class TokenInterceptors final : public grpc::experimental::ClientInterceptorFactoryInterface {
@@ -68,29 +76,46 @@ class TokenInterceptors final : public grpc::experimental::ClientInterceptorFact
   const std::shared_ptr<TokenSource> tokens_;
 };
 
-}  // namespace
-
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                   Arguments(!IsOwnAddress(address)));
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const std::optional<ChannelTls>& tls) {
+  if (!tls.has_value()) return grpc::InsecureChannelCredentials();
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = tls->authorities;
+  options.pem_private_key = tls->key;
+  options.pem_cert_chain = tls->certificate_chain;
+  return grpc::SslCredentials(options);
 }
 
+}  // namespace
+
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
-                                                           std::shared_ptr<TokenSource> tokens) {
-  if (tokens == nullptr) return MakeChannel(address);
-  if (!IsOwnAddress(address)) {
-    return Error(absl::StatusCode::kFailedPrecondition, "TOKEN_WITHOUT_TLS",
-                 absl::StrCat("an access token is not sent to ", address,
-                              ", which is another computer, without TLS"));
+                                                           const ChannelOptions& options) {
+  const bool is_own = IsOwnAddress(address);
+  const bool has_tokens = options.tokens != nullptr;
+  if (!is_own && !options.tls.has_value() && !options.insecure_plaintext_beyond_loopback) {
+    return Error(absl::StatusCode::kFailedPrecondition, "NO_TLS",
+                 absl::StrCat(address,
+                              " is another computer, and nothing is sent there without "
+                              "TLS"));
+  }
+  grpc::ChannelArguments arguments = Arguments(!is_own && !has_tokens);
+  if (options.tls.has_value() && !options.tls->server_name.empty()) {
+    arguments.SetSslTargetNameOverride(options.tls->server_name);
   }
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(std::make_unique<TokenInterceptors>(std::move(tokens)));
+  if (has_tokens) interceptors.push_back(std::make_unique<TokenInterceptors>(options.tokens));
   return grpc::experimental::CreateCustomChannelWithInterceptors(
-      address, grpc::InsecureChannelCredentials(), Arguments(/*through_proxies=*/false),
-      std::move(interceptors));
+      address, CredentialsOf(options.tls), arguments, std::move(interceptors));
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  return *MakeChannel(address, ChannelOptions{});
 }
 
 bool IsOwnAddress(std::string_view address) {
+  if (absl::StartsWith(ToAbsl(address), "unix:") ||
+      absl::StartsWith(ToAbsl(address), "unix-abstract:")) {
+    return true;
+  }
   const std::string host(address.substr(0, address.rfind(':')));
   in_addr ip;
   const bool is_ip = ::inet_pton(AF_INET, host.c_str(), &ip) == 1;

@@ -5,6 +5,7 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,20 +17,39 @@ namespace kantoku::platform {
 // The largest message, both ways, that any of our ends takes or sends: 32 MiB.
 inline constexpr int kMaxMessageBytes = 32 << 20;
 
+// How a connection is protected.
+struct ChannelTls {
+  std::string
+      authorities;  // PEM: where the server's certificate may come from. Empty: the system's.
+  std::string server_name;  // That the certificate has to be for; empty: the address's host.
+  // What the client shows where the server asks for it, in PEM; both or none.
+  std::string key;
+  std::string certificate_chain;
+};
+
+struct ChannelOptions {
+  std::shared_ptr<TokenSource> tokens;  // Null: calls show no token.
+  std::optional<ChannelTls> tls;        // Absent: plaintext.
+  // Also to other computers: whoever is on the way reads and changes everything.
+  bool insecure_plaintext_beyond_loopback = false;
+};
+
 // A connection to a service, made when it is first used. A service that comes back is found within
 // a second; a connection that went silent is noticed within 15 s and made anew; a connection
 // attempt has gRPC's 20 s, for links that are slow. No retries: callers know what is safe to
 // repeat. Channels share no connection. To this computer it goes straight, whatever $http_proxy
-// says.
+// says, and so it does wherever there are tokens.
+//
+// Each call shows the access token that there is when it leaves. FAILED_PRECONDITION, NO_TLS when
+// there is no TLS, and the address is not of this computer.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
+                                                           const ChannelOptions& options);
+
+// Plaintext, without tokens, to this computer.
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address);
 
-// The same, where each call shows the access token that `tokens` has when it leaves; none where it
-// is null. FAILED_PRECONDITION, TOKEN_WITHOUT_TLS when there are tokens and the address is not of
-// this computer: whoever is on the way could take them.
-absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
-                                                           std::shared_ptr<TokenSource> tokens);
-
-// Whether it is "localhost" or a loopback address, with a port.
+// Whether it is "localhost" or a loopback address, with a port, or a socket of this computer
+// ("unix:…").
 bool IsOwnAddress(std::string_view address);
 
 }  // namespace kantoku::platform

@@ -15,6 +15,8 @@ namespace {
 
 constexpr char kAuthorization[] = "authorization";
 constexpr absl::string_view kScheme = "bearer ";
+// How long a stream outlives its token: who looks after that by itself, as Pull does, is first.
+constexpr absl::Duration kStreamGrace = absl::Seconds(5);
 
 // Empty where there is none.
 absl::StatusOr<std::string_view> TokenOf(const grpc::ServerContextBase& call) {
@@ -55,6 +57,25 @@ Admitted Gate::Admit(const grpc::ServerContextBase& call, std::string_view metho
     counted.Ended(counted.Begin(), admitted.status());
   }
   return admitted;
+}
+
+void Gate::Watch(Call& call) const {
+  MutexLock lock(mutex_);
+  watched_.insert(&call);
+}
+
+void Gate::Forget(Call& call) const {
+  MutexLock lock(mutex_);
+  watched_.erase(&call);
+}
+
+void Gate::EndRefused() const {
+  Now now = clock_.Read();
+  now.wall -= kStreamGrace;
+  MutexLock lock(mutex_);  // So that no call is gone before it is cancelled, which does not block.
+  for (Call* const call : watched_) {
+    if (!authenticator_.CheckStill(**call->identity(), now).ok()) call->TryCancel();
+  }
 }
 
 Admitted Gate::Ask(const grpc::ServerContextBase& call, const Right& right) const {

@@ -6,18 +6,22 @@
 #include <memory>
 #include <string_view>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
 #include "services/platform/identity/authenticator.h"
 #include "services/platform/identity/identity.h"
 #include "services/platform/identity/right.h"
+#include "services/platform/mutex.h"
 #include "services/platform/rpc/call_monitor.h"
 
 namespace kantoku::platform {
 
 // Who makes a call, or why nobody is known or may not.
 using Admitted = absl::StatusOr<std::shared_ptr<const Identity>>;
+
+class Call;
 
 // Where every call of a server is asked who makes it and whether that may call the method. What
 // else it may do, in which namespace and with whose tasks, is up to the method.
@@ -39,6 +43,16 @@ class Gate {
   Admitted Admit(const grpc::ServerContextBase& call, std::string_view method,
                  const Right& right) const;
 
+  // From now on, and until Forget, the call is cancelled by EndRefused when whoever makes it is no
+  // longer let in. For streams: other calls end by themselves.
+  void Watch(Call& call) const;
+  void Forget(Call& call) const;
+
+  // Cancels the calls that are watched and whose token has ended some seconds ago, or was revoked:
+  // a client makes them again, and is let in with a newer token or told why not. To be called
+  // several times a second.
+  void EndRefused() const;
+
  private:
   Admitted Ask(const grpc::ServerContextBase& call, const Right& right) const;
 
@@ -46,6 +60,9 @@ class Gate {
   const MacKeys& keys_;
   Clock& clock_;
   CallMonitor* const calls_;
+
+  mutable Mutex mutex_;
+  mutable absl::flat_hash_set<Call*> watched_ ABSL_GUARDED_BY(mutex_);
 };
 
 // One call of a server.
@@ -56,12 +73,20 @@ class Call : public grpc::ServerContext {
   void Admit(const Gate& gate, std::string_view method, const Right& right) {
     identity_ = gate.Admit(*this, method, right);
   }
+  // As Gate::Watch, for as long as it lasts. Once.
+  void LetWatch(const Gate& gate) {
+    watching_ = &gate;
+    gate.Watch(*this);
+  }
 
  protected:
-  ~Call() override = default;
+  ~Call() override {
+    if (watching_ != nullptr) watching_->Forget(*this);
+  }
 
  private:
   Admitted identity_;
+  const Gate* watching_ = nullptr;
 };
 
 }  // namespace kantoku::platform

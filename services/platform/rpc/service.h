@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -141,7 +142,10 @@ class Service : public grpc::Service {
   template <typename Call>
   bool Enter(Call& call, const Entrance& entrance) const {
     call.Admit(*gate_, entrance.name, entrance.right);
-    if (call.identity().ok()) return true;
+    if (call.identity().ok()) {
+      if constexpr (std::is_base_of_v<StreamCall, Call>) call.LetWatch(*gate_);
+      return true;
+    }
     call.Finish(call.identity().status());
     return false;
   }

@@ -38,9 +38,23 @@ struct Version {
   bool operator==(const Version&) const = default;
 };
 
+absl::StatusOr<std::string> ReadTokenText(const std::string& path) {
+  std::string text(kMaxTokenSize + 2, '\0');
+  std::ifstream file(path);
+  if (!file) {
+    return Error(absl::StatusCode::kNotFound, "NO_TOKEN_FILE",
+                 absl::StrCat(path, ": ", std::strerror(errno)));
+  }
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  absl::StripAsciiWhitespace(&text);
+  return text;
+}
+
 class TokenFile final : public TokenSource {
  public:
-  TokenFile(std::string path, Clock& clock) : path_(std::move(path)), clock_(clock) {}
+  TokenFile(std::string path, Clock& clock, TokenReader read)
+      : path_(std::move(path)), clock_(clock), read_(std::move(read)) {}
 
   absl::Status Load() {
     MutexLock lock(mutex_);
@@ -63,15 +77,7 @@ class TokenFile final : public TokenSource {
     }
     const Version version = {info.st_ino, info.st_mtim.tv_sec, info.st_mtim.tv_nsec, info.st_size};
     if (version == version_) return absl::OkStatus();
-    std::string text(kMaxTokenSize + 2, '\0');
-    std::ifstream file(path_);
-    if (!file) {
-      return Error(absl::StatusCode::kNotFound, "NO_TOKEN_FILE",
-                   absl::StrCat(path_, ": ", std::strerror(errno)));
-    }
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-    absl::StripAsciiWhitespace(&text);
+    KANTOKU_ASSIGN_OR_RETURN(std::string text, read_(path_));
     KANTOKU_RETURN_IF_ERROR(Annotate(CheckToken(text), path_));
     version_ = version;
     token_ = std::move(text);
@@ -80,6 +86,7 @@ class TokenFile final : public TokenSource {
 
   const std::string path_;
   Clock& clock_;
+  const TokenReader read_;
 
   Mutex mutex_;
   std::string token_ ABSL_GUARDED_BY(mutex_);
@@ -107,8 +114,10 @@ absl::StatusOr<std::shared_ptr<TokenSource>> MakeFixedToken(std::string token) {
   return std::make_shared<FixedToken>(std::move(token));
 }
 
-absl::StatusOr<std::shared_ptr<TokenSource>> MakeTokenFile(std::string path, Clock& clock) {
-  auto file = std::make_shared<TokenFile>(std::move(path), clock);
+absl::StatusOr<std::shared_ptr<TokenSource>> MakeTokenFile(std::string path, Clock& clock,
+                                                           TokenReader read) {
+  if (!read) read = ReadTokenText;
+  auto file = std::make_shared<TokenFile>(std::move(path), clock, std::move(read));
   KANTOKU_RETURN_IF_ERROR(file->Load());
   return file;
 }

@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_RPC_TOKEN_SOURCE_H_
 #define KANTOKU_SERVICES_PLATFORM_RPC_TOKEN_SOURCE_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,16 +21,24 @@ class TokenSource {
 
   // As it is now; empty: none is shown.
   virtual std::string Token() = 0;
+  // A server did not take this one (UNAUTHENTICATED): who can get another gets it, some time later.
+  // May be told for every call.
+  virtual void Refused(std::string_view /*token*/) {}
 };
 
 // One that is the same for ever. INVALID_ARGUMENT, INVALID_TOKEN as CheckToken.
 absl::StatusOr<std::shared_ptr<TokenSource>> MakeFixedToken(std::string token);
 
-// What a file holds, without the white space around it; read again when the file has changed (to be
-// replaced as a whole, by a rename: of one that is being written half may be read), which
-// is looked at once a second at most. A token that can no more be read stays as it was. NOT_FOUND,
-// NO_TOKEN_FILE when there is none; INVALID_TOKEN as above. The clock outlives it.
-absl::StatusOr<std::shared_ptr<TokenSource>> MakeTokenFile(std::string path, Clock& clock);
+// Takes the token out of a file.
+using TokenReader = std::function<absl::StatusOr<std::string>(const std::string& path)>;
+
+// What a file holds, as `read` finds it, else without the white space around it; read again when
+// the file has changed (to be replaced as a whole, by a rename: of one that is being written half
+// may be read), which is looked at once a second at most. A token that can no more be read stays as
+// it was. NOT_FOUND, NO_TOKEN_FILE when there is none; INVALID_TOKEN as above. The clock outlives
+// it.
+absl::StatusOr<std::shared_ptr<TokenSource>> MakeTokenFile(std::string path, Clock& clock,
+                                                           TokenReader read = {});
 
 // Of whichever is given, null of neither. INVALID_ARGUMENT, TWO_TOKENS of both; else as above.
 absl::StatusOr<std::shared_ptr<TokenSource>> MakeTokenSource(const std::string& token,

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -38,22 +37,6 @@ absl::StatusOr<bool> PrepareDataDir(const std::string& path) {
     return Unusable(path, absl::StrCat("cannot be written to: ", std::strerror(errno)));
   }
   return *made;
-}
-
-absl::Status WriteWholeFile(const std::string& path, std::string_view content) {
-  const std::string unfinished = absl::StrCat(path, ".new.", ::getpid());
-  std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
-  file << content;
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(unfinished, path, error);
-  if (!file || error) {
-    std::error_code ignored;
-    std::filesystem::remove(unfinished, ignored);
-    return Error(absl::StatusCode::kFailedPrecondition, "FILE_NOT_WRITTEN",
-                 absl::StrCat(path, ": cannot be written"));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace kantoku::platform

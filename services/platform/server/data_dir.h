@@ -2,7 +2,6 @@
 #define KANTOKU_SERVICES_PLATFORM_SERVER_DATA_DIR_H_
 
 #include <string>
-#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,9 +12,6 @@ namespace kantoku::platform {
 // and durable itself. True when it was made. FAILED_PRECONDITION, DATA_DIR names the directory and
 // what is wrong: it cannot be made, is no directory, or cannot be written to.
 absl::StatusOr<bool> PrepareDataDir(const std::string& path);
-
-// Writes `content` so that a reader of `path` sees all of it or no file.
-absl::Status WriteWholeFile(const std::string& path, std::string_view content);
 
 }  // namespace kantoku::platform
 

@@ -7,18 +7,23 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "services/platform/access/access_file.h"
 #include "services/platform/config/defaults.h"
+#include "services/platform/config/fields.h"
 #include "services/platform/config/quantities.h"
 #include "services/platform/config/validate.h"
 #include "services/platform/log/log.h"
 #include "services/platform/proto_time.h"
+#include "services/platform/random.h"
 #include "services/platform/server/authentication.h"
 #include "services/platform/server/data_dir.h"
 #include "services/platform/server/metrics_server.h"
 #include "services/platform/server/program_environment.h"
 #include "services/platform/server/server.h"
+#include "services/platform/server/server_tls.h"
 #include "services/platform/server/stop_signal.h"
 #include "services/platform/status.h"
+#include "services/platform/whole_file.h"
 
 namespace kantoku::platform {
 namespace {
@@ -63,24 +68,59 @@ absl::StatusOr<std::unique_ptr<MacKeys>> OpenKeys(const std::string& path, bool 
   return keys;
 }
 
+// How often the access file is written; the token in it is good for three times as long.
+constexpr absl::Duration kAccessInterval = absl::Hours(8);
+constexpr absl::Duration kAccessPause = absl::Minutes(1);  // After a failure.
+
+// Where a program of this computer reaches a server that listens there.
+ListenAddress FromHere(ListenAddress address) {
+  if (address.host == "0.0.0.0") address.host = "127.0.0.1";
+  if (address.host == "::") address.host = "::1";
+  return address;
+}
+
+// What other computers can reach is protected, and knows who calls.
+absl::Status CheckExposure(const ProgramOptions& options, const configpb::Config& config) {
+  KANTOKU_ASSIGN_OR_RETURN(const ListenAddress address,
+                           ParseListenAddress("server.listen", config.server().listen()));
+  if (address.is_loopback()) return absl::OkStatus();
+  const std::string where =
+      absl::StrCat("server.listen: other computers can reach ", address.ToString(), ", and ");
+  const configpb::TlsConfig& tls = config.server().tls();
+  if (!UsesTls(tls, options.own_authority) && !tls.insecure_plaintext_beyond_loopback()) {
+    return InvalidConfig(where + "there is no TLS; name server.tls.certificate_file and key_file");
+  }
+  const bool knows_callers = options.authenticator != nullptr || options.open_issuer != nullptr ||
+                             !config.auth().issuers().empty();
+  if (knows_callers) return absl::OkStatus();
+  return InvalidConfig(where + "callers do not prove who they are; name auth.issuers");
+}
+
 class RunningProgram final : public Program {
  public:
-  explicit RunningProgram(const ProgramOptions& options) : config_(options.config) {
+  explicit RunningProgram(const ProgramOptions& options)
+      : config_(options.config), writes_access_(options.own_authority) {
     FillDefaults(config_);
   }
   ~RunningProgram() override { Stop(); }
 
   absl::Status Open(const ProgramOptions& options, std::vector<ModuleMaker>& makers) {
     KANTOKU_RETURN_IF_ERROR(Validate(config_));
+    KANTOKU_RETURN_IF_ERROR(CheckExposure(options, config_));
     KANTOKU_RETURN_IF_ERROR(OpenEnvironment(options));
     for (ModuleMaker& make : makers) {
       KANTOKU_ASSIGN_OR_RETURN(std::unique_ptr<Module> module, make(*environment_));
       modules_.push_back(std::move(module));
     }
+    // Not before the stores are open: another program may have this data directory, and its
+    // certificates would be replaced.
+    KANTOKU_ASSIGN_OR_RETURN(
+        tls_, ServerTls::Open(config_.server(), options.own_authority, Clock::Real().Read().wall));
     KANTOKU_RETURN_IF_ERROR(Listen());
+    KANTOKU_RETURN_IF_ERROR(WriteAccess(Clock::Real().Read()));
     if (!options.port_file.empty()) {
       KANTOKU_RETURN_IF_ERROR(
-          WriteWholeFile(options.port_file, absl::StrCat(server_->address().port, "\n")));
+          ReplaceWholeFile(options.port_file, absl::StrCat(server_->address().port, "\n")));
     }
     for (const auto& module : modules_) {
       const absl::Status started = module->Start();
@@ -96,15 +136,20 @@ class RunningProgram final : public Program {
   }
   Environment& environment() override { return *environment_; }
 
-  void RefreshHealth() override {
-    bool all = true;
-    for (const auto& module : modules_) {
-      const bool healthy = module->healthy();
-      all = all && healthy;
-      server_->SetServing(std::string(module->name()), healthy);
+  void Refresh() override {
+    RefreshHealth();
+    environment_->gate().EndRefused();
+    const Now now = Clock::Real().Read();
+    if (tls_ != nullptr) tls_->Refresh(now.wall);
+    // The token ends by wall time, which may be set.
+    const bool is_set = now.wall < access_written_ || now.wall > access_written_ + kAccessInterval;
+    if (!writes_access_ ||
+        (now.steady < next_access_ && !(is_set && now.steady >= access_pause_))) {
+      return;
     }
-    server_->SetServing("", all);
-    healthy_ = all;
+    if (const absl::Status written = WriteAccess(now); !written.ok()) {
+      Log(LogLevel::kError, "server: the access file cannot be written", {{"why", written}});
+    }
   }
 
   void Stop() override {
@@ -126,12 +171,37 @@ class RunningProgram final : public Program {
     if (made) Log(LogLevel::kInfo, "server: made the data directory", {{"path", data_dir}});
     KANTOKU_ASSIGN_OR_RETURN(auto keys,
                              OpenKeys(config_.server().mac_key_file(), options.create_mac_keys));
-    environment_ = std::make_unique<ProgramEnvironment>(
-        std::move(keys),
-        options.authenticator != nullptr ? options.authenticator
-                                         : MakeAuthenticator(config_.auth(), Clock::Real()),
-        data_dir);
+    const bool uses_tls = UsesTls(config_.server().tls(), options.own_authority);
+    KANTOKU_ASSIGN_OR_RETURN(OutwardTls outward, TlsToOthers(config_.server().tls(), uses_tls));
+    KANTOKU_ASSIGN_OR_RETURN(auto authenticator, OpenAuthenticator(options));
+    environment_ = std::make_unique<ProgramEnvironment>(std::move(keys), std::move(authenticator),
+                                                        data_dir, std::move(outward));
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::shared_ptr<Authenticator>> OpenAuthenticator(const ProgramOptions& options) {
+    if (options.authenticator != nullptr) return options.authenticator;
+    if (options.open_issuer == nullptr) return MakeAuthenticator(config_.auth(), Clock::Real());
+    KANTOKU_ASSIGN_OR_RETURN(issuer_, options.open_issuer(config_, Clock::Real()));
+    return issuer_;
+  }
+
+  // How whoever may read the data directory reaches this server, and is its administrator.
+  absl::Status WriteAccess(const Now& now) {
+    if (!writes_access_) return absl::OkStatus();
+    const std::string path = AccessFileIn(config_.server().data_dir());
+    Access access;
+    access.server = FromHere(server_->address()).ToString();
+    if (tls_ != nullptr) {
+      access.authorities = tls_->authorities();
+      access.server_name = tls_->server_name();
+    }
+    if (issuer_ != nullptr) access.token = issuer_->AdministratorToken(now.wall);
+    absl::Status written = WriteAccessFile(path, access);
+    next_access_ = now.steady + (written.ok() ? kAccessInterval : kAccessPause);
+    access_pause_ = now.steady + kAccessPause;
+    access_written_ = now.wall;
+    return written;
   }
 
   absl::Status Listen() {
@@ -141,8 +211,16 @@ class RunningProgram final : public Program {
     for (const auto& module : modules_) {
       for (grpc::Service* const service : module->services()) services.push_back(service);
     }
-    KANTOKU_ASSIGN_OR_RETURN(server_, Server::Listen(address, services, environment_->gate()));
-    environment_->SetOwnAddress(server_->address().ToString());
+    Server::Options listening = {.address = address};
+    if (tls_ != nullptr) {
+      // Its own calls go past TLS, on a socket of this computer that nobody knows before.
+      listening.credentials = tls_->MakeCredentials();
+      listening.inner_address =
+          absl::StrCat("unix-abstract:kantoku-", absl::Hex(SystemRandom(), absl::kZeroPad16));
+    }
+    KANTOKU_ASSIGN_OR_RETURN(server_, Server::Listen(listening, services, environment_->gate()));
+    environment_->SetOwnAddress(tls_ != nullptr ? listening.inner_address
+                                                : server_->address().ToString());
     KANTOKU_RETURN_IF_ERROR(ListenForMetrics());
     Log(LogLevel::kInfo, absl::StrCat("listening on ", server_->address().ToString()),
         {{"data_dir", config_.server().data_dir()}, {"metrics", metrics_address()}});
@@ -157,6 +235,17 @@ class RunningProgram final : public Program {
     KANTOKU_ASSIGN_OR_RETURN(metrics_, MetricsServer::Start(address, environment_->metrics(),
                                                             [this] { return healthy_.load(); }));
     return absl::OkStatus();
+  }
+
+  void RefreshHealth() {
+    bool all = true;
+    for (const auto& module : modules_) {
+      const bool healthy = module->healthy();
+      all = all && healthy;
+      server_->SetServing(std::string(module->name()), healthy);
+    }
+    server_->SetServing("", all);
+    healthy_ = all;
   }
 
   // Streams end first: the executors behind them still hand in what they finished, by calls.
@@ -188,6 +277,12 @@ class RunningProgram final : public Program {
   }
 
   configpb::Config config_;
+  const bool writes_access_;
+  std::shared_ptr<OwnIssuer> issuer_;  // Null: none.
+  std::unique_ptr<ServerTls> tls_;     // Null: none.
+  absl::Duration next_access_;         // Steady time,
+  absl::Duration access_pause_;        // and not before that.
+  absl::Time access_written_;
   // In this order: the used before their users.
   std::unique_ptr<ProgramEnvironment> environment_;
   std::vector<std::unique_ptr<Module>> modules_;
@@ -218,7 +313,7 @@ int Program::Run(const ProgramOptions& options, std::vector<ModuleMaker> makers)
   if (!program.ok()) return Fail(options.name, program.status());
   auto received = signal.Wait(kHealthInterval);
   while (!received.has_value()) {
-    (*program)->RefreshHealth();
+    (*program)->Refresh();
     received = signal.Wait(kHealthInterval);
   }
   Log(LogLevel::kInfo, "server: stopping", {{"signal", *received}});

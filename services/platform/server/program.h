@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_SERVER_PROGRAM_H_
 #define KANTOKU_SERVICES_PLATFORM_SERVER_PROGRAM_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "kantoku/config/v1/config.pb.h"
 #include "services/platform/identity/authenticator.h"
 #include "services/platform/server/module.h"
+#include "services/platform/server/own_issuer.h"
 
 namespace kantoku::platform {
 
@@ -18,12 +20,22 @@ namespace kantoku::platform {
 using ModuleMaker =
     absl::AnyInvocable<absl::StatusOr<std::unique_ptr<Module>>(Environment& environment)>;
 
+// Opens the issuer of a program, once its data directory is there.
+using IssuerOpener = std::function<absl::StatusOr<std::shared_ptr<OwnIssuer>>(
+    const config::v1::Config& config, Clock& clock)>;
+
 struct ProgramOptions {
   std::string name;              // Begins what a failed start says: "kantoku-inputs".
   config::v1::Config config;     // Defaults are filled in.
   std::string port_file;         // Gets the port once the server listens; empty: none.
   bool create_mac_keys = false;  // Else a missing key file is an error.
-  std::shared_ptr<Authenticator> authenticator;  // Null: as the configuration says.
+  // Makes certificates where none is named, and keeps an access file in the data directory; else
+  // there is no TLS, and no such file.
+  bool own_authority = false;
+  // Whose tokens are taken instead of those of `config.auth.issuers`. Empty: theirs; where there
+  // are none, everybody is the administrator `local`.
+  IssuerOpener open_issuer;
+  std::shared_ptr<Authenticator> authenticator;  // Null: as all of that says.
 };
 
 // The modules of one process behind one server: opened, listening, started, and stopped in the
@@ -51,8 +63,10 @@ class Program {
   virtual std::string metrics_address() const = 0;
   virtual Environment& environment() = 0;
 
-  // Tells health checks what the modules say; Run does so several times a second.
-  virtual void RefreshHealth() = 0;
+  // What has to be done every now and then; Run does so several times a second: tells health checks
+  // what the modules say, ends streams of whom is no longer let in, renews certificates and the
+  // access file of the data directory.
+  virtual void Refresh() = 0;
 
   // Drains: lets streams and calls end for as long as `server.drain_timeout` says, cancels those
   // that did not, and stops the modules. Idempotent.

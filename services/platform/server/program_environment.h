@@ -11,9 +11,11 @@
 #include "services/platform/clock.h"
 #include "services/platform/identity/authenticator.h"
 #include "services/platform/mutex.h"
+#include "services/platform/random.h"
 #include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/gate.h"
 #include "services/platform/server/module.h"
+#include "services/platform/server/server_tls.h"
 
 namespace kantoku::platform {
 
@@ -23,11 +25,11 @@ namespace kantoku::platform {
 class ProgramEnvironment final : public Environment {
  public:
   ProgramEnvironment(std::unique_ptr<MacKeys> keys, std::shared_ptr<Authenticator> authenticator,
-                     std::string data_dir);
+                     std::string data_dir, OutwardTls outward);
   ~ProgramEnvironment() override;
 
   Clock& clock() override { return Clock::Real(); }
-  uint64_t Random() override;
+  uint64_t Random() override { return SystemRandom(); }
   const MacKeys& mac_keys() override { return *keys_; }
   prometheus::Registry& metrics() override { return *metrics_; }
   CallMonitor& calls() override { return calls_; }
@@ -37,12 +39,13 @@ class ProgramEnvironment final : public Environment {
   // Of the program's server.
   const Gate& gate() const { return gate_; }
 
-  // Where the program's own server is, for Connect(""). Once, before modules start.
+  // Where the program's own server is, in plaintext, for Connect(""). Once, before modules start.
   void SetOwnAddress(const std::string& address);
 
  private:
   const std::unique_ptr<MacKeys> keys_;
   const std::string data_dir_;
+  const OutwardTls outward_;
   const std::shared_ptr<prometheus::Registry> metrics_;
   CallMonitor calls_;
   const std::shared_ptr<Authenticator> authenticator_;

@@ -3,7 +3,6 @@
 #include <grpc/support/log.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 #include <netdb.h>
 #include <sys/socket.h>
@@ -48,6 +47,7 @@ void SetUpGrpc() {
   static std::once_flag once;
   std::call_once(once, [] {
     gpr_set_log_function(LogOfGrpc);
+    gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
     grpc::EnableDefaultHealthCheckService(false);
   });
 }
@@ -101,13 +101,20 @@ struct Server::Standard {
   grpc::AsyncGenericService unknown;
 };
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const ListenAddress& address,
+absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const Options& options,
                                                        const std::vector<grpc::Service*>& services,
                                                        const Gate& gate) {
   SetUpGrpc();
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(address.ToString(), grpc::InsecureServerCredentials(), &port);
+  const ListenAddress& address = options.address;
+  builder.AddListeningPort(
+      address.ToString(),
+      options.credentials != nullptr ? options.credentials : grpc::InsecureServerCredentials(),
+      &port);
+  if (!options.inner_address.empty()) {
+    builder.AddListeningPort(options.inner_address, grpc::InsecureServerCredentials());
+  }
   auto standard = std::make_unique<Standard>(NamesOf(services));
   for (grpc::Service* const service : services) builder.RegisterService(service);
   builder.RegisterService(&standard->health);

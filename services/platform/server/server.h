@@ -2,6 +2,7 @@
 #define KANTOKU_SERVICES_PLATFORM_SERVER_SERVER_H_
 
 #include <grpcpp/impl/service_type.h>
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 
 #include <memory>
@@ -24,8 +25,16 @@ namespace kantoku::platform {
 // Thread-safe. The services and the gate, through which their calls go, outlive it.
 class Server {
  public:
-  // UNAVAILABLE, CANNOT_LISTEN says why `address` cannot be had. Health says NOT_SERVING at first.
-  static absl::StatusOr<std::unique_ptr<Server>> Listen(const ListenAddress& address,
+  struct Options {
+    ListenAddress address;
+    std::shared_ptr<grpc::ServerCredentials> credentials;  // Null: plaintext.
+    // A second address, in plaintext, for calls of this very computer: "unix-abstract:…". Empty:
+    // none.
+    std::string inner_address;
+  };
+
+  // UNAVAILABLE, CANNOT_LISTEN says why an address cannot be had. Health says NOT_SERVING at first.
+  static absl::StatusOr<std::unique_ptr<Server>> Listen(const Options& options,
                                                         const std::vector<grpc::Service*>& services,
                                                         const Gate& gate);
   ~Server();

@@ -232,5 +232,66 @@ TEST_CASE("Arguments win over the file and keep its limits") {
   CHECK(parsed.options.types.at("a").time_limit == absl::Seconds(7));
 }
 
+// What the environment says, for as long as it lasts.
+class Variables {
+ public:
+  Variables() {
+    for (const auto& [name, value] : kAll) ::setenv(name, value, 1);
+  }
+  ~Variables() {
+    for (const auto& [name, value] : kAll) ::unsetenv(name);
+  }
+  Variables(const Variables&) = delete;
+  Variables& operator=(const Variables&) = delete;
+
+ private:
+  static constexpr std::pair<const char*, const char*> kAll[] = {
+      {"KANTOKU_SERVER", "env:1"}, {"KANTOKU_ACCESS", "env.json"}, {"KANTOKU_TOKEN", "env-token"}};
+};
+
+TEST_CASE(
+    "The environment says where the server is and who one is there, unless an access is named") {
+  const Variables variables;
+  const auto from_env = ParseProgram("x", {"--run", "a=b"}).options.executor;
+  CHECK(from_env.inputs_address == "env:1");
+  CHECK(from_env.access_file == "env.json");
+  CHECK(from_env.token == "env-token");
+  const auto named = ParseProgram("x", {"--run", "a=b", "--access", "lab.json"}).options.executor;
+  CHECK(named.inputs_address.empty());
+  CHECK(named.access_file == "lab.json");
+  CHECK(named.token.empty());
+  const auto file = ParseProgram("x", {"--run", "a=b", "--token-file", "t"}).options.executor;
+  CHECK(file.token_file == "t");
+  CHECK(file.token.empty());
+}
+
+TEST_CASE(
+    "A join string says where the server is, whatever the environment does, and nothing beside "
+    "it") {
+  const Variables variables;
+  const std::string secret(43, 's');
+  const std::string join =
+      absl::StrCat("kantoku1.0123456789abcdef.", secret, ".", std::string(42, 'A'), "A@lab:6330");
+  const ParsedProgram joins = ParseProgram("x", {"--run", "a=b", "--join", join});
+  REQUIRE(joins.run);
+  CHECK(joins.options.join == join);
+  CHECK(joins.options.executor.inputs_address == "lab:6330");
+  CHECK(joins.options.executor.access_file.empty());
+  CHECK(joins.options.executor.token.empty());
+  for (const char* const option : {"--server", "--access", "--token-file", "--ca-file"}) {
+    CAPTURE(option);
+    const ParsedProgram both = ParseProgram("x", {"--run", "a=b", "--join", join, option, "y"});
+    CHECK(both.exit_code == 2);
+    CHECK_THAT(both.print, Catch::Contains("--join: says where the server is"));
+  }
+  ::setenv("KANTOKU_JOIN", join.c_str(), 1);
+  CHECK(ParseProgram("x", {"--run", "a=b"}).options.join == join);
+  CHECK(ParseProgram("x", {"--run", "a=b", "--server", "y:1"}).options.join.empty());
+  ::unsetenv("KANTOKU_JOIN");
+  const ParsedProgram cut = ParseProgram("x", {"--run", "a=b", "--join", join.substr(0, 60)});
+  CHECK(cut.exit_code == 2);
+  CHECK_THAT(cut.print, !Catch::Contains("sss"));
+}
+
 }  // namespace
 }  // namespace kantoku::executor

@@ -25,10 +25,24 @@ struct ClientOptions {
   std::vector<std::shared_ptr<Plugin>> plugins;  // Take part in every spawn, in this order.
   std::string outputs_address;                   // Empty: where Connect goes.
   std::string events_address;                    // Empty: where Connect goes.
-  // The access token that calls show, or the file that has it, which is read again when it changes.
-  // Neither: none is shown. A token is only sent to this computer, or over TLS.
+  // The file that says why the server is trusted and who one is there, as `kantoku up` keeps one in
+  // its data directory and `--join` makes one. Empty: $KANTOKU_ACCESS, or that of a server of this
+  // user on this computer, if it is for the server that is connected to.
+  std::string access_file;
+  // Instead of what that file says: the access token that calls show, or the file that has it,
+  // which is read again when it changes; the certificate authorities (PEM) that the server's
+  // certificate may come from, or `system` for those that this computer trusts. A token is only
+  // sent to this computer, or over TLS.
   std::string token;
   std::string token_file;
+  std::string ca_file;
+  // What is shown to a server that asks for a certificate, and its key (PEM).
+  std::string certificate_file;
+  std::string key_file;
+  // True: nothing protects what is sent to other computers, tokens included.
+  bool insecure_plaintext_beyond_loopback = false;
+  // How long Connect may take where a token has to be got first.
+  absl::Duration token_patience = absl::Seconds(20);
   // How long a call goes on while the server cannot be reached. The server remembers a spawn for 10
   // minutes; a repeat after that would be a second spawn, so 5 minutes is also the maximum there.
   absl::Duration retry_for = absl::Minutes(5);
@@ -69,11 +83,17 @@ struct CallOptions {
 // tells the reason.
 class Client {
  public:
-  // `address` is host:port. The connection is made when it is needed, and again whenever it breaks.
-  // INVALID_ARGUMENT, INVALID_ADDRESS for what is no address.
+  // `address` is host:port; empty: that of the access file, or else localhost:6330. The connection
+  // is made when it is needed, and again whenever it breaks; but where a token has to be got for a
+  // grant first, that is done at once, for up to `token_patience`. INVALID_ARGUMENT,
+  // INVALID_ADDRESS for what is no address; NO_ACCESS_FILE and others name what is wrong with a
+  // file; UNAUTHENTICATED, GRANT_REVOKED and the like.
   static absl::StatusOr<Client> Connect(const std::string& address, ClientOptions options = {});
   // Over a connection of one's own; the addresses and `retry_for` in `options` are not used.
   explicit Client(std::shared_ptr<Connection> connection, ClientOptions options = {});
+
+  // Where Connect goes; empty over a connection of one's own.
+  const std::string& address() const { return address_; }
 
   // The same client for another namespace.
   Client InNamespace(std::string namespace_name) const;
@@ -190,6 +210,7 @@ class Client {
  private:
   std::shared_ptr<Connection> connection_;
   ClientOptions options_;
+  std::string address_;
 };
 
 }  // namespace kantoku

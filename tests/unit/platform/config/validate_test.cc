@@ -66,8 +66,12 @@ TEST_CASE("A fault names field, value and limit") {
        "--set: inputs.store: memory is refused beside a durable outputs.store; make both memory"},
       {"server.listen=x", "--set: server.listen: x is not of the form host:port"},
       {"server.metrics_listen=0.0.0.0:1",
-       "--set: server.metrics_listen: 0.0.0.0:1 is not a loopback address; callers are not "
-       "authenticated yet, so only 127.0.0.1, [::1] and localhost are accepted"},
+       "--set: server.metrics_listen: 0.0.0.0:1 is not a loopback address, and nobody is asked "
+       "there "
+       "who he is"},
+      {"server.tls.key_file=k",
+       "server.tls: certificate_file and key_file stand together, and one of them is "
+       "missing"},
   }));
   const auto config = LoadConfig({.overrides = {setting}});
   CHECK(ReasonOf(config.status()) == "INVALID_CONFIG");

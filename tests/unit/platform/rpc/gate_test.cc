@@ -23,11 +23,14 @@ namespace outputspb = ::kantoku::outputs::v1;
 class ListOfTokens final : public Authenticator {
  public:
   // `token` is good for this scope.
-  void Add(const std::string& token, std::string_view scope) {
+  void Add(const std::string& token, std::string_view scope,
+           absl::Time expires = absl::InfiniteFuture()) {
     auto identity = std::make_shared<Identity>();
     identity->subject = "anna";
     identity->client_id = "laptop";
     identity->scopes = Scopes::Parse(scope);
+    identity->token_id = token;
+    identity->expires = expires;
     identities_[token] = std::move(identity);
   }
 
@@ -39,8 +42,37 @@ class ListOfTokens final : public Authenticator {
                  "not known, from " + peer());
   }
 
+  void Revoke(const std::string& token) { revoked_ = token; }
+  absl::Status CheckStill(const Identity& identity, const Now& now) override {
+    if (identity.token_id == revoked_) return absl::UnauthenticatedError("revoked");
+    return Authenticator::CheckStill(identity, now);
+  }
+
  private:
   std::map<std::string, std::shared_ptr<const Identity>, std::less<>> identities_;
+  std::string revoked_ = "none";
+};
+
+// A stream that lasts until it is cancelled.
+class LastingStream final : private StreamCall::Handler {
+ public:
+  using Call = BidiCall<outputspb::AwaitRequest, outputspb::AwaitResponse>;
+
+  LastingStream(Call& call, Awaited<int>& open) : call_(call), open_(open) {
+    call_.Accept(*this);
+    open_.Update([](int& count) { ++count; });
+  }
+
+ private:
+  void OnWriteDone(bool) override {}
+  void OnCancel() override { call_.Finish(absl::CancelledError("cancelled")); }
+  void OnDone() override {
+    open_.Update([](int& count) { --count; });
+    delete this;
+  }
+
+  Call& call_;
+  Awaited<int>& open_;
 };
 
 // Methods for users and services, for users alone, for services alone, and one of streams.
@@ -54,6 +86,7 @@ class ProbeService final : public Service {
     Handle("Fence", &ProbeService::Look<outputspb::FenceRequest, outputspb::FenceResponse>);
     Handle("PutItems", &ProbeService::Forgets);
     Handle("Stream", &ProbeService::Stream);
+    Handle("Await", &ProbeService::Last);
   }
 
   // As a method might that asks nothing.
@@ -75,7 +108,10 @@ class ProbeService final : public Service {
     call->Refuse(method_, absl::OkStatus());
   }
 
+  void Last(LastingStream::Call* call) { new LastingStream(*call, open); }
+
   Awaited<std::string> who;
+  Awaited<int> open;  // Streams that last.
 
  private:
   CallMonitor::Method& method_;
@@ -206,6 +242,40 @@ TEST_CASE("A service is itself where services may call, and nobody elsewhere") {
   CHECK(scene.Get(scene.AsInputs(*scene.foreign)) == "NOT_A_SERVICE");
 }
 
+TEST_CASE("Streams of a token that was revoked or has ended are cancelled, and no others") {
+  Scene scene;
+  const absl::Time now = Clock::Real().Read().wall;
+  scene.tokens.Add("good", "outputs:read", now + absl::Hours(1));
+  scene.tokens.Add("revoked", "outputs:read", now + absl::Hours(1));
+  scene.tokens.Add("ended", "outputs:read", now - absl::Minutes(1));
+  const auto stays = [&](int count) {
+    return scene.service.open.Becomes([count](int open) { return open == count; });
+  };
+  struct Stream {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReaderWriter<outputspb::AwaitRequest, outputspb::AwaitResponse>>
+        call;
+  };
+  std::map<std::string, Stream> streams;
+  for (const char* const token : {"good", "revoked", "ended"}) {
+    Stream& stream = streams[token];
+    scene.Bearer(token)(stream.context);
+    stream.call = scene.stub->Await(&stream.context);
+  }
+  REQUIRE(stays(3));
+  scene.gate.EndRefused();
+  CHECK(stays(2));
+  CHECK(streams["ended"].call->Finish().error_code() == grpc::StatusCode::CANCELLED);
+  scene.tokens.Revoke("revoked");
+  scene.gate.EndRefused();
+  CHECK(stays(1));
+  CHECK(streams["revoked"].call->Finish().error_code() == grpc::StatusCode::CANCELLED);
+  streams["good"].context.TryCancel();
+  streams["good"].call->Finish();
+  CHECK(stays(0));
+  scene.gate.EndRefused();  // Of what is gone it knows nothing any more.
+}
+
 // What a call on this channel, which shows nothing itself, becomes.
 std::string GetThrough(Scene& scene, const std::shared_ptr<grpc::Channel>& channel) {
   const auto stub = outputspb::OutputsService::NewStub(channel);
@@ -216,7 +286,7 @@ std::string GetThrough(Scene& scene, const std::shared_ptr<grpc::Channel>& chann
 TEST_CASE("A channel shows the token that there is when a call leaves") {
   Scene scene;
   scene.tokens.Add("reads", "outputs:read");
-  const auto channel = MakeChannel(scene.server.address(), *MakeFixedToken("reads"));
+  const auto channel = MakeChannel(scene.server.address(), {.tokens = *MakeFixedToken("reads")});
   REQUIRE(channel.ok());
   CHECK(GetThrough(scene, *channel) == "anna");
   CHECK(GetThrough(scene, MakeChannel(scene.server.address())) == "NO_TOKEN");
@@ -226,7 +296,7 @@ TEST_CASE("To this computer a call goes straight, whatever proxy there is") {
   Scene scene;
   scene.tokens.Add("reads", "outputs:read");
   ::setenv("http_proxy", "http://127.0.0.1:1", 1);  // Where nobody is.
-  const auto channel = MakeChannel(scene.server.address(), *MakeFixedToken("reads"));
+  const auto channel = MakeChannel(scene.server.address(), {.tokens = *MakeFixedToken("reads")});
   const std::string with_token = GetThrough(scene, *channel);
   const std::string without = GetThrough(scene, MakeChannel(scene.server.address()));
   ::unsetenv("http_proxy");

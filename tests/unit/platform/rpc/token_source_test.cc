@@ -64,18 +64,21 @@ TEST_CASE("A file that is not there, or a token twice, is said at once") {
   CHECK(*MakeTokenSource("", "", clock) == nullptr);
 }
 
-TEST_CASE("Without TLS a token is sent to this computer only") {
+TEST_CASE("Without TLS something is sent to this computer only") {
   const auto token = *MakeFixedToken("secret");
-  for (const char* const own : {"localhost:1", "127.0.0.1:1", "127.8.9.1:1", "[::1]:1"}) {
+  for (const char* const own : {"localhost:1", "127.0.0.1:1", "127.8.9.1:1", "[::1]:1",
+                                "unix:/run/socket", "unix-abstract:name"}) {
     CAPTURE(own);
-    CHECK(MakeChannel(own, token).ok());
+    CHECK(MakeChannel(own, {.tokens = token}).ok());
   }
   for (const char* const other :
        {"10.0.0.1:1", "localhost.evil:1", "127.evil.example:1", "127.0.0.1.evil.example:1",
         "[::2]:1", "evil:127.0.0.1:1", ":1"}) {
     CAPTURE(other);
-    CHECK(ReasonOf(MakeChannel(other, token).status()) == "TOKEN_WITHOUT_TLS");
-    CHECK(MakeChannel(other, nullptr).ok());
+    CHECK(ReasonOf(MakeChannel(other, {.tokens = token}).status()) == "NO_TLS");
+    CHECK(ReasonOf(MakeChannel(other, ChannelOptions{}).status()) == "NO_TLS");
+    CHECK(MakeChannel(other, {.insecure_plaintext_beyond_loopback = true}).ok());
+    CHECK(MakeChannel(other, {.tokens = token, .tls = ChannelTls{}}).ok());
   }
 }
 

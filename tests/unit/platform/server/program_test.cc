@@ -202,15 +202,26 @@ TEST_CASE("A program that makes no keys needs some") {
   CHECK_THAT(std::string(program.status().message()), Catch::Contains("data/mac.keys"));
 }
 
-TEST_CASE("Addresses that are not loopback are refused with the reason") {
+TEST_CASE("Where other computers reach it, a server has TLS and knows who calls, or says why not") {
   const test::TempDir directory;
   auto options = Options(directory);
-  options.config.mutable_server()->set_listen(GENERATE("0.0.0.0:0", "192.168.1.1:0", "[::]:0"));
-  const auto program = Program::Start(options, {});
-  CHECK(program.status().code() == absl::StatusCode::kInvalidArgument);
-  CHECK_THAT(std::string(program.status().message()),
-             Catch::Contains("server.listen: ") && Catch::Contains("not authenticated yet"));
-  CHECK_FALSE(fs::exists(directory.File("data")));
+  auto& server = *options.config.mutable_server();
+  server.set_listen(GENERATE("0.0.0.0:0", "192.168.1.1:0", "[::]:0"));
+  const auto refused = [&](const char* why) {
+    const auto program = Program::Start(options, {});
+    CHECK(ReasonOf(program.status()) == "INVALID_CONFIG");
+    CHECK_THAT(
+        std::string(program.status().message()),
+        Catch::StartsWith("server.listen: other computers can reach ") && Catch::Contains(why));
+    CHECK_FALSE(fs::exists(directory.File("data")));
+  };
+  refused("there is no TLS");
+  options.own_authority = true;
+  refused("callers do not prove who they are");
+  server.mutable_tls()->set_off(true);
+  refused("there is no TLS");
+  server.mutable_tls()->set_insecure_plaintext_beyond_loopback(true);
+  refused("callers do not prove who they are");
 }
 
 TEST_CASE("A taken port is one clear error, for calls and for metrics") {
@@ -272,7 +283,7 @@ TEST_CASE("Metrics and health are served over HTTP") {
              Catch::StartsWith("HTTP/1.1 200") && Catch::Contains("kantoku_test_total 3"));
   CHECK_THAT(HttpGet(address, "/healthz"), Catch::StartsWith("HTTP/1.1 200"));
   log.healthy = false;
-  (*program)->RefreshHealth();
+  (*program)->Refresh();
   CHECK_THAT(HttpGet(address, "/healthz"), Catch::StartsWith("HTTP/1.1 503"));
 }
 
@@ -294,7 +305,7 @@ TEST_CASE("The standard health service says what the modules say") {
   REQUIRE(program.ok());
   CHECK(Health(**program, "") == "SERVING");
   ill.healthy = false;
-  (*program)->RefreshHealth();
+  (*program)->Refresh();
   CHECK(Health(**program, "") == "NOT_SERVING");
   CHECK(Health(**program, "well") == "SERVING");
   CHECK(Health(**program, "ill") == "NOT_SERVING");

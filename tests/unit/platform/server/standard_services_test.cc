@@ -30,7 +30,8 @@ class NoService final : public Service {
 
 struct Fixture {
   Fixture() {
-    auto listening = Server::Listen({.host = "127.0.0.1", .port = 0}, {&service}, gate.get());
+    auto listening =
+        Server::Listen({.address = {.host = "127.0.0.1", .port = 0}}, {&service}, gate.get());
     REQUIRE(listening.ok());
     server = *std::move(listening);
     channel = grpc::CreateChannel(server->address().ToString(), grpc::InsecureChannelCredentials());
