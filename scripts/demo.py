@@ -47,7 +47,8 @@ class Demo:
                 start_new_session=True, env=self.environment())
 
     def environment(self):
-        return dict(os.environ, **{MARK: str(self.directory)})
+        return dict(os.environ, **{MARK: str(self.directory),
+                                   "KANTOKU_ACCESS": str(self.directory / "data" / "access.json")})
 
     def own_processes(self):
         """The ids of all processes that came from this demo and are not dead yet."""
@@ -142,7 +143,7 @@ class Demo:
     def ask(self, *arguments):
         done = subprocess.run(
             [str(KANTOKU), *arguments, "--server", self.address, "--json", "--timeout", "30"],
-            capture_output=True, text=True)
+            capture_output=True, text=True, env=self.environment())
         if done.returncode != 0:
             self.fail(f"kantoku {' '.join(arguments)}: {done.stderr.strip()}")
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -277,7 +278,7 @@ def show(demo, files):
     tasks = 2 * len(files)
     keep = os.environ.get("KEEP") == "1"
     if keep:
-        say(f"left up on {demo.address}: {KANTOKU} list --server {demo.address}")
+        say(f"left up on {demo.address}: {KANTOKU} list --access {demo.directory}/data/access.json")
         say("stop it with: kill " + " ".join(str(p.pid) for p in demo.processes.values()))
     else:
         demo.stop_all()

@@ -14,7 +14,8 @@ namespace {
 class Worker {
  public:
   Worker(const Up& up, const std::string& type) {
-    auto executor = executor::Executor::Make({.inputs_address = up.address(), .concurrency = 1});
+    auto executor = executor::Executor::Make(
+        {.inputs_address = up.address(), .access_file = up.access(), .concurrency = 1});
     REQUIRE(executor.ok());
     executor_ = *std::move(executor);
     REQUIRE(executor_

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "kantoku/auth/v1/grants.pb.h"
 #include "kantoku/events/v1/events.pb.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
@@ -52,6 +53,7 @@ class Trusting {
   Client As(const std::string& token, const std::string& name_space = "default") const {
     ClientOptions options;
     options.namespace_name = name_space;
+    options.access_file = up->access();
     options.token = token;
     options.retry_for = absl::Seconds(10);
     auto client = Client::Connect(up->address(), options);
@@ -75,6 +77,7 @@ class Worker {
   Worker(const Up& up, const std::string& token, const std::string& type) {
     executor::ExecutorOptions options;
     options.inputs_address = up.address();
+    options.access_file = up.access();
     options.token = token;
     options.concurrency = 1;
     auto executor = executor::Executor::Make(options);
@@ -193,6 +196,7 @@ TEST_CASE("A token file that is written anew is read again, without a new connec
   const std::string path = directory.File("token");
   std::ofstream(path) << trusting.Token("anna", "inputs:read") << "\n";
   ClientOptions options;
+  options.access_file = trusting.up->access();
   options.token_file = path;
   auto client = Client::Connect(trusting.up->address(), options);
   REQUIRE(client.ok());
@@ -215,6 +219,7 @@ TEST_CASE("A session outlives the token that opened it, when there is a newer on
   std::atomic<bool> may_end = false;
   executor::ExecutorOptions options;
   options.inputs_address = trusting.up->address();
+  options.access_file = trusting.up->access();
   options.token_file = path;
   auto executor = executor::Executor::Make(options);
   REQUIRE(executor.ok());
@@ -299,29 +304,43 @@ std::string WhyNotAtAll(const std::shared_ptr<grpc::Channel>& channel, const std
   return status.ok() ? "OK" : platform::ReasonOf(platform::FromGrpc(status));
 }
 
-TEST_CASE("No method of the server answers a call that shows nothing, but those of health") {
-  const Trusting trusting;
-  const auto channel =
-      grpc::CreateChannel(trusting.up->address(), grpc::InsecureChannelCredentials());
-  int methods = 0;
-  for (const char* const name :
-       {"kantoku.inputs.v1.InputsService", "kantoku.outputs.v1.OutputsService",
-        "kantoku.events.v1.EventsService"}) {
+void CheckThatNoMethodAnswers(const std::shared_ptr<grpc::Channel>& channel,
+                              const std::vector<std::string>& services, int methods) {
+  for (const std::string& name : services) {
     const auto* service =
         google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
     REQUIRE(service != nullptr);
-    for (int i = 0; i < service->method_count(); ++i, ++methods) {
+    for (int i = 0; i < service->method_count(); ++i, --methods) {
       const std::string method = absl::StrCat("/", name, "/", service->method(i)->name());
       CAPTURE(method);
       const bool services_only = method == "/kantoku.outputs.v1.OutputsService/Fence" ||
                                  method == "/kantoku.events.v1.EventsService/Append";
-      CHECK(WhyNotAtAll(channel, method) == (services_only ? "NOT_A_SERVICE" : "NO_TOKEN"));
+      const bool gives_tokens = method == "/kantoku.auth.v1.GrantsService/ExchangeGrant";
+      CHECK(WhyNotAtAll(channel, method) == (services_only  ? "NOT_A_SERVICE"
+                                             : gives_tokens ? "INVALID_GRANT"
+                                                            : "NO_TOKEN"));
     }
   }
-  CHECK(methods == 24);
+  CHECK(methods == 0);
   CHECK(WhyNotAtAll(channel, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo") ==
         "NO_TOKEN");
   CHECK(WhyNotAtAll(channel, "/grpc.health.v1.Health/Check") == "OK");
+}
+
+const std::vector<std::string> kServices = {"kantoku.inputs.v1.InputsService",
+                                            "kantoku.outputs.v1.OutputsService",
+                                            "kantoku.events.v1.EventsService"};
+
+TEST_CASE("No method of the server answers a call that shows nothing, but those of health") {
+  const Trusting trusting;
+  CheckThatNoMethodAnswers(trusting.up->ChannelOfNobody(), kServices, 24);
+}
+
+TEST_CASE("With the defaults, too, no method answers a call that shows nothing") {
+  const Up up;
+  std::vector<std::string> services = kServices;
+  services.push_back("kantoku.auth.v1.GrantsService");
+  CheckThatNoMethodAnswers(up.ChannelOfNobody(), services, 28);
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ TEST_CASE("A spawner waits while there is no room for its tasks, and all of them
   // Without an executor there is room for one, and the rest is told so in the end.
   ClientOptions impatient;
   impatient.retry_for = absl::ZeroDuration();
+  impatient.access_file = up.access();
   const auto client = Client::Connect(up.address(), impatient);
   REQUIRE(client.ok());
   Client kan = *client;

@@ -24,9 +24,7 @@ namespace {
 constexpr int kTasks = 300;
 constexpr int kMostSpawns = 1'000;
 
-std::shared_ptr<grpc::Channel> Channel(const Up& up) {
-  return grpc::CreateChannel(up.address(), grpc::InsecureChannelCredentials());
-}
+std::shared_ptr<grpc::Channel> Channel(const Up& up) { return up.Channel(); }
 
 bool Serves(const Up& up, const std::string& service) {
   return HealthOf(Channel(up), service) == "SERVING";
@@ -117,15 +115,18 @@ void CheckAllGoesOn(Up& up, Spawner& spawner, const std::vector<TaskId>& tasks) 
 
 std::vector<std::string> Settings() { return {"server.metrics_listen=none", "inputs.grace=2s"}; }
 
-TEST_CASE("On a full disk spawns are refused and nothing is lost; with room it goes on by itself") {
+TEST_CASE(
+    "On a full disk spawns are refused and nothing is lost, and with room it goes on by itself") {
   auto disk = SmallDisk::Make(48);
   if (!disk.ok()) {
     WARN("no file system may be mounted here (" << disk.status().ToString()
                                                 << "); only the limit of a file's size is tested");
     return;
   }
-  Up up(
-      {.settings = Settings(), .data = (*disk)->path() + "/data", .launcher = (*disk)->launcher()});
+  Up up({.settings = Settings(),
+         .data = (*disk)->path() + "/data",
+         .seen_data = (*disk)->seen_path() + "/data",
+         .launcher = (*disk)->launcher()});
   const std::vector<TaskId> tasks = up.Spawn(kTasks);
   const auto executor = up.StartHonestExecutor();
   REQUIRE(up.Connect().Await(tasks[0], {.timeout = kPatience}).ok());
@@ -145,8 +146,10 @@ TEST_CASE("A server that is killed on a full disk starts again when there is roo
     WARN("no file system may be mounted here (" << disk.status().ToString() << ")");
     return;
   }
-  Up up(
-      {.settings = Settings(), .data = (*disk)->path() + "/data", .launcher = (*disk)->launcher()});
+  Up up({.settings = Settings(),
+         .data = (*disk)->path() + "/data",
+         .seen_data = (*disk)->seen_path() + "/data",
+         .launcher = (*disk)->launcher()});
   const std::vector<TaskId> tasks = up.Spawn(kTasks);
   auto executor = up.StartHonestExecutor();
   REQUIRE(up.Connect().Await(tasks[0], {.timeout = kPatience}).ok());

@@ -38,7 +38,8 @@ std::vector<std::string> ReadToEnd(ItemStream& stream, Output& output, After aft
 TEST_CASE("While the server is killed every item is read once per dispatch, and in order") {
   constexpr int kItems = 20'000;
   Up up;
-  auto executor = executor::Executor::Make({.inputs_address = up.address(), .concurrency = 2});
+  auto executor = executor::Executor::Make(
+      {.inputs_address = up.address(), .access_file = up.access(), .concurrency = 2});
   REQUIRE(executor.ok());
   REQUIRE((*executor)
               ->Handle("count",
@@ -85,7 +86,7 @@ TEST_CASE("When the executor is killed the next one begins anew, and the reader 
                            "    content_type: text/plain\n";
   const auto start = [&] {
     auto executor = ChildProcess::Start(
-        {.argv = {Binary("kantoku"), "executor", "--server", up.address(), "--config", config}});
+        {.argv = {Binary("kantoku"), "executor", "--access", up.access(), "--config", config}});
     REQUIRE(executor.ok());
     return *std::move(executor);
   };
@@ -129,7 +130,7 @@ TEST_CASE("A generator goes on where it was, whoever is killed, and no item is m
 )";
   const auto start = [&] {
     auto executor = ChildProcess::Start(
-        {.argv = {Binary("kantoku"), "executor", "--server", up.address(), "--config", config}});
+        {.argv = {Binary("kantoku"), "executor", "--access", up.access(), "--config", config}});
     REQUIRE(executor.ok());
     return *std::move(executor);
   };
@@ -186,7 +187,7 @@ TEST_CASE("A PURE task is answered with the stored result, also after everybody 
                         << "; tr a-z A-Z'\n";
   const auto start = [&] {
     auto executor = ChildProcess::Start(
-        {.argv = {Binary("kantoku"), "executor", "--server", up.address(), "--config", config}});
+        {.argv = {Binary("kantoku"), "executor", "--access", up.access(), "--config", config}});
     REQUIRE(executor.ok());
     return *std::move(executor);
   };

@@ -16,8 +16,9 @@ namespace {
 // what it has spawned.
 class Family {
  public:
-  explicit Family(const Up& up) : address_(up.address()) {
-    auto executor = executor::Executor::Make({.inputs_address = address_, .concurrency = 3});
+  explicit Family(const Up& up) : address_(up.address()), access_(up.access()) {
+    auto executor = executor::Executor::Make(
+        {.inputs_address = address_, .access_file = access_, .concurrency = 3});
     REQUIRE(executor.ok());
     executor_ = *std::move(executor);
     Spawns("elder", "child");
@@ -43,7 +44,8 @@ class Family {
                           below](executor::Context& context) -> absl::StatusOr<executor::Result> {
       auto kan = Client::Connect(
           address_,
-          {.plugins = {Lineage(context.task_id(), context.root_id(), context.context_id())}});
+          {.plugins = {Lineage(context.task_id(), context.root_id(), context.context_id())},
+           .access_file = access_});
       if (!kan.ok()) return kan.status();
       auto spawned = kan->Spawn(Task(below));
       if (!spawned.ok()) return spawned.status();
@@ -53,6 +55,7 @@ class Family {
   }
 
   const std::string address_;
+  const std::string access_;
   std::unique_ptr<executor::Executor> executor_;
   std::thread thread_;
 };

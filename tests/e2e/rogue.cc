@@ -1,8 +1,5 @@
 #include "tests/e2e/rogue.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
 #include <catch2/catch.hpp>
 #include <chrono>
 
@@ -13,19 +10,15 @@
 namespace kantoku::test {
 namespace {
 
-std::shared_ptr<grpc::Channel> Channel(const std::string& address) {
-  return grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
-}
-
 std::chrono::system_clock::time_point Deadline() {
   return std::chrono::system_clock::now() + absl::ToChronoSeconds(kPatience);
 }
 
 }  // namespace
 
-Rogue::Rogue(const std::string& address)
-    : inputs_(inputs::v1::InputsService::NewStub(Channel(address))),
-      outputs_(outputs::v1::OutputsService::NewStub(Channel(address))) {
+Rogue::Rogue(const std::shared_ptr<grpc::Channel>& channel)
+    : inputs_(inputs::v1::InputsService::NewStub(channel)),
+      outputs_(outputs::v1::OutputsService::NewStub(channel)) {
   // What a test waits for comes within this time, or never.
   context_.set_deadline(Deadline());
   stream_ = inputs_->Pull(&context_);
@@ -79,11 +72,16 @@ void Rogue::Nack(const std::string& task, uint32_t dispatch, inputs::v1::NackKin
 }
 
 void Rogue::Hear(const std::function<bool(const inputs::v1::PullResponse&)>& enough) {
+  REQUIRE(HearsOrEnds(enough));
+}
+
+bool Rogue::HearsOrEnds(const std::function<bool(const inputs::v1::PullResponse&)>& enough) {
   inputs::v1::PullResponse frame;
   while (!enough(heard_)) {
-    REQUIRE(stream_->Read(&frame));
+    if (!stream_->Read(&frame)) return false;
     heard_.MergeFrom(frame);
   }
+  return true;
 }
 
 inputs::v1::Dispatch Rogue::Task(int number) {

@@ -22,7 +22,7 @@ namespace kantoku::test {
 // Thread-compatible.
 class Rogue {
  public:
-  explicit Rogue(const std::string& address);
+  explicit Rogue(const std::shared_ptr<grpc::Channel>& channel);
   ~Rogue();
   Rogue(const Rogue&) = delete;
   Rogue& operator=(const Rogue&) = delete;
@@ -44,6 +44,8 @@ class Rogue {
 
   // Reads until `enough` is true of all that was heard, which fails the test if it does not come.
   void Hear(const std::function<bool(const inputs::v1::PullResponse&)>& enough);
+  // The same; false when the stream ends before.
+  bool HearsOrEnds(const std::function<bool(const inputs::v1::PullResponse&)>& enough);
   const inputs::v1::PullResponse& heard() const { return heard_; }
   inputs::v1::Dispatch Task(int number);  // From 1.
   // What was refused since the last call of all that was said up to now: asks something that will

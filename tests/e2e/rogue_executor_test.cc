@@ -90,7 +90,7 @@ void CheckStatus(const absl::Status& status, Code code, const std::string& reaso
 // A rogue that holds as many tasks as it gets.
 std::unique_ptr<Rogue> Welcomed(const Scene& scene, char session = 'r',
                                 uint32_t credit = kMaxCredit) {
-  auto rogue = std::make_unique<Rogue>(scene.address());
+  auto rogue = std::make_unique<Rogue>(scene.up().Channel());
   rogue->Say(Rogue::Hello(Rogue::Session(session), credit));
   return rogue;
 }
@@ -207,7 +207,7 @@ TEST_CASE("A dispatch that is over can put nothing any more") {
   const std::string session = rogue->session();
   rogue = nullptr;
   scene.CheckNothingIsLost();
-  Rogue returned(scene.address());
+  Rogue returned(scene.up().Channel());
   returned.Claim(session);
   for (const Dispatch& task : held) {
     const auto late = returned.Put(task.lease_token(), "a lie");
@@ -256,7 +256,7 @@ TEST_CASE("Nobody gets more than the server's credit, whatever is claimed") {
 TEST_CASE("A hello that is not sound ends the stream with the reason") {
   Scene scene;
   const auto end_of = [&](const std::vector<PullRequest>& requests) {
-    Rogue rogue(scene.address());
+    Rogue rogue(scene.up().Channel());
     for (const PullRequest& request : requests) rogue.Say(request);
     return rogue.AwaitEnd();
   };
@@ -298,7 +298,7 @@ TEST_CASE("A hello that claims what it does not hold gets none of it") {
   (void)victim->Task(4);
   const std::string receipt = ReceiptOf(*victim, victim->Task(2));
 
-  Rogue rogue(scene.address());
+  Rogue rogue(scene.up().Channel());
   PullRequest request = Rogue::Hello(Rogue::Session('r'), 0);
   inputs::v1::Hello& hello = *request.mutable_hello();
   *hello.add_held() = Rogue::HeldOf(theirs.task_id(), theirs.dispatch());
@@ -350,16 +350,17 @@ TEST_CASE("Who takes over a session finds nothing to steal, and the honest one c
   REQUIRE(id.ok());
   PullRequest elsewhere = Rogue::Hello(std::string(id->bytes()), kMaxCredit);
   elsewhere.mutable_hello()->set_namespace_("other");
-  Rogue foreign(scene.address());
+  Rogue foreign(scene.up().Channel());
   foreign.Say(elsewhere);
   CheckStatus(foreign.AwaitEnd(), Code::kPermissionDenied, "FOREIGN_SESSION");
 
   for (int i = 0; i < 5; ++i) {
-    Rogue thief(scene.address());
+    Rogue thief(scene.up().Channel());
     thief.Say(Rogue::Hello(std::string(id->bytes()), kMaxCredit));
-    thief.Hear([](const auto& heard) { return heard.has_welcome(); });
-    CHECK(thief.heard().welcome().held_size() == 0);
-    if (i % 2 == 0) continue;  // It leaves at once, or is thrown out by the one it robbed.
+    // The one it robs may be back before it hears anything.
+    const bool welcome = thief.HearsOrEnds([](const auto& heard) { return heard.has_welcome(); });
+    if (welcome) CHECK(thief.heard().welcome().held_size() == 0);
+    if (welcome && i % 2 == 0) continue;  // It leaves at once, or is thrown out.
     CheckStatus(thief.AwaitEnd(), Code::kAborted, "SUPERSEDED");
   }
   scene.CheckNothingIsLost();
@@ -437,8 +438,7 @@ TEST_CASE("What is for services only is refused to everybody else") {
   CheckStatus(platform::FromGrpc(rogue->outputs().Fence(&of_events, fence, &fenced)),
               Code::kPermissionDenied, "NOT_INPUTS");
 
-  const auto events = events::v1::EventsService::NewStub(
-      grpc::CreateChannel(scene.address(), grpc::InsecureChannelCredentials()));
+  const auto events = events::v1::EventsService::NewStub(scene.up().Channel());
   events::v1::AppendRequest append;
   append.set_source("inputs/0/forged");
   events::v1::AppendResponse appended;
@@ -469,7 +469,7 @@ TEST_CASE("Floods hold nobody up") {
   }
   // Sessions by the hundred, and results by the thousand.
   for (int i = 0; i < 200; ++i) {
-    Rogue guest(scene.address());
+    Rogue guest(scene.up().Channel());
     std::string session = Rogue::Session('g');
     session[0] = static_cast<char>(i);
     guest.Say(Rogue::Hello(session, 0));

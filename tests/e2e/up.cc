@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/platform/access/target.h"
 #include "services/platform/check.h"
 #include "services/platform/clock.h"
 #include "tests/chaos/work.h"
@@ -28,6 +29,13 @@ std::string StoryOf(Client client, const TaskId& task) {
     for (const auto& [name, value] : event.details) absl::StrAppend(&story, " ", name, "=", value);
   }
   return story;
+}
+
+platform::ChannelOptions HowToReach(const Up& up) {
+  const auto target = platform::FindTarget({.server = up.address(), .access_file = up.access()}, "",
+                                           platform::Clock::Real());
+  KANTOKU_CHECK(target.ok());
+  return target->channel;
 }
 
 }  // namespace
@@ -66,15 +74,26 @@ void Up::Start() {
 }
 
 Client Up::Connect() const {
-  auto client = Client::Connect(address());
-  KANTOKU_CHECK(client.ok());
+  ClientOptions options;
+  options.access_file = access();
+  auto client = Client::Connect(address(), options);
+  INFO(client.status().ToString());
+  REQUIRE(client.ok());
   return *std::move(client);
 }
 
+std::shared_ptr<grpc::Channel> Up::Channel() const {
+  return *platform::MakeChannel(address(), HowToReach(*this));
+}
+
+std::shared_ptr<grpc::Channel> Up::ChannelOfNobody() const {
+  return *platform::MakeChannel(address(), {.tokens = nullptr, .tls = HowToReach(*this).tls});
+}
+
 std::unique_ptr<ChildProcess> Up::StartHonestExecutor() const {
-  auto process =
-      ChildProcess::Start({.argv = {Binary("kantoku-chaos-executor"), "--inputs", address(),
-                                    "--name", "honest", "--concurrency", "8"}});
+  auto process = ChildProcess::Start({.argv = {Binary("kantoku-chaos-executor"), "--inputs",
+                                               address(), "--name", "honest", "--concurrency", "8"},
+                                      .env = {{"KANTOKU_ACCESS", access()}}});
   REQUIRE(process.ok());
   return *std::move(process);
 }

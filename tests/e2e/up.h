@@ -10,12 +10,17 @@
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
+namespace grpc {
+class Channel;
+}  // namespace grpc
+
 namespace kantoku::test {
 
 struct UpOptions {
   std::vector<std::string> settings;  // As --set takes them.
   std::string config;                 // A file; empty: none.
   std::string data;                   // The data directory; empty: one of its own.
+  std::string seen_data;              // Where the test sees it; empty: there.
   std::vector<std::string> launcher;  // A command that becomes the one which follows its words.
   std::string listen = "127.0.0.1:0";
 };
@@ -32,8 +37,16 @@ class Up {
 
   const std::string& address() const { return options_.listen; }
   const std::string& data() const { return options_.data; }
+  // Who reads it is its administrator (services/platform/access/access_file.h).
+  std::string access() const {
+    return (options_.seen_data.empty() ? options_.data : options_.seen_data) + "/access.json";
+  }
   ChildProcess& process() { return *process_; }
   Client Connect() const;
+  // The same without the library.
+  std::shared_ptr<grpc::Channel> Channel() const;
+  // Knows how to reach the server, and nothing else.
+  std::shared_ptr<grpc::Channel> ChannelOfNobody() const;
 
   // Starts an executor that runs the tasks of tests/chaos/work.h as it should.
   std::unique_ptr<ChildProcess> StartHonestExecutor() const;

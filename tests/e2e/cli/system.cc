@@ -13,7 +13,7 @@ namespace kantoku::test {
 System::System() {
   Write("home/.empty", "");
   server_ = Start(
-      "exec kantoku up --data data --listen 127.0.0.1:0 --port-file port "
+      "exec kantoku up --listen 127.0.0.1:0 --port-file port "
       "--set server.metrics_listen=127.0.0.1:0");
   const auto port = server_->AwaitFile(File("port"));
   REQUIRE(port.ok());

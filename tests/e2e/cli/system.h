@@ -18,7 +18,7 @@ struct Said {
 };
 
 // `kantoku up` in a directory of its own, and a shell beside it in which `kantoku` is this build's
-// and finds that server. HOME is empty.
+// and finds that server. HOME is empty at first, and has the server's data then.
 //
 // Confined to the test's thread.
 class System {
