@@ -66,7 +66,7 @@ std::vector<Waited> Why(User& user, const std::vector<std::string>& tasks) {
 Waited WhyOnce(User& user, const std::string& task, const std::function<bool(const Waited&)>& so) {
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (std::chrono::steady_clock::now() < give_up) {
-    const Waited waited = Why(user, {task}).front();
+    Waited waited = Why(user, {task}).front();
     if (so(waited)) return waited;
   }
   FAIL("it does not come to be so");
