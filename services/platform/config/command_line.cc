@@ -37,7 +37,7 @@ void ServerOptions::AddTo(CLI::App& app) {
       ->type_name("DIR");
   app.add_option("--listen", listen_, "Where to listen; port 0 takes a free one (server.listen)")
       ->type_name("HOST:PORT");
-  app.add_option("--port-file", port_file_, "Write the port there once the server listens")
+  app.add_option("--port-file", port_file_, "Write the port there once calls are served")
       ->type_name("FILE");
   app.add_flag("--print-config", print_config_, "Print the effective configuration and exit");
 }

@@ -117,14 +117,15 @@ class RunningProgram final : public Program {
     KANTOKU_ASSIGN_OR_RETURN(
         tls_, ServerTls::Open(config_.server(), options.own_authority, Clock::Real().Read().wall));
     KANTOKU_RETURN_IF_ERROR(Listen());
+    for (const auto& module : modules_) {
+      const absl::Status started = module->Start();
+      if (!started.ok()) return Annotate(started, module->name());
+    }
+    // Whoever waits for these files calls at once.
     KANTOKU_RETURN_IF_ERROR(WriteAccess(Clock::Real().Read()));
     if (!options.port_file.empty()) {
       KANTOKU_RETURN_IF_ERROR(
           ReplaceWholeFile(options.port_file, absl::StrCat(server_->address().port, "\n")));
-    }
-    for (const auto& module : modules_) {
-      const absl::Status started = module->Start();
-      if (!started.ok()) return Annotate(started, module->name());
     }
     RefreshHealth();
     return absl::OkStatus();

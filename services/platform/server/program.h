@@ -27,7 +27,7 @@ using IssuerOpener = std::function<absl::StatusOr<std::shared_ptr<OwnIssuer>>(
 struct ProgramOptions {
   std::string name;              // Begins what a failed start says: "kantoku-inputs".
   config::v1::Config config;     // Defaults are filled in.
-  std::string port_file;         // Gets the port once the server listens; empty: none.
+  std::string port_file;         // Gets the port once calls are served; empty: none.
   bool create_mac_keys = false;  // Else a missing key file is an error.
   // Makes certificates where none is named, and keeps an access file in the data directory; else
   // there is no TLS, and no such file.
