@@ -35,4 +35,13 @@ bool IsUtf8(std::string_view text) {
   return true;
 }
 
+bool IsPlainText(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = Utf8CharacterBytes(text);
+    if (length == 0 || IsControlCharacter(text.substr(0, length))) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 }  // namespace kantoku::platform

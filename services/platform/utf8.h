@@ -15,6 +15,9 @@ bool IsControlCharacter(std::string_view character);
 
 bool IsUtf8(std::string_view text);
 
+// Whether it is UTF-8 without control characters.
+bool IsPlainText(std::string_view text);
+
 }  // namespace kantoku::platform
 
 #endif  // KANTOKU_SERVICES_PLATFORM_UTF8_H_

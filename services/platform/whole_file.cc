@@ -13,7 +13,7 @@
 namespace kantoku::platform {
 namespace {
 
-constexpr size_t kMaxFileSize = size_t{1} << 20;
+constexpr size_t kMaxFileSize = size_t{16} << 20;
 
 class FileDescriptor {
  public:
@@ -75,6 +75,11 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path, mode_t forbid
     return Error(absl::StatusCode::kFailedPrecondition, "FILE_EXPOSED",
                  absl::StrCat(path, ": others have access to this secret; run chmod ",
                               (forbidden & S_IRWXG) != 0 ? "600" : "o=", " on it"));
+  }
+  if (forbidden == kForOwnerAlone && info.st_uid != ::geteuid()) {  // Read as root, then.
+    return Error(absl::StatusCode::kFailedPrecondition, "FILE_EXPOSED",
+                 absl::StrCat(path, ": this secret belongs to the user ", info.st_uid, ", not to ",
+                              ::geteuid(), ", who runs this"));
   }
   std::string content(static_cast<size_t>(info.st_size), '\0');
   size_t size = 0;

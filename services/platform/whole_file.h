@@ -16,8 +16,9 @@ namespace kantoku::platform {
 // What nobody but the owner of a file may do with it, for `forbidden` below.
 inline constexpr mode_t kForOwnerAlone = S_IRWXG | S_IRWXO;
 
-// NOT_FOUND when there is none. FAILED_PRECONDITION, NO_PLAIN_FILE when it is none of at most 1
-// MiB; FILE_EXPOSED when its mode has a bit of `forbidden`. Never waits for a writer of a FIFO.
+// NOT_FOUND when there is none. FAILED_PRECONDITION, NO_PLAIN_FILE when it is none of at most 16
+// MiB; FILE_EXPOSED when its mode has a bit of `forbidden`, or it is for its owner alone and that
+// is not the user who runs this program. Never waits for a writer of a FIFO.
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path, mode_t forbidden = 0);
 
 // Both write a durable file of mode 0600, so that whoever opens `path` at whatever moment sees all

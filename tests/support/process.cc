@@ -15,6 +15,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -24,6 +26,7 @@
 #include "services/platform/check.h"
 #include "services/platform/clock.h"
 #include "tests/support/notification.h"
+#include "tests/support/secrets.h"
 
 extern "C" char** environ;  // NOLINT(readability-redundant-declaration): not in every unistd.h.
 
@@ -138,7 +141,8 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(const ChildOpt
   return child;
 }
 
-ChildProcess::ChildProcess(const ChildOptions& options) {
+ChildProcess::ChildProcess(const ChildOptions& options)
+    : name_(options.argv.front()), prints_join_strings_(options.prints_join_strings) {
   stop_fd_ = ::eventfd(0, EFD_CLOEXEC);
   if (options.output_file.empty()) return;
   copy_fd_ = ::open(options.output_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -155,6 +159,15 @@ ChildProcess::~ChildProcess() {
   for (const int fd : {pid_fd_, output_fd_, copy_fd_, stop_fd_}) {
     if (fd >= 0) ::close(fd);
   }
+  CheckSecrets();
+}
+
+// Not the text itself, which may get into a log that others read.
+void ChildProcess::CheckSecrets() const {
+  const std::string found = SecretIn(output(), prints_join_strings_);
+  if (found.empty()) return;
+  std::fprintf(stderr, "%s wrote %s of its output\n", name_.c_str(), found.c_str());
+  std::abort();
 }
 
 void ChildProcess::Run(Launch& launch) {

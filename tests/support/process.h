@@ -31,6 +31,7 @@ struct ChildOptions {
   std::map<std::string, std::string> env;  // Beside the test's own environment.
   std::string directory;                   // To run in; empty: the test's.
   std::string output_file;                 // Gets stdout and stderr, appended; empty: none.
+  bool prints_join_strings = false;        // As `kantoku token create` does, which is for that.
 };
 
 // How a program ended.
@@ -43,7 +44,8 @@ struct ChildExit {
 // all the time, so that it never waits for a full pipe.
 //
 // Guarantees: nothing waits longer than it is told to, and nothing polls. The destructor kills the
-// whole group and waits for the child.
+// whole group and waits for the child. Whatever the child wrote holds no secret (secrets.h), or the
+// destructor says so and aborts the test.
 //
 // Thread-safe.
 class ChildProcess {
@@ -98,6 +100,10 @@ class ChildProcess {
   void Watch();
   bool DrainOutput();
   std::string Tail() const;
+  void CheckSecrets() const;
+
+  const std::string name_;  // Of the program.
+  const bool prints_join_strings_;
 
   // Set once before Start returns.
   pid_t pid_ = -1;

@@ -26,15 +26,6 @@ absl::Status TooLong(std::string_view name, std::string_view what, size_t size, 
                  absl::StrCat(size, " bytes of ", ToAbsl(what), " exceed the limit of ", limit));
 }
 
-bool IsPrintable(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = platform::Utf8CharacterBytes(text);
-    if (length == 0 || platform::IsControlCharacter(text.substr(0, length))) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 absl::Status Check(const Label& label) {
   const std::string& name = label.name;
   if (name.size() > kMaxLabelNameBytes) {
@@ -48,7 +39,7 @@ absl::Status Check(const Label& label) {
   if (label.value.size() > kMaxLabelValueBytes) {
     return TooLong(name, "its value", label.value.size(), kMaxLabelValueBytes);
   }
-  if (!IsPrintable(label.value)) {
+  if (!platform::IsPlainText(label.value)) {
     return Refused(kBadLabel, name,
                    absl::StrCat("its value \"", Excerpt(label.value, kShownBytes),
                                 "\" is no UTF-8 without control characters"));

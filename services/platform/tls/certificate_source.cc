@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/status.h"
-#include "services/platform/tls/watched_files.h"
+#include "services/platform/watched_files.h"
 
 namespace kantoku::platform {
 namespace {
@@ -31,7 +31,7 @@ class CertificateFiles final : public CertificateSource {
 
  private:
   const std::string context_;
-  tls::WatchedFiles files_;
+  WatchedFiles files_;
 };
 
 class IssuedCertificates final : public CertificateSource {

@@ -5,6 +5,8 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -42,7 +44,7 @@ struct Fixture {
   }
   auto Open(std::unique_ptr<CertificateSource> source, absl::Time now = kNow) const {
     return CertificateKeeper::Open(
-        {.directory = directory.File("tls"), .client_ca_file = client_ca_file}, std::move(source),
+        {.directory = directory.File("tls"), .authorities_file = client_ca_file}, std::move(source),
         now);
   }
   auto OpenFiles(absl::Time now = kNow) const {
@@ -61,7 +63,7 @@ TEST_CASE("The file has key and chain, for us only, and is not touched while not
   REQUIRE(keeper.ok());
   const std::string path = (*keeper)->live_file();
   CHECK(path == f.directory.File("tls/live.pem"));
-  CHECK((*keeper)->clients_file().empty());
+  CHECK((*keeper)->authorities_file().empty());
   CHECK(Read(path) == TextOf(pair));
   CHECK(test::ModeOf(path) == 0600);
   const ino_t number = NumberOf(path);
@@ -169,7 +171,7 @@ TEST_CASE("Of files with other things in them only key and certificates are serv
   const auto keeper = f.OpenFiles();
   REQUIRE(keeper.ok());
   CHECK(Read((*keeper)->live_file()) == TextOf(pair));
-  CHECK(Read((*keeper)->clients_file()) == f.authority->certificate());
+  CHECK(Read((*keeper)->authorities_file()) == f.authority->certificate());
 }
 
 TEST_CASE("A file that could not be written is written as soon as it can be, with one line") {
@@ -252,8 +254,8 @@ TEST_CASE("The authorities of clients are kept in the same way") {
   Replace(f.client_ca_file, f.authority->certificate());
   const auto keeper = f.OpenIssued();
   REQUIRE(keeper.ok());
-  const std::string path = (*keeper)->clients_file();
-  CHECK(path == f.directory.File("tls/clients.pem"));
+  const std::string path = (*keeper)->authorities_file();
+  CHECK(path == f.directory.File("tls/authorities.pem"));
   CHECK(Read(path) == f.authority->certificate());
   test::LogLines log;
   Replace(f.client_ca_file, "garbage");
@@ -266,6 +268,47 @@ TEST_CASE("The authorities of clients are kept in the same way") {
   (*keeper)->Refresh(kNow);
   CHECK(Read(path) == both);
   CHECK(log.Take().empty());
+}
+
+TEST_CASE("In memory the files are as good, and nothing of them is on a disk") {
+  const Fixture f;
+  f.Put(IssueServer(*f.authority));
+  const auto keeper =
+      CertificateKeeper::Open({.authorities = f.authority->certificate()},
+                              MakeCertificateFiles(f.certificate_file, f.key_file), kNow);
+  REQUIRE(keeper.ok());
+  const std::string live = (*keeper)->live_file();
+  CHECK(Read((*keeper)->authorities_file()) == f.authority->certificate());
+  const std::string before = Read(live);
+  CHECK_FALSE(before.empty());
+  // Who has opened it before goes on with what it was.
+  std::ifstream open_before(live);
+  const ino_t number = NumberOf(live);
+  const KeyAndChain next = IssueServer(*f.authority);
+  f.Put(next);
+  (*keeper)->Refresh(kNow);
+  CHECK((*keeper)->live_file() == live);
+  CHECK(NumberOf(live) != number);
+  CHECK(Read(live) == TextOf(next));
+  CHECK(std::string(std::istreambuf_iterator<char>(open_before), {}) == before);
+  CHECK(absl::StartsWith(std::filesystem::read_symlink(live).string(), "/memfd:"));
+  test::LogLines log;
+  Replace(f.key_file, "garbage");
+  (*keeper)->Refresh(kNow);
+  CHECK(log.Take().size() == 1);
+  CHECK(Read(live) == TextOf(next));
+}
+
+TEST_CASE("Without a source there are authorities alone") {
+  const Fixture f;
+  const auto keeper =
+      CertificateKeeper::Open({.authorities = f.authority->certificate()}, nullptr, kNow);
+  REQUIRE(keeper.ok());
+  CHECK((*keeper)->live_file().empty());
+  (*keeper)->Refresh(kNow);
+  CHECK(Read((*keeper)->authorities_file()) == f.authority->certificate());
+  CHECK(ReasonOf(CertificateKeeper::Open({.authorities = "garbage"}, nullptr, kNow).status()) ==
+        "INVALID_CERTIFICATE");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-#ifndef KANTOKU_SERVICES_PLATFORM_TLS_WATCHED_FILES_H_
-#define KANTOKU_SERVICES_PLATFORM_TLS_WATCHED_FILES_H_
+#ifndef KANTOKU_SERVICES_PLATFORM_WATCHED_FILES_H_
+#define KANTOKU_SERVICES_PLATFORM_WATCHED_FILES_H_
 
 #include <sys/stat.h>
 
@@ -11,9 +11,9 @@
 
 #include "absl/status/statusor.h"
 
-namespace kantoku::platform::tls {
+namespace kantoku::platform {
 
-// Files that belong together and that others replace; nobody outside this folder includes this.
+// Files that belong together and that others replace: certificates, keys.
 //
 // Thread-compatible.
 class WatchedFiles {
@@ -50,6 +50,6 @@ class WatchedFiles {
   std::vector<Stamp> failed_;  // When they could not be.
 };
 
-}  // namespace kantoku::platform::tls
+}  // namespace kantoku::platform
 
-#endif  // KANTOKU_SERVICES_PLATFORM_TLS_WATCHED_FILES_H_
+#endif  // KANTOKU_SERVICES_PLATFORM_WATCHED_FILES_H_

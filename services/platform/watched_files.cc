@@ -1,11 +1,11 @@
-#include "services/platform/tls/watched_files.h"
+#include "services/platform/watched_files.h"
 
 #include <cerrno>
 #include <utility>
 
 #include "services/platform/whole_file.h"
 
-namespace kantoku::platform::tls {
+namespace kantoku::platform {
 namespace {
 
 int64_t Nanoseconds(const timespec& time) {
@@ -43,4 +43,4 @@ absl::StatusOr<std::optional<std::vector<std::string>>> WatchedFiles::Look() {
   return contents;
 }
 
-}  // namespace kantoku::platform::tls
+}  // namespace kantoku::platform
