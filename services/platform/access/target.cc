@@ -13,6 +13,7 @@
 #include "services/platform/access/issuer_token.h"
 #include "services/platform/directories.h"
 #include "services/platform/status.h"
+#include "services/platform/tls/client_files.h"
 
 namespace kantoku::platform {
 namespace {
@@ -95,6 +96,15 @@ absl::StatusOr<Access> ServerOf(const TargetOptions& options,
   return server;
 }
 
+absl::StatusOr<LiveFiles> Watch(const ClientFiles& files) {
+  auto live = WatchClientFiles(files);
+  if (absl::IsNotFound(live.status())) {
+    return Error(absl::StatusCode::kInvalidArgument, "UNREADABLE_FILE",
+                 absl::StrCat("certificate_file, key_file: ", live.status().message()));
+  }
+  return live;
+}
+
 absl::StatusOr<std::optional<ChannelTls>> TlsOf(const TargetOptions& options,
                                                 const Access& server) {
   if (options.certificate_file.empty() != options.key_file.empty()) {
@@ -105,14 +115,17 @@ absl::StatusOr<std::optional<ChannelTls>> TlsOf(const TargetOptions& options,
       IsOwnAddress(server.server) || options.insecure_plaintext_beyond_loopback;
   if (server.authorities.empty() && may_be_plain) return std::nullopt;
   ChannelTls tls;
-  // As gRPC has it, which takes those of the system where none are named.
-  if (server.authorities != kSystemAuthorities) tls.authorities = server.authorities;
   tls.server_name = server.server_name;
-  if (!options.certificate_file.empty()) {
-    KANTOKU_ASSIGN_OR_RETURN(tls.certificate_chain,
-                             ReadPem("certificate_file", options.certificate_file));
-    KANTOKU_ASSIGN_OR_RETURN(tls.key, ReadPem("key_file", options.key_file));
-  }
+  // As gRPC has it, which takes those of the system where none are named.
+  const bool are_systems = server.authorities == kSystemAuthorities;
+  if (!are_systems) tls.authorities = server.authorities;
+  ClientFiles files = {.certificate_file = options.certificate_file, .key_file = options.key_file};
+  if (!are_systems) files.ca_file = options.ca_file;
+  if (files == ClientFiles()) return tls;
+  if (files.ca_file.empty()) files.authorities = tls.authorities;
+  KANTOKU_ASSIGN_OR_RETURN(LiveFiles live, Watch(files));
+  tls.authorities_file = std::move(live.authorities);
+  tls.identity_file = std::move(live.identity);
   return tls;
 }
 

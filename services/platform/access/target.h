@@ -18,7 +18,8 @@ struct TargetOptions {
   std::string access_file;  // access_file.h.
   std::string token;        // An access token, or ...
   std::string token_file;   // ... a file that has it. Instead of what the access file says.
-  // PEM: where certificates come from, or kSystemAuthorities. Instead of the access file's.
+  // PEM: where certificates come from, or kSystemAuthorities. Instead of the access file's. This
+  // file and the next two are read again when they change, for new connections.
   std::string ca_file;
   std::string certificate_file;  // PEM: what the client shows where it is asked for a certificate,
   std::string key_file;          // and its key.

@@ -4,17 +4,16 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <openssl/rand.h>
 
 #include <array>
 #include <atomic>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "services/platform/auth/key_file.h"
 #include "services/platform/check.h"
+#include "services/platform/mutex.h"
 #include "services/platform/status.h"
 #include "services/platform/whole_file.h"
 
@@ -49,94 +48,67 @@ Context MakeContext(std::string_view secret) {
   return context;
 }
 
-// Contexts with the key already in them, which is most of the cost of a short message. Per thread,
-// so that signing takes no lock.
-class ContextCache {
+// Keys that are good, and that are wiped when nobody uses them any more.
+class KeySet {
  public:
-  EVP_MAC_CTX* Get(uint64_t owner, const MacKeys::Key& key) {
-    // Owners come and go in tests only; then what is cached is soon rebuilt.
-    if (contexts_.size() > kMaxContexts) contexts_.clear();
-    Context& context = contexts_[std::pair(owner, key.id)];
-    if (context == nullptr) context = MakeContext(key.secret);
-    return context.get();
+  explicit KeySet(std::vector<MacKeys::Key> keys) : keys_(std::move(keys)) {}
+  ~KeySet() {
+    for (MacKeys::Key& key : keys_) OPENSSL_cleanse(key.secret.data(), key.secret.size());
   }
+  KeySet(const KeySet&) = delete;
+  KeySet& operator=(const KeySet&) = delete;
 
- private:
-  static constexpr size_t kMaxContexts = 64;
-  absl::flat_hash_map<std::pair<uint64_t, uint8_t>, Context> contexts_;
-};
-
-class HmacKeys final : public MacKeys {
- public:
-  explicit HmacKeys(std::vector<Key> keys) : keys_(std::move(keys)) {}
-  ~HmacKeys() override {
-    for (Key& key : keys_) OPENSSL_cleanse(key.secret.data(), key.secret.size());
-  }
-
-  std::string Sign(Purpose purpose, std::string_view message) const override {
-    const Key& key = keys_.front();
-    const Digest digest = Compute(key, purpose, message);
-    std::string code(1, static_cast<char>(key.id));
-    code.append(reinterpret_cast<const char*>(digest.data()), kCodeSize - 1);
-    return code;
-  }
-
-  bool Verify(Purpose purpose, std::string_view message, std::string_view code) const override {
-    if (code.size() != kCodeSize) return false;
-    const Key* const named = Find(static_cast<uint8_t>(code[0]));
-    const Digest digest = Compute(named != nullptr ? *named : keys_.front(), purpose, message);
-    const bool equal = CRYPTO_memcmp(digest.data(), code.data() + 1, kCodeSize - 1) == 0;
-    return named != nullptr && equal;
-  }
-
- private:
-  const Key* Find(uint8_t id) const {
-    for (const Key& key : keys_) {
+  const MacKeys::Key& first() const { return keys_.front(); }
+  const MacKeys::Key* Find(uint8_t id) const {
+    for (const MacKeys::Key& key : keys_) {
       if (key.id == id) return &key;
     }
     return nullptr;
   }
 
-  Digest Compute(const Key& key, Purpose purpose, std::string_view message) const {
-    thread_local ContextCache cache;
-    EVP_MAC_CTX* const context = cache.Get(number_, key);
-    const auto prefix = static_cast<unsigned char>(purpose);
-    Digest digest;
-    size_t size = 0;
-    KANTOKU_CHECK(EVP_MAC_init(context, nullptr, 0, nullptr) == 1 &&
-                  EVP_MAC_update(context, &prefix, 1) == 1 &&
-                  EVP_MAC_update(context, Bytes(message), message.size()) == 1 &&
-                  EVP_MAC_final(context, digest.data(), &size, digest.size()) == 1 &&
-                  size == kDigestSize);
-    return digest;
-  }
-
-  static uint64_t NextNumber() {
-    static std::atomic<uint64_t> next = 0;
-    return next.fetch_add(1, std::memory_order_relaxed);
-  }
-
-  // Not the address: another instance may get it while a thread still caches for this one.
-  const uint64_t number_ = NextNumber();
-  std::vector<Key> keys_;
+ private:
+  std::vector<MacKeys::Key> keys_;
 };
+
+// What one thread has of some HmacKeys, so that signing takes no lock: its keys as they were when
+// the thread looked last, and contexts with a key already in them, which is most of the cost of a
+// short message.
+struct ThreadKeys {
+  uint64_t version = 0;  // Of `set`; 0: there is none.
+  std::shared_ptr<const KeySet> set;
+  absl::flat_hash_map<uint8_t, Context> contexts;
+
+  EVP_MAC_CTX* ContextOf(const MacKeys::Key& key) {
+    Context& context = contexts[key.id];
+    if (context == nullptr) context = MakeContext(key.secret);
+    return context.get();
+  }
+};
+
+ThreadKeys& KeysOfThisThread(uint64_t owner) {
+  // Owners come and go in tests only; then what is cached is soon rebuilt.
+  constexpr size_t kMaxOwners = 64;
+  thread_local absl::flat_hash_map<uint64_t, ThreadKeys> keys;
+  if (keys.size() > kMaxOwners) keys.clear();
+  return keys[owner];
+}
+
+Digest Compute(EVP_MAC_CTX* context, MacKeys::Purpose purpose, std::string_view message) {
+  const auto prefix = static_cast<unsigned char>(purpose);
+  Digest digest;
+  size_t size = 0;
+  KANTOKU_CHECK(
+      EVP_MAC_init(context, nullptr, 0, nullptr) == 1 && EVP_MAC_update(context, &prefix, 1) == 1 &&
+      EVP_MAC_update(context, Bytes(message), message.size()) == 1 &&
+      EVP_MAC_final(context, digest.data(), &size, digest.size()) == 1 && size == kDigestSize);
+  return digest;
+}
 
 absl::Status InvalidKeys(std::string_view why) {
   return Error(absl::StatusCode::kInvalidArgument, "INVALID_KEYS", why);
 }
 
-std::string RandomKeyLine() {
-  std::array<unsigned char, kMinSecretSize> secret;
-  KANTOKU_CHECK(RAND_bytes(secret.data(), secret.size()) == 1);
-  return absl::StrCat("1:",
-                      absl::BytesToHexString(absl::string_view(
-                          reinterpret_cast<const char*>(secret.data()), secret.size())),
-                      "\n");
-}
-
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<MacKeys>> MacKeys::Make(std::vector<Key> keys) {
+absl::Status CheckKeys(const std::vector<MacKeys::Key>& keys) {
   if (keys.empty()) return InvalidKeys("there is no MAC key");
   for (auto key = keys.begin(); key != keys.end(); ++key) {
     if (key->secret.size() < kMinSecretSize) {
@@ -149,14 +121,75 @@ absl::StatusOr<std::unique_ptr<MacKeys>> MacKeys::Make(std::vector<Key> keys) {
       }
     }
   }
+  return absl::OkStatus();
+}
+
+class HmacKeys final : public MacKeys {
+ public:
+  explicit HmacKeys(std::vector<Key> keys)
+      : set_(std::make_shared<const KeySet>(std::move(keys))) {}
+
+  std::string Sign(Purpose purpose, std::string_view message) const override {
+    ThreadKeys& mine = Mine();
+    const Key& key = mine.set->first();
+    const Digest digest = Compute(mine.ContextOf(key), purpose, message);
+    std::string code(1, static_cast<char>(key.id));
+    code.append(reinterpret_cast<const char*>(digest.data()), kCodeSize - 1);
+    return code;
+  }
+
+  bool Verify(Purpose purpose, std::string_view message, std::string_view code) const override {
+    if (code.size() != kCodeSize) return false;
+    ThreadKeys& mine = Mine();
+    const Key* const named = mine.set->Find(static_cast<uint8_t>(code[0]));
+    const Key& key = named != nullptr ? *named : mine.set->first();
+    const Digest digest = Compute(mine.ContextOf(key), purpose, message);
+    const bool equal = CRYPTO_memcmp(digest.data(), code.data() + 1, kCodeSize - 1) == 0;
+    return named != nullptr && equal;
+  }
+
+  absl::Status Replace(std::vector<Key> keys) override {
+    KANTOKU_RETURN_IF_ERROR(CheckKeys(keys));
+    MutexLock lock(mutex_);
+    set_ = std::make_shared<const KeySet>(std::move(keys));
+    version_.fetch_add(1, std::memory_order_release);
+    return absl::OkStatus();
+  }
+
+ private:
+  // The keys of now; the lock is taken after a Replace alone, once by each thread.
+  ThreadKeys& Mine() const {
+    ThreadKeys& mine = KeysOfThisThread(number_);
+    if (mine.version == version_.load(std::memory_order_acquire)) return mine;
+    MutexLock lock(mutex_);
+    mine.contexts.clear();
+    mine.set = set_;
+    mine.version = version_.load(std::memory_order_relaxed);
+    return mine;
+  }
+
+  static uint64_t NextNumber() {
+    static std::atomic<uint64_t> next = 0;
+    return next.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  // Not the address: another instance may get it while a thread still caches for this one.
+  const uint64_t number_ = NextNumber();
+  mutable Mutex mutex_;
+  std::shared_ptr<const KeySet> set_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<uint64_t> version_ = 1;  // Of set_, with which it changes.
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<MacKeys>> MacKeys::Make(std::vector<Key> keys) {
+  KANTOKU_RETURN_IF_ERROR(CheckKeys(keys));
   return std::make_unique<HmacKeys>(std::move(keys));
 }
 
 absl::StatusOr<std::unique_ptr<MacKeys>> MacKeys::Load(const std::string& path) {
-  KANTOKU_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path, kForOwnerAlone));
-  auto keys = ParseKeyLines(text);
-  if (!keys.ok()) return Annotate(keys.status(), path);
-  auto made = Make(*std::move(keys));
+  KANTOKU_ASSIGN_OR_RETURN(const KeyRing ring, ReadKeyFile(path));
+  auto made = Make(KeysOf(ring));
   if (!made.ok()) return Annotate(made.status(), path);
   return made;
 }
@@ -164,7 +197,8 @@ absl::StatusOr<std::unique_ptr<MacKeys>> MacKeys::Load(const std::string& path) 
 absl::StatusOr<std::unique_ptr<MacKeys>> MacKeys::LoadOrCreate(const std::string& path) {
   auto keys = Load(path);
   if (!absl::IsNotFound(keys.status())) return keys;
-  const absl::Status created = CreateWholeFile(path, RandomKeyLine());
+  const KeyRing first = {{.key = {.id = 1, .secret = RandomMacSecret()}}};
+  const absl::Status created = CreateWholeFile(path, FormatKeyLines(first));
   if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
   return Load(path);
 }

@@ -14,10 +14,10 @@ namespace kantoku::platform {
 
 // The keys that all services of one installation share, and the codes made with them: HMAC-SHA256
 // cut to 16 bytes, after one byte that names the key. The first key signs, all verify, so that keys
-// can be rotated.
+// can be rotated (key_rotation.h).
 //
-// Thread-safe. The purpose is mixed into the code: what was signed for one purpose does not verify
-// for another.
+// Thread-safe; signing and verifying take no lock. The purpose is mixed into the code: what was
+// signed for one purpose does not verify for another.
 class MacKeys {
  public:
   enum class Purpose : uint8_t {
@@ -25,7 +25,8 @@ class MacKeys {
     kReceipt = 2,
     kService = 3,
     kPageToken = 4,
-    kReadGrant = 5
+    kReadGrant = 5,
+    kTaskToken = 6
   };
   static constexpr size_t kCodeSize = 17;
 
@@ -48,6 +49,10 @@ class MacKeys {
   virtual std::string Sign(Purpose purpose, std::string_view message) const = 0;
   // Whether `code` is what some key of ours makes of `message`. Takes the same time for every code.
   virtual bool Verify(Purpose purpose, std::string_view message, std::string_view code) const = 0;
+
+  // Whatever begins after it has returned OK signs and verifies with these keys instead.
+  // INVALID_ARGUMENT as Make; then nothing has changed.
+  virtual absl::Status Replace(std::vector<Key> keys) = 0;
 };
 
 }  // namespace kantoku::platform

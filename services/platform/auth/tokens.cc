@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "services/platform/check.h"
 #include "services/platform/status.h"
@@ -15,6 +16,10 @@ namespace kantoku::platform {
 namespace {
 
 constexpr uint8_t kFormat = 1;
+
+constexpr std::string_view kTaskTokenPrefix = "kantoku-task.";
+// More than the longest names come to; what is longer is not looked at.
+constexpr size_t kMaxTaskToken = 8'192;
 
 class Writer {
  public:
@@ -183,6 +188,47 @@ absl::StatusOr<ReadGrant> OpenReadGrant(const MacKeys& keys, std::string_view to
                   absl::StrCat("read_grant ended at ", absl::FormatTime(grant.expires)));
   }
   return grant;
+}
+
+std::string SealTaskToken(const MacKeys& keys, const TaskToken& token) {
+  Writer writer(37 + token.holder.subject.size() + token.holder.client_id.size() +
+                token.name_space.size() + token.owner.size() + token.spawn_scope.size());
+  writer.Id(token.task);
+  writer.Integer(token.dispatch);
+  writer.Text(token.holder.subject);
+  writer.Text(token.holder.client_id);
+  writer.Text(token.name_space);
+  writer.Text(token.owner);
+  writer.Text(token.spawn_scope);
+  writer.Time(token.expires);
+  const std::string bytes = std::move(writer).Seal(keys, MacKeys::Purpose::kTaskToken);
+  return absl::StrCat(ToAbsl(kTaskTokenPrefix), absl::WebSafeBase64Escape(bytes));
+}
+
+bool IsTaskToken(std::string_view text) { return text.starts_with(kTaskTokenPrefix); }
+
+absl::StatusOr<TaskToken> OpenTaskToken(const MacKeys& keys, std::string_view text,
+                                        absl::Time now) {
+  const auto refused = [](std::string_view reason, std::string_view message) {
+    return Error(absl::StatusCode::kUnauthenticated, reason, message);
+  };
+  std::string bytes;
+  const bool decoded =
+      IsTaskToken(text) && text.size() <= kMaxTaskToken &&
+      absl::WebSafeBase64Unescape(ToAbsl(text.substr(kTaskTokenPrefix.size())), &bytes);
+  Reader reader(keys, MacKeys::Purpose::kTaskToken, decoded ? bytes : std::string_view());
+  TaskToken token;
+  token.task = TaskId(reader.Id());
+  token.dispatch = reader.Integer<uint32_t>();
+  token.holder.subject = reader.Text();
+  token.holder.client_id = reader.Text();
+  token.name_space = reader.Text();
+  token.owner = reader.Text();
+  token.spawn_scope = reader.Text();
+  token.expires = reader.Time();
+  if (!reader.Complete()) return refused("INVALID_TOKEN", "the task token is not genuine");
+  if (now >= token.expires) return refused("TOKEN_EXPIRED", "the task token has ended");
+  return token;
 }
 
 std::string SealServiceIdentity(const MacKeys& keys, std::string_view service, absl::Time expires) {

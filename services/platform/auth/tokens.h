@@ -52,6 +52,19 @@ struct ReadGrant {
   absl::Time expires;
 };
 
+// What a task token says: its bearer speaks for the handler that this caller's executor runs for
+// this dispatch, and may spawn children of the task in its owner's name. Inputs mints it with the
+// dispatch, and takes it for as long as that is held.
+struct TaskToken {
+  TaskId task;
+  uint32_t dispatch = 0;
+  Caller holder;  // Of the session.
+  std::string name_space;
+  std::string owner;        // Of the task.
+  std::string spawn_scope;  // What may be spawned, as a scope says it; empty: every type.
+  absl::Time expires;
+};
+
 // Tokens are bytes: the fields, then their code. Opaque to clients.
 //
 // Opening fails with PERMISSION_DENIED: INVALID_LEASE (malformed, not genuine, or `now` is past its
@@ -65,6 +78,14 @@ absl::StatusOr<Receipt> OpenReceipt(const MacKeys& keys, std::string_view token)
 std::string SealReadGrant(const MacKeys& keys, const ReadGrant& grant);
 absl::StatusOr<ReadGrant> OpenReadGrant(const MacKeys& keys, std::string_view token,
                                         absl::Time now);
+
+// Unlike the others a text, which can stand where an access token does: as `Bearer …`.
+std::string SealTaskToken(const MacKeys& keys, const TaskToken& token);
+// Whether it says of itself to be one, so that nobody looks for anything else in it.
+bool IsTaskToken(std::string_view text);
+// UNAUTHENTICATED, as of access tokens: INVALID_TOKEN, TOKEN_EXPIRED. Costs a microsecond or two,
+// whatever the text is: nobody need be kept from trying.
+absl::StatusOr<TaskToken> OpenTaskToken(const MacKeys& keys, std::string_view text, absl::Time now);
 
 // What one service shows another in the binary metadata entry kServiceMetadataKey: its name, good
 // until `expires`. PERMISSION_DENIED, NOT_A_SERVICE when it is not genuine or has ended.

@@ -41,6 +41,7 @@ void FillDefaults(configpb::ServerConfig& config) {
   KANTOKU_DEFAULT_TEXT(config, data_dir, DefaultDataDir());
   KANTOKU_DEFAULT_TEXT(config, mac_key_file, config.data_dir() + "/mac.keys");
   KANTOKU_DEFAULT_SECONDS(config, drain_timeout, 10);
+  KANTOKU_DEFAULT_SECONDS(config, mac_key_lifetime, 30 * kDay);
 }
 
 void FillDefaults(configpb::InputsConfig& config) {

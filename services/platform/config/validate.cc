@@ -78,6 +78,9 @@ absl::Status CheckNamespaces(const configpb::InputsConfig& config) {
       return InvalidConfig(absl::StrCat("inputs.namespaces: a name has ", name.size(),
                                         " bytes, which is not from 1 to ", kMaxNamespaceSize));
     }
+    if (name == "*") {  // Of events about the installation, and of tokens for all namespaces.
+      return InvalidConfig("inputs.namespaces: * is no name, it stands for all");
+    }
     if (!seen.insert(name).second) {
       return InvalidConfig(absl::StrCat("inputs.namespaces: ", Clipped(name), " is there twice"));
     }
@@ -111,7 +114,9 @@ absl::Status CheckServer(const configpb::ServerConfig& config) {
                                         "he is"));
     }
   }
-  return CheckDuration("server.drain_timeout", config.drain_timeout(), absl::ZeroDuration());
+  KANTOKU_RETURN_IF_ERROR(
+      CheckDuration("server.drain_timeout", config.drain_timeout(), absl::ZeroDuration()));
+  return CheckDuration("server.mac_key_lifetime", config.mac_key_lifetime(), absl::Hours(1));
 }
 
 absl::Status CheckInputs(const configpb::InputsConfig& config) {

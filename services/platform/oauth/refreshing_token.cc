@@ -48,11 +48,11 @@ class RefreshingToken final : public TokenSource {
     return token_;
   }
 
-  void Refused(std::string_view token) override {
+  bool Renew(std::string_view token) override {
     MutexLock lock(mutex_);
-    if (token != token_ || refused_) return;
-    refused_ = true;
-    changed_.SignalAll();
+    if (token != token_) return true;
+    if (!std::exchange(wanted_, true)) changed_.SignalAll();
+    return !given_up_;
   }
 
  private:
@@ -60,7 +60,7 @@ class RefreshingToken final : public TokenSource {
     ::pthread_setname_np(::pthread_self(), "token");
     MutexLock lock(mutex_);
     while (!stopping_) {
-      const absl::Duration due = refused_ ? std::min(due_, earliest_) : due_;
+      const absl::Duration due = wanted_ ? std::min(due_, earliest_) : due_;
       if (clock_.Read().steady < due) {
         clock_.Wait(mutex_, changed_, due);
         continue;
@@ -75,9 +75,9 @@ class RefreshingToken final : public TokenSource {
 
   void Replace(AccessToken token) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Take(std::move(token));
-    // As long as each is refused, the next is not to be had at once.
-    earliest_ = refused_ ? clock_.Read().steady + NextPause() : -absl::InfiniteDuration();
-    if (!std::exchange(refused_, false)) pause_ = options_.first_pause;
+    // As long as each is found wanting, the next is not to be had at once.
+    earliest_ = wanted_ ? clock_.Read().steady + NextPause() : -absl::InfiniteDuration();
+    if (!std::exchange(wanted_, false)) pause_ = options_.first_pause;
   }
 
   void Take(AccessToken token) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -88,11 +88,13 @@ class RefreshingToken final : public TokenSource {
     const absl::Duration most = life * 3 / 5 + life * 2 / 15 * random / kJitterSteps;
     due_ = now.steady + std::max(most, options_.first_pause);
     token_ = std::move(token.text);
+    given_up_ = false;
   }
 
   void Fail(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const bool may_pass = absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
-    if (!may_pass) pause_ = options_.longest_pause;
+    given_up_ = !may_pass;
+    if (given_up_) pause_ = options_.longest_pause;
     due_ = clock_.Read().steady + NextPause();
     earliest_ = due_;
     Log(LogLevel::kWarn, "auth: no new access token can be had", {{"error", status}});
@@ -110,9 +112,10 @@ class RefreshingToken final : public TokenSource {
   std::string token_ ABSL_GUARDED_BY(mutex_);
   absl::Duration due_ ABSL_GUARDED_BY(mutex_);  // Steady time of the next fetch,
   absl::Duration earliest_ ABSL_GUARDED_BY(mutex_) =
-      -absl::InfiniteDuration();  // and of one for a token that was refused.
+      -absl::InfiniteDuration();  // and of one that is wanted sooner.
   absl::Duration pause_ ABSL_GUARDED_BY(mutex_);
-  bool refused_ ABSL_GUARDED_BY(mutex_) = false;
+  bool wanted_ ABSL_GUARDED_BY(mutex_) = false;    // Sooner than it is due.
+  bool given_up_ ABSL_GUARDED_BY(mutex_) = false;  // The last failure is one that stays.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -27,10 +27,11 @@ struct RefreshingTokenOptions {
 };
 
 // A source whose token is replaced in time, on a thread of its own: when about two thirds of its
-// life are over, and at once when a server refuses it (when servers refuse one after the other,
-// with growing pauses between them). A fetch that fails is repeated after pauses that grow, so that
+// life are over, and at once when a newer one is wanted (of one after the other: with growing
+// pauses between them). A fetch that fails is repeated after pauses that grow, so that
 // a token which has ended is shown until the next: what the servers then say is what is wrong.
-// After failures that time does not mend (the login was revoked) the pause is the longest at once.
+// After failures that time does not mend (the login was revoked) the pause is the longest at once,
+// and Renew promises nothing until there is another.
 //
 // Fetches the first token before it returns; errors are those of `fetch`, unless the first may come
 // later. Its destructor ends a

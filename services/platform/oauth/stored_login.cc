@@ -1,10 +1,5 @@
 #include "services/platform/oauth/stored_login.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -78,22 +73,6 @@ absl::StatusOr<Login> ReadLogin(const std::string& path) {
 
 }  // namespace
 
-// Holds the lock of a login until its end.
-class StoredLogin::Lock {
- public:
-  explicit Lock(int fd) : fd_(fd) {}
-  ~Lock() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Lock(Lock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Lock& operator=(Lock&&) = delete;
-
-  bool Try() const { return ::flock(fd_, LOCK_EX | LOCK_NB) == 0; }
-
- private:
-  int fd_;
-};
-
 StoredLogin::StoredLogin(std::string path, HttpClient& http, Clock& clock)
     : path_(std::move(path)), http_(http), clock_(clock) {}
 
@@ -105,11 +84,9 @@ void StoredLogin::Stop() {
 }
 
 // Looks again and again, as a wait for the lock itself could not be ended.
-absl::StatusOr<StoredLogin::Lock> StoredLogin::TakeLock() {
+absl::StatusOr<FileTurn> StoredLogin::TakeLock() {
   const std::string path = path_ + ".lock";
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return absl::ErrnoToStatus(errno, path);
-  Lock held(fd);
+  KANTOKU_ASSIGN_OR_RETURN(FileTurn held, FileTurn::Open(path));
   const absl::Duration give_up = clock_.Read().steady + kLockPatience;
   MutexLock lock(mutex_);
   while (!stopping_) {
@@ -123,7 +100,7 @@ absl::StatusOr<StoredLogin::Lock> StoredLogin::TakeLock() {
 }
 
 absl::Status StoredLogin::Save(const Login& login) {
-  KANTOKU_ASSIGN_OR_RETURN(const Lock lock, TakeLock());
+  KANTOKU_ASSIGN_OR_RETURN(const FileTurn lock, TakeLock());
   return ReplaceWholeFile(path_, JsonOf(login));
 }
 
@@ -135,7 +112,7 @@ bool StoredLogin::IsNews(const AccessToken& token) const {
 absl::StatusOr<AccessToken> StoredLogin::Next() {
   KANTOKU_ASSIGN_OR_RETURN(Login login, ReadLogin(path_));
   if (!IsNews(login.access_token)) {
-    KANTOKU_ASSIGN_OR_RETURN(const Lock lock, TakeLock());
+    KANTOKU_ASSIGN_OR_RETURN(const FileTurn lock, TakeLock());
     KANTOKU_ASSIGN_OR_RETURN(login, ReadLogin(path_));  // Others may have refreshed it.
     if (!IsNews(login.access_token)) {
       KANTOKU_ASSIGN_OR_RETURN(AccessToken refreshed, Refresh(login));

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/platform/clock.h"
+#include "services/platform/file_turn.h"
 #include "services/platform/identity/http_client.h"
 #include "services/platform/mutex.h"
 #include "services/platform/oauth/access_token.h"
@@ -47,9 +48,7 @@ class StoredLogin {
   void Stop();
 
  private:
-  class Lock;
-
-  absl::StatusOr<Lock> TakeLock();
+  absl::StatusOr<FileTurn> TakeLock();
   absl::StatusOr<AccessToken> Refresh(Login login) const;
   bool IsNews(const AccessToken& token) const;
 

@@ -8,6 +8,8 @@
 
 #include "services/platform/directories.h"
 #include "services/platform/status.h"
+#include "services/platform/tls/certificate_authority.h"
+#include "services/platform/whole_file.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/temp_dir.h"
 
@@ -140,15 +142,50 @@ TEST_CASE("A file that is named goes over the environment, which goes over the u
 TEST_CASE("A token and authorities that are named replace those of the file") {
   const Home home;
   home.Serve("127.0.0.1:7000");
-  const std::string pem = home.File("ca.pem");
-  std::ofstream(pem) << "OTHER";
+  const std::string pem = home.File("other/ca.pem");
+  const auto other = CertificateAuthority::LoadOrCreate(home.File("other"), absl::Now());
+  REQUIRE(other.ok());
   const auto target = Find({.token = "mine", .ca_file = pem});
   CHECK(TokenOf(target) == "mine");
-  CHECK(target->channel.tls->authorities == "OTHER");
+  CHECK(target->channel.tls->authorities == (*other)->certificate());
+  CHECK_FALSE(target->channel.tls->authorities_file.empty());
+  CHECK(target->channel.tls->identity_file.empty());
   CHECK(target->channel.tls->server_name.empty());
   CHECK(Find({.token = "mine", .ca_file = kSystemAuthorities})->channel.tls->authorities.empty());
   CHECK(ReasonOf(Find({.token = "mine", .ca_file = home.File("nothing")}).status()) ==
         "UNREADABLE_FILE");
+}
+
+TEST_CASE("What is shown to the server goes with the authorities of the access file") {
+  const Home home;
+  const auto authority = CertificateAuthority::LoadOrCreate(home.File("ca"), absl::Now());
+  REQUIRE(authority.ok());
+  home.Write(AccessFileIn(DefaultDataDir()), {.server = "127.0.0.1:7000",
+                                              .authorities = (*authority)->certificate(),
+                                              .server_name = "kantoku.internal",
+                                              .token = "local"});
+  TargetOptions options;
+  options.certificate_file = home.File("c.pem");
+  options.key_file = home.File("c.key");
+  CHECK(ReasonOf(Find(options).status()) == "UNREADABLE_FILE");
+  const auto pair = (*authority)
+                        ->Issue({.kind = CertificateAuthority::Kind::kClient,
+                                 .names = {"anna"},
+                                 .lifetime = absl::Hours(1)},
+                                absl::Now());
+  REQUIRE(pair.ok());
+  REQUIRE(ReplaceWholeFile(options.certificate_file, pair->chain_pem).ok());
+  REQUIRE(ReplaceWholeFile(options.key_file, pair->key_pem).ok());
+  const auto target = Find(options);
+  REQUIRE(target.ok());
+  CHECK(ReadWholeFile(target->channel.tls->identity_file).value() ==
+        pair->key_pem + pair->chain_pem);
+  CHECK(ReadWholeFile(target->channel.tls->authorities_file).value() ==
+        (*authority)->certificate());
+  CHECK(target->channel.tls->server_name == "kantoku.internal");
+  // What is no good is said to whoever begins with it.
+  REQUIRE(ReplaceWholeFile(options.key_file, "garbage").ok());
+  CHECK(ReasonOf(Find(options).status()) == "INVALID_CERTIFICATE");
 }
 
 TEST_CASE("A token in an access file that is replaced is the new one") {

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -97,6 +98,58 @@ TEST_CASE("Threads sign alike") {
   }
   for (auto& thread : threads) thread.join();
   for (const auto& mine : codes) CHECK(mine == code);
+}
+
+TEST_CASE("Keys that replace others sign and verify on every thread from then on") {
+  const auto keys = Keys({KeyOf(1, 'a')});
+  const std::string before = keys->Sign(Purpose::kLease, "m");
+  std::atomic<int> round = 0;
+  std::thread other([&] {
+    // It has looked at the keys before they change, and does again after.
+    CHECK(keys->Verify(Purpose::kLease, "m", before));
+    round = 1;
+    while (round != 2) std::this_thread::yield();
+    CHECK(keys->Sign(Purpose::kLease, "m")[0] == 2);
+    CHECK_FALSE(keys->Verify(Purpose::kLease, "m", before));
+  });
+  while (round != 1) std::this_thread::yield();
+  // Of the same id, and yet another key.
+  REQUIRE(keys->Replace({KeyOf(2, 'b'), KeyOf(1, 'c')}).ok());
+  round = 2;
+  other.join();
+  CHECK(keys->Sign(Purpose::kLease, "m")[0] == 2);
+  CHECK_FALSE(keys->Verify(Purpose::kLease, "m", before));
+  CHECK(keys->Verify(Purpose::kLease, "m", Keys({KeyOf(1, 'c')})->Sign(Purpose::kLease, "m")));
+}
+
+TEST_CASE("Keys that are no good replace nothing") {
+  const auto keys = Keys({KeyOf(1, 'a')});
+  CHECK(ReasonOf(keys->Replace({})) == "INVALID_KEYS");
+  CHECK(ReasonOf(keys->Replace({KeyOf(2, 'b'), KeyOf(2, 'c')})) == "INVALID_KEYS");
+  CHECK(keys->Sign(Purpose::kLease, "m")[0] == 1);
+}
+
+TEST_CASE("While keys are rotated no thread refuses what another has signed") {
+  const auto keys = Keys({KeyOf(1, 'a')});
+  std::atomic<bool> is_over = false;
+  std::atomic<int> refused = 0;
+  std::vector<std::thread> threads;
+  threads.reserve(3);
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&] {
+      while (!is_over) {
+        const std::string code = keys->Sign(Purpose::kLease, "m");
+        if (!keys->Verify(Purpose::kLease, "m", code)) ++refused;
+      }
+    });
+  }
+  for (int i = 0; i < 500; ++i) {
+    CHECK(keys->Replace({KeyOf(2, 'b'), KeyOf(1, 'a')}).ok());
+    CHECK(keys->Replace({KeyOf(1, 'a'), KeyOf(2, 'b')}).ok());
+  }
+  is_over = true;
+  for (std::thread& thread : threads) thread.join();
+  CHECK(refused == 0);
 }
 
 TEST_CASE("No key, short secrets and repeated ids are refused") {

@@ -129,6 +129,66 @@ TEST_CASE("A read grant gives back every field until it ends, and is not a lease
   CHECK(ReasonOf(OpenReadGrant(*keys, "", kNow).status()) == "INVALID_GRANT");
 }
 
+TaskToken ATaskToken() {
+  return {.task = TaskId::Make(kNow, 3, 99, 1),
+          .dispatch = 0xfffffffe,
+          .holder = {"lab", "worker"},
+          .name_space = "default",
+          .owner = std::string("o\0wner", 6),
+          .spawn_scope = "inputs:spawn:a",
+          .expires = kNow + absl::Hours(1)};
+}
+
+TEST_CASE("A task token is a text that may be shown as an access token, with every field in it") {
+  const auto keys = Keys();
+  const std::string text = SealTaskToken(*keys, ATaskToken());
+  CHECK(IsTaskToken(text));
+  CHECK(
+      text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._") ==
+      std::string::npos);
+  const auto token = OpenTaskToken(*keys, text, kNow);
+  REQUIRE(token.ok());
+  CHECK(token->task == ATaskToken().task);
+  CHECK(token->dispatch == ATaskToken().dispatch);
+  CHECK(token->holder == ATaskToken().holder);
+  CHECK(token->name_space == "default");
+  CHECK(token->owner == ATaskToken().owner);
+  CHECK(token->spawn_scope == ATaskToken().spawn_scope);
+  CHECK(token->expires == ATaskToken().expires);
+}
+
+TEST_CASE("A task token that is changed, cut, foreign, too long or another one is not genuine") {
+  const auto keys = Keys();
+  const std::string text = SealTaskToken(*keys, ATaskToken());
+  const auto why = [&](const std::string& other) {
+    const auto token = OpenTaskToken(*keys, other, kNow);
+    CHECK((token.ok() || absl::IsUnauthenticated(token.status())));
+    return token.ok() ? "OK" : ReasonOf(token.status());
+  };
+  CHECK(why(text) == "OK");
+  for (size_t i = std::string("kantoku-task.").size(); i < text.size(); ++i) {
+    std::string other = text;
+    other[i] = other[i] == 'A' ? 'Q' : 'A';
+    CAPTURE(i);
+    if (i + 1 == text.size()) continue;  // Bits of it are nobody's.
+    CHECK(why(other) == "INVALID_TOKEN");
+  }
+  for (size_t size = 0; size < text.size(); ++size) {
+    CHECK(why(text.substr(0, size)) == "INVALID_TOKEN");
+  }
+  CHECK(why(SealTaskToken(*Keys('b'), ATaskToken())) == "INVALID_TOKEN");
+  CHECK(why(SealLease(*keys, ALease())) == "INVALID_TOKEN");
+  CHECK(why(text + std::string(10'000, 'A')) == "INVALID_TOKEN");
+  CHECK(why("") == "INVALID_TOKEN");
+}
+
+TEST_CASE("A task token ends when it says") {
+  const auto keys = Keys();
+  const std::string text = SealTaskToken(*keys, ATaskToken());
+  CHECK(OpenTaskToken(*keys, text, ATaskToken().expires - absl::Nanoseconds(1)).ok());
+  CHECK(ReasonOf(OpenTaskToken(*keys, text, ATaskToken().expires).status()) == "TOKEN_EXPIRED");
+}
+
 TEST_CASE("Tokens of another installation are refused") {
   const auto ours = Keys('a');
   const auto theirs = Keys('b');

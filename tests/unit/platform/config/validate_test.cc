@@ -20,6 +20,7 @@ TEST_CASE("Defaults are valid and are what the proto documents") {
   CHECK(config.server().listen() == "127.0.0.1:6330");
   CHECK(config.server().metrics_listen() == "127.0.0.1:6331");
   CHECK(config.server().mac_key_file() == config.server().data_dir() + "/mac.keys");
+  CHECK(FromProto(config.server().mac_key_lifetime()) == absl::Hours(30 * 24));
   CHECK(config.inputs().store().has_sqlite());
   CHECK(config.inputs().namespaces(0).name() == "default");
   CHECK(config.inputs().max_payload_bytes() == 4u << 20);
@@ -57,6 +58,7 @@ TEST_CASE("A fault names field, value and limit") {
        "--set: inputs.max_session_credit: 100001 is not from 1 to 100000"},
       {"inputs.grace=0s", "--set: inputs.grace: 0s is not from 1ms to 3650d"},
       {"inputs.history=3651d", "--set: inputs.history: 3651d is not from 0s to 3650d"},
+      {"inputs.namespaces=a,*", "--set: inputs.namespaces: * is no name, it stands for all"},
       {"inputs.namespaces=a,a", "--set: inputs.namespaces: a is there twice"},
       {"inputs.namespaces=a,",
        "--set: inputs.namespaces: a name has 0 bytes, which is not from 1 to 255"},
@@ -64,6 +66,8 @@ TEST_CASE("A fault names field, value and limit") {
        "--set: inputs.namespaces: a name has 0 bytes, which is not from 1 to 255"},
       {"inputs.store=memory",
        "--set: inputs.store: memory is refused beside a durable outputs.store; make both memory"},
+      {"server.mac_key_lifetime=59m",
+       "--set: server.mac_key_lifetime: 59m is not from 1h to 3650d"},
       {"server.listen=x", "--set: server.listen: x is not of the form host:port"},
       {"server.metrics_listen=0.0.0.0:1",
        "--set: server.metrics_listen: 0.0.0.0:1 is not a loopback address, and nobody is asked "

@@ -150,40 +150,41 @@ TEST_CASE("A token is replaced when about two thirds of its life are over") {
   CHECK(scene.source->Token() == "3");
 }
 
-TEST_CASE("A token that a server refuses is replaced at once, and once") {
+TEST_CASE("A token that is wanted newer is replaced at once, and once") {
   Scene scene;
   REQUIRE(scene.Open().ok());
   REQUIRE(scene.clock.AwaitDue(absl::Minutes(6)));
-  for (int i = 0; i < 1'000; ++i) scene.source->Refused("1");
+  for (int i = 0; i < 1'000; ++i) scene.source->Renew("1");
   scene.AwaitFetches(2);
   REQUIRE(scene.clock.AwaitDue(absl::Minutes(6)));
   CHECK(scene.source->Token() == "2");
 }
 
-TEST_CASE("A refusal that comes when the token is another already changes nothing") {
+TEST_CASE("A wish that comes when the token is another already changes nothing") {
   Scene scene;
   REQUIRE(scene.Open().ok());
   scene.Advance(absl::Minutes(6));
   REQUIRE(scene.clock.AwaitDue(absl::Minutes(6)));
   scene.Hold();
   scene.Advance(absl::Minutes(6));
-  scene.source->Refused("1");  // Of a call that was under way for long.
+  scene.source->Renew("1");  // Of a call that was under way for long.
   scene.Hold(false);
   REQUIRE(scene.clock.AwaitDue(absl::Minutes(6)));
   CHECK(scene.fetches() == 3);
   // Else this one would have to wait.
-  scene.source->Refused("3");
+  scene.source->Renew("3");
   scene.AwaitFetches(4);
 }
 
-TEST_CASE("When each token is refused the next comes ever later, and at once after a good one") {
+TEST_CASE(
+    "When each token is found wanting the next comes ever later, and at once after a good one") {
   Scene scene;
   REQUIRE(scene.Open().ok());
-  scene.source->Refused("1");
+  scene.source->Renew("1");
   scene.AwaitFetches(2);
   const auto refuse = [&] {
     REQUIRE(scene.clock.AwaitDue(absl::Minutes(6)));
-    scene.source->Refused(scene.source->Token());
+    scene.source->Renew(scene.source->Token());
   };
   for (const int seconds : {1, 2, 4, 8, 16, 32, 60, 60}) {
     refuse();
@@ -205,7 +206,7 @@ TEST_CASE("A fetch that fails is repeated ever later, and until then the token s
   for (const int seconds : {1, 2, 4, 8, 16, 32, 60, 60, 60, 60}) {
     REQUIRE(scene.clock.AwaitDue(absl::Seconds(seconds)));
     CHECK(scene.source->Token() == "1");
-    scene.source->Refused("1");  // It is not to be had sooner for that.
+    scene.source->Renew("1");  // It is not to be had sooner for that.
     scene.Advance(absl::Seconds(seconds));
   }
   REQUIRE(scene.clock.AwaitDue(absl::Minutes(1)));
@@ -228,6 +229,24 @@ TEST_CASE("A login that is good no more is tried once a minute, as somebody may 
   CHECK(scene.source->Token() == "2");
 }
 
+TEST_CASE("A newer token is likely, unless the last fetch failed for a reason that stays") {
+  Scene scene;
+  REQUIRE(scene.Open().ok());
+  scene.Fail(Unreachable());
+  scene.Advance(absl::Minutes(6));
+  REQUIRE(scene.clock.AwaitDue(absl::Seconds(1)));
+  CHECK(scene.source->Renew("1"));
+  scene.Fail(Error(absl::StatusCode::kUnauthenticated, "INVALID_GRANT", "it was revoked"));
+  scene.Advance(absl::Seconds(1));
+  REQUIRE(scene.clock.AwaitDue(absl::Minutes(1)));
+  CHECK_FALSE(scene.source->Renew("1"));
+  CHECK(scene.source->Renew("0"));  // There is one that is newer than this.
+  scene.Fail(absl::OkStatus());
+  scene.Advance(absl::Minutes(1));
+  REQUIRE(scene.clock.AwaitDue(absl::Minutes(6)));
+  CHECK(scene.source->Renew("2"));
+}
+
 TEST_CASE("A token that ends at once, or has ended, is not fetched without a pause") {
   Scene scene;
   scene.lifetime = GENERATE(-absl::Hours(1), absl::ZeroDuration(), absl::Milliseconds(1));
@@ -242,7 +261,7 @@ TEST_CASE("While a token is fetched the one before is shown, and the end does no
   scene.Hold();
   scene.Advance(absl::Minutes(6));
   CHECK(scene.source->Token() == "1");
-  scene.source->Refused("1");
+  scene.source->Renew("1");
   scene.source.reset();
 }
 
