@@ -1,0 +1,112 @@
+#include "tests/support/private_postgres.h"
+
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace kantoku::test {
+namespace {
+
+constexpr char kInstalled[] = "/usr/lib/postgresql";
+constexpr char kSuperuser[] = "postgres";  // In the database.
+// It leaves everything as it is, and its children end with it; after a kill they would live on for
+// a moment, and a new server would not start beside them.
+constexpr int kEndAtOnce = SIGQUIT;
+
+// A program of the newest version that is installed.
+std::string Program(const std::string& name) {
+  std::vector<int> versions;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(kInstalled, error)) {
+    const int version = std::atoi(entry.path().filename().c_str());
+    if (std::filesystem::exists(entry.path() / "bin" / name)) versions.push_back(version);
+  }
+  if (versions.empty()) FAIL("there is no PostgreSQL; scripts/setup.sh test installs it");
+  return absl::StrCat(kInstalled, "/", *std::max_element(versions.begin(), versions.end()), "/bin/",
+                      name);
+}
+
+// PostgreSQL refuses to run as root; then it runs as the user that its package has made, or as
+// nobody.
+const passwd* OtherUser() {
+  if (::geteuid() != 0) return nullptr;
+  const passwd* const own = ::getpwnam("postgres");
+  return own != nullptr ? own : ::getpwnam("nobody");
+}
+
+}  // namespace
+
+PrivatePostgres::PrivatePostgres() : home_(directory_.File("postgres")) {
+  REQUIRE(::mkdir(home_.c_str(), 0700) == 0);
+  if (const passwd* const user = OtherUser()) {
+    REQUIRE(::chown(home_.c_str(), user->pw_uid, user->pw_gid) == 0);
+    REQUIRE(::chmod(directory_.path().c_str(), 0711) == 0);  // To come through.
+  }
+  MakeCluster();
+  Start();
+}
+
+PrivatePostgres::~PrivatePostgres() {
+  if (server_ == nullptr) return;
+  server_->Signal(kEndAtOnce);
+  static_cast<void>(server_->AwaitExit());
+}
+
+std::vector<std::string> PrivatePostgres::AsItsUser(std::vector<std::string> argv) const {
+  const passwd* const user = OtherUser();
+  if (user == nullptr) return argv;
+  // Becomes the program, so that signals reach it, and dies with the test as before.
+  const std::vector<std::string> words = {"setpriv",
+                                          absl::StrCat("--reuid=", user->pw_uid),
+                                          absl::StrCat("--regid=", user->pw_gid),
+                                          "--clear-groups",
+                                          "--pdeathsig=KILL",
+                                          "--"};
+  argv.insert(argv.begin(), words.begin(), words.end());
+  return argv;
+}
+
+void PrivatePostgres::MakeCluster() {
+  const auto made = ChildProcess::Start(
+      {.argv = AsItsUser({Program("initdb"), "--pgdata", home_ + "/data", "--username", kSuperuser,
+                          "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"}),
+       .directory = home_});
+  REQUIRE(made.ok());
+  const auto exit = (*made)->AwaitExit();
+  INFO((*made)->output());
+  REQUIRE(exit.ok());
+  REQUIRE(exit->code == 0);
+}
+
+void PrivatePostgres::Start() {
+  auto server = ChildProcess::Start(
+      {.argv = AsItsUser({Program("postgres"), "-D", home_ + "/data", "-c",
+                          "listen_addresses=", "-c", "unix_socket_directories=" + home_, "-c",
+                          "fsync=off", "-c", "shared_buffers=8MB"}),
+       .directory = home_});
+  REQUIRE(server.ok());
+  server_ = *std::move(server);
+  const auto ready = server_->AwaitLine("ready to accept connections");
+  INFO(ready.status().ToString());
+  REQUIRE(ready.ok());
+}
+
+void PrivatePostgres::Crash() {
+  server_->Signal(kEndAtOnce);
+  REQUIRE(server_->AwaitExit().ok());
+}
+
+std::string PrivatePostgres::connection() const {
+  return absl::StrCat("host=", home_, " user=", kSuperuser, " dbname=postgres");
+}
+
+}  // namespace kantoku::test
