@@ -204,19 +204,33 @@ class TokenCommand final : public Command {
     return ExitCode::kOk;
   }
 
+  static std::vector<std::string> RowOf(const authpb::Grant& grant, absl::Time now) {
+    return {grant.id(),
+            OneLine(grant.app()),
+            OneLine(grant.user()),
+            OneLine(absl::StrJoin(grant.scopes(), " ")),
+            OneLine(absl::StrJoin(grant.namespaces(), " ")),
+            StateOf(grant, now),
+            AgeText(now - platform::FromProto(grant.create_time()))};
+  }
+
   static ExitCode List(const Context& context, const Issuer& issuer) {
-    const auto listed =
-        issuer.Ask(&authpb::GrantsService::StubInterface::ListGrants, authpb::ListGrantsRequest());
-    if (!listed.ok()) return context.Fail(listed.status());
+    constexpr uint32_t kPageSize = 1'000;
     std::vector<std::vector<std::string>> rows;
-    for (const authpb::Grant& grant : listed->grants()) {
-      if (context.json()) context.Print(ToJson(grant, context.now()));
-      rows.push_back({grant.id(), OneLine(grant.app()), OneLine(grant.user()),
-                      OneLine(absl::StrJoin(grant.scopes(), " ")),
-                      OneLine(absl::StrJoin(grant.namespaces(), " ")),
-                      StateOf(grant, context.now()),
-                      AgeText(context.now() - platform::FromProto(grant.create_time()))});
-    }
+    authpb::ListGrantsRequest request;
+    request.set_page_size(kPageSize);
+    do {
+      const auto page = issuer.Ask(&authpb::GrantsService::StubInterface::ListGrants, request);
+      if (!page.ok()) return context.Fail(page.status());
+      for (const authpb::Grant& grant : page->grants()) {
+        if (context.json()) {
+          context.Print(ToJson(grant, context.now()));
+        } else {
+          rows.push_back(RowOf(grant, context.now()));
+        }
+      }
+      request.set_page_token(page->next_page_token());
+    } while (!request.page_token().empty());
     if (context.json()) return ExitCode::kOk;
     if (rows.empty()) {
       context.Note("none was made");

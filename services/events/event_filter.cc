@@ -16,6 +16,19 @@ absl::Status TooLarge(std::string_view field, int size, int limit) {
                                       " entries, the limit is ", limit));
 }
 
+// What was refused, and what administrators did.
+constexpr std::string_view kAuditPrefix = "audit.";
+
+// Whether a reader may name this namespace.
+absl::Status CheckNamespace(const platform::Identity& reader, std::string_view name_space) {
+  KANTOKU_RETURN_IF_ERROR(platform::CheckMayUse(reader, name_space));
+  if (name_space != platform::kEveryNamespace || reader.IsAdminOf(name_space)) {
+    return absl::OkStatus();
+  }
+  return platform::Error(absl::StatusCode::kPermissionDenied, "NOT_ADMINISTRATOR",
+                         "what is about the installation is for administrators");
+}
+
 }  // namespace
 
 absl::StatusOr<EventFilter> EventFilter::Make(const v1::EventFilter& filter,
@@ -28,7 +41,7 @@ absl::StatusOr<EventFilter> EventFilter::Make(const v1::EventFilter& filter,
   made.name_space_ = filter.namespace_().empty() ? "default" : filter.namespace_();
   if (reader.service.empty()) {
     KANTOKU_RETURN_IF_ERROR(
-        platform::Annotate(platform::CheckMayUse(reader, made.name_space_), "filter.namespace"));
+        platform::Annotate(CheckNamespace(reader, made.name_space_), "filter.namespace"));
     if (!reader.IsAdminOf(made.name_space_)) made.owner_ = reader.subject;
   }
   for (int i = 0; i < filter.types_size(); ++i) {
@@ -60,7 +73,7 @@ bool EventFilter::MatchesRun(const v1::EventRun& run) const {
 
 bool EventFilter::MaySee(const v1::EventRun& run) const {
   if (!owner_.has_value() || run.owner() == *owner_) return true;
-  return run.owner().empty() && run.task_ids().empty();
+  return run.owner().empty() && run.task_ids().empty() && !run.type().starts_with(kAuditPrefix);
 }
 
 bool EventFilter::MatchesTask(std::string_view task_id) const {

@@ -13,8 +13,10 @@
 
 namespace kantoku::events {
 
-// Which events a reader wants, and may see: those about tasks of its own, and those about no task;
-// an administrator of the namespace, and a service, those about everybody's.
+// Which events a reader wants, and may see: those about tasks of its own, and those about no task
+// but the audit trail; an administrator of the namespace, and a service, those about everybody's.
+// Events about the installation lie in the namespace `*`, which only administrators of every
+// namespace, and services, may name.
 // Asked once per run for what its events share, then, when the filter names tasks, once per task.
 //
 // Thread-compatible.
@@ -24,7 +26,7 @@ class EventFilter {
   static constexpr int kMaxTasks = 10'000;
 
   // INVALID_ARGUMENT: FILTER_TOO_LARGE, INVALID_EVENT_TYPE, INVALID_ID; names the entry.
-  // PERMISSION_DENIED, NAMESPACE_FORBIDDEN.
+  // PERMISSION_DENIED, NAMESPACE_FORBIDDEN, NOT_ADMINISTRATOR.
   static absl::StatusOr<EventFilter> Make(const v1::EventFilter& filter,
                                           const platform::Identity& reader);
 

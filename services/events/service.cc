@@ -67,7 +67,8 @@ class SubscribeStream final : public platform::StreamCall::Handler, public Subsc
 
  private:
   void OnWriteDone(bool ok) override { hub_.Sent(*this, ok); }
-  void OnCancel() override { hub_.Cancel(*this); }
+  void OnCancel() override { hub_.Cancel(*this, absl::CancelledError("the subscriber went away")); }
+  void OnRefused(const absl::Status& why) override { hub_.Cancel(*this, why); }
   void OnDone() override {
     method_.StreamEnded(status_);
     delete this;

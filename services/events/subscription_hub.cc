@@ -71,13 +71,13 @@ absl::Status SubscriptionHub::Add(Subscriber& subscriber) {
 void SubscriptionHub::Sent(Subscriber& subscriber, bool ok) {
   platform::MutexLock lock(mu_);
   KANTOKU_CHECK(subscriber.state_ == Subscriber::State::kSending);
-  subscriber.cancelled_ |= !ok;
+  if (!ok) subscriber.leaving_.Update(absl::CancelledError("the subscriber went away"));
   MakeReady(subscriber);
 }
 
-void SubscriptionHub::Cancel(Subscriber& subscriber) {
+void SubscriptionHub::Cancel(Subscriber& subscriber, const absl::Status& why) {
   platform::MutexLock lock(mu_);
-  subscriber.cancelled_ = true;
+  subscriber.leaving_.Update(why);
   if (subscriber.state_ != Subscriber::State::kParked) return;
   parked_.erase(std::find(parked_.begin(), parked_.end(), &subscriber));
   MakeReady(subscriber);
@@ -181,7 +181,7 @@ absl::Status SubscriptionHub::BeginTurn(Subscriber& subscriber) {
   platform::MutexLock lock(mu_);
   subscriber.state_ = Subscriber::State::kRunning;
   subscriber.growth_seen_ = growth_;
-  if (subscriber.cancelled_) return absl::CancelledError("the subscriber went away");
+  if (!subscriber.leaving_.ok()) return subscriber.leaving_;
   return draining_ ? Draining() : absl::OkStatus();
 }
 
@@ -230,7 +230,7 @@ void SubscriptionHub::Park(Subscriber& subscriber) {
     v1::SubscribeResponse().Swap(&subscriber.message_);
   }
   platform::MutexLock lock(mu_);
-  if (subscriber.cancelled_ || draining_ || subscriber.growth_seen_ != growth_) {
+  if (!subscriber.leaving_.ok() || draining_ || subscriber.growth_seen_ != growth_) {
     return MakeReady(subscriber);
   }
   subscriber.state_ = Subscriber::State::kParked;

@@ -44,7 +44,7 @@ class Subscriber {
 
   // Guarded by the hub's lock.
   State state_ = State::kNew;
-  bool cancelled_ = false;
+  absl::Status leaving_;  // Not OK: what it ends with at its next turn.
   uint64_t growth_seen_ = 0;
 
   // Used by the hub's thread, or nobody.
@@ -90,8 +90,9 @@ class SubscriptionHub {
   absl::Status Add(Subscriber& subscriber);
   // The last Send ended; `ok` is false when the stream is broken.
   void Sent(Subscriber& subscriber, bool ok);
-  // The subscriber went away; it is ended with CANCELLED. Any time after Add, also after End.
-  void Cancel(Subscriber& subscriber);
+  // The subscriber is ended with `why`, which is not OK, once what it is being sent is sent. Any
+  // time after Add, also after End.
+  void Cancel(Subscriber& subscriber, const absl::Status& why);
 
   // Adds to `response`, which lives until `done` has run (on the hub's thread, or before Read
   // returns). RESOURCE_EXHAUSTED, TOO_MANY_READS; UNAVAILABLE, DRAINING after Stop.

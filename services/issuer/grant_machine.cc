@@ -77,16 +77,35 @@ absl::Status GrantMachine::Recover(platform::RecordStore& store) {
           return;
         }
         if (grant->revoked.has_value()) options_.on_revoked(key);
+        places_.insert(PlaceOf(*grant));
         grants_[key] = *std::move(grant);
       }));
   return read;
 }
 
+GrantMachine::Place GrantMachine::PlaceOf(const Grant& grant) {
+  return {absl::ToUnixMillis(grant.created), grant.id};
+}
+
+// Those that have ended count as long as they are kept: else one maker fills the store for all.
+absl::Status GrantMachine::CheckRoom(const std::string& maker) const {
+  const auto too_many = [](size_t grants, std::string_view of_whom) {
+    return Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_GRANTS",
+                 absl::StrCat("there are ", grants, " grants", platform::ToAbsl(of_whom),
+                              "; one goes a day after it was revoked"));
+  };
+  if (grants_.size() >= options_.max_grants) return too_many(grants_.size(), "");
+  const auto of_maker = std::count_if(grants_.begin(), grants_.end(), [&](const auto& entry) {
+    return entry.second.created_by == maker;
+  });
+  const auto count = static_cast<size_t>(of_maker);
+  return count < options_.max_of_one ? absl::OkStatus() : too_many(count, " that you have made");
+}
+
 void GrantMachine::Create(Transaction& transaction, Grant grant, absl::Duration lifetime,
                           Done<Created> done) {
-  if (grants_.size() >= options_.max_grants) {
-    return done(Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_GRANTS",
-                      absl::StrCat("there are ", grants_.size(), " grants; revoke some")));
+  if (absl::Status room = CheckRoom(grant.created_by); !room.ok()) {
+    return done(std::move(room));
   }
   do {
     grant.id = options_.random() & platform::kMaxRecordKey;
@@ -96,20 +115,24 @@ void GrantMachine::Create(Transaction& transaction, Grant grant, absl::Duration 
   std::string secret = platform::MakeSecret();
   grant.secret = platform::DigestOf(secret);
   transaction.batch().Put(kGrantKind, grant.id, EncodeGrant(grant));
+  places_.insert(PlaceOf(grant));
   grants_[grant.id] = grant;
   AnswerLater<Created>(transaction, std::move(done), {std::move(grant), std::move(secret)});
 }
 
-void GrantMachine::List(Transaction& transaction, const Identity& caller,
-                        Done<std::vector<Grant>> done) const {
-  std::vector<Grant> seen;
-  for (const auto& [id, grant] : grants_) {
-    if (IsAdminOfAll(caller, grant.namespaces)) seen.push_back(grant);
+void GrantMachine::List(Transaction& transaction, const Identity& caller, const Place& after,
+                        size_t limit, Done<Page> done) const {
+  Page page;
+  for (auto place = places_.upper_bound(after); place != places_.end(); ++place) {
+    const Grant& grant = grants_.at(place->id);
+    if (!IsAdminOfAll(caller, grant.namespaces)) continue;
+    if (page.grants.size() == limit) {
+      page.next = PlaceOf(page.grants.back());
+      break;
+    }
+    page.grants.push_back(grant);
   }
-  std::sort(seen.begin(), seen.end(), [](const Grant& one, const Grant& other) {
-    return std::pair(one.created, one.id) < std::pair(other.created, other.id);
-  });
-  AnswerLater<std::vector<Grant>>(transaction, std::move(done), std::move(seen));
+  AnswerLater<Page>(transaction, std::move(done), std::move(page));
 }
 
 absl::StatusOr<Grant*> GrantMachine::Find(GrantId id, const Identity& caller) {
@@ -122,29 +145,31 @@ absl::StatusOr<Grant*> GrantMachine::Find(GrantId id, const Identity& caller) {
 }
 
 void GrantMachine::Revoke(Transaction& transaction, GrantId id, const Identity& caller,
-                          Done<Grant> done) {
+                          Done<Changed> done) {
   const auto grant = Find(id, caller);
   if (!grant.ok()) return done(grant.status());
-  if (!(*grant)->revoked.has_value()) {
+  const bool now = !(*grant)->revoked.has_value();
+  if (now) {
     (*grant)->revoked = transaction.now().wall;
     transaction.batch().Put(kGrantKind, id, EncodeGrant(**grant));
   }
   options_.on_revoked(id);  // At once: nobody is harmed by what is refused too early.
-  AnswerLater<Grant>(transaction, std::move(done), **grant);
+  AnswerLater<Changed>(transaction, std::move(done), {.grant = **grant, .now = now});
 }
 
-void GrantMachine::Take(Transaction& transaction, const Exchange& exchange, Done<Grant> done) {
+void GrantMachine::Take(Transaction& transaction, const Exchange& exchange, Done<Changed> done) {
   const auto found = grants_.find(exchange.id);
   if (found == grants_.end()) return done(NoSuchSecret());
   Grant& grant = found->second;
   const absl::Time now = transaction.now().wall;
   if (const absl::Status may = CheckExchange(grant, exchange, now); !may.ok()) return done(may);
-  if (!grant.reusable && !grant.taken.has_value()) {
+  const bool first = !grant.reusable && !grant.taken.has_value();
+  if (first) {
     grant.taken = now;
     grant.holder_secret = platform::DigestOf(exchange.holder_secret);
     transaction.batch().Put(kGrantKind, grant.id, EncodeGrant(grant));
   }
-  AnswerLater<Grant>(transaction, std::move(done), grant);
+  AnswerLater<Changed>(transaction, std::move(done), {.grant = grant, .now = first});
 }
 
 void GrantMachine::FinishGroup(Transaction& transaction) {
@@ -161,6 +186,7 @@ void GrantMachine::FinishGroup(Transaction& transaction) {
       continue;
     }
     transaction.batch().Erase(kGrantKind, grant.id);
+    places_.erase(PlaceOf(grant));
     each = grants_.erase(each);
   }
 }

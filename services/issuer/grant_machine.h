@@ -1,9 +1,13 @@
 #ifndef KANTOKU_SERVICES_ISSUER_GRANT_MACHINE_H_
 #define KANTOKU_SERVICES_ISSUER_GRANT_MACHINE_H_
 
+#include <compare>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +33,7 @@ class GrantMachine final : public platform::PartitionMachine {
  public:
   struct Options {
     size_t max_grants = 100'000;
+    size_t max_of_one = 10'000;             // That have one maker.
     absl::Duration kept = absl::Hours(24);  // After its end, for lists.
     std::function<uint64_t()> random;
     // Called with each grant that is revoked, before its answer.
@@ -50,13 +55,31 @@ class GrantMachine final : public platform::PartitionMachine {
   void Create(platform::Transaction& transaction, Grant grant, absl::Duration lifetime,
               Done<Created> done);
 
-  // Those of namespaces that `caller` is an administrator of, oldest first.
+  // Where a grant is in lists: by the millisecond in which it was made, then by its id.
+  struct Place {
+    int64_t created = INT64_MIN;
+    GrantId id = 0;
+
+    auto operator<=>(const Place&) const = default;  // NOLINT(modernize-use-nullptr)
+  };
+  struct Page {
+    std::vector<Grant> grants;
+    std::optional<Place> next;  // Nothing: there are no more.
+  };
+  // The first `limit` behind `after` of namespaces that `caller` is an administrator of, oldest
+  // first.
   void List(platform::Transaction& transaction, const platform::Identity& caller,
-            Done<std::vector<Grant>> done) const;
+            const Place& after, size_t limit, Done<Page> done) const;
+
+  // A grant as it is after a command that may be repeated.
+  struct Changed {
+    Grant grant;
+    bool now = false;  // It was this very command that changed it.
+  };
 
   // NOT_FOUND, NO_SUCH_GRANT, also for one of a namespace that `caller` is no administrator of.
   void Revoke(platform::Transaction& transaction, GrantId id, const platform::Identity& caller,
-              Done<Grant> done);
+              Done<Changed> done);
 
   // The grant whose secret this is, bound to this holder unless it is reusable. UNAUTHENTICATED as
   // ExchangeGrant; INVALID_ARGUMENT, INVALID_SECRET when a holder's secret is needed and is none.
@@ -65,16 +88,19 @@ class GrantMachine final : public platform::PartitionMachine {
     std::string secret;
     std::string holder_secret;
   };
-  void Take(platform::Transaction& transaction, const Exchange& exchange, Done<Grant> done);
+  void Take(platform::Transaction& transaction, const Exchange& exchange, Done<Changed> done);
 
   void FinishGroup(platform::Transaction& transaction) override;
   absl::Duration NextWake() const override { return next_purge_; }
 
  private:
+  static Place PlaceOf(const Grant& grant);
+  absl::Status CheckRoom(const std::string& maker) const;
   absl::StatusOr<Grant*> Find(GrantId id, const platform::Identity& caller);
 
   const Options options_;
   std::map<GrantId, Grant> grants_;
+  std::set<Place> places_;                                // Of all of them.
   absl::Duration next_purge_ = absl::InfiniteDuration();  // Steady.
 };
 

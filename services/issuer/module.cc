@@ -7,6 +7,8 @@
 #include "services/issuer/grant_machine.h"
 #include "services/issuer/service.h"
 #include "services/issuer/store.h"
+#include "services/issuer/token_desk.h"
+#include "services/issuer/web.h"
 #include "services/platform/partition/partition_runner.h"
 #include "services/platform/status.h"
 #include "services/platform/stores/stores.h"
@@ -34,16 +36,27 @@ class IssuerModule final : public platform::Module {
     KANTOKU_ASSIGN_OR_RETURN(runner_,
                              platform::PartitionRunner::Start(std::move(options), *store_, machine_,
                                                               environment_.clock()));
+    desk_ = std::make_unique<TokenDesk>(TokenDesk::Parts{.runner = *runner_,
+                                                         .machine = machine_,
+                                                         .issuer = *issuer_,
+                                                         .clock = environment_.clock(),
+                                                         .audit = environment_.audit()});
     service_ = std::make_unique<Service>(Service::Parts{.runner = *runner_,
                                                         .machine = machine_,
                                                         .issuer = *issuer_,
+                                                        .desk = *desk_,
                                                         .clock = environment_.clock(),
-                                                        .calls = environment_.calls()});
+                                                        .calls = environment_.calls(),
+                                                        .audit = environment_.audit()});
     return absl::OkStatus();
   }
 
   std::string_view name() const override { return "issuer"; }
   std::vector<grpc::Service*> services() override { return {service_.get()}; }
+
+  std::vector<platform::HttpRoute> http_routes() override {
+    return MakeIssuerRoutes(*issuer_, *desk_);
+  }
 
   absl::Status Start() override {
     service_->Open();
@@ -64,6 +77,7 @@ class IssuerModule final : public platform::Module {
   const std::unique_ptr<platform::RecordStore> store_;
   GrantMachine machine_;
   std::unique_ptr<platform::PartitionRunner> runner_;
+  std::unique_ptr<TokenDesk> desk_;
   std::unique_ptr<Service> service_;
 };
 

@@ -4,8 +4,12 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "services/issuer/grant_audit.h"
 #include "services/platform/identity/scopes.h"
+#include "services/platform/peer.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
@@ -19,12 +23,18 @@ using platform::Transaction;
 namespace authpb = ::kantoku::auth::v1;
 
 constexpr int kMaxScopes = 100;
+constexpr uint32_t kDefaultPage = 100;
+constexpr uint32_t kMaxPage = 1'000;
 constexpr absl::Duration kDefaultLifetime = absl::Hours(90 * 24);
 constexpr absl::Duration kLeastLifetime = absl::Minutes(1);
 constexpr absl::Duration kMostLifetime = absl::Hours(10 * 365 * 24);
 
 absl::Status Invalid(std::string_view message) {
   return Error(absl::StatusCode::kInvalidArgument, "INVALID_GRANT", message);
+}
+
+absl::Status Starting() {
+  return Error(absl::StatusCode::kUnavailable, "SERVER_STARTING", "the server is starting");
 }
 
 absl::StatusOr<absl::Duration> LifetimeOf(const authpb::CreateGrantRequest& request) {
@@ -34,6 +44,8 @@ absl::StatusOr<absl::Duration> LifetimeOf(const authpb::CreateGrantRequest& requ
   return Invalid(absl::StrCat("lifetime: ", absl::FormatDuration(lifetime),
                               " is not from 1 minute to 10 years"));
 }
+
+std::string HostOf(const platform::Call& call) { return platform::HostOfPeer(call.peer()); }
 
 void Encode(const Grant& grant, authpb::Grant& proto) {
   proto.set_id(ToText(grant.id));
@@ -48,6 +60,36 @@ void Encode(const Grant& grant, authpb::Grant& proto) {
   *proto.mutable_expire_time() = platform::ToProto(grant.expires);
   if (grant.taken.has_value()) *proto.mutable_take_time() = platform::ToProto(*grant.taken);
   if (grant.revoked.has_value()) *proto.mutable_revoke_time() = platform::ToProto(*grant.revoked);
+}
+
+struct PageAsked {
+  GrantMachine::Place after;
+  size_t limit;
+};
+
+absl::StatusOr<PageAsked> ReadPage(const authpb::ListGrantsRequest& request) {
+  if (request.page_size() > kMaxPage) {
+    return Error(
+        absl::StatusCode::kInvalidArgument, "OUT_OF_RANGE",
+        absl::StrCat("page_size: ", request.page_size(), " exceeds the limit of ", kMaxPage));
+  }
+  PageAsked asked{.limit = request.page_size() == 0 ? kDefaultPage : request.page_size()};
+  if (request.page_token().empty()) return asked;
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(request.page_token(), absl::MaxSplits('.', 1));
+  const auto id = GrantIdOf(platform::ToStd(parts.second));
+  if (!id.has_value() || !absl::SimpleAtoi(parts.first, &asked.after.created)) {
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_PAGE_TOKEN",
+                 "page_token: did not come from an earlier page");
+  }
+  asked.after.id = *id;
+  return asked;
+}
+
+void Encode(const GrantMachine::Page& page, authpb::ListGrantsResponse& response) {
+  for (const Grant& grant : page.grants) Encode(grant, *response.add_grants());
+  if (!page.next.has_value()) return;
+  response.set_next_page_token(absl::StrCat(page.next->created, ".", ToText(page.next->id)));
 }
 
 }  // namespace
@@ -67,10 +109,7 @@ Service::Service(const Parts& parts)
 
 template <typename Command>
 void Service::Post(Reply reply, Command command, Urgency urgency) {
-  if (!open_) {
-    return reply(
-        Error(absl::StatusCode::kUnavailable, "SERVER_STARTING", "the server is starting"));
-  }
+  if (!open_) return reply(Starting());
   // Shared, as a command that is not taken is gone.
   const auto answer = std::make_shared<Reply>(std::move(reply));
   const absl::Status posted = parts_.runner.Post(
@@ -117,34 +156,37 @@ void Service::CreateGrant(platform::UnaryCall* call, const authpb::CreateGrantRe
     if (!grant.ok()) return reply(grant.status());
     const auto lifetime = LifetimeOf(*request);
     if (!lifetime.ok()) return reply(lifetime.status());
-    Post(std::move(reply), [this, response, grant = *std::move(grant), lifetime = *lifetime](
+    Post(std::move(reply), [this, call, response, grant = *std::move(grant), lifetime = *lifetime](
                                Transaction& transaction, Reply reply) mutable {
-      parts_.machine.Create(transaction, std::move(grant), lifetime,
-                            [response, reply = std::move(reply)](
-                                absl::StatusOr<GrantMachine::Created> created) mutable {
-                              if (created.ok()) {
-                                Encode(created->grant, *response->mutable_grant());
-                                response->set_secret(created->secret);
-                              }
-                              reply(created.status());
-                            });
+      parts_.machine.Create(
+          transaction, std::move(grant), lifetime,
+          [this, call, response,
+           reply = std::move(reply)](absl::StatusOr<GrantMachine::Created> created) mutable {
+            if (created.ok()) {
+              const Grant& grant = created->grant;
+              parts_.audit.Say(GrantCreated(grant, grant.created_by, HostOf(*call)));
+              Encode(grant, *response->mutable_grant());
+              response->set_secret(created->secret);
+            }
+            reply(created.status());
+          });
     });
   });
 }
 
-void Service::ListGrants(platform::UnaryCall* call, const authpb::ListGrantsRequest* /*request*/,
+void Service::ListGrants(platform::UnaryCall* call, const authpb::ListGrantsRequest* request,
                          authpb::ListGrantsResponse* response) {
   HandleUnary(call, list_, [&](const Identity& caller, Reply reply) {
+    const auto asked = ReadPage(*request);
+    if (!asked.ok()) return reply(asked.status());
     // The caller lives as long as the call, which the answer ends.
-    Post(std::move(reply), [this, response, &caller](Transaction& transaction,
-                                                     Reply reply) mutable {
+    Post(std::move(reply), [this, response, &caller, asked = *asked](Transaction& transaction,
+                                                                     Reply reply) mutable {
       parts_.machine.List(
-          transaction, caller,
-          [response, reply = std::move(reply)](absl::StatusOr<std::vector<Grant>> grants) mutable {
-            if (grants.ok()) {
-              for (const Grant& grant : *grants) Encode(grant, *response->add_grants());
-            }
-            reply(grants.status());
+          transaction, caller, asked.after, asked.limit,
+          [response, reply = std::move(reply)](absl::StatusOr<GrantMachine::Page> page) mutable {
+            if (page.ok()) Encode(*page, *response);
+            reply(page.status());
           });
     });
   });
@@ -158,13 +200,20 @@ void Service::RevokeGrant(platform::UnaryCall* call, const authpb::RevokeGrantRe
     // As above, the caller lives until the answer.
     Post(
         std::move(reply),
-        [this, response, &caller, id = *id](Transaction& transaction, Reply reply) mutable {
-          parts_.machine.Revoke(
-              transaction, id, caller,
-              [response, reply = std::move(reply)](absl::StatusOr<Grant> grant) mutable {
-                if (grant.ok()) Encode(*grant, *response->mutable_grant());
-                reply(grant.status());
-              });
+        [this, call, response, &caller, id = *id](Transaction& transaction, Reply reply) mutable {
+          parts_.machine.Revoke(transaction, id, caller,
+                                [this, call, response, &caller, reply = std::move(reply)](
+                                    absl::StatusOr<GrantMachine::Changed> revoked) mutable {
+                                  if (revoked.ok()) {
+                                    const Grant& grant = revoked->grant;
+                                    // Again as well: the first may have been answered by nobody,
+                                    // after a crash.
+                                    parts_.audit.Say(GrantRevoked(grant, revoked->now,
+                                                                  caller.subject, HostOf(*call)));
+                                    Encode(grant, *response->mutable_grant());
+                                  }
+                                  reply(revoked.status());
+                                });
         },
         Urgency::kUrgent);
   });
@@ -173,30 +222,19 @@ void Service::RevokeGrant(platform::UnaryCall* call, const authpb::RevokeGrantRe
 void Service::ExchangeGrant(platform::UnaryCall* call, const authpb::ExchangeGrantRequest* request,
                             authpb::ExchangeGrantResponse* response) {
   HandleUnary(call, exchange_, [&](const Identity&, Reply reply) {
+    if (!open_) return reply(Starting());
     const auto id = GrantIdOf(request->id());
     if (!id.has_value()) return reply(Invalid("id: is not 16 hexadecimal digits"));
-    if (!platform::IsSecretText(request->secret())) {
-      return reply(Invalid("secret: is not 43 characters of base64url"));
-    }
-    GrantMachine::Exchange exchange = {
-        .id = *id, .secret = request->secret(), .holder_secret = request->holder_secret()};
-    Post(
-        std::move(reply),
-        [this, response, exchange = std::move(exchange)](Transaction& transaction,
-                                                         Reply reply) mutable {
-          const absl::Time now = transaction.now().wall;
-          parts_.machine.Take(
-              transaction, exchange,
-              [this, response, now, reply = std::move(reply)](absl::StatusOr<Grant> grant) mutable {
-                if (grant.ok()) {
-                  response->set_access_token(parts_.issuer.TokenOf(*grant, now));
-                  *response->mutable_lifetime() =
-                      platform::ToProto(std::min(Issuer::kTokenLifetime, grant->expires - now));
-                }
-                reply(grant.status());
-              });
-        },
-        Urgency::kUrgent);
+    parts_.desk.Exchange(
+        {.id = *id, .secret = request->secret(), .holder_secret = request->holder_secret()},
+        HostOf(*call),
+        [response, reply = std::move(reply)](absl::StatusOr<TokenDesk::Token> token) mutable {
+          if (token.ok()) {
+            response->set_access_token(token->access_token);
+            *response->mutable_lifetime() = platform::ToProto(token->lifetime);
+          }
+          reply(token.status());
+        });
   });
 }
 

@@ -8,6 +8,8 @@
 #include "kantoku/auth/v1/grants.grpc.pb.h"
 #include "services/issuer/grant_machine.h"
 #include "services/issuer/issuer.h"
+#include "services/issuer/token_desk.h"
+#include "services/platform/audit/audit_trail.h"
 #include "services/platform/partition/partition_runner.h"
 #include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/service.h"
@@ -25,8 +27,10 @@ class Service final : public platform::Service {
     platform::PartitionRunner& runner;
     GrantMachine& machine;
     Issuer& issuer;
+    TokenDesk& desk;
     platform::Clock& clock;
     platform::CallMonitor& calls;
+    platform::AuditTrail& audit;
   };
 
   explicit Service(const Parts& parts);

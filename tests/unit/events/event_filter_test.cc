@@ -97,6 +97,44 @@ TEST_CASE("A reader sees the tasks of its own, and what is about no task, and a 
   for (const auto& filter : {ann, ben, service}) CHECK(filter->MatchesRun(about_no_task));
 }
 
+v1::EventRun AboutNoTask(const std::string& type, const std::string& name_space = "default") {
+  v1::EventRun run;
+  run.set_type(type);
+  run.set_namespace_(name_space);
+  return run;
+}
+
+TEST_CASE("The audit trail of a namespace is for its administrators, and for services") {
+  platform::Identity admin = platform::Administrator("root", "app");
+  admin.namespaces = {"default"};
+  CHECK(EventFilter::Make({}, admin)->MatchesRun(AboutNoTask("audit.grant_created")));
+  CHECK(EventFilter::Make({}, AService())->MatchesRun(AboutNoTask("audit.grant_created")));
+  CHECK_FALSE(EventFilter::Make({}, kAnn)->MatchesRun(AboutNoTask("audit.grant_created")));
+  CHECK(EventFilter::Make({}, kAnn)->MatchesRun(AboutNoTask("executor.lost")));
+}
+
+TEST_CASE(
+    "What is about the installation is for administrators of every namespace, who ask for it") {
+  v1::EventFilter installation;
+  installation.set_namespace_("*");
+  const auto why = [&](const platform::Identity& reader) {
+    return ReasonOf(EventFilter::Make(installation, reader).status());
+  };
+  const platform::Identity root = platform::Administrator("root", "app");
+  platform::Identity of_lab = root;
+  of_lab.namespaces = {"lab", "default"};
+  CHECK(why(of_lab) == "NAMESPACE_FORBIDDEN");
+  CHECK(why(kAnn) == "NOT_ADMINISTRATOR");  // Of whom all namespaces are.
+  const v1::EventRun refused = AboutNoTask("audit.refused", "*");
+  for (const platform::Identity& reader : {root, AService()}) {
+    const auto filter = EventFilter::Make(installation, reader);
+    REQUIRE(filter.ok());
+    CHECK(filter->MatchesRun(refused));
+    CHECK_FALSE(filter->MatchesRun(AboutNoTask("audit.grant_created")));
+    CHECK_FALSE(EventFilter::Make({}, reader)->MatchesRun(refused));
+  }
+}
+
 TEST_CASE("A bad filter is INVALID_ARGUMENT and names the entry") {
   v1::EventFilter empty_type;
   empty_type.add_types("task.*");

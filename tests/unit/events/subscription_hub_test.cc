@@ -270,24 +270,25 @@ TEST_CASE("A subscriber that comes too late is told of the gap once") {
   CHECK_FALSE(subscriber.Take().gap());
 }
 
-TEST_CASE("A subscriber that goes away is ended, whatever it was doing") {
+TEST_CASE("A subscriber that is cancelled is ended with why, whatever it was doing") {
   Fixture f;
   SlowSubscriber& parked = f.Subscribe();
   parked.Take();
-  f.hub->Cancel(parked);
-  CHECK(parked.AwaitEnd().code() == absl::StatusCode::kCancelled);
+  f.hub->Cancel(parked, absl::UnauthenticatedError("revoked"));
+  CHECK(parked.AwaitEnd() == absl::UnauthenticatedError("revoked"));
 
   SlowSubscriber& sending = f.Subscribe();
   sending.Peek();
-  f.hub->Cancel(sending);
+  f.hub->Cancel(sending, absl::UnauthenticatedError("revoked"));
+  f.hub->Cancel(sending, absl::CancelledError("it went away as well"));
   sending.Take();
-  CHECK(sending.AwaitEnd().code() == absl::StatusCode::kCancelled);
+  CHECK(sending.AwaitEnd() == absl::UnauthenticatedError("revoked"));
 
   SlowSubscriber& broken = f.Subscribe();
   broken.Peek();
   broken.Abort();
   CHECK(broken.AwaitEnd().code() == absl::StatusCode::kCancelled);
-  f.hub->Cancel(broken);
+  f.hub->Cancel(broken, absl::CancelledError("it went away"));
   CHECK(f.metrics.subscribers->Value() == 0);
 }
 
@@ -301,7 +302,7 @@ TEST_CASE("There are at most so many subscribers") {
   const absl::Status refused = f.hub->Add(second);
   CHECK(refused.code() == absl::StatusCode::kResourceExhausted);
   CHECK(platform::ReasonOf(refused) == "TOO_MANY_SUBSCRIBERS");
-  f.hub->Cancel(first);
+  f.hub->Cancel(first, absl::CancelledError("it went away"));
   CHECK_FALSE(first.AwaitEnd().ok());
   f.Subscribe().Take();
 }

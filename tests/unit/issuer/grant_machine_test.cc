@@ -37,7 +37,8 @@ class Scene {
     store_ = *stores_->Open(0);
     refused_.clear();
     machine_ = std::make_unique<GrantMachine>(
-        GrantMachine::Options{.max_grants = 3,
+        GrantMachine::Options{.max_grants = 5,
+                              .max_of_one = 3,
                               .random = [this] { return ++random_; },
                               .on_revoked = [this](GrantId id) { refused_.push_back(id); }});
     REQUIRE(machine_->Recover(*store_).ok());
@@ -71,21 +72,27 @@ class Scene {
       machine.Create(group, grant, lifetime, done);
     });
   }
-  absl::StatusOr<Grant> Take(const GrantMachine::Created& created, const std::string& holder,
-                             bool commit = true) {
-    return Run<Grant>(
+  using Changed = GrantMachine::Changed;
+  absl::StatusOr<Changed> Take(const GrantMachine::Created& created, const std::string& holder,
+                               bool commit = true) {
+    return Run<Changed>(
         [&](auto& machine, auto& group, auto done) {
           machine.Take(group, {created.grant.id, created.secret, holder}, done);
         },
         commit);
   }
-  absl::StatusOr<Grant> Revoke(GrantId id, const Identity& caller = AdminOf({"*"})) {
-    return Run<Grant>(
+  absl::StatusOr<Changed> Revoke(GrantId id, const Identity& caller = AdminOf({"*"})) {
+    return Run<Changed>(
         [&](auto& machine, auto& group, auto done) { machine.Revoke(group, id, caller, done); });
   }
+  GrantMachine::Page Page(const GrantMachine::Place& after, size_t limit,
+                          const Identity& caller = AdminOf({"*"})) {
+    return *Run<GrantMachine::Page>([&](auto& machine, auto& group, auto done) {
+      machine.List(group, caller, after, limit, done);
+    });
+  }
   std::vector<Grant> List(const Identity& caller = AdminOf({"*"})) {
-    return *Run<std::vector<Grant>>(
-        [&](auto& machine, auto& group, auto done) { machine.List(group, caller, done); });
+    return Page({}, 100, caller).grants;
   }
   const std::vector<GrantId>& refused() const { return refused_; }
 
@@ -102,8 +109,8 @@ class Scene {
   uint64_t next_ = 1;
 };
 
-std::string Why(const absl::StatusOr<Grant>& grant) {
-  return grant.ok() ? "OK" : platform::ReasonOf(grant.status());
+std::string Why(const absl::StatusOr<GrantMachine::Changed>& changed) {
+  return changed.ok() ? "OK" : platform::ReasonOf(changed.status());
 }
 
 TEST_CASE("Whoever comes first with a secret has the grant, and nobody after") {
@@ -128,6 +135,19 @@ TEST_CASE("A holder whose answer was lost, also with the server, asks again and 
   scene.Restart();
   CHECK(Why(scene.Take(*created, mine)) == "OK");
   CHECK(Why(scene.Take(*created, platform::MakeSecret())) == "GRANT_TAKEN");
+}
+
+TEST_CASE("A grant is taken and revoked once, though both may be said again") {
+  Scene scene;
+  const auto created = scene.Create();
+  const std::string mine = platform::MakeSecret();
+  CHECK(scene.Take(*created, mine)->now);
+  CHECK_FALSE(scene.Take(*created, mine)->now);
+  CHECK(scene.Revoke(created->grant.id)->now);
+  CHECK_FALSE(scene.Revoke(created->grant.id)->now);
+  Grant fleet;
+  fleet.reusable = true;
+  CHECK_FALSE(scene.Take(*scene.Create(fleet), "")->now);
 }
 
 TEST_CASE("A reusable grant is for any number of holders") {
@@ -160,9 +180,9 @@ TEST_CASE("A revoked grant is over, for its holder, too, and after a restart") {
   CHECK(Why(scene.Revoke(created->grant.id)) == "OK");
   CHECK(scene.refused() == std::vector<GrantId>{created->grant.id});
   CHECK(Why(scene.Take(*created, mine)) == "GRANT_REVOKED");
-  CHECK(scene.Revoke(created->grant.id)->revoked == scene.now);
+  CHECK(scene.Revoke(created->grant.id)->grant.revoked == scene.now);
   scene.now += absl::Minutes(1);
-  CHECK(scene.Revoke(created->grant.id)->revoked == kNow + absl::Minutes(1));
+  CHECK(scene.Revoke(created->grant.id)->grant.revoked == kNow + absl::Minutes(1));
   scene.Restart();
   CHECK(scene.refused() == std::vector<GrantId>{created->grant.id});
   CHECK(Why(scene.Take(*created, mine)) == "GRANT_REVOKED");
@@ -219,10 +239,67 @@ TEST_CASE("Administrators see and revoke the grants of their own namespaces") {
   CHECK(scene.List(AdminOf({"*"})).size() == 2);
 }
 
+Grant MadeBy(const std::string& maker) {
+  Grant grant;
+  grant.created_by = maker;
+  return grant;
+}
+
 TEST_CASE("Grants are bounded in number") {
   Scene scene;
-  for (int i = 0; i < 3; ++i) REQUIRE(scene.Create().ok());
-  CHECK(platform::ReasonOf(scene.Create().status()) == "TOO_MANY_GRANTS");
+  for (const char* const maker : {"anna", "anna", "ben", "ben", "carl"}) {
+    REQUIRE(scene.Create(MadeBy(maker)).ok());
+  }
+  CHECK(platform::ReasonOf(scene.Create(MadeBy("dora")).status()) == "TOO_MANY_GRANTS");
+}
+
+TEST_CASE("Those of one maker are bounded, as long as they are kept, and hold up nobody else") {
+  Scene scene;
+  std::vector<GrantId> ids;
+  ids.reserve(3);
+  for (int i = 0; i < 3; ++i) ids.push_back(scene.Create(MadeBy("anna"))->grant.id);
+  CHECK(platform::ReasonOf(scene.Create(MadeBy("anna")).status()) == "TOO_MANY_GRANTS");
+  CHECK(scene.Create(MadeBy("ben")).ok());
+  REQUIRE(scene.Revoke(ids[0]).ok());
+  CHECK(platform::ReasonOf(scene.Create(MadeBy("anna")).status()) == "TOO_MANY_GRANTS");
+  scene.now += absl::Hours(25);
+  scene.steady += absl::Hours(25);
+  scene.Page({}, 1);  // Whoever comes then finds it gone.
+  CHECK(scene.Create(MadeBy("anna")).ok());
+}
+
+TEST_CASE("Pages follow one another, the oldest grant first, and the last says that it is") {
+  Scene scene;
+  std::vector<GrantId> made;
+  for (const char* const maker : {"anna", "anna", "ben", "ben", "carl"}) {
+    made.push_back(scene.Create(MadeBy(maker))->grant.id);
+    if (made.size() != 2) scene.now += absl::Milliseconds(1);  // Two are made at once.
+  }
+  scene.Restart();
+  std::vector<GrantId> listed;
+  GrantMachine::Place after;
+  for (const size_t grants : {2, 2, 1}) {
+    const GrantMachine::Page page = scene.Page(after, 2);
+    REQUIRE(page.grants.size() == grants);
+    for (const Grant& grant : page.grants) listed.push_back(grant.id);
+    CHECK(page.next.has_value() == (grants == 2));
+    after = page.next.value_or(after);
+  }
+  CHECK(listed == made);
+  CHECK_FALSE(scene.Page({}, 5).next.has_value());
+}
+
+TEST_CASE("A page is full of what its reader may see") {
+  Scene scene;
+  Grant of_lab;
+  of_lab.namespaces = {"lab"};
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(scene.Create(MadeBy("anna")).ok());
+    REQUIRE(scene.Create(of_lab).ok());
+  }
+  const GrantMachine::Page page = scene.Page({}, 2, AdminOf({"lab"}));
+  CHECK(page.grants.size() == 2);
+  CHECK_FALSE(page.next.has_value());
 }
 
 }  // namespace
