@@ -70,10 +70,12 @@ std::vector<std::unique_ptr<Command>> MakeCommands(const CLI::App& app) {
   commands.push_back(MakeRouteCommand());
   commands.push_back(MakeLimitsCommand());
   commands.push_back(MakePausesCommand());
+  commands.push_back(MakeBlocksCommand());
   commands.push_back(MakeEventsCommand());
   commands.push_back(MakeTokenCommand());
   commands.push_back(MakeJoinCommand());
   commands.push_back(MakeLoginCommand());
+  commands.push_back(MakeMacKeysCommand());
   commands.push_back(MakeCompletionCommand(app));
   commands.push_back(MakeVersionCommand());
   return commands;

@@ -36,11 +36,13 @@ std::unique_ptr<Command> MakeExecutorsCommand();
 std::unique_ptr<Command> MakeRouteCommand();
 std::unique_ptr<Command> MakeLimitsCommand();
 std::unique_ptr<Command> MakePausesCommand();
+std::unique_ptr<Command> MakeBlocksCommand();
 std::unique_ptr<Command> MakeEventsCommand();
 std::unique_ptr<Command> MakeMapCommand();
 std::unique_ptr<Command> MakeTokenCommand();
 std::unique_ptr<Command> MakeJoinCommand();
 std::unique_ptr<Command> MakeLoginCommand();
+std::unique_ptr<Command> MakeMacKeysCommand();
 std::unique_ptr<Command> MakeVersionCommand();
 // `app` has the names and options to complete; read when the command runs.
 std::unique_ptr<Command> MakeCompletionCommand(const CLI::App& app);

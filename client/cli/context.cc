@@ -35,6 +35,10 @@ constexpr char kNamespaceVariable[] = "KANTOKU_NAMESPACE";
 constexpr char kDefaultNamespace[] = "default";
 constexpr char kTokenVariable[] = "KANTOKU_TOKEN";
 constexpr char kTokenFileVariable[] = "KANTOKU_TOKEN_FILE";
+constexpr char kAccessVariable[] = "KANTOKU_ACCESS";
+// Of commands of executors: with which they spawn, and why the server may be trusted.
+constexpr char kTaskTokenVariable[] = "KANTOKU_TASK_TOKEN";
+constexpr char kTaskAccessVariable[] = "KANTOKU_TASK_ACCESS";
 
 absl::Duration SteadyNow() { return platform::Clock::Real().Read().steady; }
 
@@ -129,8 +133,28 @@ absl::StatusOr<platform::Access> Context::FindServer() const {
   return platform::FindServer(WhatIsTold(), kDefaultServer);
 }
 
+bool Context::IsAtHome(const platform::TargetOptions& target) const {
+  return target.server == Given("", kServerVariable, "") &&
+         namespace_name() == Given("", kNamespaceVariable, "");
+}
+
 absl::StatusOr<Client> Context::Connect(bool as_child) const {
-  const platform::TargetOptions target = WhatIsTold();
+  return Connect(WhatIsTold(), as_child);
+}
+
+absl::StatusOr<Client> Context::ConnectAsHandler() const {
+  platform::TargetOptions target = WhatIsTold();
+  const bool says_who = !target.access_file.empty() || !target.token.empty() ||
+                        !target.token_file.empty() || !Given("", kAccessVariable, "").empty();
+  if (!says_who && IsAtHome(target)) {
+    target.token = Given("", kTaskTokenVariable, "");
+    if (!target.token.empty()) target.access_file = Given("", kTaskAccessVariable, "");
+  }
+  return Connect(target, /*as_child=*/true);
+}
+
+absl::StatusOr<Client> Context::Connect(const platform::TargetOptions& target,
+                                        bool as_child) const {
   const std::string& server = target.server;
   ClientOptions options;
   options.namespace_name = namespace_name();
@@ -140,10 +164,7 @@ absl::StatusOr<Client> Context::Connect(bool as_child) const {
   options.ca_file = target.ca_file;
   options.token_patience = target.patience;
   options.retry_for = kRetryFor;
-  // In a command of an executor, where its task came from.
-  const bool at_home = server == Given("", kServerVariable, "") &&
-                       options.namespace_name == Given("", kNamespaceVariable, "");
-  auto lineage = as_child && at_home ? LineageOfProcess() : nullptr;
+  auto lineage = as_child && IsAtHome(target) ? LineageOfProcess() : nullptr;
   if (lineage != nullptr) options.plugins.push_back(std::move(lineage));
   auto client = surroundings_.connect == nullptr ? Client::Connect(server, options)
                                                  : surroundings_.connect(server, options);

@@ -42,6 +42,9 @@ class Context {
   // child of that command's task, unless `as_child` is false or it goes to another server or
   // namespace.
   absl::StatusOr<Client> Connect(bool as_child = true) const;
+  // For what spawns and does nothing else: as Connect, and in the command of an executor with the
+  // task token, unless something else is named that says who one is.
+  absl::StatusOr<Client> ConnectAsHandler() const;
   // Where the server is and who one is there, for what Client has no method for.
   absl::StatusOr<platform::Target> FindTarget() const;
   // Only where it is and why it is trusted.
@@ -69,6 +72,9 @@ class Context {
 
  private:
   platform::TargetOptions WhatIsTold() const;
+  // Whether it is where the task of the command came from that this runs in, if it does.
+  bool IsAtHome(const platform::TargetOptions& target) const;
+  absl::StatusOr<Client> Connect(const platform::TargetOptions& target, bool as_child) const;
 
   const Surroundings& surroundings_;
   const absl::Duration begin_;  // Steady time.

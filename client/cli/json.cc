@@ -61,6 +61,16 @@ Json KeysJson(const TaskKeys& keys) {
           {"rate", rates}};
 }
 
+Json ProvenanceJson(const Provenance& provenance) {
+  Json ancestors = Json::array();
+  for (const TaskId& ancestor : provenance.ancestors) ancestors.push_back(ancestor.ToString());
+  return {{"user", TextOrNull(provenance.user)},
+          {"app", TextOrNull(provenance.app)},
+          {"spawner_app", TextOrNull(provenance.spawner_app)},
+          {"spawner_executor_owner", TextOrNull(provenance.spawner_executor_owner)},
+          {"ancestors", ancestors}};
+}
+
 Json ErrorJson(const TaskError& error) {
   return {{"reason", error.reason}, {"message", error.message}};
 }
@@ -106,6 +116,7 @@ Json ToJson(const TaskInfo& info) {
           {"context_id", TextOrNull(info.context_id)},
           {"restarted_from", IdOrNull(info.restarted_from)},
           {"restarted_as", IdOrNull(info.restarted_as)},
+          {"provenance", ProvenanceJson(info.provenance)},
           {"created_at", TimeText(info.created_at)},
           {"ended_at", info.ended_at.has_value() ? Json(TimeText(*info.ended_at)) : Json()},
           {"last_error", info.last_error.has_value() ? ErrorJson(*info.last_error) : Json()}};

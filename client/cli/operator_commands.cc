@@ -28,15 +28,17 @@ class ExecutorsCommand final : public Command {
            "end; none: list")
         ->check(CLI::IsMember(kVerbs).description(""));
     app.add_option("ids", ids_, "The sessions that are asked");
+    app.add_option("--why", what_.why, "Why, for the audit trail")->type_name("TEXT");
     app.add_option("--delay", delay_, "How long a bounce stays away, such as 30s (default 0s)")
         ->type_name("TIME");
   }
   ExitCode Run(const Context& context) override {
     const auto delay = Check();
     if (!delay.ok()) return context.Fail(delay.status());
+    what_.delay = *delay;
     auto client = context.Connect();
     if (!client.ok()) return context.Fail(client.status());
-    return action_.empty() ? List(context, *client) : Ask(context, *client, *delay);
+    return action_.empty() ? List(context, *client) : Ask(context, *client);
   }
 
  private:
@@ -55,10 +57,10 @@ class ExecutorsCommand final : public Command {
     return ParseDuration("--delay", delay_);
   }
 
-  ExitCode Ask(const Context& context, Client& client, absl::Duration delay) const {
+  ExitCode Ask(const Context& context, Client& client) const {
     ExitCode code = ExitCode::kOk;
     const auto statuses =
-        client.ControlExecutors(ids_, kVerbs.at(action_), delay, context.call_options());
+        client.ControlExecutors(ids_, kVerbs.at(action_), what_, context.call_options());
     for (size_t i = 0; i < statuses.size(); ++i) {
       if (!statuses[i].ok()) {
         Merge(code, context.Fail(statuses[i]));
@@ -100,6 +102,7 @@ class ExecutorsCommand final : public Command {
 
   std::string action_;
   std::vector<std::string> ids_;
+  ExecutorControlOptions what_;
   std::string delay_;
 };
 

@@ -112,7 +112,9 @@ class SpawnCommand final : public Command {
     const auto task = Build(context);
     if (!task.ok()) return context.Fail(task.status());
     InterruptNote interrupt(context);
-    auto client = context.Connect(!no_parent_);
+    // A task token lets nobody read what comes of it.
+    const bool only_spawns = !no_parent_ && !await_ && !stream_;
+    auto client = only_spawns ? context.ConnectAsHandler() : context.Connect(!no_parent_);
     if (!client.ok()) return context.Fail(client.status());
     interrupt.Set("the task may have been spawned; if so it goes on: kantoku list");
     const auto spawned = client->Spawn(*task, context.call_options());

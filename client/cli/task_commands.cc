@@ -17,6 +17,13 @@ std::string StateText(const TaskInfo& info) {
                       std::string(WaitText(info.wait_cause)));
 }
 
+// The app, and whose executor ran the handler; empty where nobody recorded it.
+std::string SpawnerText(const Provenance& provenance) {
+  std::string app = OneLine(provenance.spawner_app);
+  if (provenance.spawner_executor_owner.empty()) return app;
+  return absl::StrCat(app, ", an executor of ", OneLine(provenance.spawner_executor_owner));
+}
+
 // All that is known, a field a line.
 void PrintDetails(const Context& context, const TaskInfo& info) {
   const auto line = [&](std::string_view name, const std::string& value) {
@@ -43,6 +50,7 @@ void PrintDetails(const Context& context, const TaskInfo& info) {
   line("priority", info.priority == 0 ? "" : absl::StrCat(info.priority));
   line("namespace", OneLine(info.namespace_name));
   line("owner", OneLine(info.owner));
+  line("spawned by", SpawnerText(info.provenance));
   line("created", absl::StrCat(TimeText(info.created_at), ", ",
                                AgeText(context.now() - info.created_at), " ago"));
   if (!info.ended_at.has_value()) return;
@@ -165,6 +173,7 @@ class ControlCommand final : public IdsCommand {
     auto* const ids = AddIds(app);
     app.add_flag("--tree", what_.tree,
                  "They are roots: all that was and will be spawned below them, too");
+    app.add_option("--why", what_.why, "Why, for the audit trail")->type_name("TEXT");
     if (verb_ == ControlVerb::kPause || verb_ == ControlVerb::kResume) return AddTypes(app);
     ids->required();
     if (verb_ != ControlVerb::kInterrupt) return;

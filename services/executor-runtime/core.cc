@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/status.h"
@@ -27,9 +28,11 @@ bool IsType(std::string_view type) {
 }  // namespace
 
 Core::Core(ExecutorOptions options, std::unique_ptr<Journal> journal,
-           std::shared_ptr<grpc::Channel> inputs, std::shared_ptr<grpc::Channel> outputs)
+           std::shared_ptr<grpc::Channel> inputs, std::shared_ptr<grpc::Channel> outputs,
+           std::shared_ptr<platform::TokenSource> tokens)
     : options_(std::move(options)),
       journal_(std::move(journal)),
+      tokens_(std::move(tokens)),
       inputs_(inputs::v1::InputsService::NewStub(inputs)),
       outputs_(outputs::v1::OutputsService::NewStub(outputs)),
       reconnect_(kFirstReconnect, kLongestReconnect) {
@@ -240,7 +243,7 @@ absl::Duration Core::NextTime() const {
 }
 
 void Core::Connect(absl::Duration now, Actions& actions) {
-  stream_ = PullStream::Make(*inputs_, queue_, *this);
+  stream_ = PullStream::Make(*inputs_, tokens_, queue_, *this);
   ++calls_;
   connected_ = true;
   writing_ = true;
@@ -319,7 +322,8 @@ std::shared_ptr<grpc::ClientContext> Core::PutContext(size_t bytes) const {
 }
 
 bool Core::FillFrame(absl::Duration now) {
-  if (!speak_ && !ledger_->urgent() && !pong_.has_value() && !liveness_.PingDue(now)) return false;
+  const bool owes = pong_.has_value() || !newer_token_.empty();
+  if (!speak_ && !ledger_->urgent() && !owes && !liveness_.PingDue(now)) return false;
   inputs::v1::PullRequest& request = stream_->request();
   request.Clear();
   bool any = ledger_->FillReports(request);
@@ -330,6 +334,10 @@ bool Core::FillFrame(absl::Duration now) {
   if (pong_.has_value()) {
     request.mutable_pong()->set_number(*pong_);
     pong_.reset();
+    any = true;
+  }
+  if (!newer_token_.empty()) {
+    request.set_access_token(std::exchange(newer_token_, {}));
     any = true;
   }
   speak_ = false;

@@ -40,9 +40,11 @@ namespace kantoku::executor {
 // Thread-safe.
 class Core final : public Executor, private PullStream::Listener {
  public:
-  // `options` are complete and in range; `journal` may be null.
+  // `options` are complete and in range; `journal` may be null. `tokens` are those of the channels;
+  // null: they have none.
   Core(ExecutorOptions options, std::unique_ptr<Journal> journal,
-       std::shared_ptr<grpc::Channel> inputs, std::shared_ptr<grpc::Channel> outputs);
+       std::shared_ptr<grpc::Channel> inputs, std::shared_ptr<grpc::Channel> outputs,
+       std::shared_ptr<platform::TokenSource> tokens);
   ~Core() override;
 
   absl::Status Handle(std::string_view type, Handler handler) override;
@@ -149,6 +151,7 @@ class Core final : public Executor, private PullStream::Listener {
   void Report(const HeldTaskPtr& task, double fraction, std::string_view message);
   std::stop_token StopToken(HeldTask& task);
   absl::Duration TimeLeft(const HeldTask& task);
+  std::string TaskToken(const HeldTask& task);
   bool PausePoint(const HeldTaskPtr& task);
   void OnPause(const HeldTaskPtr& task, std::function<void(bool)> hold);
 
@@ -159,6 +162,7 @@ class Core final : public Executor, private PullStream::Listener {
 
   const ExecutorOptions options_;
   const std::unique_ptr<Journal> journal_;
+  const std::shared_ptr<platform::TokenSource> tokens_;
   const std::unique_ptr<inputs::v1::InputsService::Stub> inputs_;
   const std::unique_ptr<outputs::v1::OutputsService::Stub> outputs_;
   platform::CallQueue queue_;
@@ -207,6 +211,7 @@ class Core final : public Executor, private PullStream::Listener {
   absl::Duration welcome_by_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();
   absl::Duration progress_at_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();
   std::optional<uint64_t> pong_ ABSL_GUARDED_BY(mu_);
+  std::string newer_token_ ABSL_GUARDED_BY(mu_);  // Empty: Inputs wants none, or there is none.
 
   std::shared_ptr<grpc::ClientContext> put_context_ ABSL_GUARDED_BY(mu_);
   // Of the put under way; nobody else touches them meanwhile.

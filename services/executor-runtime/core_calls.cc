@@ -25,8 +25,10 @@ bool IsFinalAnswer(const absl::Status& status, bool ever_welcomed) {
       return true;
     case absl::StatusCode::kUnimplemented:
       return !ever_welcomed;  // No Inputs lives there.
-    case absl::StatusCode::kUnauthenticated:
-      return platform::ReasonOf(status) == "TOKEN_REVOKED";  // Else a newer token may come.
+    case absl::StatusCode::kUnauthenticated: {
+      const std::string why = platform::ReasonOf(status);
+      return why == "TOKEN_REVOKED" || why == "BLOCKED";  // Else a newer token may come.
+    }
     default:
       return false;
   }
@@ -47,6 +49,8 @@ class Core::HandlerContext final : public Context {
   std::span<const TaskArgument> arguments() const override { return task_->arguments; }
   const platform::TaskId& root_id() const override { return task_->root; }
   const std::string& context_id() const override { return task_->context_id; }
+  const Provenance& provenance() const override { return task_->provenance; }
+  std::string task_token() const override { return core_.TaskToken(*task_); }
   absl::Duration time_left() const override { return core_.TimeLeft(*task_); }
   StopCause stop_cause() const override {
     return task_->stop_cause.load(std::memory_order_relaxed);
@@ -81,9 +85,11 @@ void Core::OnFrame(PullStream& stream, inputs::v1::PullResponse& frame) {
   Actions actions;
   std::vector<HeldTaskPtr> run_inline;
   const absl::Duration now = Steady();
+  std::string newer_token = frame.has_token_wanted() ? stream.NewerToken() : "";
   {
     platform::MutexLock lock(mu_);
     if (stream_.get() != &stream || stopping_) return;
+    if (!newer_token.empty()) newer_token_ = std::move(newer_token);
     if (!welcomed_ && !ReadWelcome(frame, actions)) {
       GiveUpConnection(actions);
     } else {
@@ -233,6 +239,7 @@ void Core::OnClosed(PullStream&, const absl::Status& status) {
     writing_ = false;
     welcome_by_ = absl::InfiniteDuration();
     pong_.reset();
+    newer_token_.clear();
     liveness_.OnDisconnected();
     if (std::exchange(inputs_failed_, true)) level = LogLevel::kDebug;
     connect_at_ = std::max(bounce_until_, Steady() + reconnect_.Next(options_.random()));

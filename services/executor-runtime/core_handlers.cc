@@ -156,6 +156,11 @@ absl::Duration Core::TimeLeft(const HeldTask& task) {
   return ledger_->TimeLeft(task, Steady());
 }
 
+std::string Core::TaskToken(const HeldTask& task) {
+  platform::MutexLock lock(mu_);  // Renewals come at any time.
+  return task.task_token;
+}
+
 bool Core::PausePoint(const HeldTaskPtr& task) {
   if (task->pause_wanted) {
     Actions actions;

@@ -20,8 +20,6 @@
 namespace kantoku::executor {
 namespace {
 
-constexpr char kDefaultAddress[] = "localhost:6330";
-
 absl::Status OutOfRange(std::string_view option, int64_t value, std::string_view range) {
   return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_OPTION",
                          absl::StrCat(platform::ToAbsl(option), " is ", value, "; it can be ",
@@ -102,7 +100,8 @@ absl::StatusOr<std::unique_ptr<Executor>> Executor::Make(ExecutorOptions options
     KANTOKU_ASSIGN_OR_RETURN(outputs,
                              platform::MakeChannel(options.outputs_address, target.channel));
   }
-  return std::make_unique<Core>(std::move(options), std::move(journal), inputs, outputs);
+  return std::make_unique<Core>(std::move(options), std::move(journal), inputs, outputs,
+                                target.channel.tokens);
 }
 
 }  // namespace kantoku::executor

@@ -17,6 +17,9 @@
 
 namespace kantoku::executor {
 
+// Where a server is expected when nothing says where it is.
+inline constexpr char kDefaultAddress[] = "localhost:6330";
+
 struct ExecutorOptions {
   // Where Inputs and Outputs are, as host:port.
   std::string inputs_address;   // Empty: as the access file says, or else localhost:6330.
@@ -32,7 +35,8 @@ struct ExecutorOptions {
   std::string token;
   std::string token_file;
   std::string ca_file;
-  // What is shown to a server that asks for a certificate, and its key (PEM).
+  // What is shown to a server that asks for a certificate, and its key (PEM). These and `ca_file`
+  // are read again when they change, for new connections.
   std::string certificate_file;
   std::string key_file;
   // True: nothing protects what is sent to other computers, tokens included.

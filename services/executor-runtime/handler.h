@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -51,6 +52,15 @@ struct TaskArgument {
   std::string message;
 };
 
+// Who caused a task: kantoku.task.v1.Provenance.
+struct Provenance {
+  std::string user;                         // Who began it all, and owns the task.
+  std::string app;                          // With which that was done; empty: not known.
+  std::string spawner_app;                  // With which this task was spawned.
+  std::string spawner_executor_owner;       // Of the handler that did, with a task token.
+  std::vector<platform::TaskId> ancestors;  // The parent first, the root last; the nearest 64.
+};
+
 // What a handler knows of the task it runs, and what it may say while it runs.
 //
 // Thread-safe. Valid until the handler returns.
@@ -78,6 +88,11 @@ class Context {
   // The task's context, empty where it has none; for what the handler spawns
   // kantoku::InContext(context_id()), or kantoku::Lineage with it.
   virtual const std::string& context_id() const = 0;
+  virtual const Provenance& provenance() const = 0;
+  // With it as access token the handler spawns children of this task in its owner's name, and does
+  // nothing else. The newest there is: each is good for an hour, and while this dispatch is held
+  // another one comes in time. A secret. Empty where callers do not prove who they are.
+  virtual std::string task_token() const = 0;
   // What is left of the attempt's time, which stands still while the task is paused; infinite when
   // it has no end, negative when it is over.
   virtual absl::Duration time_left() const = 0;

@@ -73,6 +73,7 @@ struct HeldTask {
   DispatchKey key;
   platform::TaskId root;
   std::string context_id;
+  Provenance provenance;
   uint32_t attempt = 0;
   std::string type;
   std::string payload;
@@ -123,6 +124,7 @@ struct HeldTask {
   bool checkpoint_sent = false;      // The next one, on this connection.
   bool checkpoint_pending = false;   // In the list of those to be sent.
   std::string lease_token;
+  std::string task_token;
   std::string receipt;                          // In phase kAcking.
   std::optional<HandBack> failure;              // Once the handler has failed.
   HandBack hand_back;                           // In phase kReturning.

@@ -68,6 +68,18 @@ absl::Status Sendable(const Result& result) {
   return absl::OkStatus();
 }
 
+Provenance ReadProvenance(const kantoku::task::v1::Provenance& proto) {
+  Provenance provenance{.user = proto.user(),
+                        .app = proto.app(),
+                        .spawner_app = proto.spawner_app(),
+                        .spawner_executor_owner = proto.spawner_executor_owner()};
+  for (const std::string& bytes : proto.ancestors()) {
+    const auto id = platform::TaskId::FromBytes(bytes);
+    if (id.ok()) provenance.ancestors.push_back(*id);
+  }
+  return provenance;
+}
+
 }  // namespace
 
 HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* registration,
@@ -83,6 +95,8 @@ HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* re
   task->content_type.swap(*dispatch.mutable_content_type());
   task->checkpoint.swap(*dispatch.mutable_checkpoint());
   task->lease_token.swap(*dispatch.mutable_lease_token());
+  task->task_token.swap(*dispatch.mutable_task_token());
+  task->provenance = ReadProvenance(dispatch.provenance());
   const absl::Duration timeout = platform::FromProto(dispatch.timeout());
   if (timeout > absl::ZeroDuration()) task->timeout = timeout;
   task->confirm_start = dispatch.confirm_start();
@@ -272,7 +286,9 @@ void Ledger::SayState(const HeldTaskPtr& task) {
 
 void Ledger::OnRenewal(inputspb::LeaseRenewal& renewal) {
   const HeldTaskPtr task = Find(renewal.task_id(), renewal.dispatch());
-  if (task != nullptr) task->lease_token.swap(*renewal.mutable_lease_token());
+  if (task == nullptr) return;
+  task->lease_token.swap(*renewal.mutable_lease_token());
+  if (!renewal.task_token().empty()) task->task_token.swap(*renewal.mutable_task_token());
 }
 
 HeldTaskPtr Ledger::Begin(absl::Duration now) {

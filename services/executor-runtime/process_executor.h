@@ -26,6 +26,7 @@ struct ProcessOptions {
                         << 20;   // Bytes on standard output, or of a line that is an item.
   bool lines_are_items = false;  // Each line of standard output is yielded; the result is empty.
   bool checkpoint_file = false;  // KANTOKU_CHECKPOINT names a file; see below.
+  bool task_token = true;        // KANTOKU_TASK_TOKEN is the task token, where there is one.
   // Between asking the group to end (SIGTERM) and killing it, after a cancellation, a timeout or at
   // a drain. When the task is taken away, or Inputs is not heard, the group is killed at once.
   absl::Duration kill_after = absl::Seconds(2);
@@ -35,8 +36,9 @@ struct ProcessOptions {
 // standard output is the result, its standard error goes to the log line by line. With
 // `lines_are_items` each line of its standard output is an item, without the end of the line, and
 // has `content_type`; a command that is faster than Outputs waits in its writing. It is told of the
-// task by KANTOKU_TASK_ID, KANTOKU_TASK_TYPE, KANTOKU_DISPATCH and KANTOKU_ATTEMPT. Where the task
-// has arguments, KANTOKU_ARGUMENTS is a directory with one file for each; see argument_files.h.
+// task by KANTOKU_TASK_ID, KANTOKU_TASK_TYPE, KANTOKU_DISPATCH and KANTOKU_ATTEMPT; its task token
+// is that of the start, and so good for most of an hour. Where the task has arguments,
+// KANTOKU_ARGUMENTS is a directory with one file for each; see argument_files.h.
 //
 // With `checkpoint_file`, KANTOKU_CHECKPOINT is the path of a file with the latest checkpoint,
 // which is absent when there is none. A file that the command renames to that path is the next one,

@@ -86,6 +86,11 @@ std::vector<std::string> EnvironmentOf(const ProcessOptions& options, const Cont
   environment.push_back("KANTOKU_TASK_TYPE=" + context.type());
   environment.push_back(absl::StrCat("KANTOKU_DISPATCH=", context.dispatch()));
   environment.push_back(absl::StrCat("KANTOKU_ATTEMPT=", context.attempt()));
+  if (options.task_token) {
+    if (std::string token = context.task_token(); !token.empty()) {
+      environment.push_back("KANTOKU_TASK_TOKEN=" + token);
+    }
+  }
   return environment;
 }
 

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <optional>
@@ -175,6 +176,12 @@ void TellWhereFrom(const ExecutorOptions& executor, ProcessOptions& process) {
                     [&](const auto& variable) { return variable.first == name; });
     if (!configured) process.environment.emplace_back(name, value);
   };
+  // What is configured for it to show is what it is to show.
+  constexpr std::array kCredentials = {"KANTOKU_ACCESS", "KANTOKU_TOKEN", "KANTOKU_TOKEN_FILE"};
+  process.task_token = std::none_of(
+      process.environment.begin(), process.environment.end(), [&](const auto& variable) {
+        return std::ranges::find(kCredentials, variable.first) != kCredentials.end();
+      });
   if (!executor.inputs_address.empty()) tell("KANTOKU_SERVER", executor.inputs_address);
   tell("KANTOKU_NAMESPACE", executor.name_space);
 }

@@ -44,7 +44,7 @@ ParsedProgram ParseProgram(std::string_view name, std::vector<std::string> argum
 //   token_file: /etc/kantoku/token # the access token to show, read again when it changes
 //   ca_file: /etc/kantoku/ca.pem   # where the server's certificate may come from
 //   certificate_file: /etc/kantoku/cert.pem  # to show to a server that asks for one
-//   key_file: /etc/kantoku/key.pem
+//   key_file: /etc/kantoku/key.pem   # these three are read again when they change
 //   insecure_plaintext_beyond_loopback: false  # true: nothing protects what is sent elsewhere
 //   name: microscope-3
 //   labels: {gpu: "true", mem_gib: "16"}   # what placements of tasks look at

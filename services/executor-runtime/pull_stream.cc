@@ -5,13 +5,15 @@
 namespace kantoku::executor {
 
 std::shared_ptr<PullStream> PullStream::Make(inputs::v1::InputsService::StubInterface& stub,
+                                             std::shared_ptr<platform::TokenSource> tokens,
                                              platform::CallQueue& queue, Listener& listener) {
-  std::shared_ptr<PullStream> stream(new PullStream(stub, queue, listener));
+  std::shared_ptr<PullStream> stream(new PullStream(stub, std::move(tokens), queue, listener));
   stream->self_ = stream;
   return stream;
 }
 
 void PullStream::Open() {
+  token_.Opens();
   stream_.Open(
       [this](auto* context, auto* queue) { return stub_.PrepareAsyncPull(context, queue); });
   stream_.StartRead(&response_);

@@ -2,10 +2,13 @@
 #define KANTOKU_SERVICES_EXECUTOR_RUNTIME_PULL_STREAM_H_
 
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "services/platform/rpc/client_call.h"
+#include "services/platform/rpc/stream_token.h"
 
 namespace kantoku::executor {
 
@@ -30,14 +33,20 @@ class PullStream final : private platform::ClientStream::Handler {
     virtual void OnClosed(PullStream& stream, const absl::Status& status) = 0;
   };
 
-  // To be opened in any case. Lives at least until OnClosed; all arguments outlive it.
+  // To be opened in any case. Lives at least until OnClosed; all arguments outlive it. `tokens` are
+  // those of the stub's channel; null: it has none.
   static std::shared_ptr<PullStream> Make(inputs::v1::InputsService::StubInterface& stub,
+                                          std::shared_ptr<platform::TokenSource> tokens,
                                           platform::CallQueue& queue, Listener& listener);
 
   // Begins to connect, with the first write, which is claimed before and made right afterwards.
   void Open();
   // Ends the connection soon, by OnBroken and OnClosed.
   void Cancel() { stream_.Cancel(); }
+
+  // In answer to a frame with token_wanted: what to say as access_token; empty: nothing yet. From
+  // OnFrame, without a lock.
+  std::string NewerToken() { return token_.Newer(); }
 
   inputs::v1::PullRequest& request() { return request_; }
   void Claim() { stream_.Claim(); }
@@ -46,15 +55,17 @@ class PullStream final : private platform::ClientStream::Handler {
   void HangUp() { stream_.StartWritesDone(); }
 
  private:
-  PullStream(inputs::v1::InputsService::StubInterface& stub, platform::CallQueue& queue,
+  PullStream(inputs::v1::InputsService::StubInterface& stub,
+             std::shared_ptr<platform::TokenSource> tokens, platform::CallQueue& queue,
              Listener& listener)
-      : stub_(stub), listener_(listener), stream_(queue, *this) {}
+      : stub_(stub), token_(std::move(tokens)), listener_(listener), stream_(queue, *this) {}
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnDone(const absl::Status& status) override;
 
   inputs::v1::InputsService::StubInterface& stub_;
+  platform::StreamToken token_;
   Listener& listener_;
   platform::ClientBidiStream<inputs::v1::PullRequest, inputs::v1::PullResponse> stream_;
   inputs::v1::PullRequest request_;

@@ -63,6 +63,7 @@ class ItemStream final : public std::enable_shared_from_this<ItemStream>,
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
+  void OnRefused(const absl::Status& why) override { Close(why); }
   void OnDone() override;
 
   void PostOrClose(OutputsPartition::Command command);

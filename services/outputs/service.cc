@@ -30,6 +30,17 @@ void PostWrite(OutputsPartition& partition, std::shared_ptr<WritingCall> call) {
   if (!posted.ok()) call->Answer(posted);
 }
 
+// The first lease of a batch that is refused is in the audit trail.
+template <typename Response>
+void NoteRefusedLease(const platform::Call& call, const Response& response) {
+  for (const auto& result : response.results()) {
+    const task::v1::ItemStatus& status = result.status();
+    if (status.code() != static_cast<int>(absl::StatusCode::kPermissionDenied)) continue;
+    return call.NoteRefusal(
+        Error(absl::StatusCode::kPermissionDenied, status.reason(), status.message()));
+  }
+}
+
 }  // namespace
 
 OutputsServiceImpl::OutputsServiceImpl(Options options, const platform::MacKeys& keys,
@@ -65,7 +76,7 @@ absl::StatusOr<OutputsPartition*> OutputsServiceImpl::partition() const {
 
 void OutputsServiceImpl::Put(platform::UnaryCall* call, const v1::PutRequest* request,
                              v1::PutResponse* response) {
-  HandleUnary(call, put_, [&](const platform::Caller& caller, platform::Reply reply) {
+  HandleUnary(call, put_, [&, asked = call](const platform::Caller& caller, platform::Reply reply) {
     const auto partition = this->partition();
     if (!partition.ok()) return reply(partition.status());
     auto call = std::make_shared<PutCall>(*request, *response, std::move(reply), metrics_);
@@ -73,6 +84,7 @@ void OutputsServiceImpl::Put(platform::UnaryCall* call, const v1::PutRequest* re
                                           .caller = caller,
                                           .now = clock_.Read().wall,
                                           .max_result_bytes = options_.max_result_bytes});
+    NoteRefusedLease(*asked, *response);
     if (!read.ok() || call->nothing_to_do()) return call->Answer(read);
     PostWrite(**partition, std::move(call));
   });
@@ -80,17 +92,19 @@ void OutputsServiceImpl::Put(platform::UnaryCall* call, const v1::PutRequest* re
 
 void OutputsServiceImpl::PutItems(platform::UnaryCall* call, const v1::PutItemsRequest* request,
                                   v1::PutItemsResponse* response) {
-  HandleUnary(call, put_items_, [&](const platform::Caller& caller, platform::Reply reply) {
-    const auto partition = this->partition();
-    if (!partition.ok()) return reply(partition.status());
-    auto call = std::make_shared<PutItemsCall>(*request, *response, std::move(reply), metrics_);
-    const absl::Status read = call->Read({.keys = keys_,
-                                          .caller = caller,
-                                          .now = clock_.Read().wall,
-                                          .max_result_bytes = options_.max_result_bytes});
-    if (!read.ok() || call->nothing_to_do()) return call->Answer(read);
-    PostWrite(**partition, std::move(call));
-  });
+  HandleUnary(
+      call, put_items_, [&, asked = call](const platform::Caller& caller, platform::Reply reply) {
+        const auto partition = this->partition();
+        if (!partition.ok()) return reply(partition.status());
+        auto call = std::make_shared<PutItemsCall>(*request, *response, std::move(reply), metrics_);
+        const absl::Status read = call->Read({.keys = keys_,
+                                              .caller = caller,
+                                              .now = clock_.Read().wall,
+                                              .max_result_bytes = options_.max_result_bytes});
+        NoteRefusedLease(*asked, *response);
+        if (!read.ok() || call->nothing_to_do()) return call->Answer(read);
+        PostWrite(**partition, std::move(call));
+      });
 }
 
 void OutputsServiceImpl::Fence(platform::UnaryCall* call, const v1::FenceRequest* request,

@@ -1,11 +1,13 @@
 #include "client/cpp/src/await_hub.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/cpp/src/convert.h"
 #include "services/platform/rpc/client_call.h"
+#include "services/platform/rpc/stream_token.h"
 #include "services/platform/status.h"
 
 namespace kantoku::internal {
@@ -24,10 +26,12 @@ absl::Status Closed() {
 // One connection of the hub. Owned by it and by the call set, by this until OnDone.
 class AwaitHub::Stream final : private platform::ClientStream::Handler, public Cancellable {
  public:
-  explicit Stream(AwaitHub& hub) : hub_(hub), stream_(hub.runtime_.queue, *this) {}
+  explicit Stream(AwaitHub& hub)
+      : hub_(hub), token_(hub.tokens_), stream_(hub.runtime_.queue, *this) {}
 
   // With the first write, which is claimed.
   void Open() {
+    token_.Opens();
     stream_.Open([this](auto* context, auto* queue) {
       return hub_.stub_.PrepareAsyncAwait(context, queue);
     });
@@ -45,12 +49,13 @@ class AwaitHub::Stream final : private platform::ClientStream::Handler, public C
   // Guarded by the hub's mutex.
   bool writing = true;
   bool broken = false;
+  std::string newer_token;  // To be shown; empty: none.
 
  private:
   void OnReadDone(bool ok) override {
     const LibraryThreadScope scope;
     if (!ok) return hub_.OnReadsEnded(*this);
-    hub_.OnResults(response_);
+    hub_.OnResponse(*this, response_, response_.has_token_wanted() ? token_.Newer() : "");
     stream_.StartRead(&response_);
   }
   void OnWriteDone(bool ok) override {
@@ -64,6 +69,7 @@ class AwaitHub::Stream final : private platform::ClientStream::Handler, public C
   }
 
   AwaitHub& hub_;
+  platform::StreamToken token_;
   platform::ClientBidiStream<pb::AwaitRequest, pb::AwaitResponse> stream_;
   pb::AwaitResponse response_;
 };
@@ -101,13 +107,14 @@ void AwaitHub::Advance() {
   std::shared_ptr<Stream> written;
   {
     platform::MutexLock lock(mutex_);
-    if (closed_ || pausing_ || (to_send_.empty() && to_forget_.empty())) return;
+    if (closed_ || pausing_) return;
     if (stream_ == nullptr) {
+      if (to_send_.empty() && to_forget_.empty()) return;
       auto stream = std::make_shared<Stream>(*this);
-      if (!TakeRequest(stream->request) || !runtime_.calls.Add(stream)) return;
+      if (!TakeRequest(*stream) || !runtime_.calls.Add(stream)) return;
       stream->Claim();
       stream_ = opened = std::move(stream);
-    } else if (!stream_->writing && !stream_->broken && TakeRequest(stream_->request)) {
+    } else if (!stream_->writing && !stream_->broken && TakeRequest(*stream_)) {
       stream_->writing = true;
       stream_->Claim();
       written = stream_;
@@ -117,8 +124,11 @@ void AwaitHub::Advance() {
   if (written != nullptr) written->Write();
 }
 
-bool AwaitHub::TakeRequest(pb::AwaitRequest& request) {
+// False when there is nothing to say.
+bool AwaitHub::TakeRequest(Stream& stream) {
+  pb::AwaitRequest& request = stream.request;
   request.Clear();
+  request.set_access_token(std::exchange(stream.newer_token, {}));
   TakeForgets(request);
   while (!to_send_.empty() && open_ < window_ &&
          request.task_ids_size() + request.forget_size() < kMaxIdsPerRequest) {
@@ -130,7 +140,7 @@ bool AwaitHub::TakeRequest(pb::AwaitRequest& request) {
     ++open_;
     request.add_task_ids(id.bytes().data(), TaskId::kSize);
   }
-  return request.task_ids_size() + request.forget_size() > 0;
+  return request.task_ids_size() + request.forget_size() > 0 || !request.access_token().empty();
 }
 
 void AwaitHub::TakeForgets(pb::AwaitRequest& request) {
@@ -171,32 +181,39 @@ void AwaitHub::Expire(TaskId id, uint64_t number, absl::Duration timeout) {
                                     absl::FormatDuration(timeout))));
 }
 
-void AwaitHub::OnResults(pb::AwaitResponse& response) {
+void AwaitHub::OnResponse(Stream& stream, pb::AwaitResponse& response, std::string newer_token) {
   std::vector<Answer> answers;
   {
     platform::MutexLock lock(mutex_);
     failures_ = 0;
-    for (pb::AwaitResult& result : *response.mutable_results()) {
-      const auto id = TaskId::FromBytes(result.task_id());
-      if (!id.ok()) continue;
-      const auto found = futures_.find(*id);
-      if (found == futures_.end()) continue;
-      std::vector<Waiter> waiters = std::move(found->second.waiters);
-      if (found->second.sent) --open_;
-      window_ = std::min(max_open_, window_ + 1);
-      futures_.erase(found);
-      if (waiters.empty()) continue;
-      absl::StatusOr<Output> output =
-          ToOutput(*id, result.status(), std::move(*result.mutable_result()));
-      for (const Waiter& waiter : waiters) runtime_.timer.Cancel(waiter.timer);
-      for (size_t i = 0; i + 1 < waiters.size(); ++i) {
-        answers.push_back({std::move(waiters[i].done), output});
-      }
-      answers.push_back({std::move(waiters.back().done), std::move(output)});
-    }
+    if (!newer_token.empty()) stream.newer_token = std::move(newer_token);
+    answers = TakeResults(response);
   }
   Advance();
   Tell(std::move(answers));
+}
+
+std::vector<AwaitHub::Answer> AwaitHub::TakeResults(pb::AwaitResponse& response) {
+  std::vector<Answer> answers;
+  for (pb::AwaitResult& result : *response.mutable_results()) {
+    const auto id = TaskId::FromBytes(result.task_id());
+    if (!id.ok()) continue;
+    const auto found = futures_.find(*id);
+    if (found == futures_.end()) continue;
+    std::vector<Waiter> waiters = std::move(found->second.waiters);
+    if (found->second.sent) --open_;
+    window_ = std::min(max_open_, window_ + 1);
+    futures_.erase(found);
+    if (waiters.empty()) continue;
+    absl::StatusOr<Output> output =
+        ToOutput(*id, result.status(), std::move(*result.mutable_result()));
+    for (const Waiter& waiter : waiters) runtime_.timer.Cancel(waiter.timer);
+    for (size_t i = 0; i + 1 < waiters.size(); ++i) {
+      answers.push_back({std::move(waiters[i].done), output});
+    }
+    answers.push_back({std::move(waiters.back().done), std::move(output)});
+  }
+  return answers;
 }
 
 void AwaitHub::OnWritten(Stream& stream, bool ok) {

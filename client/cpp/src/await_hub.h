@@ -6,6 +6,8 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -16,6 +18,7 @@
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
 #include "kantoku/task_id.h"
 #include "services/platform/mutex.h"
+#include "services/platform/rpc/token_source.h"
 
 namespace kantoku::internal {
 
@@ -32,10 +35,12 @@ class AwaitHub {
  public:
   using Done = std::function<void(absl::StatusOr<Output>)>;
 
+  // `tokens` are those of the stub's channel; null: it has none.
   AwaitHub(const CallRuntime& runtime, outputs::v1::OutputsService::Stub& stub,
-           absl::Duration retry_for, size_t max_open)
+           std::shared_ptr<platform::TokenSource> tokens, absl::Duration retry_for, size_t max_open)
       : runtime_(runtime),
         stub_(stub),
+        tokens_(std::move(tokens)),
         retry_for_(retry_for),
         max_open_(max_open),
         window_(max_open) {}
@@ -68,11 +73,14 @@ class AwaitHub {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Opens the stream, or sends what waits to be sent, if either is due.
   void Advance();
-  bool TakeRequest(outputs::v1::AwaitRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool TakeRequest(Stream& stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TakeForgets(outputs::v1::AwaitRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Expire(TaskId id, uint64_t number, absl::Duration timeout);
 
-  void OnResults(outputs::v1::AwaitResponse& response);
+  // `newer_token` is what the stream is to show; empty: nothing.
+  void OnResponse(Stream& stream, outputs::v1::AwaitResponse& response, std::string newer_token);
+  std::vector<Answer> TakeResults(outputs::v1::AwaitResponse& response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnWritten(Stream& stream, bool ok);
   void OnReadsEnded(Stream& stream);
   void OnEnded(Stream& stream, const absl::Status& status);
@@ -82,6 +90,7 @@ class AwaitHub {
 
   const CallRuntime runtime_;
   outputs::v1::OutputsService::Stub& stub_;
+  const std::shared_ptr<platform::TokenSource> tokens_;
   const absl::Duration retry_for_;
   const size_t max_open_;
 

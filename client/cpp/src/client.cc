@@ -105,6 +105,7 @@ absl::StatusOr<Client> Client::Connect(const std::string& address, ClientOptions
   if (!options.events_address.empty()) {
     KANTOKU_ASSIGN_OR_RETURN(connection.events, ChannelTo(options.events_address, target));
   }
+  connection.tokens = target.channel.tokens;
   connection.retry_for = options.retry_for;
   Client client(internal::MakeGrpcConnection(std::move(connection)), std::move(options));
   client.address_ = target.server;
@@ -229,7 +230,7 @@ std::vector<absl::StatusOr<TaskState>> Client::CancelAll(const std::vector<TaskI
 
 absl::StatusOr<TaskState> Client::Control(TaskId id, ControlVerb verb, ControlOptions what,
                                           CallOptions options) {
-  return Only(ControlAll({id}, verb, what, options));
+  return Only(ControlAll({id}, verb, std::move(what), options));
 }
 
 std::vector<absl::StatusOr<TaskState>> Client::ControlAll(const std::vector<TaskId>& ids,
@@ -297,12 +298,12 @@ absl::StatusOr<std::vector<ExecutorInfo>> Client::ListExecutors(CallOptions opti
 }
 
 std::vector<absl::Status> Client::ControlExecutors(const std::vector<std::string>& session_ids,
-                                                   ExecutorVerb verb, absl::Duration delay,
+                                                   ExecutorVerb verb, ExecutorControlOptions what,
                                                    CallOptions options) {
   return connection_->ControlExecutors({.namespace_name = options_.namespace_name,
                                         .session_ids = session_ids,
                                         .verb = verb,
-                                        .delay = delay,
+                                        .what = std::move(what),
                                         .timeout = options.timeout});
 }
 

@@ -327,6 +327,21 @@ absl::StatusOr<Output> ToOutput(TaskId id, const taskpb::ItemStatus& status,
   return output;
 }
 
+namespace {
+
+Provenance ToProvenance(const taskpb::Provenance& from) {
+  Provenance provenance{.user = from.user(),
+                        .app = from.app(),
+                        .spawner_app = from.spawner_app(),
+                        .spawner_executor_owner = from.spawner_executor_owner()};
+  for (const std::string& bytes : from.ancestors()) {
+    if (const auto id = TaskId::FromBytes(bytes); id.ok()) provenance.ancestors.push_back(*id);
+  }
+  return provenance;
+}
+
+}  // namespace
+
 absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   TaskInfo info;
   KANTOKU_ASSIGN_OR_RETURN(info.id, TaskId::FromBytes(from.task_id()));
@@ -358,6 +373,7 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   info.context_id = from.context_id();
   info.restarted_from = TaskId::FromBytes(from.restarted_from()).value_or(TaskId());
   info.restarted_as = TaskId::FromBytes(from.restarted_as()).value_or(TaskId());
+  info.provenance = ToProvenance(from.provenance());
   return info;
 }
 
@@ -396,6 +412,8 @@ absl::StatusOr<inputs::v1::ControlRequest> ToProto(ControlVerb verb,
       break;
   }
   proto.set_tree(options.tree);
+  KANTOKU_RETURN_IF_ERROR(CheckText("why", options.why));
+  proto.set_why(options.why);
   if (options.escalation.has_value()) {
     const absl::Duration escalation = Coarsened(*options.escalation);
     KANTOKU_RETURN_IF_ERROR(SetDuration("escalation", escalation, *proto.mutable_escalation()));

@@ -57,7 +57,7 @@ GrpcConnection::GrpcConnection(GrpcConnectionOptions options)
       events_(eventspb::EventsService::NewStub(options_.events)),
       timer_(std::make_unique<Timer>(options_.environment.clock)),
       runtime_{options_.environment, *timer_, calls_, queue_},
-      awaits_(runtime_, *outputs_, options_.retry_for, options_.max_open_awaits),
+      awaits_(runtime_, *outputs_, options_.tokens, options_.retry_for, options_.max_open_awaits),
       gets_(MakeByIds<inputspb::GetTasksRequest, inputspb::GetTasksResponse, TaskInfo>(
           Explained(), Limits(absl::InfiniteDuration()),
           [this](auto* context, const auto& request, auto* queue) {
@@ -337,8 +337,10 @@ absl::StatusOr<inputspb::ControlExecutorsResponse> GrpcConnection::ControlInOneC
   }
   proto.set_verb(static_cast<inputspb::ExecutorVerb>(request.verb));
   if (request.verb == ExecutorVerb::kBounce) {
-    KANTOKU_RETURN_IF_ERROR(SetDuration("delay", request.delay, *proto.mutable_delay()));
+    KANTOKU_RETURN_IF_ERROR(SetDuration("delay", request.what.delay, *proto.mutable_delay()));
   }
+  KANTOKU_RETURN_IF_ERROR(CheckText("why", request.what.why));
+  proto.set_why(request.what.why);
   return Block<inputspb::ControlExecutorsRequest, inputspb::ControlExecutorsResponse>(
       runtime_, Limits(request.timeout),
       [this](auto* context, const auto& sent, auto* queue) {

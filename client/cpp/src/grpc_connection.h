@@ -22,6 +22,7 @@ struct GrpcConnectionOptions {
   std::shared_ptr<grpc::Channel> inputs;
   std::shared_ptr<grpc::Channel> outputs;
   std::shared_ptr<grpc::Channel> events;
+  std::shared_ptr<platform::TokenSource> tokens;  // That the channels show; null: none.
   absl::Duration retry_for = absl::Minutes(5);
   // Futures that Outputs is asked for at a time; half of what one stream may hold there.
   size_t max_open_awaits = 500'000;

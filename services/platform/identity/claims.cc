@@ -188,6 +188,7 @@ absl::StatusOr<Identity> ReadClaims(const Jwt& token, const IssuerRules& rules,
   KANTOKU_RETURN_IF_ERROR(CheckAudience(claims, rules));
   Identity identity;
   KANTOKU_ASSIGN_OR_RETURN(identity.expires, CheckTimes(claims, times, now));
+  identity.issued = IssuedAt(token);
   KANTOKU_ASSIGN_OR_RETURN(identity.subject, PrefixedAt(claims, "sub", rules));
   KANTOKU_ASSIGN_OR_RETURN(identity.client_id, PrefixedAt(claims, rules.client_id_claim, rules));
   if (!rules.plain_jwt || claims.contains("jti")) {

@@ -1,11 +1,21 @@
 #include "services/platform/identity/identity.h"
 
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
+
+bool IsSameCaller(const Identity& one, const Identity& other) {
+  // Issuers name them in any order.
+  const std::set<std::string> here(one.namespaces.begin(), one.namespaces.end());
+  const std::set<std::string> there(other.namespaces.begin(), other.namespaces.end());
+  return one.subject == other.subject && one.client_id == other.client_id &&
+         one.service == other.service && one.scopes == other.scopes && here == there &&
+         one.labels == other.labels;
+}
 
 Identity Administrator(std::string subject, std::string client_id) {
   Identity identity;
@@ -20,6 +30,19 @@ Identity Onlooker(std::string subject) {
   Identity identity;
   if (!subject.empty()) identity.namespaces = {kEveryNamespace};  // Nobody sees nothing.
   identity.subject = std::move(subject);
+  return identity;
+}
+
+Identity HandlerOf(TaskToken token) {
+  Identity identity;
+  identity.subject = std::move(token.owner);
+  identity.client_id = std::move(token.holder.client_id);
+  identity.scopes =
+      Scopes::Parse(token.spawn_scope.empty() ? NameOf(Verb::kSpawn) : token.spawn_scope);
+  identity.namespaces = {std::move(token.name_space)};
+  identity.expires = token.expires;
+  identity.issued = absl::InfiniteFuture();  // As new as what lets it be shown: the dispatch.
+  identity.handler = {token.task, token.dispatch, std::move(token.holder.subject)};
   return identity;
 }
 

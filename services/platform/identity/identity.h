@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,13 @@ inline constexpr char kEveryNamespace[] = "*";
 // Labels whose names begin so carry trust: they come from tokens alone.
 inline constexpr char kTrustedPrefix[] = "trusted/";
 
+// The dispatch whose handler a task token speaks for.
+struct ActingHandler {
+  TaskId task;
+  uint32_t dispatch = 0;
+  std::string executor_owner;  // The subject of the executor that runs it.
+};
+
 // Who calls, proven, and what that is allowed.
 //
 // A value that is shared by all calls with the same token, and never changes.
@@ -29,7 +37,11 @@ struct Identity : Caller {
   std::vector<std::string> namespaces;        // Where these hold.
   std::map<std::string, std::string> labels;  // Of an executor; all begin with kTrustedPrefix.
   std::string token_id;                       // `jti`; empty: none.
+  absl::Time issued = absl::InfinitePast();   // `iat`.
   absl::Time expires = absl::InfiniteFuture();
+  // Set where a task token was shown: the subject is the owner of the task, the app that of the
+  // executor, and nothing is allowed but to spawn children of that task.
+  std::optional<ActingHandler> handler;
 
   bool MayUse(std::string_view name_space) const {
     return std::any_of(namespaces.begin(), namespaces.end(), [&](const std::string& name) {
@@ -47,11 +59,18 @@ struct Identity : Caller {
   }
 };
 
+// Whether both are the same caller, who may do the same: all but the ids and times of their tokens
+// is alike.
+bool IsSameCaller(const Identity& one, const Identity& other);
+
 // One who may do everything everywhere.
 Identity Administrator(std::string subject, std::string client_id);
 
 // One who sees the tasks of this subject, in every namespace, and may do nothing.
 Identity Onlooker(std::string subject);
+
+// One who bears this task token.
+Identity HandlerOf(TaskToken token);
 
 // PERMISSION_DENIED: NAMESPACE_FORBIDDEN; SCOPE_MISSING names the verb and the type.
 absl::Status CheckMayUse(const Identity& caller, std::string_view name_space);

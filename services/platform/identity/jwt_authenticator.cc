@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/check.h"
+#include "services/platform/peer.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
@@ -19,13 +20,6 @@ std::array<uint8_t, 32> Sha256(std::string_view text) {
   KANTOKU_CHECK(
       ::EVP_Digest(text.data(), text.size(), digest.data(), nullptr, kAlgorithm, nullptr) == 1);
   return digest;
-}
-
-// "ipv4:10.0.0.7:4711" without the port, which is another one for each connection.
-std::string SourceOf(std::string peer) {
-  const size_t port = peer.rfind(':');
-  if (port != std::string::npos) peer.resize(port);
-  return peer;
 }
 
 }  // namespace
@@ -61,7 +55,7 @@ absl::StatusOr<std::shared_ptr<const Identity>> JwtAuthenticator::Authenticate(
     return known->identity;
   }
 
-  const std::string source = SourceOf(peer());
+  const std::string source = HostOfPeer(peer());
   KANTOKU_RETURN_IF_ERROR(CheckBudgets(source, now));
   Finding finding;
   auto identity = Check(token, now, finding);

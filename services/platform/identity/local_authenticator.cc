@@ -8,6 +8,11 @@ absl::Status Authenticator::CheckStill(const Identity& identity, const Now& now)
   return Error(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED", "the access token has ended");
 }
 
+bool IsExpulsion(const absl::Status& status) {
+  const std::string why = ReasonOf(status);
+  return why == "TOKEN_REVOKED" || why == "BLOCKED" || why == "TOKEN_BLOCKED";
+}
+
 LocalAuthenticator::LocalAuthenticator()
     : local_(std::make_shared<const Identity>(Administrator("local", "local"))) {}
 

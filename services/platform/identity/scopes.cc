@@ -65,6 +65,9 @@ Scopes Scopes::Parse(std::string_view claim) {
     }
     claim.remove_prefix(std::min(end + 1, claim.size()));
   }
+  std::vector<Narrowed>& narrowed = scopes.narrowed_;
+  std::sort(narrowed.begin(), narrowed.end());
+  narrowed.erase(std::unique(narrowed.begin(), narrowed.end()), narrowed.end());
   return scopes;
 }
 
@@ -79,6 +82,16 @@ bool Scopes::Allows(Verb verb, std::string_view type) const {
          std::any_of(narrowed_.begin(), narrowed_.end(), [&](const Narrowed& each) {
            return each.verb == verb && Matches(each.pattern, type);
          });
+}
+
+std::string Scopes::WordsThatNarrow(Verb verb) const {
+  std::string words;
+  if (AllowsAll(Verb::kAdmin) || AllowsAll(verb)) return words;
+  for (const Narrowed& each : narrowed_) {
+    if (each.verb != verb) continue;
+    absl::StrAppend(&words, words.empty() ? "" : " ", ToAbsl(NameOf(verb)), ":", each.pattern);
+  }
+  return words;
 }
 
 absl::Status CheckScope(std::string_view word) {

@@ -2,6 +2,7 @@
 #define KANTOKU_SERVICES_PLATFORM_IDENTITY_SCOPES_H_
 
 #include <bitset>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -46,16 +47,24 @@ class Scopes {
   // Whether it is allowed for tasks of this type.
   bool Allows(Verb verb, std::string_view type) const;
 
+  // The words that narrow the verb to types, with blanks between them; empty where it is allowed
+  // for every type.
+  std::string WordsThatNarrow(Verb verb) const;
+
+  // Whether both were said in the same words, in whatever order.
+  bool operator==(const Scopes&) const = default;
+
  private:
   struct Narrowed {
     Verb verb;
     std::string pattern;  // A name, or the beginning of names and '*'.
+    auto operator<=>(const Narrowed&) const = default;  // NOLINT(modernize-use-nullptr)
   };
 
   bool AllowsAll(Verb verb) const { return all_.test(static_cast<size_t>(verb)); }
 
-  std::bitset<kVerbs> all_;  // What is allowed for every type.
-  std::vector<Narrowed> narrowed_;
+  std::bitset<kVerbs> all_;         // What is allowed for every type.
+  std::vector<Narrowed> narrowed_;  // In order, each once.
 };
 
 // What is wrong with one word that is meant for a scope of ours; INVALID_ARGUMENT, INVALID_SCOPE

@@ -20,6 +20,12 @@ class Viewer {
   explicit Viewer(Identity identity)
       : identity_(std::make_shared<const Identity>(std::move(identity))) {}
 
+  // Who it is; nobody where it sees nobody's.
+  const Caller& who() const {
+    static const Caller kNobody;
+    return identity_ == nullptr ? kNobody : *identity_;
+  }
+
   bool Sees(std::string_view name_space, std::string_view owner) const {
     return identity_ != nullptr && identity_->Sees(name_space, owner);
   }

@@ -5,17 +5,28 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "services/platform/check.h"
 #include "services/platform/mutex.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/rpc/byte_budget.h"
 #include "services/platform/rpc/call_monitor.h"
+#include "services/platform/rpc/received.h"
 #include "services/platform/rpc/stream_call.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
+
+// Of messages in which a client shows newer access tokens when it is asked to
+// (auth/v1/stream.proto).
+template <typename Request, typename Response>
+concept RenewsTokens = requires(Request& request, Response& response) {
+  MessageOf(request).mutable_access_token();
+  response.mutable_token_wanted();
+};
 
 struct BidiStreamOptions {
   size_t max_pending_bytes = size_t{16} << 20;  // Post refuses while this much waits.
@@ -30,9 +41,10 @@ struct BidiStreamOptions {
 // and let the method of the service be `std::make_shared<MyStream>(call, …)->Start();`.
 //
 // Guarantees: messages leave in the order of Post. The stream finishes once, with the first status
-// that Close or Abort was given (CANCELLED when the client left before). The On… functions run on
-// the thread of the call's queue, one at a time and with no lock held, OnEnded last. They must not
-// block.
+// that Close or Abort was given, or that says why the client is let in no more (CANCELLED when it
+// left before). The On… functions run on the thread of the call's queue, one at a time and with no
+// lock held, OnEnded last. They must not block. Access tokens within the stream it asks for and
+// takes by itself, where its messages have them: OnRequest does not see them.
 //
 // Thread-safe. Owns itself from Start until after OnEnded; others hold it by shared_ptr (or a
 // weak_ptr that they lock for a call), so that a call on a stream that has ended is harmless.
@@ -156,7 +168,7 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
     }
     if (!closing) {
       if (ok) {
-        OnRequest(request_);
+        if (TakeToken()) OnRequest(request_);
       } else {
         OnHalfClosed();
       }
@@ -203,6 +215,40 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
     }
     OnEnded(status);
     method_.StreamEnded(status);
+  }
+
+  // A client that does not read has had all that waits dropped; the message on its way is let go.
+  void OnRefused(const absl::Status& why) final {
+    {
+      MutexLock lock(mutex_);
+      CloseAndDrop(why);
+    }
+    Advance();
+  }
+
+  void OnTokenWanted(absl::Duration within) final {
+    if constexpr (RenewsTokens<Request, Response>) {
+      {
+        MutexLock lock(mutex_);
+        if (closing_.has_value()) return;
+        // Nobody counts it: it is small, and one message holds it once.
+        *RoomFor(0).mutable_token_wanted()->mutable_within() = ToProto(within);
+        if (writing_) return;
+      }
+      Advance();
+    }
+  }
+
+  // The newer token of the request, if it has one. False when it was no good: then the stream ends.
+  bool TakeToken() {
+    if constexpr (RenewsTokens<Request, Response>) {
+      const std::string token = std::exchange(*MessageOf(request_).mutable_access_token(), {});
+      if (token.empty()) return true;
+      const absl::Status renewed = call_->RenewToken(token);
+      if (!renewed.ok()) OnRefused(renewed);
+      return renewed.ok();
+    }
+    return true;
   }
 
   static absl::Status Left() {

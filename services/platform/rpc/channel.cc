@@ -4,6 +4,8 @@
 #include <grpc/impl/codegen/grpc_types.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/support/client_interceptor.h>
 
 #include <utility>
@@ -11,15 +13,21 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
 namespace {
 
+// Whether a newer token may be let in.
+bool IsOfThisToken(std::string_view reason) {
+  return reason == "TOKEN_EXPIRED" || reason == "TOKEN_BLOCKED";
+}
 constexpr int kFirstBackoffMilliseconds = 50;
 constexpr int kLongestBackoffMilliseconds = 1'000;
 constexpr int kKeepaliveMilliseconds = 10'000;
 constexpr int kKeepaliveTimeoutMilliseconds = 5'000;
+constexpr unsigned kWatchSeconds = 1;  // How often gRPC looks at files.
 
 grpc::ChannelArguments Arguments(bool through_proxies) {
   grpc::ChannelArguments arguments;
@@ -53,12 +61,20 @@ class TokenInterceptor final : public grpc::experimental::Interceptor {
     }
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_STATUS) &&
         methods->GetRecvStatus()->error_code() == grpc::StatusCode::UNAUTHENTICATED) {
-      tokens_.Refused(token_);
+      OnRefused(*methods->GetRecvStatus());
     }
     methods->Proceed();
   }
 
  private:
+  // Says that the same call may succeed, where it may.
+  void OnRefused(grpc::Status& status) {
+    const bool renews = tokens_.Renew(token_);
+    const std::string reason = ReasonOf(FromGrpc(status));
+    if (!renews || !IsOfThisToken(reason)) return;
+    status = ToGrpc(Error(absl::StatusCode::kUnavailable, reason, status.error_message()));
+  }
+
   TokenSource& tokens_;
   std::string token_;  // What the call shows.
 };
@@ -76,12 +92,23 @@ class TokenInterceptors final : public grpc::experimental::ClientInterceptorFact
   const std::shared_ptr<TokenSource> tokens_;
 };
 
+std::shared_ptr<grpc::ChannelCredentials> WatchingCredentials(const ChannelTls& tls) {
+  // One file for key and chain, so that a key never meets another key's certificate.
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+          tls.identity_file, tls.identity_file, tls.authorities_file, kWatchSeconds));
+  if (!tls.identity_file.empty()) options.watch_identity_key_cert_pairs();
+  if (!tls.authorities_file.empty()) options.watch_root_certs();
+  return grpc::experimental::TlsCredentials(options);
+}
+
 std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const std::optional<ChannelTls>& tls) {
   if (!tls.has_value()) return grpc::InsecureChannelCredentials();
+  const bool has_files = !tls->identity_file.empty() || !tls->authorities_file.empty();
+  if (has_files) return WatchingCredentials(*tls);
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = tls->authorities;
-  options.pem_private_key = tls->key;
-  options.pem_cert_chain = tls->certificate_chain;
   return grpc::SslCredentials(options);
 }
 

@@ -19,12 +19,14 @@ inline constexpr int kMaxMessageBytes = 32 << 20;
 
 // How a connection is protected.
 struct ChannelTls {
-  std::string
-      authorities;  // PEM: where the server's certificate may come from. Empty: the system's.
+  // PEM: where the server's certificate may come from. Empty: the system's.
+  std::string authorities;
   std::string server_name;  // That the certificate has to be for; empty: the address's host.
-  // What the client shows where the server asks for it, in PEM; both or none.
-  std::string key;
-  std::string certificate_chain;
+  // Files that are always good, with authorities instead of those above, and with what the client
+  // shows where the server asks for it: its key, then the chain. What they hold when a connection
+  // is made, or held a second before, counts for that connection. Empty: none.
+  std::string authorities_file;
+  std::string identity_file;
 };
 
 struct ChannelOptions {
@@ -40,8 +42,10 @@ struct ChannelOptions {
 // repeat. Channels share no connection. To this computer it goes straight, whatever $http_proxy
 // says, and so it does wherever there are tokens.
 //
-// Each call shows the access token that there is when it leaves. FAILED_PRECONDITION, NO_TLS when
-// there is no TLS, and the address is not of this computer.
+// Each call shows the access token that there is when it leaves. One that is refused because that
+// token has ended (UNAUTHENTICATED, TOKEN_EXPIRED) is UNAVAILABLE, TOKEN_EXPIRED instead where the
+// source has a newer one, or is likely to soon: it may be repeated as it is. FAILED_PRECONDITION,
+// NO_TLS when there is no TLS, and the address is not of this computer.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& address,
                                                            const ChannelOptions& options);
 

@@ -5,8 +5,10 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "services/platform/auth/tokens.h"
+#include "services/platform/identity/bearer.h"
+#include "services/platform/peer.h"
 #include "services/platform/rpc/service_identity.h"
 #include "services/platform/status.h"
 
@@ -14,9 +16,6 @@ namespace kantoku::platform {
 namespace {
 
 constexpr char kAuthorization[] = "authorization";
-constexpr absl::string_view kScheme = "bearer ";
-// How long a stream outlives its token: who looks after that by itself, as Pull does, is first.
-constexpr absl::Duration kStreamGrace = absl::Seconds(5);
 
 // Empty where there is none.
 absl::StatusOr<std::string_view> TokenOf(const grpc::ServerContextBase& call) {
@@ -27,10 +26,7 @@ absl::StatusOr<std::string_view> TokenOf(const grpc::ServerContextBase& call) {
     return Error(absl::StatusCode::kUnauthenticated, "INVALID_TOKEN",
                  "the call shows more than one access token");
   }
-  std::string_view shown(entry->second.data(), entry->second.size());
-  if (!absl::StartsWithIgnoreCase(ToAbsl(shown), kScheme)) return std::string_view();
-  shown.remove_prefix(kScheme.size());
-  return shown;
+  return BearerOf({entry->second.data(), entry->second.size()});
 }
 
 absl::Status NotAService() {
@@ -47,11 +43,16 @@ absl::Status ScopeMissing(const Right& right) {
                absl::StrCat("the access token does not allow ", names));
 }
 
+bool IsRefusal(absl::StatusCode code, std::string_view reason) {
+  return code == absl::StatusCode::kUnauthenticated ||
+         code == absl::StatusCode::kPermissionDenied || reason == "TOO_MANY_BAD_TOKENS";
+}
+
 }  // namespace
 
 Admitted Gate::Admit(const grpc::ServerContextBase& call, std::string_view method,
-                     const Right& right) const {
-  Admitted admitted = Ask(call, right);
+                     const Right& right, std::shared_ptr<const Identity>& bearer) const {
+  Admitted admitted = Ask(call, right, bearer);
   if (!admitted.ok() && calls_ != nullptr) {
     CallMonitor::Method& counted = calls_->MethodOf(method);
     counted.Ended(counted.Begin(), admitted.status());
@@ -59,26 +60,62 @@ Admitted Gate::Admit(const grpc::ServerContextBase& call, std::string_view metho
   return admitted;
 }
 
-void Gate::Watch(Call& call) const {
-  MutexLock lock(mutex_);
-  watched_.insert(&call);
-}
-
-void Gate::Forget(Call& call) const {
-  MutexLock lock(mutex_);
-  watched_.erase(&call);
-}
-
-void Gate::EndRefused() const {
-  Now now = clock_.Read();
-  now.wall -= kStreamGrace;
-  MutexLock lock(mutex_);  // So that no call is gone before it is cancelled, which does not block.
-  for (Call* const call : watched_) {
-    if (!authenticator_.CheckStill(**call->identity(), now).ok()) call->TryCancel();
+void Gate::NoteRefusal(const grpc::ServerContextBase& call, std::string_view method,
+                       const Identity* bearer, const absl::Status& status) const {
+  if (audit_ == nullptr || status.ok()) return;
+  std::string reason = ReasonOf(status);
+  if (!IsRefusal(status.code(), reason)) return;
+  AuditEvent event = {.type = "audit.refused",
+                      .details = {{"method", std::string(method)},
+                                  {"reason", std::move(reason)},
+                                  {"peer", HostOfPeer(call.peer())},
+                                  {"message", std::string(status.message())}}};
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) event.details[name] = value;
+  };
+  if (bearer != nullptr) {
+    add("user", bearer->subject);
+    add("app", bearer->client_id);
+    add("service", bearer->service);
   }
+  audit_->SayOften(std::move(event));
 }
 
-Admitted Gate::Ask(const grpc::ServerContextBase& call, const Right& right) const {
+std::shared_ptr<StreamWatch> Gate::Watch(StreamWatch::Stream& stream,
+                                         std::shared_ptr<const Identity> identity) const {
+  auto watch = std::make_shared<StreamWatch>(stream, std::move(identity), clock_.Read());
+  MutexLock lock(mutex_);
+  watches_.push_back(watch);
+  return watch;
+}
+
+absl::Status Gate::Renew(StreamWatch& watch, const grpc::ServerContextBase& call,
+                         std::string_view token) const {
+  const Now now = clock_.Read();
+  KANTOKU_ASSIGN_OR_RETURN(auto identity, authenticator_.Authenticate(
+                                              token, [&] { return call.peer(); }, now));
+  return watch.Renew(std::move(identity), now);
+}
+
+void Gate::LookAfterStreams() const {
+  const Now now = clock_.Read();
+  // Not one after the other under the lock: whoever opens a stream waits for that.
+  std::vector<std::shared_ptr<StreamWatch>> watches;
+  {
+    MutexLock lock(mutex_);
+    watches.reserve(watches_.size());
+    std::erase_if(watches_, [&](const std::weak_ptr<StreamWatch>& weak) {
+      auto watch = weak.lock();
+      const bool gone = watch == nullptr;
+      if (!gone) watches.push_back(std::move(watch));
+      return gone;
+    });
+  }
+  for (const auto& watch : watches) watch->Look(authenticator_, now);
+}
+
+Admitted Gate::Ask(const grpc::ServerContextBase& call, const Right& right,
+                   std::shared_ptr<const Identity>& bearer) const {
   if (right.anybody) return std::make_shared<const Identity>();
   const Now now = clock_.Read();
   if (right.services) {
@@ -86,15 +123,32 @@ Admitted Gate::Ask(const grpc::ServerContextBase& call, const Right& right) cons
     if (!service.empty()) {
       auto identity = std::make_shared<Identity>();
       identity->service = std::move(service);
-      return identity;
+      bearer = std::move(identity);
+      return bearer;
     }
   }
   if (right.verbs.empty()) return NotAService();
+  KANTOKU_ASSIGN_OR_RETURN(bearer, Bearer(call, now));
+  const auto allows = [&](Verb verb) { return bearer->scopes.Allows(verb); };
+  // What is open to whoever may do something is not open to handlers, who may do one thing.
+  const bool admitted = bearer->handler.has_value()
+                            ? std::all_of(right.verbs.begin(), right.verbs.end(), allows)
+                            : std::any_of(right.verbs.begin(), right.verbs.end(), allows);
+  if (!admitted) return ScopeMissing(right);
+  return bearer;
+}
+
+// A task token is told from others by how it begins, and by the MAC keys: nothing of the
+// authenticator is used up by it, be it good or bad, and nobody is held up by who tries many.
+Admitted Gate::Bearer(const grpc::ServerContextBase& call, const Now& now) const {
   KANTOKU_ASSIGN_OR_RETURN(const std::string_view token, TokenOf(call));
-  KANTOKU_ASSIGN_OR_RETURN(auto identity, authenticator_.Authenticate(
-                                              token, [&] { return call.peer(); }, now));
-  const auto allows = [&](Verb verb) { return identity->scopes.Allows(verb); };
-  if (!std::any_of(right.verbs.begin(), right.verbs.end(), allows)) return ScopeMissing(right);
+  if (!IsTaskToken(token)) {
+    return authenticator_.Authenticate(
+        token, [&] { return call.peer(); }, now);
+  }
+  KANTOKU_ASSIGN_OR_RETURN(TaskToken opened, OpenTaskToken(keys_, token, now.wall));
+  auto identity = std::make_shared<const Identity>(HandlerOf(std::move(opened)));
+  KANTOKU_RETURN_IF_ERROR(authenticator_.CheckStill(*identity, now));  // In its owner's name.
   return identity;
 }
 

@@ -38,6 +38,16 @@ struct Received {
   bool malformed = false;  // Not even that: `message` is empty.
 };
 
+// The message itself, of whatever a method takes.
+template <typename Message>
+Message& MessageOf(Received<Message>& received) {
+  return received.message;
+}
+template <typename Message>
+Message& MessageOf(Message& message) {
+  return message;
+}
+
 // OK, or what makes the message as a whole unfit: INVALID_ARGUMENT, MALFORMED_MESSAGE or, for the
 // first invalid text, INVALID_UTF8.
 absl::Status CheckReceived(const google::protobuf::Message& message,

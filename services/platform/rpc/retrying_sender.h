@@ -44,14 +44,16 @@ class RetryingSender {
       : options_(options), clock_(clock), send_(std::move(send)), thread_([this] { Run(); }) {}
   ~RetryingSender() { Stop(); }
 
-  void Add(Item item, size_t bytes) {
+  // How many items left for it.
+  size_t Add(Item item, size_t bytes) {
     std::vector<std::pair<Item, size_t>> items;
     items.emplace_back(std::move(item), bytes);
-    AddAll(std::move(items));
+    return AddAll(std::move(items));
   }
   // Several, with their bytes, that leave together as far as a batch has room.
-  void AddAll(std::vector<std::pair<Item, size_t>> items) {
+  size_t AddAll(std::vector<std::pair<Item, size_t>> items) {
     bool wake = false;
+    size_t dropped = 0;
     {
       MutexLock lock(mutex_);
       const bool idle = waiting_.empty();
@@ -64,9 +66,11 @@ class RetryingSender {
       while (waiting_bytes_ > options_.max_bytes && waiting_.size() > 1) {
         waiting_bytes_ -= waiting_.front().bytes;
         waiting_.pop_front();
+        ++dropped;
       }
     }
     if (wake) changed_.Signal();
+    return dropped;
   }
 
   // As Add, after a while: for an item of a batch that was taken but for this one, so that it does
@@ -79,6 +83,18 @@ class RetryingSender {
     changed_.Signal();
   }
 
+  // Waits until all that was added, but for what is for later, is taken. False when `within` was
+  // over before, or Stop was called.
+  bool Flush(absl::Duration within) {
+    const absl::Duration end = clock_.Read().steady + within;
+    MutexLock lock(mutex_);
+    while (sending_ || !waiting_.empty()) {
+      if (stopping_ || clock_.Read().steady >= end) return false;
+      clock_.Wait(mutex_, taken_, end);
+    }
+    return true;
+  }
+
   // What waits is dropped. Idempotent.
   void Stop() {
     {
@@ -86,6 +102,7 @@ class RetryingSender {
       stopping_ = true;
     }
     changed_.SignalAll();
+    taken_.SignalAll();
     if (thread_.joinable()) thread_.join();
   }
 
@@ -119,6 +136,8 @@ class RetryingSender {
   // Empty when it is time to stop.
   std::vector<Item> Next() {
     MutexLock lock(mutex_);
+    sending_ = false;
+    if (waiting_.empty()) taken_.SignalAll();
     for (TakeDue(); !stopping_ && waiting_.empty(); TakeDue()) {
       clock_.Wait(mutex_, changed_, later_.empty() ? absl::InfiniteDuration() : later_.front().due);
     }
@@ -135,6 +154,7 @@ class RetryingSender {
       waiting_.pop_front();
     }
     waiting_bytes_ -= bytes;
+    sending_ = !batch.empty();
     return batch;
   }
 
@@ -164,10 +184,12 @@ class RetryingSender {
   const Send send_;
   Mutex mutex_;
   CondVar changed_;
+  CondVar taken_;  // For Flush.
   std::deque<Entry> waiting_ ABSL_GUARDED_BY(mutex_);
   std::deque<LaterEntry> later_ ABSL_GUARDED_BY(mutex_);
   size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Duration next_batch_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  bool sending_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool sends_ = true;  // Whether it did last time; of the thread.
   std::thread thread_;

@@ -143,7 +143,7 @@ class Service : public grpc::Service {
   bool Enter(Call& call, const Entrance& entrance) const {
     call.Admit(*gate_, entrance.name, entrance.right);
     if (call.identity().ok()) {
-      if constexpr (std::is_base_of_v<StreamCall, Call>) call.LetWatch(*gate_);
+      if constexpr (std::is_base_of_v<StreamCall, Call>) call.Watch(*gate_);
       return true;
     }
     call.Finish(call.identity().status());

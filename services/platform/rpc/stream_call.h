@@ -1,17 +1,25 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_RPC_STREAM_CALL_H_
 #define KANTOKU_SERVICES_PLATFORM_RPC_STREAM_CALL_H_
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/support/async_stream.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "services/platform/mutex.h"
 #include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/call_queue.h"
 #include "services/platform/rpc/gate.h"
 #include "services/platform/rpc/grpc_status.h"
+#include "services/platform/rpc/stream_watch.h"
 
 namespace kantoku::platform {
 
@@ -22,13 +30,18 @@ namespace kantoku::platform {
 //
 // Thread-safe. At most one read and one write are under way at a time, and none is started after
 // Finish, which is called once.
-class StreamCall : public Call {
+class StreamCall : public Call, private StreamWatch::Stream {
  public:
   class Handler {
    public:
     virtual void OnReadDone(bool ok) { static_cast<void>(ok); }
     virtual void OnWriteDone(bool ok) = 0;
     virtual void OnCancel() = 0;  // The client left. Finish is still to be called, if it was not.
+    // Whoever made the call is let in no more: Finish is to be called with this status soon, if it
+    // was not, without whatever else was to be written. After a second the call is cancelled.
+    virtual void OnRefused(const absl::Status& why) = 0;
+    // As StreamWatch::Stream::WantToken; what the client shows then goes to RenewToken.
+    virtual void OnTokenWanted(absl::Duration within) { static_cast<void>(within); }
     virtual void OnDone() = 0;
 
    protected:
@@ -43,7 +56,16 @@ class StreamCall : public Call {
     Finish(status);
   }
 
+  // Lets the gate look after it while it lasts. Once, before its method gets it.
+  void Watch(const Gate& gate) {
+    gate_ = &gate;
+    watch_ = gate.Watch(*this, *identity());
+  }
+  // As Gate::Renew. From the functions of the handler.
+  absl::Status RenewToken(std::string_view token) { return gate_->Renew(*watch_, *this, token); }
+
   void Finish(const absl::Status& status) {
+    if (!status.ok()) NoteRefusal(status);
     finished_.Start([&](void* tag) { DoFinish(ToGrpc(status), tag); });
   }
 
@@ -85,6 +107,51 @@ class StreamCall : public Call {
     void (StreamCall::*const run_)(bool);
   };
 
+  // What the gate has to tell the handler.
+  struct News {
+    std::optional<absl::Status> refusal;
+    std::optional<absl::Duration> token_wanted;
+  };
+
+  void WantToken(absl::Duration within) final {
+    Tell([&](News& news) { news.token_wanted = within; });
+  }
+  void Refuse(const absl::Status& why) final {
+    Tell([&](News& news) { news.refusal = why; });
+  }
+  void Cancel() final { TryCancel(); }
+
+  // By an alarm that goes off at once, for the handler belongs to the queue's thread.
+  template <typename Add>
+  void Tell(Add add) {
+    MutexLock lock(news_mutex_);
+    add(news_);
+    if (telling_ || !BeginUnlessOver()) return;
+    telling_ = true;
+    grpc::Alarm& alarm = alarm_.emplace();
+    told_.Start([&](void* tag) { alarm.Set(queue_.get(), std::chrono::system_clock::now(), tag); });
+  }
+  void Told(bool) {
+    News news;
+    {
+      MutexLock lock(news_mutex_);
+      news = std::exchange(news_, {});
+      telling_ = false;
+    }
+    if (handler_ != nullptr && news.token_wanted.has_value()) {
+      handler_->OnTokenWanted(*news.token_wanted);
+    }
+    if (handler_ != nullptr && news.refusal.has_value()) handler_->OnRefused(*news.refusal);
+    End();
+  }
+
+  bool BeginUnlessOver() {
+    int open = open_.load(std::memory_order_relaxed);
+    while (open > 0) {
+      if (open_.compare_exchange_weak(open, open + 1, std::memory_order_relaxed)) return true;
+    }
+    return false;
+  }
   template <typename Operation>
   void Begin(Event& event, Operation operation) {
     open_.fetch_add(1, std::memory_order_relaxed);
@@ -115,6 +182,7 @@ class StreamCall : public Call {
 
   void End() {
     if (open_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+    if (watch_ != nullptr) watch_->Forget();
     Handler* const handler = handler_;
     ServerCallQueue& queue = queue_;
     if (handler != nullptr) handler->OnDone();
@@ -129,6 +197,15 @@ class StreamCall : public Call {
   Event written_{*this, &StreamCall::WriteDone};
   Event over_{*this, &StreamCall::Over};
   Event finished_{*this, &StreamCall::Finished};
+  Event told_{*this, &StreamCall::Told};
+
+  const Gate* gate_ = nullptr;
+  std::shared_ptr<StreamWatch> watch_;
+
+  Mutex news_mutex_;
+  News news_ ABSL_GUARDED_BY(news_mutex_);
+  bool telling_ ABSL_GUARDED_BY(news_mutex_) = false;  // The alarm is set.
+  std::optional<grpc::Alarm> alarm_ ABSL_GUARDED_BY(news_mutex_);
 };
 
 // Both sides send many messages. A message given to StartRead or StartWrite lives until that is

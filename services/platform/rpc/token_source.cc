@@ -24,6 +24,7 @@ class FixedToken final : public TokenSource {
  public:
   explicit FixedToken(std::string token) : token_(std::move(token)) {}
   std::string Token() override { return token_; }
+  bool Renew(std::string_view) override { return false; }
 
  private:
   const std::string token_;
@@ -65,6 +66,12 @@ class TokenFile final : public TokenSource {
     MutexLock lock(mutex_);
     if (clock_.Read().steady >= next_look_) Look().IgnoreError();
     return token_;
+  }
+
+  bool Renew(std::string_view token) override {
+    MutexLock lock(mutex_);
+    Look().IgnoreError();
+    return token_ != token;
   }
 
  private:

@@ -21,12 +21,14 @@ class TokenSource {
 
   // As it is now; empty: none is shown.
   virtual std::string Token() = 0;
-  // A server did not take this one (UNAUTHENTICATED): who can get another gets it, some time later.
-  // May be told for every call.
-  virtual void Refused(std::string_view /*token*/) {}
+  // A newer one than this is wanted: a server did not take it (UNAUTHENTICATED), or will not for
+  // long. Who can get one gets it, in the background, some time later. True when Token() is another
+  // already, or is likely to be one soon. May be told for every call.
+  virtual bool Renew(std::string_view token) = 0;
 };
 
-// One that is the same for ever. INVALID_ARGUMENT, INVALID_TOKEN as CheckToken.
+// One that is the same for ever; there is none newer. INVALID_ARGUMENT, INVALID_TOKEN as
+// CheckToken.
 absl::StatusOr<std::shared_ptr<TokenSource>> MakeFixedToken(std::string token);
 
 // Takes the token out of a file.
@@ -34,9 +36,9 @@ using TokenReader = std::function<absl::StatusOr<std::string>(const std::string&
 
 // What a file holds, as `read` finds it, else without the white space around it; read again when
 // the file has changed (to be replaced as a whole, by a rename: of one that is being written half
-// may be read), which is looked at once a second at most. A token that can no more be read stays as
-// it was. NOT_FOUND, NO_TOKEN_FILE when there is none; INVALID_TOKEN as above. The clock outlives
-// it.
+// may be read), which is looked at once a second at most, and when a newer one is wanted. A token
+// that can no more be read stays as it was. NOT_FOUND, NO_TOKEN_FILE when there is none;
+// INVALID_TOKEN as above. The clock outlives it.
 absl::StatusOr<std::shared_ptr<TokenSource>> MakeTokenFile(std::string path, Clock& clock,
                                                            TokenReader read = {});
 

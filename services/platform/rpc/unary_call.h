@@ -40,6 +40,7 @@ class UnaryCallOf final : public UnaryCall, private Completion {
   }
 
   void Finish(const absl::Status& status) override {
+    if (!status.ok()) NoteRefusal(status);
     this->Start([&](void* tag) {
       if (status.ok()) {
         writer.Finish(response, grpc::Status::OK, tag);

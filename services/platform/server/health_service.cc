@@ -50,6 +50,7 @@ class HealthService::Watcher final : public StreamCall::Handler,
     }
     End(Error(absl::StatusCode::kCancelled, "CLIENT_LEFT", "the client left"));
   }
+  void OnRefused(const absl::Status& why) override { End(why); }
   void OnDone() override {
     MutexLock lock(health_.mutex_);
     health_.watchers_.erase(shared_from_this());

@@ -12,9 +12,12 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "services/platform/audit/audit_trail.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
+#include "services/platform/identity/block_book.h"
 #include "services/platform/rpc/call_monitor.h"
+#include "services/platform/server/http_route.h"
 
 namespace kantoku::platform {
 
@@ -29,9 +32,15 @@ class Environment {
   // Random bits for ids and jitter; from the operating system in programs, from a seed in tests.
   virtual uint64_t Random() = 0;
   virtual const MacKeys& mac_keys() = 0;
+  // Whether those who call the program's server prove who they are.
+  virtual bool authenticates() = 0;
   virtual prometheus::Registry& metrics() = 0;
   // Where the program's RPCs are counted (rpc/unary.h, rpc/bidi_stream.h).
   virtual CallMonitor& calls() = 0;
+  // Whom the program refuses whatever token he shows; for who knows it first.
+  virtual BlockBook& blocks() = 0;
+  // Where the program says who was refused, and what administrators did.
+  virtual AuditTrail& audit() = 0;
   // Directory of everything durable.
   virtual const std::string& data_dir() = 0;
   // A channel to `address`, shared with whoever asked for it before; empty means the program's own
@@ -51,6 +60,9 @@ class Module {
   virtual std::string_view name() const = 0;
   // To be registered with the server; they answer UNAVAILABLE until Start.
   virtual std::vector<grpc::Service*> services() = 0;
+  // What the program's web server answers for it, beside the metrics; as `services`, it may be
+  // asked before Start and after Stop.
+  virtual std::vector<HttpRoute> http_routes() { return {}; }
   // After the server listens. May connect to other services, never waits for them.
   virtual absl::Status Start() = 0;
   // Takes no new work and tells long streams to end; returns at once.

@@ -1,5 +1,6 @@
 #include "services/platform/server/program.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <thread>
@@ -8,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "services/platform/access/access_file.h"
+#include "services/platform/auth/key_keeper.h"
+#include "services/platform/blocks/blocks_service.h"
 #include "services/platform/config/defaults.h"
 #include "services/platform/config/fields.h"
 #include "services/platform/config/quantities.h"
@@ -15,6 +18,7 @@
 #include "services/platform/log/log.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/random.h"
+#include "services/platform/rpc/service.h"
 #include "services/platform/server/authentication.h"
 #include "services/platform/server/data_dir.h"
 #include "services/platform/server/metrics_server.h"
@@ -35,6 +39,8 @@ constexpr int kExitCannotStart = 1;
 constexpr int kExitWrongConfig = 2;
 
 constexpr absl::Duration kHealthInterval = absl::Milliseconds(250);
+// How long a stop waits for Events to take the rest of the audit trail.
+constexpr absl::Duration kAuditLimit = absl::Seconds(1);
 
 LogOptions ToLogOptions(const configpb::LogConfig& config) {
   LogOptions options;
@@ -56,11 +62,17 @@ LogOptions ToLogOptions(const configpb::LogConfig& config) {
   return options;
 }
 
-absl::StatusOr<std::unique_ptr<MacKeys>> OpenKeys(const std::string& path, bool create) {
-  auto keys = create ? MacKeys::LoadOrCreate(path) : MacKeys::Load(path);
+// The program that makes the keys also rotates them.
+absl::StatusOr<std::unique_ptr<MacKeyKeeper>> OpenKeys(const configpb::ServerConfig& config,
+                                                       bool own) {
+  MacKeyKeeper::Options options;
+  options.path = config.mac_key_file();
+  options.create = own;
+  if (own) options.lifetime = FromProto(config.mac_key_lifetime());
+  auto keys = MacKeyKeeper::Open(options);
   if (absl::IsNotFound(keys.status())) {
     return Error(absl::StatusCode::kFailedPrecondition, "NO_MAC_KEYS",
-                 absl::StrCat("server.mac_key_file: ", path,
+                 absl::StrCat("server.mac_key_file: ", options.path,
                               " does not exist; `kantoku up` makes one, which the services of an "
                               "installation share"));
   }
@@ -139,8 +151,10 @@ class RunningProgram final : public Program {
 
   void Refresh() override {
     RefreshHealth();
-    environment_->gate().EndRefused();
+    environment_->gate().LookAfterStreams();
+    environment_->audit().Refresh();
     const Now now = Clock::Real().Read();
+    keys_->Refresh(now);
     if (tls_ != nullptr) tls_->Refresh(now.wall);
     // The token ends by wall time, which may be set.
     const bool is_set = now.wall < access_written_ || now.wall > access_written_ + kAccessInterval;
@@ -159,6 +173,7 @@ class RunningProgram final : public Program {
     const absl::Duration deadline = Clock::Real().Read().steady + limit;
     healthy_ = false;
     if (server_ != nullptr) Drain(limit);
+    if (environment_ != nullptr) environment_->audit().Stop(std::min(limit, kAuditLimit));
     ShutDownServer(std::max(absl::ZeroDuration(), deadline - Clock::Real().Read().steady));
     server_.reset();
     metrics_.reset();
@@ -170,13 +185,15 @@ class RunningProgram final : public Program {
     const std::string& data_dir = config_.server().data_dir();
     KANTOKU_ASSIGN_OR_RETURN(const bool made, PrepareDataDir(data_dir));
     if (made) Log(LogLevel::kInfo, "server: made the data directory", {{"path", data_dir}});
-    KANTOKU_ASSIGN_OR_RETURN(auto keys,
-                             OpenKeys(config_.server().mac_key_file(), options.create_mac_keys));
+    KANTOKU_ASSIGN_OR_RETURN(keys_, OpenKeys(config_.server(), options.create_mac_keys));
     const bool uses_tls = UsesTls(config_.server().tls(), options.own_authority);
     KANTOKU_ASSIGN_OR_RETURN(OutwardTls outward, TlsToOthers(config_.server().tls(), uses_tls));
     KANTOKU_ASSIGN_OR_RETURN(auto authenticator, OpenAuthenticator(options));
-    environment_ = std::make_unique<ProgramEnvironment>(std::move(keys), std::move(authenticator),
-                                                        data_dir, std::move(outward));
+    environment_ = std::make_unique<ProgramEnvironment>(
+        options.name, keys_->keys(), std::move(authenticator), data_dir, std::move(outward));
+    KANTOKU_ASSIGN_OR_RETURN(
+        blocks_, BlocksService::Open(absl::StrCat(data_dir, "/blocks"), environment_->blocks(),
+                                     environment_->calls()));
     return absl::OkStatus();
   }
 
@@ -208,7 +225,7 @@ class RunningProgram final : public Program {
   absl::Status Listen() {
     KANTOKU_ASSIGN_OR_RETURN(const ListenAddress address,
                              ParseListenAddress("server.listen", config_.server().listen()));
-    std::vector<grpc::Service*> services;
+    std::vector<grpc::Service*> services = {blocks_.get()};
     for (const auto& module : modules_) {
       for (grpc::Service* const service : module->services()) services.push_back(service);
     }
@@ -222,10 +239,23 @@ class RunningProgram final : public Program {
     KANTOKU_ASSIGN_OR_RETURN(server_, Server::Listen(listening, services, environment_->gate()));
     environment_->SetOwnAddress(tls_ != nullptr ? listening.inner_address
                                                 : server_->address().ToString());
+    ConnectAudit(services);
     KANTOKU_RETURN_IF_ERROR(ListenForMetrics());
     Log(LogLevel::kInfo, absl::StrCat("listening on ", server_->address().ToString()),
         {{"data_dir", config_.server().data_dir()}, {"metrics", metrics_address()}});
     return absl::OkStatus();
+  }
+
+  // To the Events that Inputs speaks to, or this server's own. Where there is none, the trail is in
+  // the log alone.
+  void ConnectAudit(const std::vector<grpc::Service*>& services) {
+    const bool is_here = std::any_of(services.begin(), services.end(), [](grpc::Service* service) {
+      return IsEventsService(dynamic_cast<Service&>(*service).full_name());
+    });
+    const configpb::InputsConfig& inputs = config_.inputs();
+    const std::string& elsewhere = inputs.events_address();
+    if (!inputs.events() || (elsewhere.empty() && !is_here)) return;
+    environment_->audit().Connect(environment_->Connect(elsewhere));
   }
 
   absl::Status ListenForMetrics() {
@@ -233,8 +263,13 @@ class RunningProgram final : public Program {
     if (text == kNoMetrics) return absl::OkStatus();
     KANTOKU_ASSIGN_OR_RETURN(const ListenAddress address,
                              ParseListenAddress("server.metrics_listen", text));
-    KANTOKU_ASSIGN_OR_RETURN(metrics_, MetricsServer::Start(address, environment_->metrics(),
-                                                            [this] { return healthy_.load(); }));
+    std::vector<HttpRoute> routes;
+    for (const auto& module : modules_) {
+      for (HttpRoute& route : module->http_routes()) routes.push_back(std::move(route));
+    }
+    KANTOKU_ASSIGN_OR_RETURN(metrics_, MetricsServer::Start(
+                                           address, environment_->metrics(),
+                                           [this] { return healthy_.load(); }, std::move(routes)));
     return absl::OkStatus();
   }
 
@@ -285,7 +320,9 @@ class RunningProgram final : public Program {
   absl::Duration access_pause_;        // and not before that.
   absl::Time access_written_;
   // In this order: the used before their users.
+  std::unique_ptr<MacKeyKeeper> keys_;
   std::unique_ptr<ProgramEnvironment> environment_;
+  std::unique_ptr<BlocksService> blocks_;
   std::vector<std::unique_ptr<Module>> modules_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<MetricsServer> metrics_;

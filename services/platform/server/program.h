@@ -25,10 +25,11 @@ using IssuerOpener = std::function<absl::StatusOr<std::shared_ptr<OwnIssuer>>(
     const config::v1::Config& config, Clock& clock)>;
 
 struct ProgramOptions {
-  std::string name;              // Begins what a failed start says: "kantoku-inputs".
-  config::v1::Config config;     // Defaults are filled in.
-  std::string port_file;         // Gets the port once calls are served; empty: none.
-  bool create_mac_keys = false;  // Else a missing key file is an error.
+  std::string name;           // Begins what a failed start says: "kantoku-inputs".
+  config::v1::Config config;  // Defaults are filled in.
+  std::string port_file;      // Gets the port once calls are served; empty: none.
+  // Makes MAC keys where there is no file, and rotates them; else a missing file is an error.
+  bool create_mac_keys = false;
   // Makes certificates where none is named, and keeps an access file in the data directory; else
   // there is no TLS, and no such file.
   bool own_authority = false;
@@ -64,8 +65,8 @@ class Program {
   virtual Environment& environment() = 0;
 
   // What has to be done every now and then; Run does so several times a second: tells health checks
-  // what the modules say, ends streams of whom is no longer let in, renews certificates and the
-  // access file of the data directory.
+  // what the modules say, ends streams of whom is no longer let in, renews certificates, MAC
+  // keys and the access file of the data directory.
   virtual void Refresh() = 0;
 
   // Drains: lets streams and calls end for as long as `server.drain_timeout` says, cancels those

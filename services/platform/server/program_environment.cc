@@ -2,21 +2,35 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "services/platform/check.h"
 #include "services/platform/rpc/channel.h"
+#include "services/platform/status.h"
 
 namespace kantoku::platform {
 
-ProgramEnvironment::ProgramEnvironment(std::unique_ptr<MacKeys> keys,
+namespace {
+
+// A source of Events: this program, since this start.
+std::string SourceOf(std::string_view name) {
+  return absl::StrCat("audit/", absl::StrReplaceAll(ToAbsl(name), {{" ", "-"}}), "/",
+                      absl::Hex(SystemRandom(), absl::kZeroPad16));
+}
+
+}  // namespace
+
+ProgramEnvironment::ProgramEnvironment(std::string_view name, const MacKeys& keys,
                                        std::shared_ptr<Authenticator> authenticator,
                                        std::string data_dir, OutwardTls outward)
-    : keys_(std::move(keys)),
+    : keys_(keys),
       data_dir_(std::move(data_dir)),
       outward_(std::move(outward)),
       metrics_(std::make_shared<prometheus::Registry>()),
       calls_(*metrics_, Clock::Real()),
-      authenticator_(std::move(authenticator)),
-      gate_(*authenticator_, *keys_, Clock::Real(), &calls_) {}
+      audit_({.source = SourceOf(name)}, keys_, Clock::Real(), *metrics_),
+      authenticator_(std::make_shared<BlockingAuthenticator>(std::move(authenticator), blocks_)),
+      gate_(*authenticator_, keys_, Clock::Real(), &calls_, &audit_) {}
 
 ProgramEnvironment::~ProgramEnvironment() = default;
 

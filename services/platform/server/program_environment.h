@@ -5,8 +5,10 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "services/platform/audit/events_audit_trail.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
 #include "services/platform/identity/authenticator.h"
@@ -24,15 +26,20 @@ namespace kantoku::platform {
 // Thread-safe.
 class ProgramEnvironment final : public Environment {
  public:
-  ProgramEnvironment(std::unique_ptr<MacKeys> keys, std::shared_ptr<Authenticator> authenticator,
-                     std::string data_dir, OutwardTls outward);
+  // `name` is the program's. The keys outlive it.
+  ProgramEnvironment(std::string_view name, const MacKeys& keys,
+                     std::shared_ptr<Authenticator> authenticator, std::string data_dir,
+                     OutwardTls outward);
   ~ProgramEnvironment() override;
 
   Clock& clock() override { return Clock::Real(); }
   uint64_t Random() override { return SystemRandom(); }
-  const MacKeys& mac_keys() override { return *keys_; }
+  const MacKeys& mac_keys() override { return keys_; }
+  bool authenticates() override { return authenticator_->proves(); }
   prometheus::Registry& metrics() override { return *metrics_; }
   CallMonitor& calls() override { return calls_; }
+  BlockBook& blocks() override { return blocks_; }
+  EventsAuditTrail& audit() override { return audit_; }
   const std::string& data_dir() override { return data_dir_; }
   std::shared_ptr<grpc::Channel> Connect(const std::string& address) override;
 
@@ -43,11 +50,13 @@ class ProgramEnvironment final : public Environment {
   void SetOwnAddress(const std::string& address);
 
  private:
-  const std::unique_ptr<MacKeys> keys_;
+  const MacKeys& keys_;
   const std::string data_dir_;
   const OutwardTls outward_;
   const std::shared_ptr<prometheus::Registry> metrics_;
   CallMonitor calls_;
+  BlockBook blocks_;
+  EventsAuditTrail audit_;
   const std::shared_ptr<Authenticator> authenticator_;
   const Gate gate_;
 

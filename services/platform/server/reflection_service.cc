@@ -115,7 +115,7 @@ class ReflectionService::Stream final : public StreamCall::Handler {
   // All of them on the thread of the call's queue, so no lock.
   void OnReadDone(bool ok) override {
     busy_ = false;
-    if (!ok || left_) return Finish(absl::OkStatus());
+    if (!ok || !end_.ok()) return Finish(end_);
     if (request_.ByteSizeLong() > kMaxRequest) {
       return Finish(Error(absl::StatusCode::kInvalidArgument, "TOO_LONG",
                           absl::StrCat("a request of more than ", kMaxRequest, " bytes")));
@@ -123,19 +123,28 @@ class ReflectionService::Stream final : public StreamCall::Handler {
     response_.Clear();
     Answer(request_, services_, sent_, response_);
     busy_ = true;
+    writing_ = true;
     call_->StartWrite(&response_);
   }
   void OnWriteDone(bool ok) override {
     busy_ = false;
-    if (!ok || left_) return Finish(absl::CancelledError("the client left"));
+    writing_ = false;
+    if (!ok) end_.Update(Left());
+    if (!end_.ok()) return Finish(end_);
     busy_ = true;
     call_->StartRead(&request_);
   }
   void OnCancel() override {
-    left_ = true;
-    if (!busy_) Finish(absl::CancelledError("the client left"));
+    end_.Update(Left());
+    if (!busy_) Finish(end_);
+  }
+  void OnRefused(const absl::Status& why) override {
+    end_.Update(why);
+    if (!writing_) Finish(end_);
   }
   void OnDone() override { delete this; }
+
+  static absl::Status Left() { return absl::CancelledError("the client left"); }
 
   void Finish(const absl::Status& status) {
     if (!std::exchange(finished_, true)) call_->Finish(status);
@@ -147,7 +156,8 @@ class ReflectionService::Stream final : public StreamCall::Handler {
   Response response_;
   Sent sent_;
   bool busy_ = true;  // A read or a write is under way.
-  bool left_ = false;
+  bool writing_ = false;
+  absl::Status end_;  // Not OK: what it is to end with.
   bool finished_ = false;
 };
 

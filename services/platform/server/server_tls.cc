@@ -16,6 +16,7 @@
 #include "services/platform/status.h"
 #include "services/platform/tls/certificate_source.h"
 #include "services/platform/tls/certificates.h"
+#include "services/platform/tls/client_files.h"
 #include "services/platform/whole_file.h"
 
 namespace kantoku::platform {
@@ -70,7 +71,7 @@ absl::StatusOr<std::unique_ptr<ServerTls>> ServerTls::Open(const config::v1::Ser
     source = MakeIssuedCertificates(*opened->authority_, NamesOf(config));
   }
   auto keeper = CertificateKeeper::Open(
-      {.directory = directory, .client_ca_file = tls.client_ca_file()}, std::move(source), now);
+      {.directory = directory, .authorities_file = tls.client_ca_file()}, std::move(source), now);
   if (!keeper.ok()) return Annotate(keeper.status(), "server.tls");
   opened->keeper_ = *std::move(keeper);
   return opened;
@@ -78,7 +79,7 @@ absl::StatusOr<std::unique_ptr<ServerTls>> ServerTls::Open(const config::v1::Ser
 
 std::shared_ptr<grpc::ServerCredentials> ServerTls::MakeCredentials() const {
   const std::string& live = keeper_->live_file();
-  const std::string& clients = keeper_->clients_file();
+  const std::string& clients = keeper_->authorities_file();
   // One file for both, so that a key never meets another key's certificate.
   auto provider = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
       live, live, clients, kWatchSeconds);
@@ -100,9 +101,10 @@ absl::StatusOr<OutwardTls> TlsToOthers(const config::v1::TlsConfig& config, bool
   OutwardTls outward;
   outward.on_this_computer = has_tls || !config.ca_file().empty();
   outward.on_other_computers = !config.insecure_plaintext_beyond_loopback();
-  if (!config.ca_file().empty()) {
-    KANTOKU_ASSIGN_OR_RETURN(outward.tls.authorities, AuthoritiesOf(config));
-  }
+  if (config.ca_file().empty()) return outward;
+  KANTOKU_RETURN_IF_ERROR(AuthoritiesOf(config).status());
+  KANTOKU_ASSIGN_OR_RETURN(LiveFiles live, WatchClientFiles({.ca_file = config.ca_file()}));
+  outward.tls.authorities_file = std::move(live.authorities);
   return outward;
 }
 

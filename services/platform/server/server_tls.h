@@ -56,7 +56,8 @@ struct OutwardTls {
   bool on_other_computers = true;  // False under an ugly name alone.
 };
 
-// INVALID_CONFIG when `ca_file` cannot be read or holds no authorities.
+// INVALID_CONFIG when `ca_file` cannot be read or holds no authorities. It is read again when it
+// changes.
 absl::StatusOr<OutwardTls> TlsToOthers(const config::v1::TlsConfig& config, bool has_tls);
 
 }  // namespace kantoku::platform

@@ -177,7 +177,7 @@ TEST_CASE("An await whose time is over ends, the server forgets it, and others g
 
 TEST_CASE("A server that can never answer ends the awaits with its reason") {
   ScriptedServer server;
-  server.await_refusal = grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "not yours");
+  server.on_await = [] { return grpc::Status(grpc::StatusCode::PERMISSION_DENIED, "not yours"); };
   Client kan = server.Connect();
   CHECK(kan.Await(MakeTaskId(1)).status() == absl::PermissionDeniedError("not yours"));
 }

@@ -230,13 +230,15 @@ TEST_CASE("Executors are asked by their sessions, and each has an answer") {
     CHECK(request.session_ids(1) == std::string(MakeTaskId(2).bytes()));
     CHECK(request.verb() == inputs::v1::EXECUTOR_VERB_BOUNCE);
     CHECK(request.delay().seconds() == 3);
+    CHECK(request.why() == "upgrade");
     response.add_results();
     response.add_results()->set_code(static_cast<int>(absl::StatusCode::kFailedPrecondition));
     return grpc::Status::OK;
   };
   Client kan = server.Connect();
-  const auto statuses = kan.ControlExecutors({MakeTaskId(1).ToString(), MakeTaskId(2).ToString()},
-                                             ExecutorVerb::kBounce, absl::Seconds(3));
+  const auto statuses =
+      kan.ControlExecutors({MakeTaskId(1).ToString(), MakeTaskId(2).ToString()},
+                           ExecutorVerb::kBounce, {.delay = absl::Seconds(3), .why = "upgrade"});
   REQUIRE(statuses.size() == 2);
   CHECK(statuses[0].ok());
   CHECK(absl::IsFailedPrecondition(statuses[1]));
@@ -468,6 +470,11 @@ TEST_CASE("A list says by what it is filtered and sorted, and brings info") {
     (*info.mutable_info())["a"] = "b";
     info.set_info_revision(3);
     info.set_context_id("run");
+    info.mutable_provenance()->set_user("anna");
+    info.mutable_provenance()->set_app("laptop");
+    info.mutable_provenance()->set_spawner_app("worker");
+    info.mutable_provenance()->set_spawner_executor_owner("lab");
+    info.mutable_provenance()->add_ancestors(std::string(MakeTaskId(2).bytes()));
     return grpc::Status::OK;
   };
   const auto page = server.Connect().List(
@@ -477,6 +484,12 @@ TEST_CASE("A list says by what it is filtered and sorted, and brings info") {
   CHECK(page->tasks[0].info == std::map<std::string, std::string>{{"a", "b"}});
   CHECK(page->tasks[0].info_revision == 3);
   CHECK(page->tasks[0].context_id == "run");
+  const Provenance& provenance = page->tasks[0].provenance;
+  CHECK(provenance.user == "anna");
+  CHECK(provenance.app == "laptop");
+  CHECK(provenance.spawner_app == "worker");
+  CHECK(provenance.spawner_executor_owner == "lab");
+  CHECK(provenance.ancestors == std::vector<TaskId>{MakeTaskId(2)});
 }
 
 }  // namespace

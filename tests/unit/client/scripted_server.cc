@@ -93,7 +93,8 @@ class ScriptedServer::Outputs final : public outputs::v1::OutputsService::Servic
     return Run(server_.on_get_outputs, *request, *response);
   }
   grpc::Status Await(grpc::ServerContext* context, AwaitCall::Stream* stream) override {
-    if (!server_.await_refusal.ok()) return server_.await_refusal;
+    grpc::Status refusal = server_.on_await ? server_.on_await() : grpc::Status::OK;
+    if (!refusal.ok()) return refusal;
     const auto call = std::make_shared<AwaitCall>(*context, *stream);
     server_.awaits.Put(call);
     outputs::v1::AwaitRequest request;

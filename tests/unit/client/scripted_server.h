@@ -130,7 +130,7 @@ class ScriptedServer {
   std::function<grpc::Status(const outputs::v1::StreamRequest&, grpc::ServerContext&,
                              grpc::ServerWriter<outputs::v1::StreamResponse>&)>
       on_stream;
-  grpc::Status await_refusal;              // Not OK: ends every Await at once.
+  std::function<grpc::Status()> on_await;  // What is not OK ends an Await at once.
   std::atomic<int> most_awaits = INT_MAX;  // An Await that asks for more ends with TOO_MANY_AWAITS.
 
   Inbox<std::shared_ptr<AwaitCall>> awaits;

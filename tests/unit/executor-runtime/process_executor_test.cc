@@ -42,6 +42,8 @@ class FakeContext final : public Context {
   const std::string& payload() const override { return payload_; }
   const std::string& content_type() const override { return type_; }
   std::span<const TaskArgument> arguments() const override { return given; }
+  const Provenance& provenance() const override { return provenance_; }
+  std::string task_token() const override { return token; }
   absl::Duration time_left() const override { return absl::InfiniteDuration(); }
   StopCause stop_cause() const override { return cause_.load(); }
   std::stop_token stop_token() override { return stop_.get_token(); }
@@ -86,6 +88,7 @@ class FakeContext final : public Context {
   }
 
   std::vector<TaskArgument> given;
+  std::string token;
 
   // Waits until the command runs.
   void Hold(bool hold) {
@@ -135,6 +138,7 @@ class FakeContext final : public Context {
   }
 
  private:
+  const Provenance provenance_;
   const std::string context_id_ = "run 7";
   const platform::TaskId id_ = platform::TaskId::Make(absl::FromUnixSeconds(1), 1, 1, 1);
   const std::string type_ = "test.type";
@@ -252,6 +256,19 @@ TEST_CASE("A command is told of its task") {
       Run("echo $KANTOKU_TASK_ID $KANTOKU_TASK_TYPE $KANTOKU_DISPATCH $KANTOKU_ATTEMPT");
   CHECK(result->data ==
         platform::TaskId::Make(absl::FromUnixSeconds(1), 1, 1, 1).ToString() + " test.type 3 2\n");
+}
+
+TEST_CASE("A command gets the task token, unless there is none or it has something else to show") {
+  const auto told = [](const std::string& token, bool wanted) {
+    FakeContext context;
+    context.token = token;
+    ProcessOptions options = Shell("echo ${KANTOKU_TASK_TOKEN-none}");
+    options.task_token = wanted;
+    return Run(options, context)->data;
+  };
+  CHECK(told("kantoku-task.abc", true) == "kantoku-task.abc\n");
+  CHECK(told("", true) == "none\n");
+  CHECK(told("kantoku-task.abc", false) == "none\n");
 }
 
 TEST_CASE("A command runs in its directory with its environment") {

@@ -214,6 +214,22 @@ TEST_CASE("A wrong file is refused with the field's name") {
   CHECK(std::string(platform::ToStd(status.message())).find(word) != std::string::npos);
 }
 
+TEST_CASE("A command for which credentials are configured shows these, and no task token") {
+  const auto [variable, gets_one] =
+      GENERATE(table<std::string, bool>({{"LC_ALL", true},
+                                         {"KANTOKU_SERVER", true},
+                                         {"KANTOKU_ACCESS", false},
+                                         {"KANTOKU_TOKEN", false},
+                                         {"KANTOKU_TOKEN_FILE", false}}));
+  char path[] = "/tmp/kantoku-executor-XXXXXX";
+  close(mkstemp(path));
+  std::ofstream(path) << "types: {a: {command: x, environment: {" << variable << ": y}}}\n";
+  const ParsedProgram parsed = ParseProgram("x", {"--config", path});
+  std::remove(path);
+  REQUIRE(parsed.run);
+  CHECK(parsed.options.types.at("a").task_token == gets_one);
+}
+
 TEST_CASE("Arguments win over the file and keep its limits") {
   char path[] = "/tmp/kantoku-executor-XXXXXX";
   close(mkstemp(path));

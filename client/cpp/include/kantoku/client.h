@@ -36,7 +36,8 @@ struct ClientOptions {
   std::string token;
   std::string token_file;
   std::string ca_file;
-  // What is shown to a server that asks for a certificate, and its key (PEM).
+  // What is shown to a server that asks for a certificate, and its key (PEM). These and `ca_file`
+  // are read again when they change, for new connections.
   std::string certificate_file;
   std::string key_file;
   // True: nothing protects what is sent to other computers, tokens included.
@@ -169,11 +170,9 @@ class Client {
   absl::StatusOr<std::vector<ExecutorInfo>> ListExecutors(CallOptions options = {});
 
   // Asks executors of the namespace, by their session ids, to leave. One answer for each:
-  // FAILED_PRECONDITION: it is not connected. NOT_FOUND. `delay`, at most 1 h, is how long a bounce
-  // stays away.
+  // FAILED_PRECONDITION: it is not connected. NOT_FOUND.
   std::vector<absl::Status> ControlExecutors(const std::vector<std::string>& session_ids,
-                                             ExecutorVerb verb,
-                                             absl::Duration delay = absl::ZeroDuration(),
+                                             ExecutorVerb verb, ExecutorControlOptions what = {},
                                              CallOptions options = {});
   // From now on tasks of the type go only to executors that match the selector, too.
   absl::Status SetRoute(const std::string& type, const std::string& selector,

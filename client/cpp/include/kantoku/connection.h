@@ -96,7 +96,7 @@ class Connection {
     std::string namespace_name;
     std::vector<std::string> session_ids;
     ExecutorVerb verb = ExecutorVerb::kDrain;
-    absl::Duration delay;  // Of kBounce.
+    ExecutorControlOptions what;
     absl::Duration timeout = absl::InfiniteDuration();
   };
   virtual std::vector<absl::Status> ControlExecutors(ControlExecutorsRequest request) = 0;

@@ -75,6 +75,7 @@ struct ControlOptions {
   bool tree = false;  // The task is a root, and all that was and will be spawned below it is meant.
   // Of an interrupt, of which the first two figures count. 0 to 1 h; 5 s.
   std::optional<absl::Duration> escalation;
+  std::string why{};  // For the audit trail. At most 256 bytes without control characters.
 };
 
 // Lower-case words, as in "running" and "no_implementation".
@@ -84,6 +85,16 @@ std::string_view ToString(OutputStatus status);
 std::string_view ToString(ControlVerb verb);
 // The state of such a word; absent when it is none.
 std::optional<TaskState> ParseTaskState(std::string_view word);
+
+// Who caused a task, as the server knows it.
+struct Provenance {
+  std::string user;         // Who began it all: the owner of the task.
+  std::string app;          // With which the root of its tree was spawned; empty: not recorded.
+  std::string spawner_app;  // With which it was spawned itself, or restarted.
+  // Of the parent's executor, where the handler spawned it with its task token; else empty.
+  std::string spawner_executor_owner;
+  std::vector<TaskId> ancestors;  // The parent first, the root last; the nearest 64.
+};
 
 // What the server knows of a task.
 struct TaskInfo {
@@ -117,6 +128,7 @@ struct TaskInfo {
   std::map<std::string, std::string> info;  // As patched last; of what has ended as it was then.
   uint64_t info_revision = 0;               // Patches of the info so far.
   std::string context_id;
+  Provenance provenance;
 };
 
 // A change of a task's info; removes first.
@@ -208,6 +220,11 @@ enum class ExecutorVerb : uint8_t {
   kDrain = 1,  // Takes nothing more, hands back its queue, finishes what runs, and ends.
   kBounce,     // Leaves the connection, and comes back after the delay as the same session.
   kKick,       // As kDrain, but asks its handlers to stop at once.
+};
+
+struct ExecutorControlOptions {
+  absl::Duration delay;  // Of kBounce: how long to stay away, at most 1 h.
+  std::string why{};     // For the audit trail. At most 256 bytes without control characters.
 };
 
 // Which executors get tasks of a type at all, beside what each task asks for.

@@ -63,7 +63,7 @@ TEST_CASE("executors drain, bounce and kick ask the sessions that are named") {
   CHECK(connection->asked[0].session_ids == std::vector<std::string>{kUnknownId, "other"});
   CHECK(connection->asked[0].verb == ExecutorVerb::kDrain);
   CHECK(connection->asked[1].verb == ExecutorVerb::kBounce);
-  CHECK(connection->asked[1].delay == absl::Seconds(30));
+  CHECK(connection->asked[1].what.delay == absl::Seconds(30));
   CHECK(connection->asked[2].verb == ExecutorVerb::kKick);
 }
 

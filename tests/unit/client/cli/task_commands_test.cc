@@ -1,7 +1,9 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -15,7 +17,8 @@ constexpr char kUnknownId[] = "01900000-0000-7000-8000-000000000001";
 constexpr char kInfoFields[] =
     "task_id namespace type state wait_cause wait_detail open_dependencies placement keys "
     "reference priority owner failed_attempts dispatch session_id progress parent_id root_id "
-    "info info_revision context_id restarted_from restarted_as created_at ended_at last_error";
+    "info info_revision context_id restarted_from restarted_as provenance created_at ended_at "
+    "last_error";
 
 TEST_CASE("get shows all that is known, a field a line, and nothing that is not there") {
   CliWorld world;
@@ -255,6 +258,51 @@ TEST_CASE("What a command of an executor spawns is a child of its task") {
   CHECK(json["root_id"] == parent);
   for (const std::string& other : others) {
     CHECK(nlohmann::json::parse(world.Run({"get", other, "--json"}).out)["parent_id"].is_null());
+  }
+}
+
+// What the environment says, for as long as it lasts.
+class Surrounded {
+ public:
+  explicit Surrounded(std::map<std::string, std::string> variables)
+      : variables_(std::move(variables)) {
+    for (const auto& [name, value] : variables_) setenv(name.c_str(), value.c_str(), 1);
+  }
+  ~Surrounded() {
+    for (const auto& [name, value] : variables_) unsetenv(name.c_str());
+  }
+  Surrounded(const Surrounded&) = delete;
+  Surrounded& operator=(const Surrounded&) = delete;
+
+ private:
+  const std::map<std::string, std::string> variables_;
+};
+
+TEST_CASE("What spawns in a command of an executor shows the task token, and nothing else does") {
+  CliWorld world;
+  const Surrounded command({{"KANTOKU_SERVER", "here:1"},
+                            {"KANTOKU_NAMESPACE", "default"},
+                            {"KANTOKU_TASK_TOKEN", "kantoku-task.abc"},
+                            {"KANTOKU_TASK_ACCESS", "/run/server.json"}});
+  const auto shows = [&](const std::vector<std::string>& arguments) {
+    world.options = {};
+    CHECK(world.Run(arguments).code == 0);
+    const bool shown = world.options.token == "kantoku-task.abc";
+    CHECK((world.options.access_file == "/run/server.json") == shown);
+    return shown;
+  };
+  CHECK(shows({"spawn", "t"}));
+  CHECK_FALSE(shows({"list"}));
+  CHECK_FALSE(shows({"spawn", "t", "--no-parent"}));
+  CHECK_FALSE(shows({"spawn", "t", "--server", "there:1"}));
+  CHECK_FALSE(shows({"spawn", "t", "--namespace", "lab"}));
+  CHECK_FALSE(shows({"spawn", "t", "--access", "mine.json"}));
+  CHECK_FALSE(shows({"spawn", "t", "--token-file", "mine"}));
+  for (const char* const name : {"KANTOKU_TOKEN", "KANTOKU_TOKEN_FILE", "KANTOKU_ACCESS"}) {
+    CAPTURE(name);
+    const std::map<std::string, std::string> variable = {{name, "mine"}};
+    const Surrounded configured(variable);
+    CHECK_FALSE(shows({"spawn", "t"}));
   }
 }
 

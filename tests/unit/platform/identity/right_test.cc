@@ -10,6 +10,7 @@
 
 #include "grpc/health/v1/health.pb.h"
 #include "grpc/reflection/v1alpha/reflection.pb.h"
+#include "kantoku/auth/v1/blocks.pb.h"
 #include "kantoku/auth/v1/grants.pb.h"
 #include "kantoku/events/v1/events.pb.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
@@ -55,6 +56,9 @@ TEST_CASE("Every method of every service says who may call it") {
       {"kantoku.inputs.v1.InputsService.ListLimits", "inputs:read"},
       {"kantoku.inputs.v1.InputsService.SetPause", "admin"},
       {"kantoku.inputs.v1.InputsService.ListPauses", "inputs:read"},
+      {"kantoku.inputs.v1.InputsService.SetBlocks", "admin"},
+      {"kantoku.inputs.v1.InputsService.ListBlocks", "admin"},
+      {"kantoku.auth.v1.BlocksService.ReplaceBlocks", "services"},
       {"kantoku.outputs.v1.OutputsService.Put", "outputs:write"},
       {"kantoku.outputs.v1.OutputsService.Get", "outputs:read|outputs:write|services"},
       {"kantoku.outputs.v1.OutputsService.Await", "outputs:read"},
@@ -76,6 +80,7 @@ TEST_CASE("Every method of every service says who may call it") {
       outputs::v1::PutRequest::descriptor()->file(),
       events::v1::AppendRequest::descriptor()->file(),
       auth::v1::Grant::descriptor()->file(),
+      auth::v1::Block::descriptor()->file(),
   };
   std::map<std::string, std::string> said;
   for (const auto* file : files) {

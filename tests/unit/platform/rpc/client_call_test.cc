@@ -49,6 +49,7 @@ class Echo final : public Service, private StreamCall::Handler {
     if (ok) stream_.Get()->StartRead(&request_);
   }
   void OnCancel() override {}
+  void OnRefused(const absl::Status&) override {}
   void OnDone() override {}
 
   Awaited<BidiCall<pb::AwaitRequest, pb::AwaitResponse>*> stream_;

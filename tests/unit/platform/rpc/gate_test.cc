@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <utility>
 
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
 #include "services/platform/rpc/channel.h"
@@ -12,6 +13,7 @@
 #include "services/platform/rpc/service_identity.h"
 #include "services/platform/rpc/token_source.h"
 #include "services/platform/status.h"
+#include "tests/support/fake_clock.h"
 #include "tests/unit/platform/rpc/test_server.h"
 
 namespace kantoku::platform {
@@ -35,16 +37,21 @@ class ListOfTokens final : public Authenticator {
   }
 
   absl::StatusOr<std::shared_ptr<const Identity>> Authenticate(
-      std::string_view token, absl::FunctionRef<std::string()> peer, const Now&) override {
+      std::string_view token, absl::FunctionRef<std::string()> peer, const Now& now) override {
     const auto found = identities_.find(token);
-    if (found != identities_.end()) return found->second;
+    if (found != identities_.end()) {
+      KANTOKU_RETURN_IF_ERROR(Authenticator::CheckStill(*found->second, now));
+      return found->second;
+    }
     return Error(absl::StatusCode::kUnauthenticated, token.empty() ? "NO_TOKEN" : "INVALID_TOKEN",
                  "not known, from " + peer());
   }
 
   void Revoke(const std::string& token) { revoked_ = token; }
   absl::Status CheckStill(const Identity& identity, const Now& now) override {
-    if (identity.token_id == revoked_) return absl::UnauthenticatedError("revoked");
+    if (identity.token_id == revoked_) {
+      return Error(absl::StatusCode::kUnauthenticated, "TOKEN_REVOKED", "revoked");
+    }
     return Authenticator::CheckStill(identity, now);
   }
 
@@ -53,26 +60,35 @@ class ListOfTokens final : public Authenticator {
   std::string revoked_ = "none";
 };
 
-// A stream that lasts until it is cancelled.
+// A stream that lasts until it is refused or cancelled; one that is stubborn, until it is
+// cancelled.
 class LastingStream final : private StreamCall::Handler {
  public:
   using Call = BidiCall<outputspb::AwaitRequest, outputspb::AwaitResponse>;
 
-  LastingStream(Call& call, Awaited<int>& open) : call_(call), open_(open) {
+  LastingStream(Call& call, bool stubborn, Awaited<int>& open)
+      : call_(call), stubborn_(stubborn), open_(open) {
     call_.Accept(*this);
     open_.Update([](int& count) { ++count; });
   }
 
  private:
   void OnWriteDone(bool) override {}
-  void OnCancel() override { call_.Finish(absl::CancelledError("cancelled")); }
+  void OnCancel() override {
+    if (!std::exchange(finished_, true)) call_.Finish(absl::CancelledError("cancelled"));
+  }
+  void OnRefused(const absl::Status& why) override {
+    if (!stubborn_ && !std::exchange(finished_, true)) call_.Finish(why);
+  }
   void OnDone() override {
     open_.Update([](int& count) { --count; });
     delete this;
   }
 
   Call& call_;
+  const bool stubborn_;
   Awaited<int>& open_;
+  bool finished_ = false;
 };
 
 // Methods for users and services, for users alone, for services alone, and one of streams.
@@ -89,6 +105,10 @@ class ProbeService final : public Service {
     Handle("Await", &ProbeService::Last);
   }
 
+  // What Get and Stream end with, and what an item of Get's comes to.
+  absl::Status end;
+  absl::Status item;
+
   // As a method might that asks nothing.
   void Forgets(UnaryCall* call, const outputspb::PutItemsRequest*, outputspb::PutItemsResponse*) {
     who.Set("nobody asked");
@@ -97,24 +117,37 @@ class ProbeService final : public Service {
 
   template <typename Request, typename Response>
   void Look(UnaryCall* call, const Request*, Response*) {
-    HandleUnary(call, method_, [this](const Identity& caller, Reply reply) {
+    HandleUnary(call, method_, [&, call](const Identity& caller, Reply reply) {
+      call->NoteRefusal(item);
       who.Set(caller.service.empty() ? caller.subject : "service " + caller.service);
-      reply(absl::OkStatus());
+      reply(end);
     });
   }
   void Stream(ServerStreamCall<outputspb::StreamRequest, outputspb::StreamResponse>* call,
               const outputspb::StreamRequest*) {
     who.Set("stream");
-    call->Refuse(method_, absl::OkStatus());
+    call->Refuse(method_, end);
   }
 
-  void Last(LastingStream::Call* call) { new LastingStream(*call, open); }
+  void Last(LastingStream::Call* call) { new LastingStream(*call, stubborn, open); }
 
+  bool stubborn = false;
   Awaited<std::string> who;
   Awaited<int> open;  // Streams that last.
 
  private:
   CallMonitor::Method& method_;
+};
+
+// Keeps what is said.
+class ListOfEvents final : public AuditTrail {
+ public:
+  void Say(AuditEvent event) override { SayOften(std::move(event)); }
+  void SayOften(AuditEvent event) override {
+    all.Update([&](auto& events) { events.push_back(std::move(event)); });
+  }
+
+  Awaited<std::vector<AuditEvent>> all;
 };
 
 struct Scene {
@@ -151,8 +184,8 @@ struct Scene {
     };
   }
   std::function<void(grpc::ClientContext&)> AsInputs(const MacKeys& with) const {
-    return [&with](grpc::ClientContext& context) {
-      PresentAsService(context, with, "inputs", Clock::Real().Read().wall);
+    return [&with, now = clock.Read().wall](grpc::ClientContext& context) {
+      PresentAsService(context, with, "inputs", now);
     };
   }
 
@@ -161,7 +194,9 @@ struct Scene {
   ListOfTokens tokens;
   prometheus::Registry registry;
   CallMonitor calls{registry, Clock::Real()};
-  const Gate gate{tokens, *keys, Clock::Real(), &calls};
+  ListOfEvents audit;
+  FakeClock clock;
+  const Gate gate{tokens, *keys, clock, &calls, &audit};
   ProbeService service{calls};
   TestServer server{service, gate};
   const std::unique_ptr<outputspb::OutputsService::Stub> stub =
@@ -209,6 +244,48 @@ TEST_CASE("A token opens the methods that its scopes name, and no others") {
   CHECK(scene.Stream(scene.Bearer("writes")) == "SCOPE_MISSING");
 }
 
+// That of a handler for somebody else's task.
+std::string TaskTokenOf(const MacKeys& keys, absl::Duration lifetime = absl::Minutes(1)) {
+  return SealTaskToken(keys, {.task = TaskId::Make(absl::UnixEpoch(), 1, 1, 1),
+                              .dispatch = 3,
+                              .holder = {"lab", "worker"},
+                              .name_space = "default",
+                              .owner = "anna",
+                              .spawn_scope = "inputs:spawn:work",
+                              .expires = FakeClock().Read().wall + lifetime});
+}
+
+TEST_CASE("A task token opens nothing but what is for spawning alone") {
+  Scene scene;
+  const std::string token = TaskTokenOf(*scene.keys);
+  CHECK(scene.Get(scene.Bearer(token)) == "SCOPE_MISSING");
+  CHECK(scene.Put(scene.Bearer(token)) == "SCOPE_MISSING");
+  CHECK(scene.Stream(scene.Bearer(token)) == "SCOPE_MISSING");
+  CHECK(scene.Fence(scene.Bearer(token)) == "NOT_A_SERVICE");
+  CHECK(scene.Get(scene.Bearer(TaskTokenOf(*scene.foreign))) == "INVALID_TOKEN");
+  CHECK(scene.Get(scene.Bearer(TaskTokenOf(*scene.keys, -absl::Seconds(1)))) == "TOKEN_EXPIRED");
+  // It is not looked for among others.
+  scene.tokens.Add("kantoku-task.mine", "outputs:read");
+  CHECK(scene.Get(scene.Bearer("kantoku-task.mine")) == "INVALID_TOKEN");
+}
+
+TEST_CASE("Whoever shows a task token is the task's owner, with the executor's app") {
+  const auto keys = MacKeys::Make({{1, std::string(32, 'k')}}).value();
+  const Identity identity =
+      HandlerOf(*OpenTaskToken(*keys, TaskTokenOf(*keys), FakeClock().Read().wall));
+  CHECK(identity.subject == "anna");
+  CHECK(identity.client_id == "worker");
+  REQUIRE(identity.handler.has_value());
+  CHECK(identity.handler->executor_owner == "lab");
+  CHECK(identity.handler->dispatch == 3);
+  for (size_t i = 0; i < kVerbs; ++i) {
+    const auto verb = static_cast<Verb>(i);
+    CHECK(identity.scopes.Allows(verb) == (verb == Verb::kSpawn));
+  }
+  CHECK(identity.MayUse("default"));
+  CHECK_FALSE(identity.MayUse("lab"));
+}
+
 TEST_CASE("The word before a token is written in large or small letters") {
   Scene scene;
   scene.tokens.Add("reads", "outputs:read");
@@ -242,38 +319,141 @@ TEST_CASE("A service is itself where services may call, and nobody elsewhere") {
   CHECK(scene.Get(scene.AsInputs(*scene.foreign)) == "NOT_A_SERVICE");
 }
 
-TEST_CASE("Streams of a token that was revoked or has ended are cancelled, and no others") {
+using Details = std::map<std::string, std::string>;
+
+// The details of the only event that was said, but `peer` and `message`, which it has.
+Details OnlyRefusal(Scene& scene) {
+  std::vector<AuditEvent> events = scene.audit.all.Get();
+  scene.audit.all.Set({});
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].type == "audit.refused");
+  CHECK(events[0].name_space == kEveryNamespace);
+  CHECK(events[0].details["peer"] == "127.0.0.1");
+  CHECK_FALSE(events[0].details["message"].empty());
+  events[0].details.erase("peer");
+  events[0].details.erase("message");
+  return events[0].details;
+}
+
+TEST_CASE("A refusal at the gate is in the audit trail, with what is known of who was refused") {
   Scene scene;
-  const absl::Time now = Clock::Real().Read().wall;
-  scene.tokens.Add("good", "outputs:read", now + absl::Hours(1));
-  scene.tokens.Add("revoked", "outputs:read", now + absl::Hours(1));
-  scene.tokens.Add("ended", "outputs:read", now - absl::Minutes(1));
-  const auto stays = [&](int count) {
-    return scene.service.open.Becomes([count](int open) { return open == count; });
-  };
+  scene.tokens.Add("spawns", "inputs:spawn");
+  scene.Get(ShowNothing);
+  CHECK(OnlyRefusal(scene) == Details{{"method", "OutputsService/Get"}, {"reason", "NO_TOKEN"}});
+  scene.Stream(scene.Bearer("guessed"));
+  CHECK(OnlyRefusal(scene) ==
+        Details{{"method", "OutputsService/Stream"}, {"reason", "INVALID_TOKEN"}});
+  scene.Put(scene.Bearer("spawns"));
+  CHECK(OnlyRefusal(scene) == Details{{"method", "OutputsService/Put"},
+                                      {"reason", "SCOPE_MISSING"},
+                                      {"user", "anna"},
+                                      {"app", "laptop"}});
+  scene.Fence(scene.AsInputs(*scene.foreign));
+  CHECK(OnlyRefusal(scene) ==
+        Details{{"method", "OutputsService/Fence"}, {"reason", "NOT_A_SERVICE"}});
+}
+
+TEST_CASE("A refusal deeper, of a call or a stream, is in the audit trail as well") {
+  Scene scene;
+  scene.tokens.Add("reads", "outputs:read");
+  scene.service.end =
+      Error(absl::StatusCode::kPermissionDenied, "NAMESPACE_FORBIDDEN", "not for that namespace");
+  scene.Get(scene.Bearer("reads"));
+  CHECK(OnlyRefusal(scene) == Details{{"method", "OutputsService/Get"},
+                                      {"reason", "NAMESPACE_FORBIDDEN"},
+                                      {"user", "anna"},
+                                      {"app", "laptop"}});
+  scene.Stream(scene.Bearer("reads"));
+  CHECK(OnlyRefusal(scene)["method"] == "OutputsService/Stream");
+  scene.Get(scene.AsInputs(*scene.keys));
+  CHECK(OnlyRefusal(scene) == Details{{"method", "OutputsService/Get"},
+                                      {"reason", "NAMESPACE_FORBIDDEN"},
+                                      {"service", "inputs"}});
+}
+
+TEST_CASE("An item that is refused, of which others go on, is in the audit trail") {
+  Scene scene;
+  scene.tokens.Add("reads", "outputs:read");
+  scene.service.item = Error(absl::StatusCode::kPermissionDenied, "INVALID_LEASE", "of another");
+  CHECK(scene.Get(scene.Bearer("reads")) == "anna");
+  CHECK(OnlyRefusal(scene)["reason"] == "INVALID_LEASE");
+}
+
+TEST_CASE("What ends well, or with another error than a refusal, is not in the audit trail") {
+  Scene scene;
+  scene.tokens.Add("reads", "outputs:read");
+  scene.Get(scene.Bearer("reads"));
+  scene.service.end = Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK", "there is none");
+  scene.Get(scene.Bearer("reads"));
+  scene.Stream(scene.Bearer("reads"));
+  CHECK(scene.audit.all.Get().empty());
+  scene.service.end = Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_BAD_TOKENS", "wait");
+  scene.Get(scene.Bearer("reads"));
+  CHECK(OnlyRefusal(scene)["reason"] == "TOO_MANY_BAD_TOKENS");
+}
+
+// Streams of different tokens, as a client sees them.
+struct Streams {
   struct Stream {
     grpc::ClientContext context;
     std::unique_ptr<grpc::ClientReaderWriter<outputspb::AwaitRequest, outputspb::AwaitResponse>>
         call;
   };
-  std::map<std::string, Stream> streams;
-  for (const char* const token : {"good", "revoked", "ended"}) {
-    Stream& stream = streams[token];
+
+  void Open(Scene& scene, const std::string& token) {
+    Stream& stream = of_token[token];
     scene.Bearer(token)(stream.context);
     stream.call = scene.stub->Await(&stream.context);
+    const int count = static_cast<int>(of_token.size());
+    REQUIRE(scene.service.open.Becomes([count](int open) { return open == count; }));
   }
-  REQUIRE(stays(3));
-  scene.gate.EndRefused();
+  absl::Status End(const std::string& token) { return FromGrpc(of_token[token].call->Finish()); }
+
+  std::map<std::string, Stream> of_token;
+};
+
+TEST_CASE("Streams of a token that was revoked or has ended end with why, and no others") {
+  Scene scene;
+  const absl::Time now = scene.clock.Read().wall;
+  scene.tokens.Add("good", "outputs:read", now + absl::Hours(1));
+  scene.tokens.Add("revoked", "outputs:read", now + absl::Hours(1));
+  scene.tokens.Add("ends", "outputs:read", now + absl::Minutes(1));
+  Streams streams;
+  for (const char* const token : {"good", "revoked", "ends"}) streams.Open(scene, token);
+  const auto stays = [&](int count) {
+    return scene.service.open.Becomes([count](int open) { return open == count; });
+  };
+  scene.clock.Advance(absl::Minutes(1) + StreamWatch::kGrace - absl::Seconds(1));
+  scene.gate.LookAfterStreams();
+  CHECK(scene.service.open.Get() == 3);
+  scene.clock.Advance(absl::Seconds(1));
+  scene.gate.LookAfterStreams();
+  CHECK(ReasonOf(streams.End("ends")) == "TOKEN_EXPIRED");
   CHECK(stays(2));
-  CHECK(streams["ended"].call->Finish().error_code() == grpc::StatusCode::CANCELLED);
   scene.tokens.Revoke("revoked");
-  scene.gate.EndRefused();
+  scene.gate.LookAfterStreams();
+  CHECK(ReasonOf(streams.End("revoked")) == "TOKEN_REVOKED");
   CHECK(stays(1));
-  CHECK(streams["revoked"].call->Finish().error_code() == grpc::StatusCode::CANCELLED);
-  streams["good"].context.TryCancel();
-  streams["good"].call->Finish();
+  streams.of_token["good"].context.TryCancel();
+  CHECK(absl::IsCancelled(streams.End("good")));
   CHECK(stays(0));
-  scene.gate.EndRefused();  // Of what is gone it knows nothing any more.
+  scene.gate.LookAfterStreams();  // Of what is gone it knows nothing any more.
+}
+
+TEST_CASE("A stream that is refused and does not end is cancelled a second later") {
+  Scene scene;
+  scene.tokens.Add("revoked", "outputs:read");
+  scene.service.stubborn = true;
+  Streams streams;
+  streams.Open(scene, "revoked");
+  scene.tokens.Revoke("revoked");
+  for (int i = 0; i < 4; ++i) {
+    scene.gate.LookAfterStreams();
+    CHECK(scene.service.open.Get() == 1);
+    scene.clock.Advance(absl::Milliseconds(250));
+  }
+  scene.gate.LookAfterStreams();
+  CHECK(absl::IsCancelled(streams.End("revoked")));
 }
 
 // What a call on this channel, which shows nothing itself, becomes.
@@ -290,6 +470,74 @@ TEST_CASE("A channel shows the token that there is when a call leaves") {
   REQUIRE(channel.ok());
   CHECK(GetThrough(scene, *channel) == "anna");
   CHECK(GetThrough(scene, MakeChannel(scene.server.address())) == "NO_TOKEN");
+}
+
+// A source that gets a newer token when one is wanted, if there is one.
+class NextToken final : public TokenSource {
+ public:
+  NextToken(std::string token, std::string next)
+      : token_(std::move(token)), next_(std::move(next)) {}
+
+  std::string Token() override {
+    MutexLock lock(mutex_);
+    return token_;
+  }
+  bool Renew(std::string_view) override {
+    MutexLock lock(mutex_);
+    const bool can = !next_.empty();
+    if (can) token_ = next_;
+    return can;
+  }
+
+ private:
+  Mutex mutex_;
+  std::string token_ ABSL_GUARDED_BY(mutex_);
+  const std::string next_;
+};
+
+TEST_CASE(
+    "A call whose token has ended may be repeated where there is a newer one, and only there") {
+  Scene scene;
+  scene.tokens.Add("ended", "outputs:read", scene.clock.Read().wall);
+  scene.tokens.Add("good", "outputs:read");
+  const auto get = [&](const std::string& token, const std::string& next) {
+    const auto channel =
+        MakeChannel(scene.server.address(), {.tokens = std::make_shared<NextToken>(token, next)});
+    const auto stub = outputspb::OutputsService::NewStub(*channel);
+    outputspb::GetResponse response;
+    grpc::ClientContext first;
+    const absl::Status refused = FromGrpc(stub->Get(&first, {}, &response));
+    grpc::ClientContext second;
+    return std::pair(refused, FromGrpc(stub->Get(&second, {}, &response)));
+  };
+  const auto [renewed, repeated] = get("ended", "good");
+  CHECK(absl::IsUnavailable(renewed));
+  CHECK(ReasonOf(renewed) == "TOKEN_EXPIRED");
+  CHECK(repeated.ok());
+  const auto [fixed, again] = get("ended", "");
+  CHECK(absl::IsUnauthenticated(fixed));
+  CHECK(ReasonOf(again) == "TOKEN_EXPIRED");
+  // What is wrong for another reason may become good, but the call is not the same then.
+  const auto [unknown, known] = get("guessed", "good");
+  CHECK(absl::IsUnauthenticated(unknown));
+  CHECK(known.ok());
+}
+
+TEST_CASE("A stream that ends with its token may be opened again where there is a newer one") {
+  Scene scene;
+  const absl::Time now = scene.clock.Read().wall;
+  scene.tokens.Add("ends", "outputs:read", now + absl::Minutes(1));
+  const auto channel =
+      MakeChannel(scene.server.address(), {.tokens = std::make_shared<NextToken>("ends", "next")});
+  const auto stub = outputspb::OutputsService::NewStub(*channel);
+  grpc::ClientContext context;
+  const auto stream = stub->Await(&context);
+  REQUIRE(scene.service.open.Becomes([](int open) { return open == 1; }));
+  scene.clock.Advance(absl::Minutes(1) + StreamWatch::kGrace);
+  scene.gate.LookAfterStreams();
+  const absl::Status ended = FromGrpc(stream->Finish());
+  CHECK(absl::IsUnavailable(ended));
+  CHECK(ReasonOf(ended) == "TOKEN_EXPIRED");
 }
 
 TEST_CASE("To this computer a call goes straight, whatever proxy there is") {

@@ -57,5 +57,39 @@ TEST_CASE("What is for later comes after a while, and holds up nothing meanwhile
   CHECK(batches.Get() == Batches{{2}, {1}});
 }
 
+TEST_CASE("Whoever adds is told how many left for it, the oldest, and not what is under way") {
+  FakeClock clock;
+  Awaited<Batches> batches;
+  Awaited<bool> back;
+  Sender sender({.max_bytes = 2}, clock, [&](const std::vector<int>& items) {
+    batches.Update([&](Batches& all) { all.push_back(items); });
+    return back.Becomes([](bool is) { return is; }) ? absl::OkStatus()
+                                                    : absl::UnavailableError("away");
+  });
+  CHECK(sender.Add(1, 1) == 0);
+  REQUIRE(batches.Becomes([](const Batches& all) { return all.size() == 1; }));
+  CHECK(sender.Add(2, 1) == 0);
+  CHECK(sender.Add(3, 1) == 0);
+  CHECK(sender.Add(4, 1) == 1);
+  CHECK(sender.AddAll({{5, 1}, {6, 1}}) == 2);
+  back.Set(true);
+  CHECK(sender.Flush(absl::Hours(1)));
+  CHECK(batches.Get() == Batches{{1}, {5, 6}});
+}
+
+TEST_CASE("Flush waits for what is under way and no longer than it may") {
+  FakeClock clock;
+  Awaited<Batches> batches;
+  Sender sender({.first_pause = absl::Hours(1), .longest_pause = absl::Hours(1)}, clock,
+                [&](const std::vector<int>& items) {
+                  batches.Update([&](Batches& all) { all.push_back(items); });
+                  return absl::UnavailableError("away");
+                });
+  CHECK(sender.Flush(absl::Seconds(1)));
+  sender.Add(1, 1);
+  REQUIRE(batches.Becomes([](const Batches& all) { return !all.empty(); }));
+  CHECK_FALSE(sender.Flush(absl::ZeroDuration()));
+}
+
 }  // namespace
 }  // namespace kantoku::platform

@@ -57,6 +57,23 @@ TEST_CASE("A file is read again when it has changed, looked at once a second at 
   CHECK(token->Token() == "third");
 }
 
+TEST_CASE("A file is read again at once when a newer token is wanted, and a fixed token stays") {
+  FakeClock clock;
+  const test::TempDir directory;
+  const std::string path = directory.File("token");
+  Write(path, "first");
+  const auto token = *MakeTokenFile(path, clock);
+  CHECK_FALSE(token->Renew("first"));
+  Write(path, "second");
+  CHECK(token->Renew("first"));
+  CHECK(token->Token() == "second");
+  CHECK(token->Renew("first"));  // Of a call that was under way for long.
+  CHECK_FALSE(token->Renew("second"));
+  const auto fixed = *MakeFixedToken("first");
+  CHECK_FALSE(fixed->Renew("first"));
+  CHECK(fixed->Token() == "first");
+}
+
 TEST_CASE("A file that is not there, or a token twice, is said at once") {
   FakeClock clock;
   CHECK(ReasonOf(MakeTokenFile("/nowhere/token", clock).status()) == "NO_TOKEN_FILE");

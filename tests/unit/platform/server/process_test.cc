@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "services/platform/check.h"
+#include "tests/support/secrets.h"
 #include "tests/support/temp_dir.h"
 
 namespace kantoku::platform {
@@ -49,9 +50,11 @@ class Process {
     ::posix_spawn_file_actions_destroy(&actions);
   }
   ~Process() {
-    if (pid_ <= 0) return;
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+    CHECK(test::SecretIn(out() + errors()).empty());
   }
 
   void Signal(int signal) const { ::kill(pid_, signal); }

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -19,6 +20,8 @@
 #include "services/platform/rpc/service.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
+#include "services/platform/tls/certificate_authority.h"
+#include "services/platform/whole_file.h"
 #include "tests/support/health_check.h"
 #include "tests/support/temp_dir.h"
 
@@ -222,6 +225,55 @@ TEST_CASE("Where other computers reach it, a server has TLS and knows who calls,
   refused("there is no TLS");
   server.mutable_tls()->set_insecure_plaintext_beyond_loopback(true);
   refused("callers do not prove who they are");
+}
+
+TEST_CASE("A service trusts whom its file of authorities names when it connects again") {
+  const test::TempDir directory;
+  const std::string ca_file = directory.File("ca.pem");
+  const auto options = [&](const std::string& name) {
+    auto options = Options(directory);
+    auto& server = *options.config.mutable_server();
+    server.set_data_dir(directory.File(name));
+    server.mutable_tls()->set_certificate_file(directory.File("service.pem"));
+    server.mutable_tls()->set_key_file(directory.File("service.key"));
+    return options;
+  };
+  const auto become = [&](const std::string& name) {
+    const auto authority = CertificateAuthority::LoadOrCreate(directory.File(name), absl::Now());
+    REQUIRE(authority.ok());
+    const auto pair = (*authority)
+                          ->Issue({.kind = CertificateAuthority::Kind::kServer,
+                                   .names = {"127.0.0.1"},
+                                   .lifetime = absl::Hours(1)},
+                                  absl::Now());
+    REQUIRE(pair.ok());
+    REQUIRE(ReplaceWholeFile(ca_file, (*authority)->certificate()).ok());
+    REQUIRE(ReplaceWholeFile(directory.File("service.pem"), pair->chain_pem).ok());
+    REQUIRE(ReplaceWholeFile(directory.File("service.key"), pair->key_pem).ok());
+  };
+  become("before");
+  auto calling = options("caller");
+  calling.config.mutable_server()->mutable_tls()->set_ca_file(ca_file);
+  const auto caller = Program::Start(calling, {});
+  REQUIRE(caller.ok());
+  auto other = Program::Start(options("other"), {});
+  REQUIRE(other.ok());
+  const std::string address = (*other)->address();
+  const auto channel = (*caller)->environment().Connect(address);
+  CHECK(test::HealthOf(channel, "") == "SERVING");
+
+  other = absl::UnknownError("stopped");
+  become("after");
+  auto again = options("other");
+  again.config.mutable_server()->set_listen(address);
+  other = Program::Start(again, {});
+  REQUIRE(other.ok());
+  // Until the files are read again the two do not know each other; at first the channel may not
+  // have seen that its connection is gone.
+  const auto limit = std::chrono::system_clock::now() + std::chrono::minutes(1);
+  std::string said;
+  while (said != "SERVING" && channel->WaitForConnected(limit)) said = test::HealthOf(channel, "");
+  CHECK(said == "SERVING");
 }
 
 TEST_CASE("A taken port is one clear error, for calls and for metrics") {
