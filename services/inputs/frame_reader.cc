@@ -132,6 +132,7 @@ absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
   hello.version = proto.version();
   hello.session = SessionId(*session);
   hello.caller = caller;
+  hello.token_issued = caller.issued;
   hello.name_space = proto.namespace_().empty() ? "default" : proto.namespace_();
   hello.name = proto.name();
   hello.types.assign(proto.types().begin(), proto.types().end());

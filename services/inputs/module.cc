@@ -3,7 +3,9 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "services/inputs/blocks_peer.h"
 #include "services/inputs/metrics.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/peers.h"
@@ -87,13 +89,26 @@ std::set<std::string> NamesOf(
   return names;
 }
 
+// Who hears of blocks: this program at once, others over gRPC. Does not change while the partition
+// runs.
+struct ToldOfBlocks {
+  platform::BlockBook& book;
+  std::vector<std::unique_ptr<BlocksPeer>> peers;
+
+  void Tell(const platform::KnownBlocks& blocks) const {
+    book.Replace(blocks);
+    for (const auto& peer : peers) peer->Tell(blocks);
+  }
+};
+
 class InputsModule final : public platform::Module {
  public:
   InputsModule(const config::v1::InputsConfig& config, platform::Environment& environment,
                std::unique_ptr<platform::RecordStoreFactory> stores,
-               std::unique_ptr<Partition> partition)
+               std::shared_ptr<ToldOfBlocks> blocks, std::unique_ptr<Partition> partition)
       : config_(config),
         environment_(environment),
+        blocks_(std::move(blocks)),
         stores_(std::move(stores)),
         partition_(std::move(partition)),
         streams_(environment.clock(), FromProto(config.ping_interval())),
@@ -115,6 +130,7 @@ class InputsModule final : public platform::Module {
                                              environment_.clock(), environment_.mac_keys(),
                                              *partition_, config_.max_event_backlog_bytes());
     }
+    TellOthersOfBlocks();
     return partition_->Start(*outputs_, events_.get());
   }
 
@@ -126,13 +142,27 @@ class InputsModule final : public platform::Module {
     partition_->Stop();
     if (outputs_ != nullptr) outputs_->Stop();
     if (events_ != nullptr) events_->Stop();
+    for (const auto& peer : blocks_->peers) peer->Stop();
   }
 
   bool healthy() const override { return partition_->health().ok(); }
 
  private:
+  void TellOthersOfBlocks() {
+    std::set<std::string> addresses = {config_.outputs_address()};
+    if (config_.events()) addresses.insert(config_.events_address());
+    addresses.erase("");  // This program knows.
+    const platform::KnownBlocks known = partition_->known_blocks();
+    for (const std::string& address : addresses) {
+      blocks_->peers.push_back(std::make_unique<BlocksPeer>(
+          environment_.Connect(address), environment_.clock(), environment_.mac_keys()));
+      blocks_->peers.back()->Tell(known);
+    }
+  }
+
   const config::v1::InputsConfig config_;
   platform::Environment& environment_;
+  const std::shared_ptr<ToldOfBlocks> blocks_;
   const std::unique_ptr<platform::RecordStoreFactory> stores_;
   const std::unique_ptr<Partition> partition_;
   PullStreams streams_;
@@ -148,13 +178,17 @@ absl::StatusOr<std::unique_ptr<platform::Module>> MakeInputsModule(
   auto stores = platform::MakeStoreFactory(config.store(), InputsSchema(), environment);
   KANTOKU_ASSIGN_OR_RETURN(auto store, stores->Open(0));
   PartitionOptions options = ToPartitionOptions(config, environment.Random());
+  options.task_tokens = environment.authenticates();
   options.on_waits = [metrics = std::make_shared<WaitMetrics>(environment.metrics())](
                          const WaitBook::TypeTotals& totals) { metrics->Tell(totals); };
+  const auto blocks = std::make_shared<ToldOfBlocks>(ToldOfBlocks{environment.blocks(), {}});
+  options.on_blocks = [blocks](const platform::KnownBlocks& known) { blocks->Tell(known); };
   KANTOKU_ASSIGN_OR_RETURN(
       auto partition,
       Partition::Open(std::move(options), std::move(store), environment.clock(),
                       environment.mac_keys(), [&environment] { return environment.Random(); }));
-  return std::make_unique<InputsModule>(config, environment, std::move(stores),
+  environment.blocks().Replace(partition->known_blocks());  // Before anybody can call.
+  return std::make_unique<InputsModule>(config, environment, std::move(stores), blocks,
                                         std::move(partition));
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/inputs/frame_reader.h"
+#include "services/platform/identity/authenticator.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
@@ -67,8 +68,13 @@ void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
   if (!taken.ok()) Close(taken);
 }
 
-void PullStream::OnEnded(const absl::Status&) {
-  if (connection_ != 0) partition_.Disconnect(connection_);
+void PullStream::OnEnded(const absl::Status& status) {
+  if (connection_ == 0) return;
+  if (platform::IsExpulsion(status)) {
+    partition_.Refuse(connection_, status);
+  } else {
+    partition_.Disconnect(connection_);
+  }
 }
 
 void PullStream::Send(v1::PullResponse frame) {
@@ -116,14 +122,7 @@ void PullStream::OnApplied(size_t bytes) {
 
 void PullStream::Close(const absl::Status& status) { CoalescingStream::Close(status); }
 
-void PullStream::Ping(absl::Time now) {
-  if (now >= caller_->expires) {
-    const absl::Status ended =
-        platform::Error(absl::StatusCode::kUnauthenticated, "TOKEN_EXPIRED",
-                        "the access token has ended; connect again with a newer one");
-    // Whoever does not read what there is to say has had an interval for it.
-    return std::exchange(ended_, true) ? Abort(ended) : Close(ended);
-  }
+void PullStream::Ping() {
   if (paused_) return;  // Its pong may be there, unread.
   if (unanswered_.fetch_add(1) >= kMaxUnanswered) {
     return Abort(platform::Error(absl::StatusCode::kUnavailable, "PINGS_UNANSWERED",
@@ -168,8 +167,7 @@ void PullStreams::Run() {
       }
       if (stopped_with_.has_value()) return;
     }
-    const absl::Time now = clock_.Read().wall;
-    for (const auto& stream : Living()) stream->Ping(now);
+    for (const auto& stream : Living()) stream->Ping();
   }
 }
 

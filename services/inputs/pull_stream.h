@@ -46,10 +46,8 @@ class PullStream final
   void OnApplied(size_t bytes) override;
   void Close(const absl::Status& status) override;
 
-  // Sends a ping; ends the stream when the three before it went unanswered, and with
-  // UNAUTHENTICATED, TOKEN_EXPIRED when the access token that opened it has ended by `now`: the
-  // executor connects again with a newer one, and keeps what it holds.
-  void Ping(absl::Time now);
+  // Sends a ping; ends the stream when the three before it went unanswered.
+  void Ping();
 
  private:
   // Posts it as unsent.
@@ -66,7 +64,6 @@ class PullStream final
   ConnectionId connection_ = 0;  // From the first request on; confined to OnRequest and OnEnded.
   std::atomic<uint64_t> pings_{0};
   std::atomic<int> unanswered_{0};
-  bool ended_ = false;             // Its token has; confined to Ping.
   std::atomic<size_t> unsent_{0};  // Of everything that is said.
   platform::Mutex drain_mutex_;
   size_t drain_bytes_ ABSL_GUARDED_BY(drain_mutex_) = 0;

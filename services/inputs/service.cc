@@ -67,6 +67,7 @@ Ids ReadIds(const google::protobuf::RepeatedPtrField<std::string>& bytes) {
 // What is asked of each id.
 absl::StatusOr<ControlCommand> ReadControl(const v1::ControlRequest& request) {
   KANTOKU_RETURN_IF_ERROR(CheckCount("task_ids", request.task_ids_size(), kMaxIds));
+  KANTOKU_RETURN_IF_ERROR(CheckWhy(request.why()));
   ControlCommand command{.verb = static_cast<ControlVerb>(request.verb()), .tree = request.tree()};
   if (request.verb() == v1::CONTROL_VERB_UNSPECIFIED || !v1::ControlVerb_IsValid(request.verb())) {
     return Error(absl::StatusCode::kInvalidArgument, "BAD_VERB",
@@ -152,7 +153,9 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
       set_limits_(calls.MethodOf("InputsService/SetLimits")),
       list_limits_(calls.MethodOf("InputsService/ListLimits")),
       set_pause_(calls.MethodOf("InputsService/SetPause")),
-      list_pauses_(calls.MethodOf("InputsService/ListPauses")) {
+      list_pauses_(calls.MethodOf("InputsService/ListPauses")),
+      set_blocks_(calls.MethodOf("InputsService/SetBlocks")),
+      list_blocks_(calls.MethodOf("InputsService/ListBlocks")) {
   Handle("Spawn", &InputsServiceImpl::Spawn);
   Handle("Pull", &InputsServiceImpl::Pull);
   HandleSound("Control", control_, &InputsServiceImpl::Control);
@@ -168,6 +171,8 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
   HandleSound("ListLimits", list_limits_, &InputsServiceImpl::ListLimits);
   HandleSound("SetPause", set_pause_, &InputsServiceImpl::SetPause);
   HandleSound("ListPauses", list_pauses_, &InputsServiceImpl::ListPauses);
+  HandleSound("SetBlocks", set_blocks_, &InputsServiceImpl::SetBlocks);
+  HandleSound("ListBlocks", list_blocks_, &InputsServiceImpl::ListBlocks);
 }
 
 absl::Status InputsServiceImpl::CheckNamespace(const Identity& caller,
@@ -188,6 +193,8 @@ void InputsServiceImpl::Spawn(platform::UnaryCall* call,
         !known.ok()) {
       return reply(known);
     }
+    const auto refused = std::ranges::find_if(checked->statuses, absl::IsPermissionDenied);
+    if (refused != checked->statuses.end()) call->NoteRefusal(*refused);
     auto answer = [response, statuses = std::move(checked->statuses),
                    places = std::move(checked->places),
                    reply = std::move(reply)](absl::StatusOr<SpawnOutcome> outcome) mutable {
@@ -215,11 +222,14 @@ void InputsServiceImpl::Pull(PullStream::Call* call) {
 void InputsServiceImpl::Control(platform::UnaryCall* call, const v1::ControlRequest* request,
                                 v1::ControlResponse* response) {
   HandleUnary(call, control_, [&](const Identity&, Reply reply) {
-    auto command = ReadControl(*request);
-    if (!command.ok()) return reply(command.status());
+    auto what = ReadControl(*request);
+    if (!what.ok()) return reply(what.status());
     Ids ids = ReadIds(request->task_ids());
     using States = std::vector<absl::StatusOr<TaskState>>;
-    partition_.Control(std::move(ids.good), *command, platform::Viewer(*call->identity()),
+    partition_.Control({.tasks = std::move(ids.good),
+                        .what = *what,
+                        .viewer = platform::Viewer(*call->identity()),
+                        .why = request->why()},
                        [response, statuses = std::move(ids.statuses),
                         reply = std::move(reply)](absl::StatusOr<States> states) mutable {
                          if (states.ok()) {

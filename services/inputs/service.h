@@ -56,6 +56,10 @@ class InputsServiceImpl final : public platform::Service {
                 v1::SetPauseResponse* response);
   void ListPauses(platform::UnaryCall* call, const v1::ListPausesRequest* request,
                   v1::ListPausesResponse* response);
+  void SetBlocks(platform::UnaryCall* call, const v1::SetBlocksRequest* request,
+                 v1::SetBlocksResponse* response);
+  void ListBlocks(platform::UnaryCall* call, const v1::ListBlocksRequest* request,
+                  v1::ListBlocksResponse* response);
 
  private:
   // In a batch only the bad items fail, and a bad report stops no other: these two look at text
@@ -88,6 +92,8 @@ class InputsServiceImpl final : public platform::Service {
   platform::CallMonitor::Method& list_limits_;
   platform::CallMonitor::Method& set_pause_;
   platform::CallMonitor::Method& list_pauses_;
+  platform::CallMonitor::Method& set_blocks_;
+  platform::CallMonitor::Method& list_blocks_;
 };
 
 }  // namespace kantoku::inputs

@@ -50,6 +50,7 @@ void InputsServiceImpl::SetLimits(platform::UnaryCall* call, const v1::SetLimits
     absl::Status sound = command.status();
     if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
+    command->by = caller;
     partition_.SetLimits(*std::move(command), [response, reply = std::move(reply)](
                                                   absl::StatusOr<LimitsCommand> done) mutable {
       if (done.ok()) {
@@ -88,6 +89,7 @@ void InputsServiceImpl::SetPause(platform::UnaryCall* call, const v1::SetPauseRe
     absl::Status sound = command.status();
     if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
+    command->by = caller;
     partition_.SetPause(*std::move(command), [reply = std::move(reply)](
                                                  absl::StatusOr<Partition::Nothing> done) mutable {
       reply(done.status());

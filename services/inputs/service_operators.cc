@@ -43,9 +43,11 @@ absl::StatusOr<ExecutorCommand> ReadCommand(const v1::ControlExecutorsRequest& r
                absl::StrCat("delay: ", absl::FormatDuration(delay), " is not from 0 to ",
                             absl::FormatDuration(kMaxBounce)));
   }
+  KANTOKU_RETURN_IF_ERROR(CheckWhy(request.why()));
   ExecutorCommand command{.name_space = NamespaceOf(request),
                           .verb = static_cast<ExecutorVerb>(request.verb()),
-                          .delay = delay};
+                          .delay = delay,
+                          .why = request.why()};
   for (const std::string& bytes : request.session_ids()) {
     const auto id = platform::Uuid::FromBytes(bytes);
     if (!id.ok()) return platform::Annotate(id.status(), "session_ids");
@@ -96,6 +98,7 @@ void InputsServiceImpl::SetRoute(platform::UnaryCall* call, const v1::SetRouteRe
     absl::Status sound = command.status();
     if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
+    command->by = caller;
     partition_.SetRoute(*std::move(command), [reply = std::move(reply)](
                                                  absl::StatusOr<Partition::Nothing> done) mutable {
       reply(done.status());

@@ -117,9 +117,10 @@ void SetPatchResult(const InfoAnswer& answer, v1::PatchInfoResult& proto) {
   proto.set_revision(answer.revision);
 }
 
-absl::StatusOr<Wanted> ReadRestart(const v1::RestartTasksRequest& request,
+absl::StatusOr<Wanted> ReadRestart(const v1::RestartTasksRequest& request, const Identity& caller,
                                    platform::Viewer viewer) {
   Wanted wanted;
+  wanted.command.app = caller.client_id;
   wanted.command.name_space = NamespaceOf(request);
   wanted.command.viewer = std::move(viewer);
   wanted.command.dry_run = request.dry_run();
@@ -135,7 +136,7 @@ void InputsServiceImpl::RestartTasks(platform::UnaryCall* call,
                                      const v1::RestartTasksRequest* request,
                                      v1::RestartTasksResponse* response) {
   HandleUnary(call, restart_tasks_, [&](const Identity& caller, Reply reply) {
-    auto wanted = ReadRestart(*request, platform::Viewer(*call->identity()));
+    auto wanted = ReadRestart(*request, caller, platform::Viewer(*call->identity()));
     absl::Status sound = wanted.status();
     if (sound.ok()) sound = CheckNamespace(caller, wanted->command.name_space);
     if (!sound.ok()) return reply(sound);

@@ -14,6 +14,7 @@
 #include "services/inputs/partition/admission_codec.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/placement_reader.h"
+#include "services/inputs/task_token_rules.h"
 #include "services/platform/byte_io.h"
 #include "services/platform/planted.h"
 #include "services/platform/proto_time.h"
@@ -25,6 +26,10 @@ using platform::ToAbsl;
 
 namespace {
 
+// What handlers may spawn is told with each dispatch: who may spawn so many types by name lets them
+// spawn nothing.
+constexpr size_t kMaxSpawnScope = 1'024;
+constexpr char kNothing[] = "-";
 constexpr size_t kMaxName = 255;
 constexpr std::string_view kSpecs = "specs";
 constexpr std::string_view kMarks = "._-/:";
@@ -249,7 +254,7 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
           hash(absl::StrCat(spec.retention_s)),
           plain ? 0 : hash(absl::StrCat(static_cast<int>(spec.effect))),
           spec.placement == nullptr ? 0 : hash(EncodePlacement(*spec.placement)),
-          spec.parent.empty() ? 0 : hash(proto.parent_id()),
+          spec.parent.empty() ? 0 : hash(spec.parent.bytes()),
           0,  // The engine's, which knows the tasks that others depend on.
           keys.ordering.empty() ? 0 : hash(keys.ordering),
           hash_part({.fairness = keys.fairness, .weight = keys.weight}),
@@ -262,6 +267,7 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
 // What all specs of a call are read with.
 struct Reading {
   const SpecLimits& limits;
+  const std::optional<platform::ActingHandler>& handler;  // That spawns with its task token.
   absl::Time now;
   uint32_t count;  // Of the specs.
   PlacementReader placements;
@@ -300,6 +306,9 @@ absl::Status ReadSpec(const task::v1::TaskSpec& proto, uint32_t place, Reading& 
   KANTOKU_RETURN_IF_ERROR(ReadReuse(proto, spec));
   KANTOKU_ASSIGN_OR_RETURN(spec.keys, ReadKeys(proto));
   KANTOKU_RETURN_IF_ERROR(ReadInfo(proto, spec));
+  if (reading.handler.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(ApplyTaskToken(*reading.handler, spec));
+  }
   if (!spec.reference.empty()) {
     spec.hashes = std::make_shared<const SpecHashes>(HashesOf(proto, spec));
   }
@@ -327,9 +336,10 @@ Digest EqualOf(const task::v1::TaskSpec& proto, const SpawnBatch& batch) {
   return DigestOf(parts);
 }
 
-// Adds the body of a spec of the batch.
+// Adds the body of a spec of the batch. What a handler spawns answers nobody else: it may choose
+// who runs it, and so what comes of it.
 void Append(const task::v1::TaskSpec& proto, TaskSpec& spec, SpawnBatch& batch) {
-  if (IsComparable(spec)) spec.equal = EqualOf(proto, batch);
+  if (IsComparable(spec) && !batch.handler.has_value()) spec.equal = EqualOf(proto, batch);
   SpawnBatch::Slice slice{};
   slice.body = static_cast<uint32_t>(batch.bytes.size());
   const SpecPlaces places = EncodeSpecBody(batch.name_space, batch.owner, spec,
@@ -363,7 +373,8 @@ std::vector<TaskSpec> ReadSpecs(const platform::Received<v1::SpawnRequest>& rece
                                 absl::Time now, std::vector<absl::Status>& statuses) {
   const v1::SpawnRequest& request = received.message;
   const auto count = static_cast<uint32_t>(request.specs_size());
-  Reading reading{.limits = limits, .now = now, .count = count, .placements = {}};
+  Reading reading{
+      .limits = limits, .handler = caller.handler, .now = now, .count = count, .placements = {}};
   std::vector<TaskSpec> specs(count);
   statuses.reserve(count);
   auto invalid = received.invalid_texts.begin();  // In the order of the specs.
@@ -381,6 +392,21 @@ std::vector<TaskSpec> ReadSpecs(const platform::Received<v1::SpawnRequest>& rece
     if (!statuses.back().ok()) specs[static_cast<size_t>(i)] = TaskSpec();
   }
   return specs;
+}
+
+// What a repeated call is known by. No namespace begins with a zero: what a handler spawns is known
+// apart, by the dispatch.
+std::string NameOfRequest(const SpawnBatch& batch, const std::string& request_id) {
+  const char separator = '\0';
+  std::string name;
+  if (batch.handler.has_value()) {
+    name.push_back(separator);
+    absl::StrAppend(&name, ToAbsl(batch.handler->task.bytes()), batch.handler->dispatch, ":");
+  }
+  name.append(batch.name_space).push_back(separator);
+  name.append(batch.owner).push_back(separator);
+  name.append(request_id);
+  return name;
 }
 
 // The fields of the call itself; those of its specs are theirs.
@@ -443,6 +469,10 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
   auto batch = std::make_shared<SpawnBatch>();
   batch->name_space = request.namespace_().empty() ? "default" : request.namespace_();
   batch->owner = caller.subject;
+  batch->app = caller.client_id;
+  batch->spawn_scope = caller.scopes.WordsThatNarrow(platform::Verb::kSpawn);
+  if (batch->spawn_scope.size() > kMaxSpawnScope) batch->spawn_scope = kNothing;
+  batch->handler = caller.handler;
   batch->bytes.reserve(request.ByteSizeLong() + static_cast<size_t>(request.specs_size()) * 48);
   batch->slices.reserve(static_cast<size_t>(request.specs_size()));
   CheckedSpawn checked;
@@ -460,12 +490,7 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
   for (size_t i = 0; i < checked.places.size(); ++i) {
     Append(request.specs(static_cast<int>(checked.places[i])), batch->specs[i], *batch);
   }
-  const char separator = '\0';
-  std::string name;
-  name.append(batch->name_space).push_back(separator);
-  name.append(batch->owner).push_back(separator);
-  name.append(request.request_id());
-  batch->request = DigestOf(name);
+  batch->request = DigestOf(NameOfRequest(*batch, request.request_id()));
   // Neither kin nor what may be reused is among the bodies.
   std::string beside;
   for (size_t i = 0; i < batch->specs.size(); ++i) {

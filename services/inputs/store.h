@@ -41,7 +41,7 @@ constexpr platform::RecordKind ToKind(RecordKind kind) {
 
 inline platform::StoreSchema InputsSchema() {
   return {.component = "inputs",
-          .format = 4,  // Rises with each new format of a record, so that older programs refuse it.
+          .format = 5,  // Rises with each new format of a record, so that older programs refuse it.
           .kinds = {{ToKind(RecordKind::kSpec), "spec"},
                     {ToKind(RecordKind::kState), "state"},
                     {ToKind(RecordKind::kGroup), "dispatch_group"},

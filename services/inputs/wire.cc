@@ -2,8 +2,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/inputs/keys_reader.h"
+#include "services/inputs/partition/provenance_proto.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
+#include "services/platform/utf8.h"
 
 namespace kantoku::inputs {
 namespace {
@@ -41,6 +43,10 @@ absl::Status StatusOf(const SpawnOutcome::Item& item) {
     return platform::Error(absl::StatusCode::kResourceExhausted, item.refusal,
                            absl::StrCat(platform::ToAbsl(bound), "; send it again later"));
   }
+  if (item.refusal == SpawnOutcome::kTokenContext) {
+    return platform::Error(absl::StatusCode::kPermissionDenied, item.refusal,
+                           "context_id: is not that of the task whose task token is shown");
+  }
   if (item.refusal == SpawnOutcome::kRootMismatch) {
     return platform::Error(absl::StatusCode::kInvalidArgument, item.refusal,
                            "root_id: the parent belongs to another tree");
@@ -67,6 +73,14 @@ void SetPlacement(const Placement& placement, task::v1::Placement& proto) {
 }
 
 }  // namespace
+
+absl::Status CheckWhy(std::string_view why) {
+  constexpr size_t kMost = 256;
+  if (why.size() <= kMost && platform::IsPlainText(why)) return absl::OkStatus();
+  return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_WHY",
+                         absl::StrCat("why: ", why.size(), " bytes are no text of at most ", kMost,
+                                      " without control characters"));
+}
 
 void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto) {
   proto.set_code(status.raw_code());
@@ -167,6 +181,7 @@ void SetTaskInfo(const TaskView& view, task::v1::TaskInfo& proto) {
     proto.set_info_revision(view.info->revision);
     proto.set_context_id(view.info->context);
   }
+  SetProvenance(view.owner, IsBelowRoot(view), view.provenance, *proto.mutable_provenance());
   if (!view.restarted_from.empty()) {
     proto.set_restarted_from(std::string(view.restarted_from.bytes()));
   }

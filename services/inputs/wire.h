@@ -2,6 +2,7 @@
 #define KANTOKU_SERVICES_INPUTS_WIRE_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,6 +22,9 @@ template <typename Request>
 std::string NamespaceOf(const Request& request) {
   return request.namespace_().empty() ? "default" : request.namespace_();
 }
+
+// The reason that somebody gives for what he asks. INVALID_ARGUMENT, BAD_WHY.
+absl::Status CheckWhy(std::string_view why);
 
 void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto);
 // How long to wait before what has no room is sent again.

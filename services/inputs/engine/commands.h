@@ -19,17 +19,31 @@
 // call.
 namespace kantoku::inputs {
 
+// The handler that spawns with its task token, for which other rules hold: it gives no specs but of
+// children of its task, none with reuse.
+struct SpawningHandler {
+  TaskId task;
+  uint32_t dispatch = 0;
+  std::string_view executor_owner;
+  // What its task depends on, and whether the result of that is an argument; null: nothing.
+  const absl::flat_hash_map<TaskId, bool>* dependencies = nullptr;
+};
+
 // A batch of validated specs from one caller.
 struct SpawnCommand {
   std::string_view name_space;
   std::string_view owner;
-  Digest request;  // Of namespace, owner and request id.
+  Digest request;  // Of namespace, owner, handler and request id.
   Digest content;
   std::span<const TaskSpec> specs;
   uint64_t random = 0;  // For the ids.
   // How the tasks that EndedDependencies names have ended; those of others, and those that nobody
-  // knows, are missing.
+  // knows, are missing. For a handler so are those that its task neither depends on nor spawned
+  // with a task token.
   const absl::flat_hash_map<TaskId, TaskState>* ended = nullptr;
+  std::string_view app = {};
+  std::string_view spawn_scope = {};  // As in Provenance.
+  std::optional<SpawningHandler> handler = {};
 };
 
 struct SpawnOutcome {
@@ -48,7 +62,7 @@ struct SpawnOutcome {
   // The parent belongs to another tree than the one that was named. Beside these the words of
   // QuotaBook: there was no room for it.
   static constexpr std::string_view kRootMismatch = "ROOT_MISMATCH";
-  // Nobody knows the task, or it is another owner's.
+  // Nobody knows the task, or it is another owner's, or it is not for the handler that names it.
   static constexpr std::string_view kDependencyUnknown = "DEPENDENCY_UNKNOWN";
   // It was to depend on another item, which was not taken.
   static constexpr std::string_view kDependencyRefused = "DEPENDENCY_REFUSED";
@@ -56,6 +70,8 @@ struct SpawnOutcome {
   static constexpr std::string_view kNoSuchLimit = "NO_SUCH_LIMIT";
   // A take of one of its rate keys is larger than the bucket.
   static constexpr std::string_view kCostExceedsBurst = "COST_EXCEEDS_BURST";
+  // A handler spawns with its task token into its task's context, or into none.
+  static constexpr std::string_view kTokenContext = "TASK_TOKEN_CONTEXT";
   static constexpr std::array kRefusals = {kParentUnknown,
                                            kTreeStopping,
                                            kRootMismatch,
@@ -63,6 +79,7 @@ struct SpawnOutcome {
                                            kDependencyRefused,
                                            kNoSuchLimit,
                                            kCostExceedsBurst,
+                                           kTokenContext,
                                            QuotaBook::kTypeTasks,
                                            QuotaBook::kTypeBytes,
                                            QuotaBook::kNamespaceTasks,
@@ -109,6 +126,7 @@ struct OpenSessionCommand {
   uint32_t max_held = 0;
   uint64_t order = 0;  // Which of the session's connections, ascending; 0: not said.
   ConnectionId connection = 0;
+  absl::Time token_issued = absl::InfinitePast();  // Of the caller's access token.
 };
 
 enum class HeldVerdict : uint8_t { kKept, kFinished, kNotHeld, kDisproved };

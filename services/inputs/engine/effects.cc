@@ -12,6 +12,7 @@ void Effects::Clear() {
   trees.clear();
   ended_dependencies.clear();
   routes.clear();
+  blocks.clear();
   limits.clear();
   pauses.clear();
   restarts.clear();

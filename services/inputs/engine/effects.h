@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "services/inputs/engine/types.h"
+#include "services/platform/identity/block_list.h"
 
 // What the engine wants done. Records are to be committed first; messages leave only when they are
 // durable. Within one kind, order matters.
@@ -59,6 +60,7 @@ struct ReferenceRecord {
   std::string owner;
   std::string reference;
   SpecHashes hashes{};
+  TaskId parent;  // Where a handler spawned it with a task token: references are its task's then.
   bool operator==(const ReferenceRecord&) const = default;
 };
 
@@ -111,7 +113,7 @@ struct RequestRecord {
     uint32_t count = 1;  // Of items in a row that found no room.
     bool operator==(const Exception&) const = default;
   };
-  Digest request;  // Of namespace, owner and request id.
+  Digest request;  // Of namespace, owner, handler and request id.
   Digest content;
   absl::Time created;
   uint32_t slot = 0;
@@ -172,6 +174,7 @@ struct DispatchMessage {
   TaskId root;         // Of its tree; empty where it is in none.
   bool arguments;      // Results of dependencies, which its spec names, are arguments.
   std::shared_ptr<const Info> info;  // Null: none.
+  Provenance provenance;
 };
 
 // The handler of a dispatch may begin.
@@ -218,7 +221,7 @@ struct FenceMessage {
 
 struct CloseMessage {
   ConnectionId connection;
-  std::string_view reason;  // Static storage.
+  absl::Status why;
 };
 
 enum class EventType : uint8_t {
@@ -267,6 +270,7 @@ struct Effects {
   std::vector<Change<TreeRecord>> trees;
   std::vector<Change<EndedDependencyRecord>> ended_dependencies;
   std::vector<Change<RouteRecord>> routes;
+  std::vector<Change<platform::Block>> blocks;  // Numbered together with routes.
   std::vector<Change<LimitRecord>> limits;
   std::vector<Change<PauseRecord>> pauses;
   std::vector<Change<RestartRecord>> restarts;

@@ -11,7 +11,8 @@
 
 // Spawning and questions. Control is in engine_control.cc, trees are in engine_trees.cc,
 // dependencies in engine_dependencies.cc, keys and pauses of types in engine_admission.cc, restarts
-// in engine_restart.cc, info in engine_info.cc, reuse of results in engine_reuse.cc. What happens
+// in engine_restart.cc, info in engine_info.cc, reuse of results in engine_reuse.cc, task tokens in
+// engine_handlers.cc. What happens
 // between dispatch and end is in engine_lifecycle.cc, what executors say of it in
 // engine_reports.cc, sessions in engine_sessions.cc, recovery in engine_recovery.cc.
 namespace kantoku::inputs {
@@ -26,12 +27,15 @@ constexpr uint64_t kSequenceBlock = uint64_t{1} << 16;
 // Of items in a row that found no room, in one call: each is remembered with it.
 constexpr size_t kMaxRefusedRuns = 1'000;
 
-std::string ReferenceKey(std::string_view name_space, std::string_view owner,
+// Where a handler spawned with a task token, references are those of its task, `parent`: it finds
+// out nothing about the owner's others, and cannot take them. No reference holds a zero.
+std::string ReferenceKey(std::string_view name_space, std::string_view owner, const TaskId& parent,
                          std::string_view reference) {
   std::string key;
   key.reserve(name_space.size() + owner.size() + reference.size() + 2);
   key.append(name_space).push_back('\0');
   key.append(owner).push_back('\0');
+  if (!parent.empty()) key.append(parent.bytes()).push_back('\0');
   key.append(reference);
   return key;
 }
@@ -87,10 +91,20 @@ uint64_t Engine::ReserveSequences(uint32_t slot, uint64_t count, Effects& effect
   return next;
 }
 
-const Engine::Reference* Engine::FindReference(std::string_view name_space, std::string_view owner,
+const Engine::Reference* Engine::FindReference(const SpawnCommand& command,
                                                std::string_view reference) const {
   if (reference.empty()) return nullptr;
-  const auto found = references_.find(ReferenceKey(name_space, owner, reference));
+  const TaskId parent = command.handler.has_value() ? command.handler->task : TaskId();
+  const auto found =
+      references_.find(ReferenceKey(command.name_space, command.owner, parent, reference));
+  return found == references_.end() ? nullptr : &found->second;
+}
+
+const Engine::Reference* Engine::FindReference(const TaskView& dead) const {
+  if (dead.reference.empty()) return nullptr;
+  const TaskId parent = dead.provenance.executor_owner.empty() ? TaskId() : dead.parent;
+  const auto found =
+      references_.find(ReferenceKey(dead.name_space, dead.owner, parent, dead.reference));
   return found == references_.end() ? nullptr : &found->second;
 }
 
@@ -165,6 +179,7 @@ bool Engine::LacksRoom(const SpawnCommand& command, uint32_t& index, size_t& run
 absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const Now& now,
                                            Effects& effects) {
   Advance(now);
+  KANTOKU_RETURN_IF_ERROR(CheckHandler(command));
   if (const RequestRecord* known = requests_.Find(command.request)) {
     if (known->content == command.content) return Repeat(*known);
     return Error(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
@@ -184,7 +199,11 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
                        .first_sequence = ReserveSequences(slot, command.specs.size(), effects),
                        .count = static_cast<uint32_t>(command.specs.size()),
                        .random = command.random};
-  const uint32_t owner = names_.Intern(std::string(command.owner));
+  const std::string_view executor_owner =
+      command.handler.has_value() ? command.handler->executor_owner : std::string_view();
+  const uint32_t origin =
+      origins_.Intern({std::string(command.owner), std::string(command.app),
+                       std::string(executor_owner), std::string(command.spawn_scope)});
   uint64_t sequence = record.first_sequence;
   std::vector<TaskId> ids(record.count);                // Of those that were refused none.
   std::vector<std::pair<uint32_t, std::string>> about;  // Of refused items, by index.
@@ -201,7 +220,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       refuse(i, SpawnOutcome::kDependencyRefused);
       continue;
     }
-    if (const auto* holder = FindReference(command.name_space, command.owner, spec.reference)) {
+    if (const auto* holder = FindReference(command, spec.reference)) {
       const auto conflict = FirstDifference(holder->hashes, HashesOf(spec, *dependencies));
       record.exceptions.push_back({i, holder->task, std::string(conflict)});
       if (conflict.empty()) ids[i] = holder->task;
@@ -210,6 +229,10 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
     const Kinship kin = FindKin(command, spec);
     if (!kin.refusal.empty()) {
       refuse(i, kin.refusal);
+      continue;
+    }
+    if (!MayJoinContext(command, spec)) {
+      refuse(i, SpawnOutcome::kTokenContext);
       continue;
     }
     if (!KnowsAll(command, *dependencies, reused_ones)) {
@@ -232,22 +255,25 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
     if (LacksRoom(command, i, refused_runs, record)) continue;
     const TaskId id = ids[i] =
         TaskId::Make(now.wall, slot, sequence++, SplitMix(command.random + i));
-    const TaskIndex index = Admit(id, command.name_space, owner, spec);
+    const TaskIndex index = Admit(id, command.name_space, origin, spec);
     if (spec.keys != nullptr) {
       MakeLimits(command, spec, now, effects);
       JoinKeys(index, command.name_space, command.owner, spec);
     }
     if (!kin.root.empty()) {
-      Join(index, spec.parent, kin.root);
+      Join(index, spec.parent, kin.root, /*recorded=*/{});
       roots.emplace_back(i, kin.root);
     }
     Task& task = tasks_.at(index);
     if (task.pure) NoteNoResultYet(task, now);
     if (task.pause_requested) WriteState(task, std::nullopt, effects);
     if (!spec.reference.empty()) {
-      const ReferenceRecord reference{id, std::string(command.name_space),
-                                      std::string(command.owner), spec.reference,
-                                      HashesOf(spec, *dependencies)};
+      const ReferenceRecord reference{id,
+                                      std::string(command.name_space),
+                                      std::string(command.owner),
+                                      spec.reference,
+                                      HashesOf(spec, *dependencies),
+                                      command.handler.has_value() ? spec.parent : TaskId()};
       RecoverReference(reference);
       effects.references.push_back({id.key(), reference});
     }
@@ -271,14 +297,14 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   return outcome;
 }
 
-TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t owner,
+TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t origin,
                         const TaskSpec& spec) {
   const TaskIndex index = tasks_.Insert(id);
   Task& task = tasks_.at(index);
   task.lane = matcher_.LaneFor(name_space, spec.type, spec.placement);
   matcher_.Use(task.lane);
-  task.owner = owner;
-  names_.Use(owner);
+  task.origin = origin;
+  origins_.Use(origin);
   task.policy = policies_.Intern(spec.retry);
   policies_.Use(task.policy);
   task.priority = static_cast<int16_t>(spec.priority);
@@ -414,7 +440,7 @@ std::optional<DispatchMessage> Engine::LeaseOf(const TaskId& id) const {
 TaskView Engine::ViewOf(const Task& task) const {
   TaskView view{.id = task.id,
                 .name_space = std::string(matcher_.name_space(task.lane)),
-                .owner = names_.at(task.owner),
+                .owner = origins_.at(task.origin).owner,
                 .type = std::string(matcher_.type(task.lane)),
                 .reference = std::string(ReferenceOf(task)),
                 .priority = task.priority,
@@ -431,7 +457,7 @@ TaskView Engine::ViewOf(const Task& task) const {
   }
   if (task.session != 0) view.session = sessions_.at(task.session).id;
   if (task.has_progress) view.progress = progress_.at(task.key()).fraction;
-  const TaskIndex index = task.has_kin || task.has_dependencies ? tasks_.Find(task.id) : kNoTask;
+  const TaskIndex index = tasks_.Find(task.id);
   if (task.has_dependencies) {
     view.open_dependencies = dependencies_.OpenOf(index);
     if (view.open_dependencies > 0) view.open_dependency = dependencies_.AnyOf(index);
@@ -442,6 +468,7 @@ TaskView Engine::ViewOf(const Task& task) const {
     view.parent = trees_.ParentOf(index);
     view.root = trees_.TreeOf(index).root;
   }
+  view.provenance = ProvenanceOf(index);
   view.detail = DetailOf(task, view.cause);
   return view;
 }
@@ -506,7 +533,7 @@ std::string_view Engine::ReferenceOf(const Task& task) const {
 }
 
 void Engine::RecoverReference(const ReferenceRecord& record) {
-  std::string key = ReferenceKey(record.name_space, record.owner, record.reference);
+  std::string key = ReferenceKey(record.name_space, record.owner, record.parent, record.reference);
   references_[key] = {record.task, record.hashes};
   reference_keys_[record.task.key()] = std::move(key);
 }
@@ -516,7 +543,7 @@ EventMessage& Engine::Say(EventType type, const Task& task, Effects& effects) co
   event.type = type;
   event.task = task.id;
   event.name_space = matcher_.name_space(task.lane);
-  event.owner = names_.at(task.owner);
+  event.owner = origins_.at(task.origin).owner;
   event.task_type = matcher_.type(task.lane);
   event.dispatch = task.dispatch;
   if (task.session != 0) event.session = sessions_.at(task.session).id;

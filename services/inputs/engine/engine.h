@@ -39,6 +39,7 @@
 #include "services/inputs/engine/types.h"
 #include "services/inputs/engine/wait_book.h"
 #include "services/platform/clock.h"
+#include "services/platform/identity/block_list.h"
 
 namespace kantoku::inputs {
 
@@ -52,9 +53,10 @@ struct EngineOptions {
   size_t max_dependencies = 10'000'000;  // That living tasks wait for.
   size_t max_keys = 1'000'000;  // That living tasks name or limits are set for, in a namespace.
   size_t max_pauses = 10'000;
+  size_t max_blocks = 10'000;
   size_t max_info_bytes = size_t{1} << 30;       // Of living tasks, as BytesOf tells.
   size_t wait_intervals = CauseLog::kIntervals;  // That a lane or a key knows apart.
-  size_t idle_names = 1'000;  // Types, owners and policies that are kept although nobody uses them.
+  size_t idle_names = 1'000;  // Types, origins and policies that are kept though nobody uses them.
   uint32_t max_session_credit = 1'000;
   uint32_t max_dispatches = 100;
   absl::Duration grace = absl::Seconds(20);
@@ -111,6 +113,7 @@ class Engine {
   void RecoverRoute(uint64_t number, const RouteRecord& record);
   void RecoverLimit(uint64_t number, const LimitRecord& record);
   void RecoverPause(uint64_t number, const PauseRecord& record);
+  void RecoverBlock(uint64_t number, const platform::Block& block);
   void RecoverRestart(TaskKey dead, const RestartRecord& record);
   void RecoverInfo(TaskKey task, Info record);
   void RecoverReuse(const ReuseRecord& record);
@@ -122,8 +125,9 @@ class Engine {
   // how they ended. In ascending order, each once; none when the request is known.
   std::vector<TaskId> EndedDependencies(const SpawnCommand& command) const;
   // Accepts what has room within the quotas, and the batch but for that, or nothing:
-  // RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT, PLACEMENT_LIMIT, DEPENDENCY_LIMIT, KEY_LIMIT,
-  // INFO_LIMIT or REPEAT_LIMIT;
+  // PERMISSION_DENIED, STALE_TASK_TOKEN when the handler's dispatch is not held any more, also when
+  // the request is known; RESOURCE_EXHAUSTED, PENDING_LIMIT, TYPE_LIMIT, PLACEMENT_LIMIT,
+  // DEPENDENCY_LIMIT, KEY_LIMIT, INFO_LIMIT or REPEAT_LIMIT;
   // INVALID_ARGUMENT, REQUEST_ID_REUSED when the request id came with other content before.
   absl::StatusOr<SpawnOutcome> Spawn(const SpawnCommand& command, const platform::Now& now,
                                      Effects& effects);
@@ -138,7 +142,8 @@ class Engine {
 
   // What to restart a dead task as, of its row and of its spec as it was recorded: with the info of
   // its end; in place of dependencies that have been restarted with the newest restart of each; and
-  // those that have ended, however they did, do not hold it up again.
+  // those that have ended, however they did, do not hold it up again. With the provenance of the
+  // dead one; which app restarts it the caller sets.
   TaskSpec SpecOfRestart(const TaskView& dead, TaskSpec spec) const;
   // A new task in place of a dead one, as its row has it, with the spec of SpecOfRestart. It has
   // the dead one's reference from now on. FAILED_PRECONDITION, TREE_STOPPING when its tree or
@@ -157,7 +162,7 @@ class Engine {
   // A verdict for each held dispatch; for what is kept, LeaseOf tells what a new token is of. A
   // session that is connected elsewhere loses that connection. PERMISSION_DENIED, FOREIGN_SESSION
   // when it belongs to another caller or namespace; ABORTED, STALE_CONNECTION after a later
-  // connection; RESOURCE_EXHAUSTED, TYPE_LIMIT.
+  // connection; UNAUTHENTICATED, BLOCKED; RESOURCE_EXHAUSTED, TYPE_LIMIT.
   absl::StatusOr<std::vector<HeldVerdict>> OpenSession(const OpenSessionCommand& command,
                                                        const platform::Now& now, Effects& effects);
   void SetCredit(ConnectionId connection, uint32_t max_held);
@@ -213,6 +218,18 @@ class Engine {
                                const SessionId& session, ExecutorVerb verb, absl::Duration delay,
                                Effects& effects);
 
+  // Whom it matches has no session from now on and gets none: what those held is taken back, and
+  // goes on elsewhere when it is fenced. Replaces a block of the same names. RESOURCE_EXHAUSTED,
+  // BLOCK_LIMIT.
+  absl::Status SetBlock(const platform::Block& block, const platform::Now& now, Effects& effects);
+  // NOT_FOUND, NO_SUCH_BLOCK.
+  absl::Status LiftBlock(const platform::BlockNames& names, Effects& effects);
+  const platform::BlockList& blocks() const { return blocks_; }
+  // The session of this connection ends as if it were blocked, but may be opened again: whoever
+  // opened it was refused.
+  void RefuseConnection(ConnectionId connection, const absl::Status& why, const platform::Now& now,
+                        Effects& effects);
+
   // What goes with the key's kind. Holds at once for what waits. RESOURCE_EXHAUSTED, KEY_LIMIT.
   absl::Status SetLimit(std::string_view name_space, const KeyName& name, const LimitValue& value,
                         const platform::Now& now, Effects& effects);
@@ -249,6 +266,8 @@ class Engine {
   // ---- Questions ----
   // A living task.
   std::optional<TaskView> Find(const TaskId& task) const;
+  // Of a living task, which must be there.
+  Provenance ProvenanceOf(const TaskId& task) const { return ProvenanceOf(tasks_.Find(task)); }
   // What a living task has waited for. The times sum up to the time since its spawn, less the time
   // of its handlers and that in which it ends; of what was before a restart, RECOVERING is what no
   // record tells.
@@ -293,6 +312,18 @@ class Engine {
   struct Reference {
     TaskId task;
     SpecHashes hashes;
+  };
+  // Whose a task is, and who spawned it.
+  struct Origin {
+    std::string owner;
+    std::string app;
+    std::string executor_owner;  // As in Provenance, and
+    std::string spawn_scope;     // likewise.
+    bool operator==(const Origin&) const = default;
+    template <typename H>
+    friend H AbslHashValue(H h, const Origin& o) {
+      return H::combine(std::move(h), o.owner, o.app, o.executor_owner, o.spawn_scope);
+    }
   };
   // Of a held dispatch.
   struct LatestProgress {
@@ -339,9 +370,9 @@ class Engine {
   bool LacksRoom(const SpawnCommand& command, uint32_t& index, size_t& runs,
                  RequestRecord& record) const;
   uint64_t ReserveSequences(uint32_t slot, uint64_t count, Effects& effects);
-  const Reference* FindReference(std::string_view name_space, std::string_view owner,
-                                 std::string_view reference) const;
-  TaskIndex Admit(const TaskId& id, std::string_view name_space, uint32_t owner,
+  const Reference* FindReference(const SpawnCommand& command, std::string_view reference) const;
+  const Reference* FindReference(const TaskView& dead) const;
+  TaskIndex Admit(const TaskId& id, std::string_view name_space, uint32_t origin,
                   const TaskSpec& spec);
   void Enqueue(TaskIndex index, const platform::Now& now);
   // RESOURCE_EXHAUSTED when these would need too many lanes.
@@ -355,6 +386,13 @@ class Engine {
   void Dequeue(TaskIndex index, TaskState state);
   // Out of the heap in which it waits for its time.
   void Unschedule(TaskIndex index);
+
+  // Task tokens.
+  absl::Status CheckHandler(const SpawnCommand& command) const;
+  // Whether the handler, if it is one that spawns, may have others wait for that task, and give
+  // them its result.
+  bool MayName(const SpawnCommand& command, const Dependency& dependency) const;
+  bool MayJoinContext(const SpawnCommand& command, const TaskSpec& spec) const;
 
   // Control.
   absl::StatusOr<TaskState> Steer(TaskIndex index, const ControlCommand& command,
@@ -379,7 +417,10 @@ class Engine {
     std::string_view refusal;
   };
   Kinship FindKin(const SpawnCommand& command, const TaskSpec& spec) const;
-  void Join(TaskIndex index, const TaskId& parent, const TaskId& root);
+  // `recorded`: what is known of it anyway; empty of one that is spawned.
+  void Join(TaskIndex index, const TaskId& parent, const TaskId& root, const Provenance& recorded);
+  std::shared_ptr<const Ancestors> AncestorsBelow(const TaskId& parent, const TaskId& root) const;
+  Provenance ProvenanceOf(TaskIndex index) const;
   TreeTable::Tree& FoundTree(const TaskId& root);
   void LeaveTree(TaskIndex index, Effects& effects);
   absl::StatusOr<TaskState> ControlTree(const ControlCommand& command, const platform::Now& now,
@@ -476,6 +517,8 @@ class Engine {
   // The handler of the held dispatch has begun, or is allowed to.
   void Begin(TaskIndex index, const platform::Now& now, Effects& effects);
   void GoOn(TaskIndex index, const HeldDispatch& held, const platform::Now& now, Effects& effects);
+  void EndBlocked(const platform::Block& block, const platform::Now& now, Effects& effects);
+  void Expel(Session& session, absl::Status why, const platform::Now& now, Effects& effects);
   void EndSession(SessionNumber number, bool lost, const platform::Now& now, Effects& effects);
 
   // Ends and new starts.
@@ -540,7 +583,8 @@ class Engine {
   IndexedHeap<PlaceOfTask> wall_alarms_{PlaceOfTask{&tasks_}};
   IndexedHeap<PlaceOfTask> steady_alarms_{PlaceOfTask{&tasks_}};
   IndexedHeap<PlaceOfSession> session_alarms_{PlaceOfSession{&sessions_}};
-  Interner<std::string> names_;  // Owners and namespaces.
+  Interner<std::string> names_;  // Namespaces of sessions.
+  Interner<Origin> origins_;
   Interner<RetryPolicy> policies_;
   TreeTable trees_;
   DependencyTable dependencies_;
@@ -550,11 +594,13 @@ class Engine {
   History history_;
   History dead_;
   std::map<std::pair<std::string, std::string>, Route> routes_;  // By namespace and type.
-  uint64_t next_object_ = 1;
+  platform::BlockList blocks_;
+  std::map<platform::BlockNames, uint64_t, platform::ByBlockNames> block_numbers_;
+  uint64_t next_object_ = 1;  // Of routes and blocks.
   std::map<std::pair<std::string, std::string>, TypePause>
       pauses_;                                              // By namespace, and type or "".
   uint64_t next_limit_ = 1;                                 // Of limits and pauses.
-  absl::flat_hash_map<std::string, Reference> references_;  // By namespace, owner, reference.
+  absl::flat_hash_map<std::string, Reference> references_;  // By ReferenceKey.
   absl::flat_hash_map<TaskKey, std::string> reference_keys_;
   absl::flat_hash_map<TaskKey, Failure> failures_;
   absl::flat_hash_map<TaskKey, std::shared_ptr<const Info>> infos_;

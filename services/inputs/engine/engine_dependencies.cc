@@ -45,7 +45,7 @@ std::string_view NameOf(TaskState end) {
 
 bool Engine::IsOwn(const SpawnCommand& command, TaskIndex index) const {
   const Task& task = tasks_.at(index);
-  return names_.at(task.owner) == command.owner &&
+  return origins_.at(task.origin).owner == command.owner &&
          matcher_.name_space(task.lane) == command.name_space;
 }
 
@@ -72,7 +72,7 @@ std::vector<TaskId> Engine::EndedDependencies(const SpawnCommand& command) const
         continue;
       }
       const TaskSpec& other = command.specs[dependency.place];
-      const auto* holder = FindReference(command.name_space, command.owner, other.reference);
+      const auto* holder = FindReference(command, other.reference);
       if (holder != nullptr) look_at(holder->task);
     }
   }
@@ -100,6 +100,7 @@ SpecHashes Engine::HashesOf(const TaskSpec& spec, std::span<const Dependency> de
 bool Engine::KnowsAll(const SpawnCommand& command, std::span<const Dependency> dependencies,
                       const absl::flat_hash_set<TaskId>& reused) const {
   return std::ranges::all_of(dependencies, [&](const Dependency& dependency) {
+    if (!MayName(command, dependency)) return false;
     const TaskIndex living = tasks_.Find(dependency.task);
     if (living != kNoTask) return IsOwn(command, living);
     if (reused.contains(dependency.task)) return true;

@@ -68,7 +68,7 @@ DispatchMessage Engine::MessageFor(const Task& task, const Session& session) con
           .session = session.id,
           .holder = session.caller,
           .name_space = matcher_.name_space(task.lane),
-          .owner = names_.at(task.owner),
+          .owner = origins_.at(task.origin).owner,
           .type = matcher_.type(task.lane),
           .timeout_ms = task.timeout_ms,
           .retention_s = task.retention_s,
@@ -77,7 +77,8 @@ DispatchMessage Engine::MessageFor(const Task& task, const Session& session) con
           .root = task.has_kin ? trees_.TreeOf(tasks_.Find(task.id)).root : TaskId(),
           .arguments = task.has_dependencies && with_arguments_.contains(tasks_.Find(task.id)) &&
                        !KANTOKU_PLANTED("arguments left out of a dispatch"),
-          .info = task.has_info ? infos_.at(task.key()) : nullptr};
+          .info = task.has_info ? infos_.at(task.key()) : nullptr,
+          .provenance = ProvenanceOf(tasks_.Find(task.id))};
 }
 
 uint32_t Engine::OpenGroup() {
@@ -279,7 +280,7 @@ void Engine::AskFence(const Task& task, Effects& effects) {
   FenceMessage message{.task = task.id,
                        .dispatch = task.dispatch,
                        .name_space = matcher_.name_space(task.lane),
-                       .owner = names_.at(task.owner)};
+                       .owner = origins_.at(task.origin).owner};
   if (task.state == TaskState::kSettling) {
     message.settlement = {task.intended_end, FailureOf(task), task.retention_s};
   }
@@ -344,7 +345,7 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (task.has_keys) admission_.Leave(index);
   quotas_.Give(matcher_.name_space(task.lane), matcher_.type(task.lane), task.stored_bytes);
   matcher_.Leave(task.lane);
-  names_.Leave(task.owner);
+  origins_.Leave(task.origin);
   policies_.Leave(task.policy);
   tasks_.Erase(index);
 }
@@ -512,6 +513,7 @@ void Engine::FreeUnused() {
   matcher_.FreeUnused(options_.idle_names);
   admission_.keys().FreeUnused(options_.idle_names);
   names_.FreeUnused(options_.idle_names);
+  origins_.FreeUnused(options_.idle_names);
   policies_.FreeUnused(options_.idle_names);
 }
 

@@ -55,11 +55,14 @@ void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::str
     dead_.AddBytes(id.key(), spec.stored_bytes);
     return;
   }
-  const TaskIndex index = Admit(id, name_space, names_.Intern(std::string(owner)), spec);
+  const uint32_t origin =
+      origins_.Intern({std::string(owner), spec.provenance.app, spec.provenance.executor_owner,
+                       spec.provenance.spawn_scope});
+  const TaskIndex index = Admit(id, name_space, origin, spec);
   const bool skipped = KANTOKU_PLANTED("ordering key skipped after a crash") &&
                        spec.keys != nullptr && !spec.keys->ordering.empty();
   if (spec.keys != nullptr && !skipped) JoinKeys(index, name_space, owner, spec);
-  if (!spec.root.empty()) Join(index, spec.parent, spec.root);
+  if (!spec.root.empty()) Join(index, spec.parent, spec.root, spec.provenance);
   if (spec.dependencies.empty()) return;
   tasks_.at(index).has_dependencies = true;
   recovered_dependencies_.emplace_back(index, spec.dependencies);

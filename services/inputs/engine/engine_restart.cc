@@ -20,6 +20,8 @@ TaskSpec Engine::SpecOfRestart(const TaskView& dead, TaskSpec spec) const {
   spec.parent = dead.parent;
   spec.root = dead.root;
   spec.restarted_from = dead.id;
+  spec.provenance = dead.provenance;
+  if (!dead.root.empty() && !IsBelowRoot(dead)) spec.provenance.root_app = dead.provenance.app;
   if (!KANTOKU_PLANTED("restart has the info of the spawn")) spec.info = dead.info;
   if (spec.info != nullptr && spec.info->revision > 0) {
     spec.info = std::make_shared<const Info>(Info{dead.info->context, dead.info->labels});
@@ -62,7 +64,7 @@ absl::Status Engine::CheckRestart(const TaskView& dead, const TaskSpec& spec) co
     return Error(absl::StatusCode::kFailedPrecondition, SpawnOutcome::kTreeStopping,
                  absl::StrCat("task ", dead.id.ToString(), ": its tree is being stopped"));
   }
-  const auto* const holder = FindReference(dead.name_space, dead.owner, dead.reference);
+  const auto* const holder = FindReference(dead);
   if (holder != nullptr && holder->task != dead.id) {
     return Error(absl::StatusCode::kFailedPrecondition, "REFERENCE_TAKEN",
                  absl::StrCat("task ", dead.id.ToString(), ": its reference belongs to task ",
@@ -94,12 +96,15 @@ absl::StatusOr<TaskId> Engine::Restart(const TaskView& dead, const TaskSpec& spe
   const uint64_t sequence = ReserveSequences(slot, 1, effects);
   sequences_[slot].first = sequence + 1;
   const TaskId id = TaskId::Make(now.wall, slot, sequence, SplitMix(random));
-  const TaskIndex index = Admit(id, dead.name_space, names_.Intern(dead.owner), spec);
+  const uint32_t origin =
+      origins_.Intern({dead.owner, spec.provenance.app, spec.provenance.executor_owner,
+                       spec.provenance.spawn_scope});
+  const TaskIndex index = Admit(id, dead.name_space, origin, spec);
   if (spec.keys != nullptr) {
     MakeLimits(CommandOf(dead, spec), spec, now, effects);
     JoinKeys(index, dead.name_space, dead.owner, spec);
   }
-  if (!dead.root.empty()) Join(index, dead.parent, dead.root);
+  if (!dead.root.empty()) Join(index, dead.parent, dead.root, spec.provenance);
   Task& task = tasks_.at(index);
   if (task.pure) NoteNoResultYet(task, now);
   if (!dead.reference.empty() && !KANTOKU_PLANTED("restart leaves the reference behind")) {
@@ -115,9 +120,13 @@ absl::StatusOr<TaskId> Engine::Restart(const TaskView& dead, const TaskSpec& spe
 }
 
 void Engine::MoveReference(const TaskView& dead, const TaskId& successor, Effects& effects) {
-  const auto* const holder = FindReference(dead.name_space, dead.owner, dead.reference);
-  const ReferenceRecord record{successor, dead.name_space, dead.owner, dead.reference,
-                               holder == nullptr ? SpecHashes{} : holder->hashes};
+  const auto* const holder = FindReference(dead);
+  const ReferenceRecord record{successor,
+                               dead.name_space,
+                               dead.owner,
+                               dead.reference,
+                               holder == nullptr ? SpecHashes{} : holder->hashes,
+                               dead.provenance.executor_owner.empty() ? TaskId() : dead.parent};
   reference_keys_.erase(dead.id.key());
   RecoverReference(record);
   effects.references.push_back({dead.id.key(), std::nullopt});

@@ -20,6 +20,19 @@ constexpr absl::Duration kLongestEscalation = absl::Hours(1);
 absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCommand& command,
                                                              const Now& now, Effects& effects) {
   Advance(now);
+  const platform::Block* const block =
+      blocks_.Find(command.caller, command.name, command.token_issued);
+  if (block != nullptr) {
+    for (const HeldDispatch& held : command.held) {  // A receipt is good whoever shows it.
+      if (held.finished) Finished(held.task, held.dispatch, now, effects);
+    }
+    // One of before a restart had no name to be found by.
+    Session* const known = sessions_.Find(command.session);
+    const bool own = known != nullptr && known->caller == command.caller &&
+                     names_.at(known->name_space) == command.name_space;
+    if (own) Expel(*known, platform::RefusalOf(*block), now, effects);
+    return platform::RefusalOf(*block);
+  }
   KANTOKU_RETURN_IF_ERROR(CheckTypes(command.name_space, command.types));
   const uint32_t name_space = names_.Intern(std::string(command.name_space));
   Session* session = sessions_.Find(command.session);
@@ -39,7 +52,9 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
                            "hello.connection: a later connection of the session was there before");
   }
   if (session->connection != 0) {
-    effects.closes.push_back({session->connection, "SUPERSEDED"});
+    effects.closes.push_back(
+        {session->connection, platform::Error(absl::StatusCode::kAborted, "SUPERSEDED",
+                                              "the session is connected elsewhere")});
   }
   if (session->wake_position != 0) session_alarms_.Remove(session->number);
   sessions_.Connect(*session, command.connection);
@@ -51,6 +66,7 @@ absl::StatusOr<std::vector<HeldVerdict>> Engine::OpenSession(const OpenSessionCo
   session->types.assign(command.types.begin(), command.types.end());
   if (!keeps) session->labels = command.labels;
   session->version = command.version;
+  session->token_issued = command.token_issued;
   session->connected_at = now.wall;
   SaySession(EventType::kExecutorConnected, *session, effects);
 
@@ -145,6 +161,13 @@ void Engine::CloseConnection(ConnectionId connection, const Now& now, Effects& e
   } else {
     session_alarms_.Push(absl::ToInt64Nanoseconds(now.steady + options_.grace), session->number);
   }
+}
+
+void Engine::RefuseConnection(ConnectionId connection, const absl::Status& why, const Now& now,
+                              Effects& effects) {
+  Advance(now);
+  Session* const session = sessions_.FindConnection(connection);
+  if (session != nullptr) Expel(*session, why, now, effects);
 }
 
 void Engine::EndSession(SessionNumber number, bool lost, const Now& now, Effects& effects) {

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -36,12 +38,50 @@ Engine::Kinship Engine::FindKin(const SpawnCommand& command, const TaskSpec& spe
   return {.root = root};
 }
 
-void Engine::Join(TaskIndex index, const TaskId& parent, const TaskId& root) {
+void Engine::Join(TaskIndex index, const TaskId& parent, const TaskId& root,
+                  const Provenance& recorded) {
   TreeTable::Tree& tree = FoundTree(root);
+  if (tree.root_app.empty()) tree.root_app = recorded.root_app;
   Task& task = tasks_.at(index);
-  trees_.Join(tree, index, parent);
+  std::shared_ptr<const Ancestors> ancestors = recorded.ancestors;
+  if (ancestors == nullptr && !parent.empty()) ancestors = AncestorsBelow(parent, root);
+  trees_.Join(tree, index, parent, std::move(ancestors));
   task.has_kin = true;
   task.pause_requested = task.pause_requested || tree.mark == ControlVerb::kPause;
+}
+
+// Of a parent that has ended, and has no other child that lives, nobody knows who was above it but
+// the root.
+std::shared_ptr<const Ancestors> Engine::AncestorsBelow(const TaskId& parent,
+                                                        const TaskId& root) const {
+  if (auto known = trees_.AncestorsBelow(root, parent)) return known;
+  auto ancestors = std::make_shared<Ancestors>(1, parent);
+  const TaskIndex living = tasks_.Find(parent);
+  if (living == kNoTask) {
+    if (parent != root) ancestors->push_back(root);
+  } else if (tasks_.at(living).has_kin) {
+    if (const auto above = trees_.AncestorsOf(living)) {
+      const size_t count = std::min(above->size(), kMostAncestors - 1);
+      ancestors->insert(ancestors->end(), above->begin(),
+                        above->begin() + static_cast<std::ptrdiff_t>(count));
+    }
+  }
+  return ancestors;
+}
+
+Provenance Engine::ProvenanceOf(TaskIndex index) const {
+  const Task& task = tasks_.at(index);
+  const Origin& origin = origins_.at(task.origin);
+  Provenance provenance{.app = origin.app,
+                        .executor_owner = origin.executor_owner,
+                        .root_app = {},
+                        .ancestors = nullptr,
+                        .spawn_scope = origin.spawn_scope};
+  if (!task.has_kin) return provenance;
+  const TreeTable::Tree& tree = trees_.TreeOf(index);
+  if (tree.root != task.id) provenance.root_app = tree.root_app;
+  provenance.ancestors = trees_.AncestorsOf(index);
+  return provenance;
 }
 
 // With its root, if that lives.
@@ -49,7 +89,8 @@ TreeTable::Tree& Engine::FoundTree(const TaskId& root) {
   TreeTable::Tree& tree = trees_.FindOrAdd(root);
   const TaskIndex living = tasks_.Find(root);
   if (living != kNoTask && !tasks_.at(living).has_kin) {
-    trees_.Join(tree, living, TaskId());
+    trees_.Join(tree, living, TaskId(), /*ancestors=*/nullptr);
+    tree.root_app = origins_.at(tasks_.at(living).origin).app;
     tasks_.at(living).has_kin = true;
   }
   return tree;

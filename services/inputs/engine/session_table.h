@@ -23,8 +23,9 @@ struct Session {
   std::vector<std::string> types;
   Labels labels;  // Built-in ones included.
   std::string version;
-  ConnectionId connection = 0;  // 0: not connected.
-  uint64_t order = 0;           // Of its latest connection; 0: not said, or before a restart.
+  absl::Time token_issued = absl::InfinitePast();  // Of the token that opened its connection.
+  ConnectionId connection = 0;                     // 0: not connected.
+  uint64_t order = 0;  // Of its latest connection; 0: not said, or before a restart.
   uint32_t max_held = 0;
   uint32_t held = 0;
   uint32_t begun = 0;    // Of those, whose handler started.

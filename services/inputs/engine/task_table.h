@@ -23,7 +23,7 @@ struct Task {
   int64_t wake = 0;
   uint32_t wake_position = 0;  // Place in that heap + 1; 0: in none.
   uint32_t lane = 0;
-  uint32_t owner = 0;   // Interned.
+  uint32_t origin = 0;  // Interned.
   uint32_t policy = 0;  // Interned.
   uint32_t timeout_ms = 0;
   uint32_t stored_bytes = 0;      // Of its spec.

@@ -1,5 +1,7 @@
 #include "services/inputs/engine/tree_table.h"
 
+#include <utility>
+
 #include "services/platform/check.h"
 
 namespace kantoku::inputs {
@@ -15,7 +17,12 @@ TreeTable::Tree& TreeTable::FindOrAdd(const TaskId& root) {
   return tree;
 }
 
-void TreeTable::Join(Tree& tree, TaskIndex task, const TaskId& parent) {
+void TreeTable::Join(Tree& tree, TaskIndex task, const TaskId& parent,
+                     std::shared_ptr<const Ancestors> ancestors) {
+  if (!parent.empty()) {
+    Family& family = families_[{tree.root, parent}];
+    if (family.living++ == 0) family.ancestors = std::move(ancestors);
+  }
   if (tree.first != kNoTask) kin_.at(tree.first).previous = task;
   const Kin kin{.tree = &tree, .parent = parent, .heard = tree.request, .next = tree.first};
   KANTOKU_CHECK(kin_.emplace(task, kin).second);
@@ -27,6 +34,10 @@ std::optional<TaskId> TreeTable::Leave(TaskIndex task) {
   const auto found = kin_.find(task);
   const Kin kin = found->second;
   kin_.erase(found);
+  if (!kin.parent.empty()) {
+    const auto family = families_.find({kin.tree->root, kin.parent});
+    if (--family->second.living == 0) families_.erase(family);
+  }
   Tree& tree = *kin.tree;
   if (kin.next != kNoTask) kin_.at(kin.next).previous = kin.previous;
   if (kin.previous != kNoTask) {
@@ -40,6 +51,12 @@ std::optional<TaskId> TreeTable::Leave(TaskIndex task) {
   const bool marked = tree.mark.has_value();
   trees_.erase(root);
   return marked ? std::optional(root) : std::nullopt;
+}
+
+std::shared_ptr<const Ancestors> TreeTable::AncestorsBelow(const TaskId& root,
+                                                           const TaskId& parent) const {
+  const auto family = families_.find({root, parent});
+  return family == families_.end() ? nullptr : family->second.ancestors;
 }
 
 void TreeTable::Sweep(Tree& tree) {

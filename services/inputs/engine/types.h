@@ -161,6 +161,27 @@ inline constexpr std::array<std::string_view, 18> kSpecFieldNames = {
     "rate_keys", "info",         "context_id"};
 using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
 
+// The tasks whose handlers have spawned on, down to a task: its parent first, the root of its tree
+// last; the nearest of them. Shared by the children of one task.
+using Ancestors = std::vector<TaskId>;
+inline constexpr size_t kMostAncestors = 64;
+
+// Who caused a task, beside its owner and its place in a tree.
+struct Provenance {
+  std::string app;             // With which it was spawned, or restarted. Empty: not recorded.
+  std::string executor_owner;  // Of the handler that spawned it with a task token; empty: none did.
+  std::string root_app;        // As `app`, of the root of its tree; empty where it is that itself.
+  std::shared_ptr<const Ancestors> ancestors;  // Null: none.
+  // Which types whoever spawned it may spawn, and so its handler may with the task token: words of
+  // a scope (Scopes::WordsThatNarrow). Empty: every type.
+  std::string spawn_scope{};
+
+  bool empty() const {
+    return app.empty() && executor_owner.empty() && root_app.empty() && ancestors == nullptr &&
+           spawn_scope.empty();
+  }
+};
+
 // What a user asked for, less payload and content type, which the engine never sees. Validated.
 struct TaskSpec {
   std::string type;
@@ -181,7 +202,8 @@ struct TaskSpec {
   uint32_t reuse_within_ms = 0;                // The age of a result that may be reused; 0: none.
   Digest equal;                                // Of PURE without arguments: what equal ones share.
   std::shared_ptr<const SpecHashes> hashes;    // Of one with a reference; null: zeros.
-  uint32_t stored_bytes = 0;                   // Of its record, payload included.
+  uint32_t stored_bytes = 0;                   // Of its record, payload included; see EncodeSpec.
+  Provenance provenance;                       // Of what is recovered or restarted alone.
 };
 
 // What is known of where a task may run.
@@ -217,12 +239,18 @@ struct TaskView {
   Failure last_failure;
   float progress = -1;                      // Below 0: none was reported.
   std::shared_ptr<const CauseTimes> waits;  // Of a living one, where asked for.
+  Provenance provenance;
 };
+
+// Whether it stands below the root of a tree: spawned there, or in place of the root.
+inline bool IsBelowRoot(const TaskView& view) { return !view.root.empty() && view.root != view.id; }
 
 // About what a row of ended tasks takes for this one.
 inline uint64_t BytesOf(const TaskView& view) {
   constexpr uint64_t kFixed = 64;
+  const auto& ancestors = view.provenance.ancestors;
   return kFixed + (view.info == nullptr ? 0 : BytesOf(*view.info)) + view.reference.size() +
+         (ancestors == nullptr ? 0 : ancestors->size() * TaskId::kSize) +
          view.last_failure.reason.size() + view.last_failure.message.size();
 }
 

@@ -3,6 +3,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -59,17 +60,59 @@ bool EventPacker::MayWait(EventType type) {
 }
 
 void EventPacker::Add(std::span<const EventMessage> events, absl::Time at) {
-  constexpr size_t kMostOfATask = platform::Uuid::kSize + 5;  // Its id and its dispatch number.
   for (const EventMessage& event : events) {
     if (bytes_ >= kMaxLineBytes) EndLine();
     const int runs = batch_.runs_size();
     if (runs == 0 || !Continues(batch_.runs(runs - 1), event, at)) Begin(event, at);
-    if (event.task.empty()) continue;
-    bytes_ += kMostOfATask;
-    EventRun& run = *batch_.mutable_runs(batch_.runs_size() - 1);
-    run.mutable_task_ids()->append(event.task.bytes());
-    run.add_dispatches(event.dispatch);
+    if (!event.task.empty()) AddTask(event.task, event.dispatch);
   }
+}
+
+void EventPacker::Add(const AuditNote& note, absl::Time at) {
+  if (bytes_ >= kMaxLineBytes) EndLine();
+  const int runs = batch_.runs_size();
+  if (runs == 0 || !Continues(batch_.runs(runs - 1), note, at)) Begin(note, at);
+  if (!note.task.empty()) AddTask(note.task, 0);
+}
+
+void EventPacker::AddTask(const TaskId& task, uint32_t dispatch) {
+  constexpr size_t kMostOfATask = platform::Uuid::kSize + 5;  // Its id and its dispatch number.
+  bytes_ += kMostOfATask;
+  EventRun& run = *batch_.mutable_runs(batch_.runs_size() - 1);
+  run.mutable_task_ids()->append(task.bytes());
+  run.add_dispatches(dispatch);
+}
+
+bool EventPacker::Continues(const EventRun& run, const AuditNote& note, absl::Time at) const {
+  if (note.task.empty() || run.task_ids().empty() || at != last_at_) return false;
+  if (run.type() != note.type || run.task_type() != note.task_type || run.owner() != note.owner ||
+      run.namespace_() != note.name_space || run.details().size() != note.details.size()) {
+    return false;
+  }
+  return std::ranges::all_of(note.details, [&](const auto& detail) {
+    const auto found = run.details().find(detail.first);
+    return found != run.details().end() && found->second == detail.second;
+  });
+}
+
+void EventPacker::Begin(const AuditNote& note, absl::Time at) {
+  last_type_ = EventType{};
+  last_at_ = at;
+  EventRun& run = *batch_.add_runs();
+  run.set_type(std::string(note.type));
+  *run.mutable_at() = platform::ToProto(at);
+  run.set_namespace_(note.name_space);
+  run.set_owner(note.owner);
+  run.set_task_type(note.task_type);
+  if (!note.session.empty()) run.set_session_id(std::string(note.session.bytes()));
+  run.mutable_details()->insert(note.details.begin(), note.details.end());
+  CountRun();
+}
+
+// The latest, without its tasks.
+void EventPacker::CountRun() {
+  constexpr size_t kMostOfFraming = 20;  // Tags and lengths of the run, of its ids and dispatches.
+  bytes_ += batch_.runs(batch_.runs_size() - 1).ByteSizeLong() + kMostOfFraming;
 }
 
 bool EventPacker::Continues(const EventRun& run, const EventMessage& event, absl::Time at) const {
@@ -104,8 +147,7 @@ void EventPacker::Begin(const EventMessage& event, absl::Time at) {
   if (!event.failure.message.empty()) details["message"] = event.failure.message;
   if (event.progress >= 0) details["progress"] = absl::StrCat(event.progress);
   if (event.skipped > 0) details["skipped"] = absl::StrCat(event.skipped);
-  constexpr size_t kMostOfFraming = 20;  // Tags and lengths of the run, of its ids and dispatches.
-  bytes_ += run.ByteSizeLong() + kMostOfFraming;
+  CountRun();
 }
 
 void EventPacker::EndLine() {

@@ -22,7 +22,9 @@ namespace kantoku::inputs {
 // What a dispatch takes in memory, about.
 inline size_t WeightOf(const inputs::v1::Dispatch& dispatch) {
   constexpr size_t kOfArgument = 256;
-  return dispatch.payload().size() + dispatch.checkpoint().size() + 512 +
+  constexpr size_t kOfAncestor = 48;
+  return dispatch.payload().size() + dispatch.checkpoint().size() + dispatch.task_token().size() +
+         512 + static_cast<size_t>(dispatch.provenance().ancestors_size()) * kOfAncestor +
          static_cast<size_t>(dispatch.arguments_size()) * kOfArgument;
 }
 

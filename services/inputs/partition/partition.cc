@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/inputs/partition/audit_note.h"
 #include "services/inputs/partition/owed.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/partition/status_proto.h"
@@ -31,6 +32,12 @@ absl::Status Ended(const TaskView& task) {
                             " has ended: ", platform::ToAbsl(NameOf(task.state))));
 }
 
+// Records have times in milliseconds.
+absl::Time AsRecorded(absl::Time time) {
+  const bool endless = time == absl::InfiniteFuture();
+  return endless ? time : absl::FromUnixMillis(absl::ToUnixMillis(time));
+}
+
 absl::Status NotStarted() {
   return Error(absl::StatusCode::kUnavailable, "NOT_STARTED", "the partition is not started yet");
 }
@@ -49,7 +56,8 @@ Partition::Partition(PartitionOptions options, std::unique_ptr<platform::RecordS
       engine_(options_.engine),
       payloads_(options_.payload_cache_bytes),
       checkpoints_(options_.max_checkpoint_bytes),
-      now_(clock.Read()) {}
+      now_(clock.Read()),
+      blocks_era_(std::max(epoch_, static_cast<uint64_t>(absl::ToUnixMicros(now_.wall)))) {}
 
 Partition::~Partition() { Stop(); }
 
@@ -97,7 +105,7 @@ absl::Status Partition::Post(PartitionRunner::Command command, PartitionRunner::
 }
 
 template <typename Result, typename Command>
-void Partition::Ask(Done<Result> done, Command command) {
+void Partition::Ask(Done<Result> done, Command command, PartitionRunner::Urgency urgency) {
   auto owed = std::make_shared<Owed<Result>>(std::move(done));
   const absl::Status posted = Post(
       [owed, command = std::move(command)](Transaction& transaction) mutable {
@@ -106,7 +114,7 @@ void Partition::Ask(Done<Result> done, Command command) {
           owed->Answer(status.ok() ? std::move(result) : absl::StatusOr<Result>(ForCaller(status)));
         });
       },
-      PartitionRunner::Urgency::kNormal);
+      urgency);
   if (!posted.ok()) owed->Answer(ForCaller(posted));
 }
 
@@ -117,15 +125,15 @@ absl::Status Partition::PostUrgent(PartitionRunner::Command command) {
 
 // ---- Users ----
 
-void Partition::Control(std::vector<TaskId> tasks, ControlCommand what, platform::Viewer viewer,
+void Partition::Control(ControlTasksCommand command,
                         Done<std::vector<absl::StatusOr<TaskState>>> done) {
   using States = std::vector<absl::StatusOr<TaskState>>;
-  Ask<States>(std::move(done), [this, tasks = std::move(tasks), what,
-                                viewer = std::move(viewer)](Transaction& transaction) {
+  Ask<States>(std::move(done), [this, command = std::move(command)](Transaction& transaction) {
     States states;
-    for (const auto& view :
-         what.tree ? LookAtTrees(tasks, viewer) : Look(tasks, std::span(&viewer, 1))) {
-      states.push_back(view.ok() ? ApplyControl(*view, what, transaction.now())
+    for (const auto& view : command.what.tree
+                                ? LookAtTrees(command.tasks, command.viewer)
+                                : Look(command.tasks, std::span(&command.viewer, 1))) {
+      states.push_back(view.ok() ? ApplyControl(command, *view, transaction.now())
                                  : absl::StatusOr<TaskState>(view.status()));
     }
     return absl::StatusOr<States>(std::move(states));
@@ -155,11 +163,14 @@ Partition::Views Partition::LookAtTrees(std::span<const TaskId> roots,
   return views;
 }
 
-absl::StatusOr<TaskState> Partition::ApplyControl(const TaskView& task, ControlCommand what,
-                                                  const Now& now) {
+absl::StatusOr<TaskState> Partition::ApplyControl(const ControlTasksCommand& command,
+                                                  const TaskView& task, const Now& now) {
+  if (IsFinal(task.state)) return Ended(task);
+  ControlCommand what = command.what;
   what.task = task.id;
-  if (!IsFinal(task.state)) return engine_.Control(what, now, effects_);
-  return Ended(task);
+  auto state = engine_.Control(what, now, effects_);
+  if (state.ok()) Note(NoteOf(command, task));
+  return state;
 }
 
 void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<platform::Viewer> viewers,
@@ -219,7 +230,8 @@ void Partition::RestartTasks(RestartCommand command, Done<RestartPage> done) {
           if (view.ok()) picked.push_back({*view, ReadToRestart(*view, room)});
         }
         std::vector<RestartPage::Restarted> restarted =
-            RestartTogether(picked, command.dry_run, transaction);
+            RestartTogether(picked, command, transaction);
+        NoteRestarts(command, picked, restarted);
         auto next = restarted.begin();
         for (size_t i = 0; i < views.size(); ++i) {
           page.tasks.push_back(views[i].ok()
@@ -246,6 +258,7 @@ void Partition::ControlExecutors(ExecutorCommand command, Done<std::vector<absl:
     for (const SessionId& session : command.sessions) {
       statuses.push_back(engine_.ControlExecutor(command.name_space, command.viewer, session,
                                                  command.verb, command.delay, effects_));
+      if (statuses.back().ok()) Note(NoteOf(command, session));
     }
     return absl::StatusOr<Statuses>(std::move(statuses));
   });
@@ -257,6 +270,7 @@ void Partition::SetRoute(RouteCommand command, Done<Nothing> done) {
       [this, command = std::move(command)](Transaction& transaction) -> absl::StatusOr<Nothing> {
         KANTOKU_RETURN_IF_ERROR(engine_.SetRoute(command.name_space, command.type, command.selector,
                                                  transaction.now(), effects_));
+        Note(NoteOf(command));
         return Nothing();
       });
 }
@@ -275,10 +289,12 @@ void Partition::SetLimits(LimitsCommand command, Done<LimitsCommand> done) {
                          if (!item.status.ok()) continue;
                          item.status = engine_.SetLimit(command.name_space, item.name, item.value,
                                                         transaction.now(), effects_);
+                         if (item.status.ok()) Note(NoteOf(command, item.name, &item.value));
                        }
                        for (auto& item : command.remove) {
                          if (!item.status.ok()) continue;
                          item.status = engine_.RemoveLimit(command.name_space, item.name, effects_);
+                         if (item.status.ok()) Note(NoteOf(command, item.name, nullptr));
                        }
                        return absl::StatusOr<LimitsCommand>(std::move(command));
                      });
@@ -299,6 +315,7 @@ void Partition::SetPause(PauseCommand command, Done<Nothing> done) {
       [this, command = std::move(command)](Transaction& transaction) -> absl::StatusOr<Nothing> {
         KANTOKU_RETURN_IF_ERROR(engine_.SetPause(command.name_space, command.type, command.paused,
                                                  command.reason, transaction.now(), effects_));
+        Note(NoteOf(command));
         return Nothing();
       });
 }
@@ -308,6 +325,66 @@ void Partition::ListPauses(std::string name_space, Done<std::vector<PauseRecord>
   Ask<Pauses>(std::move(done), [this, name_space = std::move(name_space)](Transaction&) {
     return absl::StatusOr<Pauses>(engine_.Pauses(name_space));
   });
+}
+
+// Urgent: whoever is to be shut out may be who fills the mailbox.
+void Partition::SetBlocks(BlocksCommand command, Done<BlocksCommand> done) {
+  Ask<BlocksCommand>(
+      std::move(done),
+      [this, command = std::move(command)](Transaction& transaction) mutable {
+        SetSome(command, transaction.now());
+        LiftSome(command, transaction);
+        return absl::StatusOr<BlocksCommand>(std::move(command));
+      },
+      PartitionRunner::Urgency::kUrgent);
+}
+
+// They hold before they are durable, as the disk may be full: too early refused is nobody harmed.
+void Partition::SetSome(BlocksCommand& command, const Now& now) {
+  bool changed = false;
+  for (auto& item : command.set) {
+    if (!item.status.ok()) continue;
+    item.block.set_by = command.by.subject;
+    item.block.set = AsRecorded(now.wall);
+    item.block.tokens_until = AsRecorded(item.block.tokens_until);
+    item.status = engine_.SetBlock(item.block, now, effects_);
+    if (!item.status.ok()) continue;
+    Note(NoteOf(command.by, item.block));
+    changed = true;
+  }
+  if (!changed) return;
+  ++blocks_version_;
+  if (options_.on_blocks) options_.on_blocks(known_blocks());
+}
+
+void Partition::LiftSome(BlocksCommand& command, Transaction& transaction) {
+  bool changed = false;
+  for (auto& item : command.lift) {
+    if (!item.status.ok()) continue;
+    item.status = engine_.LiftBlock(item.names, effects_);
+    if (!item.status.ok()) continue;
+    Note(NoteOf(command.by, item.names));
+    changed = true;
+  }
+  if (!changed) return;
+  ++blocks_version_;
+  if (!options_.on_blocks) return;
+  transaction.OnDurable([this, blocks = known_blocks()] { options_.on_blocks(blocks); });
+}
+
+void Partition::ListBlocks(Done<platform::BlockList> done) {
+  Ask<platform::BlockList>(std::move(done), [this](Transaction&) {
+    return absl::StatusOr<platform::BlockList>(engine_.blocks());
+  });
+}
+
+platform::KnownBlocks Partition::known_blocks() const {
+  return {.version = {blocks_era_, blocks_version_},
+          .list = std::make_shared<const platform::BlockList>(engine_.blocks())};
+}
+
+void Partition::Note(AuditNote note) {
+  if (events_ != nullptr) notes_.push_back(std::move(note));
 }
 
 // ---- Executors ----
@@ -336,6 +413,14 @@ void Partition::Disconnect(ConnectionId connection) {
     channels_.erase(connection);
     deferred_.erase(connection);
     engine_.CloseConnection(connection, transaction.now(), effects_);
+  });
+}
+
+void Partition::Refuse(ConnectionId connection, absl::Status why) {
+  (void)PostUrgent([this, connection, why = std::move(why)](Transaction& transaction) {
+    channels_.erase(connection);
+    deferred_.erase(connection);
+    engine_.RefuseConnection(connection, why, transaction.now(), effects_);
   });
 }
 
@@ -424,7 +509,8 @@ void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& h
                                              .held = hello.held,
                                              .max_held = hello.max_held,
                                              .order = hello.order,
-                                             .connection = connection},
+                                             .connection = connection,
+                                             .token_issued = hello.token_issued},
                                             now, effects_);
   if (!verdicts.ok()) {
     channel->second->Close(verdicts.status());

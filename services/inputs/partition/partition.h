@@ -28,6 +28,7 @@
 #include "services/inputs/store.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
+#include "services/platform/identity/block_book.h"
 #include "services/platform/identity/viewer.h"
 #include "services/platform/partition/partition_runner.h"
 #include "services/platform/store/record_store.h"
@@ -44,6 +45,8 @@ struct PartitionOptions {
   size_t max_unsent_bytes = size_t{32} << 20;  // Dispatches to one session, about.
   absl::Duration ping_interval = absl::Seconds(2);
   absl::Duration lease_lifetime = absl::Hours(1);
+  // Whether handlers get task tokens: where callers do not prove who they are, nobody needs one.
+  bool task_tokens = true;
   // How long acks and the like wait for a commit that others need; below what anybody notices.
   absl::Duration patience = absl::Milliseconds(1);
   // Told of each change between OK and an error of the store; as in PartitionRunner::Options.
@@ -51,6 +54,10 @@ struct PartitionOptions {
   // Where set: told now and then what the tasks of each type have waited for, on the partition's
   // thread; while any live, every 5 seconds.
   std::function<void(const WaitBook::TypeTotals&)> on_waits;
+  // Where set: told all blocks when they have changed, on a thread of the partition: of those that
+  // are set at once, of those that are lifted when that is durable. Who starts it asks for them
+  // first (known_blocks).
+  std::function<void(platform::KnownBlocks)> on_blocks;
   // What runs the commands: two threads, or whatever decides otherwise which step comes next.
   std::function<decltype(platform::PartitionRunner::Start)> start_runner =
       platform::PartitionRunner::Start;
@@ -101,6 +108,7 @@ struct RestartCommand {
   size_t limit = 100;
   std::string page_token;
   bool dry_run = false;
+  std::string app{};  // With which they are restarted.
 
   bool Matches(const TaskView& dead) const;
 };
@@ -115,18 +123,28 @@ struct RestartPage {
   std::string next;  // Empty on the last page.
 };
 
+// The same for each of some tasks, or of their trees.
+struct ControlTasksCommand {
+  std::vector<TaskId> tasks;
+  ControlCommand what;      // Its task is each of them.
+  platform::Viewer viewer;  // Who asks; to it all others do not exist.
+  std::string why{};        // For people.
+};
+
 struct ExecutorCommand {
   platform::Viewer viewer{};  // Who asks.
   std::string name_space;
   std::vector<SessionId> sessions;
   ExecutorVerb verb = ExecutorVerb::kDrain;
   absl::Duration delay;
+  std::string why{};  // For people.
 };
 
 struct RouteCommand {
   std::string name_space;
   std::string type;
   std::optional<Selector> selector;  // Absent: the route goes.
+  Caller by{};
 };
 
 // What is set and removed, and then what became of each. An item that comes with an error is left
@@ -144,6 +162,7 @@ struct LimitsCommand {
   std::string name_space;
   std::vector<Set> set;
   std::vector<Remove> remove;
+  Caller by{};
 };
 
 struct LimitPageCommand {
@@ -162,6 +181,23 @@ struct PauseCommand {
   std::string type;  // Empty: the whole namespace.
   bool paused = false;
   std::string reason;
+  Caller by{};
+};
+
+// Blocks that are set and lifted, and then what became of each. An item that comes with an error is
+// left alone.
+struct BlocksCommand {
+  struct Set {
+    absl::Status status;
+    platform::Block block;
+  };
+  struct Lift {
+    absl::Status status;
+    platform::BlockNames names;
+  };
+  Caller by;
+  std::vector<Set> set;
+  std::vector<Lift> lift;
 };
 
 // Answer to a fence: the terminal state in Outputs, or nothing: the dispatch is closed.
@@ -199,6 +235,8 @@ class Partition final : public platform::PartitionMachine {
   void Stop();
 
   uint64_t epoch() const { return epoch_; }
+  // As they were recovered. Before Start.
+  platform::KnownBlocks known_blocks() const;
   // Names this partition's event batches to Events.
   const std::string& event_source() const { return event_source_; }
   absl::Status health() const;
@@ -207,10 +245,8 @@ class Partition final : public platform::PartitionMachine {
   // Nobody waits after `answer_by`: what has to be asked of Outputs is asked no longer.
   void Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done,
              absl::Time answer_by = absl::InfiniteFuture());
-  // What each of `tasks` is asked, the same as `what` with its id; one answer per id. What the
-  // viewer does not see is NOT_FOUND.
-  void Control(std::vector<TaskId> tasks, ControlCommand what, platform::Viewer viewer,
-               Done<std::vector<absl::StatusOr<TaskState>>> done);
+  // One answer per id. What the viewer does not see is NOT_FOUND.
+  void Control(ControlTasksCommand command, Done<std::vector<absl::StatusOr<TaskState>>> done);
   // One answer per id. Each is asked for by the viewer at its place, or all by the only one; what
   // that does not see is NOT_FOUND.
   void GetTasks(std::vector<TaskId> tasks, std::vector<platform::Viewer> viewers, bool explain,
@@ -234,6 +270,10 @@ class Partition final : public platform::PartitionMachine {
   void ListLimits(LimitPageCommand command, Done<LimitPage> done);
   void SetPause(PauseCommand command, Done<Nothing> done);
   void ListPauses(std::string name_space, Done<std::vector<PauseRecord>> done);
+  // The command with the status of each item, after options.on_blocks was told. Taken although the
+  // mailbox is full.
+  void SetBlocks(BlocksCommand command, Done<BlocksCommand> done);
+  void ListBlocks(Done<platform::BlockList> done);
 
   // ---- Executors ----
   // A connection's name for the calls below. Both are UNAVAILABLE before Start and after the end,
@@ -241,6 +281,8 @@ class Partition final : public platform::PartitionMachine {
   absl::StatusOr<ConnectionId> Connect(std::shared_ptr<SessionChannel> channel);
   absl::Status Receive(ConnectionId connection, SessionFrame frame);
   void Disconnect(ConnectionId connection);
+  // As Disconnect, of an executor that is let in no more: what it holds is taken back at once.
+  void Refuse(ConnectionId connection, absl::Status why);
   // Nothing is dispatched any more, new connections are UNAVAILABLE, and executors are told. Each
   // connection is closed when no handler of its session runs, all of them a moment before `within`
   // is over: the grace keeps what runs.
@@ -288,7 +330,9 @@ class Partition final : public platform::PartitionMachine {
 
   // Runs `command` on the apply thread and answers when its group is durable.
   template <typename Result, typename Command>
-  void Ask(Done<Result> done, Command command);
+  void Ask(
+      Done<Result> done, Command command,
+      platform::PartitionRunner::Urgency urgency = platform::PartitionRunner::Urgency::kNormal);
   absl::Status Post(platform::PartitionRunner::Command command,
                     platform::PartitionRunner::Urgency urgency);
   absl::Status PostUrgent(platform::PartitionRunner::Command command);
@@ -300,10 +344,13 @@ class Partition final : public platform::PartitionMachine {
   void AskHowEnded(const std::shared_ptr<Admission>& admission, std::vector<TaskId> tasks);
   absl::StatusOr<SpawnOutcome> ApplySpawn(const Admission& admission,
                                           platform::Transaction& transaction);
-  void NameDependencies(const SpawnBatch& batch, size_t item, const SpawnOutcome& outcome);
+  absl::Status ReadInherited(Admission& admission);
+  // The dependencies of the spec whose body begins there in `scratch_`.
+  void NameDependencies(const SpawnBatch& batch, size_t item, const SpawnOutcome& outcome,
+                        size_t body);
 
   // Commands.
-  absl::StatusOr<TaskState> ApplyControl(const TaskView& task, ControlCommand what,
+  absl::StatusOr<TaskState> ApplyControl(const ControlTasksCommand& command, const TaskView& task,
                                          const platform::Now& now);
   void ApplyFrame(ConnectionId connection, const SessionFrame& frame, const platform::Now& now);
   // Not OK: the dispatch is not this session's. All else is answered by the confirmation.
@@ -344,12 +391,14 @@ class Partition final : public platform::PartitionMachine {
   // Of one call, in the order of their spawn, as they may depend on each other: one of which the
   // restart of a dependency is refused is not restarted. The answers are in the order of `picked`.
   std::vector<RestartPage::Restarted> RestartTogether(const std::vector<Picked>& picked,
-                                                      bool dry_run,
+                                                      const RestartCommand& command,
                                                       platform::Transaction& transaction);
-  RestartPage::Restarted ApplyRestart(const Picked& picked, bool dry_run,
+  void NoteRestarts(const RestartCommand& command, const std::vector<Picked>& picked,
+                    const std::vector<RestartPage::Restarted>& restarted);
+  RestartPage::Restarted ApplyRestart(const Picked& picked, const RestartCommand& command,
                                       const absl::flat_hash_set<TaskId>& refused,
                                       platform::Transaction& transaction);
-  absl::StatusOr<TaskId> RestartDead(const Picked& picked, bool dry_run,
+  absl::StatusOr<TaskId> RestartDead(const Picked& picked, std::string_view app, bool dry_run,
                                      const absl::flat_hash_set<TaskId>& refused,
                                      platform::Transaction& transaction);
   absl::StatusOr<RestartPage> RestartMatching(const RestartCommand& command,
@@ -368,11 +417,17 @@ class Partition final : public platform::PartitionMachine {
   void TellWaits();
   void Deliver(platform::Transaction& transaction);
   void CloseDrained(platform::Transaction& transaction);
+  // Tells the audit trail, with the events of this group.
+  void Note(AuditNote note);
+  void SetSome(BlocksCommand& command, const platform::Now& now);
+  void LiftSome(BlocksCommand& command, platform::Transaction& transaction);
   v1::Dispatch Compose(const DispatchMessage& message, absl::Time wall) const;
   // Grants to read the results that are its arguments.
   void AddArguments(const DispatchMessage& message, std::span<const Dependency> dependencies,
                     absl::Time wall, v1::Dispatch& dispatch) const;
   std::string SealLeaseFor(const DispatchMessage& message, absl::Time wall) const;
+  // Empty where there are none.
+  std::string SealTaskTokenFor(const DispatchMessage& message, absl::Time wall) const;
   // Puts a dispatch into its frame; its bytes are unsent from now on.
   void AddTask(const DispatchMessage& message, std::string_view content_type,
                std::string_view payload, std::string_view checkpoint,
@@ -407,7 +462,9 @@ class Partition final : public platform::PartitionMachine {
   absl::AnyInvocable<uint64_t()> random_;
   Engine engine_;
   Effects effects_;
-  Frames frames_;  // Of this group.
+  Frames frames_;                 // Of this group.
+  std::vector<AuditNote> notes_;  // Likewise.
+  uint64_t blocks_version_ = 0;   // Changes of blocks since the start.
   PayloadCache payloads_;
   CheckpointBook checkpoints_;
   absl::flat_hash_map<ConnectionId, std::shared_ptr<SessionChannel>> channels_;
@@ -426,6 +483,9 @@ class Partition final : public platform::PartitionMachine {
   std::vector<std::pair<uint64_t, std::string>> recovered_outbox_;
   std::deque<RecentRow> recent_rows_;  // Rows that may not be durable yet.
   platform::Now now_;                  // Of the latest group.
+  // Of this start: later than that of all before it, also when the store is another one, unless the
+  // clock was set back. Others keep what they were told beyond both.
+  const uint64_t blocks_era_;
   std::string scratch_;
 
   std::unique_ptr<platform::PartitionRunner> runner_;  // Last: stops before the rest goes.

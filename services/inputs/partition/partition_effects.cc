@@ -4,6 +4,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "services/inputs/partition/partition.h"
+#include "services/inputs/partition/provenance_proto.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/log/log.h"
@@ -111,6 +112,7 @@ void Partition::WriteRecords(platform::WriteBatch& batch) {
   WriteChanges(RecordKind::kTree, effects_.trees, batch);
   WriteChanges(RecordKind::kEndedDependency, effects_.ended_dependencies, batch);
   WriteChanges(RecordKind::kObject, effects_.routes, batch);
+  WriteChanges(RecordKind::kObject, effects_.blocks, batch);
   WriteChanges(RecordKind::kAdmission, effects_.limits, batch);
   WriteChanges(RecordKind::kAdmission, effects_.pauses, batch);
   WriteChanges(RecordKind::kRestart, effects_.restarts, batch);
@@ -146,9 +148,14 @@ void Partition::RememberRows(RecordKind kind, std::vector<Change<std::vector<Tas
 }
 
 void Partition::WriteEvents(Transaction& transaction) {
-  if (events_ == nullptr || (effects_.events.empty() && packer_.empty())) return;
-  const bool urgent = std::ranges::any_of(
-      effects_.events, [](const EventMessage& event) { return !EventPacker::MayWait(event.type); });
+  const bool silent = effects_.events.empty() && notes_.empty() && packer_.empty();
+  if (events_ == nullptr || silent) return;
+  const bool urgent =
+      !notes_.empty() || std::ranges::any_of(effects_.events, [](const EventMessage& event) {
+        return !EventPacker::MayWait(event.type);
+      });
+  // What was asked for, then what comes of it.
+  for (const AuditNote& note : std::exchange(notes_, {})) packer_.Add(note, now_.wall);
   packer_.Add(effects_.events, now_.wall);
   oldest_event_ = std::min(oldest_event_, now_.steady);
   const bool waited_enough = now_.steady >= oldest_event_ + kEventPatience;
@@ -202,6 +209,17 @@ std::string Partition::SealLeaseFor(const DispatchMessage& message, absl::Time w
                                      .retention = absl::Seconds(message.retention_s)});
 }
 
+std::string Partition::SealTaskTokenFor(const DispatchMessage& message, absl::Time wall) const {
+  if (!options_.task_tokens) return std::string();
+  return platform::SealTaskToken(keys_, {.task = message.task,
+                                         .dispatch = message.dispatch,
+                                         .holder = message.holder,
+                                         .name_space = std::string(message.name_space),
+                                         .owner = std::string(message.owner),
+                                         .spawn_scope = message.provenance.spawn_scope,
+                                         .expires = wall + options_.lease_lifetime});
+}
+
 v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall) const {
   v1::Dispatch dispatch;
   dispatch.set_task_id(std::string(message.task.bytes()));
@@ -210,10 +228,13 @@ v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall)
   dispatch.set_type(std::string(message.type));
   *dispatch.mutable_timeout() = platform::ToProto(absl::Milliseconds(message.timeout_ms));
   dispatch.set_lease_token(SealLeaseFor(message, wall));
+  dispatch.set_task_token(SealTaskTokenFor(message, wall));
   dispatch.set_confirm_start(message.confirm_start);
   if (!message.root.empty()) dispatch.set_root_id(std::string(message.root.bytes()));
   dispatch.set_pause(message.pause);
   if (message.info != nullptr) dispatch.set_context_id(message.info->context);
+  SetProvenance(message.owner, !message.root.empty() && message.root != message.task,
+                message.provenance, *dispatch.mutable_provenance());
   return dispatch;
 }
 
@@ -236,6 +257,7 @@ void Partition::Deliver(Transaction& transaction) {
     renewal.set_task_id(std::string(message.task.bytes()));
     renewal.set_dispatch(message.dispatch);
     renewal.set_lease_token(SealLeaseFor(message, now_.wall));
+    renewal.set_task_token(SealTaskTokenFor(message, now_.wall));
   }
   for (const StartMessage& message : effects_.starts) {
     v1::StartConfirmed& start = *FrameFor(message.connection).add_starts_confirmed();
@@ -253,8 +275,7 @@ void Partition::Deliver(Transaction& transaction) {
   for (const CloseMessage& message : effects_.closes) {
     const auto channel = channels_.find(message.connection);
     if (channel == channels_.end()) continue;
-    channel->second->Close(
-        Error(absl::StatusCode::kAborted, message.reason, "the session is connected elsewhere"));
+    channel->second->Close(message.why);
     channels_.erase(channel);
   }
   if (!effects_.fences.empty()) {

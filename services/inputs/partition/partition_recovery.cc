@@ -78,8 +78,13 @@ absl::Status Partition::Recover() {
       RecordKind::kRequest, DecodeRequest,
       [&](uint64_t number, auto record) { engine_.RecoverRequest(number, std::move(record)); }));
   KANTOKU_RETURN_IF_ERROR(
-      RecoverKind(RecordKind::kObject, DecodeRoute,
-                  [&](uint64_t number, auto route) { engine_.RecoverRoute(number, route); }));
+      RecoverKind(RecordKind::kObject, DecodeObject, [&](uint64_t number, auto record) {
+        if (const auto* const route = std::get_if<RouteRecord>(&record)) {
+          engine_.RecoverRoute(number, *route);
+        } else {
+          engine_.RecoverBlock(number, std::get<platform::Block>(record));
+        }
+      }));
   KANTOKU_RETURN_IF_ERROR(
       RecoverKind(RecordKind::kAdmission, DecodeAdmission, [&](uint64_t number, auto record) {
         if (const auto* const limit = std::get_if<LimitRecord>(&record)) {

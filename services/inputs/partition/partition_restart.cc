@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "services/inputs/partition/audit_note.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/platform/planted.h"
@@ -66,7 +67,7 @@ absl::StatusOr<std::string> Partition::ReadToRestart(const TaskView& task, size_
 }
 
 std::vector<RestartPage::Restarted> Partition::RestartTogether(const std::vector<Picked>& picked,
-                                                               bool dry_run,
+                                                               const RestartCommand& command,
                                                                Transaction& transaction) {
   std::vector<size_t> order(picked.size());
   std::iota(order.begin(), order.end(), size_t{0});
@@ -74,26 +75,27 @@ std::vector<RestartPage::Restarted> Partition::RestartTogether(const std::vector
   std::vector<RestartPage::Restarted> answers(picked.size());
   absl::flat_hash_set<TaskId> refused;
   for (const size_t i : order) {
-    answers[i] = ApplyRestart(picked[i], dry_run, refused, transaction);
+    answers[i] = ApplyRestart(picked[i], command, refused, transaction);
     if (!answers[i].successor.ok()) refused.insert(picked[i].task.id);
   }
   return answers;
 }
 
-RestartPage::Restarted Partition::ApplyRestart(const Picked& picked, bool dry_run,
+RestartPage::Restarted Partition::ApplyRestart(const Picked& picked, const RestartCommand& command,
                                                const absl::flat_hash_set<TaskId>& refused,
                                                Transaction& transaction) {
   const TaskId id = picked.task.id;
   if (!IsDead(picked.task)) return {id, NotDead(picked.task)};
   if (const TaskId known = engine_.RestartedAs(id.key()); !known.empty()) return {id, known};
   if (!picked.record.ok()) return {id, picked.record.status()};
-  const bool only_try = dry_run && !KANTOKU_PLANTED("dry run restarts");
-  auto successor = RestartDead(picked, only_try, refused, transaction);
+  const bool only_try = command.dry_run && !KANTOKU_PLANTED("dry run restarts");
+  auto successor = RestartDead(picked, command.app, only_try, refused, transaction);
   const bool created = successor.ok() && !only_try;
   return {id, std::move(successor), created};
 }
 
-absl::StatusOr<TaskId> Partition::RestartDead(const Picked& picked, bool dry_run,
+absl::StatusOr<TaskId> Partition::RestartDead(const Picked& picked, std::string_view app,
+                                              bool dry_run,
                                               const absl::flat_hash_set<TaskId>& refused,
                                               Transaction& transaction) {
   const TaskView& dead = picked.task;
@@ -103,6 +105,7 @@ absl::StatusOr<TaskId> Partition::RestartDead(const Picked& picked, bool dry_run
                  absl::StrCat("no sound record of ", dead.id.ToString()));
   }
   TaskSpec spec = engine_.SpecOfRestart(dead, std::move(stored->spec));
+  spec.provenance.app = app;
   for (const Dependency& dependency : spec.dependencies) {
     if (!refused.contains(dependency.task)) continue;
     return Error(absl::StatusCode::kFailedPrecondition, SpawnOutcome::kDependencyRefused,
@@ -121,7 +124,7 @@ absl::StatusOr<TaskId> Partition::RestartDead(const Picked& picked, bool dry_run
                            engine_.Restart(dead, spec, random_(), transaction.now(), effects_));
   scratch_.clear();
   const TaskId root = KANTOKU_PLANTED("restart loses its tree") ? TaskId() : dead.root;
-  EncodeSpec(successor, dead.parent, root, body, scratch_);
+  EncodeSpec(successor, dead.parent, root, engine_.ProvenanceOf(successor), body, scratch_);
   transaction.batch().Put(ToKind(RecordKind::kSpec), successor.key(), scratch_);
   return successor;
 }
@@ -159,8 +162,17 @@ absl::StatusOr<RestartPage> Partition::RestartMatching(const RestartCommand& com
     page.next = absl::StrCat(cursor.row, ".", cursor.offset, ".", cursor.last_row);
   }
   std::ranges::sort(picked, {}, [](const Picked& each) { return each.task.id.key(); });
-  page.tasks = RestartTogether(picked, command.dry_run, transaction);
+  page.tasks = RestartTogether(picked, command, transaction);
+  NoteRestarts(command, picked, page.tasks);
   return page;
+}
+
+void Partition::NoteRestarts(const RestartCommand& command, const std::vector<Picked>& picked,
+                             const std::vector<RestartPage::Restarted>& restarted) {
+  for (size_t i = 0; i < restarted.size(); ++i) {
+    if (!restarted[i].created) continue;
+    Note(NoteOf(command, picked[i].task, *restarted[i].successor));
+  }
 }
 
 absl::StatusOr<std::vector<Partition::Picked>> Partition::PickDead(const RestartCommand& command,

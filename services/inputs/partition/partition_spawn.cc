@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -23,7 +25,9 @@ struct Partition::Admission {
   const absl::Time answer_by;
   Owed<SpawnOutcome> owed;
   absl::flat_hash_map<TaskId, TaskState> ended;
-  absl::flat_hash_set<TaskId> unknown;  // To Outputs, too.
+  absl::flat_hash_set<TaskId> unknown;  // To Outputs, too, or not for the handler that spawns.
+  // What the task of that handler depends on, and whether it is an argument; once it was read.
+  std::optional<absl::flat_hash_map<TaskId, bool>> inherited;
 };
 
 void Partition::Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome> done,
@@ -54,11 +58,23 @@ void Partition::Admit(const std::shared_ptr<Admission>& admission) {
 namespace {
 
 SpawnCommand CommandOf(const SpawnBatch& batch) {
-  return {.name_space = batch.name_space,
-          .owner = batch.owner,
-          .request = batch.request,
-          .content = batch.content,
-          .specs = batch.specs};
+  SpawnCommand command{.name_space = batch.name_space,
+                       .owner = batch.owner,
+                       .request = batch.request,
+                       .content = batch.content,
+                       .specs = batch.specs,
+                       .app = batch.app,
+                       .spawn_scope = batch.spawn_scope};
+  if (batch.handler.has_value()) {
+    command.handler = {.task = batch.handler->task,
+                       .dispatch = batch.handler->dispatch,
+                       .executor_owner = batch.handler->executor_owner};
+  }
+  return command;
+}
+
+bool IsSpawnedBy(const TaskView& view, const platform::ActingHandler& handler) {
+  return view.parent == handler.task && !view.provenance.executor_owner.empty();
 }
 
 }  // namespace
@@ -68,6 +84,7 @@ absl::StatusOr<std::vector<TaskId>> Partition::LookAtDependencies(Admission& adm
   const SpawnBatch& batch = *admission.batch;
   std::vector<TaskId> unclear;
   if (!batch.has_dependencies) return unclear;
+  KANTOKU_RETURN_IF_ERROR(ReadInherited(admission));
   std::vector<TaskId> ended = engine_.EndedDependencies(CommandOf(batch));
   std::erase_if(ended, [&](const TaskId& id) {
     return admission.ended.contains(id) || admission.unknown.contains(id);
@@ -75,7 +92,11 @@ absl::StatusOr<std::vector<TaskId>> Partition::LookAtDependencies(Admission& adm
   const platform::Viewer owner = platform::Viewer(platform::Onlooker(batch.owner));
   const Views views = Look(ended, std::span(&owner, 1));
   for (size_t i = 0; i < ended.size(); ++i) {
-    if (views[i].ok() && views[i]->name_space == batch.name_space) {
+    // Of what is not for a handler it learns nothing, not even by who is asked.
+    const bool is_for_all = !batch.handler.has_value() || admission.inherited->contains(ended[i]);
+    if (!is_for_all && !(views[i].ok() && IsSpawnedBy(*views[i], *batch.handler))) {
+      admission.unknown.insert(ended[i]);
+    } else if (views[i].ok() && views[i]->name_space == batch.name_space) {
       admission.ended.emplace(ended[i], views[i]->state);
     } else if (views[i].ok() || absl::IsNotFound(views[i].status())) {
       unclear.push_back(ended[i]);
@@ -84,6 +105,22 @@ absl::StatusOr<std::vector<TaskId>> Partition::LookAtDependencies(Admission& adm
     }
   }
   return unclear;
+}
+
+// What was dispatched has a durable record.
+absl::Status Partition::ReadInherited(Admission& admission) {
+  const auto& handler = admission.batch->handler;
+  if (!handler.has_value() || admission.inherited.has_value()) return absl::OkStatus();
+  admission.inherited.emplace();
+  const TaskKey key = handler->task.key();
+  return store_->Read({ToKind(RecordKind::kSpec), std::span(&key, 1)},
+                      [&](TaskKey, std::string_view bytes) {
+                        const auto record = DecodeSpec(bytes);
+                        if (!record.ok() || record->id != handler->task) return;
+                        for (const Dependency& dependency : record->spec.dependencies) {
+                          (*admission.inherited)[dependency.task] = dependency.argument;
+                        }
+                      });
 }
 
 // Whoever is asked about lives no more, so its result was in Outputs before: if it is not there
@@ -115,6 +152,9 @@ absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const Admission& admission,
   SpawnCommand command = CommandOf(*batch);
   command.random = random_();
   command.ended = &admission.ended;
+  if (command.handler.has_value() && admission.inherited.has_value()) {
+    command.handler->dependencies = &*admission.inherited;
+  }
   auto outcome = engine_.Spawn(command, transaction.now(), effects_);
   if (!outcome.ok() || outcome->repeated) return outcome;
   TaskKey first = 0;
@@ -126,8 +166,9 @@ absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const Admission& admission,
     if (created.empty()) first = item.id.key();
     created.push_back(i);
     scratch_.clear();
-    EncodeSpec(item.id, batch->specs[i].parent, item.root, batch->body(i), scratch_);
-    NameDependencies(*batch, i, *outcome);
+    const size_t body = EncodeSpec(item.id, batch->specs[i].parent, item.root,
+                                   engine_.ProvenanceOf(item.id), batch->body(i), scratch_);
+    NameDependencies(*batch, i, *outcome, body);
     transaction.batch().Put(ToKind(RecordKind::kSpec), item.id.key(), scratch_);
   }
   payloads_.Add(first, batch, std::move(created));
@@ -140,11 +181,11 @@ absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const Admission& admission,
   return outcome;
 }
 
-// In the record that `scratch_` holds: what was a place in the batch has an id by now.
-void Partition::NameDependencies(const SpawnBatch& batch, size_t item,
-                                 const SpawnOutcome& outcome) {
+// What was a place in the batch has an id by now.
+void Partition::NameDependencies(const SpawnBatch& batch, size_t item, const SpawnOutcome& outcome,
+                                 size_t body) {
   const std::vector<Dependency>& dependencies = batch.specs[item].dependencies;
-  size_t at = scratch_.size() - batch.slices[item].body_size + batch.slices[item].dependencies;
+  size_t at = body + batch.slices[item].dependencies;
   for (const Dependency& dependency : dependencies) {
     if (dependency.task.empty()) {
       const std::string_view id = outcome.items[dependency.place].id.bytes();

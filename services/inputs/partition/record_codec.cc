@@ -17,6 +17,7 @@ using fields::kFirstFormat;
 using fields::kFourthFormat;
 using fields::kSecondFormat;
 using fields::kThirdFormat;
+using fields::ReadAncestors;
 using fields::ReadDigest;
 using fields::ReadIdPart;
 using fields::ReadInfo;
@@ -25,6 +26,7 @@ using fields::ReadKin;
 using fields::ReadParts;
 using fields::ReadSelector;
 using fields::ReadTime;
+using fields::WriteAncestors;
 using fields::WriteDigest;
 using fields::WriteIdPart;
 using fields::WriteInfo;
@@ -40,9 +42,10 @@ constexpr size_t kSecondFormatHashes = 9;
 
 // What an object record is.
 constexpr uint64_t kRouteObject = 1;
+constexpr uint64_t kBlockObject = 2;
 
 // Optional parts of an ended task, likewise.
-enum class EndedPart : uint64_t { kEnd = 0, kRestartedFrom = 1, kInfo = 2 };
+enum class EndedPart : uint64_t { kEnd = 0, kRestartedFrom = 1, kInfo = 2, kProvenance = 3 };
 
 void WriteWaits(ByteWriter& writer, const CauseTimes& times) {
   writer.Unsigned(
@@ -92,27 +95,6 @@ ControlVerb ReadVerb(ByteReader& reader) {
   return verb;
 }
 
-void WriteEndedParts(ByteWriter& writer, const TaskView& task) {
-  WriteIdPart(writer, static_cast<uint64_t>(EndedPart::kRestartedFrom), task.restarted_from);
-  WriteInfoPart(writer, static_cast<uint64_t>(EndedPart::kInfo), task.info.get());
-  writer.Unsigned(static_cast<uint64_t>(EndedPart::kEnd));
-}
-
-void ReadEndedParts(ByteReader& reader, TaskView& task) {
-  ReadParts<EndedPart>(reader, [&](EndedPart part) {
-    switch (part) {
-      case EndedPart::kRestartedFrom:
-        task.restarted_from = ReadIdPart(reader);
-        break;
-      case EndedPart::kInfo:
-        task.info = ReadInfoPart(reader);
-        break;
-      default:
-        reader.Fail();
-    }
-  });
-}
-
 // Those of fields that are not there are 0; those of fields that are not known here must be.
 SpecHashes ReadHashes(ByteReader& reader, uint64_t format) {
   SpecHashes hashes{};
@@ -160,6 +142,42 @@ class NameReader {
   ByteReader& reader_;
   std::vector<std::string_view> names_;
 };
+
+void WriteEndedParts(ByteWriter& writer, NameWriter& names, const TaskView& task) {
+  WriteIdPart(writer, static_cast<uint64_t>(EndedPart::kRestartedFrom), task.restarted_from);
+  WriteInfoPart(writer, static_cast<uint64_t>(EndedPart::kInfo), task.info.get());
+  if (const Provenance& provenance = task.provenance; !provenance.empty()) {
+    writer.Unsigned(static_cast<uint64_t>(EndedPart::kProvenance));
+    names.Write(provenance.app);
+    names.Write(provenance.executor_owner);
+    names.Write(provenance.root_app);
+    names.Write(provenance.spawn_scope);
+    WriteAncestors(writer, provenance.ancestors.get());
+  }
+  writer.Unsigned(static_cast<uint64_t>(EndedPart::kEnd));
+}
+
+void ReadEndedParts(ByteReader& reader, NameReader& names, TaskView& task) {
+  ReadParts<EndedPart>(reader, [&](EndedPart part) {
+    switch (part) {
+      case EndedPart::kRestartedFrom:
+        task.restarted_from = ReadIdPart(reader);
+        break;
+      case EndedPart::kInfo:
+        task.info = ReadInfoPart(reader);
+        break;
+      case EndedPart::kProvenance:
+        task.provenance.app = names.Read();
+        task.provenance.executor_owner = names.Read();
+        task.provenance.root_app = names.Read();
+        task.provenance.spawn_scope = names.Read();
+        task.provenance.ancestors = ReadAncestors(reader, task.parent);
+        break;
+      default:
+        reader.Fail();
+    }
+  });
+}
 
 }  // namespace
 
@@ -247,13 +265,14 @@ absl::StatusOr<SessionRecord> DecodeSession(std::string_view bytes) {
 }
 
 void Encode(const ReferenceRecord& record, std::string& bytes) {
-  ByteWriter writer = Begin(bytes, kThirdFormat);
+  ByteWriter writer = Begin(bytes, record.parent.empty() ? kThirdFormat : kFourthFormat);
   writer.Id(record.task);
   writer.Text(record.name_space);
   writer.Text(record.owner);
   writer.Text(record.reference);
   writer.Unsigned(record.hashes.size());
   for (const uint64_t hash : record.hashes) writer.Fixed64(hash);
+  if (!record.parent.empty()) writer.Id(record.parent);
 }
 
 absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes) {
@@ -263,8 +282,9 @@ absl::StatusOr<ReferenceRecord> DecodeReference(std::string_view bytes) {
     record.owner = reader.Text();
     record.reference = reader.Text();
     record.hashes = ReadHashes(reader, format);
+    if (format >= kFourthFormat) record.parent = TaskId(reader.Id());
   };
-  return DecodeUpTo<ReferenceRecord>(kThirdFormat, "reference", bytes, read);
+  return DecodeUpTo<ReferenceRecord>(kFourthFormat, "reference", bytes, read);
 }
 
 void Encode(const RequestRecord& record, std::string& bytes) {
@@ -352,13 +372,57 @@ void Encode(const RouteRecord& record, std::string& bytes) {
   writer.Text(record.selector.has_value() ? record.selector->canonical() : "");
 }
 
-absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes) {
-  return Decode<RouteRecord>("object", bytes, [](ByteReader& reader, RouteRecord& record) {
-    if (reader.Unsigned() != kRouteObject) reader.Fail();
-    record.name_space = reader.Text();
-    record.type = reader.Text();
-    record.selector = ReadSelector(reader);
-    if (!record.selector.has_value()) reader.Fail();
+void Encode(const platform::Block& block, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Unsigned(kBlockObject);
+  writer.Text(block.names.user);
+  writer.Text(block.names.app);
+  writer.Text(block.names.executor);
+  const bool of_some = block.tokens_until != absl::InfiniteFuture();
+  writer.Unsigned(of_some ? 1 : 0);
+  if (of_some) writer.Time(block.tokens_until);
+  writer.Text(block.reason);
+  writer.Text(block.set_by);
+  writer.Time(block.set);
+}
+
+namespace {
+
+RouteRecord ReadRoute(ByteReader& reader) {
+  RouteRecord record;
+  record.name_space = reader.Text();
+  record.type = reader.Text();
+  record.selector = ReadSelector(reader);
+  if (!record.selector.has_value()) reader.Fail();
+  return record;
+}
+
+platform::Block ReadBlock(ByteReader& reader) {
+  platform::Block block;
+  block.names.user = reader.Text();
+  block.names.app = reader.Text();
+  block.names.executor = reader.Text();
+  if (reader.Unsigned() != 0) block.tokens_until = reader.Time();
+  block.reason = reader.Text();
+  block.set_by = reader.Text();
+  block.set = reader.Time();
+  if (block.names.empty()) reader.Fail();
+  return block;
+}
+
+}  // namespace
+
+absl::StatusOr<std::variant<RouteRecord, platform::Block>> DecodeObject(std::string_view bytes) {
+  using Either = std::variant<RouteRecord, platform::Block>;
+  return Decode<Either>("object", bytes, [](ByteReader& reader, Either& record) {
+    const uint64_t what = reader.Unsigned();
+    if (what == kRouteObject) {
+      record = ReadRoute(reader);
+    } else if (what == kBlockObject) {
+      record = ReadBlock(reader);
+    } else {
+      reader.Fail();
+    }
   });
 }
 
@@ -452,7 +516,7 @@ void Encode(const std::vector<TaskView>& ended, std::string& bytes) {
     WriteTime(writer, task.ended_at);
     WriteFailure(writer, task.last_failure);
     WriteKin(writer, task.parent, task.root);
-    WriteEndedParts(writer, task);
+    WriteEndedParts(writer, names, task);
   }
 }
 
@@ -477,7 +541,7 @@ absl::StatusOr<std::vector<TaskView>> DecodeEnded(std::string_view bytes) {
           task.ended_at = ReadTime(reader);
           task.last_failure = ReadFailure(reader);
           if (format >= kSecondFormat) ReadKin(reader, task.parent, task.root);
-          if (format >= kThirdFormat) ReadEndedParts(reader, task);
+          if (format >= kThirdFormat) ReadEndedParts(reader, names, task);
           ended.push_back(std::move(task));
         }
       });

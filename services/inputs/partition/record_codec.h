@@ -42,9 +42,11 @@ SpecPlaces EncodeSpecBody(std::string_view name_space, std::string_view owner, c
 inline constexpr size_t kDependencyBytes = TaskId::kSize + 1;
 // Equal bytes for equal placements.
 std::string EncodePlacement(const Placement& placement);
-// In a tree `root` is not empty; `parent` may be, of the root's own successor.
-void EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root, std::string_view body,
-                std::string& bytes);
+// In a tree `root` is not empty; `parent` may be, of the root's own successor. Returns where in
+// `bytes` the body is. The provenance, of which at most a kilobyte is not known before the task is
+// accepted, does not count as TaskSpec::stored_bytes.
+size_t EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root,
+                  const Provenance& provenance, std::string_view body, std::string& bytes);
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes);
 
 // What a dispatch left to the next one. `data` lives as long as the bytes it was read from.
@@ -65,6 +67,7 @@ void Encode(const TreeRecord& record, std::string& bytes);
 void Encode(const EndedDependencyRecord& record, std::string& bytes);
 void Encode(const ReuseRecord& record, std::string& bytes);
 void Encode(const RouteRecord& record, std::string& bytes);
+void Encode(const platform::Block& block, std::string& bytes);
 void Encode(const LimitRecord& record, std::string& bytes);
 void Encode(const PauseRecord& record, std::string& bytes);
 void Encode(const RestartRecord& record, std::string& bytes);
@@ -81,7 +84,7 @@ absl::StatusOr<RequestRecord> DecodeRequest(std::string_view bytes);
 absl::StatusOr<TreeRecord> DecodeTree(std::string_view bytes);
 absl::StatusOr<EndedDependencyRecord> DecodeEndedDependency(std::string_view bytes);
 absl::StatusOr<ReuseRecord> DecodeReuse(std::string_view bytes);
-absl::StatusOr<RouteRecord> DecodeRoute(std::string_view bytes);
+absl::StatusOr<std::variant<RouteRecord, platform::Block>> DecodeObject(std::string_view bytes);
 absl::StatusOr<std::variant<LimitRecord, PauseRecord>> DecodeAdmission(std::string_view bytes);
 absl::StatusOr<RestartRecord> DecodeRestart(std::string_view bytes);
 absl::StatusOr<Info> DecodeInfo(std::string_view bytes);

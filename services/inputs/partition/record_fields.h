@@ -153,6 +153,26 @@ inline std::shared_ptr<const Info> ReadInfoPart(platform::ByteReader& reader) {
   return info;
 }
 
+// Who is above a task beyond its parent, which stands elsewhere.
+inline void WriteAncestors(platform::ByteWriter& writer, const Ancestors* ancestors) {
+  const size_t count = ancestors == nullptr || ancestors->empty() ? 0 : ancestors->size() - 1;
+  writer.Unsigned(count);
+  for (size_t i = 0; i < count; ++i) writer.Id((*ancestors)[i + 1]);
+}
+
+// Null where there is no parent.
+inline std::shared_ptr<const Ancestors> ReadAncestors(platform::ByteReader& reader,
+                                                      const TaskId& parent) {
+  const uint64_t count = reader.Unsigned();
+  if (count >= kMostAncestors || (count > 0 && parent.empty())) reader.Fail();
+  if (parent.empty() || !reader.good()) return nullptr;
+  auto ancestors = std::make_shared<Ancestors>(1, parent);
+  for (uint64_t left = count; left > 0 && reader.good(); --left) {
+    ancestors->push_back(TaskId(reader.Id()));
+  }
+  return ancestors;
+}
+
 // Calls `read(part)` for each. One that is not in its place fails; one that is not known is to
 // fail.
 template <typename Part, typename Read>

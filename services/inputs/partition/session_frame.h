@@ -18,6 +18,7 @@ struct SessionFrame {
   struct Hello {
     SessionId session;
     Caller caller;
+    absl::Time token_issued = absl::InfinitePast();  // Of the access token.
     std::string name_space;
     std::string name;
     std::vector<std::string> types;

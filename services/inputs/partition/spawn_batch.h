@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "services/inputs/engine/types.h"
+#include "services/platform/identity/identity.h"
 
 namespace kantoku::inputs {
 
@@ -27,6 +29,9 @@ struct SpawnBatch {
 
   std::string name_space;
   std::string owner;
+  std::string app;                                 // Of the call.
+  std::string spawn_scope;                         // As in Provenance.
+  std::optional<platform::ActingHandler> handler;  // That spawns with its task token.
   Digest request;
   Digest content;
   std::vector<TaskSpec> specs;

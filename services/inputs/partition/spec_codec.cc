@@ -18,6 +18,7 @@ using fields::Begin;
 using fields::DecodeUpTo;
 using fields::kSecondFormat;
 using fields::kThirdFormat;
+using fields::ReadAncestors;
 using fields::ReadDigest;
 using fields::ReadIdPart;
 using fields::ReadInfoPart;
@@ -25,6 +26,7 @@ using fields::ReadKin;
 using fields::ReadParts;
 using fields::ReadSelector;
 using fields::ReadTime;
+using fields::WriteAncestors;
 using fields::WriteDigest;
 using fields::WriteIdPart;
 using fields::WriteInfoPart;
@@ -42,6 +44,7 @@ enum class SpecPart : uint64_t {
   kInfo = 4,
   kEqual = 5,
   kRestartedFrom = 6,
+  kProvenance = 7,
 };
 
 // Of a dependency, the bit beside what becomes of the task when it fails.
@@ -105,6 +108,34 @@ std::vector<Dependency> ReadDependencies(ByteReader& reader) {
   return dependencies;
 }
 
+std::string EncodeProvenance(const Provenance& provenance) {
+  std::string bytes;
+  ByteWriter writer(bytes);
+  writer.Text(provenance.app);
+  writer.Text(provenance.executor_owner);
+  writer.Text(provenance.root_app);
+  writer.Text(provenance.spawn_scope);
+  WriteAncestors(writer, provenance.ancestors.get());
+  return bytes;
+}
+
+// What it takes in the record, its tag and its size included.
+uint32_t ProvenanceBytes(size_t encoded) {
+  return static_cast<uint32_t>(1 + platform::VarintSize(encoded) + encoded);
+}
+
+void ReadProvenance(ByteReader& reader, TaskSpec& spec) {
+  const std::string_view bytes = reader.Text();
+  ByteReader fields(bytes);
+  spec.provenance.app = fields.Text();
+  spec.provenance.executor_owner = fields.Text();
+  spec.provenance.root_app = fields.Text();
+  spec.provenance.spawn_scope = fields.Text();
+  spec.provenance.ancestors = ReadAncestors(fields, spec.parent);
+  if (!fields.Complete()) return reader.Fail();
+  spec.stored_bytes -= ProvenanceBytes(bytes.size());
+}
+
 void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
   ReadParts<SpecPart>(reader, [&](SpecPart part) {
     switch (part) {
@@ -130,6 +161,9 @@ void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
       case SpecPart::kRestartedFrom:
         spec.restarted_from = ReadIdPart(reader);
         break;
+      case SpecPart::kProvenance:
+        ReadProvenance(reader, spec);
+        break;
       default:
         reader.Fail();
     }
@@ -148,12 +182,19 @@ std::string EncodePlacement(const Placement& placement) {
   return bytes;
 }
 
-void EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root, std::string_view body,
-                std::string& bytes) {
+size_t EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root,
+                  const Provenance& provenance, std::string_view body, std::string& bytes) {
   ByteWriter writer = Begin(bytes, kThirdFormat);
   writer.Id(id);
   WriteKin(writer, parent, root);
+  const size_t place = bytes.size();
   bytes.append(body);
+  if (provenance.empty()) return place;
+  bytes.pop_back();  // The last part, which says that there are no more.
+  writer.Unsigned(static_cast<uint64_t>(SpecPart::kProvenance));
+  writer.Text(EncodeProvenance(provenance));
+  writer.Unsigned(static_cast<uint64_t>(SpecPart::kEnd));
+  return place;
 }
 
 SpecPlaces EncodeSpecBody(std::string_view name_space, std::string_view owner, const TaskSpec& spec,

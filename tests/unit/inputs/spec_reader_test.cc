@@ -71,7 +71,7 @@ TEST_CASE("A spec that says nothing gets the documented defaults") {
   CHECK(spec.retention_s == 86'400);
   CHECK(spec.retry == RetryPolicy());
   std::string record;
-  EncodeSpec(TaskId(), {}, {}, batch.body(0), record);
+  EncodeSpec(TaskId(), {}, {}, {}, batch.body(0), record);
   CHECK(spec.stored_bytes == record.size());
   CHECK(DecodeSpec(record)->spec.stored_bytes == record.size());
   CHECK_FALSE(spec.not_before.has_value());
@@ -102,7 +102,7 @@ TEST_CASE("What a spec says arrives in the record and in the payload's place") {
 
   const TaskId id = TaskId::Make(kNow, 1, 1, 1);
   std::string bytes;
-  EncodeSpec(id, {}, {}, batch.body(0), bytes);
+  EncodeSpec(id, {}, {}, {}, batch.body(0), bytes);
   const auto record = DecodeSpec(bytes);
   REQUIRE(record.ok());
   CHECK(record->id == id);
@@ -449,7 +449,7 @@ TEST_CASE("A placement arrives in the record, the selector in its canonical form
   const SpawnBatch& batch = *checked->batch;
   CHECK(batch.Part(batch.slices[0].payload, batch.slices[0].payload_size) == "payload");
   std::string bytes;
-  EncodeSpec(TaskId::Make(kNow, 1, 1, 1), {}, {}, batch.body(0), bytes);
+  EncodeSpec(TaskId::Make(kNow, 1, 1, 1), {}, {}, {}, batch.body(0), bytes);
   const auto record = DecodeSpec(bytes);
   REQUIRE(record.ok());
   REQUIRE(record->spec.placement != nullptr);
@@ -583,6 +583,94 @@ TEST_CASE("A type that the access token does not allow is refused, and the other
   CHECK(checked->statuses[1].message() ==
         "the access token does not allow inputs:spawn of the type \"delete-all\"");
   CHECK(checked->batch->specs.size() == 1);
+}
+
+// What a handler of `task` may spawn.
+platform::Identity Handler(const TaskId& task, uint32_t dispatch = 1) {
+  return platform::HandlerOf({.task = task,
+                              .dispatch = dispatch,
+                              .holder = {"lab", "worker"},
+                              .name_space = "default",
+                              .owner = "alice",
+                              .expires = absl::InfiniteFuture()});
+}
+
+TEST_CASE("What a handler spawns is a child of its task, whether it says so or not") {
+  const TaskId task = TaskId::Make(kNow, 1, 1, 1);
+  auto request = Request(2);
+  request.message.mutable_specs(1)->set_parent_id(std::string(task.bytes()));
+  for (auto& spec : *request.message.mutable_specs()) spec.set_reference("mine");
+  const auto checked = ReadSpawn(request, Handler(task), {}, kNow);
+  REQUIRE(checked.ok());
+  const SpawnBatch& batch = *checked->batch;
+  CHECK(batch.owner == "alice");
+  CHECK(batch.app == "worker");
+  REQUIRE(batch.handler.has_value());
+  CHECK(batch.handler->executor_owner == "lab");
+  REQUIRE(batch.specs.size() == 2);
+  for (const TaskSpec& spec : batch.specs) CHECK(spec.parent == task);
+  CHECK(*batch.specs[0].hashes == *batch.specs[1].hashes);
+}
+
+TEST_CASE("What a task token does not allow is refused, and names the field") {
+  const TaskId task = TaskId::Make(kNow, 1, 1, 1);
+  const auto why = [&](const std::function<void(taskpb::TaskSpec&)>& change) {
+    auto request = Request();
+    change(*request.message.mutable_specs(0));
+    const absl::Status status = ReadSpawn(request, Handler(task), {}, kNow)->statuses[0];
+    CHECK((status.ok() || absl::IsPermissionDenied(status)));
+    return status.ok() ? "OK" : ReasonOf(status) + " " + std::string(status.message());
+  };
+  const auto forbids = [](const std::string& field) {
+    return "TASK_TOKEN_FORBIDS " + field + ": is not for task tokens";
+  };
+  CHECK(why([](taskpb::TaskSpec& spec) {
+          spec.set_parent_id(std::string(TaskId::Make(kNow, 1, 2, 1).bytes()));
+        }) ==
+        "TASK_TOKEN_PARENT parent_id: the task token is for children of task " + task.ToString());
+  CHECK(why([](taskpb::TaskSpec& spec) {
+          spec.set_effect(taskpb::EFFECT_PURE);
+          spec.mutable_reuse_within()->set_seconds(1);
+        }) == forbids("reuse_within"));
+  CHECK(why([](taskpb::TaskSpec& spec) { spec.set_ordering_key("o"); }) == forbids("ordering_key"));
+  CHECK(why([](taskpb::TaskSpec& spec) { spec.add_concurrency_keys()->set_name("db"); }) ==
+        forbids("concurrency_keys"));
+  CHECK(why([](taskpb::TaskSpec& spec) { spec.add_rate_keys()->set_name("api"); }) ==
+        forbids("rate_keys"));
+  CHECK(why([](taskpb::TaskSpec& spec) { spec.mutable_fairness_key()->set_name("share"); }) ==
+        forbids("fairness_key"));
+}
+
+TEST_CASE(
+    "A task keeps which types its spawner may spawn, and nothing where that is too much to say") {
+  const auto scope_of = [](std::string_view scope) {
+    platform::Identity caller = platform::Administrator("anna", "laptop");
+    caller.scopes = platform::Scopes::Parse(scope);
+    auto request = Request();
+    const auto checked = ReadSpawn(request, caller, {}, kNow);
+    REQUIRE(checked.ok());
+    return checked->batch == nullptr ? "none" : checked->batch->spawn_scope;
+  };
+  CHECK(scope_of("admin").empty());
+  CHECK(scope_of("inputs:spawn inputs:spawn:x").empty());
+  CHECK(scope_of("inputs:spawn:* outputs:read inputs:spawn:b") == "inputs:spawn:* inputs:spawn:b");
+  CHECK(scope_of("inputs:spawn:* inputs:spawn:" + std::string(1'024, 'x')) == "-");
+}
+
+TEST_CASE("Results of what a handler spawns are for nobody else, and request ids its dispatch's") {
+  const TaskId task = TaskId::Make(kNow, 1, 1, 1);
+  auto request = Request();
+  request.message.mutable_specs(0)->set_effect(taskpb::EFFECT_PURE);
+  CHECK(Read(request)->batch->specs[0].equal != Digest());
+  const auto batch_of = [&](const platform::Identity& caller) {
+    return ReadSpawn(request, caller, {}, kNow)->batch;
+  };
+  const auto batch = batch_of(Handler(task));
+  CHECK(batch->specs[0].equal == Digest());
+  CHECK_FALSE(batch->request == Read(request)->batch->request);
+  CHECK_FALSE(batch->request == batch_of(Handler(task, 2))->request);
+  CHECK_FALSE(batch->request == batch_of(Handler(TaskId::Make(kNow, 1, 2, 1)))->request);
+  CHECK(batch->request == batch_of(Handler(task))->request);
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ TEST_CASE("Who depends on a task that has ended hears of it at once") {
                              .ended = &known};
   CHECK(world.engine->EndedDependencies(command) == std::vector<TaskId>{ended});
   const auto outcome = world.engine->Spawn(command, world.now, world.effects);
-  world.records.AddSpecs("default", "local", specs, *outcome);
+  world.records.AddSpecs("default", "local", specs, *outcome, world.engine.get());
   CHECK(world.engine->EndedDependencies(command).empty());  // A repeat asks nobody.
   world.EndGroup();
   if (GENERATE(false, true)) world.Crash();
@@ -114,6 +114,7 @@ TEST_CASE("Those that have not heard of a failure hear of it after a crash") {
   EngineWorld world(options);
   const TaskId task = world.DoRun();
   std::vector<TaskId> waiting;
+  waiting.reserve(5);
   for (int i = 0; i < 5; ++i) waiting.push_back(world.DoSpawn(After({task})));
   Fail(world, task);
   const auto settling = [&] {

@@ -52,15 +52,24 @@ void EngineWorld::Crash() {
 
 absl::StatusOr<SpawnOutcome> EngineWorld::Spawn(const std::vector<TaskSpec>& specs,
                                                 uint64_t request, uint64_t content) {
+  return SpawnAs({}, "app", specs, request, content);
+}
+
+absl::StatusOr<SpawnOutcome> EngineWorld::SpawnAs(const std::optional<SpawningHandler>& handler,
+                                                  std::string_view app,
+                                                  const std::vector<TaskSpec>& specs,
+                                                  uint64_t request, uint64_t content) {
   if (request == 0) request = next_request_++;
   auto outcome = engine->Spawn({.name_space = "default",
                                 .owner = "local",
                                 .request = {request, 0},
                                 .content = {content, 0},
                                 .specs = specs,
-                                .random = request},
+                                .random = request,
+                                .app = app,
+                                .handler = handler},
                                now, effects);
-  if (outcome.ok()) records.AddSpecs("default", "local", specs, *outcome);
+  if (outcome.ok()) records.AddSpecs("default", "local", specs, *outcome, engine.get());
   return outcome;
 }
 

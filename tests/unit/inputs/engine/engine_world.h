@@ -33,6 +33,10 @@ class EngineWorld {
 
   absl::StatusOr<SpawnOutcome> Spawn(const std::vector<TaskSpec>& specs, uint64_t request = 0,
                                      uint64_t content = 0);
+  // With this app, and the task token of a handler if there is one.
+  absl::StatusOr<SpawnOutcome> SpawnAs(const std::optional<SpawningHandler>& handler,
+                                       std::string_view app, const std::vector<TaskSpec>& specs,
+                                       uint64_t request = 0, uint64_t content = 0);
   // One task; the group has ended.
   TaskId DoSpawn(const TaskSpec& spec = Spec());
   // Returns its connection.

@@ -85,7 +85,7 @@ TEST_CASE("The newest connection of a session wins") {
   const ConnectionId fresh = world.Open(1, 10, {{.task = task, .dispatch = 1, .started = true}});
   REQUIRE(world.EndGroup().closes.size() == 1);
   CHECK(world.last.closes[0].connection == old);
-  CHECK(world.last.closes[0].reason == "SUPERSEDED");
+  CHECK(platform::ReasonOf(world.last.closes[0].why) == "SUPERSEDED");
   CHECK(Reason(world.engine->Started(old, task, 1, world.now, world.effects)) == "NOT_HELD");
   world.engine->SetCredit(old, 0);
   Close(world, old);

@@ -45,7 +45,9 @@ TEST_CASE("A handler is told to pause when that is durable, and is paused when i
   fixture.Settle();
   fixture.faults.CloseGate();
   const int commits = fixture.faults.commits();
-  fixture.partition().Control({id}, {.verb = ControlVerb::kPause}, As("alice"), [](const auto&) {});
+  fixture.partition().Control(
+      {.tasks = {id}, .what = {.verb = ControlVerb::kPause}, .viewer = As("alice")},
+      [](const auto&) {});
   fixture.faults.AwaitCommits(commits + 1);
   CHECK(executor.channel->heard().all.controls_size() == 0);
   fixture.faults.OpenGate();

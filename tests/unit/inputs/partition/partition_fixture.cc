@@ -189,11 +189,11 @@ absl::Status PartitionFixture::ReopenAfter(
   return partition.status();
 }
 
-absl::StatusOr<SpawnOutcome> PartitionFixture::Spawn(const v1::SpawnRequest& request) {
+absl::StatusOr<SpawnOutcome> PartitionFixture::Spawn(const v1::SpawnRequest& request,
+                                                     const platform::Identity& caller) {
   platform::Received<v1::SpawnRequest> received;
   received.message = request;
-  auto checked =
-      ReadSpawn(received, platform::Administrator("alice", "laptop"), {}, clock.Read().wall);
+  auto checked = ReadSpawn(received, caller, {}, clock.Read().wall);
   if (!checked.ok()) return checked.status();
   return Sync<SpawnOutcome>([&](auto done) { partition_->Spawn(checked->batch, std::move(done)); });
 }
@@ -218,8 +218,9 @@ TaskId PartitionFixture::SpawnOne(const std::string& payload, const std::string&
 
 absl::StatusOr<TaskState> PartitionFixture::Control(const TaskId& task, const ControlCommand& what,
                                                     const std::string& owner) {
-  return Only(Sync<std::vector<absl::StatusOr<TaskState>>>(
-      [&](auto done) { partition_->Control({task}, what, As(owner), std::move(done)); }));
+  return Only(Sync<std::vector<absl::StatusOr<TaskState>>>([&](auto done) {
+    partition_->Control({.tasks = {task}, .what = what, .viewer = As(owner)}, std::move(done));
+  }));
 }
 
 absl::StatusOr<TaskView> PartitionFixture::Get(const TaskId& task, const std::string& owner) {
@@ -250,7 +251,8 @@ std::vector<TaskId> PartitionFixture::EndInOneRow(int count) {
   }
   REQUIRE(tasks.size() == static_cast<size_t>(count));
   REQUIRE(Sync<std::vector<absl::StatusOr<TaskState>>>([&](auto done) {
-            partition_->Control(tasks, {}, As("alice"), std::move(done));
+            partition_->Control({.tasks = tasks, .what = {}, .viewer = As("alice")},
+                                std::move(done));
           }).ok());
   partition_->AnswerFences(std::move(answers));
   Settle();

@@ -178,7 +178,9 @@ class PartitionFixture {
   absl::Status ReopenAfter(const std::function<void(platform::WriteBatch&)>& change);
 
   // ---- Users; each waits for the answer ----
-  absl::StatusOr<SpawnOutcome> Spawn(const v1::SpawnRequest& request);
+  absl::StatusOr<SpawnOutcome> Spawn(
+      const v1::SpawnRequest& request,
+      const platform::Identity& caller = platform::Administrator("alice", "laptop"));
   // Does not wait; the request is a sound one.
   void Post(const v1::SpawnRequest& request, Partition::Done<SpawnOutcome> done);
   // One plain task, and its id.

@@ -361,7 +361,7 @@ TEST_CASE("A spec under the key of another task is damage") {
   spec.type = "x";
   EncodeSpecBody("default", "alice", spec, "", "", body);
   std::string bytes;
-  EncodeSpec(TaskId::Make(absl::UnixEpoch(), 1, 9, 0), {}, {}, body, bytes);
+  EncodeSpec(TaskId::Make(absl::UnixEpoch(), 1, 9, 0), {}, {}, {}, body, bytes);
   CHECK(fixture
             .ReopenAfter([&](platform::WriteBatch& batch) {
               batch.Put(ToKind(RecordKind::kSpec), 77, bytes);

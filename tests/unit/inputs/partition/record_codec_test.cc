@@ -51,6 +51,9 @@ TaskSpec FullSpec() {
   spec.parent = Id(3);
   spec.root = Id(2);
   spec.restarted_from = Id(4);
+  spec.provenance = {"laptop", "lab", "notebook ü",
+                     std::make_shared<const Ancestors>(Ancestors{Id(3), Id(7), Id(2)}),
+                     "inputs:spawn:a"};
   spec.info = std::make_shared<const Info>(kInfo);
   spec.placement = std::make_shared<const Placement>(
       Placement{.selector = *Selector::Parse("mem_gib >= 16 && gpu == 'ü'"),
@@ -68,11 +71,20 @@ TaskSpec FullSpec() {
   return spec;
 }
 
+void CheckEqual(const Provenance& a, const Provenance& b) {
+  CHECK(a.app == b.app);
+  CHECK(a.executor_owner == b.executor_owner);
+  CHECK(a.root_app == b.root_app);
+  CHECK(a.spawn_scope == b.spawn_scope);
+  REQUIRE((a.ancestors == nullptr) == (b.ancestors == nullptr));
+  if (a.ancestors != nullptr) CHECK(*a.ancestors == *b.ancestors);
+}
+
 std::string SpecBytes(const TaskSpec& spec, std::string_view payload) {
   std::string body;
   EncodeSpecBody("default", "alice", spec, "text/plain", payload, body);
   std::string bytes;
-  EncodeSpec(Id(5), spec.parent, spec.root, body, bytes);
+  EncodeSpec(Id(5), spec.parent, spec.root, spec.provenance, body, bytes);
   return bytes;
 }
 
@@ -92,6 +104,10 @@ std::vector<TaskView> EndedTasks() {
     task.ended_at = kTime + absl::Milliseconds(i);
     if (i > 0) task.last_failure = {"HANDLER_FAILED", "no such file"};
     if (i > 1) task.parent = Id(3);
+    if (i > 0) task.provenance = {"laptop", i > 1 ? "lab" : "", "", nullptr};
+    if (i > 1) {
+      task.provenance.ancestors = std::make_shared<const Ancestors>(Ancestors{Id(3), Id(2)});
+    }
     if (i > 0) task.root = Id(2);
     if (i > 1) task.restarted_from = Id(4);
     if (i > 0) task.info = std::make_shared<const Info>(kInfo);
@@ -127,6 +143,13 @@ const LimitRecord kRateLimit{"default",
                              {.rate = {.tokens = 3, .period_ms = 250, .burst = 6}},
                              false};
 const PauseRecord kPause{"default", "text.wordcount", "maintenance"};
+const platform::Block kBlock{.names = {"ada", "", "rig"},
+                             .reason = "lost laptop",
+                             .set_by = "root",
+                             .set = absl::FromUnixMillis(1'700'000'000'123)};
+const platform::Block kOldTokens{.names = {"", "notebook", ""},
+                                 .tokens_until = absl::FromUnixMillis(1'700'000'000'001),
+                                 .set = absl::FromUnixMillis(1'700'000'000'123)};
 const RouteRecord kRoute{"default", "text.wordcount", *Selector::Parse("version in ('1', '2')")};
 const ReuseRecord kReuse{Id(3), {1, ~0ULL}, kTime, kTime + absl::Hours(1)};
 const TreeRecord kTree{
@@ -177,7 +200,8 @@ std::vector<Kind> EveryKind() {
           {"request", Bytes(kRequest), status(DecodeRequest)},
           {"tree", Bytes(kTree), status(DecodeTree)},
           {"ended dependency", Bytes(kEndedDependency), status(DecodeEndedDependency)},
-          {"object", Bytes(kRoute), status(DecodeRoute)},
+          {"object", Bytes(kRoute), status(DecodeObject)},
+          {"object", Bytes(kBlock), status(DecodeObject)},
           {"limit", Bytes(kLimit), status(DecodeAdmission)},
           {"rate", Bytes(kRateLimit), status(DecodeAdmission)},
           {"pause", Bytes(kPause), status(DecodeAdmission)},
@@ -222,7 +246,7 @@ TEST_CASE("A member of no tree, and a policy that is no number, are damage") {
   std::string body;
   EncodeSpecBody("default", "alice", spec, "", "", body);
   std::string bytes;
-  EncodeSpec(Id(5), Id(3), Id(2), body, bytes);
+  EncodeSpec(Id(5), Id(3), Id(2), {}, body, bytes);
   REQUIRE(DecodeSpec(bytes).ok());
   bytes.replace(SpecHeaderBytes(spec) + TaskId::kSize, TaskId::kSize, TaskId::kSize, '\0');
   CheckDataLoss(DecodeSpec(bytes).status());
@@ -260,6 +284,7 @@ TEST_CASE("A spec record gives back what was asked for") {
   CHECK(record->spec.dependencies == spec.dependencies);
   REQUIRE(record->spec.keys != nullptr);
   CHECK(*record->spec.keys == *spec.keys);
+  CheckEqual(record->spec.provenance, spec.provenance);
   CHECK(record->content_type == "text/plain");
   CHECK(record->payload == payload);
 }
@@ -283,6 +308,31 @@ TEST_CASE("A spec of effect PURE without arguments remembers what equal ones sha
   CHECK_FALSE(DecodeSpec(SpecBytes(spec, "payload")).ok());
 }
 
+TEST_CASE("A spec record's bytes are counted without its provenance, which may be missing") {
+  TaskSpec spec = FullSpec();
+  const std::string with = SpecBytes(spec, "payload");
+  std::string body;
+  EncodeSpecBody("default", "alice", spec, "text/plain", "payload", body);
+  const uint32_t counted = SpecHeaderBytes(spec) + static_cast<uint32_t>(body.size());
+  CHECK(DecodeSpec(with)->spec.stored_bytes == counted);
+  spec.provenance = {};
+  const std::string without = SpecBytes(spec, "payload");
+  CHECK(without.size() == counted);
+  CHECK(DecodeSpec(without)->spec.stored_bytes == counted);
+  CHECK(DecodeSpec(without)->spec.provenance.empty());
+}
+
+TEST_CASE("More ancestors than are kept, or some without a parent, are damage") {
+  TaskSpec spec = FullSpec();
+  spec.provenance.ancestors = std::make_shared<const Ancestors>(kMostAncestors, Id(3));
+  CHECK(DecodeSpec(SpecBytes(spec, "")).ok());
+  spec.provenance.ancestors = std::make_shared<const Ancestors>(kMostAncestors + 1, Id(3));
+  CheckDataLoss(DecodeSpec(SpecBytes(spec, "")).status());
+  spec.provenance.ancestors = std::make_shared<const Ancestors>(2, Id(3));
+  spec.parent = TaskId();
+  CheckDataLoss(DecodeSpec(SpecBytes(spec, "")).status());
+}
+
 TEST_CASE("A plain spec record holds little beside its texts") {
   TaskSpec spec;
   spec.type = "t";
@@ -298,10 +348,15 @@ TEST_CASE("Records of every kind give back what was written") {
   CHECK(*DecodeGroup(Bytes(kGroup)) == kGroup);
   CHECK(*DecodeSession(Bytes(kSession)) == kSession);
   CHECK(*DecodeReference(Bytes(kReference)) == kReference);
+  ReferenceRecord of_handler = kReference;
+  of_handler.parent = Id(8);
+  CHECK(*DecodeReference(Bytes(of_handler)) == of_handler);
   CHECK(*DecodeRequest(Bytes(kRequest)) == kRequest);
   CHECK(*DecodeTree(Bytes(kTree)) == kTree);
   CHECK(*DecodeEndedDependency(Bytes(kEndedDependency)) == kEndedDependency);
-  CHECK(*DecodeRoute(Bytes(kRoute)) == kRoute);
+  CHECK(std::get<RouteRecord>(*DecodeObject(Bytes(kRoute))) == kRoute);
+  CHECK(std::get<platform::Block>(*DecodeObject(Bytes(kBlock))) == kBlock);
+  CHECK(std::get<platform::Block>(*DecodeObject(Bytes(kOldTokens))) == kOldTokens);
   CHECK(std::get<LimitRecord>(*DecodeAdmission(Bytes(kLimit))) == kLimit);
   CHECK(std::get<LimitRecord>(*DecodeAdmission(Bytes(kRateLimit))) == kRateLimit);
   CHECK(std::get<PauseRecord>(*DecodeAdmission(Bytes(kPause))) == kPause);
@@ -330,6 +385,7 @@ TEST_CASE("Records of every kind give back what was written") {
     CHECK(task.parent == expected.parent);
     CHECK(task.root == expected.root);
     CHECK(task.restarted_from == expected.restarted_from);
+    CheckEqual(task.provenance, expected.provenance);
     REQUIRE((task.info == nullptr) == (expected.info == nullptr));
     if (task.info != nullptr) CHECK(*task.info == *expected.info);
   }
@@ -412,6 +468,7 @@ TEST_CASE("Records from before there were placements, trees and pauses are read"
     spec.dependencies = {};
     spec.info = nullptr;
     spec.keys = nullptr;
+    spec.provenance = {};
     std::string bytes = SpecBytes(spec, "payload");
     bytes[0] = 2;
     bytes.erase(17, 1);  // No kin.
@@ -471,7 +528,7 @@ TEST_CASE("A dependency without an id has a place for it") {
   CHECK(body.substr(second, TaskId::kSize) == std::string(12, '\0') + "\x01\x02\x03\x04");
   body.replace(second, TaskId::kSize, Id(2).bytes());
   std::string bytes;
-  EncodeSpec(Id(5), {}, {}, std::string_view(body).substr(6), bytes);
+  EncodeSpec(Id(5), {}, {}, {}, std::string_view(body).substr(6), bytes);
   const auto record = DecodeSpec(bytes);
   REQUIRE(record.ok());
   CHECK(record->spec.dependencies ==
@@ -500,6 +557,7 @@ TEST_CASE("A reference may have hashes of fewer fields, or of others that are no
 TEST_CASE("A spec with a part that is not known, out of order or twice is damage") {
   TaskSpec spec = FullSpec();
   spec.restarted_from = TaskId();
+  spec.provenance = {};
   spec.info = nullptr;
   const std::string whole = SpecBytes(spec, "payload");
   spec.placement = nullptr;
@@ -574,8 +632,9 @@ TEST_CASE("A placement that does not parse, or asks for nothing, is damage") {
 TEST_CASE("An object that is no route, or a route without a selector, is damage") {
   std::string bytes = Bytes(kRoute);
   bytes[1] = 2;
-  CheckDataLoss(DecodeRoute(bytes).status());
-  CheckDataLoss(DecodeRoute(Bytes(RouteRecord{"default", "t", std::nullopt})).status());
+  CheckDataLoss(DecodeObject(bytes).status());
+  CheckDataLoss(DecodeObject(Bytes(platform::Block{})).status());
+  CheckDataLoss(DecodeObject(Bytes(RouteRecord{"default", "t", std::nullopt})).status());
 }
 
 TEST_CASE("A run of refused items beyond the call is damage") {
