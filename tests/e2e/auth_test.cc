@@ -2,21 +2,29 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <mutex>
+#include <stop_token>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "kantoku/auth/v1/grants.pb.h"
-#include "kantoku/events/v1/events.pb.h"
-#include "kantoku/inputs/v1/inputs.pb.h"
-#include "kantoku/outputs/v1/outputs.pb.h"
+#include "kantoku/auth/v1/blocks.pb.h"
+#include "kantoku/auth/v1/grants.grpc.pb.h"
+#include "kantoku/events/v1/events.grpc.pb.h"
+#include "kantoku/inputs/v1/inputs.grpc.pb.h"
+#include "kantoku/outputs/v1/outputs.grpc.pb.h"
 #include "kantoku/status.h"
 #include "services/executor-runtime/executor.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 #include "tests/e2e/up.h"
@@ -155,6 +163,26 @@ TEST_CASE("Each call needs its scope, and types that are named in it") {
   CHECK(trusting.As(trusting.Token("root", "admin")).SetPause({.type = "work"}).ok());
 }
 
+TEST_CASE("A task that is refused for its type is in the audit trail, though its call is not") {
+  const Trusting trusting;
+  Client spawner = trusting.As(trusting.Token("anna", "inputs:spawn:segment-*"));
+  CHECK(WhyNot(spawner.Spawn(Task("work"))) == "SCOPE_MISSING");
+  Client root = trusting.As(trusting.Token("root", "admin", "*"), "*");
+  std::vector<Event> events;
+  REQUIRE(Becomes([&] {
+    const auto page = root.ReadEvents({.filter = {.types = {"audit.refused"}}});
+    REQUIRE(page.ok());
+    events = page->events;
+    return !events.empty();
+  }));
+  CHECK(events.size() == 1);
+  CHECK(events[0].details.at("method") == "InputsService/Spawn");
+  CHECK(events[0].details.at("reason") == "SCOPE_MISSING");
+  CHECK(events[0].details.at("user") == "anna");
+  CHECK(WhyNot(trusting.As(trusting.Token("ben", kUserScope, "*"), "*").ReadEvents({})) ==
+        "NOT_ADMINISTRATOR");
+}
+
 TEST_CASE("Tasks of others do not exist, but for administrators of their namespace") {
   const Trusting trusting;
   Client anna = trusting.As(trusting.Token("anna", kUserScope));
@@ -190,6 +218,44 @@ TEST_CASE("A token is for the namespaces that it names, whether there are others
   CHECK(WhyNot(trusting.As(everywhere, "nowhere").List({})) == "NO_SUCH_NAMESPACE");
 }
 
+TEST_CASE("Grants are listed page by page, and a page that there is none of is refused") {
+  const Up up;
+  const auto stub = auth::v1::GrantsService::NewStub(up.Channel());
+  std::vector<std::string> made;
+  for (int i = 0; i < 3; ++i) {
+    grpc::ClientContext context;
+    auth::v1::CreateGrantRequest request;
+    request.set_app("laptop");
+    request.add_scopes("inputs:read");
+    auth::v1::CreateGrantResponse created;
+    REQUIRE(stub->CreateGrant(&context, request, &created).ok());
+    made.push_back(created.grant().id());
+  }
+  auth::v1::ListGrantsRequest request;
+  auth::v1::ListGrantsResponse page;
+  const auto list = [&] {
+    grpc::ClientContext context;
+    return platform::ReasonOf(platform::FromGrpc(stub->ListGrants(&context, request, &page)));
+  };
+  request.set_page_size(2);
+  std::vector<std::string> listed;
+  for (const int grants : {2, 1}) {
+    REQUIRE(list().empty());
+    REQUIRE(page.grants_size() == grants);
+    for (const auto& grant : page.grants()) listed.push_back(grant.id());
+    request.set_page_token(page.next_page_token());
+  }
+  CHECK(page.next_page_token().empty());
+  std::sort(made.begin(), made.end());  // Those of one millisecond are in the order of their ids.
+  std::sort(listed.begin(), listed.end());
+  CHECK(listed == made);
+  request.set_page_token("none");
+  CHECK(list() == "BAD_PAGE_TOKEN");
+  request.clear_page_token();
+  request.set_page_size(1'001);
+  CHECK(list() == "OUT_OF_RANGE");
+}
+
 TEST_CASE("A token file that is written anew is read again, without a new connection") {
   const Trusting trusting;
   const TempDir directory;
@@ -205,52 +271,226 @@ TEST_CASE("A token file that is written anew is read again, without a new connec
   CHECK(Becomes([&] { return client->Spawn(Task("work")).ok(); }));
 }
 
-TEST_CASE("A session outlives the token that opened it, when there is a newer one by then") {
-  Trusting trusting;
-  const TempDir directory;
-  const std::string path = directory.File("token");
-  const auto write = [&](absl::Duration lifetime) {
-    std::ofstream(path + ".new") << trusting.Token("lab", "inputs:pull outputs:write", "default",
-                                                   lifetime);
-    std::filesystem::rename(path + ".new", path);
-  };
-  write(absl::Seconds(4));
-  std::atomic<int> runs = 0;
-  std::atomic<bool> may_end = false;
+// One streaming call with a token, without the libraries.
+template <typename Request, typename Response>
+struct BidiStream {
+  using Stub = grpc::ClientReaderWriter<Request, Response>;
+  template <typename Open>
+  BidiStream(const std::string& token, Open open) {
+    context.AddMetadata("authorization", "Bearer " + token);
+    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoSeconds(kPatience));
+    stream = open(&context);
+  }
+
+  // The reason with which it ends, after whatever still comes; pings are answered.
+  std::string End() {
+    Response response;
+    while (stream->Read(&response)) {
+      if constexpr (requires { response.ping(); }) {
+        Request pong;
+        pong.mutable_pong()->set_number(response.ping().number());
+        if (response.has_ping()) stream->Write(pong);
+      }
+    }
+    return platform::ReasonOf(platform::FromGrpc(stream->Finish()));
+  }
+
+  grpc::ClientContext context;
+  std::unique_ptr<Stub> stream;
+};
+using AwaitStream = BidiStream<outputs::v1::AwaitRequest, outputs::v1::AwaitResponse>;
+using PullStream = BidiStream<inputs::v1::PullRequest, inputs::v1::PullResponse>;
+
+// A session of an executor that says hello, and has been welcomed.
+PullStream Pull(inputs::v1::InputsService::Stub& stub, const std::string& token) {
+  return PullStream(token, [&](grpc::ClientContext* context) {
+    auto stream = stub.Pull(context);
+    inputs::v1::PullRequest request;
+    request.mutable_hello()->set_session_id("0123456789abcdef");
+    request.mutable_hello()->add_types("work");
+    request.mutable_hello()->mutable_credit()->set_max_held(1);
+    REQUIRE(stream->Write(request));
+    inputs::v1::PullResponse response;
+    do {  // A ping may be first.
+      REQUIRE(stream->Read(&response));
+    } while (!response.has_welcome());
+    return stream;
+  });
+}
+
+AwaitStream Await(outputs::v1::OutputsService::Stub& stub, const std::string& token, TaskId task) {
+  return AwaitStream(token, [&](grpc::ClientContext* context) {
+    auto stream = stub.Await(context);
+    outputs::v1::AwaitRequest request;
+    request.add_task_ids(std::string(task.bytes()));
+    REQUIRE(stream->Write(request));
+    return stream;
+  });
+}
+
+// What one thread says to another, once.
+class Word {
+ public:
+  void Say() {
+    const std::lock_guard lock(mutex_);
+    said_ = true;
+    changed_.notify_all();
+  }
+  // Whether it was said before the stop, and within so much time.
+  bool Await(const std::stop_token& stop, std::chrono::seconds patience = std::chrono::minutes(1)) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, stop, patience, [this] { return said_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool said_ = false;
+};
+
+// A file that holds a token of the user "lab", good for four seconds, and another one each second.
+class RenewedFile {
+ public:
+  explicit RenewedFile(const Trusting& trusting) : trusting_(trusting) {
+    Write();
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      Word nothing;
+      while (!stop.stop_requested() && !nothing.Await(stop, std::chrono::seconds(1))) Write();
+    });
+  }
+
+  const std::string& path() const { return path_; }
+
+ private:
+  void Write() {
+    std::ofstream(path_ + ".new") << trusting_.Token("lab", "inputs:pull outputs:write", "default",
+                                                     absl::Seconds(4));
+    std::filesystem::rename(path_ + ".new", path_);
+  }
+
+  const Trusting& trusting_;
+  TempDir directory_;
+  const std::string path_ = directory_.File("token");
+  std::jthread thread_;
+};
+
+TEST_CASE("A session and futures outlive three tokens on the connections that they have") {
+  const Trusting trusting;
+  const RenewedFile file(trusting);
   executor::ExecutorOptions options;
   options.inputs_address = trusting.up->address();
   options.access_file = trusting.up->access();
-  options.token_file = path;
+  options.token_file = file.path();
   auto executor = executor::Executor::Make(options);
   REQUIRE(executor.ok());
+  std::atomic<int> runs = 0;
+  Word may_end;
   const auto handler = [&](executor::Context& context) -> absl::StatusOr<executor::Result> {
     ++runs;
-    while (!may_end && !context.cancelled()) std::this_thread::yield();
+    if (!may_end.Await(context.stop_token())) return absl::CancelledError("disturbed");
     return executor::Result{"done", "text/plain"};
   };
   REQUIRE((*executor)->Handle("work", handler).ok());
-  std::thread thread([&] { static_cast<void>((*executor)->Run()); });
   Client anna = trusting.As(trusting.Token("anna", kUserScope));
+  std::thread thread([&] { static_cast<void>((*executor)->Run()); });
   const auto task = anna.Spawn(Task("work"));
   CHECK(task.ok());
-  CHECK(Becomes([&] {
-    if (runs == 0) write(absl::Seconds(4));  // Whatever this machine is busy with.
-    return runs == 1;
-  }));
   const auto connected_at = [&] {
     const auto executors = anna.ListExecutors();
     return executors.ok() && executors->size() == 1 && executors->front().connected
                ? executors->front().connected_at
                : absl::InfinitePast();
   };
-  const absl::Time first = connected_at();
-  write(absl::Minutes(10));
-  CHECK(Becomes([&] { return connected_at() > first; }));
-  may_end = true;
-  CHECK(anna.Await(task->id)->succeeded());
+  CHECK(Becomes([&] { return runs == 1; }));
+  const absl::Time connected = connected_at();
+
+  const auto stub = outputs::v1::OutputsService::NewStub(trusting.up->ChannelOfNobody());
+  const auto token = [&] {
+    return trusting.Token("anna", kUserScope, "default", absl::Seconds(4));
+  };
+  AwaitStream futures = Await(*stub, token(), task->id);
+  outputs::v1::AwaitResponse response;
+  for (int asked = 0; futures.stream->Read(&response) && response.results().empty();) {
+    if (!response.has_token_wanted()) continue;
+    CHECK(platform::FromProto(response.token_wanted().within()) <= absl::Seconds(1));
+    if (++asked > 3) may_end.Say();
+    outputs::v1::AwaitRequest request;
+    request.set_access_token(token());
+    futures.stream->Write(request);
+  }
+  REQUIRE(response.results_size() == 1);
+  CHECK(response.results(0).result().data() == "done");
   CHECK(runs == 1);
+  CHECK(connected_at() == connected);
   (*executor)->Stop();
   thread.join();
+}
+
+TEST_CASE(
+    "Every stream without a newer token ends five seconds after the one it has, and says why") {
+  const Trusting trusting;
+  Client anna = trusting.As(trusting.Token("anna", kUserScope));
+  const auto task = anna.Spawn(Task("other"));
+  REQUIRE(task.ok());
+  const auto channel = trusting.up->ChannelOfNobody();
+  const auto inputs = inputs::v1::InputsService::NewStub(channel);
+  const auto outputs = outputs::v1::OutputsService::NewStub(channel);
+  const auto events = events::v1::EventsService::NewStub(channel);
+  const std::string token =
+      trusting.Token("anna", "inputs:pull outputs:read events:read", "default", absl::Seconds(4));
+  const absl::Time ends = absl::Now() + absl::Seconds(3);  // Its end is a whole second.
+  PullStream pull = Pull(*inputs, token);
+  AwaitStream await = Await(*outputs, token, task->id);
+  const auto end_of = [&](auto& stub, auto method, const auto& request, auto response) {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", "Bearer " + token);
+    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoSeconds(kPatience));
+    const auto stream = (stub.*method)(&context, request);
+    while (stream->Read(&response)) continue;
+    return platform::ReasonOf(platform::FromGrpc(stream->Finish()));
+  };
+  std::string subscription;
+  std::thread subscriber([&] {
+    subscription = end_of(*events, &events::v1::EventsService::Stub::Subscribe,
+                          events::v1::SubscribeRequest(), events::v1::SubscribeResponse());
+  });
+  std::string items;
+  std::thread reader([&] {
+    outputs::v1::StreamRequest request;
+    request.set_task_id(std::string(task->id.bytes()));
+    items = end_of(*outputs, &outputs::v1::OutputsService::Stub::Stream, request,
+                   outputs::v1::StreamResponse());
+  });
+  CHECK(pull.End() == "TOKEN_EXPIRED");
+  CHECK(absl::Now() >= ends + absl::Seconds(5));
+  CHECK(await.End() == "TOKEN_EXPIRED");
+  subscriber.join();
+  CHECK(subscription == "TOKEN_EXPIRED");
+  reader.join();
+  CHECK(items == "TOKEN_EXPIRED");
+}
+
+TEST_CASE("Who shows another user's token in a session ends the connection, and gets no session") {
+  const Trusting trusting;
+  Client anna = trusting.As(trusting.Token("anna", kUserScope));
+  REQUIRE(anna.Spawn(Task("work")).ok());
+  const auto stub = inputs::v1::InputsService::NewStub(trusting.up->ChannelOfNobody());
+  PullStream pull = Pull(*stub, trusting.Token("lab", "inputs:pull"));
+  inputs::v1::PullResponse response;
+  do {
+    REQUIRE(pull.stream->Read(&response));
+  } while (response.tasks().empty());
+  inputs::v1::PullRequest request;
+  request.set_access_token(trusting.Token("eve", "inputs:pull"));
+  request.mutable_credit()->set_max_held(7);
+  REQUIRE(pull.stream->Write(request));
+  CHECK(pull.End() == "TOKEN_DIFFERS");
+  // What is held keeps the session for its grace.
+  const auto executors = anna.ListExecutors();
+  REQUIRE(executors.ok());
+  REQUIRE(executors->size() == 1);
+  CHECK(executors->front().executor_owner == "lab");
+  CHECK(executors->front().max_held == 1);
 }
 
 TEST_CASE("Tokens of a key that its issuer publishes later are taken, as soon as that is known") {
@@ -269,10 +509,13 @@ TEST_CASE("Tokens of a key that its issuer publishes later are taken, as soon as
   CHECK(WhyNot(trusting.As(former).Spawn(Task("work"))) == "INVALID_TOKEN");
 }
 
-// The reason of how a call of a method ends that sends one empty message and shows nothing.
-std::string WhyNotAtAll(const std::shared_ptr<grpc::Channel>& channel, const std::string& method) {
+// The reason of how a call of a method ends that sends one empty message and shows this token, or
+// nothing.
+std::string WhyNotAtAll(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                        const std::string& token = "") {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
+  if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
   context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoSeconds(kPatience));
   grpc::CompletionQueue queue;
   const auto call = stub.PrepareCall(&context, method, &queue);
@@ -314,7 +557,8 @@ void CheckThatNoMethodAnswers(const std::shared_ptr<grpc::Channel>& channel,
       const std::string method = absl::StrCat("/", name, "/", service->method(i)->name());
       CAPTURE(method);
       const bool services_only = method == "/kantoku.outputs.v1.OutputsService/Fence" ||
-                                 method == "/kantoku.events.v1.EventsService/Append";
+                                 method == "/kantoku.events.v1.EventsService/Append" ||
+                                 method == "/kantoku.auth.v1.BlocksService/ReplaceBlocks";
       const bool gives_tokens = method == "/kantoku.auth.v1.GrantsService/ExchangeGrant";
       CHECK(WhyNotAtAll(channel, method) == (services_only  ? "NOT_A_SERVICE"
                                              : gives_tokens ? "INVALID_GRANT"
@@ -327,20 +571,148 @@ void CheckThatNoMethodAnswers(const std::shared_ptr<grpc::Channel>& channel,
   CHECK(WhyNotAtAll(channel, "/grpc.health.v1.Health/Check") == "OK");
 }
 
-const std::vector<std::string> kServices = {"kantoku.inputs.v1.InputsService",
-                                            "kantoku.outputs.v1.OutputsService",
-                                            "kantoku.events.v1.EventsService"};
+const std::vector<std::string> kServices = {
+    "kantoku.inputs.v1.InputsService", "kantoku.outputs.v1.OutputsService",
+    "kantoku.events.v1.EventsService", "kantoku.auth.v1.BlocksService"};
 
 TEST_CASE("No method of the server answers a call that shows nothing, but those of health") {
   const Trusting trusting;
-  CheckThatNoMethodAnswers(trusting.up->ChannelOfNobody(), kServices, 24);
+  CheckThatNoMethodAnswers(trusting.up->ChannelOfNobody(), kServices, 27);
 }
 
 TEST_CASE("With the defaults, too, no method answers a call that shows nothing") {
   const Up up;
   std::vector<std::string> services = kServices;
   services.push_back("kantoku.auth.v1.GrantsService");
-  CheckThatNoMethodAnswers(up.ChannelOfNobody(), services, 28);
+  CheckThatNoMethodAnswers(up.ChannelOfNobody(), services, 31);
+}
+
+// An executor of the user `lab`, whose handlers of `parent` tell what they are given, and go on
+// until they may end.
+class ToldOfTokens {
+ public:
+  explicit ToldOfTokens(const Trusting& trusting) {
+    executor::ExecutorOptions options;
+    options.inputs_address = trusting.up->address();
+    options.access_file = trusting.up->access();
+    options.token = trusting.Token("lab", "inputs:pull outputs:write");
+    options.concurrency = 1;
+    auto executor = executor::Executor::Make(options);
+    REQUIRE(executor.ok());
+    executor_ = *std::move(executor);
+    REQUIRE(executor_->Handle("parent", [this](executor::Context& context) { return Run(context); })
+                .ok());
+    thread_ = std::thread([this] { static_cast<void>(executor_->Run()); });
+  }
+  ~ToldOfTokens() {
+    End();
+    executor_->Stop();
+    thread_.join();
+  }
+  ToldOfTokens(const ToldOfTokens&) = delete;
+  ToldOfTokens& operator=(const ToldOfTokens&) = delete;
+
+  // Of the handler that runs.
+  std::string AwaitToken() {
+    CHECK(Becomes([this] { return has_begun_.load(); }));
+    return token_;
+  }
+  const executor::Provenance& provenance() const { return provenance_; }
+  void End() { may_end_ = true; }
+
+ private:
+  absl::StatusOr<executor::Result> Run(executor::Context& context) {
+    token_ = context.task_token();
+    provenance_ = context.provenance();
+    has_begun_ = true;
+    while (!may_end_ && !context.cancelled()) std::this_thread::yield();
+    return executor::Result{"done", "text/plain"};
+  }
+
+  std::string token_;  // Constant once it has begun, like what follows.
+  executor::Provenance provenance_;
+  std::atomic<bool> has_begun_ = false;
+  std::atomic<bool> may_end_ = false;
+  std::unique_ptr<executor::Executor> executor_;
+  std::thread thread_;
+};
+
+TEST_CASE("An executor's handler spawns in the name of its task's owner, while it holds the task") {
+  const Trusting trusting;
+  ToldOfTokens lab(trusting);
+  Client anna = trusting.As(trusting.Token("anna", kUserScope));
+  const auto task = anna.Spawn(Task("parent"));
+  REQUIRE(task.ok());
+  // Whoever has it may use it, from wherever: it is for processes that have nothing else.
+  Client handler = trusting.As(lab.AwaitToken());
+  CHECK(lab.provenance().user == "anna");
+  CHECK(lab.provenance().app == lab.provenance().spawner_app);
+  CHECK(lab.provenance().ancestors.empty());
+  const auto child = handler.Spawn(Task("child"));
+  REQUIRE(child.ok());
+  const auto of_child = anna.Get(child->id);
+  REQUIRE(of_child.ok());
+  CHECK(of_child->owner == "anna");
+  CHECK(of_child->parent == task->id);
+  CHECK(of_child->root == task->id);
+  CHECK(of_child->provenance.user == "anna");
+  CHECK(of_child->provenance.app == anna.Get(task->id)->provenance.app);
+  CHECK(of_child->provenance.spawner_executor_owner == "lab");
+  CHECK(of_child->provenance.ancestors == std::vector<TaskId>{task->id});
+
+  CHECK(WhyNot(handler.Get(task->id)) == "SCOPE_MISSING");
+  CHECK(WhyNot(handler.Get(child->id)) == "SCOPE_MISSING");
+  const auto mine = anna.Spawn(Task("mine"));
+  REQUIRE(mine.ok());
+  CHECK(WhyNot(handler.Spawn(Task("child").With(ChildOf(mine->id, mine->id)))) ==
+        "TASK_TOKEN_PARENT");
+  CHECK(WhyNot(trusting.As(lab.AwaitToken(), "lab").Spawn(Task("child"))) == "NAMESPACE_FORBIDDEN");
+  CHECK(anna.Cancel(child->id).ok());
+  lab.End();
+  REQUIRE(anna.Await(task->id)->succeeded());
+  CHECK(Becomes([&] { return WhyNot(handler.Spawn(Task("child"))) == "STALE_TASK_TOKEN"; }));
+}
+
+TEST_CASE(
+    "A handler spawns no other types than whoever spawned its task may, also after a restart") {
+  Trusting trusting;
+  ToldOfTokens lab(trusting);
+  Client anna = trusting.As(
+      trusting.Token("anna", "inputs:spawn:parent inputs:spawn:child-* inputs:read outputs:read"));
+  REQUIRE(anna.Spawn(Task("parent")).ok());
+  Client handler = trusting.As(lab.AwaitToken());
+  CHECK(handler.Spawn(Task("child-1")).ok());
+  CHECK(WhyNot(handler.Spawn(Task("payout"))) == "SCOPE_MISSING");
+  trusting.up->process().Kill();
+  trusting.up->Restart();
+  CHECK(handler.Spawn(Task("child-2")).ok());
+  CHECK(WhyNot(handler.Spawn(Task("payout"))) == "SCOPE_MISSING");
+}
+
+TEST_CASE("No method but Spawn answers who shows a task token") {
+  const Trusting trusting;
+  ToldOfTokens lab(trusting);
+  Client anna = trusting.As(trusting.Token("anna", kUserScope));
+  REQUIRE(anna.Spawn(Task("parent")).ok());
+  const std::string token = lab.AwaitToken();
+  const auto channel = trusting.up->ChannelOfNobody();
+  for (const std::string& name : kServices) {
+    const auto* service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
+    REQUIRE(service != nullptr);
+    for (int i = 0; i < service->method_count(); ++i) {
+      const std::string method = absl::StrCat("/", name, "/", service->method(i)->name());
+      CAPTURE(method);
+      const std::string why = WhyNotAtAll(channel, method, token);
+      if (method == "/kantoku.inputs.v1.InputsService/Spawn") {
+        CHECK(why == "BAD_REQUEST_ID");  // It was let in.
+      } else {
+        CHECK((why == "SCOPE_MISSING" || why == "NOT_A_SERVICE"));
+      }
+    }
+  }
+  CHECK(WhyNotAtAll(channel, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                    token) == "SCOPE_MISSING");
 }
 
 }  // namespace

@@ -2,81 +2,24 @@
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "kantoku/status.h"
+#include "tests/e2e/elsewhere.h"
 #include "tests/e2e/up.h"
 
 namespace kantoku::test {
 namespace {
-
-struct Said {
-  int code = -1;
-  std::string text;
-};
-
-// A computer of somebody else: a home of its own, in which nothing is.
-class Elsewhere {
- public:
-  Said Run(std::vector<std::string> words) const {
-    words.insert(words.begin(), Binary("kantoku"));
-    auto child = ChildProcess::Start({.argv = std::move(words), .env = env()});
-    REQUIRE(child.ok());
-    const auto exit = (*child)->AwaitExit();
-    REQUIRE(exit.ok());
-    return {.code = exit->code.value_or(-1), .text = (*child)->output()};
-  }
-  // `kantoku executor` with a join string that is no secret of the command line.
-  std::unique_ptr<ChildProcess> StartExecutor(const std::string& join) const {
-    const std::string file = home_.File("join");
-    std::ofstream(file) << join << "\n";
-    auto child = ChildProcess::Start(
-        {.argv = {Binary("kantoku"), "executor", "--join", "@" + file, "--run", "text.echo=cat"},
-         .env = env()});
-    REQUIRE(child.ok());
-    return *std::move(child);
-  }
-
- private:
-  std::map<std::string, std::string> env() const {
-    return {{"HOME", home_.path()},
-            {"XDG_DATA_HOME", ""},
-            {"XDG_STATE_HOME", ""},
-            {"KANTOKU_ACCESS", ""},
-            {"KANTOKU_SERVER", ""}};
-  }
-
-  TempDir home_;
-};
-
-// `kantoku …` on the computer of the server, by its administrator.
-Said Administer(const Up& up, std::vector<std::string> words) {
-  words.insert(words.end(), {"--access", up.access(), "--json"});
-  return Elsewhere().Run(std::move(words));
-}
-
-nlohmann::json Created(const Up& up, std::vector<std::string> options) {
-  options.insert(options.begin(), {"token", "create", "--app", "laptop"});
-  const Said said = Administer(up, std::move(options));
-  INFO(said.text);
-  REQUIRE(said.code == 0);
-  return nlohmann::json::parse(said.text);
-}
-
-nlohmann::json ForExecutor(const Up& up) {
-  return Created(up, {"--scope", "inputs:pull:text.*", "--scope", "outputs:write"});
-}
 
 bool Echoes(const Up& up) {
   Client kan = up.Connect();
@@ -106,6 +49,43 @@ TEST_CASE("A laptop elsewhere joins by one string, and works as long as that is 
   REQUIRE(exit.ok());
   CHECK(exit->code != 0);
   CHECK(absl::StrContains(executor->output(), "revoked"));
+}
+
+TEST_CASE("A command of an executor elsewhere spawns children of its task with nothing set up") {
+  const Up up;
+  const Elsewhere laptop;
+  const std::string spawns = absl::StrCat(
+      "text.parent=", Binary("kantoku"),
+      " spawn text.echo hello --reference once; "
+      "test -z \"$KANTOKU_TOKEN\"; ls $KANTOKU_TASK_ACCESS >&2; cat $KANTOKU_TASK_ACCESS >&2");
+  const auto executor = laptop.StartExecutor(ForExecutor(up)["join"], {"--shell", spawns});
+  Client kan = up.Connect();
+  const auto parent = kan.Spawn(Task("text.parent"));
+  REQUIRE(parent.ok());
+  const auto output = kan.Await(parent->id, {.timeout = kPatience});
+  REQUIRE(output.ok());
+  INFO(executor->output());
+  REQUIRE(output->succeeded());
+  const auto id = TaskId::Parse(output->data.substr(0, output->data.find('\n')));
+  REQUIRE(id.ok());
+  const auto child = kan.Get(*id);
+  REQUIRE(child.ok());
+  CHECK(child->parent == parent->id);
+  CHECK(child->provenance.spawner_app == "laptop");
+  CHECK(child->provenance.app != "laptop");
+  CHECK(child->provenance.spawner_executor_owner == "local");
+  CHECK(kan.Await(*id, {.timeout = kPatience})->data == "hello");
+  // What it is told of the server is no secret, and goes with the executor.
+  CHECK(executor->AwaitLine("authorities").ok());
+  CHECK_FALSE(absl::StrContains(executor->output(), "secret"));
+  const std::string line = *executor->AwaitLine("kantoku-server-");
+  const size_t name = line.find("kantoku-server-");
+  const size_t begin = line.find_last_of(" \"", name) + 1;
+  const std::string file = line.substr(begin, line.find_first_of(" \"", name) - begin);
+  CHECK(std::filesystem::exists(file));
+  executor->Signal(SIGTERM);
+  REQUIRE(executor->AwaitExit().ok());
+  CHECK_FALSE(std::filesystem::exists(file));
 }
 
 TEST_CASE("A join string is worthless once somebody has joined by it") {
@@ -222,6 +202,60 @@ TEST_CASE("Who does not know the server's authority does not get through to it")
   CHECK(absl::IsUnavailable(wrong.Spawn(Task("work"), {.timeout = absl::Seconds(5)}).status()));
 }
 
+// The details of the events of the audit trail in a namespace, by their types.
+std::multimap<std::string, nlohmann::json> AuditIn(const Up& up, const std::string& name_space) {
+  const Said said =
+      Administer(up, {"events", "--type", "audit.*", "--limit", "0", "--namespace", name_space});
+  INFO(said.text);
+  REQUIRE(said.code == 0);
+  std::multimap<std::string, nlohmann::json> events;
+  std::istringstream lines(said.text);
+  for (std::string line; std::getline(lines, line);) {
+    const auto event = nlohmann::json::parse(line);
+    events.emplace(event["type"], event["details"]);
+  }
+  return events;
+}
+
+// Joins, and asks for what the join string does not allow.
+void TryToListExecutors(const Elsewhere& elsewhere, const std::string& join) {
+  const Said joined = elsewhere.Run({"join", join, "--json"});
+  INFO(joined.text);
+  REQUIRE(joined.code == 0);
+  const std::string access = nlohmann::json::parse(joined.text)["access"];
+  CHECK(elsewhere.Run({"executors", "--access", access}).code == 1);
+}
+
+TEST_CASE("Grants and refusals are in the audit trail, each where its administrators look") {
+  const Up up;
+  const auto created = ForExecutor(up);
+  const std::string id = created["id"];
+  const Elsewhere laptop;
+  TryToListExecutors(laptop, created["join"]);  // SCOPE_MISSING.
+  const Elsewhere thief;
+  TryToListExecutors(thief, created["join"]);  // GRANT_TAKEN.
+  REQUIRE(Administer(up, {"token", "revoke", id}).code == 0);
+
+  REQUIRE(Becomes([&] { return AuditIn(up, "default").size() == 3; }));
+  for (const auto& [type, details] : AuditIn(up, "default")) {
+    CHECK(details["grant"] == id);
+    CHECK(details["peer"] == "127.0.0.1");
+  }
+  CHECK(AuditIn(up, "default").count("audit.grant_created") == 1);
+  CHECK(AuditIn(up, "default").count("audit.grant_taken") == 1);
+  CHECK(AuditIn(up, "default").find("audit.grant_revoked")->second["by"] == "local");
+  const auto installation = AuditIn(up, "*");
+  REQUIRE(installation.count("audit.refused") == 1);
+  const auto refused = installation.find("audit.refused")->second;
+  CHECK(refused["reason"] == "SCOPE_MISSING");
+  CHECK(refused["method"] == "InputsService/ListExecutors");
+  CHECK(refused["user"] == "local");
+  CHECK(refused["app"] == "laptop");
+  REQUIRE(installation.count("audit.grant_refused") == 1);
+  CHECK(installation.find("audit.grant_refused")->second["reason"] == "GRANT_TAKEN");
+  CHECK(installation.find("audit.grant_refused")->second["grant"] == id);
+}
+
 TEST_CASE("Tokens, secrets and keys stand in no log, list or configuration") {
   Up up;
   const auto created = ForExecutor(up);
@@ -234,6 +268,7 @@ TEST_CASE("Tokens, secrets and keys stand in no log, list or configuration") {
   const std::string all = absl::StrCat(
       up.process().output(), executor->output(), Administer(up, {"token", "list"}).text,
       Administer(up, {"events", "--limit", "1000"}).text,
+      Administer(up, {"events", "--limit", "1000", "--namespace", "*"}).text,
       Elsewhere().Run({"up", "--data", up.data(), "--print-config"}).text);
   CHECK(absl::StrContains(all, "listening on"));
   CHECK_FALSE(absl::StrContains(all, access["token"].get<std::string>()));

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -127,6 +128,82 @@ TEST_CASE("Where certificates of clients are asked for, nobody gets through with
   nobody.retry_for = absl::ZeroDuration();
   Client ben = *Client::Connect(up.address(), nobody);
   CHECK(ReasonOf(ben.List({}, {.timeout = kPatience}).status()) == "NO_TOKEN");
+}
+
+// One operator whose authority is another from some moment on: the server's and its clients'
+// files, and the authorities that both trust, are replaced.
+class Moving {
+ public:
+  Moving() { Become(before_); }
+
+  void Move() { Become(after_); }
+  UpOptions Serving() const {
+    UpOptions options;
+    options.settings = {"server.tls.certificate_file=" + File("server.pem"),
+                        "server.tls.key_file=" + File("server.key"),
+                        "server.tls.client_ca_file=" + File("ca.pem")};
+    return options;
+  }
+  ClientOptions Knowing(const Up& up) const {
+    ClientOptions options;
+    options.access_file = up.access();
+    options.ca_file = File("ca.pem");
+    options.certificate_file = File("anna.pem");
+    options.key_file = File("anna.key");
+    return options;
+  }
+  std::string File(const std::string& name) const { return directory_.File(name); }
+
+ private:
+  void Become(const Operator& authority) {
+    authority.Issue(CertificateAuthority::Kind::kServer, "server");
+    authority.Issue(CertificateAuthority::Kind::kClient, "anna");
+    Copy(authority.ca_file(), "ca.pem");
+    for (const char* const name : {"server.pem", "server.key", "anna.pem", "anna.key"}) {
+      Copy(authority.File(name), name);
+    }
+  }
+  void Copy(const std::string& from, const std::string& name) const {
+    std::ifstream file(from);
+    Replace(File(name), std::string(std::istreambuf_iterator<char>(file), {}));
+  }
+
+  TempDir directory_;
+  const Operator before_ = Operator("before");
+  const Operator after_ = Operator("after");
+};
+
+TEST_CASE("A client and an executor connect again with what their files hold by then") {
+  Moving moving;
+  Up up(moving.Serving());
+  Client client = *Client::Connect(up.address(), moving.Knowing(up));
+  REQUIRE(Answers(client));
+  std::ofstream(moving.File("executor.yaml"))
+      << "ca_file: " << moving.File("ca.pem") << "\ncertificate_file: " << moving.File("anna.pem")
+      << "\nkey_file: " << moving.File("anna.key") << "\n";
+  const auto executor = ChildProcess::Start(
+      {.argv = {Binary("kantoku"), "executor", "--server", up.address(), "--config",
+                moving.File("executor.yaml"), "--run", "text.echo=cat"},
+       .env = {{"KANTOKU_ACCESS", up.access()}}});
+  REQUIRE(executor.ok());
+  REQUIRE((*executor)->AwaitLine("connected").ok());
+
+  moving.Move();
+  const size_t said = (*executor)->output().size();
+  REQUIRE(up.process().Terminate().ok());
+  up.Restart();
+  CHECK(Becomes([&] { return Answers(client); }));
+  CHECK((*executor)->AwaitLine("connected", kPatience, said).ok());
+  const auto task = client.Spawn(Task("text.echo", "hello"), {.timeout = kPatience});
+  REQUIRE(task.ok());
+  CHECK(client.Await(task->id, {.timeout = kPatience})->data == "hello");
+
+  // What is no good is said, and what was good before goes on.
+  Replace(moving.File("anna.pem"), "garbage");
+  CHECK((*executor)->AwaitLine("the certificate stays as it was").ok());
+  REQUIRE(up.process().Terminate().ok());
+  up.Restart();
+  CHECK(Becomes([&] { return Answers(client); }));
 }
 
 TEST_CASE("A server whose certificate is no good does not start, and says which file") {

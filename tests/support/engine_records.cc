@@ -24,13 +24,15 @@ void ApplyTo(std::map<uint64_t, Record>& records, const std::vector<Change<Recor
 }  // namespace
 
 void EngineRecords::AddSpecs(const std::string& name_space, const std::string& owner,
-                             const std::vector<TaskSpec>& added, const SpawnOutcome& outcome) {
+                             const std::vector<TaskSpec>& added, const SpawnOutcome& outcome,
+                             const Engine* engine) {
   if (outcome.repeated) return;
   for (size_t i = 0; i < added.size(); ++i) {
     const TaskId& id = outcome.items[i].id;
     if (!outcome.items[i].created) continue;
     AddSpec(id, name_space, owner, added[i]);
     specs[id.key()].spec.root = outcome.items[i].root;
+    if (engine != nullptr) specs[id.key()].spec.provenance = engine->ProvenanceOf(id);
     for (Dependency& dependency : specs[id.key()].spec.dependencies) {
       if (dependency.task.empty()) dependency.task = outcome.items[dependency.place].id;
       dependency.place = 0;
@@ -54,6 +56,7 @@ void EngineRecords::Apply(const Effects& effects) {
   ApplyTo(trees, effects.trees);
   ApplyTo(ended_dependencies, effects.ended_dependencies);
   ApplyTo(routes, effects.routes);
+  ApplyTo(blocks, effects.blocks);
   ApplyTo(limits, effects.limits);
   ApplyTo(pauses, effects.pauses);
   ApplyTo(restarts, effects.restarts);
@@ -97,6 +100,7 @@ std::unique_ptr<Engine> EngineRecords::Recover(const EngineOptions& options,
   for (const auto& [number, record] : routes) engine->RecoverRoute(number, record);
   for (const auto& [number, record] : limits) engine->RecoverLimit(number, record);
   for (const auto& [number, record] : pauses) engine->RecoverPause(number, record);
+  for (const auto& [number, block] : blocks) engine->RecoverBlock(number, block);
   for (const auto& [dead_task, record] : restarts) engine->RecoverRestart(dead_task, record);
   for (const auto& [task, info] : infos) engine->RecoverInfo(task, info);
   for (const auto& [task, record] : reuses) engine->RecoverReuse(record);

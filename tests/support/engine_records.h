@@ -22,9 +22,11 @@ class EngineRecords {
     TaskSpec spec;
   };
 
-  // The specs that a spawn created; to be added before its group is applied.
+  // The specs that a spawn created, with the provenance that the engine tells, if one does; to be
+  // added before its group is applied.
   void AddSpecs(const std::string& name_space, const std::string& owner,
-                const std::vector<TaskSpec>& specs, const SpawnOutcome& outcome);
+                const std::vector<TaskSpec>& specs, const SpawnOutcome& outcome,
+                const Engine* engine = nullptr);
   // The spec of a restarted task; as above.
   void AddSpec(const TaskId& id, const std::string& name_space, const std::string& owner,
                const TaskSpec& spec);
@@ -44,6 +46,7 @@ class EngineRecords {
   std::map<uint64_t, RouteRecord> routes;
   std::map<uint64_t, LimitRecord> limits;
   std::map<uint64_t, PauseRecord> pauses;
+  std::map<uint64_t, platform::Block> blocks;
   std::map<TaskKey, RestartRecord> restarts;
   std::map<TaskKey, Info> infos;
   std::map<TaskKey, ReuseRecord> reuses;

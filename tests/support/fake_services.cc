@@ -169,6 +169,7 @@ void FakeConnection::Note(const inputs::v1::PullRequest& frame) {
     for (const auto& each : frame.handler_states()) said_.handler_states.push_back(each);
     if (frame.has_ping()) said_.pings.push_back(frame.ping().number());
     if (frame.has_pong()) said_.pongs.push_back(frame.pong().number());
+    if (!frame.access_token().empty()) said_.access_tokens.push_back(frame.access_token());
     if (frame.has_ping() && answer_pings_) {
       answer.mutable_pong()->set_number(frame.ping().number());
     }

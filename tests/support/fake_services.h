@@ -40,6 +40,7 @@ class FakeConnection {
     std::vector<uint32_t> credits;
     std::vector<uint64_t> pings;
     std::vector<uint64_t> pongs;
+    std::vector<std::string> access_tokens;
     int frames = 0;
     bool hung_up = false;  // The executor says nothing more.
   };

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/secrets.h"
 
 namespace kantoku::test {
 
@@ -37,9 +38,11 @@ Said System::Sh(const std::string& line) const {
   const auto child = Start(absl::StrCat("{ ", line, "\n} > out 2> err"));
   const auto exit = child->AwaitExit();
   REQUIRE(exit.ok());
-  return {.code = exit->code.value_or(128 + exit->signal.value_or(0)),
-          .out = Read("out"),
-          .err = Read("err")};
+  Said said = {.code = exit->code.value_or(128 + exit->signal.value_or(0)),
+               .out = Read("out"),
+               .err = Read("err")};
+  CHECK(SecretIn(said.err).empty());
+  return said;
 }
 
 std::string System::Ask(const std::string& line) const {

@@ -28,16 +28,18 @@ void Check(std::string_view bytes, Decode decode) {
   if (record.ok()) KANTOKU_CHECK(WrittenAgain(*record, decode) == *record);
 }
 
-void CheckAdmission(std::string_view bytes) {
-  const auto admission = inputs::DecodeAdmission(bytes);
-  if (!admission.ok()) return;
+// Of records of several kinds.
+template <typename Decode>
+void CheckEither(std::string_view bytes, Decode decode) {
+  const auto either = decode(bytes);
+  if (!either.ok()) return;
   std::visit(
-      [&admission](const auto& record) {
+      [&](const auto& record) {
         std::string again;
         inputs::Encode(record, again);
-        KANTOKU_CHECK(*inputs::DecodeAdmission(again) == *admission);
+        KANTOKU_CHECK(*decode(again) == *either);
       },
-      *admission);
+      *either);
 }
 
 // Its data lives in the bytes.
@@ -64,11 +66,16 @@ void CheckSpec(std::string_view bytes) {
   const inputs::SpecPlaces places = inputs::EncodeSpecBody(
       stored->name_space, stored->owner, spec, stored->content_type, stored->payload, body);
   std::string record;
-  inputs::EncodeSpec(stored->id, spec.parent, spec.root, body, record);
-  KANTOKU_CHECK(record.size() == inputs::SpecHeaderBytes(spec) + body.size());
+  inputs::EncodeSpec(stored->id, spec.parent, spec.root, spec.provenance, body, record);
   KANTOKU_CHECK(std::string_view(body).substr(0, places.payload_end).ends_with(stored->payload));
   const auto again = inputs::DecodeSpec(record);
   KANTOKU_CHECK(again.ok() && again->id == stored->id);
+  KANTOKU_CHECK(again->spec.stored_bytes == inputs::SpecHeaderBytes(spec) + body.size());
+  KANTOKU_CHECK(again->spec.provenance.app == spec.provenance.app);
+  KANTOKU_CHECK(again->spec.provenance.executor_owner == spec.provenance.executor_owner);
+  KANTOKU_CHECK(again->spec.provenance.root_app == spec.provenance.root_app);
+  KANTOKU_CHECK(again->spec.provenance.spawn_scope == spec.provenance.spawn_scope);
+  KANTOKU_CHECK(SameValue(again->spec.provenance.ancestors, spec.provenance.ancestors));
   KANTOKU_CHECK(again->name_space == stored->name_space && again->owner == stored->owner);
   KANTOKU_CHECK(again->content_type == stored->content_type);
   KANTOKU_CHECK(again->payload == stored->payload);
@@ -102,6 +109,11 @@ void CheckEnded(std::string_view bytes) {
     KANTOKU_CHECK(a.ended_at == b.ended_at && a.last_failure == b.last_failure);
     KANTOKU_CHECK(a.parent == b.parent && a.root == b.root);
     KANTOKU_CHECK(a.restarted_from == b.restarted_from && SameValue(a.info, b.info));
+    KANTOKU_CHECK(a.provenance.app == b.provenance.app);
+    KANTOKU_CHECK(a.provenance.executor_owner == b.provenance.executor_owner);
+    KANTOKU_CHECK(a.provenance.root_app == b.provenance.root_app);
+    KANTOKU_CHECK(a.provenance.spawn_scope == b.provenance.spawn_scope);
+    KANTOKU_CHECK(SameValue(a.provenance.ancestors, b.provenance.ancestors));
   }
 }
 
@@ -136,10 +148,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       Check(bytes, inputs::DecodeEndedDependency);
       break;
     case 'o':
-      Check(bytes, inputs::DecodeRoute);
+      CheckEither(bytes, inputs::DecodeObject);
       break;
     case 'a':
-      CheckAdmission(bytes);
+      CheckEither(bytes, inputs::DecodeAdmission);
       break;
     case 'i':
       Check(bytes, inputs::DecodeInfo);

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/check.h"
 
@@ -30,6 +31,12 @@ void Check(const std::string& bytes) {
   const std::string receipt = Genuine(MacKeys::Purpose::kReceipt, bytes);
   if (const auto opened = OpenReceipt(Keys(), receipt); opened.ok()) {
     KANTOKU_CHECK(SealReceipt(Keys(), *opened) == receipt);
+  }
+  KANTOKU_CHECK(!OpenTaskToken(Keys(), bytes, now).ok());
+  const std::string fields = Genuine(MacKeys::Purpose::kTaskToken, bytes);
+  const std::string task_token = "kantoku-task." + absl::WebSafeBase64Escape(fields);
+  if (const auto opened = OpenTaskToken(Keys(), task_token, now); opened.ok()) {
+    KANTOKU_CHECK(SealTaskToken(Keys(), *opened) == task_token);
   }
   const std::string service = Genuine(MacKeys::Purpose::kService, bytes);
   static_cast<void>(OpenServiceIdentity(Keys(), service, now).ok());

@@ -17,6 +17,8 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "spawn, repeated",
                                                              "spawn, request id used for another",
                                                              "spawn, answer lost",
+                                                             "spawned by a handler",
+                                                             "task token refused: stale",
                                                              "hello",
                                                              "credit",
                                                              "connection lost",
@@ -81,6 +83,8 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "executor asked to bounce",
                                                              "executor kicked",
                                                              "executor left",
+                                                             "user blocked",
+                                                             "block lifted",
                                                              "turns of fairness compared"};
 
 }  // namespace

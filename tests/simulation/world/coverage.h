@@ -44,6 +44,8 @@ enum class Deed : uint8_t {
   kSpawnAgain,
   kSpawnOtherContent,
   kSpawnUnanswered,
+  kSpawnedByHandler,
+  kStaleToken,
   kHello,
   kCredit,
   kConnectionLost,
@@ -108,6 +110,8 @@ enum class Deed : uint8_t {
   kAskedToBounce,
   kAskedToEnd,
   kExecutorLeft,
+  kBlocked,
+  kUnblocked,
   kTurnsCompared,  // Of fairness keys.
 };
 inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kTurnsCompared) + 1;

@@ -139,7 +139,9 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
       if (!put) return erased_sessions_.push_back(static_cast<SessionNumber>(key));
       const auto record = inputs::DecodeSession(bytes);
       scene_.Expect(record.ok(), "records can be read");
-      sessions_[static_cast<SessionNumber>(key)].speaker = {record->id, record->caller.subject};
+      Session& session = sessions_[static_cast<SessionNumber>(key)];
+      session.speaker = {record->id, record->caller.subject};
+      session.caller = record->caller;
       return;
     }
     case RecordKind::kReference:
@@ -179,7 +181,7 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
     case RecordKind::kAdmission:  // Limits are what their names say.
       return put ? LanePaused(key, bytes) : LaneResumed(key);
     case RecordKind::kObject:
-      return put ? RouteWritten(key, bytes) : RouteErased(key);
+      return put ? ObjectWritten(key, bytes) : ObjectErased(key);
     case RecordKind::kCheckpoint:
       return put ? CheckpointWritten(key, bytes) : CheckpointErased(key);
     case RecordKind::kReuse:
@@ -220,6 +222,7 @@ void Model::Created(TaskKey key, std::string_view bytes) {
   created_.insert(key);
   if (!record->spec.restarted_from.empty()) restarts_.push_back(key);
   TakeInfo(task);
+  CheckHandler(task);
   Joined(task);
   const bool waits_for_nothing =
       !task.not_before.has_value() && !task.keyed && record->spec.dependencies.empty();
@@ -363,7 +366,7 @@ void Model::RowForgotten(bool dead, uint64_t row) {
 void Model::ReferenceTaken(TaskKey holder, std::string_view bytes) {
   const auto record = inputs::DecodeReference(bytes);
   if (!record.ok()) return scene_.Expect(false, "records can be read");
-  ReferenceName name{record->name_space, record->owner, record->reference};
+  ReferenceName name{record->name_space, record->owner, record->reference, record->parent};
   scene_.Expect(references_.emplace(name, holder).second, "a reference has one holder");
   reference_of_[holder] = std::move(name);
 }
@@ -406,6 +409,10 @@ void Model::CheckBatch() {
   for (const SessionNumber number : erased_sessions_) {
     scene_.Expect(sessions_[number].held.empty(), "a session that holds tasks stays on record");
     sessions_.erase(number);
+  }
+  for (const auto& [number, session] : sessions_) {
+    scene_.Expect(blocks_.Find(session.caller, "", absl::InfinitePast()) == nullptr,
+                  "who is blocked has no session");
   }
   for (const SessionNumber number : fed_) {
     const auto session = sessions_.find(number);

@@ -185,6 +185,7 @@ class Model {
   // Of types, and of whole namespaces: those of no type.
   using LaneName = std::pair<std::string, std::string>;
   const std::set<LaneName>& paused_lanes() const { return paused_lanes_; }
+  const platform::BlockList& blocks() const { return blocks_; }
   // Whether it is, by itself or with its namespace.
   bool IsPaused(const LaneName& lane) const {
     return paused_lanes_.contains(lane) || paused_lanes_.contains({lane.first, ""});
@@ -204,6 +205,7 @@ class Model {
  private:
   struct Session {
     Speaker speaker;
+    platform::Caller caller;
     std::set<TaskKey> held;
   };
   struct CurrentCredit {
@@ -232,7 +234,8 @@ class Model {
     absl::Time expires;
   };
 
-  using ReferenceName = std::tuple<std::string, std::string, std::string>;
+  // Namespace, owner, reference, and the task whose handlers have it, if it is theirs.
+  using ReferenceName = std::tuple<std::string, std::string, std::string, TaskId>;
 
   ModelTask* Find(TaskKey task);
   void Fold(const platform::WriteBatch& batch);
@@ -246,6 +249,7 @@ class Model {
   void ReferenceTaken(TaskKey holder, std::string_view bytes);
   void LineWritten(uint64_t number, std::string_view bytes);
   void LinesTrimmed(uint64_t last);
+  void CheckHandler(const ModelTask& child) const;
   void Joined(ModelTask& task);
   void LeaveTree(const ModelTask& task);
   void TreeWritten(TaskKey root, std::string_view bytes);
@@ -274,7 +278,9 @@ class Model {
   void StreamWritten(uint64_t number, std::string_view bytes);
   void ItemsWritten(uint64_t key, std::string_view bytes);
   void CheckItemsBefore(const ModelTask& task, uint32_t dispatch, std::string_view data) const;
-  void RouteWritten(uint64_t number, std::string_view bytes);
+  void ObjectWritten(uint64_t number, std::string_view bytes);
+  void ObjectErased(uint64_t number);
+  void RouteWritten(uint64_t number, const inputs::RouteRecord& record);
   void RouteErased(uint64_t number);
   void CheckPlace(const ModelTask& task, const Speaker& speaker) const;
   void LanePaused(uint64_t number, std::string_view bytes);
@@ -315,6 +321,8 @@ class Model {
   std::set<TaskKey> patched_;                                           // That have a record of it.
   absl::Duration inputs_started_;
   std::set<LaneName> paused_lanes_;
+  platform::BlockList blocks_;
+  std::map<uint64_t, platform::BlockNames> block_of_;  // By number.
   uint64_t pause_changes_ = 0;
   std::map<LaneName, size_t> routes_;      // As in places.h.
   std::map<uint64_t, LaneName> route_of_;  // By number.

@@ -7,14 +7,29 @@
 // Which executors get what: what tasks ask for, and routes of their types.
 namespace kantoku::simulation {
 
-void Model::RouteWritten(uint64_t number, std::string_view bytes) {
-  const auto record = inputs::DecodeRoute(bytes);
+void Model::ObjectWritten(uint64_t number, std::string_view bytes) {
+  const auto record = inputs::DecodeObject(bytes);
   if (!record.ok()) return scene_.Expect(false, "records can be read");
-  const auto route =
-      std::ranges::find(kRoutes, record->selector->canonical(), &Condition::selector);
+  if (const auto* const route = std::get_if<inputs::RouteRecord>(&*record)) {
+    return RouteWritten(number, *route);
+  }
+  const auto& block = std::get<platform::Block>(*record);
+  block_of_[number] = block.names;
+  blocks_.Set(block);
+}
+
+void Model::ObjectErased(uint64_t number) {
+  const auto block = block_of_.find(number);
+  if (block == block_of_.end()) return RouteErased(number);
+  blocks_.Lift(block->second);
+  block_of_.erase(block);
+}
+
+void Model::RouteWritten(uint64_t number, const inputs::RouteRecord& record) {
+  const auto route = std::ranges::find(kRoutes, record.selector->canonical(), &Condition::selector);
   scene_.Expect(route != kRoutes.end(), "a route is set as it was asked for");
   if (route == kRoutes.end()) return;
-  route_of_[number] = {record->name_space, record->type};
+  route_of_[number] = {record.name_space, record.type};
   routes_[route_of_[number]] = static_cast<size_t>(route - kRoutes.begin());
 }
 

@@ -23,6 +23,7 @@ bool AsksForTheSame(const inputs::TaskSpec& a, const inputs::TaskSpec& b) {
          a.not_before == b.not_before && a.timeout_ms == b.timeout_ms &&
          a.retention_s == b.retention_s && a.retry == b.retry && a.effect == b.effect &&
          a.reuse_within_ms == b.reuse_within_ms && a.equal == b.equal &&
+         a.provenance.executor_owner == b.provenance.executor_owner &&
          AreEqual(a.placement, b.placement) && AreEqual(a.keys, b.keys);
 }
 

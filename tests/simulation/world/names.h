@@ -50,6 +50,8 @@ inline std::string CheckpointText(const platform::SessionId& session, uint64_t n
                                   uint64_t items) {
   return absl::StrCat(session.ToString(), " came to ", number, " after ", items);
 }
+// Whom a handler's task token names says for which dispatch it was minted.
+inline std::string HandlerName(uint32_t dispatch) { return absl::StrCat("handler ", dispatch); }
 // Where a task may run, as in places.h, is told by its payload too.
 inline std::string PayloadText(uint64_t number, size_t place) {
   return absl::StrCat("payload ", number, " at ", place);

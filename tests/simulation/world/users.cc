@@ -73,7 +73,8 @@ void Users::Spawn() {
   inputs::v1::SpawnRequest& request = received.message;
   request.set_namespace_(std::string(kNamespaces[scene_.random.Pick(kNamespaces.size())]));
   request.set_request_id(absl::StrCat("call ", calls_));
-  const platform::Caller caller{std::string(kOwners[scene_.random.Pick(kOwners.size())]), "app"};
+  const platform::Identity caller =
+      platform::Administrator(std::string(kOwners[scene_.random.Pick(kOwners.size())]), "app");
   const uint64_t count = 1 + scene_.random.Pick(4);
   for (uint64_t i = 0; i < count; ++i) {
     task::v1::TaskSpec& spec = *request.add_specs();
@@ -92,7 +93,8 @@ void Users::SpawnShares() {
   inputs::v1::SpawnRequest& request = received.message;
   request.set_namespace_(std::string(kNamespaces[scene_.random.Pick(kNamespaces.size())]));
   request.set_request_id(absl::StrCat("call ", calls_));
-  const platform::Caller caller{std::string(kOwners[scene_.random.Pick(kOwners.size())]), "app"};
+  const platform::Identity caller =
+      platform::Administrator(std::string(kOwners[scene_.random.Pick(kOwners.size())]), "app");
   const std::string type(kTypes[scene_.random.Pick(kTypes.size())]);
   for (uint64_t i = 0; i < kShared; ++i) {
     task::v1::TaskSpec& spec = *request.add_specs();
@@ -110,10 +112,8 @@ void Users::SpawnShares() {
 }
 
 void Users::Send(const platform::Received<inputs::v1::SpawnRequest>& received,
-                 const platform::Caller& caller) {
-  auto checked =
-      inputs::ReadSpawn(received, platform::Administrator(caller.subject, caller.client_id), {},
-                        scene_.clock.Read().wall);
+                 const platform::Identity& caller) {
+  auto checked = inputs::ReadSpawn(received, caller, {}, scene_.clock.Read().wall);
   KANTOKU_CHECK(checked.ok());
   const auto submission =
       std::make_shared<Submission>(Submission{.batch = checked->batch, .ids = {}});
@@ -185,6 +185,7 @@ void Users::OnAnswer(const Shared& submission, const Asked& asked,
     scene_.Expect(reason != "PENDING_LIMIT" || !known.has_value() || submission->other_content,
                   "a known request is answered, whatever the load");
     if (absl::IsUnavailable(outcome.status())) scene_.Did(Deed::kSpawnUnanswered);
+    if (reason == "STALE_TASK_TOKEN") scene_.Did(Deed::kStaleToken);
     return;
   }
   scene_.Expect(!known.has_value() || !submission->other_content,
@@ -201,6 +202,7 @@ void Users::OnAnswer(const Shared& submission, const Asked& asked,
     if (outcome->repeated || !item.created) continue;
     scene_.Expect(model_.Find(item.id) != nullptr, "a spawn is answered when it is durable");
     if (!item.root.empty()) scene_.Did(Deed::kChildSpawned);
+    if (submission->batch->handler.has_value()) scene_.Did(Deed::kSpawnedByHandler);
   }
   scene_.Expect(!known.has_value() || known != submission->record || submission->ids == ids,
                 "a repeated request gets the same ids");

@@ -28,6 +28,8 @@ class Users {
   void Spawn();
   // Enough of one type that fairness keys have to take turns.
   void SpawnShares();
+  // With the task token of a handler.
+  void SpawnAsHandler();
   void Repeat();
   void Control();
   // Dead tasks.
@@ -37,7 +39,9 @@ class Users {
   void Pause();
   // Of a type.
   void Route();
-  // All that is paused is resumed, and there are no routes any more.
+  // This caller's executors are out, or somebody's block is lifted.
+  void Block(const platform::Caller& caller);
+  // All that is paused is resumed, nobody is blocked, and there are no routes any more.
   void ResumeAll();
 
  private:
@@ -59,6 +63,7 @@ class Users {
   // Lets a spec of the caller wait for others: by id, or by place among those before it.
   void Depend(std::string_view name_space, std::string_view owner, uint64_t place,
               task::v1::TaskSpec& spec);
+  void DependAsHandler(const ModelTask& parent, uint64_t place, task::v1::TaskSpec& spec);
   // A parent, mostly one that lives, and perhaps its root.
   void FillKin(const std::string& name_space, const std::string& owner, task::v1::TaskSpec& spec);
   const ModelTask* AnyTask();
@@ -82,9 +87,10 @@ class Users {
 
   void SetRoute(const Model::LaneName& lane, std::optional<size_t> route);
   void SetPause(const Model::LaneName& lane, bool paused);
+  void SetBlock(const platform::BlockNames& names, bool blocked);
   // What was asked for, and is sound.
   void Send(const platform::Received<inputs::v1::SpawnRequest>& received,
-            const platform::Caller& caller);
+            const platform::Identity& caller);
   void Submit(const Shared& submission);
   struct Asked {
     std::optional<uint64_t> known;  // The record of the request, if it surely had one.
@@ -101,6 +107,7 @@ class Users {
   std::deque<Shared> submissions_;
   std::vector<std::shared_ptr<RestartSearch>> searches_;
   std::map<Model::LaneName, uint64_t> pause_calls_;
+  std::map<std::string, uint64_t> block_calls_;  // By user.
   std::map<Model::LaneName, uint64_t> route_calls_;
 };
 

@@ -76,7 +76,7 @@ void Users::ControlTask(const ModelTask& task, const ControlCommand& command) {
   const Command said = kCommands[static_cast<size_t>(command.verb) - 1];
   witness_.Around({{.command = said, .task = id, .session = {}}}, [&] {
     server_.partition().Control(
-        {id}, command, EyesOf(task.owner),
+        {.tasks = {id}, .what = command, .viewer = EyesOf(task.owner)},
         [this, id, verb = command.verb](const absl::StatusOr<States>& states) {
           if (!states.ok() || !states->front().ok() || !inputs::Stops(verb)) return;
           const ModelTask* const stopped = model_.Find(id);
@@ -94,7 +94,7 @@ void Users::ControlTree(const ModelTask& member, ControlCommand command) {
   command.tree = true;
   const TaskId root = Model::TreeOf(member);
   server_.partition().Control(
-      {root}, command, EyesOf(member.owner),
+      {.tasks = {root}, .what = command, .viewer = EyesOf(member.owner)},
       [this, root, verb = command.verb](const absl::StatusOr<States>& states) {
         if (!states.ok() || !states->front().ok() || !inputs::Stops(verb)) return;
         scene_.Expect(model_.IsStopping(root) || !model_.Lives(root),
@@ -152,7 +152,35 @@ void Users::SetRoute(const Model::LaneName& lane, std::optional<size_t> route) {
       });
 }
 
+void Users::Block(const platform::Caller& caller) {
+  const auto& blocks = model_.blocks().all();
+  if (!blocks.empty() && scene_.random.Chance(70)) {
+    const auto block =
+        std::next(blocks.begin(), static_cast<std::ptrdiff_t>(scene_.random.Pick(blocks.size())));
+    return SetBlock(block->first, false);
+  }
+  SetBlock({caller.subject, "", ""}, true);
+}
+
+void Users::SetBlock(const platform::BlockNames& names, bool blocked) {
+  scene_.Did(blocked ? Deed::kBlocked : Deed::kUnblocked);
+  const uint64_t call = ++block_calls_[names.user];
+  inputs::BlocksCommand command{.by = {"root", "console"}};
+  if (blocked) {
+    command.set.push_back({absl::OkStatus(), {.names = names}});
+  } else {
+    command.lift.push_back({absl::OkStatus(), names});
+  }
+  server_.partition().SetBlocks(std::move(command), [this, names, blocked,
+                                                     call](const auto& answer) {
+    if (!answer.ok() || block_calls_[names.user] != call) return;
+    scene_.Expect(model_.blocks().Has(names) == blocked, "a block is answered when it is durable");
+  });
+}
+
 void Users::ResumeAll() {
+  const auto blocks = model_.blocks().all();  // Which change meanwhile.
+  for (const auto& [names, block] : blocks) SetBlock(names, false);
   for (const auto& [lane, route] : model_.routes()) SetRoute(lane, std::nullopt);
   for (const Model::LaneName& lane : model_.paused_lanes()) SetPause(lane, false);
   const ControlCommand resume{.task = {}, .verb = ControlVerb::kResume};

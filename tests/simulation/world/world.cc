@@ -92,6 +92,7 @@ std::span<const World::Act> World::Acts() {
   static constexpr std::array kActs = {
       Act{"a user spawns", 350, &World::Spawn},
       Act{"a user spawns for several", 12, &World::SpawnShares},
+      Act{"a handler spawns", 40, &World::SpawnAsHandler},
       Act{"a user repeats a call", 50, &World::RepeatSpawn},
       Act{"a user controls", 130, &World::Control},
       Act{"a user restarts", 60, &World::Restart},
@@ -99,6 +100,7 @@ std::span<const World::Act> World::Acts() {
       Act{"a user pauses a type", 8, &World::Pause},
       Act{"a user routes a type", 5, &World::Route},
       Act{"an operator asks an executor to leave", 8, &World::OperatorAsks},
+      Act{"an operator blocks a user", 3, &World::OperatorBlocks},
       Act{"Inputs reads", 1400, &World::ServerReads},
       Act{"an executor hears", 1200, &World::ExecutorHears},
       Act{"an executor works", 1200, &World::ExecutorWorks},
@@ -173,8 +175,17 @@ void World::SpawnShares() {
   if (model_.living().size() < kMostLiving) users_.SpawnShares();
 }
 
+void World::SpawnAsHandler() {
+  if (model_.living().size() < kMostLiving) users_.SpawnAsHandler();
+}
+
 void World::Restart() {
   if (model_.living().size() < kMostLiving || random_.Chance(50)) users_.Restart();
+}
+
+void World::OperatorBlocks() {
+  users_.Block(random_.Chance(40) ? liars_[random_.Pick(liars_.size())]->caller()
+                                  : AnyExecutor().caller());
 }
 
 void World::OperatorAsks() {

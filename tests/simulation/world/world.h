@@ -60,6 +60,7 @@ class World {
   // One each; what there is nothing of to do is no step.
   void Spawn();
   void SpawnShares();
+  void SpawnAsHandler();
   void RepeatSpawn() { users_.Repeat(); }
   void Control() { users_.Control(); }
   void Restart();
@@ -67,6 +68,7 @@ class World {
   void Pause() { users_.Pause(); }
   void Route() { users_.Route(); }
   void OperatorAsks();
+  void OperatorBlocks();
   void ServerReads() { gateway_.Read(); }
   void ExecutorHears() { AnyExecutor().Hear(); }
   void ExecutorWorks() { AnyExecutor().Work(); }
