@@ -13,7 +13,7 @@ struct SqliteStoreOptions {
   // Log size at which its content is copied to the main file, on the thread of Commit.
   size_t wal_bytes = size_t{16} << 20;
   // Most that pages in memory take, for each of a partition's two connections.
-  size_t cache_bytes = size_t{16} << 20;
+  size_t cache_bytes = size_t{2} << 20;
 };
 
 // Keeps each partition in an SQLite file of its own, `<directory>/<component>-<partition>.sqlite`,
