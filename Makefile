@@ -14,7 +14,7 @@ quick := --label-exclude '^(slow|bench)$$'
 build_preset = mkdir -p build && { cmake --preset $(1) > build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }; } \
 	&& cmake --build --preset $(or $(2),$(1)) -j $(JOBS)
 
-.PHONY: help setup setup-test setup-check build demo test verify sim chaos bench lint fmt
+.PHONY: help setup setup-test setup-check build demo test verify sim chaos measure bench lint fmt
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ chaos: setup ## real processes in which everything goes wrong for SECONDS=600; S
 	@$(call build_preset,sim,chaos)
 	@build/sim/bin/kantoku-chaos --seconds $(SECONDS) --seed $(SEED) --rate $(RATE)
 
+measure: setup-test ## ratios that are promised: what a flood of forged tokens does to others
+	@$(call build_preset,sim,measure)
+	@scripts/test.sh sim --label-regex '^bench$$'
+
 bench: build ## figures of this machine, as JSON
 	@build/release/bin/kantoku bench
 
@@ -59,7 +63,7 @@ verify: setup-check ## everything: lint of the whole tree, all tests, thread san
 	@LINT_ALL=1 scripts/lint.sh
 	@$(call build_preset,tsan)
 	@scripts/test.sh tsan $(quick)
-	@$(MAKE) --no-print-directory sim demo bench
+	@$(MAKE) --no-print-directory sim demo bench measure
 	@$(MAKE) --no-print-directory chaos SECONDS=180
 	@$(call build_preset,asan)
-	@scripts/test.sh asan
+	@scripts/test.sh asan --label-exclude '^bench$$'
