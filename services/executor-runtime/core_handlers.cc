@@ -6,6 +6,7 @@
 #include "services/executor-runtime/core.h"
 #include "services/executor-runtime/result_limits.h"
 #include "services/executor-runtime/text.h"
+#include "services/platform/auth/tokens.h"
 #include "services/platform/status.h"
 
 namespace kantoku::executor {
@@ -157,8 +158,9 @@ absl::Duration Core::TimeLeft(const HeldTask& task) {
 }
 
 std::string Core::TaskToken(const HeldTask& task) {
+  if (tokens_ == nullptr) return std::string();
   platform::MutexLock lock(mu_);  // Renewals come at any time.
-  return task.task_token;
+  return platform::TaskTokenOf(task.lease_token);
 }
 
 bool Core::PausePoint(const HeldTaskPtr& task) {

@@ -90,8 +90,9 @@ class Context {
   virtual const std::string& context_id() const = 0;
   virtual const Provenance& provenance() const = 0;
   // With it as access token the handler spawns children of this task in its owner's name, and does
-  // nothing else. The newest there is: each is good for an hour, and while this dispatch is held
-  // another one comes in time. A secret. Empty where callers do not prove who they are.
+  // nothing else. Made of the newest lease there is: each is good for an hour, and while this
+  // dispatch is held another one comes in time. A secret. Empty where the executor itself has no
+  // access token to show.
   virtual std::string task_token() const = 0;
   // What is left of the attempt's time, which stands still while the task is paused; infinite when
   // it has no end, negative when it is over.

@@ -124,7 +124,6 @@ struct HeldTask {
   bool checkpoint_sent = false;      // The next one, on this connection.
   bool checkpoint_pending = false;   // In the list of those to be sent.
   std::string lease_token;
-  std::string task_token;
   std::string receipt;                          // In phase kAcking.
   std::optional<HandBack> failure;              // Once the handler has failed.
   HandBack hand_back;                           // In phase kReturning.

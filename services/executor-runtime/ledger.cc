@@ -95,7 +95,6 @@ HeldTaskPtr Ledger::Receive(inputspb::Dispatch& dispatch, const Registration* re
   task->content_type.swap(*dispatch.mutable_content_type());
   task->checkpoint.swap(*dispatch.mutable_checkpoint());
   task->lease_token.swap(*dispatch.mutable_lease_token());
-  task->task_token.swap(*dispatch.mutable_task_token());
   task->provenance = ReadProvenance(dispatch.provenance());
   const absl::Duration timeout = platform::FromProto(dispatch.timeout());
   if (timeout > absl::ZeroDuration()) task->timeout = timeout;
@@ -288,7 +287,6 @@ void Ledger::OnRenewal(inputspb::LeaseRenewal& renewal) {
   const HeldTaskPtr task = Find(renewal.task_id(), renewal.dispatch());
   if (task == nullptr) return;
   task->lease_token.swap(*renewal.mutable_lease_token());
-  if (!renewal.task_token().empty()) task->task_token.swap(*renewal.mutable_task_token());
 }
 
 HeldTaskPtr Ledger::Begin(absl::Duration now) {

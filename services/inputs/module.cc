@@ -178,7 +178,6 @@ absl::StatusOr<std::unique_ptr<platform::Module>> MakeInputsModule(
   auto stores = platform::MakeStoreFactory(config.store(), InputsSchema(), environment);
   KANTOKU_ASSIGN_OR_RETURN(auto store, stores->Open(0));
   PartitionOptions options = ToPartitionOptions(config, environment.Random());
-  options.task_tokens = environment.authenticates();
   options.on_waits = [metrics = std::make_shared<WaitMetrics>(environment.metrics())](
                          const WaitBook::TypeTotals& totals) { metrics->Tell(totals); };
   const auto blocks = std::make_shared<ToldOfBlocks>(ToldOfBlocks{environment.blocks(), {}});

@@ -45,8 +45,6 @@ struct PartitionOptions {
   size_t max_unsent_bytes = size_t{32} << 20;  // Dispatches to one session, about.
   absl::Duration ping_interval = absl::Seconds(2);
   absl::Duration lease_lifetime = absl::Hours(1);
-  // Whether handlers get task tokens: where callers do not prove who they are, nobody needs one.
-  bool task_tokens = true;
   // How long acks and the like wait for a commit that others need; below what anybody notices.
   absl::Duration patience = absl::Milliseconds(1);
   // Told of each change between OK and an error of the store; as in PartitionRunner::Options.
@@ -427,7 +425,6 @@ class Partition final : public platform::PartitionMachine {
                     absl::Time wall, v1::Dispatch& dispatch) const;
   std::string SealLeaseFor(const DispatchMessage& message, absl::Time wall) const;
   // Empty where there are none.
-  std::string SealTaskTokenFor(const DispatchMessage& message, absl::Time wall) const;
   // Puts a dispatch into its frame; its bytes are unsent from now on.
   void AddTask(const DispatchMessage& message, std::string_view content_type,
                std::string_view payload, std::string_view checkpoint,

@@ -206,18 +206,8 @@ std::string Partition::SealLeaseFor(const DispatchMessage& message, absl::Time w
                                      .name_space = std::string(message.name_space),
                                      .owner = std::string(message.owner),
                                      .expires = wall + options_.lease_lifetime,
-                                     .retention = absl::Seconds(message.retention_s)});
-}
-
-std::string Partition::SealTaskTokenFor(const DispatchMessage& message, absl::Time wall) const {
-  if (!options_.task_tokens) return std::string();
-  return platform::SealTaskToken(keys_, {.task = message.task,
-                                         .dispatch = message.dispatch,
-                                         .holder = message.holder,
-                                         .name_space = std::string(message.name_space),
-                                         .owner = std::string(message.owner),
-                                         .spawn_scope = message.provenance.spawn_scope,
-                                         .expires = wall + options_.lease_lifetime});
+                                     .retention = absl::Seconds(message.retention_s),
+                                     .spawn_scope = message.provenance.spawn_scope});
 }
 
 v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall) const {
@@ -228,7 +218,6 @@ v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall)
   dispatch.set_type(std::string(message.type));
   *dispatch.mutable_timeout() = platform::ToProto(absl::Milliseconds(message.timeout_ms));
   dispatch.set_lease_token(SealLeaseFor(message, wall));
-  dispatch.set_task_token(SealTaskTokenFor(message, wall));
   dispatch.set_confirm_start(message.confirm_start);
   if (!message.root.empty()) dispatch.set_root_id(std::string(message.root.bytes()));
   dispatch.set_pause(message.pause);
@@ -257,7 +246,6 @@ void Partition::Deliver(Transaction& transaction) {
     renewal.set_task_id(std::string(message.task.bytes()));
     renewal.set_dispatch(message.dispatch);
     renewal.set_lease_token(SealLeaseFor(message, now_.wall));
-    renewal.set_task_token(SealTaskTokenFor(message, now_.wall));
   }
   for (const StartMessage& message : effects_.starts) {
     v1::StartConfirmed& start = *FrameFor(message.connection).add_starts_confirmed();

@@ -3,6 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/params.h>
 
 #include <array>
@@ -104,6 +105,17 @@ Digest Compute(EVP_MAC_CTX* context, MacKeys::Purpose purpose, std::string_view 
   return digest;
 }
 
+std::string CodeOf(uint8_t key, const Digest& digest) {
+  std::string code(1, static_cast<char>(key));
+  code.append(reinterpret_cast<const char*>(digest.data()), MacKeys::kCodeSize - 1);
+  return code;
+}
+
+// Of codes of the same size.
+bool AreEqual(std::string_view one, std::string_view other) {
+  return CRYPTO_memcmp(one.data(), other.data(), MacKeys::kCodeSize) == 0;
+}
+
 absl::Status InvalidKeys(std::string_view why) {
   return Error(absl::StatusCode::kInvalidArgument, "INVALID_KEYS", why);
 }
@@ -132,20 +144,17 @@ class HmacKeys final : public MacKeys {
   std::string Sign(Purpose purpose, std::string_view message) const override {
     ThreadKeys& mine = Mine();
     const Key& key = mine.set->first();
-    const Digest digest = Compute(mine.ContextOf(key), purpose, message);
-    std::string code(1, static_cast<char>(key.id));
-    code.append(reinterpret_cast<const char*>(digest.data()), kCodeSize - 1);
-    return code;
+    return CodeOf(key.id, Compute(mine.ContextOf(key), purpose, message));
   }
 
   bool Verify(Purpose purpose, std::string_view message, std::string_view code) const override {
-    if (code.size() != kCodeSize) return false;
-    ThreadKeys& mine = Mine();
-    const Key* const named = mine.set->Find(static_cast<uint8_t>(code[0]));
-    const Key& key = named != nullptr ? *named : mine.set->first();
-    const Digest digest = Compute(mine.ContextOf(key), purpose, message);
-    const bool equal = CRYPTO_memcmp(digest.data(), code.data() + 1, kCodeSize - 1) == 0;
-    return named != nullptr && equal;
+    return code.size() == kCodeSize && AreEqual(CodeBy(code[0], purpose, message), code);
+  }
+
+  bool VerifyAttenuated(Purpose purpose, std::string_view message, std::string_view label,
+                        std::string_view code) const override {
+    return code.size() == kCodeSize &&
+           AreEqual(Attenuate(CodeBy(code[0], purpose, message), label), code);
   }
 
   absl::Status Replace(std::vector<Key> keys) override {
@@ -157,6 +166,14 @@ class HmacKeys final : public MacKeys {
   }
 
  private:
+  // By the key of this number; where there is none, by another, and then it is nobody's code.
+  std::string CodeBy(char number, Purpose purpose, std::string_view message) const {
+    ThreadKeys& mine = Mine();
+    const Key* const named = mine.set->Find(static_cast<uint8_t>(number));
+    const Key& key = named != nullptr ? *named : mine.set->first();
+    return CodeOf(key.id, Compute(mine.ContextOf(key), purpose, message));
+  }
+
   // The keys of now; the lock is taken after a Replace alone, once by each thread.
   ThreadKeys& Mine() const {
     ThreadKeys& mine = KeysOfThisThread(number_);
@@ -181,6 +198,16 @@ class HmacKeys final : public MacKeys {
 };
 
 }  // namespace
+
+std::string Attenuate(std::string_view code, std::string_view label) {
+  KANTOKU_CHECK(code.size() == MacKeys::kCodeSize);
+  Digest digest;
+  unsigned size = 0;
+  KANTOKU_CHECK(HMAC(EVP_sha256(), code.data(), static_cast<int>(code.size()), Bytes(label),
+                     label.size(), digest.data(), &size) != nullptr &&
+                size == kDigestSize);
+  return CodeOf(static_cast<uint8_t>(code[0]), digest);
+}
 
 absl::StatusOr<std::unique_ptr<MacKeys>> MacKeys::Make(std::vector<Key> keys) {
   KANTOKU_RETURN_IF_ERROR(CheckKeys(keys));

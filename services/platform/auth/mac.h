@@ -25,8 +25,7 @@ class MacKeys {
     kReceipt = 2,
     kService = 3,
     kPageToken = 4,
-    kReadGrant = 5,
-    kTaskToken = 6
+    kReadGrant = 5
   };
   static constexpr size_t kCodeSize = 17;
 
@@ -50,10 +49,21 @@ class MacKeys {
   // Whether `code` is what some key of ours makes of `message`. Takes the same time for every code.
   virtual bool Verify(Purpose purpose, std::string_view message, std::string_view code) const = 0;
 
+  // Whether `code` is what Attenuate makes for `label` of the code that some key of ours makes of
+  // `message`. Takes the same time for every code.
+  virtual bool VerifyAttenuated(Purpose purpose, std::string_view message, std::string_view label,
+                                std::string_view code) const = 0;
+
   // Whatever begins after it has returned OK signs and verifies with these keys instead.
   // INVALID_ARGUMENT as Make; then nothing has changed.
   virtual absl::Status Replace(std::vector<Key> keys) = 0;
 };
+
+// Of the code of a message another one, for whatever less `label` stands for: whoever has the code
+// makes it without any key, and from it nobody gets back to the code. HMAC-SHA256 of the label
+// under the code, cut to 16 bytes, after the byte that names the key: the caveats of macaroons
+// (Birgisson et al., NDSS 2014). kCodeSize bytes, as `code`.
+std::string Attenuate(std::string_view code, std::string_view label);
 
 }  // namespace kantoku::platform
 

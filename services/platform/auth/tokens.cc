@@ -18,6 +18,7 @@ namespace {
 constexpr uint8_t kFormat = 1;
 
 constexpr std::string_view kTaskTokenPrefix = "kantoku-task.";
+constexpr std::string_view kTaskTokenLabel = "kantoku task token";
 // More than the longest names come to; what is longer is not looked at.
 constexpr size_t kMaxTaskToken = 8'192;
 
@@ -53,17 +54,30 @@ class Writer {
   std::string bytes_;
 };
 
+// A token in its two parts; empty ones of what is too short.
+struct Parts {
+  explicit Parts(std::string_view token) {
+    if (token.size() < MacKeys::kCodeSize) return;
+    fields = token.substr(0, token.size() - MacKeys::kCodeSize);
+    code = token.substr(fields.size());
+  }
+  std::string_view fields;
+  std::string_view code;
+};
+
 // Reads what is left of a token's fields. Once something is missing, everything is.
 class Reader {
  public:
   // Nothing can be read unless the token is genuine and of our format.
   Reader(const MacKeys& keys, MacKeys::Purpose purpose, std::string_view token) {
-    if (token.size() < MacKeys::kCodeSize) return;
-    const size_t size = token.size() - MacKeys::kCodeSize;
-    if (!keys.Verify(purpose, token.substr(0, size), token.substr(size))) return;
-    rest_ = token.substr(0, size);
-    good_ = true;
-    good_ = Integer<uint8_t>() == kFormat && good_;
+    const Parts parts(token);
+    Begin(parts.fields, keys.Verify(purpose, parts.fields, parts.code));
+  }
+  // The same of a token that was made of one with this purpose.
+  Reader(const MacKeys& keys, MacKeys::Purpose purpose, std::string_view label,
+         std::string_view token) {
+    const Parts parts(token);
+    Begin(parts.fields, keys.VerifyAttenuated(purpose, parts.fields, label, parts.code));
   }
 
   template <typename T>
@@ -85,6 +99,11 @@ class Reader {
   bool Complete() const { return good_ && rest_.empty(); }
 
  private:
+  void Begin(std::string_view fields, bool genuine) {
+    rest_ = fields;
+    good_ = genuine;
+    good_ = Integer<uint8_t>() == kFormat && good_;
+  }
   std::string_view Take(size_t size) {
     good_ = good_ && size <= rest_.size();
     if (!good_) return {};
@@ -97,29 +116,7 @@ class Reader {
   bool good_ = false;
 };
 
-absl::Status Denied(std::string_view reason, std::string_view message) {
-  return Error(absl::StatusCode::kPermissionDenied, reason, message);
-}
-
-}  // namespace
-
-std::string SealLease(const MacKeys& keys, const Lease& lease) {
-  Writer writer(61 + lease.holder.subject.size() + lease.holder.client_id.size() +
-                lease.name_space.size() + lease.owner.size());
-  writer.Id(lease.task);
-  writer.Integer(lease.dispatch);
-  writer.Id(lease.session);
-  writer.Text(lease.holder.subject);
-  writer.Text(lease.holder.client_id);
-  writer.Text(lease.name_space);
-  writer.Text(lease.owner);
-  writer.Time(lease.expires);
-  writer.Duration(lease.retention);
-  return std::move(writer).Seal(keys, MacKeys::Purpose::kLease);
-}
-
-absl::StatusOr<Lease> OpenLease(const MacKeys& keys, std::string_view token, absl::Time now) {
-  Reader reader(keys, MacKeys::Purpose::kLease, token);
+Lease ReadLease(Reader& reader) {
   Lease lease;
   lease.task = TaskId(reader.Id());
   lease.dispatch = reader.Integer<uint32_t>();
@@ -130,6 +127,35 @@ absl::StatusOr<Lease> OpenLease(const MacKeys& keys, std::string_view token, abs
   lease.owner = reader.Text();
   lease.expires = reader.Time();
   lease.retention = reader.Duration();
+  lease.spawn_scope = reader.Text();
+  return lease;
+}
+
+absl::Status Denied(std::string_view reason, std::string_view message) {
+  return Error(absl::StatusCode::kPermissionDenied, reason, message);
+}
+
+}  // namespace
+
+std::string SealLease(const MacKeys& keys, const Lease& lease) {
+  Writer writer(63 + lease.holder.subject.size() + lease.holder.client_id.size() +
+                lease.name_space.size() + lease.owner.size() + lease.spawn_scope.size());
+  writer.Id(lease.task);
+  writer.Integer(lease.dispatch);
+  writer.Id(lease.session);
+  writer.Text(lease.holder.subject);
+  writer.Text(lease.holder.client_id);
+  writer.Text(lease.name_space);
+  writer.Text(lease.owner);
+  writer.Time(lease.expires);
+  writer.Duration(lease.retention);
+  writer.Text(lease.spawn_scope);
+  return std::move(writer).Seal(keys, MacKeys::Purpose::kLease);
+}
+
+absl::StatusOr<Lease> OpenLease(const MacKeys& keys, std::string_view token, absl::Time now) {
+  Reader reader(keys, MacKeys::Purpose::kLease, token);
+  Lease lease = ReadLease(reader);
   if (!reader.Complete()) return Denied("INVALID_LEASE", "lease_token is not genuine");
   if (now >= lease.expires) {
     return Denied("INVALID_LEASE",
@@ -190,25 +216,17 @@ absl::StatusOr<ReadGrant> OpenReadGrant(const MacKeys& keys, std::string_view to
   return grant;
 }
 
-std::string SealTaskToken(const MacKeys& keys, const TaskToken& token) {
-  Writer writer(37 + token.holder.subject.size() + token.holder.client_id.size() +
-                token.name_space.size() + token.owner.size() + token.spawn_scope.size());
-  writer.Id(token.task);
-  writer.Integer(token.dispatch);
-  writer.Text(token.holder.subject);
-  writer.Text(token.holder.client_id);
-  writer.Text(token.name_space);
-  writer.Text(token.owner);
-  writer.Text(token.spawn_scope);
-  writer.Time(token.expires);
-  const std::string bytes = std::move(writer).Seal(keys, MacKeys::Purpose::kTaskToken);
+std::string TaskTokenOf(std::string_view lease_token) {
+  const Parts lease(lease_token);
+  if (lease.code.empty()) return std::string();
+  std::string bytes(lease.fields);
+  bytes += Attenuate(lease.code, kTaskTokenLabel);
   return absl::StrCat(ToAbsl(kTaskTokenPrefix), absl::WebSafeBase64Escape(bytes));
 }
 
 bool IsTaskToken(std::string_view text) { return text.starts_with(kTaskTokenPrefix); }
 
-absl::StatusOr<TaskToken> OpenTaskToken(const MacKeys& keys, std::string_view text,
-                                        absl::Time now) {
+absl::StatusOr<Lease> OpenTaskToken(const MacKeys& keys, std::string_view text, absl::Time now) {
   const auto refused = [](std::string_view reason, std::string_view message) {
     return Error(absl::StatusCode::kUnauthenticated, reason, message);
   };
@@ -216,19 +234,12 @@ absl::StatusOr<TaskToken> OpenTaskToken(const MacKeys& keys, std::string_view te
   const bool decoded =
       IsTaskToken(text) && text.size() <= kMaxTaskToken &&
       absl::WebSafeBase64Unescape(ToAbsl(text.substr(kTaskTokenPrefix.size())), &bytes);
-  Reader reader(keys, MacKeys::Purpose::kTaskToken, decoded ? bytes : std::string_view());
-  TaskToken token;
-  token.task = TaskId(reader.Id());
-  token.dispatch = reader.Integer<uint32_t>();
-  token.holder.subject = reader.Text();
-  token.holder.client_id = reader.Text();
-  token.name_space = reader.Text();
-  token.owner = reader.Text();
-  token.spawn_scope = reader.Text();
-  token.expires = reader.Time();
+  Reader reader(keys, MacKeys::Purpose::kLease, kTaskTokenLabel,
+                decoded ? bytes : std::string_view());
+  Lease lease = ReadLease(reader);
   if (!reader.Complete()) return refused("INVALID_TOKEN", "the task token is not genuine");
-  if (now >= token.expires) return refused("TOKEN_EXPIRED", "the task token has ended");
-  return token;
+  if (now >= lease.expires) return refused("TOKEN_EXPIRED", "the task token has ended");
+  return lease;
 }
 
 std::string SealServiceIdentity(const MacKeys& keys, std::string_view service, absl::Time expires) {

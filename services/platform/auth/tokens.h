@@ -31,6 +31,7 @@ struct Lease {
   std::string owner;  // Of the task.
   absl::Time expires;
   absl::Duration retention;  // Of the result.
+  std::string spawn_scope;   // Of a handler, as a scope says it; empty: every type.
 };
 
 // What a receipt says: this result is durable in Outputs.
@@ -52,19 +53,6 @@ struct ReadGrant {
   absl::Time expires;
 };
 
-// What a task token says: its bearer speaks for the handler that this caller's executor runs for
-// this dispatch, and may spawn children of the task in its owner's name. Inputs mints it with the
-// dispatch, and takes it for as long as that is held.
-struct TaskToken {
-  TaskId task;
-  uint32_t dispatch = 0;
-  Caller holder;  // Of the session.
-  std::string name_space;
-  std::string owner;        // Of the task.
-  std::string spawn_scope;  // What may be spawned, as a scope says it; empty: every type.
-  absl::Time expires;
-};
-
 // Tokens are bytes: the fields, then their code. Opaque to clients.
 //
 // Opening fails with PERMISSION_DENIED: INVALID_LEASE (malformed, not genuine, or `now` is past its
@@ -79,13 +67,18 @@ std::string SealReadGrant(const MacKeys& keys, const ReadGrant& grant);
 absl::StatusOr<ReadGrant> OpenReadGrant(const MacKeys& keys, std::string_view token,
                                         absl::Time now);
 
-// Unlike the others a text, which can stand where an access token does: as `Bearer …`.
-std::string SealTaskToken(const MacKeys& keys, const TaskToken& token);
+// The task token of whoever holds a lease: its bearer speaks for the handler of this dispatch, and
+// may spawn children of the task in its owner's name, for as long as Inputs has the dispatch held.
+// Made of the lease token without any key, and the lease token cannot be had from it: the fields of
+// the lease, then its code attenuated for "kantoku task token" (mac.h). A text, which stands where
+// an access token does, as `Bearer …`: "kantoku-task." and all that in base64url. Empty for what is
+// no lease token.
+std::string TaskTokenOf(std::string_view lease_token);
 // Whether it says of itself to be one, so that nobody looks for anything else in it.
 bool IsTaskToken(std::string_view text);
-// UNAUTHENTICATED, as of access tokens: INVALID_TOKEN, TOKEN_EXPIRED. Costs a microsecond or two,
-// whatever the text is: nobody need be kept from trying.
-absl::StatusOr<TaskToken> OpenTaskToken(const MacKeys& keys, std::string_view text, absl::Time now);
+// What the lease says that it was made of. UNAUTHENTICATED, as of access tokens: INVALID_TOKEN,
+// TOKEN_EXPIRED. Costs a microsecond or two, whatever the text is: nobody need be kept from trying.
+absl::StatusOr<Lease> OpenTaskToken(const MacKeys& keys, std::string_view text, absl::Time now);
 
 // What one service shows another in the binary metadata entry kServiceMetadataKey: its name, good
 // until `expires`. PERMISSION_DENIED, NOT_A_SERVICE when it is not genuine or has ended.

@@ -33,9 +33,6 @@ class Authenticator {
   // Whether somebody who was found good before still is, for streams that last. UNAUTHENTICATED as
   // above; TOKEN_REVOKED, BLOCKED, TOKEN_BLOCKED.
   virtual absl::Status CheckStill(const Identity& identity, const Now& now);
-
-  // Whether callers prove who they are.
-  virtual bool proves() const { return true; }
 };
 
 // Whether it says, of somebody who was found good before, that he is to be let in no more; that his
@@ -49,7 +46,6 @@ class LocalAuthenticator final : public Authenticator {
 
   absl::StatusOr<std::shared_ptr<const Identity>> Authenticate(
       std::string_view token, absl::FunctionRef<std::string()> peer, const Now& now) override;
-  bool proves() const override { return false; }
 
  private:
   const std::shared_ptr<const Identity> local_;

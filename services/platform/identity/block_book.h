@@ -54,7 +54,6 @@ class BlockingAuthenticator final : public Authenticator {
   absl::StatusOr<std::shared_ptr<const Identity>> Authenticate(
       std::string_view token, absl::FunctionRef<std::string()> peer, const Now& now) override;
   absl::Status CheckStill(const Identity& identity, const Now& now) override;
-  bool proves() const override { return authenticator_->proves(); }
 
  private:
   const std::shared_ptr<Authenticator> authenticator_;

@@ -33,16 +33,16 @@ Identity Onlooker(std::string subject) {
   return identity;
 }
 
-Identity HandlerOf(TaskToken token) {
+Identity HandlerOf(Lease lease) {
   Identity identity;
-  identity.subject = std::move(token.owner);
-  identity.client_id = std::move(token.holder.client_id);
+  identity.subject = std::move(lease.owner);
+  identity.client_id = std::move(lease.holder.client_id);
   identity.scopes =
-      Scopes::Parse(token.spawn_scope.empty() ? NameOf(Verb::kSpawn) : token.spawn_scope);
-  identity.namespaces = {std::move(token.name_space)};
-  identity.expires = token.expires;
+      Scopes::Parse(lease.spawn_scope.empty() ? NameOf(Verb::kSpawn) : lease.spawn_scope);
+  identity.namespaces = {std::move(lease.name_space)};
+  identity.expires = lease.expires;
   identity.issued = absl::InfiniteFuture();  // As new as what lets it be shown: the dispatch.
-  identity.handler = {token.task, token.dispatch, std::move(token.holder.subject)};
+  identity.handler = {lease.task, lease.dispatch, std::move(lease.holder.subject)};
   return identity;
 }
 

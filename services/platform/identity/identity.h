@@ -69,8 +69,8 @@ Identity Administrator(std::string subject, std::string client_id);
 // One who sees the tasks of this subject, in every namespace, and may do nothing.
 Identity Onlooker(std::string subject);
 
-// One who bears this task token.
-Identity HandlerOf(TaskToken token);
+// One who bears the task token of this lease.
+Identity HandlerOf(Lease lease);
 
 // PERMISSION_DENIED: NAMESPACE_FORBIDDEN; SCOPE_MISSING names the verb and the type.
 absl::Status CheckMayUse(const Identity& caller, std::string_view name_space);

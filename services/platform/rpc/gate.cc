@@ -146,7 +146,7 @@ Admitted Gate::Bearer(const grpc::ServerContextBase& call, const Now& now) const
     return authenticator_.Authenticate(
         token, [&] { return call.peer(); }, now);
   }
-  KANTOKU_ASSIGN_OR_RETURN(TaskToken opened, OpenTaskToken(keys_, token, now.wall));
+  KANTOKU_ASSIGN_OR_RETURN(Lease opened, OpenTaskToken(keys_, token, now.wall));
   auto identity = std::make_shared<const Identity>(HandlerOf(std::move(opened)));
   KANTOKU_RETURN_IF_ERROR(authenticator_.CheckStill(*identity, now));  // In its owner's name.
   return identity;

@@ -32,8 +32,6 @@ class Environment {
   // Random bits for ids and jitter; from the operating system in programs, from a seed in tests.
   virtual uint64_t Random() = 0;
   virtual const MacKeys& mac_keys() = 0;
-  // Whether those who call the program's server prove who they are.
-  virtual bool authenticates() = 0;
   virtual prometheus::Registry& metrics() = 0;
   // Where the program's RPCs are counted (rpc/unary.h, rpc/bidi_stream.h).
   virtual CallMonitor& calls() = 0;

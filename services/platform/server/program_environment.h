@@ -35,7 +35,6 @@ class ProgramEnvironment final : public Environment {
   Clock& clock() override { return Clock::Real(); }
   uint64_t Random() override { return SystemRandom(); }
   const MacKeys& mac_keys() override { return keys_; }
-  bool authenticates() override { return authenticator_->proves(); }
   prometheus::Registry& metrics() override { return *metrics_; }
   CallMonitor& calls() override { return calls_; }
   BlockBook& blocks() override { return blocks_; }

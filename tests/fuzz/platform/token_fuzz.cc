@@ -2,7 +2,6 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/strings/escaping.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/check.h"
 
@@ -33,10 +32,9 @@ void Check(const std::string& bytes) {
     KANTOKU_CHECK(SealReceipt(Keys(), *opened) == receipt);
   }
   KANTOKU_CHECK(!OpenTaskToken(Keys(), bytes, now).ok());
-  const std::string fields = Genuine(MacKeys::Purpose::kTaskToken, bytes);
-  const std::string task_token = "kantoku-task." + absl::WebSafeBase64Escape(fields);
+  const std::string task_token = TaskTokenOf(lease);
   if (const auto opened = OpenTaskToken(Keys(), task_token, now); opened.ok()) {
-    KANTOKU_CHECK(SealTaskToken(Keys(), *opened) == task_token);
+    KANTOKU_CHECK(TaskTokenOf(SealLease(Keys(), *opened)) == task_token);
   }
   const std::string service = Genuine(MacKeys::Purpose::kService, bytes);
   static_cast<void>(OpenServiceIdentity(Keys(), service, now).ok());

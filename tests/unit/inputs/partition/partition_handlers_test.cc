@@ -24,11 +24,17 @@ struct Worker : TestExecutor {
   }
 };
 
-// Who shows the task token of this dispatch.
-platform::Identity BearerOf(PartitionFixture& fixture, const std::string& token) {
-  const auto opened = platform::OpenTaskToken(*fixture.keys, token, fixture.clock.Read().wall);
+// What the task token says that is made of this lease token.
+platform::Lease Open(PartitionFixture& fixture, const std::string& lease_token) {
+  const auto opened = platform::OpenTaskToken(*fixture.keys, platform::TaskTokenOf(lease_token),
+                                              fixture.clock.Read().wall);
   REQUIRE(opened.ok());
-  return platform::HandlerOf(*opened);
+  return *opened;
+}
+
+// Who shows the task token of this dispatch.
+platform::Identity BearerOf(PartitionFixture& fixture, const v1::Dispatch& task) {
+  return platform::HandlerOf(Open(fixture, task.lease_token()));
 }
 
 v1::SpawnRequest Child(const std::string& request_id, const std::string& type = "child") {
@@ -61,15 +67,13 @@ TEST_CASE("A dispatch carries a task token, and who caused the task, over a rest
   if (GENERATE(false, true)) fixture.Crash();
   Worker worker(fixture);
   const v1::Dispatch task = worker.Task(1);
-  const auto token =
-      platform::OpenTaskToken(*fixture.keys, task.task_token(), fixture.clock.Read().wall);
-  REQUIRE(token.ok());
-  CHECK(token->task == id);
-  CHECK(token->dispatch == 1);
-  CHECK(token->holder == worker.caller);
-  CHECK(token->owner == "alice");
-  CHECK(token->name_space == "default");
-  CHECK(token->expires == fixture.clock.Read().wall + fixture.options.lease_lifetime);
+  const platform::Lease token = Open(fixture, task.lease_token());
+  CHECK(token.task == id);
+  CHECK(token.dispatch == 1);
+  CHECK(token.holder == worker.caller);
+  CHECK(token.owner == "alice");
+  CHECK(token.name_space == "default");
+  CHECK(token.expires == fixture.clock.Read().wall + fixture.options.lease_lifetime);
   CHECK(task.provenance().user() == "alice");
   CHECK(task.provenance().app() == "laptop");
   CHECK(task.provenance().spawner_app() == "laptop");
@@ -77,21 +81,12 @@ TEST_CASE("A dispatch carries a task token, and who caused the task, over a rest
   CHECK(task.provenance().ancestors().empty());
 }
 
-TEST_CASE("Where callers do not prove who they are, there are no task tokens") {
-  PartitionOptions options;
-  options.task_tokens = false;
-  PartitionFixture fixture(options);
-  Worker worker(fixture);
-  fixture.SpawnOne();
-  CHECK(worker.Task(1).task_token().empty());
-}
-
 TEST_CASE("What a handler spawns belongs to the owner of its task, and says who caused it") {
   PartitionFixture fixture;
   const TaskId root = fixture.SpawnOne();
   Worker worker(fixture, 1, 10, {"x", "child"});
   const v1::Dispatch task = worker.Task(1);
-  const auto outcome = fixture.Spawn(Child("r"), BearerOf(fixture, task.task_token()));
+  const auto outcome = fixture.Spawn(Child("r"), BearerOf(fixture, task));
   REQUIRE(outcome.ok());
   REQUIRE(outcome->items[0].created);
   const TaskId child = outcome->items[0].id;
@@ -125,7 +120,7 @@ TEST_CASE("A task token dies with its dispatch, also for calls that were answere
   fixture.SpawnOne();
   Worker worker(fixture);
   const v1::Dispatch task = worker.Task(1);
-  const platform::Identity bearer = BearerOf(fixture, task.task_token());
+  const platform::Identity bearer = BearerOf(fixture, task);
   const TaskId child = fixture.Spawn(Child("r"), bearer)->items[0].id;
   const auto again = fixture.Spawn(Child("r"), bearer);
   REQUIRE(again.ok());
@@ -145,8 +140,8 @@ TEST_CASE("Request ids are those of the dispatch: neither the owner's nor anothe
   Worker worker(fixture);
   const auto of_owner = fixture.Spawn(Child("r", "x"));
   fixture.SpawnOne();
-  const platform::Identity first = BearerOf(fixture, worker.Task(1).task_token());
-  const platform::Identity second = BearerOf(fixture, worker.Task(2).task_token());
+  const platform::Identity first = BearerOf(fixture, worker.Task(1));
+  const platform::Identity second = BearerOf(fixture, worker.Task(2));
   // With other content they would be refused, were they the same.
   CHECK(fixture.Spawn(Child("r", "a"), first)->items[0].created);
   CHECK(fixture.Spawn(Child("r", "b"), second)->items[0].created);
@@ -162,7 +157,7 @@ TEST_CASE("A task token is no way to results that the handler was not given") {
   DependOn(parent, argument, true);
   REQUIRE(fixture.Spawn(parent).ok());
   Worker worker(fixture);
-  const platform::Identity bearer = BearerOf(fixture, worker.Task(1).task_token());
+  const platform::Identity bearer = BearerOf(fixture, worker.Task(1));
   int calls = 0;
   const auto may = [&](const TaskId& task, bool as_argument) {
     v1::SpawnRequest request = Child("call " + std::to_string(++calls));
@@ -185,7 +180,7 @@ TEST_CASE("A handler depends on its children when they have ended") {
   PartitionFixture fixture;
   fixture.SpawnOne();
   Worker worker(fixture, 1, 10, {"x", "child"});
-  const platform::Identity bearer = BearerOf(fixture, worker.Task(1).task_token());
+  const platform::Identity bearer = BearerOf(fixture, worker.Task(1));
   const TaskId child = fixture.Spawn(Child("r"), bearer)->items[0].id;
   worker.Ack(worker.Task(2));
   REQUIRE(worker.AwaitConfirmed(1));
@@ -205,12 +200,10 @@ TEST_CASE("A task token is renewed with the lease") {
   fixture.Settle();
   fixture.clock.Advance(fixture.options.engine.renew_interval);
   REQUIRE(worker.channel->Await([](const auto& heard) { return heard.all.renewals_size() > 0; }));
-  const auto token =
-      platform::OpenTaskToken(*fixture.keys, worker.channel->heard().all.renewals(0).task_token(),
-                              fixture.clock.Read().wall);
-  REQUIRE(token.ok());
-  CHECK(token->task == id);
-  CHECK(token->expires == fixture.clock.Read().wall + fixture.options.lease_lifetime);
+  const platform::Lease token =
+      Open(fixture, worker.channel->heard().all.renewals(0).lease_token());
+  CHECK(token.task == id);
+  CHECK(token.expires == fixture.clock.Read().wall + fixture.options.lease_lifetime);
 }
 
 TEST_CASE("A restart says which app restarted the task") {

@@ -62,6 +62,28 @@ TEST_CASE("A code is HMAC-SHA256 of purpose and message") {
         std::string("\x31\x60\x06\x26\x5e\x4c\x32\xa9\xd1\xd9\x1a\x97\xa3\x9f\xbf\x78", 16));
 }
 
+TEST_CASE("An attenuated code is HMAC-SHA256 of the label under the code, and good for no other") {
+  const auto keys = Keys({KeyOf(7, 'a')});
+  const std::string code = keys->Sign(Purpose::kLease, "message");
+  const std::string less = Attenuate(code, "less");
+  // python3: hmac.new(b'\x07' + the code above, b'less', 'sha256').hexdigest()[:32]
+  CHECK(less ==
+        "\x07" +
+            std::string("\x1d\xe5\xff\xd4\x3d\xfe\x88\x8d\xbd\xb2\x18\x9c\xe4\x61\x0e\x8a", 16));
+  CHECK(keys->VerifyAttenuated(Purpose::kLease, "message", "less", less));
+  CHECK_FALSE(keys->VerifyAttenuated(Purpose::kLease, "message", "more", less));
+  CHECK_FALSE(keys->VerifyAttenuated(Purpose::kLease, "another", "less", less));
+  CHECK_FALSE(keys->VerifyAttenuated(Purpose::kReceipt, "message", "less", less));
+  CHECK_FALSE(keys->VerifyAttenuated(Purpose::kLease, "message", "less", code));
+  CHECK_FALSE(keys->VerifyAttenuated(Purpose::kLease, "message", "less", ""));
+  CHECK_FALSE(keys->Verify(Purpose::kLease, "message", less));
+  CHECK_FALSE(Keys({KeyOf(7, 'b')})->VerifyAttenuated(Purpose::kLease, "message", "less", less));
+  // Another number is another key, or none.
+  std::string other = less;
+  other[0] = 8;
+  CHECK_FALSE(keys->VerifyAttenuated(Purpose::kLease, "message", "less", other));
+}
+
 TEST_CASE("After a rotation the new key signs and the old one still verifies") {
   const auto before = Keys({KeyOf(1, 'a')});
   const auto after = Keys({KeyOf(2, 'b'), KeyOf(1, 'a')});

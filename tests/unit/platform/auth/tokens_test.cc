@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "absl/strings/escaping.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
@@ -21,7 +22,8 @@ Lease ALease() {
           .name_space = "default",
           .owner = std::string("o\0wner", 6),
           .expires = kNow + absl::Hours(1),
-          .retention = absl::Hours(24) + absl::Nanoseconds(1)};
+          .retention = absl::Hours(24) + absl::Nanoseconds(1),
+          .spawn_scope = "inputs:spawn:a"};
 }
 
 Receipt AReceipt() {
@@ -42,6 +44,7 @@ TEST_CASE("A lease token gives back every field") {
   CHECK(lease->owner == expected.owner);
   CHECK(lease->expires == expected.expires);
   CHECK(lease->retention == expected.retention);
+  CHECK(lease->spawn_scope == expected.spawn_scope);
 }
 
 TEST_CASE("A result may be kept for ever") {
@@ -129,41 +132,55 @@ TEST_CASE("A read grant gives back every field until it ends, and is not a lease
   CHECK(ReasonOf(OpenReadGrant(*keys, "", kNow).status()) == "INVALID_GRANT");
 }
 
-TaskToken ATaskToken() {
-  return {.task = TaskId::Make(kNow, 3, 99, 1),
-          .dispatch = 0xfffffffe,
-          .holder = {"lab", "worker"},
-          .name_space = "default",
-          .owner = std::string("o\0wner", 6),
-          .spawn_scope = "inputs:spawn:a",
-          .expires = kNow + absl::Hours(1)};
-}
+std::string ATaskToken(const MacKeys& keys) { return TaskTokenOf(SealLease(keys, ALease())); }
 
 TEST_CASE("A task token is a text that may be shown as an access token, with every field in it") {
   const auto keys = Keys();
-  const std::string text = SealTaskToken(*keys, ATaskToken());
+  const std::string text = ATaskToken(*keys);
   CHECK(IsTaskToken(text));
   CHECK(
       text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._") ==
       std::string::npos);
-  const auto token = OpenTaskToken(*keys, text, kNow);
-  REQUIRE(token.ok());
-  CHECK(token->task == ATaskToken().task);
-  CHECK(token->dispatch == ATaskToken().dispatch);
-  CHECK(token->holder == ATaskToken().holder);
-  CHECK(token->name_space == "default");
-  CHECK(token->owner == ATaskToken().owner);
-  CHECK(token->spawn_scope == ATaskToken().spawn_scope);
-  CHECK(token->expires == ATaskToken().expires);
+  const auto lease = OpenTaskToken(*keys, text, kNow);
+  REQUIRE(lease.ok());
+  CHECK(lease->task == ALease().task);
+  CHECK(lease->dispatch == ALease().dispatch);
+  CHECK(lease->holder == ALease().holder);
+  CHECK(lease->name_space == "default");
+  CHECK(lease->owner == ALease().owner);
+  CHECK(lease->spawn_scope == ALease().spawn_scope);
+  CHECK(lease->expires == ALease().expires);
+}
+
+TEST_CASE("A task token is made as the protocol says, by whoever holds the lease token") {
+  const auto keys = Keys();
+  const std::string lease = SealLease(*keys, ALease());
+  const std::string code = lease.substr(lease.size() - 17);
+  std::string bytes;
+  REQUIRE(absl::WebSafeBase64Unescape(TaskTokenOf(lease).substr(13), &bytes));
+  CHECK(bytes.substr(0, bytes.size() - 17) == lease.substr(0, lease.size() - 17));
+  CHECK(bytes.substr(bytes.size() - 17) == Attenuate(code, "kantoku task token"));
+  CHECK(TaskTokenOf("short").empty());
+}
+
+TEST_CASE("Nobody makes a lease token of a task token") {
+  const auto keys = Keys();
+  std::string bytes;
+  REQUIRE(absl::WebSafeBase64Unescape(ATaskToken(*keys).substr(13), &bytes));
+  CHECK_FALSE(OpenLease(*keys, bytes, kNow).ok());
+  CHECK_FALSE(OpenTaskToken(*keys, TaskTokenOf(bytes), kNow).ok());  // Nor another one of it.
+  // The lease token as it is is none, either.
+  const std::string lease = SealLease(*keys, ALease());
+  CHECK_FALSE(OpenTaskToken(*keys, "kantoku-task." + absl::WebSafeBase64Escape(lease), kNow).ok());
 }
 
 TEST_CASE("A task token that is changed, cut, foreign, too long or another one is not genuine") {
   const auto keys = Keys();
-  const std::string text = SealTaskToken(*keys, ATaskToken());
+  const std::string text = ATaskToken(*keys);
   const auto why = [&](const std::string& other) {
-    const auto token = OpenTaskToken(*keys, other, kNow);
-    CHECK((token.ok() || absl::IsUnauthenticated(token.status())));
-    return token.ok() ? "OK" : ReasonOf(token.status());
+    const auto lease = OpenTaskToken(*keys, other, kNow);
+    CHECK((lease.ok() || absl::IsUnauthenticated(lease.status())));
+    return lease.ok() ? "OK" : ReasonOf(lease.status());
   };
   CHECK(why(text) == "OK");
   for (size_t i = std::string("kantoku-task.").size(); i < text.size(); ++i) {
@@ -176,17 +193,18 @@ TEST_CASE("A task token that is changed, cut, foreign, too long or another one i
   for (size_t size = 0; size < text.size(); ++size) {
     CHECK(why(text.substr(0, size)) == "INVALID_TOKEN");
   }
-  CHECK(why(SealTaskToken(*Keys('b'), ATaskToken())) == "INVALID_TOKEN");
+  CHECK(why(ATaskToken(*Keys('b'))) == "INVALID_TOKEN");
   CHECK(why(SealLease(*keys, ALease())) == "INVALID_TOKEN");
+  CHECK(why(TaskTokenOf(SealReceipt(*keys, AReceipt()))) == "INVALID_TOKEN");
   CHECK(why(text + std::string(10'000, 'A')) == "INVALID_TOKEN");
   CHECK(why("") == "INVALID_TOKEN");
 }
 
-TEST_CASE("A task token ends when it says") {
+TEST_CASE("A task token ends with its lease token") {
   const auto keys = Keys();
-  const std::string text = SealTaskToken(*keys, ATaskToken());
-  CHECK(OpenTaskToken(*keys, text, ATaskToken().expires - absl::Nanoseconds(1)).ok());
-  CHECK(ReasonOf(OpenTaskToken(*keys, text, ATaskToken().expires).status()) == "TOKEN_EXPIRED");
+  const std::string text = ATaskToken(*keys);
+  CHECK(OpenTaskToken(*keys, text, ALease().expires - absl::Nanoseconds(1)).ok());
+  CHECK(ReasonOf(OpenTaskToken(*keys, text, ALease().expires).status()) == "TOKEN_EXPIRED");
 }
 
 TEST_CASE("Tokens of another installation are refused") {

@@ -245,25 +245,27 @@ TEST_CASE("A token opens the methods that its scopes name, and no others") {
 }
 
 // That of a handler for somebody else's task.
-std::string TaskTokenOf(const MacKeys& keys, absl::Duration lifetime = absl::Minutes(1)) {
-  return SealTaskToken(keys, {.task = TaskId::Make(absl::UnixEpoch(), 1, 1, 1),
-                              .dispatch = 3,
-                              .holder = {"lab", "worker"},
-                              .name_space = "default",
-                              .owner = "anna",
-                              .spawn_scope = "inputs:spawn:work",
-                              .expires = FakeClock().Read().wall + lifetime});
+std::string ATaskToken(const MacKeys& keys, absl::Duration lifetime = absl::Minutes(1)) {
+  return TaskTokenOf(SealLease(keys, {.task = TaskId::Make(absl::UnixEpoch(), 1, 1, 1),
+                                      .dispatch = 3,
+                                      .session = {},
+                                      .holder = {"lab", "worker"},
+                                      .name_space = "default",
+                                      .owner = "anna",
+                                      .expires = FakeClock().Read().wall + lifetime,
+                                      .retention = absl::Hours(1),
+                                      .spawn_scope = "inputs:spawn:work"}));
 }
 
 TEST_CASE("A task token opens nothing but what is for spawning alone") {
   Scene scene;
-  const std::string token = TaskTokenOf(*scene.keys);
+  const std::string token = ATaskToken(*scene.keys);
   CHECK(scene.Get(scene.Bearer(token)) == "SCOPE_MISSING");
   CHECK(scene.Put(scene.Bearer(token)) == "SCOPE_MISSING");
   CHECK(scene.Stream(scene.Bearer(token)) == "SCOPE_MISSING");
   CHECK(scene.Fence(scene.Bearer(token)) == "NOT_A_SERVICE");
-  CHECK(scene.Get(scene.Bearer(TaskTokenOf(*scene.foreign))) == "INVALID_TOKEN");
-  CHECK(scene.Get(scene.Bearer(TaskTokenOf(*scene.keys, -absl::Seconds(1)))) == "TOKEN_EXPIRED");
+  CHECK(scene.Get(scene.Bearer(ATaskToken(*scene.foreign))) == "INVALID_TOKEN");
+  CHECK(scene.Get(scene.Bearer(ATaskToken(*scene.keys, -absl::Seconds(1)))) == "TOKEN_EXPIRED");
   // It is not looked for among others.
   scene.tokens.Add("kantoku-task.mine", "outputs:read");
   CHECK(scene.Get(scene.Bearer("kantoku-task.mine")) == "INVALID_TOKEN");
@@ -272,7 +274,7 @@ TEST_CASE("A task token opens nothing but what is for spawning alone") {
 TEST_CASE("Whoever shows a task token is the task's owner, with the executor's app") {
   const auto keys = MacKeys::Make({{1, std::string(32, 'k')}}).value();
   const Identity identity =
-      HandlerOf(*OpenTaskToken(*keys, TaskTokenOf(*keys), FakeClock().Read().wall));
+      HandlerOf(*OpenTaskToken(*keys, ATaskToken(*keys), FakeClock().Read().wall));
   CHECK(identity.subject == "anna");
   CHECK(identity.client_id == "worker");
   REQUIRE(identity.handler.has_value());
