@@ -159,8 +159,12 @@ absl::Duration Core::TimeLeft(const HeldTask& task) {
 
 std::string Core::TaskToken(const HeldTask& task) {
   if (tokens_ == nullptr) return std::string();
-  platform::MutexLock lock(mu_);  // Renewals come at any time.
-  return platform::TaskTokenOf(task.lease_token);
+  std::string lease_token;
+  {
+    platform::MutexLock lock(mu_);  // Renewals come at any time.
+    lease_token = task.lease_token;
+  }
+  return platform::TaskTokenOf(lease_token);
 }
 
 bool Core::PausePoint(const HeldTaskPtr& task) {

@@ -26,7 +26,7 @@ struct ProcessOptions {
                         << 20;   // Bytes on standard output, or of a line that is an item.
   bool lines_are_items = false;  // Each line of standard output is yielded; the result is empty.
   bool checkpoint_file = false;  // KANTOKU_CHECKPOINT names a file; see below.
-  bool task_token = true;        // KANTOKU_TASK_TOKEN is the task token, where there is one.
+  bool task_token = true;        // KANTOKU_TASK_TOKEN is Context::task_token(), if any.
   // Between asking the group to end (SIGTERM) and killing it, after a cancellation, a timeout or at
   // a drain. When the task is taken away, or Inputs is not heard, the group is killed at once.
   absl::Duration kill_after = absl::Seconds(2);

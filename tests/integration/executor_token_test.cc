@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "services/platform/auth/tokens.h"
 #include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 #include "tests/integration/executor_bench.h"
@@ -99,6 +100,40 @@ TEST_CASE("A fixed token is never said, and a result that is refused for it is p
   inputs->SendTasks({DispatchOf(1)});
   CHECK(inputs->Await(Acks(1)));
   CHECK(inputs->said().access_tokens.empty());
+}
+
+TEST_CASE("A handler has a task token of the newest lease, where its executor shows a token") {
+  const bool shows = GENERATE(true, false);
+  ExecutorOptions options;
+  if (shows) options.token = "mine";
+  Bench bench(options);
+  Gate begun;
+  Gate renewed;
+  std::string first;
+  std::string second;
+  auto inputs = bench.Run([&](Context& context) -> absl::StatusOr<Result> {
+    first = context.task_token();
+    begun.Open();
+    if (!renewed.Await()) return absl::UnavailableError("not renewed");
+    second = context.task_token();
+    return Echo(context);
+  });
+  inputs->Welcome();
+  inputs::v1::Dispatch task = DispatchOf(1);
+  task.set_lease_token(std::string(40, 'a'));
+  inputs->SendTasks({task});
+  inputs::v1::PullResponse frame;
+  inputs::v1::LeaseRenewal& renewal = *frame.add_renewals();
+  renewal.set_task_id(task.task_id());
+  renewal.set_dispatch(task.dispatch());
+  renewal.set_lease_token(std::string(40, 'b'));
+  REQUIRE(begun.Await());
+  inputs->Send(frame);
+  AwaitReading(*inputs);
+  renewed.Open();
+  REQUIRE(inputs->Await(Acks(1)));
+  CHECK(first == (shows ? platform::TaskTokenOf(std::string(40, 'a')) : ""));
+  CHECK(second == (shows ? platform::TaskTokenOf(std::string(40, 'b')) : ""));
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ namespace kantoku::inputs {
 inline size_t WeightOf(const inputs::v1::Dispatch& dispatch) {
   constexpr size_t kOfArgument = 256;
   constexpr size_t kOfAncestor = 48;
-  return dispatch.payload().size() + dispatch.checkpoint().size() + 512 +
-         static_cast<size_t>(dispatch.provenance().ancestors_size()) * kOfAncestor +
+  return dispatch.payload().size() + dispatch.checkpoint().size() + dispatch.lease_token().size() +
+         512 + static_cast<size_t>(dispatch.provenance().ancestors_size()) * kOfAncestor +
          static_cast<size_t>(dispatch.arguments_size()) * kOfArgument;
 }
 

@@ -424,7 +424,6 @@ class Partition final : public platform::PartitionMachine {
   void AddArguments(const DispatchMessage& message, std::span<const Dependency> dependencies,
                     absl::Time wall, v1::Dispatch& dispatch) const;
   std::string SealLeaseFor(const DispatchMessage& message, absl::Time wall) const;
-  // Empty where there are none.
   // Puts a dispatch into its frame; its bytes are unsent from now on.
   void AddTask(const DispatchMessage& message, std::string_view content_type,
                std::string_view payload, std::string_view checkpoint,

@@ -3,7 +3,6 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/params.h>
 
 #include <array>
@@ -201,10 +200,13 @@ class HmacKeys final : public MacKeys {
 
 std::string Attenuate(std::string_view code, std::string_view label) {
   KANTOKU_CHECK(code.size() == MacKeys::kCodeSize);
+  // Kept for what was looked up; each call has a key of its own.
+  thread_local const Context context = MakeContext(code);
   Digest digest;
-  unsigned size = 0;
-  KANTOKU_CHECK(HMAC(EVP_sha256(), code.data(), static_cast<int>(code.size()), Bytes(label),
-                     label.size(), digest.data(), &size) != nullptr &&
+  size_t size = 0;
+  KANTOKU_CHECK(EVP_MAC_init(context.get(), Bytes(code), code.size(), nullptr) == 1 &&
+                EVP_MAC_update(context.get(), Bytes(label), label.size()) == 1 &&
+                EVP_MAC_final(context.get(), digest.data(), &size, digest.size()) == 1 &&
                 size == kDigestSize);
   return CodeOf(static_cast<uint8_t>(code[0]), digest);
 }

@@ -21,7 +21,7 @@ struct Caller {
 };
 
 // What a lease token says: this session of this caller holds this dispatch. Inputs mints it with
-// the dispatch, Outputs accepts a result only with it.
+// the dispatch, Outputs accepts a result only with it, and a task token is made of it.
 struct Lease {
   TaskId task;
   uint32_t dispatch = 0;
@@ -31,7 +31,7 @@ struct Lease {
   std::string owner;  // Of the task.
   absl::Time expires;
   absl::Duration retention;  // Of the result.
-  std::string spawn_scope;   // Of a handler, as a scope says it; empty: every type.
+  std::string spawn_scope;   // What its handler may spawn, as a scope says it; empty: every type.
 };
 
 // What a receipt says: this result is durable in Outputs.
@@ -53,7 +53,7 @@ struct ReadGrant {
   absl::Time expires;
 };
 
-// Tokens are bytes: the fields, then their code. Opaque to clients.
+// Tokens are bytes: the fields, then their code. Opaque to clients but for where the code begins.
 //
 // Opening fails with PERMISSION_DENIED: INVALID_LEASE (malformed, not genuine, or `now` is past its
 // end), INVALID_RECEIPT, INVALID_GRANT (as of a lease).
@@ -72,12 +72,12 @@ absl::StatusOr<ReadGrant> OpenReadGrant(const MacKeys& keys, std::string_view to
 // Made of the lease token without any key, and the lease token cannot be had from it: the fields of
 // the lease, then its code attenuated for "kantoku task token" (mac.h). A text, which stands where
 // an access token does, as `Bearer …`: "kantoku-task." and all that in base64url. Empty for what is
-// no lease token.
+// too short to be a lease token.
 std::string TaskTokenOf(std::string_view lease_token);
 // Whether it says of itself to be one, so that nobody looks for anything else in it.
 bool IsTaskToken(std::string_view text);
 // What the lease says that it was made of. UNAUTHENTICATED, as of access tokens: INVALID_TOKEN,
-// TOKEN_EXPIRED. Costs a microsecond or two, whatever the text is: nobody need be kept from trying.
+// TOKEN_EXPIRED. Costs a few microseconds, whatever the text is: nobody need be kept from trying.
 absl::StatusOr<Lease> OpenTaskToken(const MacKeys& keys, std::string_view text, absl::Time now);
 
 // What one service shows another in the binary metadata entry kServiceMetadataKey: its name, good

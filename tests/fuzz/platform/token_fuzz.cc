@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/check.h"
 
@@ -32,6 +33,8 @@ void Check(const std::string& bytes) {
     KANTOKU_CHECK(SealReceipt(Keys(), *opened) == receipt);
   }
   KANTOKU_CHECK(!OpenTaskToken(Keys(), bytes, now).ok());
+  const std::string forged = "kantoku-task." + absl::WebSafeBase64Escape(bytes);
+  KANTOKU_CHECK(!OpenTaskToken(Keys(), forged, now).ok());
   const std::string task_token = TaskTokenOf(lease);
   if (const auto opened = OpenTaskToken(Keys(), task_token, now); opened.ok()) {
     KANTOKU_CHECK(TaskTokenOf(SealLease(Keys(), *opened)) == task_token);

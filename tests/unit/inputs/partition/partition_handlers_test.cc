@@ -61,7 +61,7 @@ TaskId Succeeded(PartitionFixture& fixture) {
   return id;
 }
 
-TEST_CASE("A dispatch carries a task token, and who caused the task, over a restart too") {
+TEST_CASE("A dispatch makes a task token, and says who caused the task, over a restart too") {
   PartitionFixture fixture;
   const TaskId id = fixture.SpawnOne();
   if (GENERATE(false, true)) fixture.Crash();
@@ -192,18 +192,24 @@ TEST_CASE("A handler depends on its children when they have ended") {
   CHECK(worker.Task(3).arguments(0).task_id() == child.bytes());
 }
 
-TEST_CASE("A task token is renewed with the lease") {
+TEST_CASE("A task token is renewed with the lease, and allows no more than the first") {
   PartitionFixture fixture;
   Worker worker(fixture);
-  const TaskId id = fixture.SpawnOne();
-  worker.Start(worker.Task(1));
+  platform::Identity narrow = platform::Administrator("alice", "laptop");
+  narrow.scopes = platform::Scopes::Parse("inputs:spawn:x");
+  const auto spawned = fixture.Spawn(Child("r", "x"), narrow);
+  REQUIRE(spawned.ok());
+  const v1::Dispatch task = worker.Task(1);
+  CHECK(Open(fixture, task.lease_token()).spawn_scope == "inputs:spawn:x");
+  worker.Start(task);
   fixture.Settle();
   fixture.clock.Advance(fixture.options.engine.renew_interval);
   REQUIRE(worker.channel->Await([](const auto& heard) { return heard.all.renewals_size() > 0; }));
   const platform::Lease token =
       Open(fixture, worker.channel->heard().all.renewals(0).lease_token());
-  CHECK(token.task == id);
+  CHECK(token.task == spawned->items[0].id);
   CHECK(token.expires == fixture.clock.Read().wall + fixture.options.lease_lifetime);
+  CHECK(token.spawn_scope == "inputs:spawn:x");
 }
 
 TEST_CASE("A restart says which app restarted the task") {

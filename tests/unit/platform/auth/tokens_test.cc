@@ -196,6 +196,7 @@ TEST_CASE("A task token that is changed, cut, foreign, too long or another one i
   CHECK(why(ATaskToken(*Keys('b'))) == "INVALID_TOKEN");
   CHECK(why(SealLease(*keys, ALease())) == "INVALID_TOKEN");
   CHECK(why(TaskTokenOf(SealReceipt(*keys, AReceipt()))) == "INVALID_TOKEN");
+  CHECK(why(TaskTokenOf(SealReadGrant(*keys, {}))) == "INVALID_TOKEN");
   CHECK(why(text + std::string(10'000, 'A')) == "INVALID_TOKEN");
   CHECK(why("") == "INVALID_TOKEN");
 }
