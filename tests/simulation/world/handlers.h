@@ -21,10 +21,11 @@ class Handlers {
     BeginOnce(task);
     if (const ModelTask* const known = model_.Find(task)) model_.CheckArguments(*known, arguments);
     // One that Inputs did not know to run may be overtaken while its report is on the way, and one
-    // that was taken back may begin while that news is.
+    // that was taken back may begin while that news is. Nobody waits for whom is blocked.
     for (const auto& [other, running] : running_[task]) {
       const ModelTask* const known = model_.Find(task);
-      const bool told = known != nullptr && known->begun.contains(running);
+      const bool told =
+          known != nullptr && known->begun.contains(running) && !model_.WasBlocked(*known, running);
       scene_.Expect(other == executor || frozen_.contains(other) || !told || dispatch < running,
                     "no handler begins while another of its task runs within its grace");
     }

@@ -407,7 +407,11 @@ void Model::CheckBatch() {
     groups_.erase(number);
   }
   for (const SessionNumber number : erased_sessions_) {
-    scene_.Expect(sessions_[number].held.empty(), "a session that holds tasks stays on record");
+    const Session& session = sessions_[number];
+    scene_.Expect(session.held.empty(), "a session that holds tasks stays on record");
+    if (blocks_.Find(session.caller, "", absl::InfinitePast()) != nullptr) {
+      blocked_sessions_.insert(session.speaker.first);
+    }
     sessions_.erase(number);
   }
   for (const auto& [number, session] : sessions_) {

@@ -186,6 +186,11 @@ class Model {
   using LaneName = std::pair<std::string, std::string>;
   const std::set<LaneName>& paused_lanes() const { return paused_lanes_; }
   const platform::BlockList& blocks() const { return blocks_; }
+  // Whether this dispatch was given to a session that a block has ended.
+  bool WasBlocked(const ModelTask& task, uint32_t dispatch) const {
+    const auto session = task.given_to.find(dispatch);
+    return session != task.given_to.end() && blocked_sessions_.contains(session->second);
+  }
   // Whether it is, by itself or with its namespace.
   bool IsPaused(const LaneName& lane) const {
     return paused_lanes_.contains(lane) || paused_lanes_.contains({lane.first, ""});
@@ -323,6 +328,7 @@ class Model {
   std::set<LaneName> paused_lanes_;
   platform::BlockList blocks_;
   std::map<uint64_t, platform::BlockNames> block_of_;  // By number.
+  std::set<SessionId> blocked_sessions_;               // That a block has ended.
   uint64_t pause_changes_ = 0;
   std::map<LaneName, size_t> routes_;      // As in places.h.
   std::map<uint64_t, LaneName> route_of_;  // By number.

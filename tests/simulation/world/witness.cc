@@ -73,7 +73,9 @@ void Witness::Around(std::vector<Said> said, absl::FunctionRef<void()> act,
       if (of_speaker == Standing::kSpeaks) return;
       for (Said& item : seen->said) {
         item.session = SessionId();
-        if (item.in_hello) item.command = Command::kPresented;
+        if (!item.in_hello) continue;
+        item.shows_receipt = item.command == Command::kAck;
+        item.command = Command::kPresented;
       }
     });
   }
@@ -133,6 +135,8 @@ void Witness::Check(const Said& said, const TaskView& before, const TaskView& af
   if (before.session != said.session || before.session.empty() ||
       (before.dispatch != said.dispatch && said.command != Command::kOmitted)) {
     // A hello that presents another dispatch of the task omits this one.
+    // A genuine receipt is good whoever shows it, also one who is blocked.
+    if (said.shows_receipt && after.state == TaskState::kSucceeded) return;
     const bool omitted = said.in_hello && !before.session.empty() && before.session == said.session;
     return scene_.Expect(omitted ? IsTakenBack(after) : IsEqual(before, after),
                          "only who holds a dispatch can say anything about it");

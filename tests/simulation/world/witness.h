@@ -25,6 +25,7 @@ struct Said {
   SessionId session;                  // Of the executor that says it.
   bool started = false;               // kPresented.
   bool in_hello = false;              // Counts only if the hello is accepted.
+  bool shows_receipt = false;         // In a hello that was refused.
   std::optional<TaskState> terminal;  // kFenceEnded.
 };
 
