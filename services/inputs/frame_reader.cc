@@ -39,9 +39,7 @@ absl::Status CheckReceipt(const platform::MacKeys& keys, std::string_view token,
       receipt->status == outputs::v1::RESULT_STATUS_SUCCEEDED) {
     return absl::OkStatus();
   }
-  return Error(absl::StatusCode::kPermissionDenied, "INVALID_RECEIPT",
-               absl::StrCat("receipt: does not prove a result of dispatch ", dispatch, " of ",
-                            task.ToString()));
+  return NotProven("receipt", task, dispatch);
 }
 
 // Reads the (task, dispatch) that every report begins with; refuses the report when it is

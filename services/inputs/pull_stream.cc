@@ -64,8 +64,18 @@ void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
     PauseReading();
     paused_ = true;
   }
+  NoteRefused(*frame);
   const absl::Status taken = partition_.Receive(connection_, *std::move(frame));
   if (!taken.ok()) Close(taken);
+}
+
+void PullStream::NoteRefused(const SessionFrame& frame) const {
+  NoteRefusedItem(frame.refused, &SessionFrame::Refusal::status);
+  if (!frame.hello.has_value()) return;
+  NoteRefusedItem(frame.hello->held, [](const HeldDispatch& held) {
+    return held.disproved ? NotProven("hello.held.receipt", held.task, held.dispatch)
+                          : absl::OkStatus();
+  });
 }
 
 void PullStream::OnEnded(const absl::Status& status) {

@@ -54,6 +54,8 @@ class PullStream final
   template <typename Merge>
   void Say(size_t bytes, Merge&& merge);
   void OnRequest(platform::Received<v1::PullRequest>& request) override;
+  // What the frame was refused for good: a receipt that proves nothing.
+  void NoteRefused(const SessionFrame& frame) const;
   void OnWritten(size_t bytes) override;
   void OnEnded(const absl::Status& status) override;
 

@@ -113,6 +113,11 @@ absl::Status CheckSort(const v1::ListTasksRequest& request) {
   return absl::OkStatus();
 }
 
+// Of what one item came to.
+constexpr auto kStatusOf = [](const auto& answer) -> const absl::Status& {
+  return answer.status();
+};
+
 // Gives each position of the call its own status, or the next answer.
 template <typename Answers, typename Response, typename Encode>
 void Interleave(const std::vector<absl::Status>& statuses, Answers& answers, Response& response,
@@ -193,8 +198,7 @@ void InputsServiceImpl::Spawn(platform::UnaryCall* call,
         !known.ok()) {
       return reply(known);
     }
-    const auto refused = std::ranges::find_if(checked->statuses, absl::IsPermissionDenied);
-    if (refused != checked->statuses.end()) call->NoteRefusal(*refused);
+    call->NoteRefusedItem(checked->statuses, std::identity());
     auto answer = [response, statuses = std::move(checked->statuses),
                    places = std::move(checked->places),
                    reply = std::move(reply)](absl::StatusOr<SpawnOutcome> outcome) mutable {
@@ -230,9 +234,10 @@ void InputsServiceImpl::Control(platform::UnaryCall* call, const v1::ControlRequ
                         .what = *what,
                         .viewer = platform::Viewer(*call->identity()),
                         .why = request->why()},
-                       [response, statuses = std::move(ids.statuses),
+                       [call, response, statuses = std::move(ids.statuses),
                         reply = std::move(reply)](absl::StatusOr<States> states) mutable {
                          if (states.ok()) {
+                           call->NoteRefusedItem(*states, kStatusOf);
                            Interleave(statuses, *states, *response, &SetControlResult);
                          }
                          reply(states.status());
@@ -255,19 +260,21 @@ void InputsServiceImpl::GetTasks(platform::UnaryCall* call, const v1::GetTasksRe
         viewers.push_back(platform::Viewer(platform::Onlooker(request->subjects(i))));
     }
     using Views = std::vector<absl::StatusOr<TaskView>>;
-    partition_.GetTasks(
-        std::move(ids.good), std::move(viewers), request->explain() && !request->states_only(),
-        [response, states_only = request->states_only(), statuses = std::move(ids.statuses),
-         reply = std::move(reply)](absl::StatusOr<Views> views) mutable {
-          if (views.ok()) {
-            size_t room = kMaxAnswerBytes;
-            Interleave(statuses, *views, *response,
-                       [&](const absl::StatusOr<TaskView>& view, auto& result) {
-                         SetTaskResult(view, states_only, room, result);
-                       });
-          }
-          reply(views.status());
-        });
+    partition_.GetTasks(std::move(ids.good), std::move(viewers),
+                        request->explain() && !request->states_only(),
+                        [call, response, service, states_only = request->states_only(),
+                         statuses = std::move(ids.statuses),
+                         reply = std::move(reply)](absl::StatusOr<Views> views) mutable {
+                          if (views.ok()) {
+                            if (!service) call->NoteRefusedItem(*views, kStatusOf);
+                            size_t room = kMaxAnswerBytes;
+                            Interleave(statuses, *views, *response,
+                                       [&](const absl::StatusOr<TaskView>& view, auto& result) {
+                                         SetTaskResult(view, states_only, room, result);
+                                       });
+                          }
+                          reply(views.status());
+                        });
   });
 }
 

@@ -80,8 +80,9 @@ void InputsServiceImpl::ControlExecutors(platform::UnaryCall* call,
     using Statuses = std::vector<absl::Status>;
     partition_.ControlExecutors(
         *std::move(command),
-        [response, reply = std::move(reply)](absl::StatusOr<Statuses> statuses) mutable {
+        [call, response, reply = std::move(reply)](absl::StatusOr<Statuses> statuses) mutable {
           if (statuses.ok()) {
+            call->NoteRefusedItem(*statuses, std::identity());
             for (const absl::Status& status : *statuses) {
               SetStatus(status, *response->add_results());
             }

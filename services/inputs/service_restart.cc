@@ -141,9 +141,13 @@ void InputsServiceImpl::RestartTasks(platform::UnaryCall* call,
     if (sound.ok()) sound = CheckNamespace(caller, wanted->command.name_space);
     if (!sound.ok()) return reply(sound);
     partition_.RestartTasks(std::move(wanted->command),
-                            [request, response, statuses = std::move(wanted->statuses),
+                            [call, request, response, statuses = std::move(wanted->statuses),
                              reply = std::move(reply)](absl::StatusOr<RestartPage> page) mutable {
                               if (!page.ok()) return reply(page.status());
+                              call->NoteRefusedItem(page->tasks,
+                                                    [](const auto& task) -> const absl::Status& {
+                                                      return task.successor.status();
+                                                    });
                               response->set_next_page_token(page->next);
                               auto next = page->tasks.begin();
                               for (size_t i = 0; i < statuses.size(); ++i) {
@@ -179,9 +183,10 @@ void InputsServiceImpl::PatchInfo(platform::UnaryCall* call, const v1::PatchInfo
     }
     using Answers = std::vector<InfoAnswer>;
     partition_.PatchInfo(std::move(patches), platform::Viewer(*call->identity()),
-                         [response, statuses = std::move(statuses),
+                         [call, response, statuses = std::move(statuses),
                           reply = std::move(reply)](absl::StatusOr<Answers> answers) mutable {
                            if (!answers.ok()) return reply(answers.status());
+                           call->NoteRefusedItem(*answers, &InfoAnswer::status);
                            auto next = answers->begin();
                            for (const absl::Status& status : statuses) {
                              SetPatchResult(status.ok() ? *next++ : InfoAnswer{.status = status},

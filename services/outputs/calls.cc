@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/outputs/wire.h"
+#include "services/platform/identity/refusal.h"
 #include "services/platform/ids.h"
 #include "services/platform/status.h"
 
@@ -234,6 +235,7 @@ absl::Status GetCall::Read(const GetTerms& terms) {
     if (const absl::Status read = ReadItem(i, terms); read.ok()) {
       items_.push_back(i);
     } else {
+      if (platform::IsRefusal(read)) refused_ = read;
       EncodeStatus(read, *result.mutable_status());
     }
   }
@@ -257,8 +259,11 @@ absl::Status GetCall::ReadItem(int item, const GetTerms& terms) {
   return absl::OkStatus();
 }
 
+bool GetCall::Asks(const StoredResult& result) const {
+  return request_.namespace_().empty() || result.name_space == request_.namespace_();
+}
+
 bool GetCall::MaySee(size_t index, const StoredResult& result) const {
-  if (!request_.namespace_().empty() && result.name_space != request_.namespace_()) return false;
   const auto& grant = grants_[index];
   if (!grant.has_value()) {
     const bool reads =
@@ -287,7 +292,12 @@ absl::Status GetCall::Apply(OutputsPartition& partition, platform::Transaction& 
 }
 
 bool GetCall::Take(size_t index, ResultBook::Presence presence, const StoredResult* result) {
-  if (result != nullptr && !MaySee(index, *result)) presence = ResultBook::Presence::kAbsent;
+  if (result != nullptr && !Asks(*result)) {
+    presence = ResultBook::Presence::kAbsent;
+  } else if (result != nullptr && !MaySee(index, *result)) {
+    presence = ResultBook::Presence::kAbsent;
+    if (caller_->service.empty()) refused_ = platform::Hidden(StatusOf(presence, tasks_[index]));
+  }
   v1::GetResult& message = *response_.mutable_results(items_[index]);
   if (presence != ResultBook::Presence::kHeld) {
     EncodeStatus(StatusOf(presence, tasks_[index]), *message.mutable_status());

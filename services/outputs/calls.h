@@ -132,10 +132,14 @@ class GetCall : public Call {
   // INVALID_ARGUMENT or PERMISSION_DENIED when the request as a whole is refused.
   absl::Status Read(const GetTerms& terms);
   absl::Status Apply(OutputsPartition& partition, platform::Transaction& transaction);
+  // Of one of the ids: that its grant is none, or that its result is not for the caller. OK: of
+  // none.
+  const absl::Status& refused() const { return refused_; }
 
  private:
   absl::Status CheckWhole();
   absl::Status ReadItem(int item, const GetTerms& terms);
+  bool Asks(const StoredResult& result) const;  // In this namespace.
   bool MaySee(size_t index, const StoredResult& result) const;
   // False when the answer has no room for it.
   bool Take(size_t index, ResultBook::Presence presence, const StoredResult* result);
@@ -146,6 +150,7 @@ class GetCall : public Call {
   platform::Viewer
       viewer_;  // The caller, or for whom a service asks; nobody until it has said that.
   size_t bytes_ = 0;
+  absl::Status refused_ = absl::OkStatus();
   std::vector<platform::TaskId> tasks_;
   std::vector<std::optional<platform::ReadGrant>> grants_;  // One for each of `tasks_`.
   std::vector<int> items_;

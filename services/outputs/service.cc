@@ -135,9 +135,13 @@ void OutputsServiceImpl::Get(platform::UnaryCall* call, const v1::GetRequest* re
     // takes no more.
     const absl::Status posted =
         (*partition)
-            ->Post([get](OutputsPartition& self,
-                         Transaction& transaction) { get->Answer(get->Apply(self, transaction)); },
-                   OutputsPartition::Urgency::kUrgent);
+            ->Post(
+                [call, get](OutputsPartition& self, Transaction& transaction) {
+                  const absl::Status applied = get->Apply(self, transaction);
+                  call->NoteRefusal(get->refused());
+                  get->Answer(applied);
+                },
+                OutputsPartition::Urgency::kUrgent);
     if (!posted.ok()) get->Answer(posted);
   });
 }

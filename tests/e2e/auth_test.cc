@@ -1,5 +1,4 @@
 // Users, apps and executors with access tokens of an issuer elsewhere, and the real programs.
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
@@ -22,62 +21,14 @@
 #include "kantoku/events/v1/events.grpc.pb.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
-#include "kantoku/status.h"
 #include "services/executor-runtime/executor.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/rpc/grpc_status.h"
-#include "services/platform/status.h"
-#include "tests/e2e/up.h"
-#include "tests/support/issuer_server.h"
+#include "tests/e2e/trusting.h"
 #include "tests/support/token_maker.h"
 
 namespace kantoku::test {
 namespace {
-
-// `kantoku up`, which takes tokens of one issuer.
-class Trusting {
- public:
-  Trusting() : maker_("ES256") {
-    issuer.SetKeys({maker_.Jwk()});
-    const std::string config = directory_.File("config.yaml");
-    std::ofstream(config) << absl::StrCat(
-        "auth:\n  issuers:\n  - issuer: ", issuer.url(), "\n    audiences: [", kAudience,
-        "]\n  leeway: 0s\ninputs:\n  namespaces: [default, lab]\n  ping_interval: 100ms\n");
-    up = std::make_unique<Up>(UpOptions{.settings = {}, .config = config});
-  }
-
-  // Whose token is good for ten minutes.
-  std::string Token(const std::string& subject, const std::string& scope,
-                    const nlohmann::json& namespaces = "default",
-                    absl::Duration lifetime = absl::Minutes(10)) const {
-    nlohmann::json claims = Claims(absl::Now());
-    claims["exp"] = absl::ToUnixSeconds(absl::Now() + lifetime);
-    claims["iss"] = issuer.url();
-    claims["sub"] = subject;
-    claims["scope"] = scope;
-    claims["kantoku_namespaces"] = namespaces;
-    return maker_.Sign(claims);
-  }
-  Client As(const std::string& token, const std::string& name_space = "default") const {
-    ClientOptions options;
-    options.namespace_name = name_space;
-    options.access_file = up->access();
-    options.token = token;
-    options.retry_for = absl::Seconds(10);
-    auto client = Client::Connect(up->address(), options);
-    REQUIRE(client.ok());
-    return *std::move(client);
-  }
-
-  IssuerServer issuer;
-  std::unique_ptr<Up> up;
-
- private:
-  TempDir directory_;
-  TokenMaker maker_;
-};
-
-constexpr char kUserScope[] = "inputs:spawn inputs:read inputs:control outputs:read events:read";
 
 // Answers tasks of a type, with a token of its own.
 class Worker {
@@ -110,11 +61,6 @@ class Worker {
   std::unique_ptr<executor::Executor> executor_;
   std::thread thread_;
 };
-
-template <typename Result>
-std::string WhyNot(const Result& result) {
-  return result.ok() ? "OK" : ReasonOf(result.status());
-}
 
 TEST_CASE("Nobody without a token spawns, reads, controls or pulls") {
   const Trusting trusting;
@@ -161,26 +107,6 @@ TEST_CASE("Each call needs its scope, and types that are named in it") {
   CHECK(WhyNot(spawner.List({})) == "SCOPE_MISSING");
   CHECK(ReasonOf(reader.SetPause({.type = "work"})) == "SCOPE_MISSING");
   CHECK(trusting.As(trusting.Token("root", "admin")).SetPause({.type = "work"}).ok());
-}
-
-TEST_CASE("A task that is refused for its type is in the audit trail, though its call is not") {
-  const Trusting trusting;
-  Client spawner = trusting.As(trusting.Token("anna", "inputs:spawn:segment-*"));
-  CHECK(WhyNot(spawner.Spawn(Task("work"))) == "SCOPE_MISSING");
-  Client root = trusting.As(trusting.Token("root", "admin", "*"), "*");
-  std::vector<Event> events;
-  REQUIRE(Becomes([&] {
-    const auto page = root.ReadEvents({.filter = {.types = {"audit.refused"}}});
-    REQUIRE(page.ok());
-    events = page->events;
-    return !events.empty();
-  }));
-  CHECK(events.size() == 1);
-  CHECK(events[0].details.at("method") == "InputsService/Spawn");
-  CHECK(events[0].details.at("reason") == "SCOPE_MISSING");
-  CHECK(events[0].details.at("user") == "anna");
-  CHECK(WhyNot(trusting.As(trusting.Token("ben", kUserScope, "*"), "*").ReadEvents({})) ==
-        "NOT_ADMINISTRATOR");
 }
 
 TEST_CASE("Tasks of others do not exist, but for administrators of their namespace") {
@@ -509,44 +435,6 @@ TEST_CASE("Tokens of a key that its issuer publishes later are taken, as soon as
   CHECK(WhyNot(trusting.As(former).Spawn(Task("work"))) == "INVALID_TOKEN");
 }
 
-// The reason of how a call of a method ends that sends one empty message and shows this token, or
-// nothing.
-std::string WhyNotAtAll(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                        const std::string& token = "") {
-  grpc::GenericStub stub(channel);
-  grpc::ClientContext context;
-  if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
-  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoSeconds(kPatience));
-  grpc::CompletionQueue queue;
-  const auto call = stub.PrepareCall(&context, method, &queue);
-  int one = 0;
-  void* const mark = &one;
-  void* tag = nullptr;
-  bool ok = false;
-  const auto done = [&] {
-    REQUIRE(queue.Next(&tag, &ok));
-    return ok;
-  };
-  call->StartCall(mark);
-  done();
-  const grpc::Slice nothing("", 0);
-  if (ok) {
-    call->WriteLast(grpc::ByteBuffer(&nothing, 1), {}, mark);
-    done();
-  }
-  grpc::ByteBuffer answer;
-  const auto read = [&] {
-    call->Read(&answer, mark);
-    return done();
-  };
-  while (read()) continue;
-  grpc::Status status;
-  call->Finish(&status, mark);
-  done();
-  queue.Shutdown();
-  return status.ok() ? "OK" : platform::ReasonOf(platform::FromGrpc(status));
-}
-
 void CheckThatNoMethodAnswers(const std::shared_ptr<grpc::Channel>& channel,
                               const std::vector<std::string>& services, int methods) {
   for (const std::string& name : services) {
@@ -571,148 +459,16 @@ void CheckThatNoMethodAnswers(const std::shared_ptr<grpc::Channel>& channel,
   CHECK(WhyNotAtAll(channel, "/grpc.health.v1.Health/Check") == "OK");
 }
 
-const std::vector<std::string> kServices = {
-    "kantoku.inputs.v1.InputsService", "kantoku.outputs.v1.OutputsService",
-    "kantoku.events.v1.EventsService", "kantoku.auth.v1.BlocksService"};
-
 TEST_CASE("No method of the server answers a call that shows nothing, but those of health") {
   const Trusting trusting;
-  CheckThatNoMethodAnswers(trusting.up->ChannelOfNobody(), kServices, 27);
+  CheckThatNoMethodAnswers(trusting.up->ChannelOfNobody(), kServerServices, 27);
 }
 
 TEST_CASE("With the defaults, too, no method answers a call that shows nothing") {
   const Up up;
-  std::vector<std::string> services = kServices;
+  std::vector<std::string> services = kServerServices;
   services.push_back("kantoku.auth.v1.GrantsService");
   CheckThatNoMethodAnswers(up.ChannelOfNobody(), services, 31);
-}
-
-// An executor of the user `lab`, whose handlers of `parent` tell what they are given, and go on
-// until they may end.
-class ToldOfTokens {
- public:
-  explicit ToldOfTokens(const Trusting& trusting) {
-    executor::ExecutorOptions options;
-    options.inputs_address = trusting.up->address();
-    options.access_file = trusting.up->access();
-    options.token = trusting.Token("lab", "inputs:pull outputs:write");
-    options.concurrency = 1;
-    auto executor = executor::Executor::Make(options);
-    REQUIRE(executor.ok());
-    executor_ = *std::move(executor);
-    REQUIRE(executor_->Handle("parent", [this](executor::Context& context) { return Run(context); })
-                .ok());
-    thread_ = std::thread([this] { static_cast<void>(executor_->Run()); });
-  }
-  ~ToldOfTokens() {
-    End();
-    executor_->Stop();
-    thread_.join();
-  }
-  ToldOfTokens(const ToldOfTokens&) = delete;
-  ToldOfTokens& operator=(const ToldOfTokens&) = delete;
-
-  // Of the handler that runs.
-  std::string AwaitToken() {
-    CHECK(Becomes([this] { return has_begun_.load(); }));
-    return token_;
-  }
-  const executor::Provenance& provenance() const { return provenance_; }
-  void End() { may_end_ = true; }
-
- private:
-  absl::StatusOr<executor::Result> Run(executor::Context& context) {
-    token_ = context.task_token();
-    provenance_ = context.provenance();
-    has_begun_ = true;
-    while (!may_end_ && !context.cancelled()) std::this_thread::yield();
-    return executor::Result{"done", "text/plain"};
-  }
-
-  std::string token_;  // Constant once it has begun, like what follows.
-  executor::Provenance provenance_;
-  std::atomic<bool> has_begun_ = false;
-  std::atomic<bool> may_end_ = false;
-  std::unique_ptr<executor::Executor> executor_;
-  std::thread thread_;
-};
-
-TEST_CASE("An executor's handler spawns in the name of its task's owner, while it holds the task") {
-  const Trusting trusting;
-  ToldOfTokens lab(trusting);
-  Client anna = trusting.As(trusting.Token("anna", kUserScope));
-  const auto task = anna.Spawn(Task("parent"));
-  REQUIRE(task.ok());
-  // Whoever has it may use it, from wherever: it is for processes that have nothing else.
-  Client handler = trusting.As(lab.AwaitToken());
-  CHECK(lab.provenance().user == "anna");
-  CHECK(lab.provenance().app == lab.provenance().spawner_app);
-  CHECK(lab.provenance().ancestors.empty());
-  const auto child = handler.Spawn(Task("child"));
-  REQUIRE(child.ok());
-  const auto of_child = anna.Get(child->id);
-  REQUIRE(of_child.ok());
-  CHECK(of_child->owner == "anna");
-  CHECK(of_child->parent == task->id);
-  CHECK(of_child->root == task->id);
-  CHECK(of_child->provenance.user == "anna");
-  CHECK(of_child->provenance.app == anna.Get(task->id)->provenance.app);
-  CHECK(of_child->provenance.spawner_executor_owner == "lab");
-  CHECK(of_child->provenance.ancestors == std::vector<TaskId>{task->id});
-
-  CHECK(WhyNot(handler.Get(task->id)) == "SCOPE_MISSING");
-  CHECK(WhyNot(handler.Get(child->id)) == "SCOPE_MISSING");
-  const auto mine = anna.Spawn(Task("mine"));
-  REQUIRE(mine.ok());
-  CHECK(WhyNot(handler.Spawn(Task("child").With(ChildOf(mine->id, mine->id)))) ==
-        "TASK_TOKEN_PARENT");
-  CHECK(WhyNot(trusting.As(lab.AwaitToken(), "lab").Spawn(Task("child"))) == "NAMESPACE_FORBIDDEN");
-  CHECK(anna.Cancel(child->id).ok());
-  lab.End();
-  REQUIRE(anna.Await(task->id)->succeeded());
-  CHECK(Becomes([&] { return WhyNot(handler.Spawn(Task("child"))) == "STALE_TASK_TOKEN"; }));
-}
-
-TEST_CASE(
-    "A handler spawns no other types than whoever spawned its task may, also after a restart") {
-  Trusting trusting;
-  ToldOfTokens lab(trusting);
-  Client anna = trusting.As(
-      trusting.Token("anna", "inputs:spawn:parent inputs:spawn:child-* inputs:read outputs:read"));
-  REQUIRE(anna.Spawn(Task("parent")).ok());
-  Client handler = trusting.As(lab.AwaitToken());
-  CHECK(handler.Spawn(Task("child-1")).ok());
-  CHECK(WhyNot(handler.Spawn(Task("payout"))) == "SCOPE_MISSING");
-  trusting.up->process().Kill();
-  trusting.up->Restart();
-  CHECK(handler.Spawn(Task("child-2")).ok());
-  CHECK(WhyNot(handler.Spawn(Task("payout"))) == "SCOPE_MISSING");
-}
-
-TEST_CASE("No method but Spawn answers who shows a task token") {
-  const Trusting trusting;
-  ToldOfTokens lab(trusting);
-  Client anna = trusting.As(trusting.Token("anna", kUserScope));
-  REQUIRE(anna.Spawn(Task("parent")).ok());
-  const std::string token = lab.AwaitToken();
-  const auto channel = trusting.up->ChannelOfNobody();
-  for (const std::string& name : kServices) {
-    const auto* service =
-        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
-    REQUIRE(service != nullptr);
-    for (int i = 0; i < service->method_count(); ++i) {
-      const std::string method = absl::StrCat("/", name, "/", service->method(i)->name());
-      CAPTURE(method);
-      const std::string why = WhyNotAtAll(channel, method, token);
-      if (method == "/kantoku.inputs.v1.InputsService/Spawn") {
-        CHECK(why == "BAD_REQUEST_ID");  // It was let in.
-      } else {
-        CHECK((why == "SCOPE_MISSING" || why == "NOT_A_SERVICE"));
-      }
-    }
-  }
-  CHECK(WhyNotAtAll(channel, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-                    token) == "SCOPE_MISSING");
 }
 
 }  // namespace

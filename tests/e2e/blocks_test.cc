@@ -119,27 +119,5 @@ TEST_CASE("Nobody blocks himself, or anybody without being an administrator of e
   }
 }
 
-TEST_CASE("What is asked of tasks and executors is told, with who and why, to whom it concerns") {
-  const Up up;
-  Client kan = up.Connect();
-  const auto task = kan.Spawn(Task("work"));
-  REQUIRE(task.ok());
-  REQUIRE(kan.Control(task->id, ControlVerb::kPause, {.why = "the rig is hot"}).ok());
-  REQUIRE(kan.SetPause({.type = "work", .reason = "maintenance"}).ok());
-  std::vector<Event> events;
-  REQUIRE(Becomes([&] {
-    const auto page = kan.ReadEvents({.filter = {.types = {"audit.*"}}});
-    if (page.ok()) events = page->events;
-    return events.size() == 2;
-  }));
-  CHECK(events[0].type == "audit.control");
-  CHECK(events[0].task_id == task->id);
-  CHECK(events[0].details["verb"] == "pause");
-  CHECK(events[0].details["by"] == "local");
-  CHECK(events[0].details["why"] == "the rig is hot");
-  CHECK(events[1].type == "audit.pause");
-  CHECK(events[1].details["why"] == "maintenance");
-}
-
 }  // namespace
 }  // namespace kantoku::test

@@ -31,8 +31,8 @@ std::string StoryOf(Client client, const TaskId& task) {
   return story;
 }
 
-platform::ChannelOptions HowToReach(const Up& up) {
-  const auto target = platform::FindTarget({.server = up.address(), .access_file = up.access()}, "",
+platform::ChannelOptions HowToReach(const Up& up, const std::string& access_file) {
+  const auto target = platform::FindTarget({.server = up.address(), .access_file = access_file}, "",
                                            platform::Clock::Real());
   KANTOKU_CHECK(target.ok());
   return target->channel;
@@ -82,12 +82,13 @@ Client Up::Connect() const {
   return *std::move(client);
 }
 
-std::shared_ptr<grpc::Channel> Up::Channel() const {
-  return *platform::MakeChannel(address(), HowToReach(*this));
+std::shared_ptr<grpc::Channel> Up::Channel(const std::string& access_file) const {
+  return *platform::MakeChannel(address(), HowToReach(*this, access_file));
 }
 
 std::shared_ptr<grpc::Channel> Up::ChannelOfNobody() const {
-  return *platform::MakeChannel(address(), {.tokens = nullptr, .tls = HowToReach(*this).tls});
+  return *platform::MakeChannel(address(),
+                                {.tokens = nullptr, .tls = HowToReach(*this, access()).tls});
 }
 
 std::unique_ptr<ChildProcess> Up::StartHonestExecutor() const {

@@ -44,7 +44,9 @@ class Up {
   ChildProcess& process() { return *process_; }
   Client Connect() const;
   // The same without the library.
-  std::shared_ptr<grpc::Channel> Channel() const;
+  std::shared_ptr<grpc::Channel> Channel() const { return Channel(access()); }
+  // As whom this access file says.
+  std::shared_ptr<grpc::Channel> Channel(const std::string& access_file) const;
   // Knows how to reach the server, and nothing else.
   std::shared_ptr<grpc::Channel> ChannelOfNobody() const;
 

@@ -10,6 +10,7 @@
 #include "services/inputs/partition/status_proto.h"
 #include "services/platform/auth/tokens.h"
 #include "services/platform/check.h"
+#include "services/platform/identity/refusal.h"
 #include "services/platform/partition/group.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
@@ -143,22 +144,16 @@ void Partition::Control(ControlTasksCommand command,
 // A tree may outlive its root: whose it is, any task of it tells, and is shown in its place.
 Partition::Views Partition::LookAtTrees(std::span<const TaskId> roots,
                                         const platform::Viewer& viewer) {
-  Views views;
-  std::vector<TaskId> others;
-  for (const TaskId& root : roots) {
-    auto member = engine_.FindInTree(root);
-    if (member.has_value() && viewer.Sees(member->name_space, member->owner)) {
-      member->id = root;
-      views.emplace_back(*std::move(member));
-    } else {
-      views.emplace_back(absl::UnknownError(""));
-      others.push_back(root);
+  Views views = Look(roots, std::span(&viewer, 1));
+  for (size_t i = 0; i < roots.size(); ++i) {
+    auto member = engine_.FindInTree(roots[i]);
+    if (!member.has_value()) continue;
+    if (viewer.Sees(member->name_space, member->owner)) {
+      member->id = roots[i];
+      views[i] = *std::move(member);
+    } else if (!views[i].ok()) {
+      views[i] = platform::Hidden(views[i].status());
     }
-  }
-  Views looked = Look(others, std::span(&viewer, 1));
-  auto next = looked.begin();
-  for (auto& view : views) {
-    if (!view.ok()) view = std::move(*next++);
   }
   return views;
 }
@@ -535,9 +530,7 @@ void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& h
                   *status.mutable_status());
         break;
       case HeldVerdict::kDisproved:
-        SetStatus(Error(absl::StatusCode::kPermissionDenied, "INVALID_RECEIPT",
-                        absl::StrCat("hello.held.receipt: does not prove a result of dispatch ",
-                                     held.dispatch, " of ", held.task.ToString())),
+        SetStatus(NotProven("hello.held.receipt", held.task, held.dispatch),
                   *status.mutable_status());
         break;
       case HeldVerdict::kKept:

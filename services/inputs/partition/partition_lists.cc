@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/partition/record_codec.h"
+#include "services/platform/identity/refusal.h"
 #include "services/platform/status.h"
 
 // Looking tasks up: living ones in the engine, ended ones in their rows.
@@ -117,6 +118,8 @@ Partition::Views Partition::Look(std::span<const TaskId> tasks,
     if (auto view = engine_.Find(task)) {
       if (ViewerAt(viewers, position).Sees(view->name_space, view->owner)) {
         views[position] = *std::move(view);
+      } else {
+        views[position] = platform::Hidden(views[position].status());
       }
     } else if (const auto history = engine_.FindHistory(task.key())) {
       rows[{RecordKind::kHistory, *history}].push_back(position);
@@ -150,7 +153,11 @@ void Partition::LookInRow(std::span<const TaskView> row, std::span<const TaskId>
         std::lower_bound(wanted.begin(), wanted.end(), view.id,
                          [&](size_t position, const TaskId& id) { return tasks[position] < id; });
     for (; at != wanted.end() && tasks[*at] == view.id; ++at) {
-      if (ViewerAt(viewers, *at).Sees(view.name_space, view.owner)) views[*at] = view;
+      if (ViewerAt(viewers, *at).Sees(view.name_space, view.owner)) {
+        views[*at] = view;
+      } else {
+        views[*at] = platform::Hidden(views[*at].status());
+      }
     }
   }
 }

@@ -4,13 +4,24 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "services/inputs/engine/commands.h"
 #include "services/inputs/engine/types.h"
+#include "services/platform/status.h"
 
 namespace kantoku::inputs {
+
+// PERMISSION_DENIED, INVALID_RECEIPT: of the receipt in this field.
+inline absl::Status NotProven(std::string_view field, const TaskId& task, uint32_t dispatch) {
+  return platform::Error(
+      absl::StatusCode::kPermissionDenied, "INVALID_RECEIPT",
+      absl::StrCat(platform::ToAbsl(field), ": does not prove a result of dispatch ", dispatch,
+                   " of ", task.ToString()));
+}
 
 // What an executor said in one frame, checked as far as that goes without the partition: ids and
 // names are well-formed, receipts are genuine.

@@ -125,6 +125,12 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
     Advance();
   }
 
+  // As Call::NoteRefusedItem, of the request that is being delivered. From OnRequest alone.
+  template <typename Items, typename StatusOf>
+  void NoteRefusedItem(const Items& items, StatusOf status_of) const {
+    call_->NoteRefusedItem(items, std::move(status_of));
+  }
+
   // Lets the client wait: after the request that is being delivered, none is, until Resume.
   void PauseReading() {
     MutexLock lock(mutex_);

@@ -43,11 +43,6 @@ absl::Status ScopeMissing(const Right& right) {
                absl::StrCat("the access token does not allow ", names));
 }
 
-bool IsRefusal(absl::StatusCode code, std::string_view reason) {
-  return code == absl::StatusCode::kUnauthenticated ||
-         code == absl::StatusCode::kPermissionDenied || reason == "TOO_MANY_BAD_TOKENS";
-}
-
 }  // namespace
 
 Admitted Gate::Admit(const grpc::ServerContextBase& call, std::string_view method,
@@ -62,12 +57,10 @@ Admitted Gate::Admit(const grpc::ServerContextBase& call, std::string_view metho
 
 void Gate::NoteRefusal(const grpc::ServerContextBase& call, std::string_view method,
                        const Identity* bearer, const absl::Status& status) const {
-  if (audit_ == nullptr || status.ok()) return;
-  std::string reason = ReasonOf(status);
-  if (!IsRefusal(status.code(), reason)) return;
+  if (audit_ == nullptr || !IsRefusal(status)) return;
   AuditEvent event = {.type = "audit.refused",
                       .details = {{"method", std::string(method)},
-                                  {"reason", std::move(reason)},
+                                  {"reason", ReasonOf(status)},
                                   {"peer", HostOfPeer(call.peer())},
                                   {"message", std::string(status.message())}}};
   const auto add = [&](const char* name, const std::string& value) {

@@ -3,6 +3,7 @@
 
 #include <grpcpp/server_context.h>
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "services/platform/clock.h"
 #include "services/platform/identity/authenticator.h"
 #include "services/platform/identity/identity.h"
+#include "services/platform/identity/refusal.h"
 #include "services/platform/identity/right.h"
 #include "services/platform/mutex.h"
 #include "services/platform/rpc/call_monitor.h"
@@ -97,10 +99,19 @@ class Call : public grpc::ServerContext {
     audited_by_ = &gate;
     method_ = method;
   }
-  // As Gate::NoteRefusal. Of what the call ends with it is said by itself; a batch of which items
-  // are refused says the first of them. Not after the call is finished.
+  // As Gate::NoteRefusal. Of what the call ends with it is said by itself. Not after the call is
+  // finished.
   void NoteRefusal(const absl::Status& status) const {
     if (audited_by_ != nullptr) audited_by_->NoteRefusal(*this, method_, bearer_.get(), status);
+  }
+  // Of a batch that has an answer for each item: the first of them that is refused is said.
+  // `status_of(item)` is its status.
+  template <typename Items, typename StatusOf>
+  void NoteRefusedItem(const Items& items, StatusOf status_of) const {
+    for (const auto& item : items) {
+      const absl::Status& status = std::invoke(status_of, item);
+      if (IsRefusal(status)) return NoteRefusal(status);
+    }
   }
 
  protected:

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
+#include "services/platform/identity/refusal.h"
 #include "services/platform/rpc/channel.h"
 #include "services/platform/rpc/grpc_status.h"
 #include "services/platform/rpc/service_identity.h"
@@ -379,6 +380,14 @@ TEST_CASE("An item that is refused, of which others go on, is in the audit trail
   scene.service.item = Error(absl::StatusCode::kPermissionDenied, "INVALID_LEASE", "of another");
   CHECK(scene.Get(scene.Bearer("reads")) == "anna");
   CHECK(OnlyRefusal(scene)["reason"] == "INVALID_LEASE");
+}
+
+TEST_CASE("What is hidden from its caller is in the audit trail") {
+  Scene scene;
+  scene.tokens.Add("reads", "outputs:read");
+  scene.service.end = Hidden(Error(absl::StatusCode::kNotFound, "NO_SUCH_TASK", "there is none"));
+  scene.Get(scene.Bearer("reads"));
+  CHECK(OnlyRefusal(scene)["reason"] == "NO_SUCH_TASK");
 }
 
 TEST_CASE("What ends well, or with another error than a refusal, is not in the audit trail") {
