@@ -136,6 +136,7 @@ Life Live(uint64_t seed, uint64_t steps) {
   life.broken = world.verdict().promise();
   life.detail = world.verdict().detail();
   life.broken_at = world.verdict().step();
+  life.steps = std::min(steps, life.broken_at + 1);  // The one that broke it, too.
   for (const std::string_view act : world.last_acts()) {
     life.last_acts.append("  ").append(act) += '\n';
   }
@@ -145,7 +146,6 @@ Life Live(uint64_t seed, uint64_t steps) {
 Life Shorten(const Life& broken, std::string_view bug) {
   platform::Plant(bug);
   Life shortest = broken;
-  shortest.steps = std::min(broken.steps, broken.broken_at);
   uint64_t passes = 0;  // So many steps do not break it.
   while (shortest.steps > passes + 1) {
     const uint64_t half = passes + (shortest.steps - passes) / 2;
@@ -153,7 +153,6 @@ Life Shorten(const Life& broken, std::string_view bug) {
     if (life.broken != broken.broken) {
       passes = half;
     } else {
-      life.steps = half;
       shortest = std::move(life);
     }
   }
@@ -195,7 +194,11 @@ std::optional<Life> Catch(std::string_view bug, uint64_t seed) {
   std::optional<Life> caught;
   for (uint64_t i = 0; i < kCatchWorlds && !caught.has_value(); ++i) {
     Life life = Live(seed + i, kCatchSteps);
-    if (!life.broken.empty()) caught = std::move(life);
+    if (life.broken.empty()) continue;
+    // That breaks without the bug as well says nothing of the bug.
+    platform::Plant({});
+    if (Live(life.seed, kCatchSteps).broken.empty()) caught = std::move(life);
+    platform::Plant(bug);
   }
   platform::Plant({});
   return caught;

@@ -15,7 +15,7 @@ namespace kantoku::simulation {
 // How a world ended.
 struct Life {
   uint64_t seed = 0;
-  uint64_t steps = 0;
+  uint64_t steps = 0;  // As many live it again, to its break if there is one.
   Coverage coverage;
   uint64_t fingerprint = 0;
   std::string broken;  // The first promise that was; empty: none.
@@ -53,8 +53,8 @@ Sum LiveAll(const Plan& plan);
 // The bugs that lie in the code, by their names there.
 std::span<const std::string_view> PlantedBugs();
 
-// Lives worlds with this bug until a promise is broken; nullopt when none is within a bounded
-// number of steps.
+// Lives worlds with this bug until one breaks a promise, and without it none; nullopt when there is
+// no such world among a bounded number.
 std::optional<Life> Catch(std::string_view bug, uint64_t seed);
 
 }  // namespace kantoku::simulation

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "services/platform/planted.h"
 #include "tests/simulation/world/gateway.h"
 #include "tests/simulation/world/model.h"
 #include "tests/simulation/world/runs.h"
@@ -97,6 +98,9 @@ TEST_CASE("A broken life is shortened to fewer steps that break the same promise
     REQUIRE(caught.has_value());
     shortest = Shorten(*caught, kBug);
     CHECK(shortest.broken == caught->broken);
+    platform::Plant(kBug);
+    CHECK(Live(shortest.seed, shortest.steps).broken == shortest.broken);
+    platform::Plant({});
     shortened = shortest.steps < caught->steps;
   }
   CHECK(shortened);
