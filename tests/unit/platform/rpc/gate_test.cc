@@ -272,6 +272,23 @@ TEST_CASE("A task token opens nothing but what is for spawning alone") {
   CHECK(scene.Get(scene.Bearer("kantoku-task.mine")) == "INVALID_TOKEN");
 }
 
+TEST_CASE("Where everybody is the administrator, a task token opens no more than elsewhere") {
+  Scene scene;
+  LocalAuthenticator everybody;
+  const Gate gate(everybody, *scene.keys, scene.clock);
+  ProbeService service(scene.calls);
+  TestServer server(service, gate);
+  const auto stub = outputspb::OutputsService::NewStub(server.Connect());
+  const auto get = [&](const auto& show) {
+    grpc::ClientContext context;
+    show(context);
+    outputspb::GetResponse response;
+    return ReasonOf(FromGrpc(stub->Get(&context, {}, &response)));
+  };
+  CHECK(get(ShowNothing).empty());
+  CHECK(get(scene.Bearer(ATaskToken(*scene.keys))) == "SCOPE_MISSING");
+}
+
 TEST_CASE("Whoever shows a task token is the task's owner, with the executor's app") {
   const auto keys = MacKeys::Make({{1, std::string(32, 'k')}}).value();
   const Identity identity =
