@@ -1,5 +1,6 @@
 // The part of the exam of OutputsService that is about items.
 #include <catch2/catch.hpp>
+#include <memory>
 #include <thread>
 #include <utility>
 
@@ -333,6 +334,36 @@ TEST_CASE("A slow reader misses nothing and holds up nobody") {
                   .substr(0, 20));
       }
       CHECK(slow.NextText() == "end:done");
+    }
+  }
+}
+
+TEST_CASE("Any number of readers get all that one task yields, also while some do not read") {
+  for (const ServiceEntry& entry : AllServices()) {
+    DYNAMIC_SECTION(entry.name) {
+      Exam exam(entry);
+      SetRunning(exam, 1);
+      constexpr size_t kReaders = 100;
+      constexpr uint64_t kItems = 40;
+      const std::string data(20'000, 'x');
+      std::vector<std::unique_ptr<ItemsRead>> readers;
+      for (size_t i = 0; i < kReaders; ++i) readers.emplace_back(new ItemsRead(exam.Read(1)));
+      const auto is_slow = [](size_t reader) { return reader % 4 == 0; };
+      const auto expect = [&](size_t reader, uint64_t item) {
+        CAPTURE(reader, item);
+        CHECK(readers[reader]->NextText() == "1:" + std::to_string(item) + ":" + data);
+      };
+      for (uint64_t item = 1; item <= kItems; ++item) {
+        exam.Yield(1, 1, item, {data});
+        for (size_t i = 0; i < kReaders; ++i) {
+          if (!is_slow(i)) expect(i, item);
+        }
+      }
+      exam.PutEnd(1, 1, kItems);
+      for (size_t i = 0; i < kReaders; ++i) {
+        for (uint64_t item = 1; is_slow(i) && item <= kItems; ++item) expect(i, item);
+        CHECK(readers[i]->NextText() == "end:done");
+      }
     }
   }
 }
