@@ -45,7 +45,13 @@ class SpawnCommand final : public Command {
     app.add_option("--delay", delay_, "Do not run it before so long from now, such as 30s")
         ->type_name("TIME");
     app.add_option("--attempt-timeout", timeout_,
-                   "How long an attempt may run, such as 10m (default 1h)")
+                   "How long an attempt may run, such as 10m, or none (default 1h)")
+        ->type_name("TIME");
+    app.add_option("--expire-after", expire_after_,
+                   "Do not begin it any more after so long from now, such as 1h")
+        ->type_name("TIME");
+    app.add_option("--total-timeout", total_timeout_,
+                   "How long it may take from now to its end, all attempts together")
         ->type_name("TIME");
     app.add_option("--attempts", attempts_, "How often it may run, 1 to 1000 (default 3)")
         ->check(CLI::Range(1, 1'000).description(""));
@@ -155,9 +161,20 @@ class SpawnCommand final : public Command {
       task.With(Delay(*delay));
     }
     if (!timeout_.empty()) {
-      const auto timeout = ParseDuration("--attempt-timeout", timeout_);
+      const auto timeout = timeout_ == "none" ? absl::InfiniteDuration()
+                                              : ParseDuration("--attempt-timeout", timeout_);
       if (!timeout.ok()) return timeout.status();
       task.With(Timeout(*timeout));
+    }
+    if (!expire_after_.empty()) {
+      const auto after = ParseDuration("--expire-after", expire_after_);
+      if (!after.ok()) return after.status();
+      task.With(ExpireAfter(*after));
+    }
+    if (!total_timeout_.empty()) {
+      const auto timeout = ParseDuration("--total-timeout", total_timeout_);
+      if (!timeout.ok()) return timeout.status();
+      task.With(TotalTimeout(*timeout));
     }
     if (attempts_.has_value() || !no_retry_.empty()) {
       task.With(Retry(RetryPolicy{.max_attempts = attempts_, .non_retryable_reasons = no_retry_}));
@@ -233,6 +250,8 @@ class SpawnCommand final : public Command {
   int priority_ = 0;
   std::string delay_;
   std::string timeout_;
+  std::string expire_after_;
+  std::string total_timeout_;
   std::optional<uint32_t> attempts_;
   std::vector<std::string> no_retry_;
   std::string effect_;

@@ -34,6 +34,7 @@ constexpr size_t kMaxName = 255;
 constexpr std::string_view kSpecs = "specs";
 constexpr std::string_view kMarks = "._-/:";
 constexpr absl::Duration kMaxDelay = absl::Hours(24 * 366);
+constexpr absl::Duration kMaxTotal = 2 * kMaxDelay;
 constexpr absl::Duration kMaxRetention = absl::Hours(24 * 30);
 static_assert(kMaxRetention <= absl::Seconds(Task::kMostRetention));
 constexpr uint32_t kMaxAttempts = 1'000;
@@ -85,9 +86,10 @@ uint64_t HashOf(const Labels& labels) {
   return bytes.empty() ? 0 : DigestOf(bytes).high;
 }
 
-// A proto duration in milliseconds, within [least, most].
+// A proto duration in milliseconds, within [least, most], which the type holds.
+template <typename Millis>
 absl::Status ReadMillis(std::string_view field, const google::protobuf::Duration& duration,
-                        absl::Duration least, absl::Duration most, uint32_t& millis) {
+                        absl::Duration least, absl::Duration most, Millis& millis) {
   const absl::Duration value = platform::FromProto(duration);
   const bool sound = std::abs(int64_t{duration.nanos()}) < 1'000'000'000;
   if (!sound || value < least || value > most) {
@@ -95,8 +97,7 @@ absl::Status ReadMillis(std::string_view field, const google::protobuf::Duration
                absl::StrCat(ToAbsl(field), ": ", absl::FormatDuration(value), " is not from ",
                             absl::FormatDuration(least), " to ", absl::FormatDuration(most)));
   }
-  millis =
-      static_cast<uint32_t>(absl::ToInt64Milliseconds(absl::Ceil(value, absl::Milliseconds(1))));
+  millis = static_cast<Millis>(absl::ToInt64Milliseconds(absl::Ceil(value, absl::Milliseconds(1))));
   return absl::OkStatus();
 }
 
@@ -190,20 +191,42 @@ absl::Status ReadReuse(const task::v1::TaskSpec& proto, TaskSpec& spec) {
                      argument - spec.dependencies.begin(), "] is: tasks are equal by payload");
 }
 
+// As it was asked for, also when it has passed: a repeat of the call must look the same.
+absl::StatusOr<absl::Time> ReadTime(std::string_view name, const google::protobuf::Timestamp& field,
+                                    absl::Time now) {
+  const absl::Time time = platform::FromProto(field);
+  if (time > now + kMaxDelay || field.nanos() < 0 || field.nanos() >= 1'000'000'000) {
+    return Bad("OUT_OF_RANGE", absl::StrCat(ToAbsl(name), ": ", absl::FormatTime(time),
+                                            " is more than a year ahead or malformed"));
+  }
+  return std::max(time, absl::UnixEpoch());
+}
+
+// Once not_before is read.
+absl::Status ReadDeadlines(const task::v1::TaskSpec& proto, absl::Time now, TaskSpec& spec) {
+  if (proto.has_total_timeout()) {
+    KANTOKU_RETURN_IF_ERROR(ReadMillis("total_timeout", proto.total_timeout(),
+                                       absl::Milliseconds(1), kMaxTotal, spec.total_timeout_ms));
+  }
+  if (!proto.has_expire_at()) return absl::OkStatus();
+  KANTOKU_ASSIGN_OR_RETURN(spec.expire_at, ReadTime("expire_at", proto.expire_at(), now));
+  if (!spec.not_before.has_value() || *spec.not_before <= *spec.expire_at) return absl::OkStatus();
+  return Bad("CONTRADICTION",
+             absl::StrCat("expire_at: ", absl::FormatTime(*spec.expire_at),
+                          " is before not_before, ", absl::FormatTime(*spec.not_before)));
+}
+
 absl::Status ReadTimes(const task::v1::TaskSpec& proto, absl::Time now, TaskSpec& spec) {
   if (proto.has_not_before()) {
-    const auto& field = proto.not_before();
-    const absl::Time time = platform::FromProto(field);
-    if (time > now + kMaxDelay || field.nanos() < 0 || field.nanos() >= 1'000'000'000) {
-      return Bad("OUT_OF_RANGE", absl::StrCat("not_before: ", absl::FormatTime(time),
-                                              " is more than a year ahead or malformed"));
-    }
-    // As it was asked for, also when it has passed: a repeat of the call must look the same.
-    spec.not_before = std::max(time, absl::UnixEpoch());
+    KANTOKU_ASSIGN_OR_RETURN(spec.not_before, ReadTime("not_before", proto.not_before(), now));
   }
+  KANTOKU_RETURN_IF_ERROR(ReadDeadlines(proto, now, spec));
   if (proto.has_timeout()) {
+    if (proto.no_timeout()) return Bad("CONTRADICTION", "no_timeout: stands beside a timeout");
     KANTOKU_RETURN_IF_ERROR(ReadMillis("timeout", proto.timeout(), absl::Milliseconds(1),
                                        absl::Hours(24 * 30), spec.timeout_ms));
+  } else if (proto.no_timeout()) {
+    spec.timeout_ms = kNoTimeout;
   }
   if (proto.has_result_retention()) {
     uint32_t millis = 0;
@@ -233,6 +256,9 @@ absl::Status ReadKin(const task::v1::TaskSpec& proto, TaskSpec& spec) {
 // What a repeated reference is compared by. `not_before` counts as it was asked for.
 SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
   const auto hash = [](std::string_view bytes) { return DigestOf(bytes).high; };
+  const auto hash_time = [&](const google::protobuf::Timestamp& time) {
+    return hash(absl::StrCat(time.seconds(), ".", time.nanos()));
+  };
   // As it was asked for: the single attempt of ONCE is part of the effect.
   const RetryPolicy asked = proto.has_retry() ? spec.retry : RetryPolicy();
   std::string retry = absl::StrCat(asked.max_attempts, " ", asked.initial_backoff_ms, " ",
@@ -242,13 +268,14 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
   const auto hash_part = [&](const TaskKeys& part) {
     return part.empty() ? 0 : hash(EncodeKeys(part));
   };
-  // 0 for what was before there were effects, placements and keys: recorded hashes stay comparable.
+  // 0 for what was before there were effects, placements, keys and deadlines: recorded hashes stay
+  // comparable.
   const bool plain = spec.effect == Effect::kIdempotent;
   return {hash(proto.type()),
           hash(proto.payload()),
           hash(proto.content_type()),
           hash(absl::StrCat(spec.priority)),
-          hash(absl::StrCat(proto.not_before().seconds(), ".", proto.not_before().nanos())),
+          hash_time(proto.not_before()),
           hash(absl::StrCat(spec.timeout_ms)),
           hash(retry),
           hash(absl::StrCat(spec.retention_s)),
@@ -261,7 +288,9 @@ SpecHashes HashesOf(const task::v1::TaskSpec& proto, const TaskSpec& spec) {
           hash_part({.concurrency = keys.concurrency}),
           hash_part({.rates = keys.rates}),
           spec.info == nullptr ? 0 : HashOf(spec.info->labels),
-          proto.context_id().empty() ? 0 : hash(proto.context_id())};
+          proto.context_id().empty() ? 0 : hash(proto.context_id()),
+          proto.has_expire_at() ? hash_time(proto.expire_at()) : 0,
+          spec.total_timeout_ms == 0 ? 0 : hash(absl::StrCat(spec.total_timeout_ms))};
 }
 
 // What all specs of a call are read with.

@@ -222,8 +222,17 @@ absl::Status ToProto(TaskSpec&& spec, taskpb::TaskSpec& proto) {
   if (spec.not_before.has_value()) {
     KANTOKU_RETURN_IF_ERROR(SetTime("not_before", *spec.not_before, *proto.mutable_not_before()));
   }
-  if (spec.timeout.has_value()) {
+  if (spec.timeout == absl::InfiniteDuration()) {
+    proto.set_no_timeout(true);
+  } else if (spec.timeout.has_value()) {
     KANTOKU_RETURN_IF_ERROR(SetDuration("timeout", *spec.timeout, *proto.mutable_timeout()));
+  }
+  if (spec.expire_at.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(SetTime("expire_at", *spec.expire_at, *proto.mutable_expire_at()));
+  }
+  if (spec.total_timeout.has_value()) {
+    KANTOKU_RETURN_IF_ERROR(
+        SetDuration("total_timeout", *spec.total_timeout, *proto.mutable_total_timeout()));
   }
   if (spec.retry.has_value())
     KANTOKU_RETURN_IF_ERROR(SetRetry(*spec.retry, *proto.mutable_retry()));

@@ -61,6 +61,25 @@ Option Timeout(absl::Duration timeout) {
   return Set([=](TaskSpec& spec) { spec.timeout = timeout; });
 }
 
+Option ExpireAt(absl::Time time) {
+  return Set([=](TaskSpec& spec) { spec.expire_at = time; });
+}
+
+Option ExpireAfter(absl::Duration after) {
+  return Option::ForSpec([after](TaskSpec& spec, absl::Time now) {
+    if (after < absl::ZeroDuration() || after == absl::InfiniteDuration()) {
+      return platform::Error(absl::StatusCode::kInvalidArgument, "INVALID_EXPIRY",
+                             absl::StrCat("it is to expire after ", absl::FormatDuration(after)));
+    }
+    spec.expire_at = now + after;
+    return absl::OkStatus();
+  });
+}
+
+Option TotalTimeout(absl::Duration timeout) {
+  return Set([=](TaskSpec& spec) { spec.total_timeout = timeout; });
+}
+
 Option Retry(const RetryPolicy& policy) {
   return Set([=](TaskSpec& spec) { spec.retry = policy; });
 }

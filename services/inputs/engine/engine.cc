@@ -321,6 +321,7 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
     task.pure = true;
     pures_[id.key()] = {spec.equal, id.time()};
   }
+  SetDeadlines(index, spec);
   task.wake = spec.not_before.has_value() ? absl::ToUnixNanos(*spec.not_before) : 0;
   task.state = TaskState::kScheduled;
   return index;

@@ -404,6 +404,8 @@ class Engine {
   absl::Status Step(TaskIndex index, const platform::Now& now, Effects& effects);
   void TellNext(TaskIndex index, HandlerAction action, Effects& effects);
   void OnPaused(TaskIndex index, const platform::Now& now, Effects& effects);
+  // When the attempt that has begun is over.
+  void SetAttemptAlarm(TaskIndex index, absl::Duration left, const platform::Now& now);
   // How long what the handler does now may take: nothing ends it when it is paused.
   void SetHandlerAlarm(TaskIndex index, const platform::Now& now);
   // The end of a task that was to be cancelled or interrupted.
@@ -473,6 +475,20 @@ class Engine {
   std::string DetailOf(const Task& task, WaitCause cause) const;
   void ForgetLimits(const platform::Now& now, Effects& effects);
   std::string PauseOf(const std::string& name_space, const std::string& type) const;
+
+  // Deadlines.
+  struct Deadlines {
+    int64_t begin_by = INT64_MAX;  // Wall times (ns).
+    int64_t end_by = INT64_MAX;
+    bool expired = false;  // The first has passed: it is not dispatched any more.
+  };
+  void SetDeadlines(TaskIndex index, const TaskSpec& spec);
+  void DropDeadlines(TaskKey task);
+  void DeadlinePassed(TaskIndex index, int64_t time, Effects& effects);
+  bool HasExpired(const Task& task) const {
+    return task.has_deadline && deadlines_.at(task.key()).expired;
+  }
+  void FailForGood(TaskIndex index, Failure failure, Effects& effects);
 
   // Info.
   absl::Status CheckInfo(std::span<const TaskSpec> specs) const;
@@ -561,6 +577,8 @@ class Engine {
   // What it waits for, but for what holds of its whole lane.
   static WaitCause WaitOf(const Task& task);
   void RecoverWait(TaskIndex index, const platform::Now& now);
+  // Of a dispatch of before a restart it is known that its handler has not begun.
+  void HearOf(Task& task);
 
   // Side tables.
   void SetFailure(Task& task, Failure failure);
@@ -603,6 +621,8 @@ class Engine {
   absl::flat_hash_map<std::string, Reference> references_;  // By ReferenceKey.
   absl::flat_hash_map<TaskKey, std::string> reference_keys_;
   absl::flat_hash_map<TaskKey, Failure> failures_;
+  absl::flat_hash_map<TaskKey, Deadlines> deadlines_;
+  absl::btree_set<std::pair<int64_t, TaskKey>> deadlines_ahead_;  // Wall times (ns).
   absl::flat_hash_map<TaskKey, std::shared_ptr<const Info>> infos_;
   absl::flat_hash_map<std::string, absl::btree_set<TaskKey>> contexts_;  // By namespace, context.
   size_t info_bytes_ = 0;

@@ -173,11 +173,18 @@ std::optional<absl::Time> Engine::BackoffEnd(TaskIndex index, const Now& now) co
 void Engine::SetHandlerAlarm(TaskIndex index, const Now& now) {
   if (tasks_.at(index).wake_position != 0) return;  // It goes on.
   const Task& task = tasks_.at(index);
-  absl::Duration time = task.begun ? absl::Milliseconds(task.timeout_ms) : options_.start_timeout;
-  if (task.steered) {
-    time = std::exchange(steerings_.at(task.key()).left, std::nullopt).value_or(time);
+  std::optional<absl::Duration> left;
+  if (task.steered) left = std::exchange(steerings_.at(task.key()).left, std::nullopt);
+  if (task.begun) {
+    SetAttemptAlarm(index, left.value_or(absl::Milliseconds(task.timeout_ms)), now);
+  } else {
+    SetAlarm(index, now.steady + left.value_or(options_.start_timeout));
   }
-  SetAlarm(index, now.steady + time);
+}
+
+void Engine::SetAttemptAlarm(TaskIndex index, absl::Duration left, const Now& now) {
+  if (tasks_.at(index).timeout_ms == kNoTimeout) return ClearAlarm(index);
+  SetAlarm(index, now.steady + left);
 }
 
 void Engine::TellNext(TaskIndex index, HandlerAction action, Effects& effects) {
@@ -201,6 +208,7 @@ absl::Status Engine::HandlerStatus(ConnectionId connection, const HandlerStatusC
     OnPaused(index, now, effects);
   } else if (command.paused && !task.pause_requested && !task.cancel_requested) {
     // It heard of a pause that nobody here knows of any more.
+    Begin(index, now, effects);
     task.state = TaskState::kResuming;
     NoteWait(task);
     TellNext(index, HandlerAction::kResume, effects);
@@ -215,7 +223,9 @@ absl::Status Engine::HandlerStatus(ConnectionId connection, const HandlerStatusC
 void Engine::OnPaused(TaskIndex index, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
   task.steered = true;
-  steerings_[task.key()].left = absl::Nanoseconds(steady_alarms_.TimeOf(index)) - now.steady;
+  if (task.wake_position != 0) {
+    steerings_[task.key()].left = absl::Nanoseconds(steady_alarms_.TimeOf(index)) - now.steady;
+  }
   ClearAlarm(index);
   task.state = TaskState::kPaused;
   Say(EventType::kTaskPaused, task, effects);

@@ -20,6 +20,14 @@ namespace {
 // than this, and it is looked at again after this long at the latest.
 constexpr absl::Duration kWallRecheck = absl::Minutes(1);
 
+// Of a task that has run, and does not begin again.
+Failure Expired(const Failure& last) {
+  std::string message =
+      absl::StrCat("it has expired and does not begin again; last: ", last.reason);
+  if (!last.message.empty()) absl::StrAppend(&message, ": ", last.message);
+  return {"EXPIRED", std::move(message)};
+}
+
 }  // namespace
 
 // ---- Dispatch ----
@@ -125,6 +133,7 @@ void Engine::Release(TaskIndex index, Effects& effects) {
   if (task.begun) --session.begun;
   task.session = 0;
   task.begun = false;
+  task.unheard = false;
   task.closed_dispatch = task.dispatch;
   if (task.has_progress) progress_.erase(task.key());
   task.has_progress = false;
@@ -177,6 +186,10 @@ void Engine::AttemptFailed(TaskIndex index, Failure failure, const Now& now, Eff
     Settle(index, TaskState::kFailed, std::move(failure), effects);
     return;
   }
+  if (HasExpired(task)) {
+    FailForGood(index, Expired(failure), effects);
+    return;
+  }
   if (OutOfDispatches(task)) {
     FailForDispatches(index, failure.reason, effects);
     return;
@@ -216,6 +229,10 @@ void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Ef
     FailAsUnknown(index, reason, effects);
     return;
   }
+  if (HasExpired(task)) {
+    FailForGood(index, Expired({std::string(reason), ""}), effects);
+    return;
+  }
   if (task.paused()) {  // As somebody wanted it.
     Say(EventType::kTaskReturned, task, effects).failure.reason = reason;
     Reschedule(index, absl::ZeroDuration(), now, effects);
@@ -233,6 +250,7 @@ void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Ef
 void Engine::TakeBack(TaskIndex index, bool lost, const Now& now, Effects& effects) {
   const Task& task = tasks_.at(index);
   const bool begun = task.begun;
+  HearOf(tasks_.at(index));
   Release(index, effects);
   if (task.cancel_requested) {
     Settle(index, TaskState::kCancelled, StoppedBecause(task, "the executor was lost"), effects);
@@ -330,6 +348,7 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (task.has_state_record) effects.states.push_back({task.key(), std::nullopt});
   if (succeeded) effects.erased_specs.push_back(task.key());
   if (task.has_failure) failures_.erase(task.key());
+  if (task.has_deadline) DropDeadlines(task.key());
   if (task.is_restart) restarted_from_.erase(task.key());
   if (task.has_info) DropInfo(index, effects);
   if (task.pure) {
@@ -351,17 +370,19 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
 }
 
 void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effects& effects) {
-  StateRecord record{.closed_dispatch = task.closed_dispatch,
-                     .failed_attempts = task.failed_attempts,
-                     .cancel_requested = task.cancel_requested,
-                     .once_begun = task.once_begun,
-                     .interrupt_requested = task.interrupt_requested,
-                     .pause_requested = task.pause_requested,
-                     .stepping = task.stepping,
-                     .not_before = not_before,
-                     .waited = waits_.TimesOf(task, waits_.now()),
-                     .waited_until = advanced_zero_ + absl::Milliseconds(waits_.now()),
-                     .last_failure = FailureOf(task)};
+  StateRecord record{
+      .closed_dispatch = task.closed_dispatch,
+      .failed_attempts = task.failed_attempts,
+      .cancel_requested = task.cancel_requested,
+      .once_begun = task.once_begun,
+      .interrupt_requested = task.interrupt_requested,
+      .pause_requested = task.pause_requested,
+      .stepping = task.stepping,
+      .not_before = not_before,
+      .waited = waits_.TimesOf(task, waits_.now()),
+      .waited_until =
+          advanced_zero_ + absl::Milliseconds(task.unheard ? task.waits_since() : waits_.now()),
+      .last_failure = FailureOf(task)};
   if (task.cancel_requested && task.session != 0) record.stop_by = absl::FromUnixNanos(task.wake);
   if (task.state == TaskState::kSettling) record.intended_end = task.intended_end;
   task.has_state_record = true;
@@ -380,7 +401,17 @@ void Engine::NoteWait(Task& task) {
   waits_.Change(task, WaitOf(task));
 }
 
+void Engine::HearOf(Task& task) {
+  if (!task.unheard) return;
+  task.unheard = false;
+  const int64_t since = task.waits_since();
+  NoteWait(task);
+  if (task.waits_for != WaitCause::kNone) waits_.WaitedSince(task, since);
+}
+
+// What is held waits until its handler begins.
 WaitCause Engine::WaitOf(const Task& task) {
+  if (task.session != 0 && (task.begun || task.unheard)) return WaitCause::kNone;
   switch (task.state) {
     case TaskState::kScheduled:
       return task.backing_off ? WaitCause::kBackoff : WaitCause::kDelay;
@@ -389,9 +420,11 @@ WaitCause Engine::WaitOf(const Task& task) {
     case TaskState::kBlocked:
       return WaitCause::kDependency;
     case TaskState::kLeased:
+    case TaskState::kResuming:
       return WaitCause::kExecutorQueue;
+    case TaskState::kPausing:
     case TaskState::kPaused:
-      return task.session == 0 ? WaitCause::kPaused : WaitCause::kNone;
+      return WaitCause::kPaused;
     default:
       return WaitCause::kNone;
   }
@@ -435,6 +468,11 @@ void Engine::Tick(const Now& now, Effects& effects) {
     const TaskIndex index = wall_alarms_.top();
     wall_alarms_.Remove(index);
     Enqueue(index, now);
+  }
+  while (!deadlines_ahead_.empty() && deadlines_ahead_.begin()->first <= wall) {
+    const auto [time, key] = *deadlines_ahead_.begin();
+    deadlines_ahead_.erase(deadlines_ahead_.begin());
+    DeadlinePassed(tasks_.FindKey(key), time, effects);
   }
   while (!steady_alarms_.empty() && steady_alarms_.top_time() <= steady) {
     const TaskIndex index = steady_alarms_.top();
@@ -531,6 +569,7 @@ absl::Duration Engine::NextWake(const Now& now) const {
     wake = std::min(wake, now.steady + wait);
   };
   if (!wall_alarms_.empty()) at_wall(absl::FromUnixNanos(wall_alarms_.top_time()));
+  if (!deadlines_ahead_.empty()) at_wall(absl::FromUnixNanos(deadlines_ahead_.begin()->first));
   if (!steady_alarms_.empty()) wake = std::min(wake, absl::Nanoseconds(steady_alarms_.top_time()));
   if (!late_progress_.empty()) wake = std::min(wake, late_progress_.front().first);
   if (!session_alarms_.empty()) {

@@ -127,7 +127,8 @@ void Engine::RecoverRequest(uint64_t number, RequestRecord record) {
   requests_.Recover(number, std::move(record));
 }
 
-// What no record tells of its time until now: it waited, unless a dispatch was held.
+// What no record tells of its time until now: it waited, unless a dispatch was held. Whether that
+// waited, too, or ran, its executor will say.
 void Engine::RecoverWait(TaskIndex index, const Now& now) {
   Task& task = tasks_.at(index);
   const auto marked = waited_until_.find(task.key());
@@ -136,13 +137,16 @@ void Engine::RecoverWait(TaskIndex index, const Now& now) {
   if (KANTOKU_PLANTED("waits before a restart forgotten")) return;
   if (task.session == 0) {
     const absl::Duration away = std::max(now.wall - since, absl::ZeroDuration());
-    WaitBook::WaitedSince(task, waits_.now() - absl::ToInt64Milliseconds(away));
-  } else if (const auto dispatched = groups_[task.group].at; dispatched > since) {
-    CauseTimes times{};
-    times[static_cast<size_t>(WaitCause::kRecovering)] =
-        absl::ToInt64Milliseconds(*dispatched - since);
-    waits_.Recover(task, times);
+    waits_.WaitedSince(task, waits_.now() - absl::ToInt64Milliseconds(away));
+    return;
   }
+  const absl::Time dispatched = std::max(groups_[task.group].at.value_or(since), since);
+  CauseTimes times{};
+  times[static_cast<size_t>(WaitCause::kRecovering)] =
+      absl::ToInt64Milliseconds(dispatched - since);
+  waits_.Recover(task, times);
+  const absl::Duration held = std::max(now.wall - dispatched, absl::ZeroDuration());
+  task.set_waits_since(waits_.now() - absl::ToInt64Milliseconds(held));
 }
 
 void Engine::FinishRecovery(const Now& now, Effects& effects) {
@@ -176,6 +180,7 @@ void Engine::FinishRecovery(const Now& now, Effects& effects) {
     }
     if (task.session != 0) {
       task.state = HeldState(task);
+      task.unheard = true;
     } else if (task.state == TaskState::kSettling) {
       if (const auto certain = CertainEnd(index)) dependencies_.Doom(index, *certain);
       if (KANTOKU_PLANTED("settlement not asked again after a restart")) continue;

@@ -29,18 +29,19 @@ void Engine::Begin(TaskIndex index, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
   if (task.begun) return;
   task.begun = true;
+  task.unheard = false;
   ++sessions_.at(task.session).begun;
   Say(EventType::kTaskStarted, task, effects);
   if (task.once && !task.once_begun) {
     task.once_begun = true;
     if (!KANTOKU_PLANTED("start of ONCE not recorded")) WriteState(task, std::nullopt, effects);
   }
-  if (task.cancel_requested) return;
-  if (task.state != TaskState::kResuming) {
+  if (!task.cancel_requested && task.state != TaskState::kResuming) {
     task.state = task.pause_requested ? TaskState::kPausing : TaskState::kRunning;
   }
   NoteWait(task);
-  SetAlarm(index, now.steady + absl::Milliseconds(task.timeout_ms));
+  if (task.cancel_requested) return;
+  SetAttemptAlarm(index, absl::Milliseconds(task.timeout_ms), now);
 }
 
 void Engine::Finished(const TaskId& id, uint32_t dispatch, const Now& now, Effects& effects) {

@@ -20,6 +20,7 @@ TaskSpec Engine::SpecOfRestart(const TaskView& dead, TaskSpec spec) const {
   spec.parent = dead.parent;
   spec.root = dead.root;
   spec.restarted_from = dead.id;
+  spec.expire_at.reset();  // Whoever restarts it wants it to run.
   spec.provenance = dead.provenance;
   if (!dead.root.empty() && !IsBelowRoot(dead)) spec.provenance.root_app = dead.provenance.app;
   if (!KANTOKU_PLANTED("restart has the info of the spawn")) spec.info = dead.info;

@@ -107,7 +107,13 @@ std::vector<HeldVerdict> Engine::Resume(Session& session, std::span<const HeldDi
 
 void Engine::GoOn(TaskIndex index, const HeldDispatch& held, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
-  if (held.started) Begin(index, now, effects);
+  if (held.started) {
+    Begin(index, now, effects);
+  } else {
+    HearOf(task);
+    // It expired while nobody knew whether it had begun: it is taken back at once.
+    if (HasExpired(task) && !task.cancel_requested) return SetAlarm(index, now.steady);
+  }
   if (task.state == TaskState::kPaused)
     task.state = TaskState::kPausing;  // Until it says so again.
   if (!task.cancel_requested) {

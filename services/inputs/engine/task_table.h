@@ -65,6 +65,10 @@ struct Task {
   WaitCause waits_for : 4 = WaitCause::kNone;
   WaitCause waited_for : 4 = WaitCause::kNone;
   bool waited_more : 1 = false;
+  // Held since before a restart, and nobody has said yet whether its handler had begun: if it had
+  // not, it has waited since waits_since.
+  bool unheard : 1 = false;
+  bool has_deadline : 1 = false;  // Is to begin, or to end, by some time.
   int64_t waits_since_ms : 40 = 0;
   uint64_t waited_ms : 24 = 0;
   static constexpr int64_t kMostSince = (int64_t{1} << 39) - 1;  // 17 years.

@@ -154,11 +154,11 @@ struct Digest {
 };
 
 // The parts of a spec that a repeated reference is compared by, in the order of kSpecFieldNames.
-inline constexpr std::array<std::string_view, 18> kSpecFieldNames = {
+inline constexpr std::array<std::string_view, 20> kSpecFieldNames = {
     "type",      "payload",      "content_type",     "priority",     "not_before",
     "timeout",   "retry",        "result_retention", "effect",       "placement",
     "parent_id", "dependencies", "ordering_key",     "fairness_key", "concurrency_keys",
-    "rate_keys", "info",         "context_id"};
+    "rate_keys", "info",         "context_id",       "expire_at",    "total_timeout"};
 using SpecHashes = std::array<uint64_t, kSpecFieldNames.size()>;
 
 // The tasks whose handlers have spawned on, down to a task: its parent first, the root of its tree
@@ -182,13 +182,18 @@ struct Provenance {
   }
 };
 
+// A timeout that is none.
+inline constexpr uint32_t kNoTimeout = UINT32_MAX;
+
 // What a user asked for, less payload and content type, which the engine never sees. Validated.
 struct TaskSpec {
   std::string type;
   std::string reference;  // Empty: none.
   int32_t priority = 0;
   std::optional<absl::Time> not_before;
-  uint32_t timeout_ms = 3'600'000;
+  uint32_t timeout_ms = 3'600'000;      // Of one attempt; kNoTimeout.
+  std::optional<absl::Time> expire_at;  // From when on it does not begin any more.
+  uint64_t total_timeout_ms = 0;        // From its spawn to its end; 0: none.
   uint32_t retention_s = 86'400;
   RetryPolicy retry;
   Effect effect = Effect::kIdempotent;         // kOnce goes with one attempt.

@@ -199,6 +199,14 @@ void WaitBook::Enter(Task& task, WaitCause own, WaitGroup group) {
   task.set_waits_since(now_);
 }
 
+void WaitBook::WaitedSince(Task& task, int64_t time) {
+  task.set_waits_since(time);
+  const int64_t since = std::max(time, began_);
+  if (task.waits_for == WaitCause::kNone || task.waits_for == kOfGroup || since >= now_) return;
+  const Lane& lane = lanes_[task.lane];
+  lane.type->second.times[At(FirstOf(task.waits_for, lane.log.cause()))] += now_ - since;
+}
+
 void WaitBook::Recover(Task& task, const CauseTimes& times) {
   for (size_t cause = 0; cause < kWaitCauses; ++cause) {
     if (times[cause] > 0) AddWaited(task, static_cast<WaitCause>(cause), times[cause]);

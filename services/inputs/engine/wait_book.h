@@ -70,8 +70,9 @@ class WaitBook {
   void Join(Task& task, WaitGroup group);
   // What a record tells that it has waited for.
   void Recover(Task& task, const CauseTimes& times);
-  // What it waits for now it has waited for since then, or, before Begin, for a server.
-  static void WaitedSince(Task& task, int64_t time) { task.set_waits_since(time); }
+  // What it waits for now it has waited for since then, or, before Begin, for a server. Not of a
+  // member of a group after Begin.
+  void WaitedSince(Task& task, int64_t time);
   // The task has ended.
   void Forget(Task& task);
 

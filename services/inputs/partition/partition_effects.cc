@@ -216,7 +216,9 @@ v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall)
   dispatch.set_dispatch(message.dispatch);
   dispatch.set_attempt(message.attempt);
   dispatch.set_type(std::string(message.type));
-  *dispatch.mutable_timeout() = platform::ToProto(absl::Milliseconds(message.timeout_ms));
+  if (message.timeout_ms != kNoTimeout) {
+    *dispatch.mutable_timeout() = platform::ToProto(absl::Milliseconds(message.timeout_ms));
+  }
   dispatch.set_lease_token(SealLeaseFor(message, wall));
   dispatch.set_confirm_start(message.confirm_start);
   if (!message.root.empty()) dispatch.set_root_id(std::string(message.root.bytes()));

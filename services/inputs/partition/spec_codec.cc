@@ -16,6 +16,7 @@ namespace {
 
 using fields::Begin;
 using fields::DecodeUpTo;
+using fields::kFourthFormat;
 using fields::kSecondFormat;
 using fields::kThirdFormat;
 using fields::ReadAncestors;
@@ -44,7 +45,8 @@ enum class SpecPart : uint64_t {
   kInfo = 4,
   kEqual = 5,
   kRestartedFrom = 6,
-  kProvenance = 7,
+  kDeadlines = 7,
+  kProvenance = 8,  // Behind the body, so the last.
 };
 
 // Of a dependency, the bit beside what becomes of the task when it fails.
@@ -119,6 +121,26 @@ std::string EncodeProvenance(const Provenance& provenance) {
   return bytes;
 }
 
+void WriteDeadlines(ByteWriter& writer, const TaskSpec& spec) {
+  if (!spec.expire_at.has_value() && spec.total_timeout_ms == 0) return;
+  std::string bytes;
+  ByteWriter fields(bytes);
+  WriteTime(fields, spec.expire_at);
+  fields.Unsigned(spec.total_timeout_ms);
+  writer.Unsigned(static_cast<uint64_t>(SpecPart::kDeadlines));
+  writer.Text(bytes);
+}
+
+void ReadDeadlines(ByteReader& reader, TaskSpec& spec) {
+  ByteReader fields(reader.Text());
+  spec.expire_at = ReadTime(fields);
+  spec.total_timeout_ms = fields.Unsigned();
+  const bool any = spec.expire_at.has_value() || spec.total_timeout_ms != 0;
+  // More would end after the last time that there is.
+  constexpr uint64_t kMost = uint64_t{1} << 43;
+  if (!fields.Complete() || !any || spec.total_timeout_ms > kMost) reader.Fail();
+}
+
 // What it takes in the record, its tag and its size included.
 uint32_t ProvenanceBytes(size_t encoded) {
   return static_cast<uint32_t>(1 + platform::VarintSize(encoded) + encoded);
@@ -136,8 +158,11 @@ void ReadProvenance(ByteReader& reader, TaskSpec& spec) {
   spec.stored_bytes -= ProvenanceBytes(bytes.size());
 }
 
-void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
+void ReadSpecParts(ByteReader& reader, uint64_t format, TaskSpec& spec) {
   ReadParts<SpecPart>(reader, [&](SpecPart part) {
+    if (format == kThirdFormat && part >= SpecPart::kDeadlines) {  // There were none.
+      return part == SpecPart::kDeadlines ? ReadProvenance(reader, spec) : reader.Fail();
+    }
     switch (part) {
       case SpecPart::kPlacement:
         spec.placement = ReadPlacement(reader);
@@ -160,6 +185,9 @@ void ReadSpecParts(ByteReader& reader, TaskSpec& spec) {
       }
       case SpecPart::kRestartedFrom:
         spec.restarted_from = ReadIdPart(reader);
+        break;
+      case SpecPart::kDeadlines:
+        ReadDeadlines(reader, spec);
         break;
       case SpecPart::kProvenance:
         ReadProvenance(reader, spec);
@@ -184,7 +212,7 @@ std::string EncodePlacement(const Placement& placement) {
 
 size_t EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root,
                   const Provenance& provenance, std::string_view body, std::string& bytes) {
-  ByteWriter writer = Begin(bytes, kThirdFormat);
+  ByteWriter writer = Begin(bytes, kFourthFormat);
   writer.Id(id);
   WriteKin(writer, parent, root);
   const size_t place = bytes.size();
@@ -240,6 +268,7 @@ SpecPlaces EncodeSpecBody(std::string_view name_space, std::string_view owner, c
     WriteDigest(writer, spec.equal);
   }
   WriteIdPart(writer, static_cast<uint64_t>(SpecPart::kRestartedFrom), spec.restarted_from);
+  WriteDeadlines(writer, spec);
   writer.Unsigned(static_cast<uint64_t>(SpecPart::kEnd));
   return places;
 }
@@ -271,9 +300,9 @@ absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes) {
     }
     record.content_type = reader.Text();
     record.payload = reader.Text();
-    if (format >= kThirdFormat) ReadSpecParts(reader, record.spec);
+    if (format >= kThirdFormat) ReadSpecParts(reader, format, record.spec);
   };
-  return DecodeUpTo<StoredSpec>(kThirdFormat, "spec", bytes, read);
+  return DecodeUpTo<StoredSpec>(kFourthFormat, "spec", bytes, read);
 }
 
 }  // namespace kantoku::inputs

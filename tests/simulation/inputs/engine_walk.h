@@ -116,6 +116,10 @@ class EngineWalk {
     std::shared_ptr<const TaskKeys> keys;
     uint32_t dispatch = 0;  // The latest, of the engine that lives.
   };
+  struct Deadlines {
+    absl::Time begin_by = absl::InfiniteFuture();
+    absl::Time end_by = absl::InfiniteFuture();
+  };
   struct ModelBucket {
     double tokens = 0;
     absl::Duration as_of;
@@ -161,6 +165,8 @@ class EngineWalk {
   void CheckGroup(const Effects& effects);
   void CheckCommitted(const Effects& effects);
   void CheckDispatch(const DispatchMessage& message);
+  void NoteDeadlines(const TaskId& task, const TaskSpec& spec);
+  void CheckDeadlines(const Effects& effects);
   void CheckEnded(const TaskView& view, bool dead);
   void CheckKin(const Submission& submission, const SpawnOutcome& outcome);
   void CheckHello(const Executor& executor, const std::vector<HeldDispatch>& held,
@@ -172,6 +178,8 @@ class EngineWalk {
   // Waiting.
   void Pass(absl::Duration time);
   void CheckWaits();
+  void HearOfHeld();
+  int64_t HeldFor(const TaskView& view) const;
   void RecoverWaits();
 
   // Reuse.
@@ -264,6 +272,9 @@ class EngineWalk {
   std::map<TaskId, ControlVerb> marks_;
   std::map<TaskId, ControlVerb> marks_for_good_;
   std::map<TaskId, CauseTimes> waits_;  // Of living tasks, and of some that have ended.
+  std::map<TaskId, Deadlines> deadlines_;
+  std::map<TaskId, int64_t> unheard_;  // Held since before a crash: for so long before it was over.
+  int64_t recovered_at_ = 0;           // Milliseconds of steady time.
   std::map<TaskId, Keyed> keyed_;
   std::map<std::string, uint32_t> set_limits_;                 // Of "set", by namespace.
   std::set<std::pair<std::string, std::string>> type_pauses_;  // Namespace, and type or "".

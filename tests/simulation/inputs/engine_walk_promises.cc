@@ -12,7 +12,32 @@ void EngineWalk::Expect(bool holds, const std::string& promise) const {
                          std::to_string(step_) + ")");
 }
 
+void EngineWalk::NoteDeadlines(const TaskId& task, const TaskSpec& spec) {
+  Deadlines deadlines;
+  deadlines.begin_by = spec.expire_at.value_or(deadlines.begin_by);
+  if (spec.total_timeout_ms > 0) {
+    deadlines.end_by = task.time() + absl::Milliseconds(spec.total_timeout_ms);
+  }
+  deadlines_[task] = deadlines;
+}
+
+void EngineWalk::CheckDeadlines(const Effects& effects) {
+  for (const auto& message : effects.dispatches) {
+    const Deadlines& deadlines = deadlines_[message.task];
+    Expect(now_.wall < deadlines.begin_by, "what has expired is not dispatched");
+    Expect(now_.wall < deadlines.end_by, "what has no time left is not dispatched");
+  }
+  if (step_ % 16 != 0) return;
+  for (const TaskView& view : Living()) {
+    if (view.state == TaskState::kSettling) continue;
+    const Deadlines& deadlines = deadlines_[view.id];
+    Expect(now_.wall < deadlines.end_by, "what has no time left ends");
+    Expect(now_.wall < deadlines.begin_by || !view.session.empty(), "what waits and expires ends");
+  }
+}
+
 void EngineWalk::CheckGroup(const Effects& effects) {
+  CheckDeadlines(effects);
   // Sweeps of trees and what their tasks left in the queues go on in the next group.
   if (engine_->NextWake(now_) <= now_.steady) ++counts_["more to do"];
   std::set<SessionId> fed;
@@ -62,6 +87,8 @@ void EngineWalk::CheckEnded(const TaskView& view, bool dead) {
   keyed_.erase(view.id);
   CheckInfo(view);
   if (view.last_failure.reason == "TOO_MANY_DISPATCHES") ++counts_["too many dispatches"];
+  if (view.last_failure.reason == "EXPIRED") ++counts_["expired"];
+  if (view.last_failure.reason == "TOTAL_TIMEOUT") ++counts_["no time left"];
   ++counts_[view.state == TaskState::kSucceeded ? "succeeded"
             : view.state == TaskState::kFailed  ? "failed"
                                                 : "cancelled end"];

@@ -65,6 +65,7 @@ void EngineWalk::RestartDead(const TaskView& dead) {
                   .retention_s = spec.retention_s,
                   .created = then};
     if (spec.placement != nullptr) placements_[id] = spec.placement;
+    NoteDeadlines(id, spec);
     recent_.push_back(id);
   });
 }

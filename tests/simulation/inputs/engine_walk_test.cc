@@ -67,6 +67,8 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "no credit left",
                                  "history row dropped",
                                  "too many dispatches",
+                                 "expired",
+                                 "no time left",
                                  "recovering",
                                  "placed",
                                  "fits nobody",
@@ -93,7 +95,8 @@ TEST_CASE("A random life of the engine breaks no promise and leaves nothing behi
                                  "cause 10",
                                  "cause 11",
                                  "cause 12",
-                                 "cause 13"}) {
+                                 "cause 13",
+                                 "heard of late that it had not begun"}) {
     CAPTURE(what);
     CHECK(counts[what] > 0);
   }

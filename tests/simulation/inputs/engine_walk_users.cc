@@ -24,6 +24,9 @@ void EngineWalk::Spawn() {
     }
     if (Chance(20)) spec.not_before = now_.wall + Milliseconds(Pick(60'000)) - Seconds(10);
     spec.timeout_ms = static_cast<uint32_t>(1'000 + Pick(60'000));
+    if (Chance(10)) spec.timeout_ms = kNoTimeout;
+    if (Chance(10)) spec.expire_at = now_.wall + Seconds(Pick(120));
+    if (Chance(10)) spec.total_timeout_ms = 1'000 + Pick(300'000);
     spec.retry.max_attempts = static_cast<uint32_t>(1 + Pick(4));
     spec.retry.initial_backoff_ms = static_cast<uint32_t>(Pick(3) * 3'000);
     if (const auto parent = AnyTask(); parent.has_value() && Chance(25)) {
@@ -108,6 +111,7 @@ void EngineWalk::Submit(Submission& submission) {
   for (size_t i = 0; i < outcome->items.size(); ++i) {
     if (outcome->items[i].created) {
       placements_[outcome->items[i].id] = submission.specs[i].placement;
+      NoteDeadlines(outcome->items[i].id, submission.specs[i]);
       if (submission.specs[i].info != nullptr) {
         infos_[outcome->items[i].id] = *submission.specs[i].info;
       }

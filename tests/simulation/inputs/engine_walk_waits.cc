@@ -19,6 +19,7 @@ int64_t Sum(const CauseTimes& times) {
 }  // namespace
 
 void EngineWalk::Pass(absl::Duration time) {
+  HearOfHeld();
   const int64_t before = Milliseconds(now_);
   const std::vector<TaskView> living = Living();
   now_.steady += time;
@@ -29,7 +30,32 @@ void EngineWalk::Pass(absl::Duration time) {
   }
 }
 
+// What was held when the engine went has waited all the time, if it turns out that its handler had
+// not begun; if it had, none of it.
+void EngineWalk::HearOfHeld() {
+  for (auto held = unheard_.begin(); held != unheard_.end();) {
+    const auto& [id, away] = *held;
+    const auto waits = engine_->WaitsOf(id, now_);
+    CauseTimes& model = waits_[id];
+    if (waits.has_value() && *waits == model) {
+      ++held;
+      continue;
+    }
+    for (const WaitCause cause : {WaitCause::kExecutorQueue, WaitCause::kPaused}) {
+      CauseTimes waited = model;
+      Of(waited, WaitCause::kRecovering) += away;
+      Of(waited, cause) += Milliseconds(now_) - recovered_at_;
+      if (!waits.has_value() || *waits != waited) continue;
+      model = waited;
+      ++counts_["heard of late that it had not begun"];
+      break;
+    }
+    held = unheard_.erase(held);
+  }
+}
+
 void EngineWalk::CheckWaits() {
+  HearOfHeld();
   for (const TaskView& view : Living()) {
     auto waits = engine_->WaitsOf(view.id, now_);
     Expect(waits.has_value(), "what lives has waited for something or nothing");
@@ -43,6 +69,8 @@ void EngineWalk::CheckWaits() {
 // Of the time before, the engine knows what was recorded.
 void EngineWalk::RecoverWaits() {
   waits_.clear();
+  unheard_.clear();
+  recovered_at_ = Milliseconds(now_);
   for (const TaskView& view : Living()) {
     auto waits = *engine_->WaitsOf(view.id, now_);
     const bool waiting = view.session.empty() && view.state != TaskState::kSettling;
@@ -53,7 +81,22 @@ void EngineWalk::RecoverWaits() {
       if (age > 0) ++counts_["recovering"];
     }
     waits_[view.id] = waits;
+    if (!view.session.empty()) unheard_[view.id] = HeldFor(view);
   }
+}
+
+// How long before now it was dispatched, or a record told of it since.
+int64_t EngineWalk::HeldFor(const TaskView& view) const {
+  const auto state = records_.states.find(view.id.key());
+  const bool marked = state != records_.states.end() && state->second.waited_until.has_value();
+  absl::Time since = marked ? *state->second.waited_until : view.id.time();
+  for (const auto& [number, group] : records_.groups) {
+    const bool has = std::ranges::any_of(group.entries, [&](const auto& entry) {
+      return entry.task == view.id.key() && entry.dispatch == view.dispatch;
+    });
+    if (has && group.at.has_value()) since = std::max(since, *group.at);
+  }
+  return absl::ToInt64Milliseconds(std::max(now_.wall - since, absl::ZeroDuration()));
 }
 
 }  // namespace kantoku::inputs::testing

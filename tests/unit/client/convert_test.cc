@@ -29,6 +29,8 @@ TEST_CASE("Every field of a spec reaches the wire") {
   spec.priority = -7;
   spec.not_before = absl::FromUnixMillis(1'234'567);
   spec.timeout = absl::Milliseconds(1'500);
+  spec.expire_at = absl::FromUnixSeconds(7);
+  spec.total_timeout = absl::Hours(1);
   spec.retry = RetryPolicy{.max_attempts = 5,
                            .initial_backoff = absl::Milliseconds(250),
                            .max_backoff = absl::Seconds(30),
@@ -50,6 +52,9 @@ TEST_CASE("Every field of a spec reaches the wire") {
   CHECK(proto->not_before().nanos() == 567'000'000);
   CHECK(proto->timeout().seconds() == 1);
   CHECK(proto->timeout().nanos() == 500'000'000);
+  CHECK_FALSE(proto->no_timeout());
+  CHECK(proto->expire_at().seconds() == 7);
+  CHECK(proto->total_timeout().seconds() == 3'600);
   CHECK(proto->retry().max_attempts() == 5);
   CHECK(proto->retry().initial_backoff().nanos() == 250'000'000);
   CHECK(proto->retry().max_backoff().seconds() == 30);
@@ -120,9 +125,16 @@ TEST_CASE("Text that is no UTF-8 is refused here, where it costs one task and no
 }
 
 TEST_CASE("Infinite times are refused by the name of their field") {
-  const auto proto = ProtoOf(TaskSpec{.type = "x", .timeout = absl::InfiniteDuration()});
+  const auto proto = ProtoOf(TaskSpec{.type = "x", .total_timeout = absl::InfiniteDuration()});
   CHECK(ReasonOf(proto.status()) == "INVALID_TIME");
-  CHECK(proto.status().message() == "timeout is infinite");
+  CHECK(proto.status().message() == "total_timeout is infinite");
+}
+
+TEST_CASE("An infinite timeout of an attempt is none") {
+  const auto proto = ProtoOf(TaskSpec{.type = "x", .timeout = absl::InfiniteDuration()});
+  REQUIRE(proto.ok());
+  CHECK(proto->no_timeout());
+  CHECK_FALSE(proto->has_timeout());
 }
 
 TEST_CASE("Every state has its number on the wire and back") {

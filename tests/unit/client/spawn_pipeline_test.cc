@@ -127,7 +127,8 @@ TEST_CASE("Options set what they say, the later one wins, and delays count from 
       Task("t", "p")
           .With(ContentType("text/plain"), Reference("r"), Priority(1), Priority(2))
           .With(Delay(absl::Minutes(1)), Timeout(absl::Seconds(9)), Retry({.max_attempts = 1}),
-                ResultRetention(absl::Hours(1))),
+                ResultRetention(absl::Hours(1)), ExpireAt(kNow), ExpireAfter(absl::Minutes(2)),
+                TotalTimeout(absl::Minutes(3))),
       {}, kNow);
   REQUIRE(pipeline.ok());
   const TaskSpec spec = pipeline->TakeSpec();
@@ -140,6 +141,8 @@ TEST_CASE("Options set what they say, the later one wins, and delays count from 
   CHECK(spec.timeout == absl::Seconds(9));
   CHECK(spec.retry->max_attempts == 1u);
   CHECK(spec.result_retention == absl::Hours(1));
+  CHECK(spec.expire_at == kNow + absl::Minutes(2));
+  CHECK(spec.total_timeout == absl::Minutes(3));
 }
 
 }  // namespace

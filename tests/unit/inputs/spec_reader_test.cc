@@ -87,6 +87,8 @@ TEST_CASE("What a spec says arrives in the record and in the payload's place") {
   proto.set_priority(-1'000);
   proto.mutable_not_before()->set_seconds(1'790'000'060);
   proto.mutable_timeout()->set_nanos(1'500'001);
+  proto.mutable_expire_at()->set_seconds(1'790'000'090);
+  proto.mutable_total_timeout()->set_seconds(86'400 * 400);
   proto.mutable_result_retention()->set_seconds(1);
   proto.mutable_result_retention()->set_nanos(1);
   proto.mutable_retry()->set_max_attempts(7);
@@ -113,7 +115,9 @@ TEST_CASE("What a spec says arrives in the record and in the payload's place") {
   CHECK(record->spec.reference == "invoice 7 / ü");
   CHECK(record->spec.priority == -1'000);
   CHECK(record->spec.not_before == kNow + absl::Seconds(60));
-  CHECK(record->spec.timeout_ms == 2);   // Never shorter than asked for.
+  CHECK(record->spec.timeout_ms == 2);  // Never shorter than asked for.
+  CHECK(record->spec.expire_at == kNow + absl::Seconds(90));
+  CHECK(record->spec.total_timeout_ms == uint64_t{86'400} * 400 * 1'000);
   CHECK(record->spec.retention_s == 2);  // As well.
   CHECK(record->spec.retry.max_attempts == 7);
   CHECK(record->spec.retry.initial_backoff_ms == 120'000);
@@ -152,6 +156,21 @@ TEST_CASE("A bad field is refused with its name, its value and the limit") {
        "timeout: -1s is not from 1ms to 720h"},
       {[](auto& s) { s.mutable_timeout()->set_seconds(INT64_MAX); }, "OUT_OF_RANGE",
        "timeout: 2562047788015215h30m7s is not from 1ms to 720h"},
+      {[](auto& s) {
+         s.mutable_timeout()->set_seconds(1);
+         s.set_no_timeout(true);
+       },
+       "CONTRADICTION", "no_timeout: stands beside a timeout"},
+      {[](auto& s) { s.mutable_total_timeout(); }, "OUT_OF_RANGE",
+       "total_timeout: 0 is not from 1ms to 17568h"},
+      {[](auto& s) { s.mutable_total_timeout()->set_seconds(17'568 * 3'600 + 1); }, "OUT_OF_RANGE",
+       "total_timeout: 17568h1s is not from 1ms to 17568h"},
+      {[](auto& s) { s.mutable_expire_at()->set_nanos(-1); }, "OUT_OF_RANGE", "expire_at: "},
+      {[](auto& s) {
+         s.mutable_not_before()->set_seconds(1'790'000'060);
+         s.mutable_expire_at()->set_seconds(1'790'000'059);
+       },
+       "CONTRADICTION", "expire_at: "},
       {[](auto& s) { s.mutable_result_retention()->set_seconds(2'592'001); }, "OUT_OF_RANGE",
        "result_retention: 720h1s is not from 1s to 720h"},
       {[](auto& s) { s.mutable_retry()->set_max_attempts(1'001); }, "OUT_OF_RANGE",
@@ -207,6 +226,16 @@ TEST_CASE("A bad field is refused with its name, its value and the limit") {
     INFO(c.message);
     CheckRefused(StatusOf(c.change), c.reason, c.message);
   }
+}
+
+TEST_CASE("An attempt has no timeout where that is asked for, and else an hour") {
+  const auto timeout = [](bool none) {
+    auto request = Request();
+    request.message.mutable_specs(0)->set_no_timeout(none);
+    return Read(request)->batch->specs[0].timeout_ms;
+  };
+  CHECK(timeout(false) == 3'600'000);
+  CHECK(timeout(true) == kNoTimeout);
 }
 
 TEST_CASE("Times that cannot be are refused") {
@@ -414,7 +443,9 @@ TEST_CASE("A repeated reference is compared field by field") {
       [](auto& s) { s.add_concurrency_keys()->set_name("c"); },
       [](auto& s) { s.add_rate_keys()->set_name("r"); },
       [](auto& s) { (*s.mutable_info())["a"] = "b"; },
-      [](auto& s) { s.set_context_id("c"); }};
+      [](auto& s) { s.set_context_id("c"); },
+      [](auto& s) { s.mutable_expire_at()->set_seconds(1'790'000'090); },
+      [](auto& s) { s.mutable_total_timeout()->set_seconds(1); }};
   // What a task depends on is hashed by the engine, which knows its ids.
   constexpr size_t kDependencies = 11;
   REQUIRE(kSpecFieldNames[kDependencies] == "dependencies");

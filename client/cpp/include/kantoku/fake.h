@@ -31,11 +31,11 @@ namespace kantoku {
 // HANDLER_THREW. Unlike it: time, also that of timeouts, stands still until AdvanceTime moves it,
 // except that EventStream::Next and ItemStream::Next wait by the machine's clock; tasks run inside
 // the calls that make them due (Spawn, Handle, Resume, AdvanceTime), on the caller's thread;
-// nothing is checked against limits; every placement fits, routes, keys, limits and pauses are kept
-// and not looked at, and its executor cannot be asked to leave; what is an argument a handler reads
-// with a client, GetOutput(spec.dependencies[i].task); pauses between attempts have no jitter; what
-// a task has waited for is told as if it had been the same all the time; and of what happened,
-// task.created, task.started and task.finished are told.
+// nothing is checked against limits or deadlines; every placement fits, routes, keys, limits and
+// pauses are kept and not looked at, and its executor cannot be asked to leave; what is an argument
+// a handler reads with a client, GetOutput(spec.dependencies[i].task); pauses between attempts have
+// no jitter; what a task has waited for is told as if it had been the same all the time; and of
+// what happened, task.created, task.started and task.finished are told.
 //
 // Thread-safe. Its clients may outlive it and keep what they have seen.
 class FakeKantoku {

@@ -80,8 +80,10 @@ struct TaskSpec {
   std::string content_type;  // Media type of the payload, at most 255 bytes.
   std::string reference;     // The user's own unique name for the task, or empty.
   int32_t priority = 0;      // Higher goes first. From -1,000 to 1,000.
-  std::optional<absl::Time> not_before;            // Not run before, by the server's clock.
-  std::optional<absl::Duration> timeout;           // Of one attempt. 1 ms to 30 days; 1 h.
+  std::optional<absl::Time> not_before;   // Not run before, by the server's clock.
+  std::optional<absl::Duration> timeout;  // Of one attempt. 1 ms to 30 days, or infinite; 1 h.
+  std::optional<absl::Time> expire_at;    // It does not begin any more from then on: EXPIRED.
+  std::optional<absl::Duration> total_timeout;     // From spawn to end: TOTAL_TIMEOUT. To 732 days.
   std::optional<RetryPolicy> retry;                // Of failed attempts.
   std::optional<absl::Duration> result_retention;  // 1 s to 30 days; 24 h.
   std::optional<EffectClass> effect;               // kOnce goes without `retry`.
@@ -162,7 +164,15 @@ Option NotBefore(absl::Time time);
 // Not before `delay` after the spawn, by this machine's clock. INVALID_ARGUMENT, INVALID_DELAY when
 // negative or infinite.
 Option Delay(absl::Duration delay);
+// Of each attempt; infinite: as long as it likes.
 Option Timeout(absl::Duration timeout);
+// What has not begun by then ends as failed, EXPIRED.
+Option ExpireAt(absl::Time time);
+// The same `after` the spawn, by this machine's clock. INVALID_ARGUMENT, INVALID_EXPIRY when
+// negative or infinite.
+Option ExpireAfter(absl::Duration after);
+// Of all that comes between the spawn and the end, after which it fails: TOTAL_TIMEOUT.
+Option TotalTimeout(absl::Duration timeout);
 Option Retry(const RetryPolicy& policy);
 Option ResultRetention(absl::Duration retention);
 Option Effect(EffectClass effect);

@@ -20,6 +20,17 @@ absl::StatusOr<std::string> FailFinally(const TaskSpec& spec) {
   return FakeKantoku::FailFinally("HANDLER_FAILED", spec.payload);
 }
 
+TEST_CASE("spawn takes deadlines, and no timeout of attempts") {
+  CliWorld world;
+  const Said said = world.Run(
+      {"spawn", "t", "--attempt-timeout", "none", "--expire-after", "1h", "--total-timeout", "2h"});
+  REQUIRE(said.code == 0);
+  const TaskSpec spec = world.fake.spawned()[0];
+  CHECK(spec.timeout == absl::InfiniteDuration());
+  CHECK(spec.expire_at == world.fake.Now() + absl::Hours(1));
+  CHECK(spec.total_timeout == absl::Hours(2));
+}
+
 TEST_CASE("spawn prints the id of a task that is what the options say") {
   CliWorld world;
   const Said said = world.Run(

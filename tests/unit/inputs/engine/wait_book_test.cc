@@ -245,7 +245,7 @@ TEST_CASE("The time before a server came back counts as recovering") {
   book.SetLane(0, WaitCause::kNoCredit);
   book.Begin(50);
   book.Change(task, WaitCause::kNoCredit);
-  WaitBook::WaitedSince(task, -1'000'000);
+  book.WaitedSince(task, -1'000'000);
   book.Advance(60);
   CHECK(Of(book.TimesOf(task, 60), WaitCause::kRecovering) == 1'000'050);
   CHECK(Of(book.TimesOf(task, 60), WaitCause::kNoCredit) == 10);

@@ -273,10 +273,61 @@ TEST_CASE("The time of a handler that runs through a restart is not waited") {
   world.EndGroup();
   world.Pass(Seconds(100));
   world.Crash();
+  world.Pass(Seconds(5));
   CHECK(Waited(world, task, WaitCause::kRecovering) == 40);
+  CHECK(WaitedAtAll(world, task) == 40);
   world.Open(1, 1, {{.task = task, .dispatch = 1, .started = true}});
   world.Pass(Seconds(100));
   CHECK(WaitedAtAll(world, task) == 40);
+}
+
+TEST_CASE("What lies in an executor's queue through a restart has waited all the time") {
+  EngineWorld world;
+  const TaskId task = world.DoSpawn();
+  world.Pass(Milliseconds(40));
+  world.Open(1, 1);
+  world.EndGroup();
+  world.Pass(Milliseconds(9));
+  const bool controlled = GENERATE(false, true);
+  world.Crash();  // For a second.
+  if (controlled) {
+    REQUIRE(world.Control(task, ControlVerb::kPause).ok());
+    REQUIRE(world.Control(task, ControlVerb::kResume).ok());
+    world.EndGroup();
+    world.Pass(Milliseconds(100));
+    world.Crash();
+  }
+  const int64_t away = 40 + 9 + (controlled ? 2'100 : 1'000);
+  world.Pass(Milliseconds(5));
+  const bool comes_back = GENERATE(true, false);
+  if (comes_back) {
+    world.Open(1, 1, {{.task = task, .dispatch = 1}});
+  } else {
+    world.Open(1, 1);
+    world.EndGroup();
+  }
+  CHECK(Waited(world, task, WaitCause::kRecovering) == away);
+  CHECK(Waited(world, task, WaitCause::kExecutorQueue) == 5);
+  CHECK(WaitedAtAll(world, task) == away + 5);
+  const auto& totals = world.engine->WaitsByType(world.now);
+  CHECK(totals.at({"default", "work"}).times[static_cast<size_t>(WaitCause::kExecutorQueue)] == 5);
+}
+
+TEST_CASE("A task that is paused in its executor's queue waits for that, and then for its turn") {
+  EngineWorld world;
+  world.Open(1, 1);
+  const TaskId task = world.DoSpawn();
+  world.EndGroup();
+  world.Pass(Milliseconds(5));
+  REQUIRE(world.Control(task, ControlVerb::kPause).ok());
+  world.Pass(Seconds(7));
+  REQUIRE(world.Control(task, ControlVerb::kResume).ok());
+  world.Pass(Milliseconds(3));
+  REQUIRE(world.engine->Started(world.connection, task, 1, world.now, world.effects).ok());
+  world.Pass(Seconds(1));
+  CHECK(Waited(world, task, WaitCause::kExecutorQueue) == 5 + 3);
+  CHECK(Waited(world, task, WaitCause::kPaused) == 7'000);
+  CHECK(WaitedAtAll(world, task) == 7'008);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "services/inputs/store.h"
@@ -40,6 +41,8 @@ TaskSpec FullSpec() {
   spec.priority = -1'000;
   spec.not_before = kTime;
   spec.timeout_ms = 4'294'967'295;
+  spec.expire_at = kTime + absl::Seconds(1);
+  spec.total_timeout_ms = uint64_t{1} << 40;
   spec.retention_s = 1;
   spec.retry = {.max_attempts = 1'000,
                 .initial_backoff_ms = 0,
@@ -271,6 +274,8 @@ TEST_CASE("A spec record gives back what was asked for") {
   CHECK(record->spec.priority == spec.priority);
   CHECK(record->spec.not_before == spec.not_before);
   CHECK(record->spec.timeout_ms == spec.timeout_ms);
+  CHECK(record->spec.expire_at == spec.expire_at);
+  CHECK(record->spec.total_timeout_ms == spec.total_timeout_ms);
   CHECK(record->spec.retention_s == spec.retention_s);
   CHECK(record->spec.retry == spec.retry);
   CHECK(record->spec.effect == spec.effect);
@@ -320,6 +325,25 @@ TEST_CASE("A spec record's bytes are counted without its provenance, which may b
   CHECK(without.size() == counted);
   CHECK(DecodeSpec(without)->spec.stored_bytes == counted);
   CHECK(DecodeSpec(without)->spec.provenance.empty());
+}
+
+TEST_CASE("A spec record of before there were deadlines has its provenance in their place") {
+  TaskSpec spec = FullSpec();
+  spec.expire_at.reset();
+  spec.total_timeout_ms = 0;
+  const Provenance provenance = std::exchange(spec.provenance, {});
+  const size_t place = SpecBytes(spec, "payload").size() - 1;  // Of the first part behind the body.
+  spec.provenance = provenance;
+  std::string old = SpecBytes(spec, "payload");
+  REQUIRE(old[0] == 4);
+  REQUIRE(old[place] == 8);
+  old[0] = 3;
+  CheckDataLoss(DecodeSpec(old).status());
+  old[place] = 7;
+  const auto record = DecodeSpec(old);
+  REQUIRE(record.ok());
+  CheckEqual(record->spec.provenance, provenance);
+  CHECK_FALSE(record->spec.expire_at.has_value());
 }
 
 TEST_CASE("More ancestors than are kept, or some without a parent, are damage") {
