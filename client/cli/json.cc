@@ -75,6 +75,16 @@ Json ErrorJson(const TaskError& error) {
   return {{"reason", error.reason}, {"message", error.message}};
 }
 
+Json AttemptsJson(const std::vector<FailedAttempt>& attempts) {
+  Json json = Json::array();
+  for (const FailedAttempt& attempt : attempts) {
+    json.push_back({{"dispatch", attempt.dispatch},
+                    {"ended_at", TimeText(attempt.ended_at)},
+                    {"error", ErrorJson(attempt.error)}});
+  }
+  return json;
+}
+
 }  // namespace
 
 Json WaitsJson(const std::vector<Wait>& waits) {
@@ -119,7 +129,8 @@ Json ToJson(const TaskInfo& info) {
           {"provenance", ProvenanceJson(info.provenance)},
           {"created_at", TimeText(info.created_at)},
           {"ended_at", info.ended_at.has_value() ? Json(TimeText(*info.ended_at)) : Json()},
-          {"last_error", info.last_error.has_value() ? ErrorJson(*info.last_error) : Json()}};
+          {"last_error", info.last_error.has_value() ? ErrorJson(*info.last_error) : Json()},
+          {"attempts", AttemptsJson(info.attempts)}};
 }
 
 Json ToJson(const Item& item) {

@@ -39,6 +39,10 @@ void PrintDetails(const Context& context, const TaskInfo& info) {
   line("progress",
        info.progress.has_value() ? absl::StrFormat("%.0f%%", *info.progress * 100) : "");
   line("attempts", info.failed_attempts == 0 ? "" : absl::StrCat(info.failed_attempts, " failed"));
+  for (const FailedAttempt& attempt : info.attempts) {
+    line("", absl::StrCat(TimeText(attempt.ended_at), " dispatch ", attempt.dispatch, ": ",
+                          ErrorText(attempt.error)));
+  }
   line("executor", info.session_id);
   line("parent", info.parent.empty() ? "" : info.parent.ToString());
   line("root", info.root.empty() ? "" : info.root.ToString());

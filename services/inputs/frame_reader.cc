@@ -9,6 +9,7 @@
 #include "services/inputs/spec_reader.h"
 #include "services/platform/planted.h"
 #include "services/platform/status.h"
+#include "services/platform/utf8.h"
 
 namespace kantoku::inputs {
 
@@ -158,9 +159,7 @@ absl::StatusOr<SessionFrame::Hello> ReadHello(const v1::Hello& proto,
 
 // At most `limit` bytes of what is UTF-8, and UTF-8 again.
 std::string Cut(const std::string& text, size_t limit) {
-  if (text.size() <= limit) return text;
-  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
-  return text.substr(0, limit);
+  return text.substr(0, platform::Utf8Prefix(text, limit));
 }
 
 Failure ReadFailure(const task::v1::TaskError& proto) {

@@ -97,6 +97,17 @@ void SetStatusWithDelay(const absl::Status& status, task::v1::ItemStatus& proto)
   *proto.mutable_retry_after() = platform::ToProto(kRetryAfter);
 }
 
+void SetAttempts(const TaskView& view, task::v1::TaskInfo& proto) {
+  if (view.attempts == nullptr) return;
+  for (const FailedAttempt& attempt : *view.attempts) {
+    task::v1::FailedAttempt& failed = *proto.add_attempts();
+    failed.set_dispatch(attempt.dispatch);
+    *failed.mutable_ended_at() = platform::ToProto(attempt.at);
+    failed.mutable_error()->set_reason(attempt.failure.reason);
+    failed.mutable_error()->set_message(attempt.failure.message);
+  }
+}
+
 }  // namespace
 
 void SetSpawnResult(const SpawnOutcome::Item& item, v1::SpawnResult& proto) {
@@ -122,7 +133,10 @@ void SetTaskResult(const absl::StatusOr<TaskView>& view, bool state_only,
                    v1::GetTaskResult& proto) {
   SetStatus(view.status(), *proto.mutable_status());
   if (!view.ok()) return;
-  if (!state_only) return SetTaskInfo(*view, *proto.mutable_info());
+  if (!state_only) {
+    SetTaskInfo(*view, *proto.mutable_info());
+    return SetAttempts(*view, *proto.mutable_info());
+  }
   proto.mutable_info()->set_task_id(std::string(view->id.bytes()));
   proto.mutable_info()->set_state(ToProto(view->state));
 }

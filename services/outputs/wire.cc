@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
+#include "services/platform/utf8.h"
 
 namespace kantoku::outputs {
 namespace {
@@ -78,10 +79,7 @@ absl::Status CheckText(std::string_view field, std::string_view text, size_t lim
 
 // Of a text that is too long, what fits without breaking a character.
 std::string_view Cut(std::string_view text) {
-  if (text.size() <= kMaxMessageBytes) return text;
-  size_t size = kMaxMessageBytes;
-  while (size > 0 && (static_cast<uint8_t>(text[size]) & 0xC0) == 0x80) --size;
-  return text.substr(0, size);
+  return text.substr(0, platform::Utf8Prefix(text, kMaxMessageBytes));
 }
 
 absl::StatusOr<absl::Duration> DecodeRetention(const v1::Settlement& settlement) {

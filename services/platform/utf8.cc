@@ -19,6 +19,12 @@ size_t Utf8CharacterBytes(std::string_view text) {
   return bad ? 0 : length;
 }
 
+size_t Utf8Prefix(std::string_view text, size_t limit) {
+  if (text.size() <= limit) return text.size();
+  while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0) == 0x80) --limit;
+  return limit;
+}
+
 bool IsControlCharacter(std::string_view character) {
   const auto first = static_cast<uint8_t>(character[0]);
   if (character.size() == 1) return first < 0x20 || first == 0x7F;

@@ -10,6 +10,9 @@ namespace kantoku::platform {
 // when it begins with none. Overlong forms, surrogates and what lies beyond Unicode are none.
 size_t Utf8CharacterBytes(std::string_view text);
 
+// How many of the first bytes of a text in UTF-8 are whole characters and no more than `limit`.
+size_t Utf8Prefix(std::string_view text, size_t limit);
+
 // Whether `character`, one of UTF-8, is a control character: U+0000 to U+001F, U+007F to U+009F.
 bool IsControlCharacter(std::string_view character);
 

@@ -368,6 +368,10 @@ absl::StatusOr<TaskInfo> ToInfo(const taskpb::TaskInfo& from) {
   info.created_at = from.has_created_at() ? ToTime(from.created_at()) : CreationTime(info.id);
   if (from.has_ended_at()) info.ended_at = ToTime(from.ended_at());
   if (from.has_last_error()) info.last_error = ToError(from.last_error());
+  for (const taskpb::FailedAttempt& attempt : from.attempts()) {
+    info.attempts.push_back(
+        {attempt.dispatch(), ToTime(attempt.ended_at()), ToError(attempt.error())});
+  }
   if (from.has_progress()) info.progress = from.progress();
   if (from.has_placement()) info.placement = ToPlacement(from.placement());
   for (const taskpb::Wait& wait : from.waits()) {

@@ -429,6 +429,7 @@ void FakeKantoku::Server::Settle(Record& record, absl::StatusOr<std::string> res
                   answers);
   }
   record.info.last_error = ErrorOf(result.status());
+  record.info.attempts.push_back({record.info.dispatch, now_, *record.info.last_error});
   const RetryPolicy policy = record.spec.retry.value_or(RetryPolicy());
   const uint32_t failures = ++record.info.failed_attempts;
   const bool final =

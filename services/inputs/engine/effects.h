@@ -30,6 +30,7 @@ struct StateRecord {
   CauseTimes waited{};                     // What it has waited for …
   std::optional<absl::Time> waited_until;  // … until then; absent in records of old.
   Failure last_failure;
+  FailedAttempts attempts;
   bool operator==(const StateRecord&) const = default;
 };
 

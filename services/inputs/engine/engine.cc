@@ -8,6 +8,7 @@
 #include "services/inputs/engine/splitmix.h"
 #include "services/platform/planted.h"
 #include "services/platform/status.h"
+#include "services/platform/utf8.h"
 
 // Spawning and questions. Control is in engine_control.cc, trees are in engine_trees.cc,
 // dependencies in engine_dependencies.cc, keys and pauses of types in engine_admission.cc, restarts
@@ -450,6 +451,9 @@ TaskView Engine::ViewOf(const Task& task) const {
                 .failed_attempts = task.failed_attempts,
                 .dispatch = task.dispatch,
                 .last_failure = FailureOf(task)};
+  if (const auto attempts = attempts_.find(task.key()); attempts != attempts_.end()) {
+    view.attempts = attempts->second;
+  }
   if (!IsFinal(task.state)) {
     view.place = matcher_.ViewOf(task.lane);
     if (task.has_keys) {
@@ -520,6 +524,19 @@ void Engine::SetFailure(Task& task, Failure failure) {
   if (failure.empty()) return;
   task.has_failure = true;
   failures_[task.key()] = std::move(failure);
+}
+
+void Engine::CountAttempt(Task& task, const Failure& failure) {
+  ++task.failed_attempts;
+  auto& kept = attempts_[task.key()];
+  auto attempts = kept == nullptr ? std::make_shared<FailedAttempts>()
+                                  : std::make_shared<FailedAttempts>(*kept);
+  if (attempts->size() == kKeptAttempts) attempts->erase(attempts->begin());
+  const absl::Time now = advanced_zero_ + absl::Milliseconds(waits_.now());
+  attempts->push_back({task.dispatch, now, failure});
+  std::string& message = attempts->back().failure.message;
+  message.resize(platform::Utf8Prefix(message, kAttemptMessageBytes));
+  kept = std::move(attempts);
 }
 
 const Failure& Engine::FailureOf(const Task& task) const {

@@ -582,6 +582,8 @@ class Engine {
 
   // Side tables.
   void SetFailure(Task& task, Failure failure);
+  // One more attempt has failed, by the dispatch that was the latest.
+  void CountAttempt(Task& task, const Failure& failure);
   const Failure& FailureOf(const Task& task) const;
   std::string_view ReferenceOf(const Task& task) const;
   TaskView ViewOf(const Task& task) const;
@@ -621,6 +623,8 @@ class Engine {
   absl::flat_hash_map<std::string, Reference> references_;  // By ReferenceKey.
   absl::flat_hash_map<TaskKey, std::string> reference_keys_;
   absl::flat_hash_map<TaskKey, Failure> failures_;
+  // Of tasks with failed attempts; those of old have none.
+  absl::flat_hash_map<TaskKey, std::shared_ptr<const FailedAttempts>> attempts_;
   absl::flat_hash_map<TaskKey, Deadlines> deadlines_;
   absl::btree_set<std::pair<int64_t, TaskKey>> deadlines_ahead_;  // Wall times (ns).
   absl::flat_hash_map<TaskKey, std::shared_ptr<const Info>> infos_;

@@ -223,8 +223,9 @@ absl::Status Engine::HandlerStatus(ConnectionId connection, const HandlerStatusC
 void Engine::OnPaused(TaskIndex index, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
   task.steered = true;
+  Steering& steering = steerings_[task.key()];
   if (task.wake_position != 0) {
-    steerings_[task.key()].left = absl::Nanoseconds(steady_alarms_.TimeOf(index)) - now.steady;
+    steering.left = absl::Nanoseconds(steady_alarms_.TimeOf(index)) - now.steady;
   }
   ClearAlarm(index);
   task.state = TaskState::kPaused;

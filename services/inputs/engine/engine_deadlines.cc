@@ -55,7 +55,7 @@ void Engine::FailForGood(TaskIndex index, Failure failure, Effects& effects) {
   Task& task = tasks_.at(index);
   if (task.session != 0) {
     Tell(task, HandlerAction::kRevoke, failure.reason, effects);
-    if (task.begun) ++task.failed_attempts;
+    if (task.begun) CountAttempt(task, failure);
     Release(index, effects);
   } else {
     Dequeue(index, TaskState::kSettling);

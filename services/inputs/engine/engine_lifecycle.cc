@@ -179,7 +179,7 @@ absl::Duration Engine::BackoffOf(const Task& task) {
 
 void Engine::AttemptFailed(TaskIndex index, Failure failure, const Now& now, Effects& effects) {
   Task& task = tasks_.at(index);
-  ++task.failed_attempts;
+  CountAttempt(task, failure);
   const RetryPolicy& policy = policies_.at(task.policy);
   if (task.failed_attempts >= policy.max_attempts ||
       std::ranges::binary_search(policy.non_retryable, failure.reason)) {
@@ -214,11 +214,11 @@ void Engine::FailForDispatches(TaskIndex index, std::string_view last, Effects& 
 
 // How far the handler came nobody knows, and it must not begin again.
 void Engine::FailAsUnknown(TaskIndex index, std::string_view how, Effects& effects) {
-  ++tasks_.at(index).failed_attempts;
-  Settle(index, TaskState::kFailed,
-         {"UNKNOWN_OUTCOME",
-          absl::StrCat("the handler had begun and did not end: ", platform::ToAbsl(how))},
-         effects);
+  const Failure failure = {
+      "UNKNOWN_OUTCOME",
+      absl::StrCat("the handler had begun and did not end: ", platform::ToAbsl(how))};
+  CountAttempt(tasks_.at(index), failure);
+  Settle(index, TaskState::kFailed, failure, effects);
 }
 
 // The dispatch ended without having counted. The first time the task may go elsewhere at once;
@@ -348,6 +348,7 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (task.has_state_record) effects.states.push_back({task.key(), std::nullopt});
   if (succeeded) effects.erased_specs.push_back(task.key());
   if (task.has_failure) failures_.erase(task.key());
+  if (task.failed_attempts > 0) attempts_.erase(task.key());
   if (task.has_deadline) DropDeadlines(task.key());
   if (task.is_restart) restarted_from_.erase(task.key());
   if (task.has_info) DropInfo(index, effects);
@@ -383,6 +384,9 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
       .waited_until =
           advanced_zero_ + absl::Milliseconds(task.unheard ? task.waits_since() : waits_.now()),
       .last_failure = FailureOf(task)};
+  if (const auto attempts = attempts_.find(task.key()); attempts != attempts_.end()) {
+    record.attempts = *attempts->second;
+  }
   if (task.cancel_requested && task.session != 0) record.stop_by = absl::FromUnixNanos(task.wake);
   if (task.state == TaskState::kSettling) record.intended_end = task.intended_end;
   task.has_state_record = true;

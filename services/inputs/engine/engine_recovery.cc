@@ -96,6 +96,9 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
     task.wake = record.stop_by.has_value() ? absl::ToUnixNanos(*record.stop_by) : 0;
   }
   SetFailure(task, record.last_failure);
+  if (!record.attempts.empty()) {
+    attempts_[key] = std::make_shared<const FailedAttempts>(record.attempts);
+  }
   waits_.Recover(task, record.waited);
   if (record.waited_until.has_value()) waited_until_[key] = *record.waited_until;
 }

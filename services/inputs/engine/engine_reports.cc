@@ -71,7 +71,7 @@ absl::Status Engine::Nack(ConnectionId connection, const NackCommand& command, c
       AttemptFailed(index, command.failure, now, effects);
       break;
     case NackKind::kFailedFinally:
-      ++tasks_.at(index).failed_attempts;
+      CountAttempt(tasks_.at(index), command.failure);
       Settle(index, TaskState::kFailed, command.failure, effects);
       break;
     case NackKind::kReturned:

@@ -104,6 +104,18 @@ struct Failure {
   bool operator==(const Failure&) const = default;
 };
 
+// An attempt that has failed, timed out or been lost.
+struct FailedAttempt {
+  uint32_t dispatch = 0;
+  absl::Time at;
+  Failure failure;  // Its message is cut at kAttemptMessageBytes.
+  bool operator==(const FailedAttempt&) const = default;
+};
+// Of one task, oldest first; of many the newest kKeptAttempts.
+using FailedAttempts = std::vector<FailedAttempt>;
+inline constexpr size_t kKeptAttempts = 10;
+inline constexpr size_t kAttemptMessageBytes = 512;
+
 // The wire's numbers, which are recorded.
 enum class Effect : uint8_t { kPure = 1, kIdempotent, kOnce };
 
@@ -242,8 +254,9 @@ struct TaskView {
   TaskId open_dependency;  // One of them.
   std::optional<absl::Time> ended_at;
   Failure last_failure;
-  float progress = -1;                      // Below 0: none was reported.
-  std::shared_ptr<const CauseTimes> waits;  // Of a living one, where asked for.
+  std::shared_ptr<const FailedAttempts> attempts;  // Null: none.
+  float progress = -1;                             // Below 0: none was reported.
+  std::shared_ptr<const CauseTimes> waits;         // Of a living one, where asked for.
   Provenance provenance;
 };
 
@@ -254,8 +267,13 @@ inline bool IsBelowRoot(const TaskView& view) { return !view.root.empty() && vie
 inline uint64_t BytesOf(const TaskView& view) {
   constexpr uint64_t kFixed = 64;
   const auto& ancestors = view.provenance.ancestors;
-  return kFixed + (view.info == nullptr ? 0 : BytesOf(*view.info)) + view.reference.size() +
-         (ancestors == nullptr ? 0 : ancestors->size() * TaskId::kSize) +
+  uint64_t attempts = 0;
+  for (size_t i = 0; view.attempts != nullptr && i < view.attempts->size(); ++i) {
+    const Failure& failure = (*view.attempts)[i].failure;
+    attempts += 16 + failure.reason.size() + failure.message.size();
+  }
+  return kFixed + attempts + (view.info == nullptr ? 0 : BytesOf(*view.info)) +
+         view.reference.size() + (ancestors == nullptr ? 0 : ancestors->size() * TaskId::kSize) +
          view.last_failure.reason.size() + view.last_failure.message.size();
 }
 

@@ -13,6 +13,7 @@ namespace {
 using fields::Begin;
 using fields::Decode;
 using fields::DecodeUpTo;
+using fields::kFifthFormat;
 using fields::kFirstFormat;
 using fields::kFourthFormat;
 using fields::kSecondFormat;
@@ -45,7 +46,13 @@ constexpr uint64_t kRouteObject = 1;
 constexpr uint64_t kBlockObject = 2;
 
 // Optional parts of an ended task, likewise.
-enum class EndedPart : uint64_t { kEnd = 0, kRestartedFrom = 1, kInfo = 2, kProvenance = 3 };
+enum class EndedPart : uint64_t {
+  kEnd = 0,
+  kRestartedFrom = 1,
+  kInfo = 2,
+  kProvenance = 3,
+  kAttempts = 4,
+};
 
 void WriteWaits(ByteWriter& writer, const CauseTimes& times) {
   writer.Unsigned(
@@ -79,6 +86,26 @@ Failure ReadFailure(ByteReader& reader) {
   failure.reason = reader.Text();
   failure.message = reader.Text();
   return failure;
+}
+
+void WriteAttempts(ByteWriter& writer, const FailedAttempts& attempts) {
+  writer.Unsigned(attempts.size());
+  for (const FailedAttempt& attempt : attempts) {
+    writer.Unsigned(attempt.dispatch);
+    writer.Time(attempt.at);
+    WriteFailure(writer, attempt.failure);
+  }
+}
+
+FailedAttempts ReadAttempts(ByteReader& reader) {
+  FailedAttempts attempts;
+  for (uint64_t left = reader.Unsigned(); left > 0 && reader.good(); --left) {
+    if (attempts.size() == kKeptAttempts) reader.Fail();
+    FailedAttempt attempt{.dispatch = reader.Small<uint32_t>(), .at = reader.Time()};
+    attempt.failure = ReadFailure(reader);
+    attempts.push_back(std::move(attempt));
+  }
+  return attempts;
 }
 
 // A final state, or 0 for none; of another, the record is damaged.
@@ -154,6 +181,10 @@ void WriteEndedParts(ByteWriter& writer, NameWriter& names, const TaskView& task
     names.Write(provenance.spawn_scope);
     WriteAncestors(writer, provenance.ancestors.get());
   }
+  if (task.attempts != nullptr) {
+    writer.Unsigned(static_cast<uint64_t>(EndedPart::kAttempts));
+    WriteAttempts(writer, *task.attempts);
+  }
   writer.Unsigned(static_cast<uint64_t>(EndedPart::kEnd));
 }
 
@@ -173,6 +204,10 @@ void ReadEndedParts(ByteReader& reader, NameReader& names, TaskView& task) {
         task.provenance.spawn_scope = names.Read();
         task.provenance.ancestors = ReadAncestors(reader, task.parent);
         break;
+      case EndedPart::kAttempts:
+        task.attempts = std::make_shared<const FailedAttempts>(ReadAttempts(reader));
+        if (task.attempts->empty()) reader.Fail();
+        break;
       default:
         reader.Fail();
     }
@@ -182,7 +217,7 @@ void ReadEndedParts(ByteReader& reader, NameReader& names, TaskView& task) {
 }  // namespace
 
 void Encode(const StateRecord& record, std::string& bytes) {
-  ByteWriter writer = Begin(bytes, kFourthFormat);
+  ByteWriter writer = Begin(bytes, kFifthFormat);
   writer.Unsigned(record.closed_dispatch);
   writer.Unsigned(record.failed_attempts);
   writer.Unsigned(record.cancel_requested ? 1 : 0);
@@ -197,6 +232,7 @@ void Encode(const StateRecord& record, std::string& bytes) {
   WriteTime(writer, record.stop_by);
   WriteTime(writer, record.waited_until);
   WriteWaits(writer, record.waited);
+  WriteAttempts(writer, record.attempts);
 }
 
 absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
@@ -216,8 +252,9 @@ absl::StatusOr<StateRecord> DecodeState(std::string_view bytes) {
     if (format < kFourthFormat) return;
     record.waited_until = ReadTime(reader);
     record.waited = ReadWaits(reader);
+    if (format >= kFifthFormat) record.attempts = ReadAttempts(reader);
   };
-  return DecodeUpTo<StateRecord>(kFourthFormat, "state", bytes, read);
+  return DecodeUpTo<StateRecord>(kFifthFormat, "state", bytes, read);
 }
 
 void Encode(const DispatchGroupRecord& record, std::string& bytes) {

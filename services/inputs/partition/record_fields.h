@@ -23,6 +23,7 @@ inline constexpr uint64_t kSecondFormat = 2;  // Effects, and failures that are 
 // Kin and optional parts of specs, pauses, hashes with their number.
 inline constexpr uint64_t kThirdFormat = 3;
 inline constexpr uint64_t kFourthFormat = 4;  // What a task has waited for.
+inline constexpr uint64_t kFifthFormat = 5;   // The attempts that have failed.
 
 inline platform::ByteWriter Begin(std::string& bytes, uint64_t format = kFirstFormat) {
   platform::ByteWriter writer(bytes);

@@ -274,6 +274,9 @@ TEST_CASE(
     executor.Nack(second, v1::NACK_KIND_FAILED_FINALLY);
     CHECK(user.Becomes(id, taskpb::TASK_STATE_FAILED));
     CHECK(user.Look(id).last_error().message() == "broken");
+    REQUIRE(user.Look(id).attempts_size() == 1);
+    CHECK(user.Look(id).attempts(0).error().message() == "broken");
+    CHECK(user.Look(id).attempts(0).dispatch() == 2);  // What came back was none.
   });
 }
 

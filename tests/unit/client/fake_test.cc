@@ -121,6 +121,7 @@ TEST_CASE("A fake tries failed attempts again after the policy's pauses, then fa
   CHECK(runs == 1);
   CHECK(kan.Get(task->id)->wait_cause == WaitCause::kBackoff);
   CHECK(kan.Get(task->id)->last_error->message == "broken");
+  CHECK(kan.Get(task->id)->attempts.back().error.message == "broken");
   fake.AdvanceTime(absl::Seconds(1));
   CHECK(runs == 2);
   fake.AdvanceTime(absl::Seconds(1));

@@ -67,6 +67,10 @@ TEST_CASE("Get brings everything that the server tells of a task") {
     info.mutable_created_at()->set_seconds(10);
     info.mutable_ended_at()->set_seconds(20);
     info.mutable_last_error()->set_reason("TIMEOUT");
+    auto& attempt = *info.add_attempts();
+    attempt.set_dispatch(3);
+    attempt.mutable_ended_at()->set_seconds(7);
+    attempt.mutable_error()->set_reason("TIMEOUT");
     info.set_progress(0.5);
     info.set_parent_id(std::string(MakeTaskId(7).bytes()));
     info.set_root_id(std::string(MakeTaskId(8).bytes()));
@@ -88,6 +92,10 @@ TEST_CASE("Get brings everything that the server tells of a task") {
   CHECK(info->created_at == absl::FromUnixSeconds(10));
   CHECK(info->ended_at == absl::FromUnixSeconds(20));
   CHECK(info->last_error->reason == "TIMEOUT");
+  REQUIRE(info->attempts.size() == 1);
+  CHECK(info->attempts[0].dispatch == 3);
+  CHECK(info->attempts[0].ended_at == absl::FromUnixSeconds(7));
+  CHECK(info->attempts[0].error.reason == "TIMEOUT");
   CHECK(info->progress == 0.5);
   CHECK(info->parent == MakeTaskId(7));
   CHECK(info->root == MakeTaskId(8));

@@ -96,6 +96,13 @@ struct Provenance {
   std::vector<TaskId> ancestors;  // The parent first, the root last; the nearest 64.
 };
 
+// An attempt that failed, timed out or was lost.
+struct FailedAttempt {
+  uint32_t dispatch = 0;  // Number of the dispatch that it was.
+  absl::Time ended_at;
+  TaskError error;
+};
+
 // What the server knows of a task.
 struct TaskInfo {
   TaskId id;
@@ -113,7 +120,8 @@ struct TaskInfo {
   absl::Time created_at;
   std::optional<absl::Time> ended_at;
   std::optional<TaskError> last_error;
-  std::optional<double> progress;  // From 0 to 1.
+  std::vector<FailedAttempt> attempts;  // Oldest first, the newest ten. Not in lists.
+  std::optional<double> progress;       // From 0 to 1.
   // The selector in its canonical form; absent when there is none, and once the task has ended.
   std::optional<PlacementPolicy> placement;
   TaskKeys keys;          // With the limits as they are now; empty once the task has ended.

@@ -18,7 +18,7 @@ constexpr char kInfoFields[] =
     "task_id namespace type state wait_cause wait_detail open_dependencies placement keys "
     "reference priority owner failed_attempts dispatch session_id progress parent_id root_id "
     "info info_revision context_id restarted_from restarted_as provenance created_at ended_at "
-    "last_error";
+    "last_error attempts";
 
 TEST_CASE("get shows all that is known, a field a line, and nothing that is not there") {
   CliWorld world;

@@ -49,6 +49,66 @@ TEST_CASE("A failed attempt is tried again after its backoff and its fence") {
   CHECK(world.last.dispatches[0].attempt == 2);
 }
 
+TEST_CASE(
+    "Each failed attempt is kept with its dispatch, its time and its reason, also when it is "
+    "dead") {
+  EngineWorld world;
+  const TaskId task = world.DoRun(Retried(3, 0));
+  const absl::Time first = world.now.wall;
+  world.Nack(task, 1, NackKind::kFailed, "NO_DISK");
+  world.AnswerFence(task, 1);
+  world.EndGroup();
+  REQUIRE(world.engine->Started(world.connection, task, 2, world.now, world.effects).ok());
+  world.Pass(absl::Hours(1));
+  world.EndGroup();
+  CHECK(world.View(task).attempts->size() == 2);
+  world.Crash();  // They are recorded.
+  world.AnswerFence(task, 2);
+  world.Open(1, 1);
+  world.EndGroup();
+  REQUIRE(world.engine->Started(world.connection, task, 3, world.now, world.effects).ok());
+  world.Nack(task, 3, NackKind::kFailedFinally, "GIVES_UP");
+  world.EndGroup();
+  world.AnswerFence(task, 3, TaskState::kFailed);
+  world.EndGroup();
+  const auto dead = world.Ended(task);
+  REQUIRE(dead.has_value());
+  REQUIRE(dead->attempts != nullptr);
+  REQUIRE(dead->attempts->size() == 3);
+  CHECK(dead->attempts->at(0) == FailedAttempt{1, first, {"NO_DISK", "message"}});
+  CHECK(dead->attempts->at(1).dispatch == 2);
+  CHECK(dead->attempts->at(1).at == first + absl::Hours(1));
+  CHECK(dead->attempts->at(1).failure.reason == "TIMEOUT");
+  CHECK(dead->attempts->at(2).failure.reason == "GIVES_UP");
+}
+
+TEST_CASE(
+    "Of many failed attempts the newest ten are kept, their messages cut between characters") {
+  EngineWorld world;
+  const TaskId task = world.DoRun(Retried(100, 0));
+  for (uint32_t dispatch = 1; dispatch <= 12; ++dispatch) {
+    if (dispatch > 1) {
+      REQUIRE(
+          world.engine->Started(world.connection, task, dispatch, world.now, world.effects).ok());
+    }
+    std::string message = "x";
+    while (message.size() < 1'000) message += "ü";
+    REQUIRE(world.engine
+                ->Nack(world.connection,
+                       {task, dispatch, NackKind::kFailed, {"HANDLER_FAILED", message}}, world.now,
+                       world.effects)
+                .ok());
+    world.AnswerFence(task, dispatch);
+    world.EndGroup();
+  }
+  const auto attempts = world.View(task).attempts;
+  REQUIRE(attempts->size() == kKeptAttempts);
+  CHECK(attempts->front().dispatch == 3);
+  CHECK(attempts->back().dispatch == 12);
+  CHECK(attempts->back().failure.message.size() == kAttemptMessageBytes - 1);
+  CHECK(world.View(task).last_failure.message.size() > kAttemptMessageBytes);
+}
+
 TEST_CASE("A failure that its policy calls not retryable ends the task at once") {
   TaskSpec spec = Retried(3);
   spec.retry.non_retryable = {"EXECUTOR_LOST", "NO_SUCH_FILE", "TIMEOUT"};

@@ -106,6 +106,10 @@ std::vector<TaskView> EndedTasks() {
     task.dispatch = 300;
     task.ended_at = kTime + absl::Milliseconds(i);
     if (i > 0) task.last_failure = {"HANDLER_FAILED", "no such file"};
+    if (i > 1) {
+      task.attempts = std::make_shared<const FailedAttempts>(
+          FailedAttempts{{1, kTime, {"TIMEOUT", ""}}, {300, kTime, {"HANDLER_FAILED", "ü"}}});
+    }
     if (i > 1) task.parent = Id(3);
     if (i > 0) task.provenance = {"laptop", i > 1 ? "lab" : "", "", nullptr};
     if (i > 1) {
@@ -131,7 +135,9 @@ const StateRecord kState{.closed_dispatch = 300,
                          .stop_by = kTime + absl::Seconds(1),
                          .waited = {0, 0, 300'000, 0, 0, 7},
                          .waited_until = kTime,
-                         .last_failure = {"TIMEOUT", "ran longer than 5 ms"}};
+                         .last_failure = {"TIMEOUT", "ran longer than 5 ms"},
+                         .attempts = {{299, kTime, {"HANDLER_FAILED", "no such file"}},
+                                      {300, kTime, {"TIMEOUT", "ran longer than 5 ms"}}}};
 const DispatchGroupRecord kGroup{
     {{Id(9).key(), 1, 4}, {Id(2).key(), 77, 4}, {Id(10).key(), 1, 1'000'000}}, kTime};
 const SessionRecord kSession{Session(9), {"alice", "laptop"}, "default"};
@@ -394,6 +400,8 @@ TEST_CASE("Records of every kind give back what was written") {
   REQUIRE(ended->size() == 3);
   for (size_t i = 0; i < 3; ++i) {
     const TaskView expected = EndedTasks()[i];
+    REQUIRE((ended->at(i).attempts == nullptr) == (expected.attempts == nullptr));
+    if (expected.attempts != nullptr) CHECK(*ended->at(i).attempts == *expected.attempts);
     const TaskView& task = (*ended)[i];
     CHECK(task.id == expected.id);
     CHECK(task.name_space == expected.name_space);
