@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_IDENTITY_AUTHENTICATOR_H_
 #define KANTOKU_SERVICES_PLATFORM_IDENTITY_AUTHENTICATOR_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@
 #include "services/platform/identity/identity.h"
 
 namespace kantoku::platform {
+
+// A token that is longer is no good.
+inline constexpr size_t kMaxTokenBytes = 8'192;
 
 // Says who bears an access token.
 //

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "services/platform/identity/authenticator.h"
 #include "services/platform/identity/strict_json.h"
 #include "services/platform/status.h"
 

@@ -10,8 +10,6 @@
 
 namespace kantoku::platform {
 
-inline constexpr size_t kMaxTokenBytes = 8'192;
-
 // A signed JWT in its compact form (RFC 7515, 7519), taken apart. Nothing of it is proven.
 struct Jwt {
   std::string text;

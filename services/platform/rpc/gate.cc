@@ -84,10 +84,8 @@ std::shared_ptr<StreamWatch> Gate::Watch(StreamWatch::Stream& stream,
 
 absl::Status Gate::Renew(StreamWatch& watch, const grpc::ServerContextBase& call,
                          std::string_view token) const {
-  const Now now = clock_.Read();
-  KANTOKU_ASSIGN_OR_RETURN(auto identity, authenticator_.Authenticate(
-                                              token, [&] { return call.peer(); }, now));
-  return watch.Renew(std::move(identity), now);
+  return watch.Show(
+      token, [&] { return call.peer(); }, authenticator_, clock_.Read());
 }
 
 void Gate::LookAfterStreams() const {

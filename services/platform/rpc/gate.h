@@ -57,10 +57,8 @@ class Gate {
                                      std::shared_ptr<const Identity> identity) const;
 
   // A stream that is watched shows another token within itself. It is looked at as one that comes
-  // with a call, budgets for bad ones included, and takes the place of the one before.
-  //
-  // ABORTED, TOKEN_DIFFERS when it says something else than that one; else as Authenticator. After
-  // an error the stream is to be ended with it.
+  // with a call, budgets for bad ones included, and takes the place of the one before, now or when
+  // LookAfterStreams comes to find it good. Errors as StreamWatch::Show.
   absl::Status Renew(StreamWatch& watch, const grpc::ServerContextBase& call,
                      std::string_view token) const;
 

@@ -3,7 +3,10 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "services/platform/clock.h"
@@ -20,6 +23,10 @@ namespace kantoku::platform {
 // minute at most, and again every few seconds. Who shows none is refused some seconds after the
 // end; who is refused for another reason, at once; a stream that does not end then is cancelled a
 // second later.
+//
+// A newer token that nobody can tell good or bad just now, because its issuer's keys are being
+// fetched or too many bad ones come from there, ends nothing: the client shows it once, so the
+// watch keeps it and tries it again with each look, while the one before lasts.
 //
 // Thread-safe. The stream calls Forget before it is gone.
 class StreamWatch {
@@ -45,25 +52,38 @@ class StreamWatch {
 
   StreamWatch(Stream& stream, std::shared_ptr<const Identity> identity, const Now& now);
 
-  // Does what is due. To be called several times a second.
+  // Does what is due. To be called several times a second, by one thread.
   void Look(Authenticator& authenticator, const Now& now);
 
-  // The stream has shown a newer token, and this is what it says. ABORTED, TOKEN_DIFFERS unless it
-  // is the same caller, who may do the same; then nothing has changed. One that ends before the one
-  // that is known changes nothing either.
-  absl::Status Renew(std::shared_ptr<const Identity> identity, const Now& now);
+  // The stream shows another token; `peer` says where it comes from. OK: it has taken the place of
+  // the one before, unless it ends no later than that, or it is kept, in place of any that was.
+  //
+  // ABORTED, TOKEN_DIFFERS unless it is of the same caller, who may do the same; else as
+  // Authenticator, but for what passes. After an error the stream is to be ended with it.
+  absl::Status Show(std::string_view token, absl::FunctionRef<std::string()> peer,
+                    Authenticator& authenticator, const Now& now);
 
   // The stream is gone: when this returns nothing of it is called any more.
   void Forget();
 
  private:
+  // A token that was shown, and from where.
+  struct Kept {
+    std::string token;
+    std::string peer;
+  };
+
+  void TryKept(Authenticator& authenticator, const Now& now);
+  absl::Status Renew(std::shared_ptr<const Identity> identity, const Now& now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Shown(std::shared_ptr<const Identity> identity, const Now& now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Refuse(const absl::Status& why, const Now& now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Mutex mutex_;
   Stream* stream_ ABSL_GUARDED_BY(mutex_);                            // Null: it is gone.
-  std::shared_ptr<const Identity> identity_ ABSL_GUARDED_BY(mutex_);  // By the newest token.
+  std::shared_ptr<const Identity> identity_ ABSL_GUARDED_BY(mutex_);  // By the newest good token.
+  std::shared_ptr<const Kept> kept_ ABSL_GUARDED_BY(mutex_);          // A newer one; null: none.
   absl::Time ask_from_ ABSL_GUARDED_BY(mutex_);
   // Steady times.
   absl::Duration next_ask_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();

@@ -1,4 +1,5 @@
 // Access tokens within streams, through gRPC and with real tokens; time is the test's.
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -63,7 +64,7 @@ class EchoService final : public Service {
 class Scene {
  public:
   explicit Scene(absl::Duration life = absl::Minutes(10)) {
-    REQUIRE(authenticator_.SetKeys(0, test::KeySetOf({maker_.Jwk()}), clock.Read()).ok());
+    Fetch();
     context_.AddMetadata("authorization", "Bearer " + Token(life));
     // What a test waits for comes within this time, or never.
     context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
@@ -82,7 +83,15 @@ class Scene {
     claims["exp"] = absl::ToUnixSeconds(clock.Read().wall + life);
     claims["jti"] = std::to_string(++tokens_);
     change(claims);
-    return maker_.Sign(claims);
+    return makers_[rotated_ ? 1 : 0].Sign(claims);
+  }
+  // From now on the issuer signs with another key.
+  void Rotate() { rotated_ = true; }
+  // The server gets the keys that there are; where `whole` is false, without the newest.
+  void Fetch(bool whole = true) {
+    std::vector<nlohmann::json> keys = {makers_[0].Jwk()};
+    if (whole && rotated_) keys.push_back(makers_[1].Jwk());
+    REQUIRE(authenticator_.SetKeys(0, test::KeySetOf(keys), clock.Read()).ok());
   }
 
   // Lets so much time go by; the gate looks at its end.
@@ -140,11 +149,13 @@ class Scene {
     JwtAuthenticator::Options options;
     options.issuers = {{.issuer = test::kIssuer, .audiences = {test::kAudience}}};
     options.times.leeway = absl::ZeroDuration();
-    options.failures.of_one = {.per_second = 0.01, .burst = 1};
+    options.failures.of_one = {.per_second = 0.05, .burst = 1};
     return options;
   }
 
-  const test::TokenMaker maker_{"ES256"};
+  const std::array<test::TokenMaker, 2> makers_ = {test::TokenMaker("ES256", "key-1"),
+                                                   test::TokenMaker("ES256", "key-2")};
+  bool rotated_ = false;
   int tokens_ = 0;
   const std::unique_ptr<MacKeys> keys_ = MacKeys::Make({{1, std::string(32, 'k')}}).value();
   JwtAuthenticator authenticator_{Options(), [](size_t) {}};
@@ -212,6 +223,62 @@ TEST_CASE("A token that has ended already ends the stream like a call") {
   Scene scene;
   scene.Show(scene.Token(-absl::Seconds(1)));
   CHECK(scene.End() == "TOKEN_EXPIRED");
+}
+
+TEST_CASE("A token of a key that is being fetched is shown once, and taken when the key is there") {
+  Scene scene;
+  scene.Pass(absl::Minutes(9));
+  REQUIRE(scene.AwaitAsk() == absl::Minutes(1));
+  scene.Rotate();
+  scene.Show(scene.Token(absl::Minutes(10)));
+  CHECK(scene.Echoes());
+  scene.Pass(absl::Seconds(63));  // In the grace of the first.
+  CHECK(scene.Echoes());
+  scene.Fetch();
+  scene.Pass(absl::Seconds(1));
+  scene.Pass(absl::Minutes(7));
+  CHECK(scene.Echoes());
+  CHECK_FALSE(scene.WasAsked());
+  CHECK(scene.opened() == 1);
+}
+
+TEST_CASE("While forged tokens come from an address, streams from there get newer ones in time") {
+  Scene scene;
+  scene.Pass(absl::Minutes(9));
+  REQUIRE(scene.AwaitAsk() == absl::Minutes(1));
+  REQUIRE(scene.OpenAnother("a guess") == "INVALID_TOKEN");
+  REQUIRE(scene.OpenAnother(scene.Token(absl::Minutes(10))) == "TOO_MANY_BAD_TOKENS");
+  scene.Show(scene.Token(absl::Minutes(10)));
+  CHECK(scene.Echoes());
+  scene.Pass(absl::Seconds(1));
+  CHECK(scene.Echoes());
+  scene.Pass(absl::Seconds(20));
+  scene.Pass(absl::Minutes(7));
+  CHECK(scene.Echoes());
+  CHECK_FALSE(scene.WasAsked());
+}
+
+TEST_CASE("A token of a key that never comes ends the stream no later than without it") {
+  Scene scene;
+  scene.Pass(absl::Minutes(9));
+  scene.Rotate();
+  scene.Show(scene.Token(absl::Minutes(20)));
+  REQUIRE(scene.Echoes());
+  scene.Pass(absl::Seconds(64));
+  CHECK(scene.Echoes());
+  scene.Pass(absl::Seconds(1));
+  CHECK(scene.End() == "TOKEN_EXPIRED");
+}
+
+TEST_CASE("A token of a key that its issuer turns out not to have ends the stream") {
+  Scene scene;
+  scene.Pass(absl::Minutes(1));
+  scene.Rotate();
+  scene.Show(scene.Token(absl::Minutes(20)));
+  REQUIRE(scene.Echoes());
+  scene.Fetch(/*whole=*/false);
+  scene.Pass(absl::Seconds(1));
+  CHECK(scene.End() == "INVALID_TOKEN");
 }
 
 TEST_CASE("A token that nobody asked for is taken") {

@@ -1,8 +1,11 @@
 #include "services/platform/rpc/stream_watch.h"
 
 #include <catch2/catch.hpp>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "services/platform/status.h"
@@ -11,21 +14,35 @@
 namespace kantoku::platform {
 namespace {
 
-// Takes everybody for good until his token ends, or all are revoked.
-class Revoker final : public Authenticator {
+using Answer = absl::StatusOr<std::shared_ptr<const Identity>>;
+
+// Gives the answer that there is for a token, and takes everybody for good until his token ends, or
+// all are revoked.
+class Door final : public Authenticator {
  public:
-  absl::StatusOr<std::shared_ptr<const Identity>> Authenticate(std::string_view,
-                                                               absl::FunctionRef<std::string()>,
-                                                               const Now&) override {
-    return absl::UnimplementedError("not asked here");
+  Answer Authenticate(std::string_view token, absl::FunctionRef<std::string()> peer,
+                      const Now&) override {
+    shown.push_back(std::string(token) + " from " + peer());
+    if (meanwhile != nullptr) std::exchange(meanwhile, nullptr)();
+    return answers.at(std::string(token));
   }
   absl::Status CheckStill(const Identity& identity, const Now& now) override {
     if (revoked) return Error(absl::StatusCode::kUnauthenticated, "TOKEN_REVOKED", "revoked");
     return Authenticator::CheckStill(identity, now);
   }
 
+  std::map<std::string, Answer> answers;
+  std::vector<std::string> shown;
+  std::function<void()> meanwhile;  // Happens while the next token is looked at.
   bool revoked = false;
 };
+
+absl::Status KeysUnknown() {
+  return Error(absl::StatusCode::kUnavailable, "KEYS_UNKNOWN", "being fetched");
+}
+absl::Status TooManyBadTokens() {
+  return Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_BAD_TOKENS", "later");
+}
 
 // A watched stream of anna's, whose token is good for so long.
 struct Scene final : private StreamWatch::Stream {
@@ -41,8 +58,17 @@ struct Scene final : private StreamWatch::Stream {
     identity->expires = expires;
     return identity;
   }
+  // The stream shows this token, of which the authenticator says that.
+  absl::Status Show(const std::string& token, const Answer& answer) {
+    authenticator.answers.insert_or_assign(token, answer);
+    return watch.Show(
+        token, [] { return "peer"; }, authenticator, clock.Read());
+  }
   absl::Status Renew(const std::shared_ptr<const Identity>& identity) {
-    return watch.Renew(identity, clock.Read());
+    return Show("newer", identity);
+  }
+  std::shared_ptr<const Identity> GoodFor(absl::Duration life) {
+    return AToken(clock.Read().wall + life);
   }
   // Lets so much time go by, with a look every 250 ms, and returns how often a token was asked for.
   size_t AsksWithin(absl::Duration time) {
@@ -55,7 +81,7 @@ struct Scene final : private StreamWatch::Stream {
   }
 
   FakeClock clock;
-  Revoker authenticator;
+  Door authenticator;
   std::vector<absl::Duration> asks;
   std::string refusal;
   int cancels = 0;
@@ -65,7 +91,6 @@ struct Scene final : private StreamWatch::Stream {
   void WantToken(absl::Duration within) override { asks.push_back(within); }
   void Refuse(const absl::Status& why) override {
     CHECK(refusal.empty());
-    CHECK(absl::IsUnauthenticated(why));
     refusal = ReasonOf(why);
   }
   void Cancel() override { ++cancels; }
@@ -163,6 +188,85 @@ TEST_CASE("Who is revoked is refused at the next look, and cancelled when it las
   CHECK(scene.cancels == 0);
   scene.AsksWithin(absl::Milliseconds(250));
   CHECK(scene.cancels == 1);
+}
+
+TEST_CASE(
+    "A newer token that nobody can look at just now is tried with each look until it is good") {
+  Scene scene(absl::Minutes(10));
+  REQUIRE(scene.AsksWithin(absl::Minutes(9)) == 1);
+  REQUIRE(scene.Show("kept", GENERATE(KeysUnknown(), TooManyBadTokens())).ok());
+  // Meanwhile no other is asked for.
+  CHECK(scene.AsksWithin(absl::Seconds(5)) == 0);
+  CHECK(scene.authenticator.shown == std::vector<std::string>(21, "kept from peer"));
+  scene.authenticator.answers["kept"] = scene.GoodFor(absl::Minutes(10));
+  CHECK(scene.AsksWithin(absl::Minutes(9) - absl::Milliseconds(250)) == 0);
+  CHECK(scene.AsksWithin(absl::Milliseconds(500)) == 1);
+  CHECK(scene.refusal.empty());
+  CHECK(scene.authenticator.shown.size() == 22);
+}
+
+TEST_CASE("A kept token gives nobody more than the seconds of grace") {
+  Scene scene(absl::Minutes(1));
+  REQUIRE(scene.Show("kept", KeysUnknown()).ok());
+  scene.AsksWithin(absl::Minutes(1) + StreamWatch::kGrace - absl::Milliseconds(250));
+  CHECK(scene.refusal.empty());
+  scene.AsksWithin(absl::Milliseconds(250));
+  CHECK(scene.refusal == "TOKEN_EXPIRED");
+  // It comes too late.
+  scene.authenticator.answers["kept"] = scene.GoodFor(absl::Minutes(10));
+  scene.AsksWithin(absl::Seconds(1));
+  CHECK(scene.cancels == 1);
+}
+
+TEST_CASE(
+    "A kept token that turns out to be no good, or of somebody else, ends the stream at once") {
+  Scene scene(absl::Minutes(10));
+  REQUIRE(scene.Show("kept", TooManyBadTokens()).ok());
+  auto other = std::make_shared<Identity>(*scene.GoodFor(absl::Minutes(10)));
+  other->subject = "bert";
+  const bool forged = GENERATE(true, false);
+  if (forged) {
+    scene.authenticator.answers["kept"] =
+        Error(absl::StatusCode::kUnauthenticated, "INVALID_TOKEN", "forged");
+  } else {
+    scene.authenticator.answers["kept"] = other;
+  }
+  scene.AsksWithin(absl::Milliseconds(250));
+  CHECK(scene.refusal == (forged ? "INVALID_TOKEN" : "TOKEN_DIFFERS"));
+  scene.AsksWithin(absl::Seconds(1));
+  CHECK(scene.cancels == 1);
+}
+
+TEST_CASE("Of all that a stream shows the newest token alone is kept") {
+  Scene scene(absl::Minutes(10));
+  REQUIRE(scene.Show("first", KeysUnknown()).ok());
+  REQUIRE(scene.Show("second", KeysUnknown()).ok());
+  scene.authenticator.shown.clear();
+  scene.AsksWithin(absl::Milliseconds(500));
+  CHECK(scene.authenticator.shown == std::vector<std::string>(2, "second from peer"));
+  REQUIRE(scene.Show("third", scene.GoodFor(absl::Minutes(20))).ok());
+  scene.authenticator.shown.clear();
+  scene.AsksWithin(absl::Minutes(1));
+  CHECK(scene.authenticator.shown.empty());
+}
+
+TEST_CASE("What a stream shows while the token before is looked at counts, and waits for nothing") {
+  Scene scene(absl::Minutes(10));
+  REQUIRE(scene.Show("kept", KeysUnknown()).ok());
+  scene.authenticator.answers["kept"] =
+      Error(absl::StatusCode::kUnauthenticated, "INVALID_TOKEN", "forged");
+  scene.authenticator.meanwhile = [&] {
+    CHECK(scene.Renew(scene.GoodFor(absl::Minutes(20))).ok());
+  };
+  scene.AsksWithin(absl::Minutes(15));
+  CHECK(scene.refusal.empty());
+}
+
+TEST_CASE("A token that is longer than any good one is not kept") {
+  Scene scene(absl::Minutes(10));
+  const std::string longest(kMaxTokenBytes, 'x');
+  CHECK(scene.Show(longest, TooManyBadTokens()).ok());
+  CHECK(ReasonOf(scene.Show(longest + "x", TooManyBadTokens())) == "TOO_MANY_BAD_TOKENS");
 }
 
 TEST_CASE("A stream that is gone is neither asked nor refused nor cancelled") {
