@@ -27,9 +27,11 @@ namespace kantoku::platform {
 // A token that was found good is known by its SHA-256 until it ends, or its issuer's keys change;
 // checking it again takes less than a microsecond. New tokens are checked on the calling thread:
 // form, issuer, claims, then the signature, which takes some 20 to 70 microseconds. One that was
-// found bad is known, too, for a while. Peers that show many bad ones, or many whose keys nobody
-// knows, are told to wait, and so is everybody with a new token while all together show too many;
-// who is known is not held up.
+// found bad is known, too, for a while, and so is one that names a key which is not there, until
+// keys are fetched again: showing it once more costs its peer nothing. These have a memory of their
+// own, so that however many there are, no good one is forgotten. Peers that show many bad ones, or
+// many whose keys nobody knows, are told to wait, and so is everybody with a new token while all
+// together show too many; who is known is not held up.
 //
 // Thread-safe.
 class JwtAuthenticator final : public Authenticator {
@@ -37,7 +39,8 @@ class JwtAuthenticator final : public Authenticator {
   struct Options {
     std::vector<IssuerRules> issuers;
     TimeRules times;
-    size_t max_known = 100'000;  // Tokens that are remembered, good and bad.
+    size_t max_known = 100'000;   // Good tokens that are remembered,
+    size_t max_refused = 40'000;  // and others.
     FailureBudget::Options failures;
     // Of tokens that name keys nobody knows: as many executors as may come back at once.
     FailureBudget::Options unknown_keys = {.of_one = {.per_second = 200, .burst = 20'000},
@@ -64,23 +67,47 @@ class JwtAuthenticator final : public Authenticator {
 
  private:
   using Digest = std::array<uint8_t, 32>;
-  // What was found out about a token, under one generation of its issuer's keys.
+  enum class Verdict : uint8_t { kGood, kForged, kNoSuchKey };
+  // What was found out about a token, with one set of its issuer's keys.
   struct Finding {
-    std::shared_ptr<const Identity> identity;  // Null when it is not good.
-    bool forged = false;                       // Then it is never good under these keys.
+    Verdict verdict = Verdict::kForged;
+    std::shared_ptr<const Identity> identity;  // When it is good.
+    absl::Time expires;                        // When it would be.
     size_t issuer = 0;
     uint64_t generation = 0;
+    absl::Duration fetched;  // The set, last; steady.
   };
-  using Known = absl::flat_hash_map<Digest, Finding>;
+  using Findings = absl::flat_hash_map<Digest, Finding>;
   struct Keys {
     std::shared_ptr<const KeySet> set;  // Null: none were fetched yet.
     Now fetched;
     uint64_t generation = 0;  // Changes so far.
   };
+  // Findings about so many tokens at most, in two halves: those that were asked for lately, and
+  // those before. When the first is full and another comes, it becomes the second: what nobody asks
+  // for goes after a while.
+  class Memory {
+   public:
+    explicit Memory(size_t max) : max_(max) {}
+
+    const Finding* Find(const Digest& digest);  // Null: there is none. Until the next call.
+    void Forget(const Digest& digest);
+    // What it returns is forgotten, and to be let go without the lock, which every call takes.
+    Findings Remember(const Digest& digest, Finding finding);
+
+   private:
+    const size_t max_;
+    Findings recent_;
+    Findings older_;
+  };
 
   std::optional<Finding> FindKnown(const Digest& digest, const Now& now);
-  // Fills in issuer and generation, as far as it comes.
-  absl::StatusOr<Identity> Check(std::string_view text, const Now& now, Finding& finding);
+  bool Holds(const Finding& finding, const Now& now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool AreOfUse(const Keys& keys, const Now& now) const;
+  // As Authenticate, of a token that this was found out about.
+  absl::StatusOr<std::shared_ptr<const Identity>> Answer(const Finding& finding) const;
+  // An error is nothing to remember.
+  absl::StatusOr<Finding> Check(std::string_view text, const Now& now);
   absl::Status CheckSignature(const Jwt& token, const Now& now, Finding& finding);
   void Remember(const Digest& digest, Finding finding);
   // OK while this source may show another new token.
@@ -91,10 +118,8 @@ class JwtAuthenticator final : public Authenticator {
 
   Mutex mutex_;
   std::vector<Keys> keys_ ABSL_GUARDED_BY(mutex_);  // By issuer.
-  // Those that were asked for lately, and those before: when the first are half of what may be
-  // known, they become the second. What nobody asks for so goes after a while.
-  Known recent_ ABSL_GUARDED_BY(mutex_);
-  Known older_ ABSL_GUARDED_BY(mutex_);
+  Memory good_ ABSL_GUARDED_BY(mutex_);
+  Memory refused_ ABSL_GUARDED_BY(mutex_);
   FailureBudget failures_ ABSL_GUARDED_BY(mutex_);
   FailureBudget unknown_keys_ ABSL_GUARDED_BY(mutex_);
 };

@@ -3,7 +3,10 @@
 #include <openssl/hmac.h>
 
 #include <catch2/catch.hpp>
+#include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "services/platform/status.h"
 #include "tests/support/token_maker.h"
@@ -498,6 +501,30 @@ TEST_CASE("Peers whose tokens name keys that nobody knows are bounded, too") {
   CHECK(shown == 6);
 }
 
+TEST_CASE(
+    "A token that names a key which is not there costs its peer once, until keys are fetched") {
+  JwtAuthenticator::Options options{.issuers = {Rules()}};
+  options.unknown_keys.of_one = {.per_second = 0, .burst = 2};
+  int wanted = 0;
+  JwtAuthenticator authenticator(options, [&](size_t) { ++wanted; });
+  TokenMaker maker("ES256");
+  TokenMaker next("ES256", "key-2");
+  const std::string token = next.Sign(Claims(kNow));
+  const auto show = [&](absl::Time now = kNow) {
+    const auto identity = authenticator.Authenticate(
+        token, [] { return "x"; }, At(now));
+    return identity.ok() ? (*identity)->subject : ReasonOf(identity.status());
+  };
+  for (int i = 0; i < 100; ++i) REQUIRE(show() == "KEYS_UNKNOWN");
+  CHECK(wanted == 100);
+  CHECK(show(kNow + absl::Seconds(630)) == "TOKEN_EXPIRED");
+  REQUIRE(authenticator.SetKeys(0, KeySetOf({maker.Jwk()}), At(kNow - absl::Seconds(40))).ok());
+  CHECK(show() == "KEYS_UNKNOWN");
+  CHECK(show() == "KEYS_UNKNOWN");
+  REQUIRE(authenticator.SetKeys(0, KeySetOf({maker.Jwk(), next.Jwk()}), At(kNow)).ok());
+  CHECK(show(kNow + absl::Seconds(1)) == "TOO_MANY_BAD_TOKENS");  // For the two before.
+}
+
 TEST_CASE("A key set that is only written otherwise makes no token new") {
   Scene scene;
   TokenMaker other("EdDSA", "key-2");
@@ -533,26 +560,67 @@ TEST_CASE("Many peers with bad tokens together are held up, and what is known of
   CHECK(budget.HasRoom("peer102", start + absl::Seconds(10)));
 }
 
-TEST_CASE("What is remembered of tokens is bounded, and those in use stay") {
-  const JwtAuthenticator::Options options{.issuers = {Rules()}, .max_known = 4};
-  JwtAuthenticator authenticator(options, [](size_t) {});
-  TokenMaker maker("ES256");
-  REQUIRE(authenticator.SetKeys(0, KeySetOf({maker.Jwk()}), At(kNow)).ok());
-  const auto show = [&](int i) {
+// An authenticator that remembers few tokens, and who is to be known by it.
+class FewKnown {
+ public:
+  FewKnown() { REQUIRE(authenticator_.SetKeys(0, KeySetOf({maker_.Jwk()}), At(kNow)).ok()); }
+
+  // The bearer of the token of this number; the very same as before unless it was checked anew.
+  std::shared_ptr<const Identity> Show(int number) {
+    const auto [entry, is_new] = tokens_.try_emplace(number);
     json claims = Claims(kNow);
-    claims["jti"] = std::to_string(i);
-    // Signatures of one text differ, so this is another token each time.
-    static std::map<int, std::string> tokens;
-    if (!tokens.contains(i)) tokens[i] = maker.Sign(claims);
-    return *authenticator.Authenticate(
-        tokens[i], [] { return "x"; }, At(kNow));
-  };
-  const auto first = show(0);
-  for (int i = 1; i < 20; ++i) {
-    CHECK(show(i) != nullptr);
-    CHECK(show(0) == first);  // The very same identity: it was not checked anew.
+    claims["jti"] = std::to_string(number);
+    if (is_new) entry->second = maker_.Sign(claims);
+    return *Ask(entry->second);
   }
-  CHECK(show(1) != nullptr);
+  // Another one each time.
+  std::string ShowForged() { return ReasonOf(Ask(attacker_.Sign(Claims(kNow))).status()); }
+
+ private:
+  static JwtAuthenticator::Options Options() {
+    JwtAuthenticator::Options options{.issuers = {Rules()}, .max_known = 4, .max_refused = 4};
+    options.failures.of_one = options.failures.of_all = {.per_second = 1, .burst = 1'000};
+    return options;
+  }
+  absl::StatusOr<std::shared_ptr<const Identity>> Ask(const std::string& token) {
+    return authenticator_.Authenticate(
+        token, [] { return "x"; }, At(kNow));
+  }
+
+  TokenMaker maker_{"ES256"};
+  TokenMaker attacker_{"ES256"};
+  std::map<int, std::string> tokens_;
+  JwtAuthenticator authenticator_{Options(), [](size_t) {}};
+};
+
+TEST_CASE("What is remembered of tokens is bounded, and one that is in use among many stays") {
+  FewKnown scene;
+  const auto first = scene.Show(0);
+  for (int i = 1; i < 20; ++i) {
+    CHECK(scene.Show(i) != nullptr);
+    CHECK(scene.Show(0) == first);
+  }
+  CHECK(scene.Show(1) != nullptr);
+}
+
+TEST_CASE("That is so, too, where all of them are in use") {
+  FewKnown scene;
+  std::vector<std::shared_ptr<const Identity>> before;
+  for (int i = 0; i < 20; ++i) {
+    before.push_back(scene.Show(i));
+    for (int j = 0; j < i; ++j) before[static_cast<size_t>(j)] = scene.Show(j);
+  }
+  // From the last on, so that what is checked anew makes none forgotten that is still to be seen.
+  int known = 0;
+  for (int i = 19; i >= 0; --i) known += scene.Show(i) == before[static_cast<size_t>(i)] ? 1 : 0;
+  CHECK(known <= 4);
+}
+
+TEST_CASE("However many forged tokens come, no good one is forgotten") {
+  FewKnown scene;
+  const auto first = scene.Show(0);
+  for (int i = 0; i < 100; ++i) REQUIRE(scene.ShowForged() == "INVALID_TOKEN");
+  CHECK(scene.Show(0) == first);
 }
 
 }  // namespace
