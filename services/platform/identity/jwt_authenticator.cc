@@ -101,7 +101,7 @@ bool JwtAuthenticator::Holds(const Finding& finding, const Now& now) const {
   if (finding.generation != keys.generation) return false;
   switch (finding.verdict) {
     case Verdict::kGood:
-      return now.wall < finding.expires;
+      return now.wall < finding.expires && AreOfUse(keys, now);
     case Verdict::kForged:
       return true;
     case Verdict::kNoSuchKey:

@@ -48,7 +48,8 @@ class JwtAuthenticator final : public Authenticator {
     // A key may be published so long after the first token that it signed was made; an older token
     // with a key that the set does not have is bad.
     absl::Duration key_lag = absl::Seconds(30);
-    // A key set that could not be fetched again for so long counts for nothing.
+    // A key set that could not be fetched again for so long counts for nothing, nor does what was
+    // found out with it.
     absl::Duration max_key_age = absl::Hours(24);
   };
   // Called with the index of an issuer whose keys are to be fetched; must not block. Called often

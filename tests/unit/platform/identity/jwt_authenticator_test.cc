@@ -371,6 +371,21 @@ TEST_CASE("Keys that could not be fetched for a day count for nothing") {
   CHECK(scene.Who(token_of(kNow + absl::Hours(24)), kNow + absl::Hours(24)) == "KEYS_UNKNOWN");
 }
 
+TEST_CASE(
+    "Nor is a token good any more that was known by keys which could not be fetched for a day") {
+  Scene scene;
+  const absl::Time almost = kNow + absl::Hours(24) - absl::Seconds(1);
+  json claims = Claims(almost);
+  claims["exp"] = absl::ToUnixSeconds(almost + absl::Hours(20));
+  const std::string token = scene.maker.Sign(claims);
+  REQUIRE(scene.Who(token, almost) == "anna");
+  CHECK(scene.Who(token, kNow + absl::Hours(24)) == "KEYS_UNKNOWN");
+  CHECK(scene.wanted == 1);
+  const absl::Time later = kNow + absl::Hours(25);
+  REQUIRE(scene.authenticator.SetKeys(0, KeySetOf({scene.maker.Jwk()}), At(later)).ok());
+  CHECK(scene.Who(token, later) == "anna");
+}
+
 TEST_CASE("Before the first keys came, calls are to be repeated") {
   int wanted = 0;
   JwtAuthenticator authenticator({.issuers = {Rules()}}, [&](size_t) { ++wanted; });
