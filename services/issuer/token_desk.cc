@@ -6,6 +6,7 @@
 
 #include "services/issuer/grant_audit.h"
 #include "services/platform/auth/secret.h"
+#include "services/platform/peer.h"
 #include "services/platform/status.h"
 
 namespace kantoku::issuer {
@@ -36,7 +37,7 @@ void TokenDesk::Exchange(GrantMachine::Exchange exchange, std::string host, Done
 // Urgent: who holds a grant goes on though the disk is full.
 platform::PartitionRunner::Urgency TokenDesk::UrgencyOf(std::string_view host) {
   platform::MutexLock lock(mutex_);
-  return failures_.HasRoom(host, parts_.clock.Read().steady)
+  return failures_.HasRoom(platform::SourceOfHost(host), parts_.clock.Read().steady)
              ? platform::PartitionRunner::Urgency::kUrgent
              : platform::PartitionRunner::Urgency::kNormal;
 }
@@ -49,7 +50,7 @@ absl::StatusOr<TokenDesk::Token> TokenDesk::Answer(
     // Who has a secret that was good once does not guess.
     if (platform::ReasonOf(taken.status()) == "INVALID_GRANT") {
       platform::MutexLock lock(mutex_);
-      failures_.Failed(host, parts_.clock.Read().steady);
+      failures_.Failed(platform::SourceOfHost(host), parts_.clock.Read().steady);
     }
   }
   if (!taken.ok()) return taken.status();

@@ -54,7 +54,7 @@ absl::StatusOr<std::shared_ptr<const Identity>> JwtAuthenticator::Authenticate(
   const Digest digest = Sha256(token);
   if (const auto known = FindKnown(digest, now); known.has_value()) return Answer(*known);
 
-  const std::string source = HostOfPeer(peer());
+  const std::string source = SourceOfHost(HostOfPeer(peer()));
   KANTOKU_RETURN_IF_ERROR(CheckBudgets(source, now));
   const auto finding = Check(token, now);
   if (finding.ok()) Remember(digest, *finding);

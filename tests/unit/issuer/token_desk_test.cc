@@ -42,6 +42,15 @@ TEST_CASE("What is refused is told, but for what has not the form of a secret") 
                                      " peer=10.0.0.7 reason=GRANT_ENDED"});
 }
 
+TEST_CASE(
+    "What is told names the whole address, though the addresses of a network are counted as one") {
+  Scene scene;
+  const auto created = scene.Create(/*reusable=*/true);
+  CHECK(scene.Why(created.grant.id, platform::MakeSecret(), "2001:db8::7") == "INVALID_GRANT");
+  CHECK(scene.audit.all() ==
+        std::vector<std::string>{"audit.grant_refused peer=2001:db8::7 reason=INVALID_GRANT"});
+}
+
 TEST_CASE("However many wrong secrets come from somewhere, who has a good one there gets a token") {
   Scene scene;
   const auto created = scene.Create(/*reusable=*/true);

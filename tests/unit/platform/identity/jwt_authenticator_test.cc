@@ -540,6 +540,26 @@ TEST_CASE(
   CHECK(show(kNow + absl::Seconds(1)) == "TOO_MANY_BAD_TOKENS");  // For the two before.
 }
 
+TEST_CASE("The addresses of one IPv6 network are one peer") {
+  Scene scene;
+  TokenMaker attacker("ES256");
+  const auto from = [](const std::string& host) { return "ipv6:%5B" + host + "%5D:7"; };
+  const auto token_of = [](const TokenMaker& maker, int i) {
+    json claims = Claims(kNow);
+    claims["jti"] = std::to_string(i);
+    return maker.Sign(claims);
+  };
+  for (int i = 0; i < 200; ++i) {
+    const std::string host = from("2001:db8::" + std::to_string(i));
+    REQUIRE(scene.Who(token_of(attacker, i), kNow, host) == "INVALID_TOKEN");
+  }
+  const auto who = [&](const std::string& host) {
+    return scene.Who(token_of(scene.maker, 200), kNow, from(host));
+  };
+  CHECK(who("2001:db8::beef") == "TOO_MANY_BAD_TOKENS");
+  CHECK(who("2001:db8:0:1::beef") == "anna");
+}
+
 TEST_CASE("A key set that is only written otherwise makes no token new") {
   Scene scene;
   TokenMaker other("EdDSA", "key-2");
