@@ -77,8 +77,7 @@ absl::Status GrantMachine::Recover(platform::RecordStore& store) {
           return;
         }
         if (grant->revoked.has_value()) options_.on_revoked(key);
-        places_.insert(PlaceOf(*grant));
-        grants_[key] = *std::move(grant);
+        Add(*std::move(grant));
       }));
   return read;
 }
@@ -87,24 +86,45 @@ GrantMachine::Place GrantMachine::PlaceOf(const Grant& grant) {
   return {absl::ToUnixMillis(grant.created), grant.id};
 }
 
-// Those that have ended count as long as they are kept: else one maker fills the store for all.
-absl::Status GrantMachine::CheckRoom(const std::string& maker) const {
-  const auto too_many = [](size_t grants, std::string_view of_whom) {
+// Those that have ended count as long as they are kept: else one fills the store for all. They
+// count by namespace, for who makes one is administrator of all that it names, and nobody makes
+// himself administrator of another; a subject he makes up as he likes.
+absl::Status GrantMachine::CheckRoom(const Grant& grant) const {
+  const auto too_many = [](size_t grants, const std::string& of_what) {
     return Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_GRANTS",
-                 absl::StrCat("there are ", grants, " grants", platform::ToAbsl(of_whom),
+                 absl::StrCat("there are ", grants, " grants", of_what,
                               "; one goes a day after it was revoked"));
   };
-  if (grants_.size() >= options_.max_grants) return too_many(grants_.size(), "");
-  const auto of_maker = std::count_if(grants_.begin(), grants_.end(), [&](const auto& entry) {
-    return entry.second.created_by == maker;
-  });
-  const auto count = static_cast<size_t>(of_maker);
-  return count < options_.max_of_one ? absl::OkStatus() : too_many(count, " that you have made");
+  if (grants_.size() >= options_.max_grants) return too_many(options_.max_grants, "");
+  for (const std::string& name : grant.namespaces) {
+    const auto found = of_namespace_.find(name);
+    if (found != of_namespace_.end() && found->second >= options_.max_of_namespace) {
+      return too_many(found->second, absl::StrCat(" of the namespace \"", name, "\""));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void GrantMachine::Add(Grant grant) {
+  places_.insert(PlaceOf(grant));
+  for (const std::string& name : grant.namespaces) ++of_namespace_[name];
+  const GrantId id = grant.id;
+  grants_[id] = std::move(grant);
+}
+
+void GrantMachine::Remove(std::map<GrantId, Grant>::iterator each) {
+  const Grant& grant = each->second;
+  places_.erase(PlaceOf(grant));
+  for (const std::string& name : grant.namespaces) {
+    const auto found = of_namespace_.find(name);
+    if (--found->second == 0) of_namespace_.erase(found);
+  }
+  grants_.erase(each);
 }
 
 void GrantMachine::Create(Transaction& transaction, Grant grant, absl::Duration lifetime,
                           Done<Created> done) {
-  if (absl::Status room = CheckRoom(grant.created_by); !room.ok()) {
+  if (absl::Status room = CheckRoom(grant); !room.ok()) {
     return done(std::move(room));
   }
   do {
@@ -115,8 +135,7 @@ void GrantMachine::Create(Transaction& transaction, Grant grant, absl::Duration 
   std::string secret = platform::MakeSecret();
   grant.secret = platform::DigestOf(secret);
   transaction.batch().Put(kGrantKind, grant.id, EncodeGrant(grant));
-  places_.insert(PlaceOf(grant));
-  grants_[grant.id] = grant;
+  Add(grant);
   AnswerLater<Created>(transaction, std::move(done), {std::move(grant), std::move(secret)});
 }
 
@@ -179,15 +198,12 @@ void GrantMachine::FinishGroup(Transaction& transaction) {
   if (now < next_purge_) return;
   next_purge_ = now + kPurgeInterval;
   for (auto each = grants_.begin(); each != grants_.end();) {
-    const Grant& grant = each->second;
+    const auto found = each++;
+    const Grant& grant = found->second;
     const absl::Time over = std::min(grant.expires, grant.revoked.value_or(grant.expires));
-    if (transaction.now().wall < over + options_.kept) {
-      ++each;
-      continue;
-    }
+    if (transaction.now().wall < over + options_.kept) continue;
     transaction.batch().Erase(kGrantKind, grant.id);
-    places_.erase(PlaceOf(grant));
-    each = grants_.erase(each);
+    Remove(found);
   }
 }
 

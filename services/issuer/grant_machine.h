@@ -33,7 +33,7 @@ class GrantMachine final : public platform::PartitionMachine {
  public:
   struct Options {
     size_t max_grants = 100'000;
-    size_t max_of_one = 10'000;             // That have one maker.
+    size_t max_of_namespace = 10'000;       // That name it. Every namespace, "*", is one itself.
     absl::Duration kept = absl::Hours(24);  // After its end, for lists.
     std::function<uint64_t()> random;
     // Called with each grant that is revoked, before its answer.
@@ -47,7 +47,8 @@ class GrantMachine final : public platform::PartitionMachine {
   // Before the first command. DATA_LOSS, or as the store says. Calls on_revoked for those that are.
   absl::Status Recover(platform::RecordStore& store);
 
-  // Of `grant` all counts but id, times and digests; `lifetime` is positive.
+  // Of `grant` all counts but id, times and digests; `lifetime` is positive. RESOURCE_EXHAUSTED,
+  // TOO_MANY_GRANTS: there is no room, in a namespace that it names or at all.
   struct Created {
     Grant grant;
     std::string secret;
@@ -95,12 +96,15 @@ class GrantMachine final : public platform::PartitionMachine {
 
  private:
   static Place PlaceOf(const Grant& grant);
-  absl::Status CheckRoom(const std::string& maker) const;
+  absl::Status CheckRoom(const Grant& grant) const;
+  void Add(Grant grant);
+  void Remove(std::map<GrantId, Grant>::iterator each);
   absl::StatusOr<Grant*> Find(GrantId id, const platform::Identity& caller);
 
   const Options options_;
   std::map<GrantId, Grant> grants_;
   std::set<Place> places_;                                // Of all of them.
+  std::map<std::string, size_t> of_namespace_;            // How many name it.
   absl::Duration next_purge_ = absl::InfiniteDuration();  // Steady.
 };
 

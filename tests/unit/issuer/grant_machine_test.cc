@@ -38,7 +38,7 @@ class Scene {
     refused_.clear();
     machine_ = std::make_unique<GrantMachine>(
         GrantMachine::Options{.max_grants = 5,
-                              .max_of_one = 3,
+                              .max_of_namespace = 3,
                               .random = [this] { return ++random_; },
                               .on_revoked = [this](GrantId id) { refused_.push_back(id); }});
     REQUIRE(machine_->Recover(*store_).ok());
@@ -239,40 +239,53 @@ TEST_CASE("Administrators see and revoke the grants of their own namespaces") {
   CHECK(scene.List(AdminOf({"*"})).size() == 2);
 }
 
-Grant MadeBy(const std::string& maker) {
+Grant In(std::vector<std::string> namespaces, const std::string& maker = "anna") {
   Grant grant;
+  grant.namespaces = std::move(namespaces);
   grant.created_by = maker;
   return grant;
 }
 
 TEST_CASE("Grants are bounded in number") {
   Scene scene;
-  for (const char* const maker : {"anna", "anna", "ben", "ben", "carl"}) {
-    REQUIRE(scene.Create(MadeBy(maker)).ok());
-  }
-  CHECK(platform::ReasonOf(scene.Create(MadeBy("dora")).status()) == "TOO_MANY_GRANTS");
+  for (const char* const name : {"a", "a", "b", "b", "c"}) REQUIRE(scene.Create(In({name})).ok());
+  CHECK(platform::ReasonOf(scene.Create(In({"d"})).status()) == "TOO_MANY_GRANTS");
 }
 
-TEST_CASE("Those of one maker are bounded, as long as they are kept, and hold up nobody else") {
+TEST_CASE("Those of a namespace are bounded, whoever makes them, and hold up no other namespace") {
+  Scene scene;
+  const std::vector<std::vector<std::string>> made = {{"lab"}, {"lab", "wing"}, {"lab"}};
+  for (size_t i = 0; i < made.size(); ++i) {
+    REQUIRE(scene.Create(In(made[i], "minted-" + std::to_string(i))).ok());
+  }
+  if (GENERATE(true, false)) scene.Restart();
+  for (const auto& full : std::vector<std::vector<std::string>>{{"lab"}, {"default", "lab"}}) {
+    const auto refused = scene.Create(In(full, "minted-again")).status();
+    CHECK(platform::ReasonOf(refused) == "TOO_MANY_GRANTS");
+    CHECK(refused.message().find("namespace \"lab\"") != std::string::npos);
+  }
+  CHECK(scene.Create(In({"default"}, "minted-0")).ok());
+  CHECK(scene.Create(In({"*"}, "minted-0")).ok());
+}
+
+TEST_CASE("A grant that was revoked has its place in its namespace for another day") {
   Scene scene;
   std::vector<GrantId> ids;
   ids.reserve(3);
-  for (int i = 0; i < 3; ++i) ids.push_back(scene.Create(MadeBy("anna"))->grant.id);
-  CHECK(platform::ReasonOf(scene.Create(MadeBy("anna")).status()) == "TOO_MANY_GRANTS");
-  CHECK(scene.Create(MadeBy("ben")).ok());
+  for (int i = 0; i < 3; ++i) ids.push_back(scene.Create(In({"lab"}))->grant.id);
   REQUIRE(scene.Revoke(ids[0]).ok());
-  CHECK(platform::ReasonOf(scene.Create(MadeBy("anna")).status()) == "TOO_MANY_GRANTS");
+  CHECK(platform::ReasonOf(scene.Create(In({"lab"})).status()) == "TOO_MANY_GRANTS");
   scene.now += absl::Hours(25);
   scene.steady += absl::Hours(25);
   scene.Page({}, 1);  // Whoever comes then finds it gone.
-  CHECK(scene.Create(MadeBy("anna")).ok());
+  CHECK(scene.Create(In({"lab"})).ok());
 }
 
 TEST_CASE("Pages follow one another, the oldest grant first, and the last says that it is") {
   Scene scene;
   std::vector<GrantId> made;
-  for (const char* const maker : {"anna", "anna", "ben", "ben", "carl"}) {
-    made.push_back(scene.Create(MadeBy(maker))->grant.id);
+  for (const char* const name : {"a", "a", "b", "b", "c"}) {
+    made.push_back(scene.Create(In({name}))->grant.id);
     if (made.size() != 2) scene.now += absl::Milliseconds(1);  // Two are made at once.
   }
   scene.Restart();
@@ -294,7 +307,7 @@ TEST_CASE("A page is full of what its reader may see") {
   Grant of_lab;
   of_lab.namespaces = {"lab"};
   for (int i = 0; i < 2; ++i) {
-    REQUIRE(scene.Create(MadeBy("anna")).ok());
+    REQUIRE(scene.Create(In({"default"})).ok());
     REQUIRE(scene.Create(of_lab).ok());
   }
   const GrantMachine::Page page = scene.Page({}, 2, AdminOf({"lab"}));
