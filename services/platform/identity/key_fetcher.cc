@@ -10,14 +10,19 @@
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
+
 KeyFetcher::KeyFetcher(std::vector<KeySource> sources, const Options& options, Clock& clock,
                        Take take)
     : sources_(std::move(sources)),
       options_(options),
       clock_(clock),
       take_(std::move(take)),
-      schedules_(sources_.size(), Schedule{.pause = options.first_pause}),
-      thread_([this] { Run(); }) {}
+      schedules_(sources_.size(), Schedule{.pause = options.first_pause}) {
+  threads_.reserve(sources_.size());
+  for (size_t source = 0; source < sources_.size(); ++source) {
+    threads_.emplace_back([this, source] { Run(source); });
+  }
+}
 
 KeyFetcher::~KeyFetcher() {
   {
@@ -26,7 +31,7 @@ KeyFetcher::~KeyFetcher() {
     changed_.SignalAll();
   }
   for (const KeySource& source : sources_) source.http.Stop();
-  thread_.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 void KeyFetcher::Want(size_t source) {
@@ -39,20 +44,11 @@ absl::Duration KeyFetcher::DueOf(const Schedule& schedule) const {
   return schedule.wanted ? std::min(schedule.next, schedule.earliest) : schedule.next;
 }
 
-size_t KeyFetcher::NextSource() const {
-  size_t next = 0;
-  for (size_t i = 1; i < schedules_.size(); ++i) {
-    if (DueOf(schedules_[i]) < DueOf(schedules_[next])) next = i;
-  }
-  return next;
-}
-
-void KeyFetcher::Run() {
+void KeyFetcher::Run(size_t source) {
   ::pthread_setname_np(::pthread_self(), "keys");
   MutexLock lock(mutex_);
-  while (!stopping_ && !sources_.empty()) {
-    const size_t source = NextSource();
-    Schedule& schedule = schedules_[source];
+  Schedule& schedule = schedules_[source];
+  while (!stopping_) {
     const absl::Duration now = clock_.Read().steady;
     if (now < DueOf(schedule)) {
       clock_.Wait(mutex_, changed_, DueOf(schedule));

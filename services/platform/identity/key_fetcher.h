@@ -22,12 +22,13 @@ struct KeySource {
   HttpClient& http;      // Outlives the fetcher.
 };
 
-// Keeps the keys of issuers up to date, on a thread of its own: fetched at the start, then every
-// few minutes, after a failure soon again with growing pauses, and when somebody wants them. One
-// request at a time; whoever wants how much, an issuer is asked at most once in `least_interval`,
-// and after failures as the pauses say.
+// Keeps the keys of issuers up to date: fetched at the start, then every few minutes, after a
+// failure soon again with growing pauses, and when somebody wants them. Each source has a thread of
+// its own, so that one that answers slowly holds up no other. One request to each at a time;
+// whoever wants how much, an issuer is asked at most once in `least_interval`, and after failures
+// as the pauses say.
 //
-// Thread-safe. Owns its thread.
+// Thread-safe. Owns its threads.
 class KeyFetcher {
  public:
   struct Options {
@@ -36,12 +37,12 @@ class KeyFetcher {
     absl::Duration first_pause = absl::Seconds(1);  // After a failure; doubles up to
     absl::Duration longest_pause = absl::Minutes(1);
   };
-  // Takes a key set that was fetched; an error is a failure like any other. On the fetcher's
+  // Takes a key set that was fetched; an error is a failure like any other. On the source's
   // thread.
   using Take = std::function<absl::Status(size_t source, std::string_view text)>;
 
   KeyFetcher(std::vector<KeySource> sources, const Options& options, Clock& clock, Take take);
-  // Ends a request that is under way.
+  // Ends requests that are under way.
   ~KeyFetcher();
 
   // Fetches the keys of a source as soon as it may.
@@ -55,8 +56,7 @@ class KeyFetcher {
     bool wanted = false;
   };
 
-  void Run();
-  size_t NextSource() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Run(size_t source);
   absl::Duration DueOf(const Schedule& schedule) const;
   absl::Status Fetch(size_t source) const;
 
@@ -67,9 +67,9 @@ class KeyFetcher {
 
   Mutex mutex_;
   CondVar changed_;
-  std::vector<Schedule> schedules_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Schedule> schedules_ ABSL_GUARDED_BY(mutex_);  // By source.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;  // By source.
 };
 
 }  // namespace kantoku::platform

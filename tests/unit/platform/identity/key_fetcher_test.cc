@@ -2,7 +2,9 @@
 
 #include <catch2/catch.hpp>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "services/platform/status.h"
@@ -57,6 +59,36 @@ class Web final : public HttpClient {
   std::map<std::string, int> asked_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Answers nobody until it is stopped.
+class StuckWeb final : public HttpClient {
+ public:
+  absl::StatusOr<std::string> Get(const std::string&) override {
+    MutexLock lock(mutex_);
+    asked_ = true;
+    changed_.SignalAll();
+    while (!stopped_) changed_.Wait(mutex_);
+    return Error(absl::StatusCode::kUnavailable, "FETCH_FAILED", "stopped");
+  }
+  absl::StatusOr<HttpAnswer> Post(const HttpPost&) override {
+    return Error(absl::StatusCode::kUnavailable, "FETCH_FAILED", "nothing is sent here");
+  }
+  void Stop() override {
+    MutexLock lock(mutex_);
+    stopped_ = true;
+    changed_.SignalAll();
+  }
+  void AwaitRequest() {
+    MutexLock lock(mutex_);
+    while (!asked_) changed_.Wait(mutex_);
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  bool asked_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
 constexpr char kDiscovery[] = "https://id.example/.well-known/openid-configuration";
 constexpr char kKeys[] = "https://id.example/keys";
 
@@ -68,10 +100,10 @@ class Scene {
     web.Set(kKeys, "first");
   }
 
-  void Start() {
+  void Start() { Start({{.issuer = issuer_, .jwks_uri = jwks_uri_, .http = web}}); }
+  void Start(std::vector<KeySource> sources) {
     fetcher = std::make_unique<KeyFetcher>(
-        std::vector<KeySource>{{.issuer = issuer_, .jwks_uri = jwks_uri_, .http = web}},
-        KeyFetcher::Options{}, clock, [this](size_t, std::string_view text) {
+        std::move(sources), KeyFetcher::Options{}, clock, [this](size_t, std::string_view text) {
           MutexLock lock(mutex_);
           if (text == "bad")
             return Error(absl::StatusCode::kInvalidArgument, "INVALID_KEY_SET", "");
@@ -174,6 +206,21 @@ TEST_CASE("Whoever wants keys gets them at once, but for ten seconds after the l
   scene.Advance(absl::Seconds(10));
   CHECK(scene.TakenWhenIdle(absl::Minutes(10)) == (Texts{"first", "second"}));
   CHECK(scene.web.asked(kKeys) == 2);
+}
+
+TEST_CASE("An issuer that does not answer holds up no other") {
+  StuckWeb stuck;
+  Scene scene;
+  scene.Start({{.issuer = "https://stuck.example", .jwks_uri = "", .http = stuck},
+               {.issuer = "https://id.example", .jwks_uri = kKeys, .http = scene.web}});
+  stuck.AwaitRequest();
+  CHECK(scene.TakenWhenIdle(absl::Minutes(10)) == Texts{"first"});
+  scene.web.Set(kKeys, "second");
+  scene.fetcher->Want(0);
+  scene.fetcher->Want(1);
+  REQUIRE(scene.TakenWhenIdle(absl::Seconds(10)) == Texts{"first"});
+  scene.Advance(absl::Seconds(10));
+  CHECK(scene.TakenWhenIdle(absl::Minutes(10)) == (Texts{"first", "second"}));
 }
 
 }  // namespace
