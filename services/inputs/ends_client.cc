@@ -84,8 +84,9 @@ void EndsClient::Ask(EndsQuestion question, Done done) {
       refusal = Unanswered("the server is stopping");
     } else if (waiting_tasks_ > 0 && waiting_tasks_ + tasks > kMostWaiting) {
       refusal = Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_QUESTIONS",
-                      absl::StrCat("dependencies: outputs is asked about ", waiting_tasks_,
-                                   " tasks already; at most ", kMostWaiting, " wait"));
+                      absl::StrCat("dependencies: outputs is asked about as many tasks as may "
+                                   "wait for its answer, ",
+                                   kMostWaiting));
     } else {
       waiting_tasks_ += tasks;
       const auto owner = owners_.try_emplace({question.name_space, question.owner}).first;

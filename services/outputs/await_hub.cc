@@ -69,10 +69,11 @@ absl::Status AwaitHub::Add(StreamId stream, std::span<const TaskId> tasks,
                            absl::StrCat("task_ids: ", into.waiting, " wait and ", tasks.size(),
                                         " were added; a stream may have ", limits_.per_stream));
   }
-  if (const size_t here = waiting_ + deferred(); here + tasks.size() > limits_.in_all) {
-    return platform::Error(absl::StatusCode::kResourceExhausted, "TOO_MANY_AWAITS",
-                           absl::StrCat("the server has ", here, " waiting futures, of ",
-                                        limits_.in_all, " that it takes"));
+  if (waiting_ + deferred() + tasks.size() > limits_.in_all) {
+    return platform::Error(
+        absl::StatusCode::kResourceExhausted, "TOO_MANY_AWAITS",
+        absl::StrCat("task_ids: ", tasks.size(), " more exceed the server's limit of ",
+                     limits_.in_all, " that wait"));
   }
   for (const TaskId& task : tasks) {
     Waiters& waiters = waiters_[task];

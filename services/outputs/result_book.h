@@ -51,7 +51,6 @@ class ResultBook {
   };
 
   struct Room {
-    uint64_t bytes = 0;  // As bytes().
     uint64_t max_bytes = 0;
     absl::Duration until_more;  // Then something leaves.
   };
@@ -151,7 +150,7 @@ class ResultBook {
   uint64_t result_count() const { return results_; }
   // Of records that are held. Those of results are let go by the minute, a commit's at once.
   uint64_t bytes() const;
-  Room room(absl::Time now) const { return {bytes(), options_.max_bytes, next_due_ - now}; }
+  Room room(absl::Time now) const { return {options_.max_bytes, next_due_ - now}; }
 
  private:
   struct Known {

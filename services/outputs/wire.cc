@@ -101,8 +101,9 @@ void EncodeStatus(const absl::Status& status, task::v1::ItemStatus& message) {
 
 void EncodeFull(const ResultBook::Room& room, task::v1::ItemStatus& message) {
   EncodeStatus(Error(absl::StatusCode::kResourceExhausted, "OUTPUTS_FULL",
-                     absl::StrCat("results, items and fences hold ", room.bytes,
-                                  " bytes; outputs.max_bytes is ", room.max_bytes)),
+                     absl::StrCat("results, items and fences have as many bytes as they may: "
+                                  "outputs.max_bytes is ",
+                                  room.max_bytes)),
                message);
   *message.mutable_retry_after() =
       platform::ToProto(std::clamp(room.until_more, kFirstRetry, kLastRetry));

@@ -127,11 +127,12 @@ SpawnOutcome Engine::Repeat(const RequestRecord& record) const {
   return outcome;
 }
 
+// What is refused for what all have together says the bound, and not how much others use of it.
 absl::Status Engine::CheckPending(size_t more) const {
   if (tasks_.size() + more <= options_.max_pending) return absl::OkStatus();
   return Error(absl::StatusCode::kResourceExhausted, "PENDING_LIMIT",
-               absl::StrCat("specs: ", tasks_.size(), " tasks are pending, ", more,
-                            " more exceed the limit of ", options_.max_pending));
+               absl::StrCat("specs: ", more, " more pending tasks exceed the server's limit of ",
+                            options_.max_pending));
 }
 
 absl::Status Engine::CheckRoom(std::string_view name_space, std::span<const TaskSpec> specs) const {
@@ -152,10 +153,9 @@ absl::Status Engine::CheckRoom(std::string_view name_space, std::span<const Task
   }
   return Error(
       absl::StatusCode::kResourceExhausted, "REPEAT_LIMIT",
-      absl::StrCat("specs: ", repeats,
-                   " repeats of references, reused results and refused items are remembered ",
-                   "for 10 minutes, ", named + crowded, " more may exceed the limit of ",
-                   options_.max_repeats));
+      absl::StrCat("specs: ", named + crowded,
+                   " more repeats of references, reused results and refused items may exceed the ",
+                   "server's limit of ", options_.max_repeats, " in 10 minutes"));
 }
 
 bool Engine::LacksRoom(const SpawnCommand& command, uint32_t& index, size_t& runs,
@@ -353,11 +353,10 @@ absl::Status Engine::CheckTypes(std::string_view name_space,
 }
 
 absl::Status Engine::TypeLimit(std::string_view field, size_t fresh) const {
-  const size_t used = matcher_.used();
-  if (fresh == 0 || used + fresh <= options_.max_types) return absl::OkStatus();
+  if (fresh == 0 || matcher_.used() + fresh <= options_.max_types) return absl::OkStatus();
   return Error(absl::StatusCode::kResourceExhausted, "TYPE_LIMIT",
-               absl::StrCat(platform::ToAbsl(field), ": ", used, " types are in use, ", fresh,
-                            " more exceed the limit of ", options_.max_types));
+               absl::StrCat(platform::ToAbsl(field), ": ", fresh,
+                            " more types exceed the server's limit of ", options_.max_types));
 }
 
 absl::Status Engine::CheckSelectors(std::string_view name_space,

@@ -225,8 +225,7 @@ absl::Status Engine::SetPause(std::string_view name_space, std::string_view type
   if (known == pauses_.end() && pauses_.size() >= options_.max_pauses) {
     return Error(
         absl::StatusCode::kResourceExhausted, "PAUSE_LIMIT",
-        absl::StrCat("type: ", pauses_.size(), " pauses are set, one more exceeds the limit of ",
-                     options_.max_pauses));
+        absl::StrCat("type: one more pause exceeds the server's limit of ", options_.max_pauses));
   }
   const uint64_t number = known == pauses_.end() ? next_limit_++ : known->second.number;
   effects.pauses.push_back({number, PauseRecord{what.first, what.second, std::string(reason)}});

@@ -52,11 +52,12 @@ bool Engine::IsOwn(const SpawnCommand& command, TaskIndex index) const {
 absl::Status Engine::CheckBonds(std::span<const TaskSpec> specs) const {
   size_t more = 0;
   for (const TaskSpec& spec : specs) more += spec.dependencies.size();
-  const size_t bonds = dependencies_.bonds();
-  if (more == 0 || bonds + more <= options_.max_dependencies) return absl::OkStatus();
+  if (more == 0 || dependencies_.bonds() + more <= options_.max_dependencies) {
+    return absl::OkStatus();
+  }
   return Error(absl::StatusCode::kResourceExhausted, "DEPENDENCY_LIMIT",
-               absl::StrCat("specs.dependencies: living tasks wait for ", bonds, " others, ", more,
-                            " more exceed the limit of ", options_.max_dependencies));
+               absl::StrCat("specs.dependencies: ", more, " more exceed the server's limit of ",
+                            options_.max_dependencies, " for living tasks"));
 }
 
 std::vector<TaskId> Engine::EndedDependencies(const SpawnCommand& command) const {

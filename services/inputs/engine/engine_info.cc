@@ -43,8 +43,8 @@ absl::Status Engine::CheckInfoBytes(std::string_view field, size_t more) const {
   if (more == 0 || info_bytes_ + more <= options_.max_info_bytes) return absl::OkStatus();
   return Error(
       absl::StatusCode::kResourceExhausted, "INFO_LIMIT",
-      absl::StrCat(platform::ToAbsl(field), ": info of living tasks has ", info_bytes_, " bytes, ",
-                   more, " more exceed the limit of ", options_.max_info_bytes));
+      absl::StrCat(platform::ToAbsl(field), ": ", more, " more bytes exceed the server's limit of ",
+                   options_.max_info_bytes, " for info of living tasks"));
 }
 
 absl::Status Engine::CheckInfo(std::span<const TaskSpec> specs) const {

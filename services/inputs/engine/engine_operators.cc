@@ -31,8 +31,7 @@ absl::Status Engine::SetRoute(std::string_view name_space, std::string_view type
   if (known == routes_.end() && routes_.size() >= options_.max_routes) {
     return Error(
         absl::StatusCode::kResourceExhausted, "ROUTE_LIMIT",
-        absl::StrCat("type: ", routes_.size(), " routes are set, one more exceeds the limit of ",
-                     options_.max_routes));
+        absl::StrCat("type: one more route exceeds the server's limit of ", options_.max_routes));
   }
   const uint64_t number = known == routes_.end() ? next_object_++ : known->second.number;
   routes_.insert_or_assign(key, Route{number, *selector});

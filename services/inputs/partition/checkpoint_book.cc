@@ -26,8 +26,8 @@ absl::Status CheckpointBook::Take(Checkpoint checkpoint, absl::Duration now) {
   if (size > before && bytes_ - before + size > max_bytes_) {
     return platform::Error(
         absl::StatusCode::kResourceExhausted, "CHECKPOINTS_FULL",
-        absl::StrCat("checkpoints: those of all tasks have ", bytes_, " bytes, and one of ", size,
-                     " more exceeds the limit of ", max_bytes_));
+        absl::StrCat("checkpoints: one of ", size, " bytes exceeds the server's limit of ",
+                     max_bytes_, " for those of all tasks"));
   }
   bytes_ = bytes_ - before + size;
   if (size == 0) {

@@ -167,7 +167,10 @@ TEST_CASE("The number of awaits is bounded, per stream and in all") {
   CHECK(fresh.empty());
   room.Add(room.stream_a, {Task(1), Task(2), Task(3)});
   const std::vector<TaskId> two = {Task(5), Task(6)};
-  CHECK(room.hub.Add(room.stream_b, two, fresh).code() == absl::StatusCode::kResourceExhausted);
+  const auto full = room.hub.Add(room.stream_b, two, fresh);
+  CHECK(full.code() == absl::StatusCode::kResourceExhausted);
+  // Of what others have it says nothing.
+  CHECK(full.message() == "task_ids: 2 more exceed the server's limit of 4 that wait");
   room.Resolve(Task(1));
   CHECK(room.hub.Add(room.stream_b, two, fresh).ok());
 }

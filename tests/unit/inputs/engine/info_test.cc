@@ -97,7 +97,10 @@ TEST_CASE("Info of living tasks is bounded together") {
   EngineWorld world(options);
   const TaskId first = world.DoSpawn(Described("a context"));
   const std::vector<TaskSpec> four(4, Described("a context"));
-  CHECK(Reason(world.Spawn(four)) == "INFO_LIMIT");
+  const auto refused = world.Spawn(four);
+  CHECK(Reason(refused) == "INFO_LIMIT");
+  CHECK(refused.status().message().find("more bytes exceed the server's limit of 600") !=
+        std::string::npos);
   CHECK(world.engine->pending() == 1);
   const InfoAnswer answer = world.engine->PatchInfo(
       {.task = first, .set = {{"a", std::string(200, 'x')}, {"b", std::string(200, 'x')}}},

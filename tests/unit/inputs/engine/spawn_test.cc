@@ -104,8 +104,7 @@ TEST_CASE("Types beyond the limit are refused, known ones go on, and the limit i
   const auto refused = world.Spawn({Spec("b"), Spec("b"), Spec("a"), Spec("c")});
   CHECK(refused.status().code() == absl::StatusCode::kResourceExhausted);
   CHECK(Reason(refused) == "TYPE_LIMIT");
-  CHECK(refused.status().message() ==
-        "specs.type: 1 types are in use, 2 more exceed the limit of 2");
+  CHECK(refused.status().message() == "specs.type: 2 more types exceed the server's limit of 2");
   CHECK(world.engine->pending() == 1);
   const std::vector<TaskSpec> known = {Spec("b"), Spec("b"), Spec("a"), Spec("a")};
   REQUIRE(world.Spawn(known).ok());
@@ -127,6 +126,7 @@ TEST_CASE("A batch that exceeds the pending limit is refused whole") {
   const auto refused = world.Spawn({Spec(), Spec()});
   CHECK(refused.status().code() == absl::StatusCode::kResourceExhausted);
   CHECK(Reason(refused) == "PENDING_LIMIT");
+  CHECK(refused.status().message() == "specs: 2 more pending tasks exceed the server's limit of 3");
   CHECK(world.engine->pending() == 2);
   CHECK(world.Spawn({Spec()}).ok());
 }

@@ -84,6 +84,8 @@ TEST_CASE("Checkpoints are bounded, and one that is replaced or forgotten gives 
   const absl::Status full = desk.Take(2, 1, std::string(41, 'x'));
   CHECK(full.code() == absl::StatusCode::kResourceExhausted);
   CHECK(platform::ReasonOf(full) == "CHECKPOINTS_FULL");
+  CHECK(full.message() ==
+        "checkpoints: one of 41 bytes exceeds the server's limit of 100 for those of all tasks");
   CHECK_FALSE(desk.book.Has(Task(2).key()));
   REQUIRE(desk.Take(1, 2, std::string(59, 'x')).ok());
   REQUIRE(desk.Take(2, 2, std::string(41, 'x')).ok());
