@@ -7,6 +7,7 @@ JOBS ?= $(shell nproc)
 SEED ?= 1
 STEPS ?= 10000000
 SECONDS ?= 600
+FUZZ_SECONDS ?= 10
 RATE ?= 60
 quick := --label-exclude '^(slow|bench)$$'
 
@@ -14,7 +15,7 @@ quick := --label-exclude '^(slow|bench)$$'
 build_preset = mkdir -p build && { cmake --preset $(1) > build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }; } \
 	&& cmake --build --preset $(or $(2),$(1)) -j $(JOBS)
 
-.PHONY: help setup setup-test setup-check build demo test verify sim chaos measure bench lint fmt
+.PHONY: help setup setup-test setup-check build demo test verify sim chaos measure bench fuzz lint fmt
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,17 +54,21 @@ measure: setup-test ## ratios that are promised: what a flood of forged tokens d
 bench: build ## figures of this machine, as JSON
 	@build/release/bin/kantoku bench
 
+fuzz: setup-check ## each property of what reads outside data, under libFuzzer for FUZZ_SECONDS=10
+	@$(call build_preset,fuzz)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/test.sh fuzz --label-regex '^fuzz$$'
+
 lint: setup-check ## layout, protos, layering, clang-tidy on recent changes (LINT_ALL=1: on everything)
 	@scripts/lint.sh
 
 fmt: setup-check ## repair the layout of the sources
 	@scripts/lint.sh fmt
 
-verify: setup-check ## everything: lint of the whole tree, all tests, thread sanitizer, simulation, chaos, demo, bench
+verify: setup-check ## everything: lint of the whole tree, all tests, thread sanitizer, simulation, fuzzing, chaos, demo, bench
 	@LINT_ALL=1 scripts/lint.sh
 	@$(call build_preset,tsan)
 	@scripts/test.sh tsan $(quick)
-	@$(MAKE) --no-print-directory sim demo bench measure
+	@$(MAKE) --no-print-directory sim demo bench measure fuzz
 	@$(MAKE) --no-print-directory chaos SECONDS=180
 	@$(call build_preset,asan)
 	@scripts/test.sh asan --label-exclude '^bench$$'

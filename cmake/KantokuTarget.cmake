@@ -8,8 +8,9 @@
 #   kantoku_test(NAME x_test LABEL unit SOURCES x_test.cc DEPS … [BINARIES kantoku-x…] [TIMEOUT s] [WHOLE] [USE_PROTO_PCH])
 #     → one ctest entry per test case (with WHOLE, one for the program), labelled; LABEL may be a list. BINARIES are built
 #       first and lie in the directory that the environment variable KANTOKU_BIN_DIR names.
-#   kantoku_fuzz(NAME x_fuzz SOURCES x_fuzz.cc CORPUS dir DEPS …)
-#     → a libFuzzer program in the fuzz preset; elsewhere a unit test that runs the property over the corpus
+#   kantoku_fuzz(NAME x_fuzz SOURCES x_fuzz.cc CORPUS dir DEPS … [LABEL unit security])
+#     → a libFuzzer program in the fuzz preset, of the target kantoku_fuzzers; elsewhere a unit test that runs the property
+#       over the corpus. Its label is `unit` when none is given
 #
 # USE_PROTO_PCH shares the precompiled header of gRPC and the generated code (protos/CMakeLists.txt); use it where sources
 # include either. Tests always share a precompiled header with Catch2 in it.
@@ -118,12 +119,19 @@ endif()
   endif()
 endfunction()
 
+if(KANTOKU_SANITIZER STREQUAL "fuzzer")
+  add_custom_target(kantoku_fuzzers)
+endif()
+
 function(kantoku_fuzz)
   if(NOT BUILD_TESTING)
     return()
   endif()
-  cmake_parse_arguments(PARSE_ARGV 0 arg "USE_PROTO_PCH" "NAME;CORPUS" "SOURCES;DEPS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "USE_PROTO_PCH" "NAME;CORPUS" "LABEL;SOURCES;DEPS")
   _kantoku_check_arguments(kantoku_fuzz NAME CORPUS SOURCES)
+  if(NOT arg_LABEL)
+    set(arg_LABEL unit)
+  endif()
   cmake_path(ABSOLUTE_PATH arg_CORPUS NORMALIZE)
   add_executable(${arg_NAME} ${arg_SOURCES})
   _kantoku_target(${arg_NAME} PRIVATE)
@@ -132,12 +140,16 @@ function(kantoku_fuzz)
   _kantoku_sanitizer_options(${arg_NAME})
   if(KANTOKU_SANITIZER STREQUAL "fuzzer")
     target_link_options(${arg_NAME} PRIVATE -fsanitize=fuzzer)
-    add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} -runs=0 "${arg_CORPUS}")
+    add_test(NAME ${arg_NAME} COMMAND "${PROJECT_SOURCE_DIR}/scripts/fuzz.sh" "$<TARGET_FILE:${arg_NAME}>" "${arg_CORPUS}")
+    add_dependencies(kantoku_fuzzers ${arg_NAME})
+    list(APPEND arg_LABEL fuzz)
+    set(timeout 86400)  # FUZZ_SECONDS says for how long.
   else()
     target_sources(${arg_NAME} PRIVATE "${PROJECT_SOURCE_DIR}/tests/fuzz/corpus_main.cc")
     add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} "${arg_CORPUS}")
+    set(timeout 120)
   endif()
-  set_tests_properties(${arg_NAME} PROPERTIES LABELS unit TIMEOUT 120)
+  set_tests_properties(${arg_NAME} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${timeout})
   if(arg_USE_PROTO_PCH)
     target_precompile_headers(${arg_NAME} REUSE_FROM kantoku_proto_pch)
   endif()
