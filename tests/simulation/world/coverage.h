@@ -38,7 +38,7 @@ enum class Command : uint8_t {
 };
 inline constexpr size_t kCommands = static_cast<size_t>(Command::kCrash) + 1;
 
-// Steps that are about no task, faults among them.
+// What else happened, faults among it. Not all of it is a step (Verdict::steps).
 enum class Deed : uint8_t {
   kSpawn,
   kSpawnAgain,

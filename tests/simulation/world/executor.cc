@@ -116,12 +116,13 @@ void Executor::LoseConnection() {
   if (scene_.random.Chance(50)) return;  // What arrived is read yet.
   OnClosed();
   if (scene_.random.Chance(50)) {
-    scene_.Did(Deed::kCutOff);
+    scene_.coverage.Count(Deed::kCutOff);
     connect_at_ = now() + scene_.random.UpTo(absl::Seconds(60));
     return;
   }
   if (!scene_.random.Chance(30)) return;
-  scene_.Did(Deed::kSessionTakenOver);  // It is back before Inputs knows that it was gone.
+  scene_.coverage.Count(
+      Deed::kSessionTakenOver);  // It is back before Inputs knows that it was gone.
   connect_at_ = now();
 }
 
@@ -358,7 +359,7 @@ void Executor::Put() {
     failed = absl::DeadlineExceededError("lost");
     if (scene_.random.Chance(50)) late_put_ = put_request_;
   } else {
-    scene_.Did(Deed::kPut);
+    scene_.coverage.Count(Deed::kPut);
     put_response_ = outputs_.Put(put_request_, caller_);
     if (fate >= 8) return;
     scene_.Did(Deed::kPutAnswerLost);

@@ -14,7 +14,7 @@ void Executor::GetResults() {
     scene_.Did(Deed::kGetLost);
     return AnswerResults(absl::DeadlineExceededError("lost"));
   }
-  scene_.Did(Deed::kGet);
+  scene_.coverage.Count(Deed::kGet);
   get_response_ = outputs_.Get(get_request_, caller_);
 }
 

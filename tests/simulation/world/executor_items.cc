@@ -34,7 +34,7 @@ void Executor::PutItems() {
     if (scene_.random.Chance(50)) late_items_ = items_request_;
     return AnswerItems(absl::DeadlineExceededError("lost"));
   }
-  scene_.Did(Deed::kPutItems);
+  scene_.coverage.Count(Deed::kPutItems);
   items_response_ = outputs_.PutItems(items_request_, caller_);
   if (fate >= 12) return;
   scene_.Did(Deed::kPutItemsAnswerLost);

@@ -40,7 +40,7 @@ bool Executor::Leaves() {
   }
   if (leave_at_ == absl::InfiniteDuration()) return false;
   if (now() < leave_at_ && !ledger_->empty()) return false;
-  scene_.Did(Deed::kExecutorLeft);
+  scene_.coverage.Count(Deed::kExecutorLeft);
   Kill();
   connect_at_ = now() + scene_.random.UpTo(absl::Seconds(10));
   return true;

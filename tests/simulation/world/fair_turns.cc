@@ -74,7 +74,7 @@ void FairTurns::TakeTurn(const Place& place) {
   if (flow.waiting.empty()) return;
   for (auto& [key, other] : level) {
     if (key == place.flow || other.waiting.empty()) continue;
-    scene_.Did(Deed::kTurnsCompared);
+    scene_.coverage.Count(Deed::kTurnsCompared);
     const double own = 1.0 / flow.weight;
     const double others = 1.0 / other.weight;
     const double ahead = own * static_cast<double>(++flow.turns[key]) -

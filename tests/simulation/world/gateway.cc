@@ -103,7 +103,7 @@ void Gateway::AskToLeave(const platform::Caller& caller, const SessionId& sessio
                                  inputs::ExecutorVerb::kKick};
   constexpr std::array kDeeds = {Deed::kAskedToDrain, Deed::kAskedToBounce, Deed::kAskedToEnd};
   const uint64_t verb = scene_.random.Pick(kVerbs.size());
-  scene_.Did(kDeeds[verb]);
+  scene_.coverage.Count(kDeeds[verb]);
   const auto refused = std::make_shared<bool>(false);
   server_.partition().ControlExecutors({.viewer = EyesOf(caller.subject),
                                         .name_space = name_space,
@@ -113,8 +113,9 @@ void Gateway::AskToLeave(const platform::Caller& caller, const SessionId& sessio
                                        [refused](const auto& answer) { *refused = !answer.ok(); });
   if (*refused) return;  // At once: its store cannot write.
   // If it is not connected, it gets nothing in any case.
-  server_.Mark(
-      [this, speaker = Speaker(session, caller.subject)] { model_.AskedToLeave(speaker); });
+  server_.Mark([this, speaker = Speaker(session, caller.subject)] {
+    if (model_.AskedToLeave(speaker)) scene_.CountStep();
+  });
 }
 
 void Gateway::ServerLost() {
@@ -168,8 +169,9 @@ void Gateway::Read(const Entry& entry) {
 }
 
 void Gateway::Take(const Entry& entry, const SessionFrame& frame) {
-  if (frame.hello.has_value()) scene_.Did(entry.foreign ? Deed::kForeignHello : Deed::kHello);
-  if (frame.credit.has_value()) scene_.Did(Deed::kCredit);
+  if (frame.hello.has_value() && !entry.foreign) scene_.Did(Deed::kHello);
+  if (frame.hello.has_value() && entry.foreign) scene_.coverage.Count(Deed::kForeignHello);
+  if (frame.credit.has_value()) scene_.coverage.Count(Deed::kCredit);
   witness_.Around(
       Describe(*entry.connection, frame),
       [&] {
@@ -220,7 +222,7 @@ void Gateway::MarkWhatCounts(const Entry& entry, const SessionFrame& frame) {
   server_.Mark([this, speaker, id, begun = std::move(begun), hello, credit = frame.credit,
                 labels = entry.connection->labels_] {
     if (hello.has_value()) model_.Connected(speaker, id, *hello, labels);
-    if (credit.has_value()) model_.Credit(speaker, id, *credit);
+    if (credit.has_value() && model_.Credit(speaker, id, *credit)) scene_.CountStep();
     for (const auto& report : begun) model_.Begun(speaker, report.task, report.dispatch);
   });
 }

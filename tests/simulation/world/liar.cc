@@ -148,7 +148,7 @@ void Liar::Put(const SessionId& victim) {
   outputs::v1::PutRequest request;
   request.set_session_id(session.bytes().data(), session.bytes().size());
   request.add_items()->set_lease_token(known.lease_token);
-  scene_.Did(Deed::kPut);
+  scene_.coverage.Count(Deed::kPut);
   const auto response = outputs_.Put(request, caller_);
   if (response.results(0).status().code() == 0) known.receipt = response.results(0).receipt();
 }

@@ -52,14 +52,14 @@ void Model::Connected(const Speaker& speaker, inputs::ConnectionId connection, u
 }
 
 // Until he connects again.
-void Model::AskedToLeave(const Speaker& speaker) {
+bool Model::AskedToLeave(const Speaker& speaker) {
   const auto current = credits_.find(speaker);
-  if (current != credits_.end()) current->second.leaving = true;
+  return current != credits_.end() && !std::exchange(current->second.leaving, true);
 }
 
-void Model::Credit(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit) {
+bool Model::Credit(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit) {
   CurrentCredit& current = credits_[speaker];
-  if (current.connection == connection) current.limit = credit;
+  return current.connection == connection && std::exchange(current.limit, credit) != credit;
 }
 
 bool Model::IsCurrent(const Speaker& speaker, inputs::ConnectionId connection) const {
@@ -151,6 +151,7 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
       return;
     case RecordKind::kRequest:
       if (put) {
+        scene_.CountStep();
         request_of_[key] = inputs::DecodeRequest(bytes)->request;
         scene_.Expect(requests_.emplace(request_of_[key], key).second, "a request is run once");
       } else {

@@ -127,8 +127,9 @@ class Model {
   // ---- What Inputs is told, as soon as it is applied ----
   void Connected(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit,
                  std::shared_ptr<const LabelMap> labels);
-  void Credit(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit);
-  void AskedToLeave(const Speaker& speaker);
+  // These return whether it changes anything.
+  bool Credit(const Speaker& speaker, inputs::ConnectionId connection, uint32_t credit);
+  bool AskedToLeave(const Speaker& speaker);
   // Whether this is the newest connection on which he opened the session.
   bool IsCurrent(const Speaker& speaker, inputs::ConnectionId connection) const;
   void Begun(const Speaker& speaker, const TaskId& task, uint32_t dispatch);

@@ -26,6 +26,7 @@ void Model::CheckpointWritten(TaskKey key, std::string_view bytes) {
   const auto items = task->items.find(record->dispatch);
   scene_.Expect(ItemsBefore(record->data) <= (items == task->items.end() ? 0 : items->second),
                 "a checkpoint leaves after all items before it");
+  scene_.CountStep();
   task->checkpoint_of = record->dispatch;
   task->checkpoint = record->data;
   if (followed) task->begins_with = task->checkpoint;

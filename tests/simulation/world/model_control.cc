@@ -58,7 +58,7 @@ void Model::TreeWritten(TaskKey root, std::string_view bytes) {
     tree.swept = true;
     return;
   }
-  tree.mark = record->verb;
+  if (std::exchange(tree.mark, record->verb) != record->verb) scene_.CountStep();
   tree.swept = false;
   for (const TaskKey key : tree.members) {
     ModelTask& member = *Find(key);
@@ -136,13 +136,14 @@ void Model::LanePaused(uint64_t number, std::string_view bytes) {
   if (pause == nullptr) return;
   ++pause_changes_;
   pauses_[number] = {pause->name_space, pause->type};
-  paused_lanes_.insert(pauses_[number]);
+  if (paused_lanes_.insert(pauses_[number]).second) scene_.CountStep();
 }
 
 void Model::LaneResumed(uint64_t number) {
   const auto pause = pauses_.find(number);
   if (pause == pauses_.end()) return;
   ++pause_changes_;
+  scene_.CountStep();
   paused_lanes_.erase(pause->second);
   pauses_.erase(pause);
 }

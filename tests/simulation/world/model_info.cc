@@ -28,6 +28,7 @@ void Model::InfoWritten(TaskKey key, std::string_view bytes) {
   scene_.Expect(info.ok() && task != nullptr && !task->end.has_value(),
                 "only living tasks are patched");
   if (!info.ok() || task == nullptr) return;
+  scene_.CountStep();
   patched_.insert(key);
   scene_.Expect(info->context == task->context, "a patch leaves the context");
   scene_.Expect(info->revision == task->labels.size(), "each patch makes one revision");

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "services/inputs/partition/record_codec.h"
 #include "tests/simulation/world/model.h"
@@ -14,6 +15,7 @@ void Model::ObjectWritten(uint64_t number, std::string_view bytes) {
     return RouteWritten(number, *route);
   }
   const auto& block = std::get<platform::Block>(*record);
+  if (!blocks_.Has(block.names)) scene_.CountStep();
   block_of_[number] = block.names;
   blocks_.Set(block);
 }
@@ -21,6 +23,7 @@ void Model::ObjectWritten(uint64_t number, std::string_view bytes) {
 void Model::ObjectErased(uint64_t number) {
   const auto block = block_of_.find(number);
   if (block == block_of_.end()) return RouteErased(number);
+  scene_.CountStep();
   blocks_.Lift(block->second);
   block_of_.erase(block);
 }
@@ -30,12 +33,15 @@ void Model::RouteWritten(uint64_t number, const inputs::RouteRecord& record) {
   scene_.Expect(route != kRoutes.end(), "a route is set as it was asked for");
   if (route == kRoutes.end()) return;
   route_of_[number] = {record.name_space, record.type};
-  routes_[route_of_[number]] = static_cast<size_t>(route - kRoutes.begin());
+  const auto condition = static_cast<size_t>(route - kRoutes.begin());
+  const auto [known, set] = routes_.try_emplace(route_of_[number], condition);
+  if (set || std::exchange(known->second, condition) != condition) scene_.CountStep();
 }
 
 void Model::RouteErased(uint64_t number) {
   const auto route = route_of_.find(number);
   if (route == route_of_.end()) return;
+  scene_.CountStep();
   routes_.erase(route->second);
   route_of_.erase(route);
 }

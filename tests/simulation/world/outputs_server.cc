@@ -39,6 +39,7 @@ void OutputsServer::Run(absl::FunctionRef<void(platform::Transaction&)> command)
   book_->FinishGroup(group_);
   group_.Close(next_number_);
   if (group_.needs_commit()) {
+    scene_.CountStep();
     scene_.Expect(store_->Commit(group_.closed_batch()).ok(), "the store takes what is committed");
     model_.OnOutputsDurable(group_.closed_batch());
   }
@@ -131,7 +132,7 @@ void OutputsServer::Get(const platform::ReadGrant& grant, outputs::v1::GetResult
       return outputs::EncodeResult(*stored, *result.mutable_result());
     }
     scene_.Expect(!held, "a grant is of its owner's results");
-    scene_.Did(Deed::kArgumentGone);
+    scene_.coverage.Count(Deed::kArgumentGone);
     model_.OnResultGone(grant.task, now);
     outputs::EncodeStatus(outputs::StatusOf(presence, grant.task), *result.mutable_status());
   };

@@ -48,7 +48,7 @@ class OutputsServer {
   absl::StatusOr<platform::Lease> OpenLease(std::string_view session,
                                             const platform::Caller& caller,
                                             std::string_view token) const;
-  // Runs a command and commits what it did.
+  // Runs a command and commits what it did; a step, if that is anything.
   void Run(absl::FunctionRef<void(platform::Transaction&)> command);
 
   const Scene scene_;

@@ -10,7 +10,7 @@ void Reader::Read() {
   const ModelTask* const task =
       scene_.random.Chance(50) ? model_.AnyHeld(scene_.random) : model_.AnyLiving(scene_.random);
   if (task == nullptr || task->items.empty() || task->outputs_end.has_value()) return;
-  scene_.Did(Deed::kItemsRead);
+  scene_.coverage.Count(Deed::kItemsRead);
   if (scene_.random.Chance(30)) return ReadFrom(*task, {});
   const auto stream = std::next(
       task->items.begin(), static_cast<std::ptrdiff_t>(scene_.random.Pick(task->items.size())));

@@ -97,7 +97,9 @@ class Verdict {
   const std::string& promise() const { return promise_; }
   uint64_t step() const { return step_; }
 
-  // Commands that change state and faults, so far.
+  // Commands that changed something and faults, so far. What is only looked at, and what is
+  // refused, repeated or made up and changes nothing, is none; the coverage tells how often that
+  // was.
   uint64_t steps() const { return steps_; }
   void CountStep() { ++steps_; }
 
@@ -116,7 +118,8 @@ struct Scene {
   Coverage& coverage;
 
   void Expect(bool holds, std::string_view promise) const { verdict.Expect(holds, promise); }
-  // A step that is about no task.
+  void CountStep() const { verdict.CountStep(); }
+  // A fault, or a command that changes something for sure.
   void Did(Deed deed) const {
     verdict.CountStep();
     coverage.Count(deed);

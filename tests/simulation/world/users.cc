@@ -119,7 +119,7 @@ void Users::Send(const platform::Received<inputs::v1::SpawnRequest>& received,
       std::make_shared<Submission>(Submission{.batch = checked->batch, .ids = {}});
   submissions_.push_back(submission);
   if (submissions_.size() > kMostSubmissions) submissions_.pop_front();
-  scene_.Did(Deed::kSpawn);
+  scene_.coverage.Count(Deed::kSpawn);
   Submit(submission);
 }
 
@@ -153,10 +153,10 @@ void Users::Repeat() {
   if (submissions_.empty()) return;
   const Shared submission = submissions_[scene_.random.Pick(submissions_.size())];
   if (scene_.random.Chance(80)) {
-    scene_.Did(Deed::kSpawnAgain);
+    scene_.coverage.Count(Deed::kSpawnAgain);
     return Submit(submission);
   }
-  scene_.Did(Deed::kSpawnOtherContent);
+  scene_.coverage.Count(Deed::kSpawnOtherContent);
   auto batch = std::make_shared<inputs::SpawnBatch>(*submission->batch);
   batch->content.low = scene_.random.Next();
   Submit(std::make_shared<Submission>(
@@ -184,8 +184,8 @@ void Users::OnAnswer(const Shared& submission, const Asked& asked,
     const std::string reason = platform::ReasonOf(outcome.status());
     scene_.Expect(reason != "PENDING_LIMIT" || !known.has_value() || submission->other_content,
                   "a known request is answered, whatever the load");
-    if (absl::IsUnavailable(outcome.status())) scene_.Did(Deed::kSpawnUnanswered);
-    if (reason == "STALE_TASK_TOKEN") scene_.Did(Deed::kStaleToken);
+    if (absl::IsUnavailable(outcome.status())) scene_.coverage.Count(Deed::kSpawnUnanswered);
+    if (reason == "STALE_TASK_TOKEN") scene_.coverage.Count(Deed::kStaleToken);
     return;
   }
   scene_.Expect(!known.has_value() || !submission->other_content,
@@ -198,11 +198,12 @@ void Users::OnAnswer(const Shared& submission, const Asked& asked,
     if (item.reused && !outcome->repeated) {
       OnReused(*submission->batch, ids.size() - 1, item.id, asked.at);
     }
-    if (item.refusal == inputs::SpawnOutcome::kTreeStopping) scene_.Did(Deed::kChildRefused);
+    if (item.refusal == inputs::SpawnOutcome::kTreeStopping)
+      scene_.coverage.Count(Deed::kChildRefused);
     if (outcome->repeated || !item.created) continue;
     scene_.Expect(model_.Find(item.id) != nullptr, "a spawn is answered when it is durable");
-    if (!item.root.empty()) scene_.Did(Deed::kChildSpawned);
-    if (submission->batch->handler.has_value()) scene_.Did(Deed::kSpawnedByHandler);
+    if (!item.root.empty()) scene_.coverage.Count(Deed::kChildSpawned);
+    if (submission->batch->handler.has_value()) scene_.coverage.Count(Deed::kSpawnedByHandler);
   }
   scene_.Expect(!known.has_value() || known != submission->record || submission->ids == ids,
                 "a repeated request gets the same ids");

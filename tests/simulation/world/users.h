@@ -83,6 +83,7 @@ class Users {
   void Search(const ModelTask& like);
   static bool Matches(const inputs::RestartCommand& command, const ModelTask& dead);
   void GoOn(const std::shared_ptr<RestartSearch>& search);
+  void OnPage(const inputs::RestartPage& page, bool dry_run);
   void OnRestarted(const inputs::RestartPage::Restarted& restarted, bool dry_run);
 
   void SetRoute(const Model::LaneName& lane, std::optional<size_t> route);

@@ -90,7 +90,7 @@ void Users::ControlTask(const ModelTask& task, const ControlCommand& command) {
 void Users::ControlTree(const ModelTask& member, ControlCommand command) {
   constexpr std::array kDeeds = {Deed::kTreeCancel, Deed::kTreeInterrupt, Deed::kTreePause,
                                  Deed::kTreeResume, Deed::kTreeStep};
-  scene_.Did(kDeeds[static_cast<size_t>(command.verb) - 1]);
+  scene_.coverage.Count(kDeeds[static_cast<size_t>(command.verb) - 1]);
   command.tree = true;
   const TaskId root = Model::TreeOf(member);
   server_.partition().Control(
@@ -114,7 +114,7 @@ void Users::Pause() {
 }
 
 void Users::SetPause(const Model::LaneName& lane, bool paused) {
-  scene_.Did(paused ? Deed::kTypePaused : Deed::kTypeResumed);
+  scene_.coverage.Count(paused ? Deed::kTypePaused : Deed::kTypeResumed);
   const uint64_t call = ++pause_calls_[lane];
   server_.partition().SetPause(
       {.name_space = lane.first, .type = lane.second, .paused = paused, .reason = "lunch"},
@@ -138,7 +138,7 @@ void Users::Route() {
 }
 
 void Users::SetRoute(const Model::LaneName& lane, std::optional<size_t> route) {
-  scene_.Did(route.has_value() ? Deed::kRouteSet : Deed::kRouteRemoved);
+  scene_.coverage.Count(route.has_value() ? Deed::kRouteSet : Deed::kRouteRemoved);
   const uint64_t call = ++route_calls_[lane];
   std::optional<inputs::Selector> selector;
   if (route.has_value()) selector = *inputs::Selector::Parse(kRoutes[*route].selector);
@@ -163,7 +163,7 @@ void Users::Block(const platform::Caller& caller) {
 }
 
 void Users::SetBlock(const platform::BlockNames& names, bool blocked) {
-  scene_.Did(blocked ? Deed::kBlocked : Deed::kUnblocked);
+  scene_.coverage.Count(blocked ? Deed::kBlocked : Deed::kUnblocked);
   const uint64_t call = ++block_calls_[names.user];
   inputs::BlocksCommand command{.by = {"root", "console"}};
   if (blocked) {

@@ -42,7 +42,7 @@ void Users::PatchInfo() {
   if (scene_.random.Chance(30)) patch.remove.emplace_back(scene_.random.Chance(50) ? "b" : "c");
   if (scene_.random.Chance(60)) patch.expected = task->labels.size() - 1;
   if (scene_.random.Chance(20)) patch.expected = scene_.random.Pick(4);
-  scene_.Did(Deed::kPatch);
+  scene_.coverage.Count(Deed::kPatch);
   server_.partition().PatchInfo(
       {patch}, EyesOf(task->owner),
       [this, patch](const absl::StatusOr<std::vector<InfoAnswer>>& answers) {
@@ -53,7 +53,7 @@ void Users::PatchInfo() {
 void Users::OnPatched(const InfoPatch& patch, const InfoAnswer& answer) {
   const ModelTask* const task = model_.Find(patch.task);
   const bool too_late = platform::ReasonOf(answer.status) == "REVISION_DIFFERS";
-  if (too_late) scene_.Did(Deed::kPatchTooLate);
+  if (too_late) scene_.coverage.Count(Deed::kPatchTooLate);
   scene_.Expect(!too_late || (patch.expected.has_value() && answer.revision != *patch.expected),
                 "who patches too late is told the revision");
   if (task == nullptr || (!answer.status.ok() && !too_late)) return;

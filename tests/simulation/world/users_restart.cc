@@ -40,12 +40,12 @@ void Users::RestartSome(const ModelTask& dead) {
     const bool fits = other != nullptr && other->owner == dead.owner && other->id != dead.id;
     if (fits && scene_.random.Chance(30)) command.tasks.push_back(other->id);
   }
-  scene_.Did(command.dry_run ? Deed::kRestartTried : Deed::kRestartAsked);
+  scene_.coverage.Count(command.dry_run ? Deed::kRestartTried : Deed::kRestartAsked);
   server_.partition().RestartTasks(command, [this,
                                              command](const absl::StatusOr<RestartPage>& page) {
     if (!page.ok()) return;
     scene_.Expect(page->tasks.size() == command.tasks.size(), "a restart is answered task by task");
-    for (const auto& each : page->tasks) OnRestarted(each, command.dry_run);
+    OnPage(*page, command.dry_run);
   });
 }
 
@@ -76,7 +76,7 @@ bool Users::Matches(const RestartCommand& command, const ModelTask& dead) {
 // The same page again, where an answer was lost.
 void Users::GoOn(const std::shared_ptr<RestartSearch>& search) {
   if (std::exchange(search->asked, true)) return;
-  scene_.Did(Deed::kRestartSearched);
+  scene_.coverage.Count(Deed::kRestartSearched);
   server_.partition().RestartTasks(
       search->command, [this, search](const absl::StatusOr<RestartPage>& page) {
         search->asked = false;
@@ -86,8 +86,8 @@ void Users::GoOn(const std::shared_ptr<RestartSearch>& search) {
           scene_.Expect(dead == nullptr || Matches(search->command, *dead),
                         "only what matches is restarted");
           search->missing.erase(each.dead);
-          OnRestarted(each, search->command.dry_run);
         }
+        OnPage(*page, search->command.dry_run);
         search->command.page_token = page->next;
         if (!page->next.empty()) return;
         std::erase(searches_, search);
@@ -98,11 +98,16 @@ void Users::GoOn(const std::shared_ptr<RestartSearch>& search) {
       });
 }
 
+void Users::OnPage(const RestartPage& page, bool dry_run) {
+  if (std::ranges::any_of(page.tasks, &RestartPage::Restarted::created)) scene_.CountStep();
+  for (const auto& each : page.tasks) OnRestarted(each, dry_run);
+}
+
 void Users::OnRestarted(const RestartPage::Restarted& restarted, bool dry_run) {
   const ModelTask* const dead = model_.Find(restarted.dead);
   if (!restarted.successor.ok()) {
     const std::string reason = platform::ReasonOf(restarted.successor.status());
-    if (reason == inputs::SpawnOutcome::kTreeStopping) scene_.Did(Deed::kRestartRefused);
+    if (reason == inputs::SpawnOutcome::kTreeStopping) scene_.coverage.Count(Deed::kRestartRefused);
     scene_.Expect(dead == nullptr || !absl::IsNotFound(restarted.successor.status()),
                   "no dead task is lost");
     scene_.Expect(reason != "DAMAGED_RECORD", "what a dead task is to run stays on record");
@@ -114,7 +119,7 @@ void Users::OnRestarted(const RestartPage::Restarted& restarted, bool dry_run) {
   const TaskId& again = *restarted.successor;
   scene_.Expect(dry_run ? !restarted.created : !again.empty(), "a dry run restarts nothing");
   if (again.empty()) return;
-  scene_.Did(restarted.created ? Deed::kRestarted : Deed::kRestartedBefore);
+  scene_.coverage.Count(restarted.created ? Deed::kRestarted : Deed::kRestartedBefore);
   scene_.Expect(!restarted.created || model_.Find(again) != nullptr,
                 "a restart is answered when it is durable");
   scene_.Expect(dead == nullptr || model_.RestartedAs(restarted.dead) == again,

@@ -21,7 +21,7 @@ void Users::MakePure(size_t place, task::v1::TaskSpec& spec) {
 
 void Users::OnReused(const inputs::SpawnBatch& batch, size_t item, const TaskId& id,
                      absl::Duration asked_at) {
-  scene_.Did(Deed::kReused);
+  scene_.coverage.Count(Deed::kReused);
   const inputs::TaskSpec& spec = batch.specs[item];
   scene_.Expect(spec.reuse_within_ms > 0, "who did not ask for it reuses nothing");
   const auto& slice = batch.slices[item];

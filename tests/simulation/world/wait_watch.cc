@@ -28,7 +28,7 @@ int64_t SumOf(const CauseTimes& times) {
 }  // namespace
 
 void WaitWatch::Look() {
-  scene_.Did(Deed::kWaitsLookedAt);
+  scene_.coverage.Count(Deed::kWaitsLookedAt);
   server_.Flush();
   if (epoch_ != server_.epoch()) seen_.clear();
   epoch_ = server_.epoch();

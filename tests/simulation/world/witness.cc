@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -60,7 +61,6 @@ void Witness::Around(std::vector<Said> said, absl::FunctionRef<void()> act,
     bool checked = true;
   };
   const auto seen = std::make_shared<Seen>(Seen{.said = std::move(said), .before = {}});
-  for (size_t i = 0; i < seen->said.size(); ++i) scene_.verdict.CountStep();
   Look(seen->said, [this, seen](absl::StatusOr<Views> before) {
     if (!before.ok()) return;
     seen->before = *std::move(before);
@@ -81,8 +81,9 @@ void Witness::Around(std::vector<Said> said, absl::FunctionRef<void()> act,
   }
   act();
   Look(seen->said, [this, seen](const absl::StatusOr<Views>& after) {
-    if (after.ok() && seen->checked && !seen->before.empty())
-      CheckAll(seen->said, seen->before, *after);
+    if (!after.ok() || seen->before.empty()) return;
+    CountSteps(seen->said, seen->before, *after);
+    if (seen->checked) CheckAll(seen->said, seen->before, *after);
   });
 }
 
@@ -91,6 +92,24 @@ void Witness::Count(const std::vector<Said>& said, const Views& before) {
     const auto& view = before[i];
     scene_.coverage.Count(said[i].command, view.ok() ? std::optional(view->state) : std::nullopt);
   }
+}
+
+void Witness::CountSteps(const std::vector<Said>& said, const Views& before, const Views& after) {
+  std::set<TaskId> changed;
+  for (size_t i = 0; i < said.size(); ++i) {
+    const bool changes = Changes(said[i], before[i], after[i]);
+    if (changes && changed.insert(said[i].task).second) scene_.CountStep();
+  }
+}
+
+bool Witness::Changes(const Said& said, const absl::StatusOr<TaskView>& before,
+                      const absl::StatusOr<TaskView>& after) {
+  if (!before.ok() || !after.ok()) return before.ok();  // It ended, and is forgotten at once.
+  if (!IsEqual(*before, *after) || before->progress != after->progress) return true;
+  if (said.command != Command::kFenceClosed || said.dispatch != before->dispatch) return false;
+  // That lets it go on, the first time that a server hears it.
+  if (std::exchange(epoch_, server_.epoch()) != server_.epoch()) closed_.clear();
+  return std::exchange(closed_[said.task], said.dispatch) < said.dispatch;
 }
 
 void Witness::CheckAll(const std::vector<Said>& said, const Views& before, const Views& after) {

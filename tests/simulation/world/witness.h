@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -56,6 +57,10 @@ class Witness {
 
   void Look(const std::vector<Said>& said, inputs::Partition::Done<Views> done);
   void Count(const std::vector<Said>& said, const Views& before);
+  // What changes its task is a step; what one frame says of a task, one step.
+  void CountSteps(const std::vector<Said>& said, const Views& before, const Views& after);
+  bool Changes(const Said& said, const absl::StatusOr<TaskView>& before,
+               const absl::StatusOr<TaskView>& after);
   void CheckAll(const std::vector<Said>& said, const Views& before, const Views& after);
   void Check(const Said& said, const TaskView& before, const TaskView& after);
   void CheckControl(Command command, const TaskView& before, const TaskView& after);
@@ -66,6 +71,8 @@ class Witness {
   InputsServer& server_;
   const Model& model_;
   Runs runs_;
+  uint64_t epoch_ = 0;
+  std::map<TaskId, uint32_t> closed_;  // Dispatches of which this owner knows.
 };
 
 }  // namespace kantoku::simulation

@@ -214,12 +214,14 @@ void World::Pass(absl::Duration time) {
 }
 
 void World::TimePasses() {
+  const absl::Duration wake = server_.NextWake();
+  const bool was_due = wake <= clock_.Read().steady;
   const uint64_t kind = random_.Pick(100);
   Pass(random_.UpTo(kind < 60   ? absl::Milliseconds(5)
                     : kind < 90 ? absl::Milliseconds(200)
                     : kind < 99 ? absl::Seconds(2)
                                 : absl::Seconds(15)));
-  if (server_.NextWake() <= clock_.Read().steady) scene_.Did(Deed::kTimer);
+  if (!was_due && wake <= clock_.Read().steady) scene_.Did(Deed::kTimer);
 }
 
 void World::SomebodySetsTheClock() {

@@ -2,10 +2,17 @@
 #include <string>
 
 #include "services/platform/planted.h"
+#include "tests/simulation/world/couriers.h"
 #include "tests/simulation/world/gateway.h"
+#include "tests/simulation/world/inputs_server.h"
 #include "tests/simulation/world/model.h"
+#include "tests/simulation/world/names.h"
+#include "tests/simulation/world/outputs_server.h"
 #include "tests/simulation/world/runs.h"
 #include "tests/simulation/world/scene.h"
+#include "tests/simulation/world/users.h"
+#include "tests/simulation/world/wait_watch.h"
+#include "tests/simulation/world/witness.h"
 
 namespace kantoku::simulation {
 namespace {
@@ -14,7 +21,7 @@ using inputs::TaskState;
 
 TEST_CASE("Simulated installations keep every promise, and nothing is left when all has ended") {
   const Sum sum =
-      LiveAll({.seed = 1'000, .steps = 60'000, .steps_per_world = 10'000, .threads = 1});
+      LiveAll({.seed = 1'000, .steps = 40'000, .steps_per_world = 10'000, .threads = 1});
   if (sum.broken.has_value()) {
     FAIL("broken: " << sum.broken->broken << "; " << sum.broken->detail
                     << "; make sim SEED=" << sum.broken->seed << " STEPS=" << sum.broken->steps);
@@ -56,6 +63,48 @@ TEST_CASE("Equal seeds live equal lives, different seeds different ones") {
   CHECK(life.steps == 3'000);
   CHECK(Live(7, 3'000).fingerprint == life.fingerprint);
   CHECK(Live(8, 3'000).fingerprint != life.fingerprint);
+}
+
+TEST_CASE("A step is what changes something, once, and nothing that is looked at or made up") {
+  Random random(1);
+  VirtualClock clock;
+  const auto keys = platform::MacKeys::Make({{1, std::string(32, 'k')}});
+  Verdict verdict;
+  Coverage coverage;
+  const Scene scene{random, clock, **keys, verdict, coverage};
+  Model model(scene);
+  OutputsServer outputs(scene, model);
+  Couriers couriers(scene, model, outputs);
+  InputsServer server(scene, model, couriers);
+  Witness witness(scene, server, model);
+  Users users(scene, server, witness, model);
+  const auto say = [&](const Said& said, absl::FunctionRef<void()> act) {
+    witness.Around({said}, act);
+    server.Flush();
+    return verdict.steps();
+  };
+
+  users.Spawn();
+  server.Flush();
+  CHECK(verdict.steps() == 1);
+  users.Repeat();
+  WaitWatch(scene, server, model).Look();
+  CHECK(verdict.steps() == 1);
+
+  const TaskId task = model.recent().front();
+  const Said lie = {.command = Command::kStarted, .task = task, .dispatch = 7};
+  CHECK(say(lie, [] {}) == 1);
+  const auto pause = [&] {
+    server.partition().Control({.tasks = {task},
+                                .what = {.task = {}, .verb = inputs::ControlVerb::kPause},
+                                .viewer = EyesOf(model.Find(task)->owner)},
+                               [](const auto&) {});
+  };
+  const Said asked = {.command = Command::kPause, .task = task};
+  CHECK(say(asked, pause) == 2);
+  CHECK(say(asked, pause) == 2);
+  CHECK_FALSE(verdict.broken());
+  server.Stop();
 }
 
 TEST_CASE("A connection that has ended for the server calls back nothing of it") {
