@@ -95,11 +95,15 @@ int Main(int argc, char** argv) {
               static_cast<double>(sum.steps) / seconds,
               static_cast<unsigned long long>(sum.fingerprint));
   const size_t caught = CatchAll(plan);
-  const bool all = caught == PlantedBugs().size();
-  std::printf("sim %s: %llu steps, 0 violations, planted bugs caught %zu/%zu\n",
-              all ? "ok" : "failed", static_cast<unsigned long long>(sum.steps), caught,
+  const double allowed = SecondsAllowed(plan, OwnPower());
+  const bool in_time = seconds <= allowed;
+  const bool good = caught == PlantedBugs().size() && in_time;
+  std::printf("sim %s: %llu steps, 0 violations, planted bugs caught %zu/%zu",
+              good ? "ok" : "failed", static_cast<unsigned long long>(sum.steps), caught,
               PlantedBugs().size());
-  return all ? 0 : 1;
+  if (!in_time) std::printf("; took %.0f s of %.0f s", seconds, allowed);
+  std::printf("\n");
+  return good ? 0 : 1;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -15,6 +16,22 @@
 
 namespace kantoku::simulation {
 namespace {
+
+// Ten million steps are lived in less than three minutes.
+constexpr double kSecondsPerStep = 180.0 / 10'000'000;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#elif defined(__has_feature)
+constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+constexpr bool kSanitized = false;
+#endif
+#ifdef __OPTIMIZE__
+constexpr bool kOptimized = true;
+#else
+constexpr bool kOptimized = false;
+#endif
 
 constexpr uint64_t kCatchWorlds = 100;
 constexpr uint64_t kCatchSteps = 8'000;
@@ -185,6 +202,18 @@ Sum LiveAll(const Plan& plan) {
   for (int i = 0; i < plan.threads; ++i) threads.emplace_back(work);
   for (std::thread& thread : threads) thread.join();
   return sum;
+}
+
+Power OwnPower() {
+  return {.fast = kOptimized && !kSanitized, .processors = std::thread::hardware_concurrency()};
+}
+
+double SecondsAllowed(const Plan& plan, const Power& power) {
+  constexpr Plan kPromised;
+  const bool judged = power.fast && power.processors >= 2 && plan.threads >= kPromised.threads &&
+                      plan.steps >= kPromised.steps;
+  return judged ? kSecondsPerStep * static_cast<double>(plan.steps)
+                : std::numeric_limits<double>::infinity();
 }
 
 std::span<const std::string_view> PlantedBugs() { return kPlantedBugs; }

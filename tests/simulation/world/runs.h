@@ -50,6 +50,17 @@ struct Sum {
 };
 Sum LiveAll(const Plan& plan);
 
+// What a program can be held to.
+struct Power {
+  bool fast = false;  // Compiled as what is shipped: optimized, without a sanitizer.
+  unsigned processors = 1;
+};
+Power OwnPower();
+
+// How many seconds LiveAll may take: promised of the plan of `make sim`, or a larger one on as many
+// threads, in a fast program on two processors; infinity of all others.
+double SecondsAllowed(const Plan& plan, const Power& power);
+
 // The bugs that lie in the code, by their names there.
 std::span<const std::string_view> PlantedBugs();
 

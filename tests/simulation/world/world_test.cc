@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <string>
 
 #include "services/platform/planted.h"
@@ -63,6 +64,16 @@ TEST_CASE("Equal seeds live equal lives, different seeds different ones") {
   CHECK(life.steps == 3'000);
   CHECK(Live(7, 3'000).fingerprint == life.fingerprint);
   CHECK(Live(8, 3'000).fingerprint != life.fingerprint);
+}
+
+TEST_CASE("The time of the whole plan is judged where the program is fast and has two processors") {
+  constexpr Power kAble = {.fast = true, .processors = 2};
+  CHECK(SecondsAllowed({}, kAble) == Approx(180));
+  CHECK(SecondsAllowed({.steps = 20'000'000}, kAble) == Approx(360));
+  CHECK(std::isinf(SecondsAllowed({.steps = 1'000'000}, kAble)));
+  CHECK(std::isinf(SecondsAllowed({.threads = 1}, kAble)));
+  CHECK(std::isinf(SecondsAllowed({}, {.fast = true, .processors = 1})));
+  CHECK(std::isinf(SecondsAllowed({}, {.fast = false, .processors = 2})));
 }
 
 TEST_CASE("A step is what changes something, once, and nothing that is looked at or made up") {
