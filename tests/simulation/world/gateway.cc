@@ -217,13 +217,27 @@ void Gateway::MarkWhatCounts(const Entry& entry, const SessionFrame& frame) {
       if (held.started) begun.push_back({held.task, held.dispatch});
     }
   }
-  if (begun.empty() && !frame.hello.has_value() && !frame.credit.has_value()) return;
-  const auto hello = frame.hello.has_value() ? std::optional(frame.hello->max_held) : std::nullopt;
-  server_.Mark([this, speaker, id, begun = std::move(begun), hello, credit = frame.credit,
+  std::vector<SessionFrame::Report> back = frame.disproved;
+  for (const auto& nack : frame.nacks) back.push_back({nack.task, nack.dispatch});
+  if (begun.empty() && back.empty() && !frame.hello.has_value() && !frame.credit.has_value()) {
+    return;
+  }
+  server_.Mark([this, speaker, id, begun = std::move(begun), started = frame.started,
+                back = std::move(back), hello = frame.hello, credit = frame.credit,
                 labels = entry.connection->labels_] {
-    if (hello.has_value()) model_.Connected(speaker, id, *hello, labels);
+    if (hello.has_value()) {
+      model_.Connected(speaker, id, hello->max_held, labels);
+      model_.Presented(speaker, hello->held);
+      for (const auto& held : hello->held) {
+        if (held.started) model_.Started(speaker, id, held.task, held.dispatch);
+      }
+    }
     if (credit.has_value() && model_.Credit(speaker, id, *credit)) scene_.CountStep();
     for (const auto& report : begun) model_.Begun(speaker, report.task, report.dispatch);
+    for (const auto& report : started) {
+      model_.Started(speaker, id, report.task, report.dispatch);
+    }
+    for (const auto& report : back) model_.HandedBack(speaker, report.task, report.dispatch);
   });
 }
 

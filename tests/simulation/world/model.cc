@@ -74,11 +74,36 @@ std::optional<std::string> Model::CallerOf(const SessionId& session) const {
   return std::nullopt;
 }
 
-void Model::Begun(const Speaker& speaker, const TaskId& id, uint32_t dispatch) {
-  ModelTask* const task = Find(id.key());
-  if (task == nullptr || task->id != id || task->dispatch != dispatch) return;
+bool Model::Holds(const Speaker& speaker, const TaskId& id, uint32_t dispatch) const {
+  const ModelTask* const task = Find(id);
+  if (task == nullptr || task->dispatch != dispatch) return false;
   const auto holder = sessions_.find(task->holder);
-  if (holder != sessions_.end() && holder->second.speaker == speaker) task->begun.insert(dispatch);
+  return holder != sessions_.end() && holder->second.speaker == speaker;
+}
+
+void Model::Begun(const Speaker& speaker, const TaskId& id, uint32_t dispatch) {
+  if (Holds(speaker, id, dispatch)) Find(id.key())->begun.insert(dispatch);
+}
+
+void Model::Started(const Speaker& speaker, inputs::ConnectionId connection, const TaskId& id,
+                    uint32_t dispatch) {
+  if (IsCurrent(speaker, connection) && Holds(speaker, id, dispatch)) {
+    running_.try_emplace({id.key(), dispatch}, true);
+  }
+}
+
+void Model::HandedBack(const Speaker& speaker, const TaskId& id, uint32_t dispatch) {
+  if (Holds(speaker, id, dispatch)) running_[{id.key(), dispatch}] = false;
+}
+
+void Model::Presented(const Speaker& speaker, std::span<const inputs::HeldDispatch> held) {
+  for (const TaskId& id : HeldBy(speaker.first)) {
+    const uint32_t dispatch = Find(id)->dispatch;
+    const bool kept = std::ranges::any_of(held, [&](const inputs::HeldDispatch& one) {
+      return one.task == id && one.dispatch == dispatch && !one.disproved;
+    });
+    if (!kept) HandedBack(speaker, id, dispatch);
+  }
 }
 
 // ---- Records of Inputs ----
@@ -236,6 +261,7 @@ void Model::Created(TaskKey key, std::string_view bytes) {
 
 void Model::Release(ModelTask& task) {
   if (task.holder == 0) return;
+  running_.erase({task.id.key(), task.dispatch});
   if (const auto holder = sessions_.find(task.holder); holder != sessions_.end()) {
     holder->second.held.erase(task.id.key());
   }
@@ -256,13 +282,7 @@ void Model::StateWritten(TaskKey key, std::string_view bytes) {
   ++task->changes;
   fair_turns_.Left(key);
   ControlWritten(*task, *record);
-  if (record->failed_attempts != task->failed_attempts) {
-    scene_.Expect(record->failed_attempts == task->failed_attempts + 1 &&
-                      task->begun.contains(record->closed_dispatch),
-                  "an attempt is counted once, and only when its handler had begun");
-    scene_.Expect(record->failed_attempts <= task->max_attempts,
-                  "no more attempts than were asked for");
-  }
+  CheckAttempts(*task, *record);
   scene_.Expect(record->once_begun ? task->once : !task->once_begun,
                 "a start that was recorded stays so, and only ONCE needs it");
   scene_.Expect(!record->once_begun || record->closed_dispatch < task->dispatch ||
@@ -279,6 +299,29 @@ void Model::StateWritten(TaskKey key, std::string_view bytes) {
   task->intended_end = record->intended_end;
   if (task->intended_end.has_value()) LeaveTurn(*task);
   if (task->closed_dispatch == task->dispatch) Release(*task);
+}
+
+void Model::CheckAttempts(const ModelTask& task, const inputs::StateRecord& record) const {
+  if (record.failed_attempts != task.failed_attempts) {
+    scene_.Expect(record.failed_attempts == task.failed_attempts + 1 &&
+                      task.begun.contains(record.closed_dispatch),
+                  "an attempt is counted once, and only when its handler had begun");
+    scene_.Expect(record.failed_attempts <= task.max_attempts,
+                  "no more attempts than were asked for");
+    return;
+  }
+  const auto running = running_at_end_.find({task.id.key(), record.closed_dispatch});
+  const bool taken_away = record.closed_dispatch > task.closed_dispatch &&
+                          running != running_at_end_.end() && running->second;
+  scene_.Expect(!taken_away || record.cancel_requested || IsExpelled(task),
+                "who had begun and is lost, or takes too long, costs an attempt");
+}
+
+// Its holder is blocked, in this batch or before.
+bool Model::IsExpelled(const ModelTask& task) const {
+  const auto holder = sessions_.find(task.holder);
+  return holder == sessions_.end() ||
+         blocks_.Find(holder->second.caller, "", absl::InfinitePast()) != nullptr;
 }
 
 void Model::Dispatched(uint64_t number, std::string_view bytes) {

@@ -18,6 +18,7 @@
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
 #include "services/executor-runtime/handler.h"
+#include "services/inputs/engine/commands.h"
 #include "services/inputs/engine/effects.h"
 #include "services/inputs/engine/types.h"
 #include "services/outputs/result_codec.h"
@@ -133,15 +134,25 @@ class Model {
   // Whether this is the newest connection on which he opened the session.
   bool IsCurrent(const Speaker& speaker, inputs::ConnectionId connection) const;
   void Begun(const Speaker& speaker, const TaskId& task, uint32_t dispatch);
-  // A new owner: nobody is connected.
+  // On this connection he says that the handler of this dispatch goes on, or, in whatever way, that
+  // he holds it no more.
+  void Started(const Speaker& speaker, inputs::ConnectionId connection, const TaskId& task,
+               uint32_t dispatch);
+  void HandedBack(const Speaker& speaker, const TaskId& task, uint32_t dispatch);
+  // What he holds and does not present is handed back.
+  void Presented(const Speaker& speaker, std::span<const inputs::HeldDispatch> held);
+  // A new owner: nobody is connected, and it is not known whose handlers have begun.
   void InputsStarted() {
     credits_.clear();
+    running_.clear();
+    running_at_end_.clear();
     fair_turns_.InputsStarted();
     inputs_started_ = scene_.clock.Read().steady;
   }
   // The open group is about to be finished.
   void GroupEnds() {
     credit_at_end_ = credits_;
+    running_at_end_ = running_;
     rules_.GroupEnds(scene_.clock.Read().steady);
   }
   // What the wall clock shows, before it is set back and whenever a group ends.
@@ -244,6 +255,8 @@ class Model {
   using ReferenceName = std::tuple<std::string, std::string, std::string, TaskId>;
 
   ModelTask* Find(TaskKey task);
+  // Whether he holds the dispatch, durably.
+  bool Holds(const Speaker& speaker, const TaskId& task, uint32_t dispatch) const;
   void Fold(const platform::WriteBatch& batch);
   void Apply(const platform::WriteBatch& batch, const platform::WriteBatch::Operation& operation);
   void Created(TaskKey key, std::string_view bytes);
@@ -292,6 +305,8 @@ class Model {
   void LanePaused(uint64_t number, std::string_view bytes);
   void LaneResumed(uint64_t number);
   void ControlWritten(ModelTask& task, const inputs::StateRecord& record);
+  bool IsExpelled(const ModelTask& task) const;
+  void CheckAttempts(const ModelTask& task, const inputs::StateRecord& record) const;
   void CheckMayGo(const ModelTask& task) const;
   void CheckTrees();
   void Release(ModelTask& task);
@@ -337,6 +352,10 @@ class Model {
   std::map<uint64_t, std::string> lines_;  // That Events does not hold.
   uint64_t last_line_ = 0;
   std::set<TaskKey> ended_dependencies_;  // Of whose end not everybody has heard.
+  // Dispatches of whose start this owner was told, and whether nobody has handed them back since.
+  using Running = std::map<std::pair<TaskKey, uint32_t>, bool>;
+  Running running_;
+  Running running_at_end_;
   std::map<Speaker, CurrentCredit> credits_;
   std::map<Speaker, CurrentCredit> credit_at_end_;
 

@@ -44,6 +44,7 @@ constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "redelivery without fence",
     "outbox trimmed before delivery",
     "attempt counted on a return",
+    "loss of a begun handler not counted",
     "more than the credit",
     "request run again after a restart",
     "cancel lost in recovery",
