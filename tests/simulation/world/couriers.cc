@@ -33,7 +33,7 @@ void Couriers::Send(uint64_t number, std::string batch) {
 
 bool Couriers::AskOutputs(uint64_t epoch, const outputs::v1::FenceItem& item) {
   const auto response = outputs_.Fence(epoch, item);
-  scene_.Expect(response.ok(), "Outputs answers the owner");
+  scene_.Expect(!absl::IsAborted(response.status()), "Outputs answers the owner");
   if (!response.ok()) return false;
   const auto& result = response->results(0);
   scene_.Expect(result.status().code() == 0, "Outputs decides every fence");
@@ -123,7 +123,9 @@ void Couriers::CarryLate() {
 }
 
 void Couriers::CarryAll(inputs::Partition& partition, const Tell& tell) {
-  for (const auto& item : std::exchange(asked_, {})) (void)AskOutputs(partition.epoch(), item);
+  for (auto& item : std::exchange(asked_, {})) {
+    if (!AskOutputs(partition.epoch(), item)) asked_.push_back(std::move(item));
+  }
   for (const auto& answer : std::exchange(answers_, {})) tell(answer);
   if (lines_.empty()) return;
   Append(lines_, lines_.size());

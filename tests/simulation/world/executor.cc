@@ -360,13 +360,18 @@ void Executor::Put() {
     if (scene_.random.Chance(50)) late_put_ = put_request_;
   } else {
     scene_.coverage.Count(Deed::kPut);
-    put_response_ = outputs_.Put(put_request_, caller_);
-    if (fate >= 8) return;
-    scene_.Did(Deed::kPutAnswerLost);
-    failed = absl::DeadlineExceededError("lost");
+    auto answer = outputs_.Put(put_request_, caller_);
+    failed = answer.status();
+    if (answer.ok() && fate >= 8) {
+      put_response_ = *std::move(answer);
+      return;
+    }
+    if (answer.ok()) {
+      scene_.Did(Deed::kPutAnswerLost);
+      failed = absl::DeadlineExceededError("lost");
+    }
   }
   outputs::v1::PutResponse none;
-  put_response_.reset();
   putting_ = false;
   puts_->OnAnswer(failed, put_request_, none, now());
   OnTime();

@@ -15,7 +15,9 @@ void Executor::GetResults() {
     return AnswerResults(absl::DeadlineExceededError("lost"));
   }
   scene_.coverage.Count(Deed::kGet);
-  get_response_ = outputs_.Get(get_request_, caller_);
+  auto answer = outputs_.Get(get_request_, caller_);
+  if (!answer.ok()) return AnswerResults(answer.status());
+  get_response_ = *std::move(answer);
 }
 
 void Executor::AnswerResults(const absl::Status& status) {

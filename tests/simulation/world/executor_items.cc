@@ -35,7 +35,9 @@ void Executor::PutItems() {
     return AnswerItems(absl::DeadlineExceededError("lost"));
   }
   scene_.coverage.Count(Deed::kPutItems);
-  items_response_ = outputs_.PutItems(items_request_, caller_);
+  auto answer = outputs_.PutItems(items_request_, caller_);
+  if (!answer.ok()) return AnswerItems(answer.status());
+  items_response_ = *std::move(answer);
   if (fate >= 12) return;
   scene_.Did(Deed::kPutItemsAnswerLost);
   AnswerItems(absl::DeadlineExceededError("lost"));

@@ -12,12 +12,12 @@ absl::Status FaultyStore::Commit(const platform::WriteBatch& batch) {
   }
   const uint64_t fate = faults_.calm ? 1'000 : scene_.random.Pick(1'000);
   if (fate < 2) {
-    scene_.Did(Deed::kDiskFull);
+    scene_.Did(faults_.deeds.full);
     faults_.full_for = static_cast<int>(scene_.random.Pick(4));
     return platform::Error(absl::StatusCode::kResourceExhausted, platform::kStoreFull, "full");
   }
   if (fate < 7) {
-    scene_.Did(Deed::kCommitFails);
+    scene_.Did(faults_.deeds.fails);
     return platform::Error(absl::StatusCode::kUnavailable, platform::kStoreBusy, "busy");
   }
   absl::Status done = ForwardingRecordStore::Commit(batch);
@@ -27,7 +27,7 @@ absl::Status FaultyStore::Commit(const platform::WriteBatch& batch) {
     faults_.on_durable(batch);
   }
   if (fate < 12) {
-    scene_.Did(Deed::kCommitUnknown);
+    scene_.Did(faults_.deeds.unknown);
     return platform::Error(absl::StatusCode::kUnavailable, platform::kStoreFailing, "unknown");
   }
   return done;
@@ -35,7 +35,7 @@ absl::Status FaultyStore::Commit(const platform::WriteBatch& batch) {
 
 absl::Status FaultyStore::Read(const platform::RecordKeys& keys, platform::RecordVisitor visit) {
   if (!faults_.calm && scene_.random.OneIn(500)) {
-    scene_.Did(Deed::kReadFails);
+    scene_.Did(faults_.deeds.read_fails);
     return platform::Error(absl::StatusCode::kUnavailable, platform::kStoreBusy, "busy");
   }
   return ForwardingRecordStore::Read(keys, visit);

@@ -13,6 +13,14 @@ namespace kantoku::simulation {
 
 // What happens to the calls of a store; outlives it.
 struct StoreFaults {
+  // What each fault counts as.
+  struct Deeds {
+    Deed fails = Deed::kCommitFails;
+    Deed unknown = Deed::kCommitUnknown;
+    Deed full = Deed::kDiskFull;
+    Deed read_fails = Deed::kReadFails;
+  };
+  Deeds deeds;
   bool calm = false;  // Nothing happens.
   int full_for = 0;   // So many commits more find no room.
   // Told of each batch, once, as soon as it is durable.

@@ -150,7 +150,8 @@ void Liar::Put(const SessionId& victim) {
   request.add_items()->set_lease_token(known.lease_token);
   scene_.coverage.Count(Deed::kPut);
   const auto response = outputs_.Put(request, caller_);
-  if (response.results(0).status().code() == 0) known.receipt = response.results(0).receipt();
+  if (!response.ok()) return;
+  if (response->results(0).status().code() == 0) known.receipt = response->results(0).receipt();
 }
 
 void Liar::Leave() {

@@ -124,7 +124,7 @@ std::span<const World::Act> World::Acts() {
       Act{"Inputs rests", 3, &World::ServerRests},
       Act{"Inputs crashes", 3, &World::ServerCrashes},
       Act{"Inputs drains", 1, &World::ServerDrains},
-      Act{"Outputs crashes", 2, &World::OutputsCrashes},
+      Act{"Outputs crashes", 4, &World::OutputsCrashes},
   };
   return kActs;
 }
@@ -323,6 +323,7 @@ void World::CheckSlots() {
 }
 
 void World::OutputsCrashes() {
+  if (random_.Chance(60)) return outputs_.CrashInCall();
   scene_.Did(Deed::kOutputsCrash);
   outputs_.Crash();
 }
@@ -332,6 +333,7 @@ void World::Finish() {
   if (restart_at_ != absl::InfiniteDuration()) ServerRestarts();
   for (const auto& liar : liars_) liar->Leave();
   clock_.SetWall(absl::ZeroDuration());
+  outputs_.BecomeReliable();
   for (const auto& executor : executors_) executor->BecomeDiligent();
   const auto exchange = [&] {
     gateway_.ReadAll();
