@@ -1,10 +1,18 @@
 #include "services/platform/identity/http_client.h"
 
 #include <CivetServer.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,7 +20,9 @@
 #include "absl/cleanup/cleanup.h"
 #include "services/platform/mutex.h"
 #include "services/platform/status.h"
+#include "services/platform/tls/certificate_authority.h"
 #include "services/platform/url.h"
+#include "tests/support/temp_dir.h"
 
 namespace kantoku::platform {
 namespace {
@@ -144,6 +154,103 @@ TEST_CASE("A form has the bounds of a document: address, size, and an end") {
   CHECK(ReasonOf(client->Post({.url = "http://id.example/token"}).status()) == "INVALID_URL");
   client->Stop();
   CHECK_THAT(WhyNot(client->Post({.url = large.url()})), Catch::Contains("stops"));
+}
+
+// A web server with TLS: whoever comes through the handshake and asks is answered "{}".
+class TlsServer {
+ public:
+  explicit TlsServer(const KeyAndChain& pair)
+      : context_(::SSL_CTX_new(::TLS_server_method()), &::SSL_CTX_free),
+        socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const test::TempDir directory;
+    const std::string path = directory.File("pair.pem");
+    std::ofstream(path) << pair.key_pem << pair.chain_pem;
+    REQUIRE(::SSL_CTX_use_certificate_chain_file(context_.get(), path.c_str()) == 1);
+    REQUIRE(::SSL_CTX_use_PrivateKey_file(context_.get(), path.c_str(), SSL_FILETYPE_PEM) == 1);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* const at = reinterpret_cast<sockaddr*>(&address);
+    REQUIRE(::bind(socket_, at, size) == 0);
+    REQUIRE(::listen(socket_, 8) == 0);
+    REQUIRE(::getsockname(socket_, at, &size) == 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { Serve(); });
+  }
+  ~TlsServer() {
+    ::shutdown(socket_, SHUT_RDWR);
+    thread_.join();
+    ::close(socket_);
+  }
+  TlsServer(const TlsServer&) = delete;
+  TlsServer& operator=(const TlsServer&) = delete;
+
+  std::string url(const std::string& host) const {
+    return "https://" + host + ":" + std::to_string(port_) + "/keys";
+  }
+  // How many have said anything to it that they would not say to just anybody.
+  int requests() const { return requests_; }
+
+ private:
+  void Serve() {
+    for (int fd = 0; (fd = ::accept(socket_, nullptr, nullptr)) >= 0; ::close(fd)) {
+      const std::unique_ptr<SSL, decltype(&::SSL_free)> ssl(::SSL_new(context_.get()), &::SSL_free);
+      ::SSL_set_fd(ssl.get(), fd);
+      std::string request(1'000, '\0');
+      if (::SSL_accept(ssl.get()) != 1) continue;
+      if (::SSL_read(ssl.get(), request.data(), static_cast<int>(request.size())) <= 0) continue;
+      ++requests_;
+      const std::string answer = Ok("{}");
+      ::SSL_write(ssl.get(), answer.data(), static_cast<int>(answer.size()));
+      ::SSL_shutdown(ssl.get());
+    }
+    ::ERR_clear_error();
+  }
+
+  const std::unique_ptr<SSL_CTX, decltype(&::SSL_CTX_free)> context_;
+  const int socket_;
+  uint16_t port_ = 0;
+  std::atomic<int> requests_ = 0;
+  std::thread thread_;
+};
+
+KeyAndChain IssueFor(const std::string& directory, const std::string& host) {
+  const auto authority = CertificateAuthority::LoadOrCreate(directory, absl::Now());
+  REQUIRE(authority.ok());
+  const auto pair = (*authority)
+                        ->Issue({.kind = CertificateAuthority::Kind::kServer,
+                                 .names = {host},
+                                 .lifetime = absl::Hours(1)},
+                                absl::Now());
+  REQUIRE(pair.ok());
+  return *pair;
+}
+
+TEST_CASE(
+    "A server whose certificate is of another authority, or for another name, is told nothing") {
+  const test::TempDir directory;
+  const TlsServer server(IssueFor(directory.File("ca"), "127.0.0.1"));
+  IssueFor(directory.File("other"), "127.0.0.1");
+  const auto trusting = [&](const std::string& ca_file) {
+    return MakeHttpClient({.ca_file = ca_file});
+  };
+  const std::string authority = directory.File("ca/ca.pem");
+  CHECK(trusting(authority)->Get(server.url("127.0.0.1")).value() == "{}");
+  HttpPost post{.url = server.url("127.0.0.1"), .form = {{"client_secret", "s3cret"}}};
+  CHECK(trusting(authority)->Post(post)->status == 200);
+  REQUIRE(server.requests() == 2);
+
+  const auto refused = [&](const std::string& ca_file, const std::string& host) {
+    const auto client = trusting(ca_file);
+    post.url = server.url(host);
+    CHECK_THAT(WhyNot(client->Get(post.url)), Catch::Contains("certificate"));
+    CHECK_THAT(WhyNot(client->Post(post)), Catch::Contains("certificate"));
+  };
+  refused(directory.File("other/ca.pem"), "127.0.0.1");
+  refused("", "127.0.0.1");  // Those of the system.
+  refused(authority, "localhost");
+  CHECK(server.requests() == 2);
 }
 
 // Lets its requests wait for the end of the test.
