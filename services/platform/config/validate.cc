@@ -94,6 +94,11 @@ absl::Status CheckTls(const configpb::TlsConfig& config) {
     return InvalidConfig(
         "server.tls: certificate_file and key_file stand together, and one of them is missing");
   }
+  if (config.client_certificate_file().empty() != config.client_key_file().empty()) {
+    return InvalidConfig(
+        "server.tls: client_certificate_file and client_key_file stand together, and one of them "
+        "is missing");
+  }
   const bool is_off = config.off() || config.insecure_plaintext_beyond_loopback();
   const bool says_how = !config.certificate_file().empty() || !config.client_ca_file().empty();
   if (is_off && says_how) {

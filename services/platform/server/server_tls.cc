@@ -51,6 +51,16 @@ absl::StatusOr<std::string> AuthoritiesOf(const config::v1::TlsConfig& config) {
       absl::StrCat("server.tls.ca_file: ", config.ca_file(), ": ", good.message()));
 }
 
+// The server's own certificate is shown where there is no other: who asks for none is not shown it,
+// and who would not take it would take none even less.
+ClientFiles FilesToOthers(const config::v1::TlsConfig& config) {
+  const bool has_own = !config.client_certificate_file().empty();
+  return {
+      .ca_file = config.ca_file(),
+      .certificate_file = has_own ? config.client_certificate_file() : config.certificate_file(),
+      .key_file = has_own ? config.client_key_file() : config.key_file()};
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ServerTls>> ServerTls::Open(const config::v1::ServerConfig& config,
@@ -99,12 +109,16 @@ bool UsesTls(const config::v1::TlsConfig& config, bool own_authority) {
 
 absl::StatusOr<OutwardTls> TlsToOthers(const config::v1::TlsConfig& config, bool has_tls) {
   OutwardTls outward;
-  outward.on_this_computer = has_tls || !config.ca_file().empty();
+  const bool says_how = !config.ca_file().empty() || !config.client_certificate_file().empty();
+  outward.on_this_computer = has_tls || says_how;
   outward.on_other_computers = !config.insecure_plaintext_beyond_loopback();
-  if (config.ca_file().empty()) return outward;
+  const ClientFiles files = FilesToOthers(config);
+  if (files == ClientFiles()) return outward;
   KANTOKU_RETURN_IF_ERROR(AuthoritiesOf(config).status());
-  KANTOKU_ASSIGN_OR_RETURN(LiveFiles live, WatchClientFiles({.ca_file = config.ca_file()}));
-  outward.tls.authorities_file = std::move(live.authorities);
+  auto live = WatchClientFiles(files);
+  if (!live.ok()) return Annotate(live.status(), "server.tls");
+  outward.tls.authorities_file = std::move(live->authorities);
+  outward.tls.identity_file = std::move(live->identity);
   return outward;
 }
 

@@ -56,8 +56,9 @@ struct OutwardTls {
   bool on_other_computers = true;  // False under an ugly name alone.
 };
 
-// INVALID_CONFIG when `ca_file` cannot be read or holds no authorities. It is read again when it
-// changes.
+// They are shown the certificate for clients, or else the server's own. INVALID_CONFIG when
+// `ca_file` cannot be read or holds no authorities; errors as MakeCertificateFiles. All files are
+// read again when they change.
 absl::StatusOr<OutwardTls> TlsToOthers(const config::v1::TlsConfig& config, bool has_tls);
 
 }  // namespace kantoku::platform

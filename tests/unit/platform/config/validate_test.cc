@@ -76,6 +76,9 @@ TEST_CASE("A fault names field, value and limit") {
       {"server.tls.key_file=k",
        "server.tls: certificate_file and key_file stand together, and one of them is "
        "missing"},
+      {"server.tls.client_certificate_file=c",
+       "server.tls: client_certificate_file and client_key_file stand together, and one of them "
+       "is missing"},
   }));
   const auto config = LoadConfig({.overrides = {setting}});
   CHECK(ReasonOf(config.status()) == "INVALID_CONFIG");

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/x509v3.h>
 #include <prometheus/counter.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include <fstream>
 #include <sstream>
 #include <thread>
+#include <utility>
 
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
 #include "services/platform/rpc/bidi_stream.h"
@@ -21,6 +23,7 @@
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
 #include "services/platform/tls/certificate_authority.h"
+#include "services/platform/tls/x509.h"
 #include "services/platform/whole_file.h"
 #include "tests/support/health_check.h"
 #include "tests/support/temp_dir.h"
@@ -227,7 +230,7 @@ TEST_CASE("Where other computers reach it, a server has TLS and knows who calls,
   refused("callers do not prove who they are");
 }
 
-TEST_CASE("A service trusts whom its file of authorities names when it connects again") {
+TEST_CASE("A service trusts whom its file names when it connects again, and shows who it is") {
   const test::TempDir directory;
   const std::string ca_file = directory.File("ca.pem");
   const auto options = [&](const std::string& name) {
@@ -236,24 +239,31 @@ TEST_CASE("A service trusts whom its file of authorities names when it connects 
     server.set_data_dir(directory.File(name));
     server.mutable_tls()->set_certificate_file(directory.File("service.pem"));
     server.mutable_tls()->set_key_file(directory.File("service.key"));
+    server.mutable_tls()->set_client_ca_file(ca_file);
     return options;
   };
   const auto become = [&](const std::string& name) {
     const auto authority = CertificateAuthority::LoadOrCreate(directory.File(name), absl::Now());
     REQUIRE(authority.ok());
-    const auto pair = (*authority)
-                          ->Issue({.kind = CertificateAuthority::Kind::kServer,
-                                   .names = {"127.0.0.1"},
-                                   .lifetime = absl::Hours(1)},
-                                  absl::Now());
-    REQUIRE(pair.ok());
     REQUIRE(ReplaceWholeFile(ca_file, (*authority)->certificate()).ok());
-    REQUIRE(ReplaceWholeFile(directory.File("service.pem"), pair->chain_pem).ok());
-    REQUIRE(ReplaceWholeFile(directory.File("service.key"), pair->key_pem).ok());
+    for (const auto& [kind, file] : {std::pair{CertificateAuthority::Kind::kServer, "service"},
+                                     std::pair{CertificateAuthority::Kind::kClient, "client"}}) {
+      const auto pair =
+          (*authority)
+              ->Issue({.kind = kind, .names = {"127.0.0.1"}, .lifetime = absl::Hours(1)},
+                      absl::Now());
+      REQUIRE(pair.ok());
+      const std::string path = directory.File(file);
+      REQUIRE(ReplaceWholeFile(path + ".pem", pair->chain_pem).ok());
+      REQUIRE(ReplaceWholeFile(path + ".key", pair->key_pem).ok());
+    }
   };
   become("before");
   auto calling = options("caller");
-  calling.config.mutable_server()->mutable_tls()->set_ca_file(ca_file);
+  auto& trusting = *calling.config.mutable_server()->mutable_tls();
+  trusting.set_ca_file(ca_file);
+  trusting.set_client_certificate_file(directory.File("client.pem"));
+  trusting.set_client_key_file(directory.File("client.key"));
   const auto caller = Program::Start(calling, {});
   REQUIRE(caller.ok());
   auto other = Program::Start(options("other"), {});
@@ -274,6 +284,60 @@ TEST_CASE("A service trusts whom its file of authorities names when it connects 
   std::string said;
   while (said != "SERVING" && channel->WaitForConnected(limit)) said = test::HealthOf(channel, "");
   CHECK(said == "SERVING");
+}
+
+// A pair of the authority in this directory that is for no single use, as those of organizations
+// are.
+KeyAndChain IssueForAll(const std::string& directory) {
+  const auto authority = CertificateAuthority::LoadOrCreate(directory, absl::Now());
+  REQUIRE(authority.ok());
+  auto pair = (*authority)
+                  ->Issue({.kind = CertificateAuthority::Kind::kServer,
+                           .names = {"127.0.0.1"},
+                           .lifetime = absl::Hours(1)},
+                          absl::Now());
+  REQUIRE(pair.ok());
+  const auto chain = tls::ParseCertificates(pair->chain_pem);
+  const auto key = tls::ParseKey(Read(directory + "/ca.key"));
+  REQUIRE(chain.ok());
+  REQUIRE(key.ok());
+  X509* const leaf = chain->front().get();
+  ::X509_EXTENSION_free(
+      ::X509_delete_ext(leaf, ::X509_get_ext_by_NID(leaf, NID_ext_key_usage, -1)));
+  REQUIRE(::X509_sign(leaf, key->get(), ::EVP_sha256()) > 0);
+  pair->chain_pem = tls::PemOf(*leaf);
+  return *std::move(pair);
+}
+
+TEST_CASE(
+    "Where a service names no certificate of its own for others, they see that of its server") {
+  const test::TempDir directory;
+  const KeyAndChain pair = IssueForAll(directory.File("authority"));
+  REQUIRE(ReplaceWholeFile(directory.File("service.pem"), pair.chain_pem).ok());
+  REQUIRE(ReplaceWholeFile(directory.File("service.key"), pair.key_pem).ok());
+  const auto options = [&](const std::string& name) {
+    auto options = Options(directory);
+    auto& server = *options.config.mutable_server();
+    server.set_data_dir(directory.File(name));
+    server.mutable_tls()->set_ca_file(directory.File("authority/ca.pem"));
+    return options;
+  };
+  auto asking = options("other");
+  auto& asking_tls = *asking.config.mutable_server()->mutable_tls();
+  asking_tls.set_certificate_file(directory.File("service.pem"));
+  asking_tls.set_key_file(directory.File("service.key"));
+  auto showing = asking;
+  showing.config.mutable_server()->set_data_dir(directory.File("showing"));
+  asking_tls.set_client_ca_file(directory.File("authority/ca.pem"));
+  const auto other = Program::Start(asking, {});
+  REQUIRE(other.ok());
+  const auto shows = Program::Start(showing, {});
+  REQUIRE(shows.ok());
+  const auto shows_none = Program::Start(options("silent"), {});
+  REQUIRE(shows_none.ok());
+  const std::string address = (*other)->address();
+  CHECK(test::HealthOf((*shows)->environment().Connect(address), "") == "SERVING");
+  CHECK(test::HealthOf((*shows_none)->environment().Connect(address), "") != "SERVING");
 }
 
 TEST_CASE("A taken port is one clear error, for calls and for metrics") {
