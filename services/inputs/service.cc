@@ -35,16 +35,41 @@ absl::Status CheckCount(std::string_view field, int count, int limit) {
 }
 
 // Services name whom they ask for, others do not.
-absl::Status CheckSubjects(const v1::GetTasksRequest& request, bool service) {
+absl::Status CheckOnlookers(const v1::GetTasksRequest& request, bool service) {
   if (!service) {
-    if (request.subjects().empty()) return absl::OkStatus();
+    if (request.onlookers().empty() && request.asked_for().empty()) return absl::OkStatus();
     return Error(absl::StatusCode::kPermissionDenied, "NOT_A_SERVICE",
-                 "subjects: only a service asks for others");
+                 "onlookers: only a service asks for others");
   }
-  if (request.subjects_size() == request.task_ids_size()) return absl::OkStatus();
-  return Error(absl::StatusCode::kInvalidArgument, "BAD_BATCH_SIZE",
-               absl::StrCat("subjects: ", request.subjects_size(), " are not one for each of ",
-                            request.task_ids_size(), " ids"));
+  if (request.asked_for_size() != request.task_ids_size()) {
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_BATCH_SIZE",
+                 absl::StrCat("asked_for: ", request.asked_for_size(), " are not one for each of ",
+                              request.task_ids_size(), " ids"));
+  }
+  const auto count = static_cast<uint32_t>(request.onlookers_size());
+  const auto beyond =
+      std::ranges::find_if(request.asked_for(), [count](uint32_t place) { return place >= count; });
+  if (beyond == request.asked_for().end()) return absl::OkStatus();
+  return Error(absl::StatusCode::kInvalidArgument, "OUT_OF_RANGE",
+               absl::StrCat("asked_for: ", *beyond, " is no place among ", count, " onlookers"));
+}
+
+// For whom each of the sound ids is asked.
+std::vector<platform::Viewer> ReadOnlookers(const v1::GetTasksRequest& request,
+                                            const std::vector<absl::Status>& ids) {
+  std::vector<platform::Viewer> onlookers;
+  onlookers.reserve(request.onlookers_size());
+  for (const v1::Onlooker& proto : request.onlookers()) {
+    onlookers.emplace_back(
+        platform::Onlooker(proto.subject(), {proto.namespaces().begin(), proto.namespaces().end()},
+                           proto.administrator() ? platform::Sight::kAll : platform::Sight::kOwn));
+  }
+  std::vector<platform::Viewer> viewers;
+  viewers.reserve(ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i].ok()) viewers.push_back(onlookers[request.asked_for(static_cast<int>(i))]);
+  }
+  return viewers;
 }
 
 // Ids by position; malformed ones have a status instead.
@@ -250,14 +275,14 @@ void InputsServiceImpl::GetTasks(platform::UnaryCall* call, const v1::GetTasksRe
   HandleUnary(call, get_tasks_, [&](const Identity& caller, Reply reply) {
     const bool service = !caller.service.empty();  // Outputs asks on behalf of those who wait.
     absl::Status sound = CheckCount("task_ids", request->task_ids_size(), kMaxIds);
-    if (sound.ok()) sound = CheckSubjects(*request, service);
+    if (sound.ok()) sound = CheckOnlookers(*request, service);
     if (!sound.ok()) return reply(sound);
     Ids ids = ReadIds(request->task_ids());
     std::vector<platform::Viewer> viewers;
-    if (!service) viewers.emplace_back(*call->identity());
-    for (int i = 0; service && i < request->subjects_size(); ++i) {
-      if (ids.statuses[i].ok())
-        viewers.push_back(platform::Viewer(platform::Onlooker(request->subjects(i))));
+    if (service) {
+      viewers = ReadOnlookers(*request, ids.statuses);
+    } else {
+      viewers.emplace_back(*call->identity());
     }
     using Views = std::vector<absl::StatusOr<TaskView>>;
     partition_.GetTasks(std::move(ids.good), std::move(viewers),

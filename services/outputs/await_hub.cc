@@ -122,7 +122,7 @@ void AwaitHub::Resolve(const StoredResult& result, AnswerBatch::Kind kind, std::
   std::optional<AnswerBatch::Record> kept;
   Release(result.task, [&](const std::shared_ptr<AwaitSink>& sink) {
     AnswerBatch& answers = deliveries.For(sink);
-    if (sink->caller().Sees(result.name_space, result.owner)) {
+    if (sink->caller()->Sees(result.name_space, result.owner)) {
       if (!kept.has_value()) kept = deliveries.Keep(record);
       return answers.Add(result.task, kind, *kept);
     }

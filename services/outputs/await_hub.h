@@ -68,7 +68,7 @@ class AwaitSink {
  public:
   virtual ~AwaitSink() = default;
 
-  virtual const platform::Identity& caller() const = 0;
+  virtual const std::shared_ptr<const platform::Identity>& caller() const = 0;
   // Sends answers and does not block. False when there was no room for all of them, or the stream
   // has ended; the sink then sees to it that the rest is asked for again once there is room.
   virtual bool Deliver(const AnswerBatch& answers) = 0;

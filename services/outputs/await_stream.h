@@ -32,7 +32,7 @@ class AwaitStream final
               std::shared_ptr<const platform::Identity> caller, OutputsPartition& partition,
               Metrics& metrics, std::function<void(AwaitStream*)> on_ended);
 
-  const platform::Identity& caller() const override { return *caller_; }
+  const std::shared_ptr<const platform::Identity>& caller() const override { return caller_; }
   bool Deliver(const AnswerBatch& answers) override;
   void Defer(std::span<const platform::TaskId> tasks) override;
   void Finish() override;

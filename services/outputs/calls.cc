@@ -214,7 +214,9 @@ absl::Status GetCall::CheckWhole() {
       return Error(absl::StatusCode::kPermissionDenied, "NOT_A_SERVICE",
                    "subject: only a service asks for others");
     }
-    viewer_ = platform::Viewer(platform::Onlooker(request_.subject()));
+    viewer_ = platform::Viewer(platform::Onlooker(
+        request_.subject(), {request_.namespace_().empty() ? std::string(platform::kEveryNamespace)
+                                                           : request_.namespace_()}));
   }
   if (request_.read_grants().empty()) return absl::OkStatus();
   if (request_.read_grants_size() != request_.task_ids_size()) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "services/platform/rpc/grpc_status.h"
 #include "services/platform/rpc/service_identity.h"
@@ -46,6 +47,26 @@ absl::StatusOr<std::vector<TaskLife>> Decode(const inputs::v1::GetTasksResponse&
     }
   }
   return lives;
+}
+
+void SetOnlooker(const platform::Identity& identity, inputs::v1::Onlooker& onlooker) {
+  onlooker.set_subject(identity.subject);
+  for (const std::string& name : identity.namespaces) onlooker.add_namespaces(name);
+  onlooker.set_administrator(identity.scopes.Allows(platform::Verb::kAdmin));
+}
+
+// Whoever waits for many tasks is told once: an access token may name kilobytes of namespaces.
+void AddQuestions(const std::vector<TaskLives::Question>& questions,
+                  inputs::v1::GetTasksRequest& request) {
+  request.set_states_only(true);
+  absl::flat_hash_map<const platform::Identity*, uint32_t> places;
+  for (const TaskLives::Question& question : questions) {
+    const auto [place, fresh] =
+        places.try_emplace(question.asked_for.get(), request.onlookers_size());
+    if (fresh) SetOnlooker(*question.asked_for, *request.add_onlookers());
+    request.add_task_ids(question.task.bytes().data(), platform::TaskId::kSize);
+    request.add_asked_for(place->second);
+  }
 }
 
 absl::Status Stopping() { return absl::CancelledError("Outputs is stopping"); }
@@ -94,21 +115,17 @@ void InputsClient::Run() {
       waiting_.pop_front();
       under_way_ = &context;
     }
-    asked.done(stopped ? Stopping() : Answer(context, std::move(asked.questions)));
+    asked.done(stopped ? Stopping() : Answer(context, asked.questions));
     MutexLock lock(mutex_);
     under_way_ = nullptr;
   }
 }
 
 absl::StatusOr<std::vector<TaskLife>> InputsClient::Answer(grpc::ClientContext& context,
-                                                           std::vector<Question> questions) {
+                                                           const std::vector<Question>& questions) {
   if (stub_ == nullptr) stub_ = inputs::v1::InputsService::NewStub(connect_());
   inputs::v1::GetTasksRequest request;
-  request.set_states_only(true);
-  for (Question& question : questions) {
-    request.add_task_ids(question.task.bytes().data(), platform::TaskId::kSize);
-    request.add_subjects(std::move(question.subject));
-  }
+  AddQuestions(questions, request);
   platform::PresentAsService(context, keys_, "outputs", clock_.Read().wall);
   context.set_deadline(std::chrono::system_clock::now() + kPatience);
   inputs::v1::GetTasksResponse response;

@@ -42,7 +42,7 @@ class InputsClient final : public TaskLives {
 
   void Run();
   absl::StatusOr<std::vector<TaskLife>> Answer(grpc::ClientContext& context,
-                                               std::vector<Question> questions);
+                                               const std::vector<Question>& questions);
 
   const std::function<std::shared_ptr<grpc::Channel>()> connect_;
   const platform::MacKeys& keys_;

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <deque>
-#include <string>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -11,6 +11,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/platform/identity/identity.h"
 #include "services/platform/ids.h"
 
 namespace kantoku::outputs {
@@ -28,8 +29,8 @@ class TaskLives {
  public:
   struct Question {
     platform::TaskId task;
-    std::string subject;  // Who waits for it. What this subject does not own is unknown to it.
-    bool operator==(const Question&) const = default;
+    // Who waits for it. What this caller does not see is unknown to it.
+    std::shared_ptr<const platform::Identity> asked_for;
   };
   using Done = absl::AnyInvocable<void(absl::StatusOr<std::vector<TaskLife>>)>;
 

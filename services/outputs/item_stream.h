@@ -51,7 +51,7 @@ class ItemStream final : public std::enable_shared_from_this<ItemStream>,
   // The same, without waiting for a client that does not read.
   void Abort(const absl::Status& status);
 
-  const platform::Identity& caller() const override { return *caller_; }
+  const std::shared_ptr<const platform::Identity>& caller() const override { return caller_; }
   void OnItems(platform::Transaction& transaction) override;
 
  private:

@@ -251,7 +251,7 @@ void OutputsPartition::AskInputs(absl::Duration now) {
   std::vector<TaskLives::Question> questions;
   questions.reserve(asked.size());
   for (const Awaited& awaited : asked) {
-    questions.push_back({awaited.task, hub_.Find(awaited.stream)->caller().subject});
+    questions.push_back({awaited.task, hub_.Find(awaited.stream)->caller()});
   }
   lives_.Ask(std::move(questions),
              [this, asked = std::move(asked)](absl::StatusOr<std::vector<TaskLife>> lives) mutable {

@@ -30,10 +30,11 @@
 namespace kantoku::test {
 namespace {
 
-// Answers tasks of a type, with a token of its own.
+// Answers tasks of a type, each with the same word, with a token of its own.
 class Worker {
  public:
-  Worker(const Up& up, const std::string& token, const std::string& type) {
+  Worker(const Up& up, const std::string& token, const std::string& type,
+         const std::string& answer = "done") {
     executor::ExecutorOptions options;
     options.inputs_address = up.address();
     options.access_file = up.access();
@@ -44,8 +45,8 @@ class Worker {
     executor_ = *std::move(executor);
     REQUIRE(executor_
                 ->Handle(type,
-                         [](executor::Context&) -> absl::StatusOr<executor::Result> {
-                           return executor::Result{"done", "text/plain"};
+                         [answer](executor::Context&) -> absl::StatusOr<executor::Result> {
+                           return executor::Result{answer, "text/plain"};
                          })
                 .ok());
     thread_ = std::thread([this] { static_cast<void>(executor_->Run()); });
@@ -131,6 +132,21 @@ TEST_CASE("Tasks of others do not exist, but for administrators of their namespa
   CHECK(WhyNot(ben.GetOutput(task->id)) == WhyNot(elsewhere.GetOutput(task->id)));
   CHECK(absl::IsNotFound(ben.GetOutput(task->id).status()));
   CHECK(admin.GetOutput(task->id).ok());
+}
+
+TEST_CASE("Whoever waits for what is not his is told at once that it does not exist") {
+  const Trusting trusting;
+  const auto task = trusting.As(trusting.Token("anna", kUserScope)).Spawn(Task("work"));
+  REQUIRE(task.ok());
+  // The last one is the owner, whom an administrator of `lab` may make tokens for: but not for
+  // here.
+  for (const std::string& token :
+       {trusting.Token("ben", kUserScope), trusting.Token("ben", kUserScope, "*"),
+        trusting.Token("root", "admin", "lab"), trusting.Token("anna", kUserScope, "lab")}) {
+    Client stranger = trusting.As(token);
+    CHECK(WhyNot(stranger.Await(task->id, {.timeout = kPatience})) == "UNKNOWN_TASK");
+    CHECK(WhyNot(stranger.Stream(task->id)->Next(kPatience)) == "UNKNOWN_TASK");
+  }
 }
 
 TEST_CASE("A token is for the namespaces that it names, whether there are others or not") {
@@ -227,14 +243,20 @@ struct BidiStream {
 using AwaitStream = BidiStream<outputs::v1::AwaitRequest, outputs::v1::AwaitResponse>;
 using PullStream = BidiStream<inputs::v1::PullRequest, inputs::v1::PullResponse>;
 
+inputs::v1::Hello HelloOf(const std::string& type) {
+  inputs::v1::Hello hello;
+  hello.set_session_id("0123456789abcdef");
+  hello.add_types(type);
+  hello.mutable_credit()->set_max_held(1);
+  return hello;
+}
+
 // A session of an executor that says hello, and has been welcomed.
 PullStream Pull(inputs::v1::InputsService::Stub& stub, const std::string& token) {
   return PullStream(token, [&](grpc::ClientContext* context) {
     auto stream = stub.Pull(context);
     inputs::v1::PullRequest request;
-    request.mutable_hello()->set_session_id("0123456789abcdef");
-    request.mutable_hello()->add_types("work");
-    request.mutable_hello()->mutable_credit()->set_max_held(1);
+    *request.mutable_hello() = HelloOf("work");
     REQUIRE(stream->Write(request));
     inputs::v1::PullResponse response;
     do {  // A ping may be first.
@@ -244,14 +266,48 @@ PullStream Pull(inputs::v1::InputsService::Stub& stub, const std::string& token)
   });
 }
 
-AwaitStream Await(outputs::v1::OutputsService::Stub& stub, const std::string& token, TaskId task) {
+AwaitStream Await(outputs::v1::OutputsService::Stub& stub, const std::string& token,
+                  const std::vector<std::string>& tasks) {
   return AwaitStream(token, [&](grpc::ClientContext* context) {
     auto stream = stub.Await(context);
     outputs::v1::AwaitRequest request;
-    request.add_task_ids(std::string(task.bytes()));
+    request.mutable_task_ids()->Assign(tasks.begin(), tasks.end());
     REQUIRE(stream->Write(request));
     return stream;
   });
+}
+
+TEST_CASE("An administrator waits for whatever is in his namespace, and hears how it ends") {
+  const Trusting trusting;
+  Client anna = trusting.As(trusting.Token("anna", kUserScope));
+  const auto task = anna.Spawn(Task("work"));
+  REQUIRE(task.ok());
+  const std::string id(task->id.bytes());
+  std::string unknown = id;
+  unknown.back() = static_cast<char>(unknown.back() ^ 1);
+  const auto stub = outputs::v1::OutputsService::NewStub(trusting.up->ChannelOfNobody());
+  const std::string token = trusting.Token("root", "admin");
+  outputs::v1::StreamRequest request;
+  request.set_task_id(id);
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer " + token);
+  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoSeconds(kPatience));
+  const auto items = stub->Stream(&context, request);
+  outputs::v1::StreamResponse item;
+  REQUIRE(items->Read(&item));  // It waits from now on.
+  CHECK_FALSE(item.has_result());
+  // Inputs is asked about both at once, so what it says of one it has said of the other.
+  AwaitStream futures = Await(*stub, token, {id, unknown});
+  outputs::v1::AwaitResponse answer;
+  REQUIRE(futures.stream->Read(&answer));
+  REQUIRE(answer.results_size() == 1);
+  CHECK(answer.results(0).task_id() == unknown);
+  REQUIRE(anna.Cancel(task->id).ok());
+  REQUIRE(futures.stream->Read(&answer));
+  REQUIRE(answer.results_size() == 1);
+  CHECK(answer.results(0).result().status() == outputs::v1::RESULT_STATUS_CANCELLED);
+  REQUIRE(items->Read(&item));
+  CHECK(item.result().status() == outputs::v1::RESULT_STATUS_CANCELLED);
 }
 
 // What one thread says to another, once.
@@ -334,7 +390,7 @@ TEST_CASE("A session and futures outlive three tokens on the connections that th
   const auto token = [&] {
     return trusting.Token("anna", kUserScope, "default", absl::Seconds(4));
   };
-  AwaitStream futures = Await(*stub, token(), task->id);
+  AwaitStream futures = Await(*stub, token(), {std::string(task->id.bytes())});
   outputs::v1::AwaitResponse response;
   for (int asked = 0; futures.stream->Read(&response) && response.results().empty();) {
     if (!response.has_token_wanted()) continue;
@@ -366,7 +422,7 @@ TEST_CASE(
       trusting.Token("anna", "inputs:pull outputs:read events:read", "default", absl::Seconds(4));
   const absl::Time ends = absl::Now() + absl::Seconds(3);  // Its end is a whole second.
   PullStream pull = Pull(*inputs, token);
-  AwaitStream await = Await(*outputs, token, task->id);
+  AwaitStream await = Await(*outputs, token, {std::string(task->id.bytes())});
   const auto end_of = [&](auto& stub, auto method, const auto& request, auto response) {
     grpc::ClientContext context;
     context.AddMetadata("authorization", "Bearer " + token);

@@ -20,7 +20,8 @@ class PlainUser final : public platform::Authenticator {
 
  private:
   static std::shared_ptr<const platform::Identity> Make() {
-    auto user = std::make_shared<platform::Identity>(platform::Onlooker("local"));
+    auto user = std::make_shared<platform::Identity>(
+        platform::Onlooker("local", {platform::kEveryNamespace}));
     user->client_id = "local";
     user->scopes = platform::Scopes::Parse(
         "inputs:spawn inputs:pull inputs:control inputs:read outputs:read outputs:write "

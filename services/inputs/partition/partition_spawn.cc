@@ -89,16 +89,17 @@ absl::StatusOr<std::vector<TaskId>> Partition::LookAtDependencies(Admission& adm
   std::erase_if(ended, [&](const TaskId& id) {
     return admission.ended.contains(id) || admission.unknown.contains(id);
   });
-  const platform::Viewer owner = platform::Viewer(platform::Onlooker(batch.owner));
+  const platform::Viewer owner =
+      platform::Viewer(platform::Onlooker(batch.owner, {batch.name_space}));
   const Views views = Look(ended, std::span(&owner, 1));
   for (size_t i = 0; i < ended.size(); ++i) {
     // Of what is not for a handler it learns nothing, not even by who is asked.
     const bool is_for_all = !batch.handler.has_value() || admission.inherited->contains(ended[i]);
     if (!is_for_all && !(views[i].ok() && IsSpawnedBy(*views[i], *batch.handler))) {
       admission.unknown.insert(ended[i]);
-    } else if (views[i].ok() && views[i]->name_space == batch.name_space) {
+    } else if (views[i].ok()) {
       admission.ended.emplace(ended[i], views[i]->state);
-    } else if (views[i].ok() || absl::IsNotFound(views[i].status())) {
+    } else if (absl::IsNotFound(views[i].status())) {
       unclear.push_back(ended[i]);
     } else {
       return views[i].status();

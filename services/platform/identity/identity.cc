@@ -26,10 +26,12 @@ Identity Administrator(std::string subject, std::string client_id) {
   return identity;
 }
 
-Identity Onlooker(std::string subject) {
+Identity Onlooker(std::string subject, std::vector<std::string> namespaces, Sight sight) {
   Identity identity;
-  if (!subject.empty()) identity.namespaces = {kEveryNamespace};  // Nobody sees nothing.
+  if (subject.empty()) return identity;
   identity.subject = std::move(subject);
+  identity.namespaces = std::move(namespaces);
+  if (sight == Sight::kAll) identity.scopes = Scopes::Parse(NameOf(Verb::kAdmin));
   return identity;
 }
 

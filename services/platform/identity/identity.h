@@ -2,6 +2,7 @@
 #define KANTOKU_SERVICES_PLATFORM_IDENTITY_IDENTITY_H_
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -66,8 +67,11 @@ bool IsSameCaller(const Identity& one, const Identity& other);
 // One who may do everything everywhere.
 Identity Administrator(std::string subject, std::string client_id);
 
-// One who sees the tasks of this subject, in every namespace, and may do nothing.
-Identity Onlooker(std::string subject);
+// One who sees the tasks of this subject in these namespaces, or as an administrator everybody's
+// there, and may do nothing with them. Without a subject it sees nothing.
+enum class Sight : uint8_t { kOwn, kAll };
+Identity Onlooker(std::string subject, std::vector<std::string> namespaces,
+                  Sight sight = Sight::kOwn);
 
 // One who bears the task token of this lease.
 Identity HandlerOf(Lease lease);

@@ -127,7 +127,15 @@ TEST_CASE("Calls that are not sound are refused as a whole, with the reason") {
   });
 }
 
-TEST_CASE("A service asks for others by name, and hears nothing of what is not theirs") {
+// Beside "local", whose tasks are asked for: who they are, and whether they see his of `default`.
+struct OnlookerCase {
+  std::string subject;
+  std::vector<std::string> namespaces{};
+  bool administrator = false;
+  bool sees = false;
+};
+
+TEST_CASE("A service asks for others, and hears what they see: by owner, namespaces and rights") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     const std::string id = user.SpawnOne("r");
@@ -143,13 +151,32 @@ TEST_CASE("A service asks for others by name, and hears nothing of what is not t
     v1::GetTasksRequest request;
     for (const std::string& task : {id, std::string("no id"), id}) request.add_task_ids(task);
     CheckRefused(ask(request).status(), absl::StatusCode::kInvalidArgument, "BAD_BATCH_SIZE");
-    for (const char* name : {"stranger", "local", "local"}) request.add_subjects(name);
-    const auto answer = ask(request);
-    REQUIRE(answer.ok());
-    CHECK(answer->results(0).status().code() == 5);
-    CHECK(answer->results(1).status().code() == 3);
-    CHECK(answer->results(2).status().code() == 0);
-    CHECK(answer->results(2).info().owner() == "local");
+    v1::Onlooker& stranger = *request.add_onlookers();
+    stranger.set_subject("stranger");
+    stranger.add_namespaces("*");
+    for (const uint32_t place : {0, 0, 1}) request.add_asked_for(place);
+    CheckRefused(ask(request).status(), absl::StatusCode::kInvalidArgument, "OUT_OF_RANGE");
+    v1::Onlooker& other = *request.add_onlookers();
+    for (const OnlookerCase& each : std::vector<OnlookerCase>{
+             {.subject = "local", .namespaces = {"default"}, .sees = true},
+             {.subject = "local", .namespaces = {"other", "*"}, .sees = true},
+             {.subject = "local", .namespaces = {"other"}},
+             {.subject = "local"},
+             {.subject = "stranger", .namespaces = {"default"}},
+             {.subject = "root", .namespaces = {"default"}, .administrator = true, .sees = true},
+             {.subject = "root", .namespaces = {"other"}, .administrator = true},
+             {.subject = "", .namespaces = {"*"}, .administrator = true}}) {
+      other.set_subject(each.subject);
+      other.set_administrator(each.administrator);
+      other.mutable_namespaces()->Assign(each.namespaces.begin(), each.namespaces.end());
+      CAPTURE(request.ShortDebugString());
+      const auto answer = ask(request);
+      REQUIRE(answer.ok());
+      CHECK(answer->results(0).status().code() == 5);
+      CHECK(answer->results(1).status().code() == 3);
+      CHECK(answer->results(2).status().code() == (each.sees ? 0 : 5));
+      CHECK(answer->results(2).info().owner() == (each.sees ? "local" : ""));
+    }
     CheckRefused(user.Get(request).status(), absl::StatusCode::kPermissionDenied, "NOT_A_SERVICE");
   });
 }

@@ -30,8 +30,12 @@ class TableOfTasks {
     ++questions_;
     changed_.SignalAll();
     if (!there_) return absl::UnavailableError("away");
-    KANTOKU_CHECK(request.subjects_size() == request.task_ids_size());
-    for (const std::string& subject : request.subjects()) KANTOKU_CHECK(subject == "local");
+    KANTOKU_CHECK(request.asked_for_size() == request.task_ids_size());
+    for (const uint32_t place : request.asked_for()) {
+      const inputs::v1::Onlooker& local = request.onlookers(static_cast<int>(place));
+      KANTOKU_CHECK(local.subject() == "local" && local.namespaces_size() == 1);
+      KANTOKU_CHECK(local.namespaces(0) == "*" && !local.administrator());
+    }
     for (const std::string& id : request.task_ids()) {
       inputs::v1::GetTaskResult& result = *response.add_results();
       if (damaged_.contains(id)) {

@@ -215,8 +215,9 @@ std::vector<TaskView> EngineWalk::Living() const {
     for (const std::string owner : {"anna", "bert"}) {
       std::optional<TaskKey> from;
       do {
-        const TaskFilter filter{.name_space = name_space,
-                                .viewer = platform::Viewer(platform::Onlooker(owner))};
+        const TaskFilter filter{
+            .name_space = name_space,
+            .viewer = platform::Viewer(platform::Onlooker(owner, {platform::kEveryNamespace}))};
         std::ranges::move(engine_->List(filter, 10, 17, from), std::back_inserter(living));
       } while (from.has_value());
     }

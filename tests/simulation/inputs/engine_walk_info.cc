@@ -100,9 +100,10 @@ void EngineWalk::CheckContexts(const std::vector<TaskView>& living) const {
       for (const std::string owner : {"anna", "bert"}) {
         std::optional<TaskKey> from;
         do {
-          const TaskFilter filter{.name_space = name_space,
-                                  .viewer = platform::Viewer(platform::Onlooker(owner)),
-                                  .context = name};
+          const TaskFilter filter{
+              .name_space = name_space,
+              .viewer = platform::Viewer(platform::Onlooker(owner, {platform::kEveryNamespace})),
+              .context = name};
           for (const TaskView& view : engine_->List(filter, 3, 5, from)) listed.insert(view.id);
         } while (from.has_value());
       }

@@ -148,12 +148,12 @@ void EngineWalk::CancelWhatFitsNobody() {
   for (const std::string_view name_space : {"even", "odd"}) {
     for (const std::string_view owner : {"anna", "bert"}) {
       std::optional<TaskKey> from;
-      for (const auto& view :
-           engine_->List({name_space,
-                          "",
-                          {TaskState::kReady},
-                          platform::Viewer(platform::Onlooker(std::string(owner)))},
-                         1'000, 1'000, from)) {
+      for (const auto& view : engine_->List({name_space,
+                                             "",
+                                             {TaskState::kReady},
+                                             platform::Viewer(platform::Onlooker(
+                                                 std::string(owner), {platform::kEveryNamespace}))},
+                                            1'000, 1'000, from)) {
         if (view.cause != WaitCause::kPlacementUnmatched) continue;
         (void)engine_->Control({.task = view.id}, now_, open_.effects);
       }

@@ -20,7 +20,7 @@ inline constexpr std::array<std::string_view, 2> kOwners = {"anna", "bert"};
 
 // Who sees the tasks of this owner.
 inline platform::Viewer EyesOf(std::string_view owner) {
-  return platform::Viewer(platform::Onlooker(std::string(owner)));
+  return platform::Viewer(platform::Onlooker(std::string(owner), {platform::kEveryNamespace}));
 }
 inline constexpr std::array<std::string_view, 3> kTypes = {"cook", "wash", "sweep"};
 inline constexpr uint32_t kMaxSessionCredit = 6;

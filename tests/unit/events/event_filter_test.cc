@@ -22,7 +22,7 @@ platform::Identity AService() {
   return identity;
 }
 
-const platform::Identity kAnn = platform::Onlooker("ann");
+const platform::Identity kAnn = platform::Onlooker("ann", {platform::kEveryNamespace});
 
 v1::EventRun Run(const std::string& type, const std::string& name_space = "default") {
   v1::EventRun run;
@@ -81,12 +81,14 @@ TEST_CASE("A reader sees the tasks of its own, and what is about no task, and a 
   about_no_task.clear_task_ids();
 
   const auto ann = EventFilter::Make({}, kAnn);
-  const auto ben = EventFilter::Make({}, platform::Onlooker("ben"));
+  const auto ben = EventFilter::Make({}, platform::Onlooker("ben", {platform::kEveryNamespace}));
   const auto service = EventFilter::Make({}, AService());
   REQUIRE((ann.ok() && ben.ok() && service.ok()));
   CHECK(ann->MatchesRun(of_ann));
   CHECK_FALSE(ben->MatchesRun(of_ann));
-  CHECK(ReasonOf(EventFilter::Make({}, platform::Onlooker("")).status()) == "NAMESPACE_FORBIDDEN");
+  CHECK(ReasonOf(
+            EventFilter::Make({}, platform::Onlooker("", {platform::kEveryNamespace})).status()) ==
+        "NAMESPACE_FORBIDDEN");
   // Where it is an administrator, everybody's.
   platform::Identity ruler = platform::Administrator("root", "app");
   CHECK(EventFilter::Make({}, ruler)->MatchesRun(of_ann));

@@ -62,7 +62,7 @@ class TestLog {
 EventFilter Wanting(const std::vector<std::string>& types) {
   v1::EventFilter filter;
   for (const std::string& type : types) filter.add_types(type);
-  return *EventFilter::Make(filter, platform::Onlooker("local"));
+  return *EventFilter::Make(filter, platform::Onlooker("local", {platform::kEveryNamespace}));
 }
 
 // Takes messages at the pace of a test: each Send waits for a Take. What the hub's thread finds

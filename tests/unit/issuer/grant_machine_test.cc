@@ -225,8 +225,8 @@ TEST_CASE("Administrators see and revoke the grants of their own namespaces") {
   Grant both;
   both.namespaces = {"default", "lab"};
   const auto created = scene.Create(both);
-  for (const Identity& stranger :
-       {AdminOf({"lab"}), AdminOf({"other"}), platform::Onlooker("root")}) {
+  for (const Identity& stranger : {AdminOf({"lab"}), AdminOf({"other"}),
+                                   platform::Onlooker("root", {platform::kEveryNamespace})}) {
     CHECK(scene.List(stranger).empty());
     CHECK(Why(scene.Revoke(created->grant.id, stranger)) == "NO_SUCH_GRANT");
   }

@@ -19,9 +19,10 @@ TaskId Task(uint64_t sequence) {
 class Listener final : public AwaitSink {
  public:
   explicit Listener(std::string subject = "local")
-      : caller_(platform::Onlooker(std::move(subject))) {}
+      : caller_(std::make_shared<const platform::Identity>(
+            platform::Onlooker(std::move(subject), {platform::kEveryNamespace}))) {}
 
-  const platform::Identity& caller() const override { return caller_; }
+  const std::shared_ptr<const platform::Identity>& caller() const override { return caller_; }
   bool Deliver(const AnswerBatch& answers) override {
     for (const auto& answer : answers.answers()) {
       heard.emplace_back(answer.task, answer.kind);
@@ -40,7 +41,7 @@ class Listener final : public AwaitSink {
   const void* where = nullptr;  // The last record was, in memory.
 
  private:
-  platform::Identity caller_;
+  std::shared_ptr<const platform::Identity> caller_;
 };
 
 struct Room {

@@ -71,7 +71,8 @@ class Notes {
 class Listener final : public AwaitSink {
  public:
   explicit Listener(std::string subject = "local")
-      : caller_(platform::Onlooker(std::move(subject))) {}
+      : caller_(std::make_shared<const platform::Identity>(
+            platform::Onlooker(std::move(subject), {platform::kEveryNamespace}))) {}
 
   struct Heard {
     TaskId task;
@@ -80,7 +81,7 @@ class Listener final : public AwaitSink {
     bool operator==(const Heard&) const = default;
   };
 
-  const platform::Identity& caller() const override { return caller_; }
+  const std::shared_ptr<const platform::Identity>& caller() const override { return caller_; }
   bool Deliver(const AnswerBatch& answers) override {
     for (const auto& answer : answers.answers()) {
       if (room_ == 0) return false;
@@ -104,7 +105,7 @@ class Listener final : public AwaitSink {
   Notes<absl::Status> failed;
 
  private:
-  const platform::Identity caller_;
+  const std::shared_ptr<const platform::Identity> caller_;
   std::atomic<int> room_ = 1'000'000;
 };
 
@@ -113,14 +114,14 @@ class ScriptedInputs final : public TaskLives {
  public:
   void Ask(std::vector<Question> questions, Done done) override {
     std::vector<TaskId> tasks;
-    std::vector<std::string> names;
+    std::vector<std::shared_ptr<const platform::Identity>> whose;
     for (const Question& question : questions) {
       tasks.push_back(question.task);
-      names.push_back(question.subject);
+      whose.push_back(question.asked_for);
     }
     MutexLock lock(mutex_);
     done_.push_back(std::move(done));
-    subjects.Add(std::move(names));
+    asked_for.Add(std::move(whose));
     asked.Add(std::move(tasks));
   }
   void Answer(absl::StatusOr<std::vector<TaskLife>> lives) {
@@ -135,7 +136,7 @@ class ScriptedInputs final : public TaskLives {
   }
 
   Notes<std::vector<TaskId>> asked;
-  Notes<std::vector<std::string>> subjects;  // That were named.
+  Notes<std::vector<std::shared_ptr<const platform::Identity>>> asked_for;
 
  private:
   platform::Mutex mutex_;
@@ -302,7 +303,9 @@ TEST_CASE("Inputs is asked for each who waits, and each hears what Inputs says t
   });
   house.PassTo(absl::Milliseconds(100));
   CHECK(house.inputs.asked.AwaitCount(1)[0] == std::vector<TaskId>{Task(1), Task(1)});
-  CHECK(house.inputs.subjects.all()[0] == std::vector<std::string>{"local", "stranger"});
+  // The whole caller: what it sees hangs on its namespaces, and on whether it is an administrator.
+  CHECK(house.inputs.asked_for.all()[0] ==
+        std::vector{house.listener->caller(), stranger->caller()});
   house.inputs.Answer(std::vector<TaskLife>{TaskLife::kLives, TaskLife::kUnknown});
   CHECK(stranger->heard.AwaitCount(1)[0] == Listener::Heard{Task(1), Kind::kUnknown, ""});
   house.Put(Task(1), 1, "for its owner");

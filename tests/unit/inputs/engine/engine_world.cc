@@ -6,7 +6,7 @@
 namespace kantoku::inputs::testing {
 
 platform::Viewer As(std::string subject) {
-  return platform::Viewer(platform::Onlooker(std::move(subject)));
+  return platform::Viewer(platform::Onlooker(std::move(subject), {platform::kEveryNamespace}));
 }
 
 SessionId SessionOf(uint8_t number) {

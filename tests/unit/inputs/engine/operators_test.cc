@@ -97,7 +97,7 @@ TEST_CASE(
   const TaskId held = world.DoRun();
   const auto ask = [&](const std::string& name_space, uint8_t session,
                        const std::string& who = "local") {
-    const platform::Viewer viewer(platform::Onlooker(who));
+    const platform::Viewer viewer(platform::Onlooker(who, {platform::kEveryNamespace}));
     return Reason(world.engine->ControlExecutor(name_space, viewer, SessionOf(session), verb,
                                                 absl::Seconds(3), world.effects));
   };

@@ -30,7 +30,7 @@ namespace kantoku::inputs::testing {
 
 // Whoever sees the tasks of this subject.
 inline platform::Viewer As(std::string subject) {
-  return platform::Viewer(platform::Onlooker(std::move(subject)));
+  return platform::Viewer(platform::Onlooker(std::move(subject), {platform::kEveryNamespace}));
 }
 
 // A value that the partition's threads change and a test waits for.
