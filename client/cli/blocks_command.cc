@@ -59,6 +59,7 @@ class BlocksCommand final : public Command {
     app.add_flag("--old-tokens", old_tokens_,
                  "Only with the tokens that there are now: who gets a new one is let in again");
     app.add_option("--reason", reason_, "Why, as those are told whom it refuses");
+    AddWhy(app, why_);
   }
   ExitCode Run(const Context& context) override {
     if (const absl::Status sound = Check(); !sound.ok()) return context.Fail(sound);
@@ -71,12 +72,12 @@ class BlocksCommand final : public Command {
   absl::Status Check() const {
     const bool named = !user_.empty() || !app_.empty() || !executor_.empty();
     if (action_ == "list") {
-      return named ? Wrong("blocks list: wants no more") : absl::OkStatus();
+      return named || !why_.empty() ? Wrong("blocks list: wants no more") : absl::OkStatus();
     }
     if (!named)
       return Wrong(absl::StrCat("blocks ", action_, ": wants --user, --app or --executor"));
     const bool more = old_tokens_ || !reason_.empty();
-    if (action_ == "lift" && more) return Wrong("blocks lift: wants names alone");
+    if (action_ == "lift" && more) return Wrong("blocks lift: wants names alone, and --why");
     return absl::OkStatus();
   }
 
@@ -94,6 +95,7 @@ class BlocksCommand final : public Command {
     const authpb::Block block = Read(context.now());
     inputspb::SetBlocksRequest request;
     *(action_ == "set" ? request.add_set() : request.add_lift()) = block;
+    request.set_why(why_);
     const auto response = inputs.Ask(&Inputs::Stub::SetBlocks, request);
     if (!response.ok()) return context.Fail(response.status());
     const auto& items = action_ == "set" ? response->set() : response->lifted();
@@ -133,6 +135,7 @@ class BlocksCommand final : public Command {
   std::string executor_;
   bool old_tokens_ = false;
   std::string reason_;
+  std::string why_;
 };
 
 }  // namespace

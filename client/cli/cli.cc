@@ -83,6 +83,10 @@ std::vector<std::unique_ptr<Command>> MakeCommands(const CLI::App& app) {
 
 }  // namespace
 
+void AddWhy(CLI::App& app, std::string& why) {
+  app.add_option("--why", why, "Why, for the audit trail")->type_name("TEXT");
+}
+
 const std::vector<ExitCodeMeaning>& ExitCodes() {
   static const auto& codes = *new std::vector<ExitCodeMeaning>{
       {ExitCode::kOk, "done"},

@@ -22,6 +22,9 @@ class Command {
   virtual ExitCode Run(const Context& context) = 0;
 };
 
+// The option of commands that the audit trail tells about.
+void AddWhy(CLI::App& app, std::string& why);
+
 std::unique_ptr<Command> MakeSpawnCommand();
 std::unique_ptr<Command> MakeAwaitCommand();
 std::unique_ptr<Command> MakeStreamCommand();

@@ -26,11 +26,12 @@ class InfoCommand final : public Command {
     app.add_option("entries", entries_, "What is set or removed")->required();
     app.add_option("--if-revision", revision_,
                    "Only if it was not patched since get told this info_revision");
+    AddWhy(app, why_);
   }
   ExitCode Run(const Context& context) override {
     const auto id = TaskId::Parse(id_);
     if (!id.ok()) return context.Fail(id.status());
-    InfoPatch patch{.expected_revision = revision_};
+    InfoPatch patch{.expected_revision = revision_, .why = why_};
     if (action_ == "remove") {
       patch.remove = entries_;
     } else {
@@ -55,6 +56,7 @@ class InfoCommand final : public Command {
   std::string id_;
   std::vector<std::string> entries_;
   std::optional<uint64_t> revision_;
+  std::string why_;
 };
 
 }  // namespace

@@ -70,6 +70,7 @@ class LimitsCommand final : public Command {
     app.add_option("--of-owner", owner_, "Of the key that tasks of this owner share")
         ->type_name("OWNER")
         ->excludes(of_type);
+    AddWhy(app, what_.why);
   }
   ExitCode Run(const Context& context) override {
     const auto limit = Check();
@@ -78,8 +79,8 @@ class LimitsCommand final : public Command {
     if (!client.ok()) return context.Fail(client.status());
     if (action_ == "list") return List(context, *client);
     const auto done = action_ == "set"
-                          ? client->SetLimits({*limit}, context.call_options())
-                          : client->RemoveLimits({limit->name}, context.call_options());
+                          ? client->SetLimits({*limit}, what_, context.call_options())
+                          : client->RemoveLimits({limit->name}, what_, context.call_options());
     if (!done.front().ok()) return context.Fail(done.front());
     if (context.json()) context.Print(ToJson(*limit));
     return ExitCode::kOk;
@@ -92,7 +93,7 @@ class LimitsCommand final : public Command {
     };
     Limit limit;
     if (action_ == "list") {
-      if (!kind_.empty() || !type_.empty() || !owner_.empty()) {
+      if (!kind_.empty() || !type_.empty() || !owner_.empty() || !what_.why.empty()) {
         return wrong("limits list: wants no more, and lists them all");
       }
       return limit;
@@ -145,6 +146,7 @@ class LimitsCommand final : public Command {
   std::string value_;
   std::string type_;
   std::string owner_;
+  ChangeOptions what_;
 };
 
 class PausesCommand final : public Command {

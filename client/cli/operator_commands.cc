@@ -28,7 +28,7 @@ class ExecutorsCommand final : public Command {
            "end; none: list")
         ->check(CLI::IsMember(kVerbs).description(""));
     app.add_option("ids", ids_, "The sessions that are asked");
-    app.add_option("--why", what_.why, "Why, for the audit trail")->type_name("TEXT");
+    AddWhy(app, what_.why);
     app.add_option("--delay", delay_, "How long a bounce stays away, such as 30s (default 0s)")
         ->type_name("TIME");
   }
@@ -118,15 +118,16 @@ class RouteCommand final : public Command {
         ->check(CLI::IsMember({"set", "remove", "list"}).description(""));
     app.add_option("type", type_, "The type of the tasks");
     app.add_option("selector", selector_, "What holds of their executors: 'version == \"2\"'");
+    AddWhy(app, what_.why);
   }
   ExitCode Run(const Context& context) override {
     if (const absl::Status sound = Check(); !sound.ok()) return context.Fail(sound);
     auto client = context.Connect();
     if (!client.ok()) return context.Fail(client.status());
     if (action_ == "list") return List(context, *client);
-    const absl::Status done = action_ == "set"
-                                  ? client->SetRoute(type_, selector_, context.call_options())
-                                  : client->RemoveRoute(type_, context.call_options());
+    const absl::Status done =
+        action_ == "set" ? client->SetRoute(type_, selector_, what_, context.call_options())
+                         : client->RemoveRoute(type_, what_, context.call_options());
     if (!done.ok()) return context.Fail(done);
     if (context.json()) context.Print(ToJson(Route{type_, selector_}));
     return ExitCode::kOk;
@@ -142,7 +143,8 @@ class RouteCommand final : public Command {
     if (action_ == "remove" && (!has_type || has_selector)) {
       return Wrong("route remove: wants a type alone");
     }
-    if (action_ == "list" && (has_type || has_selector)) return Wrong("route list: wants no more");
+    const bool has_more = has_type || has_selector || !what_.why.empty();
+    if (action_ == "list" && has_more) return Wrong("route list: wants no more");
     return absl::OkStatus();
   }
 
@@ -166,6 +168,7 @@ class RouteCommand final : public Command {
   std::string action_;
   std::string type_;
   std::string selector_;
+  ChangeOptions what_;
 };
 
 }  // namespace

@@ -33,6 +33,7 @@ class RestartCommand final : public Command {
     app.add_option("--younger", younger_, "Only those that ended within this time, such as 2h")
         ->type_name("TIME");
     app.add_flag("--dry-run", what_.dry_run, "Say what would be restarted, and do nothing");
+    AddWhy(app, what_.why);
   }
   ExitCode Run(const Context& context) override {
     const auto ids = ParseIds(ids_);

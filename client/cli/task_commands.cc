@@ -177,7 +177,7 @@ class ControlCommand final : public IdsCommand {
     auto* const ids = AddIds(app);
     app.add_flag("--tree", what_.tree,
                  "They are roots: all that was and will be spawned below them, too");
-    app.add_option("--why", what_.why, "Why, for the audit trail")->type_name("TEXT");
+    AddWhy(app, what_.why);
     if (verb_ == ControlVerb::kPause || verb_ == ControlVerb::kResume) return AddTypes(app);
     ids->required();
     if (verb_ != ControlVerb::kInterrupt) return;
@@ -198,8 +198,9 @@ class ControlCommand final : public IdsCommand {
     if (!client.ok()) return context.Fail(client.status());
     const bool pause = verb_ == ControlVerb::kPause;
     const TypePause what{.type = type_, .reason = reason_};
-    const absl::Status done = pause ? client->SetPause(what, context.call_options())
-                                    : client->LiftPause(type_, context.call_options());
+    const ChangeOptions said{.why = what_.why};
+    const absl::Status done = pause ? client->SetPause(what, said, context.call_options())
+                                    : client->LiftPause(type_, said, context.call_options());
     if (!done.ok()) return context.Fail(done);
     if (context.json()) context.Print(ToJson(what));
     return ExitCode::kOk;

@@ -124,6 +124,7 @@ class TokenCommand final : public Command {
     app.add_option("--address", address_,
                    "Where others reach the server, in the join string (default: where you do)")
         ->type_name("HOST:PORT");
+    AddWhy(app, why_);
   }
   ExitCode Run(const Context& context) override {
     const auto request = Check(context);
@@ -141,7 +142,8 @@ class TokenCommand final : public Command {
     if (action_ != "create") {
       if (!app_.empty() || !scopes_.empty()) return Wrong("--app and --scope: only for create");
       if (action_ == "revoke" && ids_.empty()) return Wrong("revoke: name what is to be revoked");
-      if (action_ == "list" && !ids_.empty()) return Wrong("list: wants no more");
+      const bool has_more = !ids_.empty() || !why_.empty();
+      if (action_ == "list" && has_more) return Wrong("list: wants no more");
       return request;
     }
     if (!ids_.empty()) return Wrong("create: wants options alone");
@@ -149,6 +151,7 @@ class TokenCommand final : public Command {
     request.set_app(app_);
     request.set_user(user_);
     request.set_reusable(reusable_);
+    request.set_why(why_);
     for (const std::string& scope : scopes_) request.add_scopes(scope);
     for (const std::string& name : namespaces_) request.add_namespaces(name);
     if (namespaces_.empty()) request.add_namespaces(context.namespace_name());
@@ -245,6 +248,7 @@ class TokenCommand final : public Command {
     for (const std::string& id : ids_) {
       authpb::RevokeGrantRequest request;
       request.set_id(id);
+      request.set_why(why_);
       const auto revoked = issuer.Ask(&authpb::GrantsService::StubInterface::RevokeGrant, request);
       if (!revoked.ok()) {
         Merge(code, context.Fail(revoked.status(), id));
@@ -267,6 +271,7 @@ class TokenCommand final : public Command {
   bool reusable_ = false;
   std::string lifetime_;
   std::string address_;
+  std::string why_;
 };
 
 class JoinCommand final : public Command {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/engine/ready_queue.h"
 #include "services/inputs/spec_reader.h"
+#include "services/platform/audit/why.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/rpc/received.h"
 #include "services/platform/status.h"
@@ -218,7 +219,8 @@ absl::StatusOr<LimitsCommand> ReadLimits(const v1::SetLimitsRequest& request,
   if (items < 1 || items > kMaxItems) {
     return Bad("BAD_BATCH_SIZE", absl::StrCat("set, remove: ", items, " are not 1 to ", kMaxItems));
   }
-  LimitsCommand command{.name_space = std::move(name_space)};
+  KANTOKU_RETURN_IF_ERROR(platform::CheckWhy(request.why()));
+  LimitsCommand command{.name_space = std::move(name_space), .why = request.why()};
   for (const v1::Limit& proto : request.set()) {
     auto& item = command.set.emplace_back();
     item.status = ReadLimit(proto, item.name, item.value);
@@ -236,7 +238,12 @@ absl::StatusOr<PauseCommand> ReadPause(const v1::SetPauseRequest& request, std::
   if (!request.paused() && !request.reason().empty()) {
     return Bad("CONTRADICTION", "reason: goes with a pause alone");
   }
-  return PauseCommand{std::move(name_space), request.type(), request.paused(), request.reason()};
+  KANTOKU_RETURN_IF_ERROR(platform::CheckWhy(request.why()));
+  return PauseCommand{.name_space = std::move(name_space),
+                      .type = request.type(),
+                      .paused = request.paused(),
+                      .reason = request.reason(),
+                      .why = request.why()};
 }
 
 void SetKeys(const TaskKeys& keys, task::v1::TaskInfo& proto) {

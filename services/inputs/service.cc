@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/inputs/wire.h"
+#include "services/platform/audit/why.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
@@ -92,7 +93,7 @@ Ids ReadIds(const google::protobuf::RepeatedPtrField<std::string>& bytes) {
 // What is asked of each id.
 absl::StatusOr<ControlCommand> ReadControl(const v1::ControlRequest& request) {
   KANTOKU_RETURN_IF_ERROR(CheckCount("task_ids", request.task_ids_size(), kMaxIds));
-  KANTOKU_RETURN_IF_ERROR(CheckWhy(request.why()));
+  KANTOKU_RETURN_IF_ERROR(platform::CheckWhy(request.why()));
   ControlCommand command{.verb = static_cast<ControlVerb>(request.verb()), .tree = request.tree()};
   if (request.verb() == v1::CONTROL_VERB_UNSPECIFIED || !v1::ControlVerb_IsValid(request.verb())) {
     return Error(absl::StatusCode::kInvalidArgument, "BAD_VERB",

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/service.h"
 #include "services/inputs/wire.h"
+#include "services/platform/audit/why.h"
 #include "services/platform/blocks/block_proto.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
@@ -53,7 +54,8 @@ absl::StatusOr<BlocksCommand> ReadCommand(const v1::SetBlocksRequest& request,
     return Error(absl::StatusCode::kInvalidArgument, "BAD_BATCH_SIZE",
                  absl::StrCat("set, lift: ", items, " items are not 1 to ", kMaxItems));
   }
-  BlocksCommand command{.by = caller};
+  KANTOKU_RETURN_IF_ERROR(platform::CheckWhy(request.why()));
+  BlocksCommand command{.by = caller, .why = request.why()};
   for (const auto& proto : request.set()) command.set.push_back(ReadSet(proto, caller, now));
   for (const auto& proto : request.lift()) command.lift.push_back(ReadLift(proto));
   return command;

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/service.h"
 #include "services/inputs/wire.h"
+#include "services/platform/audit/why.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
@@ -43,7 +44,7 @@ absl::StatusOr<ExecutorCommand> ReadCommand(const v1::ControlExecutorsRequest& r
                absl::StrCat("delay: ", absl::FormatDuration(delay), " is not from 0 to ",
                             absl::FormatDuration(kMaxBounce)));
   }
-  KANTOKU_RETURN_IF_ERROR(CheckWhy(request.why()));
+  KANTOKU_RETURN_IF_ERROR(platform::CheckWhy(request.why()));
   ExecutorCommand command{.name_space = NamespaceOf(request),
                           .verb = static_cast<ExecutorVerb>(request.verb()),
                           .delay = delay,
@@ -58,7 +59,9 @@ absl::StatusOr<ExecutorCommand> ReadCommand(const v1::ControlExecutorsRequest& r
 
 absl::StatusOr<RouteCommand> ReadRoute(const v1::SetRouteRequest& request) {
   KANTOKU_RETURN_IF_ERROR(CheckType("type", request.type()));
-  RouteCommand command{.name_space = NamespaceOf(request), .type = request.type()};
+  KANTOKU_RETURN_IF_ERROR(platform::CheckWhy(request.why()));
+  RouteCommand command{
+      .name_space = NamespaceOf(request), .type = request.type(), .why = request.why()};
   if (request.selector().empty()) return command;
   auto selector = Selector::Parse(request.selector());
   if (!selector.ok()) return platform::Annotate(selector.status(), "selector");

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/inputs/service.h"
 #include "services/inputs/wire.h"
+#include "services/platform/audit/why.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
@@ -97,6 +98,14 @@ absl::Status ReadMatching(const v1::RestartTasksRequest& request, RestartCommand
   return absl::OkStatus();
 }
 
+absl::Status CheckPatches(const v1::PatchInfoRequest& request) {
+  if (request.patches_size() >= 1 && request.patches_size() <= kMaxPatches) {
+    return platform::CheckWhy(request.why());
+  }
+  return Bad("BAD_BATCH_SIZE",
+             absl::StrCat("patches: ", request.patches_size(), " are not 1 to ", kMaxPatches));
+}
+
 absl::StatusOr<InfoPatch> ReadPatch(const v1::InfoPatch& proto) {
   const auto id = TaskId::FromBytes(proto.task_id());
   if (!id.ok()) return platform::Annotate(id.status(), "task_id");
@@ -119,7 +128,9 @@ void SetPatchResult(const InfoAnswer& answer, v1::PatchInfoResult& proto) {
 
 absl::StatusOr<Wanted> ReadRestart(const v1::RestartTasksRequest& request, const Identity& caller,
                                    platform::Viewer viewer) {
+  KANTOKU_RETURN_IF_ERROR(platform::CheckWhy(request.why()));
   Wanted wanted;
+  wanted.command.why = request.why();
   wanted.command.app = caller.client_id;
   wanted.command.name_space = NamespaceOf(request);
   wanted.command.viewer = std::move(viewer);
@@ -170,19 +181,16 @@ void InputsServiceImpl::RestartTasks(platform::UnaryCall* call,
 void InputsServiceImpl::PatchInfo(platform::UnaryCall* call, const v1::PatchInfoRequest* request,
                                   v1::PatchInfoResponse* response) {
   HandleUnary(call, patch_info_, [&](const Identity&, Reply reply) {
-    if (request->patches_size() < 1 || request->patches_size() > kMaxPatches) {
-      return reply(Bad("BAD_BATCH_SIZE", absl::StrCat("patches: ", request->patches_size(),
-                                                      " are not 1 to ", kMaxPatches)));
-    }
+    if (const absl::Status sound = CheckPatches(*request); !sound.ok()) return reply(sound);
     std::vector<absl::Status> statuses;
-    std::vector<InfoPatch> patches;
+    PatchCommand command{.viewer = platform::Viewer(*call->identity()), .why = request->why()};
     for (const v1::InfoPatch& proto : request->patches()) {
       auto patch = ReadPatch(proto);
       statuses.push_back(patch.status());
-      if (patch.ok()) patches.push_back(*std::move(patch));
+      if (patch.ok()) command.patches.push_back(*std::move(patch));
     }
     using Answers = std::vector<InfoAnswer>;
-    partition_.PatchInfo(std::move(patches), platform::Viewer(*call->identity()),
+    partition_.PatchInfo(std::move(command),
                          [call, response, statuses = std::move(statuses),
                           reply = std::move(reply)](absl::StatusOr<Answers> answers) mutable {
                            if (!answers.ok()) return reply(answers.status());

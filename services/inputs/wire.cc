@@ -74,14 +74,6 @@ void SetPlacement(const Placement& placement, task::v1::Placement& proto) {
 
 }  // namespace
 
-absl::Status CheckWhy(std::string_view why) {
-  constexpr size_t kMost = 256;
-  if (why.size() <= kMost && platform::IsPlainText(why)) return absl::OkStatus();
-  return platform::Error(absl::StatusCode::kInvalidArgument, "BAD_WHY",
-                         absl::StrCat("why: ", why.size(), " bytes are no text of at most ", kMost,
-                                      " without control characters"));
-}
-
 void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto) {
   proto.set_code(status.raw_code());
   proto.set_reason(platform::ReasonOf(status));

@@ -23,9 +23,6 @@ std::string NamespaceOf(const Request& request) {
   return request.namespace_().empty() ? "default" : request.namespace_();
 }
 
-// The reason that somebody gives for what he asks. INVALID_ARGUMENT, BAD_WHY.
-absl::Status CheckWhy(std::string_view why);
-
 void SetStatus(const absl::Status& status, task::v1::ItemStatus& proto);
 // How long to wait before what has no room is sent again.
 inline constexpr absl::Duration kRetryAfter = absl::Seconds(1);

@@ -22,11 +22,17 @@ AuditEvent About(std::string type, const Grant& grant, std::string_view peer) {
   return event;
 }
 
+AuditEvent Done(std::string type, const Grant& grant, const Act& act) {
+  AuditEvent event = About(std::move(type), grant, act.peer);
+  event.details["by"] = act.by;
+  if (!act.why.empty()) event.details["why"] = act.why;
+  return event;
+}
+
 }  // namespace
 
-AuditEvent GrantCreated(const Grant& grant, std::string_view by, std::string_view peer) {
-  AuditEvent event = About("audit.grant_created", grant, peer);
-  event.details["by"] = by;
+AuditEvent GrantCreated(const Grant& grant, const Act& act) {
+  AuditEvent event = Done("audit.grant_created", grant, act);
   event.details["scopes"] = absl::StrJoin(grant.scopes, " ");
   event.details["namespaces"] = absl::StrJoin(grant.namespaces, " ");
   event.details["reusable"] = grant.reusable ? "true" : "false";
@@ -35,10 +41,8 @@ AuditEvent GrantCreated(const Grant& grant, std::string_view by, std::string_vie
   return event;
 }
 
-AuditEvent GrantRevoked(const Grant& grant, bool first, std::string_view by,
-                        std::string_view peer) {
-  AuditEvent event = About("audit.grant_revoked", grant, peer);
-  event.details["by"] = by;
+AuditEvent GrantRevoked(const Grant& grant, bool first, const Act& act) {
+  AuditEvent event = Done("audit.grant_revoked", grant, act);
   if (!first) event.details["again"] = "true";
   return event;
 }

@@ -11,12 +11,17 @@
 // What becomes of grants, for the audit trail (services/events/README.md). No secret is in it.
 namespace kantoku::issuer {
 
-// `by` is the user who did it, `peer` the host that the call came from. In the namespace of the
-// grant, where it names one alone.
-platform::AuditEvent GrantCreated(const Grant& grant, std::string_view by, std::string_view peer);
+// Who did something, and how.
+struct Act {
+  std::string_view by;     // The user.
+  std::string_view why{};  // As he said; may be empty.
+  std::string_view peer;   // The host that the call came from.
+};
+
+// In the namespace of the grant, where it names one alone.
+platform::AuditEvent GrantCreated(const Grant& grant, const Act& act);
 // `first` is false when it was revoked before.
-platform::AuditEvent GrantRevoked(const Grant& grant, bool first, std::string_view by,
-                                  std::string_view peer);
+platform::AuditEvent GrantRevoked(const Grant& grant, bool first, const Act& act);
 
 // Somebody at `peer` came first with the secret.
 platform::AuditEvent GrantTaken(const Grant& grant, std::string_view peer);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/issuer/grant_audit.h"
+#include "services/platform/audit/why.h"
 #include "services/platform/identity/scopes.h"
 #include "services/platform/peer.h"
 #include "services/platform/proto_time.h"
@@ -152,19 +153,21 @@ absl::StatusOr<Grant> Service::Read(const authpb::CreateGrantRequest& request,
 void Service::CreateGrant(platform::UnaryCall* call, const authpb::CreateGrantRequest* request,
                           authpb::CreateGrantResponse* response) {
   HandleUnary(call, create_, [&](const Identity& caller, Reply reply) {
+    if (const absl::Status why = platform::CheckWhy(request->why()); !why.ok()) return reply(why);
     auto grant = Read(*request, caller);
     if (!grant.ok()) return reply(grant.status());
     const auto lifetime = LifetimeOf(*request);
     if (!lifetime.ok()) return reply(lifetime.status());
-    Post(std::move(reply), [this, call, response, grant = *std::move(grant), lifetime = *lifetime](
-                               Transaction& transaction, Reply reply) mutable {
+    Post(std::move(reply), [this, call, request, response, grant = *std::move(grant),
+                            lifetime = *lifetime](Transaction& transaction, Reply reply) mutable {
       parts_.machine.Create(
           transaction, std::move(grant), lifetime,
-          [this, call, response,
+          [this, call, request, response,
            reply = std::move(reply)](absl::StatusOr<GrantMachine::Created> created) mutable {
             if (created.ok()) {
               const Grant& grant = created->grant;
-              parts_.audit.Say(GrantCreated(grant, grant.created_by, HostOf(*call)));
+              parts_.audit.Say(GrantCreated(
+                  grant, {.by = grant.created_by, .why = request->why(), .peer = HostOf(*call)}));
               Encode(grant, *response->mutable_grant());
               response->set_secret(created->secret);
             }
@@ -197,23 +200,27 @@ void Service::RevokeGrant(platform::UnaryCall* call, const authpb::RevokeGrantRe
   HandleUnary(call, revoke_, [&](const Identity& caller, Reply reply) {
     const auto id = GrantIdOf(request->id());
     if (!id.has_value()) return reply(Invalid("id: is not 16 hexadecimal digits"));
+    if (const absl::Status why = platform::CheckWhy(request->why()); !why.ok()) return reply(why);
     // As above, the caller lives until the answer.
     Post(
         std::move(reply),
-        [this, call, response, &caller, id = *id](Transaction& transaction, Reply reply) mutable {
-          parts_.machine.Revoke(transaction, id, caller,
-                                [this, call, response, &caller, reply = std::move(reply)](
-                                    absl::StatusOr<GrantMachine::Changed> revoked) mutable {
-                                  if (revoked.ok()) {
-                                    const Grant& grant = revoked->grant;
-                                    // Again as well: the first may have been answered by nobody,
-                                    // after a crash.
-                                    parts_.audit.Say(GrantRevoked(grant, revoked->now,
-                                                                  caller.subject, HostOf(*call)));
-                                    Encode(grant, *response->mutable_grant());
-                                  }
-                                  reply(revoked.status());
-                                });
+        [this, call, request, response, &caller, id = *id](Transaction& transaction,
+                                                           Reply reply) mutable {
+          parts_.machine.Revoke(
+              transaction, id, caller,
+              [this, call, request, response, &caller,
+               reply = std::move(reply)](absl::StatusOr<GrantMachine::Changed> revoked) mutable {
+                if (revoked.ok()) {
+                  const Grant& grant = revoked->grant;
+                  // Again as well: the first may have been answered by nobody,
+                  // after a crash.
+                  parts_.audit.Say(GrantRevoked(
+                      grant, revoked->now,
+                      {.by = caller.subject, .why = request->why(), .peer = HostOf(*call)}));
+                  Encode(grant, *response->mutable_grant());
+                }
+                reply(revoked.status());
+              });
         },
         Urgency::kUrgent);
   });

@@ -308,19 +308,21 @@ std::vector<absl::Status> Client::ControlExecutors(const std::vector<std::string
 }
 
 absl::Status Client::SetRoute(const std::string& type, const std::string& selector,
-                              CallOptions options) {
+                              ChangeOptions what, CallOptions options) {
   if (selector.empty()) {
     return platform::Error(absl::StatusCode::kInvalidArgument, "EMPTY_SELECTOR",
                            "selector: is empty; RemoveRoute removes a route");
   }
   return connection_->SetRoute({.namespace_name = options_.namespace_name,
                                 .route = {.type = type, .selector = selector},
+                                .what = std::move(what),
                                 .timeout = options.timeout});
 }
 
-absl::Status Client::RemoveRoute(const std::string& type, CallOptions options) {
+absl::Status Client::RemoveRoute(const std::string& type, ChangeOptions what, CallOptions options) {
   return connection_->SetRoute({.namespace_name = options_.namespace_name,
                                 .route = {.type = type, .selector = {}},
+                                .what = std::move(what),
                                 .timeout = options.timeout});
 }
 
@@ -329,17 +331,22 @@ absl::StatusOr<std::vector<Route>> Client::ListRoutes(CallOptions options) {
       {.namespace_name = options_.namespace_name, .timeout = options.timeout});
 }
 
-std::vector<absl::Status> Client::SetLimits(const std::vector<Limit>& limits, CallOptions options) {
-  auto answer = connection_->SetLimits(
-      {.namespace_name = options_.namespace_name, .set = limits, .timeout = options.timeout});
+std::vector<absl::Status> Client::SetLimits(const std::vector<Limit>& limits, ChangeOptions what,
+                                            CallOptions options) {
+  auto answer = connection_->SetLimits({.namespace_name = options_.namespace_name,
+                                        .set = limits,
+                                        .what = std::move(what),
+                                        .timeout = options.timeout});
   if (!answer.ok()) return std::vector<absl::Status>(limits.size(), answer.status());
   return std::move(answer->set);
 }
 
 std::vector<absl::Status> Client::RemoveLimits(const std::vector<LimitName>& names,
-                                               CallOptions options) {
-  auto answer = connection_->SetLimits(
-      {.namespace_name = options_.namespace_name, .remove = names, .timeout = options.timeout});
+                                               ChangeOptions what, CallOptions options) {
+  auto answer = connection_->SetLimits({.namespace_name = options_.namespace_name,
+                                        .remove = names,
+                                        .what = std::move(what),
+                                        .timeout = options.timeout});
   if (!answer.ok()) return std::vector<absl::Status>(names.size(), answer.status());
   return std::move(answer->removed);
 }
@@ -358,17 +365,19 @@ absl::StatusOr<std::vector<LimitInfo>> Client::ListLimits(CallOptions options) {
   return limits;
 }
 
-absl::Status Client::SetPause(const TypePause& pause, CallOptions options) {
+absl::Status Client::SetPause(const TypePause& pause, ChangeOptions what, CallOptions options) {
   return connection_->SetPause({.namespace_name = options_.namespace_name,
                                 .pause = pause,
                                 .paused = true,
+                                .what = std::move(what),
                                 .timeout = options.timeout});
 }
 
-absl::Status Client::LiftPause(const std::string& type, CallOptions options) {
+absl::Status Client::LiftPause(const std::string& type, ChangeOptions what, CallOptions options) {
   return connection_->SetPause({.namespace_name = options_.namespace_name,
                                 .pause = {.type = type, .reason = {}},
                                 .paused = false,
+                                .what = std::move(what),
                                 .timeout = options.timeout});
 }
 

@@ -207,7 +207,9 @@ absl::StatusOr<TaskPage> GrpcConnection::List(ListRequest request) {
 }
 
 absl::StatusOr<uint64_t> GrpcConnection::PatchInfo(PatchInfoRequest request) {
+  KANTOKU_RETURN_IF_ERROR(CheckText("why", request.patch.why));
   inputspb::PatchInfoRequest proto;
+  proto.set_why(std::move(request.patch.why));
   inputspb::InfoPatch& patch = *proto.add_patches();
   patch.set_task_id(request.id.bytes().data(), TaskId::kSize);
   KANTOKU_RETURN_IF_ERROR(SetEntries("info", request.patch.set, *patch.mutable_set()));
@@ -243,6 +245,7 @@ absl::StatusOr<RestartPage> GrpcConnection::RestartInOneCall(inputspb::RestartTa
                                                              absl::Duration deadline) {
   proto.set_namespace_(request.namespace_name);
   proto.set_dry_run(request.options.dry_run);
+  proto.set_why(request.options.why);
   const absl::Duration left = deadline - options_.environment.clock.Read().steady;
   KANTOKU_ASSIGN_OR_RETURN(auto response,
                            (Block<inputspb::RestartTasksRequest, inputspb::RestartTasksResponse>(
@@ -260,6 +263,7 @@ absl::StatusOr<RestartPage> GrpcConnection::RestartInOneCall(inputspb::RestartTa
 // What a call has no room for goes into the next; the first task of a call always has.
 absl::StatusOr<RestartPage> GrpcConnection::Restart(RestartRequest request) {
   KANTOKU_RETURN_IF_ERROR(CheckText("namespace", request.namespace_name));
+  KANTOKU_RETURN_IF_ERROR(CheckText("why", request.options.why));
   const absl::Duration deadline = options_.environment.clock.Read().steady + request.timeout;
   if (request.ids.empty()) {
     KANTOKU_ASSIGN_OR_RETURN(auto matching, ToProto(request.query));
@@ -353,7 +357,9 @@ absl::Status GrpcConnection::SetRoute(SetRouteRequest request) {
   KANTOKU_RETURN_IF_ERROR(CheckText("namespace", request.namespace_name));
   KANTOKU_RETURN_IF_ERROR(CheckText("type", request.route.type));
   KANTOKU_RETURN_IF_ERROR(CheckText("selector", request.route.selector));
+  KANTOKU_RETURN_IF_ERROR(CheckText("why", request.what.why));
   inputspb::SetRouteRequest proto;
+  proto.set_why(std::move(request.what.why));
   proto.set_namespace_(std::move(request.namespace_name));
   proto.set_type(std::move(request.route.type));
   proto.set_selector(std::move(request.route.selector));

@@ -12,7 +12,9 @@ namespace inputspb = ::kantoku::inputs::v1;
 
 absl::StatusOr<Connection::SetLimitsAnswer> GrpcConnection::SetLimits(SetLimitsRequest request) {
   KANTOKU_RETURN_IF_ERROR(CheckText("namespace", request.namespace_name));
+  KANTOKU_RETURN_IF_ERROR(CheckText("why", request.what.why));
   inputspb::SetLimitsRequest proto;
+  proto.set_why(std::move(request.what.why));
   proto.set_namespace_(std::move(request.namespace_name));
   for (Limit& limit : request.set) {
     KANTOKU_RETURN_IF_ERROR(SetLimit(std::move(limit), *proto.add_set()));
@@ -54,7 +56,9 @@ absl::Status GrpcConnection::SetPause(SetPauseRequest request) {
   KANTOKU_RETURN_IF_ERROR(CheckText("namespace", request.namespace_name));
   KANTOKU_RETURN_IF_ERROR(CheckText("type", request.pause.type));
   KANTOKU_RETURN_IF_ERROR(CheckText("reason", request.pause.reason));
+  KANTOKU_RETURN_IF_ERROR(CheckText("why", request.what.why));
   inputspb::SetPauseRequest proto;
+  proto.set_why(std::move(request.what.why));
   proto.set_namespace_(std::move(request.namespace_name));
   proto.set_type(std::move(request.pause.type));
   proto.set_reason(std::move(request.pause.reason));

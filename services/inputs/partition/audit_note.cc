@@ -1,6 +1,12 @@
 #include "services/inputs/partition/audit_note.h"
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "services/inputs/selector/excerpt.h"
 #include "services/platform/check.h"
 #include "services/platform/identity/identity.h"
 
@@ -9,12 +15,20 @@ namespace {
 
 using platform::Caller;
 
+// Of the names in a patch, in bytes: an event is small, and a call has many patches.
+constexpr size_t kShownNames = 256;
+
 AuditNote NoteBy(std::string_view type, const Caller& by, std::string_view why) {
   AuditNote note{.type = type};
   note.details["by"] = by.subject;
   note.details["by_app"] = by.client_id;
   if (!why.empty()) note.details["why"] = std::string(why);
   return note;
+}
+
+// What others are told counts where nothing is said for the trail alone.
+std::string_view WhyOf(std::string_view why, std::string_view reason) {
+  return why.empty() ? reason : why;
 }
 
 std::string_view WordOf(ControlVerb verb) {
@@ -65,6 +79,12 @@ std::string TextOf(const LimitValue& value) {
                       value.rate.burst);
 }
 
+// The wire has them in any order.
+std::string TextOf(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  return Excerpt(absl::StrJoin(names, " "), kShownNames);
+}
+
 void NameBlocked(const platform::BlockNames& names, AuditNote& note) {
   note.name_space = platform::kEveryNamespace;
   if (!names.user.empty()) note.details["user"] = names.user;
@@ -89,8 +109,19 @@ AuditNote NoteOf(const ControlTasksCommand& command, const TaskView& task) {
   return note;
 }
 
+AuditNote NoteOf(const PatchCommand& command, const InfoPatch& patch, const TaskView& task) {
+  AuditNote note = NoteBy("audit.info", command.viewer.who(), command.why);
+  NameTask(task, note);
+  std::vector<std::string> set;
+  set.reserve(patch.set.size());
+  for (const Label& label : patch.set) set.push_back(label.name);
+  if (!set.empty()) note.details["set"] = TextOf(std::move(set));
+  if (!patch.remove.empty()) note.details["removed"] = TextOf(patch.remove);
+  return note;
+}
+
 AuditNote NoteOf(const RestartCommand& command, const TaskView& dead, const TaskId& successor) {
-  AuditNote note = NoteBy("audit.restart", command.viewer.who(), "");
+  AuditNote note = NoteBy("audit.restart", command.viewer.who(), command.why);
   NameTask(dead, note);
   note.details["restarted_as"] = successor.ToString();
   return note;
@@ -105,7 +136,7 @@ AuditNote NoteOf(const ExecutorCommand& command, const SessionId& session) {
 }
 
 AuditNote NoteOf(const RouteCommand& command) {
-  AuditNote note = NoteBy("audit.route", command.by, "");
+  AuditNote note = NoteBy("audit.route", command.by, command.why);
   note.name_space = command.name_space;
   note.task_type = command.type;
   note.details["selector"] =
@@ -114,7 +145,7 @@ AuditNote NoteOf(const RouteCommand& command) {
 }
 
 AuditNote NoteOf(const LimitsCommand& command, const KeyName& name, const LimitValue* set) {
-  AuditNote note = NoteBy("audit.limit", command.by, "");
+  AuditNote note = NoteBy("audit.limit", command.by, command.why);
   note.name_space = command.name_space;
   note.details["kind"] = std::string(WordOf(name.kind));
   note.details["key"] = name.key;
@@ -126,15 +157,15 @@ AuditNote NoteOf(const LimitsCommand& command, const KeyName& name, const LimitV
 }
 
 AuditNote NoteOf(const PauseCommand& command) {
-  AuditNote note = NoteBy("audit.pause", command.by, command.reason);
+  AuditNote note = NoteBy("audit.pause", command.by, WhyOf(command.why, command.reason));
   note.name_space = command.name_space;
   note.task_type = command.type;
   note.details["paused"] = command.paused ? "true" : "false";
   return note;
 }
 
-AuditNote NoteOf(const Caller& by, const platform::Block& block) {
-  AuditNote note = NoteBy("audit.block", by, block.reason);
+AuditNote NoteOf(const BlocksCommand& command, const platform::Block& block) {
+  AuditNote note = NoteBy("audit.block", command.by, WhyOf(command.why, block.reason));
   NameBlocked(block.names, note);
   if (block.tokens_until != absl::InfiniteFuture()) {
     note.details["tokens_until"] = absl::FormatTime(block.tokens_until, absl::UTCTimeZone());
@@ -142,8 +173,8 @@ AuditNote NoteOf(const Caller& by, const platform::Block& block) {
   return note;
 }
 
-AuditNote NoteOf(const Caller& by, const platform::BlockNames& lifted) {
-  AuditNote note = NoteBy("audit.unblock", by, "");
+AuditNote NoteOf(const BlocksCommand& command, const platform::BlockNames& lifted) {
+  AuditNote note = NoteBy("audit.unblock", command.by, command.why);
   NameBlocked(lifted, note);
   return note;
 }

@@ -9,7 +9,6 @@
 #include "services/inputs/engine/effects.h"
 #include "services/inputs/engine/types.h"
 #include "services/inputs/partition/partition.h"
-#include "services/platform/auth/tokens.h"
 #include "services/platform/identity/block_list.h"
 
 // The audit trail of what somebody has asked a partition for and got: events beside those of what
@@ -18,6 +17,8 @@ namespace kantoku::inputs {
 
 // `audit.control`: of one task, or of the tree whose root it is. Seen by its owner, too.
 AuditNote NoteOf(const ControlTasksCommand& command, const TaskView& task);
+// `audit.info`: the names of what was set and removed; values may be secret.
+AuditNote NoteOf(const PatchCommand& command, const InfoPatch& patch, const TaskView& task);
 // `audit.restart`.
 AuditNote NoteOf(const RestartCommand& command, const TaskView& dead, const TaskId& successor);
 // `audit.executor`.
@@ -27,8 +28,8 @@ AuditNote NoteOf(const RouteCommand& command);
 AuditNote NoteOf(const LimitsCommand& command, const KeyName& name, const LimitValue* set);
 AuditNote NoteOf(const PauseCommand& command);
 // `audit.block`, `audit.unblock`: of the installation, so in the namespace of all.
-AuditNote NoteOf(const platform::Caller& by, const platform::Block& block);
-AuditNote NoteOf(const platform::Caller& by, const platform::BlockNames& lifted);
+AuditNote NoteOf(const BlocksCommand& command, const platform::Block& block);
+AuditNote NoteOf(const BlocksCommand& command, const platform::BlockNames& lifted);
 
 }  // namespace kantoku::inputs
 

@@ -187,27 +187,33 @@ void Partition::ListTasks(ListCommand command, Done<TaskPage> done) {
                 [this, command = std::move(command)](Transaction&) { return ApplyList(command); });
 }
 
-void Partition::PatchInfo(std::vector<InfoPatch> patches, platform::Viewer viewer,
-                          Done<std::vector<InfoAnswer>> done) {
+void Partition::PatchInfo(PatchCommand command, Done<std::vector<InfoAnswer>> done) {
   using Answers = std::vector<InfoAnswer>;
   if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
-  Ask<Answers>(std::move(done),
-               [this, patches = std::move(patches), viewer = std::move(viewer)](Transaction&) {
-                 std::vector<TaskId> tasks;
-                 for (const InfoPatch& patch : patches) tasks.push_back(patch.task);
-                 const Views views = Look(tasks, std::span(&viewer, 1));
-                 Answers answers;
-                 for (size_t i = 0; i < patches.size(); ++i) {
-                   if (!views[i].ok()) {
-                     answers.push_back({.status = views[i].status()});
-                   } else if (IsFinal(views[i]->state)) {
-                     answers.push_back({.status = Ended(*views[i])});
-                   } else {
-                     answers.push_back(engine_.PatchInfo(patches[i], effects_));
-                   }
-                 }
-                 return absl::StatusOr<Answers>(std::move(answers));
-               });
+  Ask<Answers>(std::move(done), [this, command = std::move(command)](Transaction&) {
+    std::vector<TaskId> tasks;
+    tasks.reserve(command.patches.size());
+    for (const InfoPatch& patch : command.patches) tasks.push_back(patch.task);
+    const Views views = Look(tasks, std::span(&command.viewer, 1));
+    Answers answers;
+    answers.reserve(views.size());
+    for (size_t i = 0; i < views.size(); ++i) {
+      answers.push_back(views[i].ok() ? ApplyPatch(command, command.patches[i], *views[i])
+                                      : InfoAnswer{.status = views[i].status()});
+    }
+    return absl::StatusOr<Answers>(std::move(answers));
+  });
+}
+
+InfoAnswer Partition::ApplyPatch(const PatchCommand& command, const InfoPatch& patch,
+                                 const TaskView& task) {
+  if (IsFinal(task.state)) return {.status = Ended(task)};
+  InfoAnswer answer = engine_.PatchInfo(patch, effects_);
+  // What owners do to their own tasks is everyday, and would bury the rest of the trail.
+  if (answer.status.ok() && command.viewer.who().subject != task.owner) {
+    Note(NoteOf(command, patch, task));
+  }
+  return answer;
 }
 
 void Partition::RestartTasks(RestartCommand command, Done<RestartPage> done) {
@@ -344,7 +350,7 @@ void Partition::SetSome(BlocksCommand& command, const Now& now) {
     item.block.tokens_until = AsRecorded(item.block.tokens_until);
     item.status = engine_.SetBlock(item.block, now, effects_);
     if (!item.status.ok()) continue;
-    Note(NoteOf(command.by, item.block));
+    Note(NoteOf(command, item.block));
     changed = true;
   }
   if (!changed) return;
@@ -358,7 +364,7 @@ void Partition::LiftSome(BlocksCommand& command, Transaction& transaction) {
     if (!item.status.ok()) continue;
     item.status = engine_.LiftBlock(item.names, effects_);
     if (!item.status.ok()) continue;
-    Note(NoteOf(command.by, item.names));
+    Note(NoteOf(command, item.names));
     changed = true;
   }
   if (!changed) return;

@@ -107,6 +107,7 @@ struct RestartCommand {
   std::string page_token;
   bool dry_run = false;
   std::string app{};  // With which they are restarted.
+  std::string why{};  // For people.
 
   bool Matches(const TaskView& dead) const;
 };
@@ -129,6 +130,13 @@ struct ControlTasksCommand {
   std::string why{};        // For people.
 };
 
+// The info of living tasks is changed, one patch after the other.
+struct PatchCommand {
+  std::vector<InfoPatch> patches{};
+  platform::Viewer viewer;  // Who asks; to it all others do not exist.
+  std::string why{};        // For people.
+};
+
 struct ExecutorCommand {
   platform::Viewer viewer{};  // Who asks.
   std::string name_space;
@@ -141,8 +149,9 @@ struct ExecutorCommand {
 struct RouteCommand {
   std::string name_space;
   std::string type;
-  std::optional<Selector> selector;  // Absent: the route goes.
+  std::optional<Selector> selector{};  // Absent: the route goes.
   Caller by{};
+  std::string why{};  // For people.
 };
 
 // What is set and removed, and then what became of each. An item that comes with an error is left
@@ -158,9 +167,10 @@ struct LimitsCommand {
     KeyName name;
   };
   std::string name_space;
-  std::vector<Set> set;
-  std::vector<Remove> remove;
+  std::vector<Set> set{};
+  std::vector<Remove> remove{};
   Caller by{};
+  std::string why{};  // For people.
 };
 
 struct LimitPageCommand {
@@ -178,8 +188,9 @@ struct PauseCommand {
   std::string name_space;
   std::string type;  // Empty: the whole namespace.
   bool paused = false;
-  std::string reason;
+  std::string reason{};
   Caller by{};
+  std::string why{};  // For people; empty: `reason`.
 };
 
 // Blocks that are set and lifted, and then what became of each. An item that comes with an error is
@@ -194,8 +205,9 @@ struct BlocksCommand {
     platform::BlockNames names;
   };
   Caller by;
-  std::vector<Set> set;
-  std::vector<Lift> lift;
+  std::vector<Set> set{};
+  std::vector<Lift> lift{};
+  std::string why{};  // For people; empty: of what is set its reason.
 };
 
 // Answer to a fence: the terminal state in Outputs, or nothing: the dispatch is closed.
@@ -251,8 +263,7 @@ class Partition final : public platform::PartitionMachine {
                 Done<std::vector<absl::StatusOr<TaskView>>> done);
   void ListTasks(ListCommand command, Done<TaskPage> done);
   // One answer per patch; tasks that the viewer does not see are NOT_FOUND.
-  void PatchInfo(std::vector<InfoPatch> patches, platform::Viewer viewer,
-                 Done<std::vector<InfoAnswer>> done);
+  void PatchInfo(PatchCommand command, Done<std::vector<InfoAnswer>> done);
   // One result per task, or per match. What was restarted before has the same successor again.
   void RestartTasks(RestartCommand command, Done<RestartPage> done);
   void ListExecutors(std::string name_space, Done<std::vector<SessionView>> done);
@@ -416,6 +427,7 @@ class Partition final : public platform::PartitionMachine {
   void Deliver(platform::Transaction& transaction);
   void CloseDrained(platform::Transaction& transaction);
   // Tells the audit trail, with the events of this group.
+  InfoAnswer ApplyPatch(const PatchCommand& command, const InfoPatch& patch, const TaskView& task);
   void Note(AuditNote note);
   void SetSome(BlocksCommand& command, const platform::Now& now);
   void LiftSome(BlocksCommand& command, platform::Transaction& transaction);

@@ -44,7 +44,7 @@ void Users::PatchInfo() {
   if (scene_.random.Chance(20)) patch.expected = scene_.random.Pick(4);
   scene_.coverage.Count(Deed::kPatch);
   server_.partition().PatchInfo(
-      {patch}, EyesOf(task->owner),
+      {.patches = {patch}, .viewer = EyesOf(task->owner)},
       [this, patch](const absl::StatusOr<std::vector<InfoAnswer>>& answers) {
         if (answers.ok()) OnPatched(patch, answers->front());
       });

@@ -23,7 +23,8 @@ Grant AGrant() {
 }
 
 TEST_CASE("That a grant was made says for whom, for what, until when, and by whom") {
-  const auto event = GrantCreated(AGrant(), "root", "10.0.0.7");
+  const auto event =
+      GrantCreated(AGrant(), {.by = "root", .why = "for the new rig", .peer = "10.0.0.7"});
   CHECK(event.type == "audit.grant_created");
   CHECK(event.name_space == "lab");
   CHECK(event.details == Details{{"grant", "00000000000000ab"},
@@ -34,6 +35,7 @@ TEST_CASE("That a grant was made says for whom, for what, until when, and by who
                                  {"reusable", "false"},
                                  {"expires", "2027-01-15T08:00:00+00:00"},
                                  {"by", "root"},
+                                 {"why", "for the new rig"},
                                  {"peer", "10.0.0.7"}});
 }
 
@@ -42,7 +44,8 @@ TEST_CASE("What is about a grant of several namespaces, or of all, is about the 
   grant.namespaces = {"lab", "default"};
   CHECK(GrantTaken(grant, "10.0.0.7").name_space == platform::kEveryNamespace);
   grant.namespaces = {"*"};
-  CHECK(GrantRevoked(grant, true, "root", "10.0.0.7").name_space == platform::kEveryNamespace);
+  CHECK(GrantRevoked(grant, true, {.by = "root", .peer = "10.0.0.7"}).name_space ==
+        platform::kEveryNamespace);
 }
 
 TEST_CASE("That a grant was refused names it to whom it may matter, and none that was guessed") {

@@ -176,25 +176,28 @@ class Client {
                                              CallOptions options = {});
   // From now on tasks of the type go only to executors that match the selector, too.
   absl::Status SetRoute(const std::string& type, const std::string& selector,
-                        CallOptions options = {});
+                        ChangeOptions what = {}, CallOptions options = {});
   // NOT_FOUND: there is none.
-  absl::Status RemoveRoute(const std::string& type, CallOptions options = {});
+  absl::Status RemoveRoute(const std::string& type, ChangeOptions what = {},
+                           CallOptions options = {});
   // In the order of their types.
   absl::StatusOr<std::vector<Route>> ListRoutes(CallOptions options = {});
 
   // Sets limits, rates and weights of keys, at most 1,000: they hold at once. One answer for each.
-  std::vector<absl::Status> SetLimits(const std::vector<Limit>& limits, CallOptions options = {});
+  std::vector<absl::Status> SetLimits(const std::vector<Limit>& limits, ChangeOptions what = {},
+                                      CallOptions options = {});
   // One answer for each. NOT_FOUND: there is none. FAILED_PRECONDITION, LIMIT_IN_USE while living
   // tasks name it, unless it is a weight.
   std::vector<absl::Status> RemoveLimits(const std::vector<LimitName>& names,
-                                         CallOptions options = {});
+                                         ChangeOptions what = {}, CallOptions options = {});
   // All of the namespace, those that tasks have made included, in the order of their names.
   absl::StatusOr<std::vector<LimitInfo>> ListLimits(CallOptions options = {});
   // From now on nothing of the type, or where that is empty of the namespace, is dispatched; what
-  // is held goes on.
-  absl::Status SetPause(const TypePause& pause, CallOptions options = {});
+  // is held goes on. The audit trail has the reason, unless `what` says another.
+  absl::Status SetPause(const TypePause& pause, ChangeOptions what = {}, CallOptions options = {});
   // NOT_FOUND: it is not paused.
-  absl::Status LiftPause(const std::string& type, CallOptions options = {});
+  absl::Status LiftPause(const std::string& type, ChangeOptions what = {},
+                         CallOptions options = {});
   // That of the namespace first, then those of types in their order.
   absl::StatusOr<std::vector<TypePause>> ListPauses(CallOptions options = {});
 

@@ -104,6 +104,7 @@ class Connection {
   struct SetRouteRequest {
     std::string namespace_name;
     Route route;  // Without a selector: the route is removed.
+    ChangeOptions what{};
     absl::Duration timeout = absl::InfiniteDuration();
   };
   virtual absl::Status SetRoute(SetRouteRequest request) = 0;
@@ -118,6 +119,7 @@ class Connection {
     std::string namespace_name;
     std::vector<Limit> set;
     std::vector<LimitName> remove;
+    ChangeOptions what{};
     absl::Duration timeout = absl::InfiniteDuration();
   };
   struct SetLimitsAnswer {
@@ -141,6 +143,7 @@ class Connection {
     std::string namespace_name;
     TypePause pause;
     bool paused = true;  // Otherwise the pause is lifted, and has no reason.
+    ChangeOptions what{};
     absl::Duration timeout = absl::InfiniteDuration();
   };
   virtual absl::Status SetPause(SetPauseRequest request) = 0;

@@ -144,6 +144,7 @@ struct InfoPatch {
   std::map<std::string, std::string> set;
   std::vector<std::string> remove;
   std::optional<uint64_t> expected_revision;  // Only of this one.
+  std::string why{};  // For the audit trail. At most 256 bytes without control characters.
 };
 
 // In which order a list shows tasks; equal ones in the order of their spawn.
@@ -189,6 +190,7 @@ struct DeadTaskQuery {
 
 struct RestartOptions {
   bool dry_run = false;  // Nothing is restarted: the answer says what would be.
+  std::string why{};     // For the audit trail. At most 256 bytes without control characters.
 };
 
 // A dead task and what became of its restart.
@@ -233,6 +235,11 @@ enum class ExecutorVerb : uint8_t {
 struct ExecutorControlOptions {
   absl::Duration delay;  // Of kBounce: how long to stay away, at most 1 h.
   std::string why{};     // For the audit trail. At most 256 bytes without control characters.
+};
+
+// What an operator says of a change.
+struct ChangeOptions {
+  std::string why{};  // For the audit trail. At most 256 bytes without control characters.
 };
 
 // Which executors get tasks of a type at all, beside what each task asks for.

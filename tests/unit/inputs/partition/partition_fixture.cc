@@ -266,8 +266,9 @@ absl::StatusOr<TaskPage> PartitionFixture::List(ListCommand command) {
 
 std::vector<InfoAnswer> PartitionFixture::Patch(std::vector<InfoPatch> patches,
                                                 const std::string& owner) {
-  auto answers = Sync<std::vector<InfoAnswer>>(
-      [&](auto done) { partition_->PatchInfo(std::move(patches), As(owner), std::move(done)); });
+  auto answers = Sync<std::vector<InfoAnswer>>([&](auto done) {
+    partition_->PatchInfo({.patches = std::move(patches), .viewer = As(owner)}, std::move(done));
+  });
   REQUIRE(answers.ok());
   return *std::move(answers);
 }
