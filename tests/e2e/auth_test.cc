@@ -251,6 +251,18 @@ inputs::v1::Hello HelloOf(const std::string& type) {
   return hello;
 }
 
+// The connection of an executor that says this hello.
+PullStream Greet(inputs::v1::InputsService::Stub& stub, const std::string& token,
+                 const inputs::v1::Hello& hello) {
+  return PullStream(token, [&](grpc::ClientContext* context) {
+    auto stream = stub.Pull(context);
+    inputs::v1::PullRequest request;
+    *request.mutable_hello() = hello;
+    REQUIRE(stream->Write(request));
+    return stream;
+  });
+}
+
 // A session of an executor that says hello, and has been welcomed.
 PullStream Pull(inputs::v1::InputsService::Stub& stub, const std::string& token) {
   return PullStream(token, [&](grpc::ClientContext* context) {
@@ -308,6 +320,47 @@ TEST_CASE("An administrator waits for whatever is in his namespace, and hears ho
   CHECK(answer.results(0).result().status() == outputs::v1::RESULT_STATUS_CANCELLED);
   REQUIRE(items->Read(&item));
   CHECK(item.result().status() == outputs::v1::RESULT_STATUS_CANCELLED);
+}
+
+TEST_CASE("An executor is not let in for a type that its token does not name") {
+  const Trusting trusting;
+  const auto stub = inputs::v1::InputsService::NewStub(trusting.up->ChannelOfNobody());
+  const std::string token = trusting.Token("lab", "inputs:pull:segment-* outputs:write");
+  inputs::v1::Hello hello = HelloOf("segment-cells");
+  hello.add_types("work");
+  CHECK(Greet(*stub, token, hello).End() == "SCOPE_MISSING");
+  CHECK(trusting.As(trusting.Token("anna", kUserScope)).ListExecutors()->empty());
+}
+
+TEST_CASE(
+    "What is for a trusted site goes to executors whose token names it, whatever others say") {
+  const Trusting trusting;
+  const auto pulls = [&](const nlohmann::json& labels) {
+    return trusting.Sign("worker",
+                         {{"scope", "inputs:pull:work outputs:write"}, {"kantoku_labels", labels}});
+  };
+  const auto stub = inputs::v1::InputsService::NewStub(trusting.up->ChannelOfNobody());
+  inputs::v1::Hello liar = HelloOf("work");
+  (*liar.mutable_labels())["trusted/site"] = "lab";
+  CHECK(Greet(*stub, pulls({{"site", "home"}}), liar).End() == "TRUSTED_LABEL");
+  const Worker home(*trusting.up, pulls({{"site", "home"}}), "work", "at home");
+  const Worker lab(*trusting.up, pulls({{"site", "lab"}}), "work", "in the lab");
+  Client anna = trusting.As(trusting.Token("anna", kUserScope));
+  REQUIRE(Becomes([&] { return anna.ListExecutors()->size() == 2; }));
+  const auto answer = [&](TaskId task) {
+    const auto output = anna.Await(task, {.timeout = kPatience});
+    return output.ok() ? output->data : WhyNot(output);
+  };
+  const auto spawn = [&](const std::string& selector) {
+    const auto task = anna.Spawn(Task("work").With(Placement({.selector = selector})));
+    REQUIRE(task.ok());
+    return task->id;
+  };
+  std::vector<TaskId> tasks;
+  for (int i = 0; i < 6; ++i) tasks.push_back(spawn("trusted/site == \"lab\""));
+  for (const TaskId& task : tasks) CHECK(answer(task) == "in the lab");
+  // The other one is no worse otherwise.
+  CHECK(answer(spawn("trusted/site == \"home\"")) == "at home");
 }
 
 // What one thread says to another, once.

@@ -17,24 +17,28 @@ const std::vector<std::string> kServerServices = {
     "kantoku.inputs.v1.InputsService", "kantoku.outputs.v1.OutputsService",
     "kantoku.events.v1.EventsService", "kantoku.auth.v1.BlocksService"};
 
-Trusting::Trusting() : maker_("ES256") {
-  issuer.SetKeys({maker_.Jwk()});
-  const std::string config = directory_.File("config.yaml");
-  std::ofstream(config) << absl::StrCat(
-      "auth:\n  issuers:\n  - issuer: ", issuer.url(), "\n    audiences: [", kAudience,
-      "]\n  leeway: 0s\ninputs:\n  namespaces: [default, lab]\n  ping_interval: 100ms\n");
-  up = std::make_unique<Up>(UpOptions{.settings = {}, .config = config});
+Issuing::Issuing() : maker_("ES256") { issuer.SetKeys({maker_.Jwk()}); }
+
+std::string Issuing::Sign(const std::string& subject, const nlohmann::json& claims,
+                          absl::Duration lifetime) const {
+  nlohmann::json all = Claims(absl::Now());
+  all["exp"] = absl::ToUnixSeconds(absl::Now() + lifetime);
+  all["iss"] = issuer.url();
+  all["sub"] = subject;
+  all.update(claims);
+  return maker_.Sign(all);
 }
 
-std::string Trusting::Token(const std::string& subject, const std::string& scope,
-                            const nlohmann::json& namespaces, absl::Duration lifetime) const {
-  nlohmann::json claims = Claims(absl::Now());
-  claims["exp"] = absl::ToUnixSeconds(absl::Now() + lifetime);
-  claims["iss"] = issuer.url();
-  claims["sub"] = subject;
-  claims["scope"] = scope;
-  claims["kantoku_namespaces"] = namespaces;
-  return maker_.Sign(claims);
+std::string Issuing::Config() const {
+  return absl::StrCat("auth:\n  issuers:\n  - issuer: ", issuer.url(), "\n    audiences: [",
+                      kAudience, "]\n  leeway: 0s\n");
+}
+
+Trusting::Trusting() {
+  const std::string config = directory_.File("config.yaml");
+  std::ofstream(config) << Config()
+                        << "inputs:\n  namespaces: [default, lab]\n  ping_interval: 100ms\n";
+  up = std::make_unique<Up>(UpOptions{.settings = {}, .config = config});
 }
 
 Client Trusting::As(const std::string& token, const std::string& name_space) const {

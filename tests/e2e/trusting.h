@@ -16,23 +16,40 @@
 
 namespace kantoku::test {
 
-// `kantoku up`, which takes tokens of one issuer. It has the namespaces `default` and `lab`.
-class Trusting {
+// An issuer, and tokens of it.
+class Issuing {
  public:
-  Trusting();
+  Issuing();
 
   // Whose token is good for ten minutes.
   std::string Token(const std::string& subject, const std::string& scope,
                     const nlohmann::json& namespaces = "default",
-                    absl::Duration lifetime = absl::Minutes(10)) const;
-  Client As(const std::string& token, const std::string& name_space = "default") const;
+                    absl::Duration lifetime = absl::Minutes(10)) const {
+    return Sign(subject, {{"scope", scope}, {"kantoku_namespaces", namespaces}}, lifetime);
+  }
+  // The same with any claims.
+  std::string Sign(const std::string& subject, const nlohmann::json& claims,
+                   absl::Duration lifetime = absl::Minutes(10)) const;
+  // For a configuration file: whoever has it takes these tokens, to the very second.
+  std::string Config() const;
 
   IssuerServer issuer;
+
+ private:
+  TokenMaker maker_;
+};
+
+// `kantoku up`, which takes tokens of one issuer. It has the namespaces `default` and `lab`.
+class Trusting : public Issuing {
+ public:
+  Trusting();
+
+  Client As(const std::string& token, const std::string& name_space = "default") const;
+
   std::unique_ptr<Up> up;
 
  private:
   TempDir directory_;
-  TokenMaker maker_;
 };
 
 // What a user needs who runs no tasks and rules nobody.
