@@ -119,10 +119,16 @@ class Checker {
         break;
       case OutputStatus::kCancelled:
         ++verdict_.cancelled;
-        if (asked.stoppable) return;
+        if (asked.stoppable && WasStopped(asked)) return;
         break;
     }
     complaints_.Add(verdict_.wrong, NameOf(asked), " ended as ", Text(told));
+  }
+
+  bool WasStopped(const Asked& asked) const {
+    return std::any_of(evidence_.stops.begin(), evidence_.stops.end(), [&](const Stop& stop) {
+      return stop.root == asked.task || stop.root == asked.root;
+    });
   }
 
   void CheckLateBegins(const Asked& asked, const Told& told, const std::vector<const Run*>& runs) {
@@ -162,8 +168,9 @@ std::string Summary(const Verdict& v) {
                   " overlaps, ", v.stray_limits, " beyond a limit, ", v.stray_orders,
                   " out of order, ", v.stray_begins, " late begins");
   absl::StrAppend(&text, "\nall others: ", v.overlaps, " overlaps, ", v.order_violations,
-                  " out of order, ", v.late_begins, " late begins, ", v.wrong, " wrong results, ",
-                  v.trouble, " errors of clients");
+                  " out of order, ", v.late_begins, " late begins, ", v.stops_ignored, " of ",
+                  v.stops, " stops ignored, ", v.wrong, " wrong results, ", v.trouble,
+                  " errors of clients");
   for (const std::string& complaint : v.complaints) absl::StrAppend(&text, "\n  ", complaint);
   absl::StrAppend(&text, "\n", v.lost, " lost, ", v.duplicated, " duplicated results, ",
                   v.limit_violations, " limit violations, ", v.once_twice,

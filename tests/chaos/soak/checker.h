@@ -17,6 +17,7 @@ struct Verdict {
   size_t succeeded = 0;
   size_t failed = 0;
   size_t cancelled = 0;
+  size_t stops = 0;       // Of trees, that were answered.
   size_t runs = 0;        // Of handlers.
   size_t runs_again = 0;  // Beyond the first one of each task.
   size_t items = 0;
@@ -32,7 +33,8 @@ struct Verdict {
   size_t overlaps = 0;          // A task's handlers at the same time.
   size_t limit_violations = 0;  // Of concurrency and rate keys.
   size_t order_violations = 0;  // Of ordering keys, dependencies and placements.
-  size_t late_begins = 0;       // Handlers that began after their task's end was told.
+  size_t late_begins = 0;       // Handlers that began after their task's end was told, …
+  size_t stops_ignored = 0;     // … or began, or went on, after a stop of their tree was.
   size_t trouble = 0;           // What clients were told and must not be.
 
   // The same of handlers that had been frozen or cut off past their grace: nobody can prevent it.
@@ -46,7 +48,7 @@ struct Verdict {
 
   bool good() const {
     return lost + duplicated + wrong + once_twice + overlaps + limit_violations + order_violations +
-               late_begins + trouble ==
+               late_begins + stops_ignored + trouble ==
            0;
   }
 };

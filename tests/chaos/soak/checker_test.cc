@@ -111,12 +111,68 @@ TEST_CASE("A failure that nothing explains is wrong") {
 
 TEST_CASE("A cancelled task that nobody stopped is wrong, and one that somebody did is not") {
   Story story;
-  story.Task("a");
+  story.Task("a").stoppable = true;
   story.Task("b").stoppable = true;
+  story.Task("child of b").stoppable = true;
+  story.evidence.asked.back().root = "b";
+  story.Task("c").stoppable = true;
   const Told cancelled = {.status = OutputStatus::kCancelled, .at = At(100)};
-  story.Tell("a", cancelled);
-  story.Tell("b", cancelled);
+  for (const char* const task : {"a", "b", "child of b", "c"}) story.Tell(task, cancelled);
+  story.evidence.stops.push_back({.root = "b", .verb = "cancel", .answered = At(50)});
+  story.evidence.stops.push_back({.root = "c", .verb = "interrupt"});  // Of unknown outcome.
   CheckOnly(story.Check(), &Verdict::wrong);
+}
+
+TEST_CASE("A handler that begins long after the stop of its tree was answered ignores it") {
+  Story story;
+  story.Task("root").stoppable = true;
+  story.Task("child").stoppable = true;
+  story.evidence.asked.back().root = "root";
+  story.Run("root", 1, 10, 20);
+  const bool of_child = GENERATE(false, true);
+  if (!of_child) story.Tell("root", {.data = "done: name of root", .dispatch = 2, .at = At(9'000)});
+  story.Run("child", 1, of_child ? 5'000 : 30, of_child ? 5'010 : 40);
+  if (!of_child) story.Run("root", 2, 5'000, 5'010);
+  CHECK(story.Check().good());
+  story.evidence.stops.push_back({.root = "root", .verb = "cancel", .answered = At(50)});
+  CheckOnly(story.Check(), &Verdict::stops_ignored);
+  story.evidence.stops.back().answered = absl::InfiniteDuration();
+  CHECK(story.Check().good());
+}
+
+TEST_CASE("A handler that goes on to a result long after the stop was answered ignores it") {
+  Story story;
+  story.Task("root").stoppable = true;
+  story.Run("root", 1, 10, 5'000);
+  story.evidence.stops.push_back({.root = "root", .verb = "cancel", .answered = At(50)});
+  CheckOnly(story.Check(), &Verdict::stops_ignored);
+}
+
+TEST_CASE("An executor may begin what it has while it cannot have heard of a stop") {
+  Story story;
+  story.Task("root").stoppable = true;
+  story.evidence.stops.push_back({.root = "root", .verb = "cancel", .answered = At(50)});
+  SECTION("it takes a moment to hear") { story.Run("root", 1, 100, 110); }
+  SECTION("it was away, and within its grace") {
+    story.Run("root", 1, 5'000, 5'010);
+    story.evidence.absences.push_back({.executor = "north", .from = At(0), .to = At(4'900)});
+  }
+  SECTION("it was away past its grace") {
+    story.Run("root", 1, 9'000, 9'010);
+    story.evidence.absences.push_back({.executor = "", .from = At(0), .to = At(8'900)});
+  }
+  CHECK(story.Check().good());
+}
+
+TEST_CASE("Many stops of which none cancels anything are ignored") {
+  Story story;
+  for (int i = 0; i < 20; ++i) {
+    const std::string root = "root " + std::to_string(i);
+    story.Task(root).stoppable = true;
+    story.Run(root, 1, 10, 20);
+    story.evidence.stops.push_back({.root = root, .verb = "cancel", .answered = At(50)});
+  }
+  CheckOnly(story.Check(), &Verdict::stops_ignored);
 }
 
 TEST_CASE("A handler of a task that nobody asked for is wrong") {

@@ -25,6 +25,7 @@ struct Asked {
   absl::Duration at;       // Before that it was not asked for.
   bool once = false;       // Effect ONCE: may fail, and begins at most once.
   bool stoppable = false;  // Somebody may have asked it, or its tree, to stop: may be cancelled.
+  std::string root;        // Of its tree; empty: it is one itself, if it is in any.
   std::string zone;        // Only executors of this zone may run it; empty: all.
   // At most so many handlers of tasks with this key at once; empty: no limit.
   std::string limit_key;
@@ -45,6 +46,14 @@ struct Told {
   std::string reason;
   uint32_t dispatch = 0;
   absl::Duration at;  // When it was told; of no meaning in what Outputs says.
+};
+
+// Somebody asked a tree to stop.
+struct Stop {
+  std::string root;
+  std::string verb;
+  // When he was told that it will; infinite: he was not, and it may or may not.
+  absl::Duration answered = absl::InfiniteDuration();
 };
 
 // What a reader was given of a task's items.
@@ -77,6 +86,7 @@ struct Evidence {
   std::vector<Absence> absences;
   // How long an executor may be away before what it holds goes elsewhere.
   absl::Duration grace;
+  std::vector<Stop> stops;
   std::map<std::string, Told> told;     // By task: the first end that a client was told.
   std::map<std::string, Told> outputs;  // By task: what Outputs says in the end.
   // By task: each reader's items, and those of a last one, when all is over.

@@ -1,6 +1,7 @@
 #include "tests/chaos/soak/gather.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 #include <variant>
@@ -31,6 +32,7 @@ class Gatherer {
     for (const Entry& entry : *journal) {
       const auto work = Decode(entry.text);
       if (entry.kind != Entry::Kind::kChild || !work || !known.insert(entry.child).second) continue;
+      parents_[entry.child] = entry.task;
       AddChild(entry.child, *work);
     }
     std::vector<TaskId> strangers;
@@ -40,9 +42,11 @@ class Gatherer {
     for (const auto& info : client_.GetAll(strangers, {.timeout = test::kPatience})) {
       // Others the checker complains of.
       if (info.ok() && !info->parent.empty()) {
+        parents_[info->id.ToString()] = info->parent.ToString();
         AddChild(info->id.ToString(), {.name = info->reference});
       }
     }
+    for (Asked& asked : evidence_.asked) asked.root = RootOf(asked.task);
   }
 
   // What Outputs says of every task; for children that is what is told, too.
@@ -94,6 +98,15 @@ class Gatherer {
         {.task = task, .type = TypeOfChildren(), .work = work, .stoppable = true});
   }
 
+  // Empty: nobody is above it.
+  std::string RootOf(const std::string& task) const {
+    std::string root;
+    for (auto above = parents_.find(task); above != parents_.end(); above = parents_.find(root)) {
+      root = above->second;
+    }
+    return root;
+  }
+
   void ReadItems(const std::string& task) {
     std::vector<Read>& items = evidence_.last_reader[task];
     const auto stream = client_.Stream(*TaskId::Parse(task));
@@ -117,6 +130,7 @@ class Gatherer {
   Client client_;
   Evidence& evidence_;
   std::set<std::string> children_;
+  std::map<std::string, std::string> parents_;  // By child.
 };
 
 }  // namespace

@@ -31,6 +31,11 @@ void Observations::Ended(const Output& output) {
   }
 }
 
+void Observations::Stopped(const Stop& stop) {
+  platform::MutexLock lock(mu_);
+  stops_.push_back(stop);
+}
+
 void Observations::Read(const std::string& task, std::vector<soak::Read> items) {
   platform::MutexLock lock(mu_);
   readers_[task].push_back(std::move(items));
@@ -68,6 +73,7 @@ std::vector<std::string> Observations::open() const {
 void Observations::Fill(Evidence& evidence) const {
   platform::MutexLock lock(mu_);
   evidence.asked = asked_;
+  evidence.stops = stops_;
   evidence.told = told_;
   evidence.readers = readers_;
   evidence.trouble = trouble_;

@@ -19,6 +19,7 @@ class Observations {
   void Asked(const Asked& asked);
   // An end. Another one that differs from the first is trouble.
   void Ended(const Output& output);
+  void Stopped(const Stop& stop);
   void Read(const std::string& task, std::vector<Read> items);
   void Trouble(const std::string& text);
 
@@ -34,6 +35,7 @@ class Observations {
  private:
   mutable platform::Mutex mu_;
   std::vector<soak::Asked> asked_ ABSL_GUARDED_BY(mu_);
+  std::vector<Stop> stops_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, Told> told_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, std::vector<std::vector<soak::Read>>> readers_ ABSL_GUARDED_BY(mu_);
   std::vector<std::string> trouble_ ABSL_GUARDED_BY(mu_);

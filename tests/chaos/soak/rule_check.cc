@@ -7,6 +7,11 @@ namespace {
 
 // What Inputs takes for the time of a dispatch may be that little before the request.
 constexpr absl::Duration kClockSlack = absl::Milliseconds(50);
+// An executor that is not away hears of a stop within this time of its answer, also over a line
+// that is slow; one that was away is back by then.
+constexpr absl::Duration kHears = absl::Seconds(4);
+// Of so many trees that were stopped at least one is cancelled.
+constexpr size_t kManyStops = 20;
 
 using AskedOfKey = std::map<std::string, std::vector<const Asked*>>;
 
@@ -27,6 +32,7 @@ class RuleCheck {
       CheckZone(asked);
       for (const std::string& earlier : asked.after) CheckDependency(asked, earlier);
     }
+    CheckStops();
     for (const auto& [key, tasks] : limited) CheckLimit(key, tasks);
     for (const auto& [key, tasks] : rated) CheckRate(key, tasks);
     for (auto& [key, tasks] : ordered) CheckOrder(key, tasks);
@@ -59,6 +65,50 @@ class RuleCheck {
       complaints_.Add(verdict_.order_violations, NameOf(asked), " began before ", earlier,
                       ", which it waits for, had a result");
     }
+  }
+
+  void CheckStops() {
+    std::map<std::string, absl::Duration> answered;  // By root: the first time.
+    for (const Stop& stop : evidence_.stops) {
+      if (stop.answered == absl::InfiniteDuration()) continue;
+      ++verdict_.stops;
+      const auto [known, added] = answered.emplace(stop.root, stop.answered);
+      if (!added) known->second = std::min(known->second, stop.answered);
+    }
+    for (const Asked& asked : evidence_.asked) {
+      const auto stop = answered.find(asked.root.empty() ? asked.task : asked.root);
+      if (stop != answered.end()) CheckStopped(asked, stop->second);
+    }
+    if (verdict_.stops >= kManyStops && verdict_.cancelled == 0) {
+      complaints_.Add(verdict_.stops_ignored, verdict_.stops,
+                      " stops of trees were answered, and nothing was cancelled");
+    }
+  }
+
+  // What was dispatched before may begin, and go on to a result, until its executor hears of it. A
+  // run is honest while that has heard Inputs within the grace, and it hears everything in order.
+  void CheckStopped(const Asked& asked, absl::Duration answered) {
+    for (const Run* run : RunsOf(asked.task)) {
+      const absl::Duration heard = answered + TimeToHear(run->pid, answered);
+      if (run->honest() && run->begin > heard) {
+        complaints_.Add(verdict_.stops_ignored, NameOf(asked), " began in ", run->pid,
+                        " (dispatch ", run->dispatch, ") after the stop of its tree was answered");
+      } else if (run->result && run->end > heard && run->end < run->stray) {
+        complaints_.Add(verdict_.stops_ignored, NameOf(asked), " went on in ", run->pid,
+                        " (dispatch ", run->dispatch, ") after the stop of its tree was answered");
+      }
+    }
+  }
+
+  absl::Duration TimeToHear(pid_t pid, absl::Duration answered) const {
+    const auto executor = evidence_.executors.find(pid);
+    if (executor == evidence_.executors.end()) return evidence_.grace + kHears;
+    const bool away =
+        std::any_of(evidence_.absences.begin(), evidence_.absences.end(), [&](const Absence& away) {
+          const bool its = away.executor.empty() || away.executor == executor->second.name;
+          return its && away.from <= answered + kHears && away.to + kHears >= answered;
+        });
+    return away ? evidence_.grace + kHears : kHears;
   }
 
   void CheckLimit(const std::string& key, const std::vector<const Asked*>& tasks) {

@@ -16,7 +16,8 @@ namespace kantoku::soak {
 using RunsByTask = std::map<std::string, std::vector<const Run*>>;
 
 // What holds between tasks: limits of concurrency keys, rates of rate keys, the order within
-// ordering keys, what a task waits for, and which executors run it.
+// ordering keys, what a task waits for, which executors run it, and that a tree which was stopped
+// stands still.
 void CheckRules(const Evidence& evidence, const RunsByTask& runs, Verdict& verdict,
                 Complaints& complaints);
 

@@ -76,7 +76,7 @@ inline void CheckOnly(const Verdict& verdict, size_t Verdict::*counter) {
   CHECK_FALSE(verdict.good());
   CHECK(verdict.lost + verdict.duplicated + verdict.wrong + verdict.once_twice + verdict.overlaps +
             verdict.limit_violations + verdict.order_violations + verdict.late_begins +
-            verdict.trouble ==
+            verdict.stops_ignored + verdict.trouble ==
         1);
   CHECK(verdict.complaints.size() == 1);
 }

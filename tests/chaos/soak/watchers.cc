@@ -173,6 +173,7 @@ void Controllers::Run() {
 void Controllers::Fulfil(const Wish& wish) {
   const auto state =
       client_.Control(wish.task, wish.verb, {.tree = wish.tree}, {.timeout = kControlLimit});
+  if (wish.tree) NoteStop(wish, state.status());
   const absl::StatusCode code = state.status().code();
   // Steps are not repeated by the client, whatever the server says.
   const bool lost_step =
@@ -187,6 +188,14 @@ void Controllers::Fulfil(const Wish& wish) {
       absl::Milliseconds(200));
   Add({.task = wish.task, .verb = ControlVerb::kResume}, absl::Milliseconds(200),
       absl::Milliseconds(800));
+}
+
+// What was refused was not asked for: the tree had ended.
+void Controllers::NoteStop(const Wish& wish, const absl::Status& answer) {
+  if (answer.code() == absl::StatusCode::kFailedPrecondition) return;
+  observations_.Stopped({.root = wish.task.ToString(),
+                         .verb = std::string(ToString(wish.verb)),
+                         .answered = answer.ok() ? Steady() : absl::InfiniteDuration()});
 }
 
 IdleUser::IdleUser(Topology& topology, Observations& observations)

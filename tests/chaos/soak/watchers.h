@@ -62,6 +62,7 @@ class Controllers {
   };
   void Run();
   void Fulfil(const Wish& wish);
+  void NoteStop(const Wish& wish, const absl::Status& answer);
   void Add(Wish wish, absl::Duration least, absl::Duration most);
   // Waits for the next wish; false when there is none and none will be.
   bool Next(Wish& wish);
