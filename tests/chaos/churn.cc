@@ -19,6 +19,8 @@ constexpr size_t kExecutors = 2;
 constexpr std::array<Service, 3> kServices = {Service::kInputs, Service::kOutputs,
                                               Service::kEvents};
 
+constexpr absl::Duration kBeat = absl::Milliseconds(100);
+
 absl::Duration Steady() { return platform::Clock::Real().Read().steady; }
 
 // Clients one after the other, so that there is always one that spawns and awaits.
@@ -54,41 +56,64 @@ class Load {
   int tasks_ = 0;
 };
 
-void Restart(Suite& suite, Service service, int signal) {
+// Returns when tasks were accepted that have no result, so that what follows can lose or repeat
+// some.
+void AwaitWork(Suite& suite, Load& load) {
+  const absl::Duration until = Steady() + kPatience;
+  const auto at_work = [&] { return suite.journals().unfinished() > 0; };
+  while (!suite.journals().Await(at_work, kBeat) && Steady() < until) load.Feed();
+  REQUIRE(at_work());
+}
+
+// How often processes of a service have ended as they were told to, and are back.
+struct Restarts {
+  size_t killed = 0;
+  size_t stopped = 0;
+};
+
+void Restart(Suite& suite, Service service, int signal, Restarts& restarts) {
   ChildProcess& child = suite.service(service);
   child.Signal(signal);
   const auto exit = child.AwaitExit();
   REQUIRE(exit.ok());
   CHECK((signal == SIGKILL ? exit->signal == SIGKILL : exit->code == 0));
   suite.Start(service);
+  ++(exit->signal == SIGKILL ? restarts.killed : restarts.stopped);
 }
 
 // Returns when the second is over, or the client has done its part.
 void AwaitNextSecond(Suite& suite, Load& load, absl::Duration until) {
   while (Steady() < until) {
     load.Feed();
-    (void)suite.journals().Await([&] { return false; },
-                                 std::min(absl::Milliseconds(100), until - Steady()));
+    (void)suite.journals().Await([&] { return false; }, std::min(kBeat, until - Steady()));
   }
 }
 
 }  // namespace
 
-void RestartEverySecond(absl::Duration length) {
+void RestartEverySecond(absl::Duration length, size_t least) {
   Suite suite({.drain_timeout = absl::Milliseconds(300), .concurrency = 4, .max_held = 64});
   for (size_t i = 0; i < kExecutors; ++i) suite.StartExecutor(i);
   Load load(suite);
   const absl::Duration begin = Steady();
+  std::array<Restarts, kServices.size()> restarts{};
   size_t rounds = 0;
-  for (; Steady() < begin + length; ++rounds) {
+  for (; Steady() < begin + length || rounds < least; ++rounds) {
     const absl::Duration next = Steady() + absl::Seconds(1);
     for (size_t i = 0; i < kServices.size(); ++i) {
-      Restart(suite, kServices[i], (rounds + i) % 2 == 0 ? SIGKILL : SIGTERM);
+      AwaitWork(suite, load);
+      Restart(suite, kServices[i], (rounds + i) % 2 == 0 ? SIGKILL : SIGTERM, restarts[i]);
       load.Feed();
     }
     AwaitNextSecond(suite, load, next);
   }
 
+  CHECK(rounds >= least);
+  for (const Restarts& of_service : restarts) {
+    CHECK(of_service.killed + of_service.stopped == rounds);
+    CHECK(of_service.killed >= rounds / 2);
+    CHECK(of_service.stopped >= rounds / 2);
+  }
   const int tasks = load.Finish();
   CheckEachEndedOnce(suite, tasks);
   size_t runs = 0;

@@ -6,7 +6,7 @@ namespace kantoku::test {
 namespace {
 
 TEST_CASE("Ten seconds of restarting each service once a second run nothing twice") {
-  RestartEverySecond(absl::Seconds(10));
+  RestartEverySecond(absl::Seconds(10), 2);
 }
 
 }  // namespace
