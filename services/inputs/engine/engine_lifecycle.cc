@@ -419,7 +419,8 @@ WaitCause Engine::WaitOf(const Task& task) {
   if (task.session != 0 && (task.begun || task.unheard)) return WaitCause::kNone;
   switch (task.state) {
     case TaskState::kScheduled:
-      return task.backing_off ? WaitCause::kBackoff : WaitCause::kDelay;
+      return task.backing_off && !KANTOKU_PLANTED("backoff told as delay") ? WaitCause::kBackoff
+                                                                           : WaitCause::kDelay;
     case TaskState::kReady:
       return task.queued() ? WaitCause::kNoCredit : WaitCause::kFence;
     case TaskState::kBlocked:

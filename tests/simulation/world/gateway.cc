@@ -133,7 +133,11 @@ void Gateway::Read(const Entry& entry) {
   if (connection.up_.empty()) {
     if (!connection.cut_ && !connection.closed_) return;
     connection.End();
-    if (connection.id_ != 0) server_.partition().Disconnect(connection.id_);
+    if (connection.id_ == 0) return;
+    server_.partition().Disconnect(connection.id_);
+    server_.Mark([this, speaker = connection.speaker(), id = connection.id_] {
+      model_.Disconnected(speaker, id);
+    });
     return;
   }
   platform::Received<inputs::v1::PullRequest> received;
@@ -227,6 +231,7 @@ void Gateway::MarkWhatCounts(const Entry& entry, const SessionFrame& frame) {
                 labels = entry.connection->labels_] {
     if (hello.has_value()) {
       model_.Connected(speaker, id, hello->max_held, labels);
+      model_.Offers(speaker, id, hello->name_space, hello->types);
       model_.Presented(speaker, hello->held);
       for (const auto& held : hello->held) {
         if (held.started) model_.Started(speaker, id, held.task, held.dispatch);

@@ -85,6 +85,44 @@ void Model::Begun(const Speaker& speaker, const TaskId& id, uint32_t dispatch) {
   if (Holds(speaker, id, dispatch)) Find(id.key())->begun.insert(dispatch);
 }
 
+void Model::Offers(const Speaker& speaker, inputs::ConnectionId connection,
+                   const std::string& name_space, std::span<const std::string> types) {
+  std::set<LaneName>& lanes = offers_[{speaker, connection}];
+  for (const std::string& type : types) lanes.emplace(name_space, type);
+}
+
+void Model::Disconnected(const Speaker& speaker, inputs::ConnectionId connection) {
+  const auto offers = offers_.find({speaker, connection});
+  if (offers == offers_.end()) return;
+  for (const LaneName& lane : offers->second) last_offered_[lane] = scene_.clock.Read().steady;
+  offers_.erase(offers);
+}
+
+std::optional<absl::Duration> Model::NobodyRunsItSince(const LaneName& lane) const {
+  const bool offered = std::ranges::any_of(
+      offers_, [&](const auto& connection) { return connection.second.contains(lane); });
+  if (offered) return std::nullopt;
+  const auto last = last_offered_.find(lane);
+  return last == last_offered_.end() ? inputs_started_ : last->second;
+}
+
+std::optional<bool> Model::HasBegun(const ModelTask& task) const {
+  if (running_.contains({task.id.key(), task.dispatch})) return true;
+  if (!task.begun.contains(task.dispatch)) return false;
+  return std::nullopt;
+}
+
+bool Model::IsBehindAnother(const ModelTask& task, absl::Duration since) const {
+  if (task.dispatch > 0 || task.spec->keys == nullptr || task.spec->keys->ordering.empty()) {
+    return false;
+  }
+  return std::ranges::any_of(living_, [&](TaskKey key) {
+    const ModelTask& other = Living(key);
+    return key < task.id.key() && other.created < since && other.name_space == task.name_space &&
+           other.spec->keys != nullptr && other.spec->keys->ordering == task.spec->keys->ordering;
+  });
+}
+
 void Model::Started(const Speaker& speaker, inputs::ConnectionId connection, const TaskId& id,
                     uint32_t dispatch) {
   if (IsCurrent(speaker, connection) && Holds(speaker, id, dispatch)) {

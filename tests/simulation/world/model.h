@@ -134,6 +134,10 @@ class Model {
   // Whether this is the newest connection on which he opened the session.
   bool IsCurrent(const Speaker& speaker, inputs::ConnectionId connection) const;
   void Begun(const Speaker& speaker, const TaskId& task, uint32_t dispatch);
+  // On this connection he offers to run these types of a namespace, until it is over.
+  void Offers(const Speaker& speaker, inputs::ConnectionId connection,
+              const std::string& name_space, std::span<const std::string> types);
+  void Disconnected(const Speaker& speaker, inputs::ConnectionId connection);
   // On this connection he says that the handler of this dispatch goes on, or, in whatever way, that
   // he holds it no more.
   void Started(const Speaker& speaker, inputs::ConnectionId connection, const TaskId& task,
@@ -146,6 +150,8 @@ class Model {
     credits_.clear();
     running_.clear();
     running_at_end_.clear();
+    offers_.clear();
+    last_offered_.clear();
     fair_turns_.InputsStarted();
     inputs_started_ = scene_.clock.Read().steady;
   }
@@ -208,6 +214,13 @@ class Model {
     return paused_lanes_.contains(lane) || paused_lanes_.contains({lane.first, ""});
   }
   const std::map<LaneName, size_t>& routes() const { return routes_; }
+  // Since when nobody who is connected can run it; absent: somebody perhaps can.
+  std::optional<absl::Duration> NobodyRunsItSince(const LaneName& lane) const;
+  // Whether the handler of its latest dispatch has begun, for this owner; absent: that may or may
+  // not have been told.
+  std::optional<bool> HasBegun(const ModelTask& task) const;
+  // Whether an earlier task of its ordering key lives that has been there since then.
+  bool IsBehindAnother(const ModelTask& task, absl::Duration since) const;
   uint64_t pause_changes() const { return pause_changes_; }
   // Inputs rests: whoever is in a tree has heard what that was asked, and nobody who was to stop
   // long ago holds anything.
@@ -364,6 +377,8 @@ class Model {
   std::vector<uint64_t> erased_groups_;
   std::vector<SessionNumber> erased_sessions_;
   std::set<SessionNumber> fed_;
+  std::map<std::pair<Speaker, inputs::ConnectionId>, std::set<LaneName>> offers_;
+  std::map<LaneName, absl::Duration> last_offered_;  // By somebody who is gone.
   std::set<TaskKey> went_;           // Were dispatched.
   std::map<Lane, Turn> last_turns_;  // Of what was dispatched.
   std::set<TaskKey> created_;

@@ -78,6 +78,7 @@ constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
     "checkpoint of a stale dispatch handed on",
     "checkpoint forgotten in recovery",
     "checkpoint leaves before its items",
+    "backoff told as delay",
     "item stored twice",
     "items of a fenced dispatch taken",
     "result overtakes its items",

@@ -62,8 +62,24 @@ WaitWatch::Seen WaitWatch::See(const TaskView& view) const {
           .changes = task == nullptr ? 0 : task->changes,
           .pauses = model_.pause_changes(),
           .state = view.state,
-          .waits = (view.session.empty() && view.state != TaskState::kSettling) ||
-                   view.state == TaskState::kLeased};
+          .waits = Waits(view, task)};
+}
+
+// Who is held waits while it has not begun. Of a handler that began before a restart, and of one
+// that is to pause or to go on before it has begun, nothing is said.
+std::optional<bool> WaitWatch::Waits(const TaskView& view, const ModelTask* task) const {
+  if (view.session.empty()) return view.state != TaskState::kSettling;
+  const std::optional<bool> begun = task == nullptr ? std::nullopt : model_.HasBegun(*task);
+  const bool is_certain = begun.has_value() && !*begun;
+  switch (view.state) {
+    case TaskState::kLeased:
+      return is_certain ? std::optional(true) : std::nullopt;
+    case TaskState::kPausing:
+    case TaskState::kResuming:
+      return begun == true ? std::optional(false) : std::nullopt;
+    default:
+      return false;
+  }
 }
 
 void WaitWatch::Check(const TaskView& view, const Seen& now) {
@@ -74,7 +90,7 @@ void WaitWatch::Check(const TaskView& view, const Seen& now) {
   const int64_t age = absl::ToInt64Milliseconds(scene_.clock.Read().wall - view.id.time());
   const ModelTask* const task = model_.Find(view.id);
   if (task != nullptr && task->created > ages_known_since_) {
-    scene_.Expect(!now.waits || view.dispatch > 0 || IsNear(waited, age),
+    scene_.Expect(now.waits != true || view.dispatch > 0 || IsNear(waited, age),
                   "what never ran has waited since it was spawned");
     scene_.Expect(waited <= age + kTolerance, "nobody has waited for longer than there was time");
   }
@@ -93,23 +109,49 @@ void WaitWatch::CheckSince(const TaskView& view, const Seen& before, const Seen&
   scene_.Expect(more >= 0 && more <= passed + kTolerance, "waits grow by the time that passes");
   // A start and a confirmed pause leave no record.
   if (before.changes != now.changes || before.state != now.state) return;
-  scene_.Expect(IsNear(more, now.waits ? passed : 0), "causes sum up to the time that was waited");
-  const auto cause = OnlyCause(view, before, now);
-  if (!cause.has_value()) return;
-  const auto at = static_cast<size_t>(*cause);
-  scene_.Expect(IsNear(now.times[at] - before.times[at], passed),
-                "the first cause that holds gets the time");
+  if (!now.waits.has_value() || before.waits != now.waits) return;
+  scene_.Expect(IsNear(more, *now.waits ? passed : 0), "causes sum up to the time that was waited");
+  const Causes causes = CausesOf(view, before, now);
+  if (causes.empty()) return;
+  int64_t expected = 0;
+  for (const WaitCause cause : causes) {
+    const auto at = static_cast<size_t>(cause);
+    expected += now.times[at] - before.times[at];
+  }
+  scene_.Expect(IsNear(expected, passed), "the first cause that holds gets the time");
 }
 
-std::optional<WaitCause> WaitWatch::OnlyCause(const TaskView& view, const Seen& before,
-                                              const Seen& now) const {
-  if (now.state == TaskState::kLeased) return WaitCause::kExecutorQueue;
-  if (!now.waits) return std::nullopt;
-  if (now.state == TaskState::kPaused) return WaitCause::kPaused;
-  if (before.pauses != now.pauses) return std::nullopt;
-  if (model_.IsPaused({view.name_space, view.type})) return WaitCause::kPaused;
-  if (now.state == TaskState::kBlocked) return WaitCause::kDependency;
-  return std::nullopt;
+WaitWatch::Causes WaitWatch::CausesOf(const TaskView& view, const Seen& before,
+                                      const Seen& now) const {
+  if (now.state == TaskState::kLeased) return {WaitCause::kExecutorQueue};
+  if (now.waits != true) return {};
+  if (now.state == TaskState::kPaused) return {WaitCause::kPaused};
+  if (before.pauses != now.pauses) return {};
+  if (model_.IsPaused({view.name_space, view.type})) return {WaitCause::kPaused};
+  const ModelTask* const task = model_.Find(view.id);
+  switch (now.state) {
+    case TaskState::kBlocked:
+      return {WaitCause::kDependency};
+    case TaskState::kScheduled:
+      if (view.dispatch == 0) return {WaitCause::kDelay};
+      // The clock may have been set back to before the time that was asked for.
+      if (task == nullptr || task->not_before.has_value()) return {};
+      return {WaitCause::kBackoff};
+    case TaskState::kReady:
+      return task == nullptr ? Causes() : CausesOfReady(*task, before);
+    default:
+      return {};
+  }
+}
+
+WaitWatch::Causes WaitWatch::CausesOfReady(const ModelTask& task, const Seen& before) const {
+  if (task.fenced_dispatch < task.dispatch) return {WaitCause::kFence};
+  const auto nobody = model_.NobodyRunsItSince({task.name_space, task.type});
+  if (task.dispatch == 0 && nobody.has_value() && *nobody <= before.at) {
+    return {WaitCause::kNoImplementation};
+  }
+  if (!model_.IsBehindAnother(task, before.at)) return {};
+  return {WaitCause::kOrderingKey, WaitCause::kNoImplementation, WaitCause::kPlacementUnmatched};
 }
 
 }  // namespace kantoku::simulation

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "tests/simulation/world/inputs_server.h"
@@ -31,7 +32,7 @@ class WaitWatch {
     uint64_t changes = 0;  // Of the task.
     uint64_t pauses = 0;   // Of types and namespaces.
     TaskState state = TaskState::kReady;
-    bool waits = false;
+    std::optional<bool> waits;  // Absent: that is not certain.
   };
   using Book = std::map<TaskId, Seen>;
 
@@ -39,9 +40,12 @@ class WaitWatch {
   void Check(const TaskView& view, const Seen& now);
   // How it goes on with a time that it was seen before.
   void CheckSince(const TaskView& view, const Seen& before, const Seen& now) const;
-  // What it has waited for since then, if nothing else can have held.
-  std::optional<inputs::WaitCause> OnlyCause(const TaskView& view, const Seen& before,
-                                             const Seen& now) const;
+  std::optional<bool> Waits(const TaskView& view, const ModelTask* task) const;
+  // What it can have waited for since then; empty: anything.
+  using Causes = std::vector<inputs::WaitCause>;
+  Causes CausesOf(const TaskView& view, const Seen& before, const Seen& now) const;
+  // While it was READY, of a type that is not paused.
+  Causes CausesOfReady(const ModelTask& task, const Seen& before) const;
 
   const Scene scene_;
   InputsServer& server_;

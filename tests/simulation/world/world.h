@@ -87,7 +87,7 @@ class World {
   void ExecutorThaws() { AnyExecutor().Thaw(); }
   void ExecutorDrains() { AnyExecutor().Drain(); }
   void TimePasses();
-  void SomebodyLooks() { waits_.Look(); }
+  void SomebodyLooks();
   void SomebodySetsTheClock();
   void ServerRests();
   void ServerCrashes();
