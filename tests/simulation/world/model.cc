@@ -385,6 +385,7 @@ void Model::Dispatched(uint64_t number, std::string_view bytes) {
                   "nothing is dispatched before its time");
     ++task->changes;
     task->dispatch = entry.dispatch;
+    task->dispatched_at = scene_.clock.Read().steady;
     task->dispatched_to_step = task->stepping;
     rules_.Dispatched(entry.task);
     fair_turns_.Dispatched(entry.task, task->name_space, *task->spec);

@@ -57,6 +57,7 @@ struct ModelTask {
   bool once = false;             // Of effect ONCE.
   bool once_begun = false;       // Its start is recorded.
   uint32_t dispatch = 0;         // The latest one.
+  absl::Duration dispatched_at;  // Steady time, of when that became durable.
   uint32_t closed_dispatch = 0;  // For Inputs.
   uint32_t fenced_dispatch = 0;  // For Outputs.
   std::set<uint32_t> begun;      // Dispatches of whose start or failure Inputs was told.
@@ -219,6 +220,8 @@ class Model {
   // Whether the handler of its latest dispatch has begun, for this owner; absent: that may or may
   // not have been told.
   std::optional<bool> HasBegun(const ModelTask& task) const;
+  // Whether Inputs may not know of the latest dispatch if it has begun: it was held before a start.
+  bool MayBeUnheard(const ModelTask& task) const { return task.dispatched_at <= inputs_started_; }
   // Whether an earlier task of its ordering key lives that has been there since then.
   bool IsBehindAnother(const ModelTask& task, absl::Duration since) const;
   uint64_t pause_changes() const { return pause_changes_; }
@@ -379,8 +382,8 @@ class Model {
   std::set<SessionNumber> fed_;
   std::map<std::pair<Speaker, inputs::ConnectionId>, std::set<LaneName>> offers_;
   std::map<LaneName, absl::Duration> last_offered_;  // By somebody who is gone.
-  std::set<TaskKey> went_;           // Were dispatched.
-  std::map<Lane, Turn> last_turns_;  // Of what was dispatched.
+  std::set<TaskKey> went_;                           // Were dispatched.
+  std::map<Lane, Turn> last_turns_;                  // Of what was dispatched.
   std::set<TaskKey> created_;
   std::vector<TaskKey> restarts_;  // Of those.
   std::vector<TaskKey> erased_restarts_;

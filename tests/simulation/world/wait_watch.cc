@@ -65,18 +65,20 @@ WaitWatch::Seen WaitWatch::See(const TaskView& view) const {
           .waits = Waits(view, task)};
 }
 
-// Who is held waits while it has not begun. Of a handler that began before a restart, and of one
-// that is to pause or to go on before it has begun, nothing is said.
+// Who is held waits while it has not begun. Of one that was held before a restart nothing is said
+// until its executor has, and of one of which that may or may not have been told.
 std::optional<bool> WaitWatch::Waits(const TaskView& view, const ModelTask* task) const {
   if (view.session.empty()) return view.state != TaskState::kSettling;
   const std::optional<bool> begun = task == nullptr ? std::nullopt : model_.HasBegun(*task);
-  const bool is_certain = begun.has_value() && !*begun;
   switch (view.state) {
     case TaskState::kLeased:
-      return is_certain ? std::optional(true) : std::nullopt;
     case TaskState::kPausing:
     case TaskState::kResuming:
-      return begun == true ? std::optional(false) : std::nullopt;
+      if (!begun.has_value()) return std::nullopt;
+      if (!*begun && view.cause == WaitCause::kNone && model_.MayBeUnheard(*task)) {
+        return std::nullopt;
+      }
+      return !*begun;
     default:
       return false;
   }
@@ -106,7 +108,9 @@ void WaitWatch::Check(const TaskView& view, const Seen& now) {
 void WaitWatch::CheckSince(const TaskView& view, const Seen& before, const Seen& now) const {
   const int64_t passed = absl::ToInt64Milliseconds(now.at - before.at);
   const int64_t more = SumOf(now.times) - SumOf(before.times);
-  scene_.Expect(more >= 0 && more <= passed + kTolerance, "waits grow by the time that passes");
+  const bool told_late = !before.waits.has_value();
+  scene_.Expect(more >= 0 && (told_late || more <= passed + kTolerance),
+                "waits grow by the time that passes");
   // A start and a confirmed pause leave no record.
   if (before.changes != now.changes || before.state != now.state) return;
   if (!now.waits.has_value() || before.waits != now.waits) return;
@@ -123,9 +127,13 @@ void WaitWatch::CheckSince(const TaskView& view, const Seen& before, const Seen&
 
 WaitWatch::Causes WaitWatch::CausesOf(const TaskView& view, const Seen& before,
                                       const Seen& now) const {
-  if (now.state == TaskState::kLeased) return {WaitCause::kExecutorQueue};
   if (now.waits != true) return {};
-  if (now.state == TaskState::kPaused) return {WaitCause::kPaused};
+  if (now.state == TaskState::kLeased || now.state == TaskState::kResuming) {
+    return {WaitCause::kExecutorQueue};
+  }
+  if (now.state == TaskState::kPaused || now.state == TaskState::kPausing) {
+    return {WaitCause::kPaused};
+  }
   if (before.pauses != now.pauses) return {};
   if (model_.IsPaused({view.name_space, view.type})) return {WaitCause::kPaused};
   const ModelTask* const task = model_.Find(view.id);

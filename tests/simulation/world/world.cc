@@ -225,13 +225,13 @@ void World::TimePasses() {
 }
 
 void World::SomebodySetsTheClock() {
-// What lasts shorter than the time until he looks again is seen by looking twice.
-void World::SomebodyLooks() {
-  waits_.Look();
-  if (random_.Chance(50)) return;
-  Pass(random_.UpTo(absl::Milliseconds(300)));
-  waits_.Look();
-}
+  // What lasts shorter than the time until he looks again is seen by looking twice.
+  void World::SomebodyLooks() {
+    waits_.Look();
+    if (random_.Chance(50)) return;
+    Pass(random_.UpTo(absl::Milliseconds(300)));
+    waits_.Look();
+  }
 
   scene_.Did(Deed::kWallClockSet);
   waits_.ClockIsSet();
