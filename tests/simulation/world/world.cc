@@ -101,6 +101,7 @@ std::span<const World::Act> World::Acts() {
       Act{"a user routes a type", 5, &World::Route},
       Act{"an operator asks an executor to leave", 8, &World::OperatorAsks},
       Act{"an operator blocks a user", 3, &World::OperatorBlocks},
+      Act{"an operator sets a limit", 30, &World::OperatorLimits},
       Act{"Inputs reads", 1400, &World::ServerReads},
       Act{"an executor hears", 1200, &World::ExecutorHears},
       Act{"an executor works", 1200, &World::ExecutorWorks},
@@ -224,15 +225,15 @@ void World::TimePasses() {
   if (!was_due && wake <= clock_.Read().steady) scene_.Did(Deed::kTimer);
 }
 
-void World::SomebodySetsTheClock() {
-  // What lasts shorter than the time until he looks again is seen by looking twice.
-  void World::SomebodyLooks() {
-    waits_.Look();
-    if (random_.Chance(50)) return;
-    Pass(random_.UpTo(absl::Milliseconds(300)));
-    waits_.Look();
-  }
+// What lasts shorter than the time until he looks again is seen by looking twice.
+void World::SomebodyLooks() {
+  waits_.Look();
+  if (random_.Chance(50)) return;
+  Pass(random_.UpTo(absl::Milliseconds(300)));
+  waits_.Look();
+}
 
+void World::SomebodySetsTheClock() {
   scene_.Did(Deed::kWallClockSet);
   waits_.ClockIsSet();
   model_.WallIs(clock_.Read().wall);
