@@ -231,7 +231,7 @@ std::optional<Life> Catch(std::string_view bug, uint64_t seed) {
     if (life.broken.empty()) continue;
     // That breaks without the bug as well says nothing of the bug.
     platform::Plant({});
-    if (Live(life.seed, kCatchSteps).broken.empty()) caught = std::move(life);
+    if (Live(life.seed, life.steps).broken.empty()) caught = std::move(life);
     platform::Plant(bug);
   }
   platform::Plant({});
