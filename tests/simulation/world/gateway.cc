@@ -233,8 +233,9 @@ void Gateway::MarkWhatCounts(const Entry& entry, const SessionFrame& frame) {
       model_.Connected(speaker, id, hello->max_held, labels);
       model_.Offers(speaker, id, hello->name_space, hello->types);
       model_.Presented(speaker, hello->held);
-      for (const auto& held : hello->held) {
-        if (held.started) model_.Started(speaker, id, held.task, held.dispatch);
+      for (const auto& held : hello->held) {  // Who calls it done says nothing of how it goes on.
+        if (!held.started || held.disproved) continue;
+        model_.Started(speaker, id, held.task, held.dispatch);
       }
     }
     if (credit.has_value() && model_.Credit(speaker, id, *credit)) scene_.CountStep();

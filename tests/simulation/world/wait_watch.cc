@@ -75,10 +75,11 @@ std::optional<bool> WaitWatch::Waits(const TaskView& view, const ModelTask* task
     case TaskState::kPausing:
     case TaskState::kResuming:
       if (!begun.has_value()) return std::nullopt;
-      if (!*begun && view.cause == WaitCause::kNone && model_.MayBeUnheard(*task)) {
-        return std::nullopt;
+      if (*begun) {  // And Inputs will hear of it, if it has not.
+        return view.cause == WaitCause::kNone ? std::optional(false) : std::nullopt;
       }
-      return !*begun;
+      if (view.cause == WaitCause::kNone && model_.MayBeUnheard(*task)) return std::nullopt;
+      return true;
     default:
       return false;
   }
