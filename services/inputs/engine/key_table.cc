@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
@@ -76,8 +75,7 @@ void KeyTable::Set(KeyNumber number, const LimitValue& value, bool transient, ui
   if (!known) Use(number);
   key.transient = transient;
   key.record = record;
-  const bool lowered = known && value.number < key.number;
-  if (!lowered || !KANTOKU_PLANTED("lowered limit not heeded")) key.number = value.number;
+  key.number = value.number;
   if (key.kind == KeyKind::kRate) {
     key.bucket.SetRate(value.rate, now);
     if (!known) key.bucket.Fill(now);

@@ -91,11 +91,7 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "executor left",
                                                              "user blocked",
                                                              "block lifted",
-                                                             "turns of fairness compared",
-                                                             "limit set",
-                                                             "limit removed",
-                                                             "limit not removed: in use",
-                                                             "spawn refused: over a quota"};
+                                                             "turns of fairness compared"};
 
 }  // namespace
 

@@ -18,13 +18,6 @@ inputs::PartitionOptions Options(uint64_t seed) {
   inputs::PartitionOptions options;
   options.engine.slot_count = 2;
   options.engine.max_pending = 150;
-  for (size_t i = 0; i < kNamespaces.size(); ++i) {
-    options.engine.quotas.push_back(
-        {.name_space = std::string(kNamespaces[i]), .max_tasks = kNamespaceQuotas[i]});
-    options.engine.quotas.push_back({.name_space = std::string(kNamespaces[i]),
-                                     .type = std::string(kTypes[0]),
-                                     .max_tasks = kTypeQuota});
-  }
   options.engine.idle_names = 1;
   options.engine.max_session_credit = kMaxSessionCredit;
   options.engine.max_dispatches = 8;
