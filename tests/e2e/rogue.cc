@@ -41,7 +41,10 @@ inputs::v1::PullRequest Rogue::Hello(const std::string& session, uint32_t credit
 }
 
 std::string Rogue::NoTask() {
-  return std::string(6, '\1') + '\x70' + '\1' + '\x80' + std::string(7, '\1');
+  std::string id(16, '\1');
+  id[6] = '\x70';  // Version 7 ...
+  id[8] = '\x80';  // ... and variant of a UUID.
+  return id;
 }
 
 inputs::v1::Held Rogue::HeldOf(const std::string& task, uint32_t dispatch) {
