@@ -18,7 +18,7 @@
 #include "absl/time/time.h"
 #include "services/platform/tls/certificates.h"
 
-// OpenSSL's objects as this folder uses them; nobody outside includes this.
+// OpenSSL's objects as this folder uses them; outside, tests alone include this.
 namespace kantoku::platform::tls {
 
 struct Free {
