@@ -190,9 +190,9 @@ void Controllers::Fulfil(const Wish& wish) {
       absl::Milliseconds(800));
 }
 
-// What was refused was not asked for: the tree had ended.
+// That the tree had ended may be the answer to a repetition of the client's: a first stop that took
+// effect, and whose answer was lost, may be what ended it.
 void Controllers::NoteStop(const Wish& wish, const absl::Status& answer) {
-  if (answer.code() == absl::StatusCode::kFailedPrecondition) return;
   observations_.Stopped({.root = wish.task.ToString(),
                          .verb = std::string(ToString(wish.verb)),
                          .answered = answer.ok() ? Steady() : absl::InfiniteDuration()});
