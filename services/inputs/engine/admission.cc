@@ -1,6 +1,7 @@
 #include "services/inputs/engine/admission.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "services/platform/check.h"
@@ -187,8 +188,7 @@ void Admission::Begin(absl::Duration now) {
   now_ = now;
   while (!alarms_.empty() && alarms_.top_time() <= absl::ToInt64Nanoseconds(now)) {
     const KeyNumber key = alarms_.top();
-    alarms_.Remove(key);
-    alarm_places_.erase(key);
+    StopAlarm(key);
     Touch(key);
   }
   OfferTouched();
@@ -205,7 +205,7 @@ bool Admission::Take(TaskIndex index) {
   Entry& entry = entries_.at(index);
   for (size_t i = 0; i < entry.uses.size(); ++i) {
     const Use& use = entry.uses[i];
-    if ((entry.taken >> i & 1U) != 0) continue;
+    if ((entry.held >> i & 1U) != 0) continue;
     const bool has_room = HasRoom(use);
     if (has_room && !MustQueue(index, entry, i)) continue;
     GiveBackTurns(index, entry);
@@ -219,10 +219,16 @@ bool Admission::Take(TaskIndex index) {
     return false;
   }
   for (size_t i = 0; i < entry.uses.size(); ++i) {
-    if ((entry.taken >> i & 1U) == 0) keys_.Take(entry.uses[i].key, entry.uses[i].cost, now_);
+    const Use& use = entry.uses[i];
+    if ((entry.held >> i & 1U) == 0) {
+      keys_.Take(use.key, use.cost, now_);
+    } else {
+      keys_.TakeHeld(use.key, use.cost, now_);
+      Touch(use.key);
+    }
   }
   if (IsElder(index)) elders_.erase(NamespaceOf(index));
-  entry.taken = 0;
+  entry.held = 0;
   entry.counts = true;
   OfferTouched();
   return true;
@@ -348,11 +354,16 @@ void Admission::Tell(const Parking& parking, KeyNumber key, bool blocked) {
 void Admission::Block(const Parking& parking, const Use& use) {
   Tell(parking, use.key, /*blocked=*/true);
   if (keys_.at(use.key).kind != KeyKind::kRate) return;  // Somebody has to end.
-  if (const auto known = alarm_places_.find(use.key); known != alarm_places_.end()) {
-    alarms_.Remove(use.key);
-  }
+  StopAlarm(use.key);
   const absl::Duration at = keys_.at(use.key).bucket.WhenHas(use.cost, now_);
+  if (at == absl::InfiniteDuration()) return;  // An elder has to be dispatched, or to give up.
   alarms_.Push(absl::ToInt64Nanoseconds(at), use.key);
+}
+
+void Admission::StopAlarm(KeyNumber key) {
+  if (!alarm_places_.contains(key)) return;
+  alarms_.Remove(key);
+  alarm_places_.erase(key);
 }
 
 Admission::Parking* Admission::FindParking(KeyNumber key) const {
@@ -404,10 +415,7 @@ void Admission::DropIfEmpty(KeyNumber key) {
   if (parking == nullptr || !parking->lines.empty() || parking->elder != kNoTask) return;
   waits_.FreeGroup(parking->group);
   parkings_.erase(key);
-  if (alarm_places_.contains(key)) {
-    alarms_.Remove(key);
-    alarm_places_.erase(key);
-  }
+  StopAlarm(key);
 }
 
 // ---- Elders ----
@@ -427,17 +435,30 @@ bool Admission::BecomesElder(TaskIndex index, Entry& entry) {
   return elders_.try_emplace(NamespaceOf(index), Elder{index, absl::InfiniteDuration()}).second;
 }
 
-void Admission::ServeElder(TaskIndex index, Entry& entry) {
+size_t Admission::NextToHold(const Entry& entry) const {
+  size_t next = entry.uses.size();
+  double longest = -1;
   for (size_t i = 0; i < entry.uses.size(); ++i) {
+    if ((entry.held >> i & 1U) != 0) continue;
     const Use& use = entry.uses[i];
-    if ((entry.taken >> i & 1U) != 0) continue;
+    const KeyTable::Key& key = keys_.at(use.key);
+    if (key.kind == KeyKind::kConcurrency) return i;
+    const double seconds = key.bucket.rate().SecondsFor(use.cost);
+    if (seconds > longest) std::tie(next, longest) = std::pair(i, seconds);
+  }
+  return next;
+}
+
+void Admission::ServeElder(TaskIndex index, Entry& entry) {
+  for (size_t i = NextToHold(entry); i < entry.uses.size(); i = NextToHold(entry)) {
+    const Use& use = entry.uses[i];
     if (!HasRoom(use)) {
       Move(index, entry, Place::kParked, use.key);
       FindParking(use.key)->elder = index;
       return Touch(use.key);
     }
-    keys_.Take(use.key, use.cost, now_);
-    entry.taken = static_cast<uint16_t>(entry.taken | 1U << i);
+    keys_.Hold(use.key, use.cost, now_);
+    entry.held = static_cast<uint16_t>(entry.held | 1U << i);
   }
   elders_.at(NamespaceOf(index)).has_all_since = now_;
   Move(index, entry, Place::kLetIn, kNoKey);
@@ -448,8 +469,8 @@ void Admission::EndElder(TaskIndex index, Entry& entry) {
   elders_.erase(NamespaceOf(index));
   for (size_t i = 0; i < entry.uses.size(); ++i) {
     const Use& use = entry.uses[i];
-    if ((entry.taken >> i & 1U) != 0) {
-      keys_.GiveBack(use.key, use.cost, now_);
+    if ((entry.held >> i & 1U) != 0) {
+      keys_.Release(use.key, use.cost, now_);
       Touch(use.key);
     }
     Parking* const parking = FindParking(use.key);
@@ -458,7 +479,7 @@ void Admission::EndElder(TaskIndex index, Entry& entry) {
     Touch(use.key);
     DropIfEmpty(use.key);
   }
-  entry.taken = 0;
+  entry.held = 0;
 }
 
 // Nobody can be matched: of those that have all they need, no executor has room.

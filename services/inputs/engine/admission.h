@@ -39,12 +39,14 @@ namespace kantoku::inputs {
 // costs ten tokens gets them although others cost one.
 //
 // A task of several keys may find the one exhausted whenever the other has room. When it was turned
-// away kPatience times it becomes its namespace's elder, if there is none: it takes what it needs
-// as soon as there is some, key by key, before all others, and keeps it until it is dispatched. It
-// is one no more when no executor fits it, its type is paused, its tree is asked anything, or it
-// has everything and no executor has room for kElderPatience. So a task of several keys is turned
-// away only finitely often; how long it waits depends on how many of them there are and on how long
-// others run.
+// away kPatience times it becomes its namespace's elder, if there is none: it gets hold of what it
+// needs as soon as there is some, key by key, before all others, and keeps it until it is
+// dispatched: slots first, then the rates, from the one that takes longest to the one that takes
+// least to give so much. So what a rate gives to others rests for no longer than it takes to give
+// that much. It is one no more when no executor fits it, its type is paused, its tree is asked
+// anything, or it has everything and no executor has room for kElderPatience. So a task of several
+// keys is turned away only finitely often; how long it waits depends on how many of them there are
+// and on how long others run.
 //
 // Thread-compatible.
 class Admission {
@@ -114,7 +116,7 @@ class Admission {
     bool counts = false;    // It has a dispatch that counts.
     uint8_t refusals = 0;   // Of Take, since it was READY.
     uint16_t passed = 0;    // By use: it was the first there, since it was READY.
-    uint16_t taken = 0;     // By use: what an elder has already.
+    uint16_t held = 0;      // By use: what an elder has already.
     std::vector<Use> uses;  // Concurrency keys, then rate keys.
   };
   struct Rank {
@@ -180,11 +182,14 @@ class Admission {
   bool Offer(KeyNumber key);
   // The first one of a key finds too little.
   void Block(const Parking& parking, const Use& use);
+  void StopAlarm(KeyNumber key);
   void Tell(const Parking& parking, KeyNumber key, bool blocked);
   std::string Explain(const Use& use) const;
 
   std::string NamespaceOf(TaskIndex task) const;
   bool BecomesElder(TaskIndex task, Entry& entry);
+  // What it needs next; the number of its uses: nothing.
+  size_t NextToHold(const Entry& entry) const;
   void ServeElder(TaskIndex task, Entry& entry);
   void EndElder(TaskIndex task, Entry& entry);
   bool IsElder(TaskIndex task) const;

@@ -7,8 +7,8 @@ namespace kantoku::inputs {
 int64_t Bucket::LevelAt(absl::Duration now) const {
   if (rate_.empty()) return level_;
   const int64_t elapsed = std::max<int64_t>(absl::ToInt64Microseconds(now) - updated_us_, 0);
-  const int64_t missing = capacity() - level_;
-  if (elapsed > missing / rate_.tokens) return capacity();
+  const int64_t missing = room() - level_;
+  if (elapsed > missing / rate_.tokens) return room();
   return level_ + elapsed * rate_.tokens;
 }
 
@@ -22,17 +22,17 @@ void Bucket::SetRate(const Rate& rate, absl::Duration now) {
   updated_us_ = std::max(updated_us_, absl::ToInt64Microseconds(now));
   rate_ = rate;
   // Rounded down by less than a unit's share of a token.
-  level_ = std::min(capacity(), static_cast<int64_t>(tokens * static_cast<double>(unit())));
+  level_ = std::min(room(), static_cast<int64_t>(tokens * static_cast<double>(unit())));
 }
 
 void Bucket::Fill(absl::Duration now) {
   Advance(now);
-  level_ = capacity();
+  level_ = room();
 }
 
 void Bucket::Drain(absl::Duration now) {
   Advance(now);
-  level_ = 0;
+  level_ = std::min<int64_t>(room(), 0);
 }
 
 bool Bucket::Has(uint32_t cost, absl::Duration now) const {
@@ -45,15 +45,26 @@ void Bucket::Take(uint32_t cost, absl::Duration now) {
   level_ -= unit() * cost;
 }
 
-void Bucket::GiveBack(uint32_t cost, absl::Duration now) {
-  if (rate_.empty()) return;
+void Bucket::Hold(uint32_t cost, absl::Duration now) {
+  Take(cost, now);
+  held_ += cost;
+}
+
+void Bucket::TakeHeld(uint32_t cost, absl::Duration now) {
   Advance(now);
-  level_ = std::min(capacity(), level_ + unit() * cost);
+  held_ -= cost;
+}
+
+void Bucket::Release(uint32_t cost, absl::Duration now) {
+  TakeHeld(cost, now);
+  level_ += unit() * cost;
 }
 
 absl::Duration Bucket::WhenHas(uint32_t cost, absl::Duration now) const {
-  const int64_t missing = unit() * std::min(cost, rate_.burst) - LevelAt(now);
+  const int64_t wanted = unit() * std::min(cost, rate_.burst);
+  const int64_t missing = wanted - LevelAt(now);
   if (rate_.empty() || missing <= 0) return now;
+  if (wanted > room()) return absl::InfiniteDuration();
   const int64_t wait_us = (missing + rate_.tokens - 1) / rate_.tokens;
   return absl::Microseconds(absl::ToInt64Microseconds(now) + wait_us);
 }

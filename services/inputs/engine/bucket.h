@@ -8,8 +8,12 @@
 
 namespace kantoku::inputs {
 
-// A token bucket in whole numbers: it never drifts, and what it gave in any stretch of steady time
-// is at most the burst and what the rate adds in that time. Times are steady and never go back.
+// A token bucket in whole numbers: it never drifts, and what is taken of it in any stretch of
+// steady time is at most the burst and what the rate adds in that time. Times are steady and never
+// go back.
+//
+// Tokens can be held for somebody who will take them later: meanwhile they fill the bucket, so that
+// it gets no more beside them than it would have without him.
 //
 // Thread-compatible.
 class Bucket {
@@ -26,11 +30,14 @@ class Bucket {
   bool Has(uint32_t cost, absl::Duration now) const;
   // It may owe something afterwards.
   void Take(uint32_t cost, absl::Duration now);
-  // Undoes a take as far as the burst allows.
-  void GiveBack(uint32_t cost, absl::Duration now);
-  // The first time at which Has is true.
+  // Nobody else gets so much of what it holds, until it is taken or released.
+  void Hold(uint32_t cost, absl::Duration now);
+  void TakeHeld(uint32_t cost, absl::Duration now);
+  void Release(uint32_t cost, absl::Duration now);
+  // The first time at which Has is true; infinite: not while so much is held.
   absl::Duration WhenHas(uint32_t cost, absl::Duration now) const;
   bool IsFull(absl::Duration now) const;
+  // That can be taken.
   double Tokens(absl::Duration now) const;
   const Rate& rate() const { return rate_; }
 
@@ -39,11 +46,14 @@ class Bucket {
   // `rate.tokens` units, without rest. At most 2^57.
   int64_t unit() const { return int64_t{rate_.period_ms} * 1'000; }
   int64_t capacity() const { return unit() * rate_.burst; }
+  // Beside what is held.
+  int64_t room() const { return capacity() - unit() * held_; }
   int64_t LevelAt(absl::Duration now) const;
   void Advance(absl::Duration now);
 
   Rate rate_;
-  int64_t level_ = 0;
+  int64_t held_ = 0;   // In tokens.
+  int64_t level_ = 0;  // Without what is held: at most room().
   int64_t updated_us_ = 0;
 };
 

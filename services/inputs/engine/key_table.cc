@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
@@ -75,7 +76,8 @@ void KeyTable::Set(KeyNumber number, const LimitValue& value, bool transient, ui
   if (!known) Use(number);
   key.transient = transient;
   key.record = record;
-  key.number = value.number;
+  const bool lowered = known && value.number < key.number;
+  if (!lowered || !KANTOKU_PLANTED("lowered limit not heeded")) key.number = value.number;
   if (key.kind == KeyKind::kRate) {
     key.bucket.SetRate(value.rate, now);
     if (!known) key.bucket.Fill(now);
@@ -108,9 +110,24 @@ void KeyTable::Take(KeyNumber number, uint32_t cost, absl::Duration now) {
   }
 }
 
-void KeyTable::GiveBack(KeyNumber number, uint32_t cost, absl::Duration now) {
+void KeyTable::Hold(KeyNumber number, uint32_t cost, absl::Duration now) {
+  Key& key = keys_[number];
+  if (key.kind == KeyKind::kRate) {
+    key.bucket.Hold(cost, now);
+  } else {
+    ++key.running;
+  }
+}
+
+void KeyTable::TakeHeld(KeyNumber number, uint32_t cost, absl::Duration now) {
+  Key& key = keys_[number];
+  if (key.kind == KeyKind::kRate) key.bucket.TakeHeld(cost, now);
+}
+
+void KeyTable::Release(KeyNumber number, uint32_t cost, absl::Duration now) {
+  Key& key = keys_[number];
+  if (key.kind == KeyKind::kRate) key.bucket.Release(cost, now);
   Free(number);
-  keys_[number].bucket.GiveBack(cost, now);
 }
 
 void KeyTable::DrainBuckets(absl::Duration now) {

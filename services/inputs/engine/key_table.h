@@ -66,8 +66,10 @@ class KeyTable {
   void Free(KeyNumber key) {
     if (keys_[key].kind == KeyKind::kConcurrency) --keys_[key].running;
   }
-  // As if it had not been taken.
-  void GiveBack(KeyNumber key, uint32_t cost, absl::Duration now);
+  // Nobody else has it, until it is taken or released.
+  void Hold(KeyNumber key, uint32_t cost, absl::Duration now);
+  void TakeHeld(KeyNumber key, uint32_t cost, absl::Duration now);
+  void Release(KeyNumber key, uint32_t cost, absl::Duration now);
   uint32_t WeightOf(KeyNumber key) const { return keys_[key].set ? keys_[key].number : 1; }
   // Every bucket is empty now.
   void DrainBuckets(absl::Duration now);

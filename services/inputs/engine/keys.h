@@ -35,6 +35,8 @@ struct Rate {
   uint32_t period_ms = 1'000;
   uint32_t burst = 0;
   bool empty() const { return tokens == 0; }
+  // In what time it gives so many tokens, in seconds; 0 when it limits nothing.
+  double SecondsFor(uint32_t cost) const { return empty() ? 0 : 1e-3 * period_ms * cost / tokens; }
   // Whether an empty bucket is full after this time.
   bool FillsWithin(uint64_t ms) const {
     return uint64_t{burst} * period_ms <= uint64_t{tokens} * ms;

@@ -81,6 +81,35 @@ TEST_CASE("A rate that changes leaves a bucket what it holds, as far as its burs
   CHECK(bucket.Tokens(Seconds(1)) == 3);
 }
 
+TEST_CASE("What a bucket holds for somebody counts when he takes it, and fills it until then") {
+  Bucket bucket;
+  bucket.SetRate({.tokens = 1, .period_ms = 1'000, .burst = 3}, Seconds(0));
+  bucket.Fill(Seconds(0));
+  bucket.Hold(2, Seconds(0));
+  CHECK(bucket.Tokens(Seconds(0)) == 1);
+  bucket.Take(1, Seconds(0));
+  CHECK(bucket.WhenHas(1, Seconds(0)) == Seconds(1));
+  CHECK(bucket.WhenHas(2, Seconds(0)) == absl::InfiniteDuration());
+  CHECK(bucket.Tokens(Seconds(9)) == 1);
+  CHECK_FALSE(bucket.IsFull(Seconds(9)));
+  SECTION("It is taken") {
+    bucket.TakeHeld(2, Seconds(9));
+    CHECK(bucket.Tokens(Seconds(9)) == 1);
+    CHECK(bucket.Tokens(Seconds(20)) == 3);
+  }
+  SECTION("It is released") {
+    bucket.Release(2, Seconds(9));
+    CHECK(bucket.Tokens(Seconds(9)) == 3);
+    CHECK(bucket.IsFull(Seconds(9)));
+  }
+  SECTION("The burst is less by then") {
+    bucket.SetRate({.tokens = 1, .period_ms = 500, .burst = 2}, Seconds(9));
+    CHECK(bucket.Tokens(Seconds(9)) == 0);
+    bucket.Release(2, Seconds(9));
+    CHECK(bucket.Tokens(Seconds(9)) == 2);
+  }
+}
+
 TEST_CASE(
     "Flows of a ready queue that have tasks get what is popped in proportion to their weights") {
   std::mt19937_64 random(4);
