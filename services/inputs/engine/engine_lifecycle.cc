@@ -364,7 +364,9 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   }
   TellWaiters(index, end, effects);
   if (task.has_keys) admission_.Leave(index);
-  quotas_.Give(matcher_.name_space(task.lane), matcher_.type(task.lane), task.stored_bytes);
+  if (succeeded || !KANTOKU_PLANTED("quota leaked by an end")) {
+    quotas_.Give(matcher_.name_space(task.lane), matcher_.type(task.lane), task.stored_bytes);
+  }
   matcher_.Leave(task.lane);
   origins_.Leave(task.origin);
   policies_.Leave(task.policy);

@@ -91,7 +91,11 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "executor left",
                                                              "user blocked",
                                                              "block lifted",
-                                                             "turns of fairness compared"};
+                                                             "turns of fairness compared",
+                                                             "limit set",
+                                                             "limit removed",
+                                                             "limit not removed: in use",
+                                                             "spawn refused: over a quota"};
 
 }  // namespace
 

@@ -119,8 +119,12 @@ enum class Deed : uint8_t {
   kBlocked,
   kUnblocked,
   kTurnsCompared,  // Of fairness keys.
+  kLimitSet,
+  kLimitRemoved,
+  kLimitInUse,  // And so not removed.
+  kOverQuota,   // A spawn.
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kTurnsCompared) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kOverQuota) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {

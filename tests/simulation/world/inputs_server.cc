@@ -18,7 +18,15 @@ inputs::PartitionOptions Options(uint64_t seed) {
   inputs::PartitionOptions options;
   options.engine.slot_count = 2;
   options.engine.max_pending = 150;
+  for (size_t i = 0; i < kNamespaces.size(); ++i) {
+    options.engine.quotas.push_back(
+        {.name_space = std::string(kNamespaces[i]), .max_tasks = kNamespaceQuotas[i]});
+    options.engine.quotas.push_back({.name_space = std::string(kNamespaces[i]),
+                                     .type = std::string(kTypes[0]),
+                                     .max_tasks = kTypeQuota});
+  }
   options.engine.idle_names = 1;
+  options.engine.wait_intervals = 10'000;  // What was long ago is not merged: it is checked exactly.
   options.engine.max_session_credit = kMaxSessionCredit;
   options.engine.max_dispatches = 8;
   options.engine.grace = absl::Seconds(5);

@@ -242,8 +242,8 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
         ended_dependencies_.erase(key);
       }
       return;
-    case RecordKind::kAdmission:  // Limits are what their names say.
-      return put ? LanePaused(key, bytes) : LaneResumed(key);
+    case RecordKind::kAdmission:
+      return put ? AdmissionWritten(key, bytes) : AdmissionErased(key);
     case RecordKind::kObject:
       return put ? ObjectWritten(key, bytes) : ObjectErased(key);
     case RecordKind::kCheckpoint:
@@ -517,8 +517,24 @@ void Model::CheckBatch() {
                   "the highest priority is dispatched first, and the oldest of it");
   }
   scene_.Expect(ended_ == told_ended_, "every end has one event");
+  if (!created_.empty()) CheckQuotas();
   fair_turns_.CheckBatch();
   rules_.CheckBatch([this](TaskKey key) { return Runs(key); });
+}
+
+uint64_t Model::CountLiving(std::string_view name_space, std::string_view type) const {
+  return static_cast<uint64_t>(std::ranges::count_if(living_, [&](TaskKey key) {
+    const ModelTask& task = Living(key);
+    return task.name_space == name_space && (type.empty() || task.type == type);
+  }));
+}
+
+void Model::CheckQuotas() const {
+  for (size_t i = 0; i < kNamespaces.size(); ++i) {
+    scene_.Expect(CountLiving(kNamespaces[i], "") <= kNamespaceQuotas[i] &&
+                      CountLiving(kNamespaces[i], kTypes[0]) <= kTypeQuota,
+                  "no more tasks live than the quotas allow");
+  }
 }
 
 bool Model::Runs(TaskKey key) const {

@@ -155,6 +155,7 @@ class Model {
     last_offered_.clear();
     fair_turns_.InputsStarted();
     inputs_started_ = scene_.clock.Read().steady;
+    rules_.InputsStarted(inputs_started_);
   }
   // The open group is about to be finished.
   void GroupEnds() {
@@ -215,6 +216,11 @@ class Model {
     return paused_lanes_.contains(lane) || paused_lanes_.contains({lane.first, ""});
   }
   const std::map<LaneName, size_t>& routes() const { return routes_; }
+  // What is set for a key; null: nothing is.
+  const inputs::LimitRecord* LimitOf(std::string_view name_space,
+                                     const inputs::KeyName& name) const {
+    return rules_.LimitOf(name_space, name);
+  }
   // Since when nobody who is connected can run it; absent: somebody perhaps can.
   std::optional<absl::Duration> NobodyRunsItSince(const LaneName& lane) const;
   // Whether the handler of its latest dispatch has begun, for this owner; absent: that may or may
@@ -224,6 +230,8 @@ class Model {
   bool MayBeUnheard(const ModelTask& task) const { return task.dispatched_at <= inputs_started_; }
   // Whether an earlier task of its ordering key lives that has been there since then.
   bool IsBehindAnother(const ModelTask& task, absl::Duration since) const;
+  // How many live of a namespace, or of one of its types.
+  uint64_t CountLiving(std::string_view name_space, std::string_view type) const;
   uint64_t pause_changes() const { return pause_changes_; }
   // Inputs rests: whoever is in a tree has heard what that was asked, and nobody who was to stop
   // long ago holds anything.
@@ -318,8 +326,8 @@ class Model {
   void RouteWritten(uint64_t number, const inputs::RouteRecord& record);
   void RouteErased(uint64_t number);
   void CheckPlace(const ModelTask& task, const Speaker& speaker) const;
-  void LanePaused(uint64_t number, std::string_view bytes);
-  void LaneResumed(uint64_t number);
+  void AdmissionWritten(uint64_t number, std::string_view bytes);
+  void AdmissionErased(uint64_t number);
   void ControlWritten(ModelTask& task, const inputs::StateRecord& record);
   bool IsExpelled(const ModelTask& task) const;
   void CheckAttempts(const ModelTask& task, const inputs::StateRecord& record) const;
@@ -329,6 +337,7 @@ class Model {
   void LeaveTurn(const ModelTask& task);
   // Whether Outputs may still take a result of the latest dispatch.
   bool Runs(TaskKey key) const;
+  void CheckQuotas() const;
   // What holds between all records of a batch.
   void CheckBatch();
 
@@ -372,6 +381,8 @@ class Model {
   using Running = std::map<std::pair<TaskKey, uint32_t>, bool>;
   Running running_;
   Running running_at_end_;
+  std::map<std::pair<Speaker, inputs::ConnectionId>, std::set<LaneName>> offers_;
+  std::map<LaneName, absl::Duration> last_offered_;  // By somebody who is gone.
   std::map<Speaker, CurrentCredit> credits_;
   std::map<Speaker, CurrentCredit> credit_at_end_;
 
@@ -380,10 +391,8 @@ class Model {
   std::vector<uint64_t> erased_groups_;
   std::vector<SessionNumber> erased_sessions_;
   std::set<SessionNumber> fed_;
-  std::map<std::pair<Speaker, inputs::ConnectionId>, std::set<LaneName>> offers_;
-  std::map<LaneName, absl::Duration> last_offered_;  // By somebody who is gone.
-  std::set<TaskKey> went_;                           // Were dispatched.
-  std::map<Lane, Turn> last_turns_;                  // Of what was dispatched.
+  std::set<TaskKey> went_;           // Were dispatched.
+  std::map<Lane, Turn> last_turns_;  // Of what was dispatched.
   std::set<TaskKey> created_;
   std::vector<TaskKey> restarts_;  // Of those.
   std::vector<TaskKey> erased_restarts_;

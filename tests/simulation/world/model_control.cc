@@ -127,19 +127,27 @@ void Model::CheckHeard() const {
   }
 }
 
-// ---- Types and namespaces ----
+// ---- Types and namespaces, and limits ----
 
-void Model::LanePaused(uint64_t number, std::string_view bytes) {
+void Model::AdmissionWritten(uint64_t number, std::string_view bytes) {
   const auto record = inputs::DecodeAdmission(bytes);
   if (!record.ok()) return scene_.Expect(false, "records can be read");
+  if (const auto* const limit = std::get_if<inputs::LimitRecord>(&*record)) {
+    if (rules_.LimitSet(number, *limit) && !limit->transient) scene_.CountStep();
+    return;
+  }
   const auto* const pause = std::get_if<inputs::PauseRecord>(&*record);
-  if (pause == nullptr) return;
   ++pause_changes_;
   pauses_[number] = {pause->name_space, pause->type};
   if (paused_lanes_.insert(pauses_[number]).second) scene_.CountStep();
 }
 
-void Model::LaneResumed(uint64_t number) {
+void Model::AdmissionErased(uint64_t number) {
+  const inputs::LimitRecord* const limit = rules_.LimitOf(number);
+  if (limit != nullptr) {
+    if (!limit->transient) scene_.CountStep();
+    return rules_.LimitGone(number);
+  }
   const auto pause = pauses_.find(number);
   if (pause == pauses_.end()) return;
   ++pause_changes_;

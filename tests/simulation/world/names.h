@@ -39,6 +39,10 @@ inline constexpr uint32_t kRateTokens = 2;
 inline constexpr uint32_t kRateSeconds = 1;
 inline constexpr uint32_t kRateBurst = 3;
 
+// Of a namespace so many tasks may live, and of one of its types.
+inline constexpr std::array<uint64_t, 2> kNamespaceQuotas = {45, 60};
+inline constexpr uint64_t kTypeQuota = 25;  // Of the first type.
+
 // What handlers give out tells whose it is.
 inline std::string ItemText(const platform::TaskId& task, uint32_t dispatch, uint64_t sequence) {
   return absl::StrCat(task.ToString(), " ", dispatch, " ", sequence);

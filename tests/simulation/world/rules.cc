@@ -1,13 +1,29 @@
 #include "tests/simulation/world/rules.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "tests/simulation/world/names.h"
 
 namespace kantoku::simulation {
 
 using inputs::OnFailure;
 using inputs::TaskState;
+
+namespace {
+
+// In tokens a second.
+double PaceOf(const inputs::Rate& rate) { return rate.tokens * 1'000.0 / rate.period_ms; }
+
+}  // namespace
+
+void Rules::InputsStarted(absl::Duration now) {
+  for (auto& [name_space, bucket] : buckets_) {
+    bucket.tokens = 0;
+    bucket.as_of = now;
+  }
+}
 
 void Rules::Created(const platform::TaskId& id, std::string_view name_space, std::string_view owner,
                     const inputs::TaskSpec& spec) {
@@ -26,15 +42,95 @@ void Rules::Dispatched(TaskKey task) {
   if (found->second.keys != nullptr) TakeTokens(found->second);
 }
 
+void Rules::Bucket::Fill(absl::Duration until, double pace) {
+  if (until <= as_of) return;
+  tokens = std::min<double>(rate.burst, tokens + absl::ToDoubleSeconds(until - as_of) * pace);
+  as_of = until;
+}
+
+// Who costs more than the bucket holds waits until it is full, and leaves it in debt.
 void Rules::TakeTokens(const Ruled& task) {
   for (const auto& rate : task.keys->rates) {
-    const auto [entry, made] = buckets_.try_emplace(task.name_space);
-    Bucket& bucket = entry->second;
-    const double passed = absl::ToDoubleSeconds(decided_ - bucket.as_of);
-    const double filled = bucket.tokens + passed * kRateTokens / kRateSeconds;
-    bucket = {made ? kRateBurst : std::min<double>(kRateBurst, filled), decided_};
-    bucket.tokens -= rate.cost;
-    scene_.Expect(bucket.tokens > -1e-3, "a rate is never exceeded, whatever the clocks do");
+    const auto bucket = buckets_.find(task.name_space);
+    scene_.Expect(bucket != buckets_.end(), "a rate that is named is on record");
+    if (bucket == buckets_.end()) return;
+    bucket->second.Fill(decided_, PaceOf(bucket->second.rate));
+    scene_.Expect(bucket->second.tokens > std::min(rate.cost, bucket->second.rate.burst) - 1e-3,
+                  "a rate is never exceeded, whatever the clocks do");
+    if (scene_.verdict.broken()) {
+      scene_.verdict.Explain(absl::StrCat("a take of ", rate.cost, " from ", bucket->second.tokens,
+                                          " tokens of a bucket of ", bucket->second.rate.burst));
+    }
+    bucket->second.tokens -= rate.cost;
+  }
+}
+
+// ---- Limits ----
+
+bool Rules::LimitSet(uint64_t number, const inputs::LimitRecord& record) {
+  const Name name(record.name_space, record.name);
+  const auto known = limits_.find(number);
+  const bool changes = known == limits_.end() || known->second != record;
+  if (record.name.kind == inputs::KeyKind::kRate) SetRate(record);
+  limits_.insert_or_assign(number, record);
+  numbers_[name] = number;
+  return changes;
+}
+
+// At some time since the group before: the bucket holds no more than if it had filled at the higher
+// of both rates.
+void Rules::SetRate(const inputs::LimitRecord& record) {
+  const inputs::Rate& rate = record.value.rate;
+  const auto [entry, made] = buckets_.try_emplace(record.name_space);
+  Bucket& bucket = entry->second;
+  if (made) {
+    bucket = {rate, static_cast<double>(rate.burst), decided_};
+    return;
+  }
+  bucket.Fill(decided_before_, PaceOf(bucket.rate));
+  const double pace = std::max(PaceOf(bucket.rate), PaceOf(rate));
+  bucket.rate = {.burst = std::max(bucket.rate.burst, rate.burst)};
+  bucket.Fill(decided_, pace);
+  bucket.rate = rate;
+  bucket.tokens = std::min<double>(bucket.tokens, rate.burst);
+}
+
+void Rules::LimitGone(uint64_t number) {
+  const auto known = limits_.find(number);
+  const inputs::LimitRecord& record = known->second;
+  const auto named = numbers_.find({record.name_space, record.name});
+  if (named->second == number) numbers_.erase(named);
+  // Who removes a rate that he has set gives up what it has counted. Others go by themselves, and
+  // may be back too early.
+  if (record.name.kind == inputs::KeyKind::kRate && !record.transient) {
+    buckets_.erase(record.name_space);
+  }
+  gone_.push_back(record);
+  limits_.erase(known);
+}
+
+const inputs::LimitRecord* Rules::LimitOf(uint64_t number) const {
+  const auto known = limits_.find(number);
+  return known == limits_.end() ? nullptr : &known->second;
+}
+
+const inputs::LimitRecord* Rules::LimitOf(std::string_view name_space,
+                                          const inputs::KeyName& name) const {
+  const auto number = numbers_.find({std::string(name_space), name});
+  return number == numbers_.end() ? nullptr : &limits_.at(number->second);
+}
+
+void Rules::CheckGone() {
+  for (const inputs::LimitRecord& limit : std::exchange(gone_, {})) {
+    const inputs::KeyName& name = limit.name;
+    if (name.kind != inputs::KeyKind::kConcurrency) continue;
+    if (LimitOf(limit.name_space, name) != nullptr) continue;
+    scene_.Expect(std::ranges::none_of(living_,
+                                       [&](const auto& task) {
+                                         return Names(task.second, limit.name_space, name.key,
+                                                      name.scope, name.of);
+                                       }),
+                  "a limit stays as long as somebody living names it");
   }
 }
 
@@ -60,6 +156,7 @@ void Rules::CheckBatch(const std::function<bool(TaskKey)>& runs) {
     CheckOrder(key, found->second);
     CheckLimits(found->second, runs);
   }
+  CheckGone();
 }
 
 void Rules::CheckDependencies(const Ruled& task) const {
@@ -123,7 +220,14 @@ void Rules::CheckLimits(const Ruled& task, const std::function<bool(TaskKey)>& r
     for (const auto& [other, ruled] : living_) {
       if (Shares(task, ruled, key) && runs(other)) ++running;
     }
-    scene_.Expect(running <= key.limit, "a concurrency limit is never exceeded");
+    const auto* const limit =
+        LimitOf(task.name_space, {.kind = inputs::KeyKind::kConcurrency,
+                                  .scope = key.scope,
+                                  .of = inputs::WhoseOf(key.scope, task.owner, task.type),
+                                  .key = key.name});
+    scene_.Expect(limit != nullptr, "a limit that is named is on record");
+    if (limit == nullptr) return;
+    scene_.Expect(running <= limit->value.number, "a concurrency limit is never exceeded");
   }
 }
 

@@ -10,33 +10,42 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "services/inputs/engine/effects.h"
 #include "services/inputs/engine/keys.h"
 #include "services/inputs/engine/types.h"
 #include "tests/simulation/world/scene.h"
 
 namespace kantoku::simulation {
 
-// What tasks ask for beside their turn, keys and others that they depend on, and the promises about
-// it: held against what is durable, dispatch by dispatch.
-//
-// Limits are those of names.h, so that nothing has to be read of them.
+// What tasks ask for beside their turn, keys and others that they depend on, what operators set for
+// keys, and the promises about it: held against what is durable, dispatch by dispatch. A limit that
+// is lowered takes back nothing that runs, and counts from the next dispatch on.
 class Rules {
  public:
   using TaskKey = inputs::TaskKey;
 
   explicit Rules(const Scene& scene) : scene_(scene) {}
 
+  // A new owner: buckets are empty, and owe nothing.
+  void InputsStarted(absl::Duration now);
   // The open group is about to be finished: what it dispatches is decided now, by steady time.
-  void GroupEnds(absl::Duration now) { decided_ = now; }
+  void GroupEnds(absl::Duration now) { decided_before_ = std::exchange(decided_, now); }
 
   // ---- Records ----
   void Created(const platform::TaskId& id, std::string_view name_space, std::string_view owner,
                const inputs::TaskSpec& spec);
   void Dispatched(TaskKey task);
   void Ended(const inputs::TaskView& view);
+  // Returns whether the record changes anything.
+  bool LimitSet(uint64_t number, const inputs::LimitRecord& record);
+  void LimitGone(uint64_t number);
   // All of a batch have been read. `runs` tells whether Outputs may still take a result of a task.
   void CheckBatch(const std::function<bool(TaskKey)>& runs);
 
+  // What is set under this number, or for a key; null: nothing is.
+  const inputs::LimitRecord* LimitOf(uint64_t number) const;
+  const inputs::LimitRecord* LimitOf(std::string_view name_space,
+                                     const inputs::KeyName& name) const;
   // A limit as Inputs shows it. `dispatched` tells whether a living task ever was.
   void CheckSlots(std::string_view name_space, const inputs::LimitView& limit,
                   const std::function<bool(TaskKey)>& runs,
@@ -51,8 +60,12 @@ class Rules {
     std::vector<inputs::Dependency> dependencies;
   };
   struct Bucket {
+    inputs::Rate rate;
     double tokens = 0;
     absl::Duration as_of;
+
+    // Goes on to this time at that pace, in tokens a second.
+    void Fill(absl::Duration until, double pace);
   };
 
   static bool Names(const Ruled& task, std::string_view name_space, std::string_view key,
@@ -60,6 +73,8 @@ class Rules {
   static bool Shares(const Ruled& task, const Ruled& other,
                      const inputs::TaskKeys::Concurrency& key);
   void TakeTokens(const Ruled& task);
+  void SetRate(const inputs::LimitRecord& record);
+  void CheckGone();
   void CheckOrder(TaskKey key, const Ruled& task) const;
   void CheckLimits(const Ruled& task, const std::function<bool(TaskKey)>& runs) const;
   void CheckDependencies(const Ruled& task) const;
@@ -67,9 +82,16 @@ class Rules {
   const Scene scene_;
   std::map<TaskKey, Ruled> living_;  // Of those that ask for anything.
   std::map<platform::TaskId, inputs::TaskState> ends_;
+  using Name = std::pair<std::string, inputs::KeyName>;  // With the namespace.
+  std::map<uint64_t, inputs::LimitRecord> limits_;       // By number.
+  std::map<Name, uint64_t> numbers_;
   std::map<std::string, Bucket> buckets_;  // By namespace.
   absl::Duration decided_;
-  std::vector<TaskKey> dispatched_;  // By the batch that is applied.
+  absl::Duration decided_before_;  // The group before.
+
+  // Of the batch that is applied.
+  std::vector<TaskKey> dispatched_;
+  std::vector<inputs::LimitRecord> gone_;
 };
 
 }  // namespace kantoku::simulation

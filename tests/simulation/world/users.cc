@@ -198,6 +198,9 @@ void Users::OnAnswer(const Shared& submission, const Asked& asked,
     if (item.reused && !outcome->repeated) {
       OnReused(*submission->batch, ids.size() - 1, item.id, asked.at);
     }
+    if (!outcome->repeated && inputs::QuotaBook::IsRefusal(item.refusal)) {
+      OnOverQuota(*submission->batch, submission->batch->specs[ids.size() - 1]);
+    }
     if (item.refusal == inputs::SpawnOutcome::kTreeStopping)
       scene_.coverage.Count(Deed::kChildRefused);
     if (outcome->repeated || !item.created) continue;

@@ -39,6 +39,8 @@ class Users {
   void Pause();
   // Of a type.
   void Route();
+  // Sets a limit for a key, or removes one.
+  void SetLimit();
   // This caller's executors are out, or somebody's block is lifted.
   void Block(const platform::Caller& caller);
   // All that is paused is resumed, nobody is blocked, and there are no routes any more.
@@ -86,6 +88,8 @@ class Users {
   void OnPage(const inputs::RestartPage& page, bool dry_run);
   void OnRestarted(const inputs::RestartPage::Restarted& restarted, bool dry_run);
 
+  void OnLimit(const inputs::LimitsCommand& done);
+  void OnOverQuota(const inputs::SpawnBatch& batch, const inputs::TaskSpec& spec) const;
   void SetRoute(const Model::LaneName& lane, std::optional<size_t> route);
   void SetPause(const Model::LaneName& lane, bool paused);
   void SetBlock(const platform::BlockNames& names, bool blocked);
@@ -110,6 +114,7 @@ class Users {
   std::map<Model::LaneName, uint64_t> pause_calls_;
   std::map<std::string, uint64_t> block_calls_;  // By user.
   std::map<Model::LaneName, uint64_t> route_calls_;
+  std::set<std::pair<std::string, inputs::KeyName>> limits_asked_;  // And not answered.
 };
 
 }  // namespace kantoku::simulation

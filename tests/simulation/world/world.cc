@@ -101,6 +101,7 @@ std::span<const World::Act> World::Acts() {
       Act{"a user routes a type", 5, &World::Route},
       Act{"an operator asks an executor to leave", 8, &World::OperatorAsks},
       Act{"an operator blocks a user", 3, &World::OperatorBlocks},
+      Act{"an operator sets a limit", 30, &World::OperatorLimits},
       Act{"Inputs reads", 1400, &World::ServerReads},
       Act{"an executor hears", 1200, &World::ExecutorHears},
       Act{"an executor works", 1200, &World::ExecutorWorks},

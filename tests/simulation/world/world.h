@@ -67,6 +67,7 @@ class World {
   void Patch() { users_.PatchInfo(); }
   void Pause() { users_.Pause(); }
   void Route() { users_.Route(); }
+  void OperatorLimits() { users_.SetLimit(); }
   void OperatorAsks();
   void OperatorBlocks();
   void ServerReads() { gateway_.Read(); }
