@@ -37,7 +37,7 @@ std::string Issuing::Config() const {
 Trusting::Trusting() {
   const std::string config = directory_.File("config.yaml");
   std::ofstream(config) << Config()
-                        << "inputs:\n  namespaces: [default, lab]\n  ping_interval: 100ms\n";
+                        << "inputs:\n  namespaces: [default, lab]\n  ping_interval: 1s\n";
   up = std::make_unique<Up>(UpOptions{.settings = {}, .config = config});
 }
 

@@ -37,16 +37,25 @@ class LivelyInputs final : public inputs::v1::InputsService::Service {
   }
   grpc::Status GetTasks(grpc::ServerContext*, const inputs::v1::GetTasksRequest* request,
                         inputs::v1::GetTasksResponse* response) override {
-    asked = *request;
+    {
+      platform::MutexLock lock(mu_);
+      asked_ = *request;
+    }
     for (int i = 0; i < request->task_ids_size(); ++i) {
       response->add_results()->mutable_info()->set_state(task::v1::TASK_STATE_RUNNING);
     }
     return grpc::Status::OK;
   }
 
-  inputs::v1::GetTasksRequest asked;  // Complete before the answer is.
+  // Last.
+  inputs::v1::GetTasksRequest asked() {
+    platform::MutexLock lock(mu_);
+    return asked_;
+  }
 
  private:
+  platform::Mutex mu_;
+  inputs::v1::GetTasksRequest asked_ ABSL_GUARDED_BY(mu_);
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
@@ -67,19 +76,20 @@ TEST_CASE("Inputs is told once who asks for many tasks: where, and whether as an
   REQUIRE(lives.ok());
   CHECK(*lives == std::vector(3, TaskLife::kLives));
 
-  REQUIRE(inputs.asked.onlookers_size() == 2);
+  const inputs::v1::GetTasksRequest asked = inputs.asked();
+  REQUIRE(asked.onlookers_size() == 2);
   const auto names = [](const inputs::v1::Onlooker& onlooker) {
     return std::vector<std::string>(onlooker.namespaces().begin(), onlooker.namespaces().end());
   };
-  const inputs::v1::Onlooker& first = inputs.asked.onlookers(0);
+  const inputs::v1::Onlooker& first = asked.onlookers(0);
   CHECK(first.subject() == "anna");
   CHECK(names(first) == std::vector<std::string>{"default", "lab"});
   CHECK_FALSE(first.administrator());
-  const inputs::v1::Onlooker& second = inputs.asked.onlookers(1);
+  const inputs::v1::Onlooker& second = asked.onlookers(1);
   CHECK(second.subject() == "root");
   CHECK(names(second) == std::vector<std::string>{"lab"});
   CHECK(second.administrator());
-  const auto& asked_for = inputs.asked.asked_for();
+  const auto& asked_for = asked.asked_for();
   CHECK(std::vector<uint32_t>(asked_for.begin(), asked_for.end()) ==
         std::vector<uint32_t>{0, 1, 0});
 }

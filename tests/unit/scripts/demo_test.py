@@ -21,6 +21,8 @@ sys.path.insert(0, {scripts!r})
 import demo
 def body(started):
     started.start("server", "sh", "-c", "sleep 1000 & sleep 1000")
+    # What has just been started is not known by its environment at once.
+    started.wait("the server is seen", started.own_processes)
     print(started.directory, flush=True)
     {what}
 demo.run_demo(body)
