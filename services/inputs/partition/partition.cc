@@ -85,7 +85,10 @@ absl::Status Partition::Start(OutputsLink& outputs, EventsLink* events) {
   KANTOKU_ASSIGN_OR_RETURN(runner_,
                            options_.start_runner(std::move(runner), *store_, *this, clock_));
   KANTOKU_RETURN_IF_ERROR(runner_->Post(
-      [this](Transaction& transaction) { engine_.FinishRecovery(transaction.now(), effects_); },
+      [this](Transaction& transaction) {
+        engine_.FinishRecovery(transaction.now(), effects_);
+        recovered_ = true;
+      },
       PartitionRunner::Urgency::kUrgent));
   running_ = runner_.get();  // From now on calls may come: that command is the first.
   return absl::OkStatus();

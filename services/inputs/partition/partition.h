@@ -489,6 +489,7 @@ class Partition final : public platform::PartitionMachine {
   size_t outbox_bytes_ = 0;
   uint64_t confirmed_outbox_ = 0;  // Lines up to here may go, with the next commit.
   std::vector<std::pair<uint64_t, std::string>> recovered_outbox_;
+  bool recovered_ = false;             // The engine is: nothing is due before.
   std::deque<RecentRow> recent_rows_;  // Rows that may not be durable yet.
   platform::Now now_;                  // Of the latest group.
   // Of this start: later than that of all before it, also when the store is another one, unless the

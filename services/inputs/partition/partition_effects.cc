@@ -81,6 +81,7 @@ void Partition::TellWaits() {
 }
 
 absl::Duration Partition::NextWake() const {
+  if (!recovered_) return absl::InfiniteDuration();
   const absl::Duration drained = channels_.empty() ? absl::InfiniteDuration() : drained_by_;
   return std::min({engine_.NextWake(now_), oldest_event_ + kEventPatience, drained,
                    checkpoints_.next_time(), counting_ ? next_waits_ : absl::InfiniteDuration()});

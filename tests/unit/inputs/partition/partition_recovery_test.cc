@@ -50,6 +50,22 @@ TEST_CASE("After a kill everything that was answered is there, and goes to its e
   CHECK(fixture.List({.name_space = "default", .viewer = As("alice")})->tasks.size() == 20);
 }
 
+TEST_CASE("Nothing is due before recovery is over, whatever waits for a time") {
+  PartitionFixture fixture;
+  v1::SpawnRequest request = Request("r1");
+  request.mutable_specs(0)->mutable_not_before()->set_seconds(
+      absl::ToUnixSeconds(fixture.clock.Read().wall) + 60);
+  REQUIRE(fixture.Spawn(request).ok());
+  absl::Duration due = absl::ZeroDuration();
+  fixture.options.start_runner = [&](platform::PartitionRunner::Options runner, auto& store,
+                                     platform::PartitionMachine& machine, auto& clock) {
+    due = machine.NextWake();
+    return platform::PartitionRunner::Start(std::move(runner), store, machine, clock);
+  };
+  fixture.Crash();
+  CHECK(due == absl::InfiniteDuration());
+}
+
 TEST_CASE("Ids are never given twice, whatever was lost in a kill") {
   PartitionFixture fixture;
   std::set<TaskKey> keys;
