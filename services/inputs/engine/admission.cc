@@ -1,7 +1,6 @@
 #include "services/inputs/engine/admission.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "services/platform/check.h"
@@ -205,10 +204,17 @@ bool Admission::Take(TaskIndex index) {
   Entry& entry = entries_.at(index);
   for (size_t i = 0; i < entry.uses.size(); ++i) {
     const Use& use = entry.uses[i];
-    if ((entry.held >> i & 1U) != 0) continue;
+    const bool held = (entry.held >> i & 1U) != 0;
+    if (held && keys_.MayTakeHeld(use.key, use.cost, now_)) continue;
     const bool has_room = HasRoom(use);
-    if (has_room && !MustQueue(index, entry, i)) continue;
+    if (!held && has_room && !MustQueue(index, entry, i)) continue;
     GiveBackTurns(index, entry);
+    if (held) {  // Less may be taken by now: it starts anew.
+      EndElder(index, entry);
+      LineUp(index, entry);
+      OfferTouched();
+      return false;
+    }
     if (!has_room && entry.uses.size() > 1 && ++entry.refusals >= kPatience &&
         BecomesElder(index, entry)) {
       ServeElder(index, entry);
@@ -444,7 +450,9 @@ size_t Admission::NextToHold(const Entry& entry) const {
     const KeyTable::Key& key = keys_.at(use.key);
     if (key.kind == KeyKind::kConcurrency) return i;
     const double seconds = key.bucket.rate().SecondsFor(use.cost);
-    if (seconds > longest) std::tie(next, longest) = std::pair(i, seconds);
+    if (seconds <= longest) continue;
+    next = i;
+    longest = seconds;
   }
   return next;
 }

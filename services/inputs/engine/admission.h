@@ -34,7 +34,8 @@ namespace kantoku::inputs {
 // same in turns, and in a lane as its queue would. One at a time is let in where an executor has
 // room for it, and the next when that one has met its session; one that waits for an executor keeps
 // nobody else waiting. So nothing is let in in vain but by lanes whose executors become busy, no
-// step looks at more than one task of a lane, and a slot that somebody can use is never idle.
+// step looks at more than one task of a lane, and a slot that somebody can use is not idle but for
+// an elder (see below).
 // What a key lacks for the first of those parked it keeps from the others, too: so a task that
 // costs ten tokens gets them although others cost one.
 //
@@ -42,11 +43,12 @@ namespace kantoku::inputs {
 // away kPatience times it becomes its namespace's elder, if there is none: it gets hold of what it
 // needs as soon as there is some, key by key, before all others, and keeps it until it is
 // dispatched: slots first, then the rates, from the one that takes longest to the one that takes
-// least to give so much. So what a rate gives to others rests for no longer than it takes to give
-// that much. It is one no more when no executor fits it, its type is paused, its tree is asked
-// anything, or it has everything and no executor has room for kElderPatience. So a task of several
-// keys is turned away only finitely often; how long it waits depends on how many of them there are
-// and on how long others run.
+// least to give so much. So what a rate has beside that rests for no longer than the faster ones
+// take. It is one no more when no executor fits it, its type is paused, its tree is asked anything,
+// what it has is more than may be taken by now, or it has everything and no executor has room for
+// kElderPatience. So a task of several keys is turned away finitely often, unless its executors are
+// busy for so long each time; how long it waits depends on how many of them there are and on how
+// long others run.
 //
 // Thread-compatible.
 class Admission {

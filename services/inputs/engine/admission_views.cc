@@ -39,8 +39,10 @@ std::string Admission::Explain(const Use& use) const {
     return absl::StrCat("concurrency key \"", name, "\": ", key.running, " of ", key.number,
                         " in use");
   }
+  const int64_t held = key.bucket.held();
   return absl::StrCat("rate key \"", name, "\": ", Shown(key.bucket.Tokens(now_)), " of ", use.cost,
                       use.cost == 1 ? " token" : " tokens",
+                      held == 0 ? "" : absl::StrCat(", and ", held, " kept for who saves up"),
                       HasRoom(use) ? ", and others are before it" : "");
 }
 
@@ -73,7 +75,8 @@ LimitView Admission::ViewOf(KeyNumber number, absl::Duration now) const {
                  .tasks = key.tasks,
                  .running = key.running};
   if (parking != nullptr) view.waiting = parking->parked + (parking->elder != kNoTask ? 1 : 0);
-  if (key.kind == KeyKind::kRate) view.tokens = key.bucket.Tokens(now);
+  if (key.kind == KeyKind::kRate)
+    view.tokens = key.bucket.Tokens(now) + static_cast<double>(key.bucket.held());
   return view;
 }
 

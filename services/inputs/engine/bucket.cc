@@ -50,6 +50,10 @@ void Bucket::Hold(uint32_t cost, absl::Duration now) {
   held_ += cost;
 }
 
+bool Bucket::HasHeld(uint32_t cost, absl::Duration now) const {
+  return rate_.empty() || LevelAt(now) + unit() * held_ >= unit() * std::min(cost, rate_.burst);
+}
+
 void Bucket::TakeHeld(uint32_t cost, absl::Duration now) {
   Advance(now);
   held_ -= cost;
@@ -57,7 +61,7 @@ void Bucket::TakeHeld(uint32_t cost, absl::Duration now) {
 
 void Bucket::Release(uint32_t cost, absl::Duration now) {
   TakeHeld(cost, now);
-  level_ += unit() * cost;
+  if (!rate_.empty()) level_ += unit() * cost;
 }
 
 absl::Duration Bucket::WhenHas(uint32_t cost, absl::Duration now) const {

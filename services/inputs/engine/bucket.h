@@ -9,8 +9,8 @@
 namespace kantoku::inputs {
 
 // A token bucket in whole numbers: it never drifts, and what is taken of it in any stretch of
-// steady time is at most the burst and what the rate adds in that time. Times are steady and never
-// go back.
+// steady time is at most the burst and what the rate adds in that time, but for what it owes
+// afterwards (see Take). Times are steady and never go back.
 //
 // Tokens can be held for somebody who will take them later: meanwhile they fill the bucket, so that
 // it gets no more beside them than it would have without him.
@@ -32,13 +32,16 @@ class Bucket {
   void Take(uint32_t cost, absl::Duration now);
   // Nobody else gets so much of what it holds, until it is taken or released.
   void Hold(uint32_t cost, absl::Duration now);
+  // Whether it still holds what such a take waits for, as the rate may have changed since.
+  bool HasHeld(uint32_t cost, absl::Duration now) const;
   void TakeHeld(uint32_t cost, absl::Duration now);
   void Release(uint32_t cost, absl::Duration now);
   // The first time at which Has is true; infinite: not while so much is held.
   absl::Duration WhenHas(uint32_t cost, absl::Duration now) const;
   bool IsFull(absl::Duration now) const;
-  // That can be taken.
+  // Without what is held: that can be taken.
   double Tokens(absl::Duration now) const;
+  int64_t held() const { return held_; }
   const Rate& rate() const { return rate_; }
 
  private:

@@ -119,6 +119,12 @@ void KeyTable::Hold(KeyNumber number, uint32_t cost, absl::Duration now) {
   }
 }
 
+bool KeyTable::MayTakeHeld(KeyNumber number, uint32_t cost, absl::Duration now) const {
+  const Key& key = keys_[number];
+  if (!key.set) return true;
+  return key.kind == KeyKind::kRate ? key.bucket.HasHeld(cost, now) : key.running <= key.number;
+}
+
 void KeyTable::TakeHeld(KeyNumber number, uint32_t cost, absl::Duration now) {
   Key& key = keys_[number];
   if (key.kind == KeyKind::kRate) key.bucket.TakeHeld(cost, now);

@@ -68,6 +68,8 @@ class KeyTable {
   }
   // Nobody else has it, until it is taken or released.
   void Hold(KeyNumber key, uint32_t cost, absl::Duration now);
+  // Whether that can still be taken, whatever has been set since.
+  bool MayTakeHeld(KeyNumber key, uint32_t cost, absl::Duration now) const;
   void TakeHeld(KeyNumber key, uint32_t cost, absl::Duration now);
   void Release(KeyNumber key, uint32_t cost, absl::Duration now);
   uint32_t WeightOf(KeyNumber key) const { return keys_[key].set ? keys_[key].number : 1; }

@@ -51,9 +51,11 @@ void Rules::Bucket::Fill(absl::Duration until, double pace) {
 // Who costs more than the bucket holds waits until it is full, and leaves it in debt.
 void Rules::TakeTokens(const Ruled& task) {
   for (const auto& rate : task.keys->rates) {
+    const inputs::KeyName name{.kind = inputs::KeyKind::kRate, .of = {}, .key = rate.name};
+    const bool known = LimitOf(task.name_space, name) != nullptr;
+    scene_.Expect(known, "a rate that is named is on record");
+    if (!known) return;
     const auto bucket = buckets_.find(task.name_space);
-    scene_.Expect(bucket != buckets_.end(), "a rate that is named is on record");
-    if (bucket == buckets_.end()) return;
     bucket->second.Fill(decided_, PaceOf(bucket->second.rate));
     scene_.Expect(bucket->second.tokens > std::min(rate.cost, bucket->second.rate.burst) - 1e-3,
                   "a rate is never exceeded, whatever the clocks do");
@@ -71,19 +73,25 @@ bool Rules::LimitSet(uint64_t number, const inputs::LimitRecord& record) {
   const Name name(record.name_space, record.name);
   const auto known = limits_.find(number);
   const bool changes = known == limits_.end() || known->second != record;
-  if (record.name.kind == inputs::KeyKind::kRate) SetRate(record);
+  if (record.name.kind == inputs::KeyKind::kRate) SetRate(record, !numbers_.contains(name));
   limits_.insert_or_assign(number, record);
   numbers_[name] = number;
   return changes;
 }
 
 // At some time since the group before: the bucket holds no more than if it had filled at the higher
-// of both rates.
-void Rules::SetRate(const inputs::LimitRecord& record) {
+// of both rates. One that is back begins full: it went when it was, or there was none.
+void Rules::SetRate(const inputs::LimitRecord& record, bool back) {
   const inputs::Rate& rate = record.value.rate;
   const auto [entry, made] = buckets_.try_emplace(record.name_space);
   Bucket& bucket = entry->second;
   if (made) {
+    bucket = {rate, static_cast<double>(rate.burst), decided_};
+    return;
+  }
+  Bucket now = bucket;
+  now.Fill(decided_, PaceOf(bucket.rate));
+  if (back && now.tokens > now.rate.burst - 1e-3) {
     bucket = {rate, static_cast<double>(rate.burst), decided_};
     return;
   }

@@ -73,7 +73,7 @@ class Rules {
   static bool Shares(const Ruled& task, const Ruled& other,
                      const inputs::TaskKeys::Concurrency& key);
   void TakeTokens(const Ruled& task);
-  void SetRate(const inputs::LimitRecord& record);
+  void SetRate(const inputs::LimitRecord& record, bool back);
   void CheckGone();
   void CheckOrder(TaskKey key, const Ruled& task) const;
   void CheckLimits(const Ruled& task, const std::function<bool(TaskKey)>& runs) const;

@@ -1,7 +1,6 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "tests/simulation/world/names.h"
 #include "tests/simulation/world/users.h"
 
