@@ -202,6 +202,14 @@ absl::StatusOr<absl::Time> ReadTime(std::string_view name, const google::protobu
   return std::max(time, absl::UnixEpoch());
 }
 
+// Records keep whole milliseconds. Nothing begins before its time for that, or when it has expired.
+absl::Time RoundUp(absl::Time time) {
+  return absl::UnixEpoch() + absl::Ceil(time - absl::UnixEpoch(), absl::Milliseconds(1));
+}
+absl::Time RoundDown(absl::Time time) {
+  return absl::UnixEpoch() + absl::Floor(time - absl::UnixEpoch(), absl::Milliseconds(1));
+}
+
 // Once not_before is read.
 absl::Status ReadDeadlines(const task::v1::TaskSpec& proto, absl::Time now, TaskSpec& spec) {
   if (proto.has_total_timeout()) {
@@ -209,16 +217,21 @@ absl::Status ReadDeadlines(const task::v1::TaskSpec& proto, absl::Time now, Task
                                        absl::Milliseconds(1), kMaxTotal, spec.total_timeout_ms));
   }
   if (!proto.has_expire_at()) return absl::OkStatus();
-  KANTOKU_ASSIGN_OR_RETURN(spec.expire_at, ReadTime("expire_at", proto.expire_at(), now));
-  if (!spec.not_before.has_value() || *spec.not_before <= *spec.expire_at) return absl::OkStatus();
+  KANTOKU_ASSIGN_OR_RETURN(const absl::Time expire_at,
+                           ReadTime("expire_at", proto.expire_at(), now));
+  spec.expire_at = RoundDown(expire_at);
+  const absl::Time not_before = platform::FromProto(proto.not_before());
+  if (!proto.has_not_before() || not_before <= expire_at) return absl::OkStatus();
   return Bad("CONTRADICTION",
-             absl::StrCat("expire_at: ", absl::FormatTime(*spec.expire_at),
-                          " is before not_before, ", absl::FormatTime(*spec.not_before)));
+             absl::StrCat("expire_at: ", absl::FormatTime(expire_at), " is before not_before, ",
+                          absl::FormatTime(not_before)));
 }
 
 absl::Status ReadTimes(const task::v1::TaskSpec& proto, absl::Time now, TaskSpec& spec) {
   if (proto.has_not_before()) {
-    KANTOKU_ASSIGN_OR_RETURN(spec.not_before, ReadTime("not_before", proto.not_before(), now));
+    KANTOKU_ASSIGN_OR_RETURN(const absl::Time not_before,
+                             ReadTime("not_before", proto.not_before(), now));
+    spec.not_before = RoundUp(not_before);
   }
   KANTOKU_RETURN_IF_ERROR(ReadDeadlines(proto, now, spec));
   if (proto.has_timeout()) {

@@ -8,7 +8,6 @@
 #include "services/inputs/engine/splitmix.h"
 #include "services/platform/planted.h"
 #include "services/platform/status.h"
-#include "services/platform/utf8.h"
 
 // Spawning and questions. Control is in engine_control.cc, trees are in engine_trees.cc,
 // dependencies in engine_dependencies.cc, keys and pauses of types in engine_admission.cc, restarts
@@ -322,7 +321,7 @@ TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t 
     task.pure = true;
     pures_[id.key()] = {spec.equal, id.time()};
   }
-  SetDeadlines(index, spec);
+  task.has_deadline = deadlines_.Add(task.key(), spec, id.time());
   task.wake = spec.not_before.has_value() ? absl::ToUnixNanos(*spec.not_before) : 0;
   task.state = TaskState::kScheduled;
   return index;
@@ -450,9 +449,7 @@ TaskView Engine::ViewOf(const Task& task) const {
                 .failed_attempts = task.failed_attempts,
                 .dispatch = task.dispatch,
                 .last_failure = FailureOf(task)};
-  if (const auto attempts = attempts_.find(task.key()); attempts != attempts_.end()) {
-    view.attempts = attempts->second;
-  }
+  if (task.failed_attempts > 0) view.attempts = attempts_.Of(task.key());
   if (!IsFinal(task.state)) {
     view.place = matcher_.ViewOf(task.lane);
     if (task.has_keys) {
@@ -527,15 +524,8 @@ void Engine::SetFailure(Task& task, Failure failure) {
 
 void Engine::CountAttempt(Task& task, const Failure& failure) {
   ++task.failed_attempts;
-  auto& kept = attempts_[task.key()];
-  auto attempts = kept == nullptr ? std::make_shared<FailedAttempts>()
-                                  : std::make_shared<FailedAttempts>(*kept);
-  if (attempts->size() == kKeptAttempts) attempts->erase(attempts->begin());
-  const absl::Time now = advanced_zero_ + absl::Milliseconds(waits_.now());
-  attempts->push_back({task.dispatch, now, failure});
-  std::string& message = attempts->back().failure.message;
-  message.resize(platform::Utf8Prefix(message, kAttemptMessageBytes));
-  kept = std::move(attempts);
+  attempts_.Add(task.key(), task.dispatch, advanced_zero_ + absl::Milliseconds(waits_.now()),
+                failure);
 }
 
 const Failure& Engine::FailureOf(const Task& task) const {

@@ -21,7 +21,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/inputs/engine/admission.h"
+#include "services/inputs/engine/attempt_book.h"
 #include "services/inputs/engine/commands.h"
+#include "services/inputs/engine/deadline_book.h"
 #include "services/inputs/engine/dependency_table.h"
 #include "services/inputs/engine/effects.h"
 #include "services/inputs/engine/history.h"
@@ -477,18 +479,12 @@ class Engine {
   std::string PauseOf(const std::string& name_space, const std::string& type) const;
 
   // Deadlines.
-  struct Deadlines {
-    int64_t begin_by = INT64_MAX;  // Wall times (ns).
-    int64_t end_by = INT64_MAX;
-    bool expired = false;  // The first has passed: it is not dispatched any more.
-  };
-  void SetDeadlines(TaskIndex index, const TaskSpec& spec);
-  void DropDeadlines(TaskKey task);
-  void DeadlinePassed(TaskIndex index, int64_t time, Effects& effects);
+  void DeadlinePassed(const DeadlineBook::Passed& passed, Effects& effects);
   bool HasExpired(const Task& task) const {
-    return task.has_deadline && deadlines_.at(task.key()).expired;
+    return task.has_deadline && deadlines_.HasExpired(task.key());
   }
-  void FailForGood(TaskIndex index, Failure failure, Effects& effects);
+  // `reason` has static storage.
+  void FailForGood(TaskIndex index, std::string_view reason, std::string message, Effects& effects);
 
   // Info.
   absl::Status CheckInfo(std::span<const TaskSpec> specs) const;
@@ -623,10 +619,8 @@ class Engine {
   absl::flat_hash_map<std::string, Reference> references_;  // By ReferenceKey.
   absl::flat_hash_map<TaskKey, std::string> reference_keys_;
   absl::flat_hash_map<TaskKey, Failure> failures_;
-  // Of tasks with failed attempts; those of old have none.
-  absl::flat_hash_map<TaskKey, std::shared_ptr<const FailedAttempts>> attempts_;
-  absl::flat_hash_map<TaskKey, Deadlines> deadlines_;
-  absl::btree_set<std::pair<int64_t, TaskKey>> deadlines_ahead_;  // Wall times (ns).
+  AttemptBook attempts_;
+  DeadlineBook deadlines_;
   absl::flat_hash_map<TaskKey, std::shared_ptr<const Info>> infos_;
   absl::flat_hash_map<std::string, absl::btree_set<TaskKey>> contexts_;  // By namespace, context.
   size_t info_bytes_ = 0;

@@ -1,60 +1,37 @@
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "services/inputs/engine/engine.h"
+#include "services/platform/planted.h"
 
-// Times by which a task is to have begun, or to have ended. By the wall clock, as they outlast the
-// steady one.
+// What becomes of a task that has not begun, or not ended, by its time.
 namespace kantoku::inputs {
 
-void Engine::SetDeadlines(TaskIndex index, const TaskSpec& spec) {
-  Task& task = tasks_.at(index);
-  Deadlines deadlines;
-  if (spec.expire_at.has_value()) deadlines.begin_by = absl::ToUnixNanos(*spec.expire_at);
-  if (spec.total_timeout_ms > 0) {
-    deadlines.end_by =
-        absl::ToUnixNanos(task.id.time() + absl::Milliseconds(spec.total_timeout_ms));
-  }
-  for (const int64_t time : {deadlines.begin_by, deadlines.end_by}) {
-    if (time == INT64_MAX) continue;
-    task.has_deadline = true;
-    deadlines_ahead_.emplace(time, task.key());
-  }
-  if (task.has_deadline) deadlines_[task.key()] = deadlines;
-}
-
-void Engine::DropDeadlines(TaskKey task) {
-  const auto found = deadlines_.find(task);
-  deadlines_ahead_.erase({found->second.begin_by, task});
-  deadlines_ahead_.erase({found->second.end_by, task});
-  deadlines_.erase(found);
-}
-
-void Engine::DeadlinePassed(TaskIndex index, int64_t time, Effects& effects) {
+void Engine::DeadlinePassed(const DeadlineBook::Passed& passed, Effects& effects) {
+  const TaskIndex index = tasks_.FindKey(passed.task);
   const Task& task = tasks_.at(index);
   if (task.state == TaskState::kSettling) return;
-  Deadlines& deadlines = deadlines_.at(task.key());
-  if (time == deadlines.end_by) {
-    const absl::Duration total = absl::FromUnixNanos(time) - task.id.time();
-    return FailForGood(index,
-                       {"TOTAL_TIMEOUT", absl::StrCat("had not ended ", absl::FormatDuration(total),
-                                                      " after its spawn")},
-                       effects);
+  if (passed.kind == DeadlineBook::Kind::kEnd) {
+    if (KANTOKU_PLANTED("total time not heeded")) return;
+    const std::string total = absl::FormatDuration(passed.time - task.id.time());
+    return FailForGood(index, "TOTAL_TIMEOUT",
+                       absl::StrCat("had not ended ", total, " after its spawn"), effects);
   }
-  deadlines.expired = true;
-  if (task.session != 0 && (task.begun || task.unheard)) return;  // It goes on to its end.
-  FailForGood(
-      index,
-      {"EXPIRED", absl::StrCat("had not begun by ",
-                               absl::FormatTime(absl::FromUnixNanos(time), absl::UTCTimeZone()))},
-      effects);
+  if (KANTOKU_PLANTED("what has expired waits on")) return;
+  const bool goes_on = task.session != 0 && (task.begun || task.unheard);
+  if (goes_on && !KANTOKU_PLANTED("what has begun expires")) return;
+  const std::string time = absl::FormatTime(passed.time, absl::UTCTimeZone());
+  FailForGood(index, "EXPIRED", absl::StrCat("had not begun by ", time), effects);
 }
 
 // Whatever attempts are left, and whoever holds it.
-void Engine::FailForGood(TaskIndex index, Failure failure, Effects& effects) {
+void Engine::FailForGood(TaskIndex index, std::string_view reason, std::string message,
+                         Effects& effects) {
   Task& task = tasks_.at(index);
+  Failure failure{std::string(reason), std::move(message)};
   if (task.session != 0) {
-    Tell(task, HandlerAction::kRevoke, failure.reason, effects);
+    Tell(task, HandlerAction::kRevoke, reason, effects);
     if (task.begun) CountAttempt(task, failure);
     Release(index, effects);
   } else {

@@ -21,11 +21,11 @@ namespace {
 constexpr absl::Duration kWallRecheck = absl::Minutes(1);
 
 // Of a task that has run, and does not begin again.
-Failure Expired(const Failure& last) {
+std::string Expired(const Failure& last) {
   std::string message =
       absl::StrCat("it has expired and does not begin again; last: ", last.reason);
   if (!last.message.empty()) absl::StrAppend(&message, ": ", last.message);
-  return {"EXPIRED", std::move(message)};
+  return message;
 }
 
 }  // namespace
@@ -187,7 +187,7 @@ void Engine::AttemptFailed(TaskIndex index, Failure failure, const Now& now, Eff
     return;
   }
   if (HasExpired(task)) {
-    FailForGood(index, Expired(failure), effects);
+    FailForGood(index, "EXPIRED", Expired(failure), effects);
     return;
   }
   if (OutOfDispatches(task)) {
@@ -230,7 +230,7 @@ void Engine::Return(TaskIndex index, std::string_view reason, const Now& now, Ef
     return;
   }
   if (HasExpired(task)) {
-    FailForGood(index, Expired({std::string(reason), ""}), effects);
+    FailForGood(index, "EXPIRED", Expired({std::string(reason), ""}), effects);
     return;
   }
   if (task.paused()) {  // As somebody wanted it.
@@ -349,8 +349,8 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   if (task.has_state_record) effects.states.push_back({task.key(), std::nullopt});
   if (succeeded) effects.erased_specs.push_back(task.key());
   if (task.has_failure) failures_.erase(task.key());
-  if (task.failed_attempts > 0) attempts_.erase(task.key());
-  if (task.has_deadline) DropDeadlines(task.key());
+  if (task.failed_attempts > 0) attempts_.Forget(task.key());
+  if (task.has_deadline) deadlines_.Forget(task.key());
   if (task.is_restart) restarted_from_.erase(task.key());
   if (task.has_info) DropInfo(index, effects);
   if (task.pure) {
@@ -387,8 +387,8 @@ void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effect
       .waited_until =
           advanced_zero_ + absl::Milliseconds(task.unheard ? task.waits_since() : waits_.now()),
       .last_failure = FailureOf(task)};
-  if (const auto attempts = attempts_.find(task.key()); attempts != attempts_.end()) {
-    record.attempts = *attempts->second;
+  if (task.failed_attempts > 0) {
+    if (const auto attempts = attempts_.Of(task.key())) record.attempts = *attempts;
   }
   if (task.cancel_requested && task.session != 0) record.stop_by = absl::FromUnixNanos(task.wake);
   if (task.state == TaskState::kSettling) record.intended_end = task.intended_end;
@@ -477,11 +477,7 @@ void Engine::Tick(const Now& now, Effects& effects) {
     wall_alarms_.Remove(index);
     Enqueue(index, now);
   }
-  while (!deadlines_ahead_.empty() && deadlines_ahead_.begin()->first <= wall) {
-    const auto [time, key] = *deadlines_ahead_.begin();
-    deadlines_ahead_.erase(deadlines_ahead_.begin());
-    DeadlinePassed(tasks_.FindKey(key), time, effects);
-  }
+  while (const auto passed = deadlines_.TakePassed(now.wall)) DeadlinePassed(*passed, effects);
   while (!steady_alarms_.empty() && steady_alarms_.top_time() <= steady) {
     const TaskIndex index = steady_alarms_.top();
     steady_alarms_.Remove(index);
@@ -577,7 +573,7 @@ absl::Duration Engine::NextWake(const Now& now) const {
     wake = std::min(wake, now.steady + wait);
   };
   if (!wall_alarms_.empty()) at_wall(absl::FromUnixNanos(wall_alarms_.top_time()));
-  if (!deadlines_ahead_.empty()) at_wall(absl::FromUnixNanos(deadlines_ahead_.begin()->first));
+  at_wall(deadlines_.next());
   if (!steady_alarms_.empty()) wake = std::min(wake, absl::Nanoseconds(steady_alarms_.top_time()));
   if (!late_progress_.empty()) wake = std::min(wake, late_progress_.front().first);
   if (!session_alarms_.empty()) {

@@ -59,6 +59,10 @@ void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::str
       origins_.Intern({std::string(owner), spec.provenance.app, spec.provenance.executor_owner,
                        spec.provenance.spawn_scope});
   const TaskIndex index = Admit(id, name_space, origin, spec);
+  if (tasks_.at(index).has_deadline && KANTOKU_PLANTED("deadlines forgotten in recovery")) {
+    deadlines_.Forget(id.key());
+    tasks_.at(index).has_deadline = false;
+  }
   const bool skipped = KANTOKU_PLANTED("ordering key skipped after a crash") &&
                        spec.keys != nullptr && !spec.keys->ordering.empty();
   if (spec.keys != nullptr && !skipped) JoinKeys(index, name_space, owner, spec);
@@ -96,9 +100,7 @@ void Engine::RecoverState(TaskKey key, const StateRecord& record) {
     task.wake = record.stop_by.has_value() ? absl::ToUnixNanos(*record.stop_by) : 0;
   }
   SetFailure(task, record.last_failure);
-  if (!record.attempts.empty()) {
-    attempts_[key] = std::make_shared<const FailedAttempts>(record.attempts);
-  }
+  attempts_.Recover(key, record.attempts);
   waits_.Recover(task, record.waited);
   if (record.waited_until.has_value()) waited_until_[key] = *record.waited_until;
 }

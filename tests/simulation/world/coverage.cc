@@ -95,7 +95,9 @@ constexpr std::array<std::string_view, kDeeds> kDeedNames = {"spawn",
                                                              "limit set",
                                                              "limit removed",
                                                              "limit not removed: in use",
-                                                             "spawn refused: over a quota"};
+                                                             "spawn refused: over a quota",
+                                                             "task expired",
+                                                             "task without time left"};
 
 }  // namespace
 

@@ -123,8 +123,10 @@ enum class Deed : uint8_t {
   kLimitRemoved,
   kLimitInUse,  // And so not removed.
   kOverQuota,   // A spawn.
+  kExpired,     // A task, before it began.
+  kNoTimeLeft,  // For a task.
 };
-inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kOverQuota) + 1;
+inline constexpr size_t kDeeds = static_cast<size_t>(Deed::kNoTimeLeft) + 1;
 
 // How often each command met a task in each state, and the rest happened.
 class Coverage {

@@ -26,7 +26,7 @@ inputs::PartitionOptions Options(uint64_t seed) {
                                      .max_tasks = kTypeQuota});
   }
   options.engine.idle_names = 1;
-  options.engine.wait_intervals = 10'000;  // What was long ago is not merged: it is checked exactly.
+  options.engine.wait_intervals = 10'000;  // None is merged: all are checked exactly.
   options.engine.max_session_credit = kMaxSessionCredit;
   options.engine.max_dispatches = 8;
   options.engine.grace = absl::Seconds(5);
@@ -93,8 +93,7 @@ absl::Duration InputsServer::NextWake() const {
 }
 
 void InputsServer::FinishGroup() {
-  model_.GroupEnds();
-  model_.WallIs(clock_.Read().wall);
+  model_.GroupEnds(clock_.Read().wall);
   runner_->Close();
 }
 

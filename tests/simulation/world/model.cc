@@ -321,6 +321,7 @@ void Model::StateWritten(TaskKey key, std::string_view bytes) {
   fair_turns_.Left(key);
   ControlWritten(*task, *record);
   CheckAttempts(*task, *record);
+  CheckLateness(*task, *record);
   scene_.Expect(record->once_begun ? task->once : !task->once_begun,
                 "a start that was recorded stays so, and only ONCE needs it");
   scene_.Expect(!record->once_begun || record->closed_dispatch < task->dispatch ||
@@ -373,6 +374,7 @@ void Model::Dispatched(uint64_t number, std::string_view bytes) {
     scene_.Expect(!task->end.has_value() && !task->intended_end.has_value(),
                   "a task that ends is not dispatched");
     CheckMayGo(*task);
+    CheckInTime(*task);
     scene_.Expect(entry.dispatch == task->dispatch + 1, "each dispatch has the next number");
     scene_.Expect(task->holder == 0, "at most one dispatch of a task is held");
     scene_.Expect(!task->once_begun, "a ONCE task that may have begun is not dispatched again");
@@ -518,6 +520,7 @@ void Model::CheckBatch() {
   }
   scene_.Expect(ended_ == told_ended_, "every end has one event");
   if (!created_.empty()) CheckQuotas();
+  CheckDeadlines();
   fair_turns_.CheckBatch();
   rules_.CheckBatch([this](TaskKey key) { return Runs(key); });
 }

@@ -158,12 +158,14 @@ class Model {
     rules_.InputsStarted(inputs_started_);
   }
   // The open group is about to be finished.
-  void GroupEnds() {
+  void GroupEnds(absl::Time wall) {
     credit_at_end_ = credits_;
     running_at_end_ = running_;
+    wall_at_end_ = wall;
+    WallIs(wall);
     rules_.GroupEnds(scene_.clock.Read().steady);
   }
-  // What the wall clock shows, before it is set back and whenever a group ends.
+  // What the wall clock shows, before it is set back.
   void WallIs(absl::Time wall) { latest_wall_ = std::max(latest_wall_, wall); }
 
   // ---- Questions ----
@@ -338,6 +340,9 @@ class Model {
   // Whether Outputs may still take a result of the latest dispatch.
   bool Runs(TaskKey key) const;
   void CheckQuotas() const;
+  void CheckInTime(const ModelTask& task) const;
+  void CheckLateness(const ModelTask& task, const inputs::StateRecord& record) const;
+  void CheckDeadlines() const;
   // What holds between all records of a batch.
   void CheckBatch();
 
@@ -352,6 +357,7 @@ class Model {
   std::map<SessionNumber, Session> sessions_;
   std::map<Lane, std::set<Turn>> turns_;
   absl::Time latest_wall_ = absl::InfinitePast();
+  absl::Time wall_at_end_ = absl::InfinitePast();  // Of the group that ended last.
   std::map<uint64_t, std::vector<inputs::DispatchGroupRecord::Entry>> groups_;
   std::map<std::pair<bool, uint64_t>, std::vector<TaskKey>> rows_;  // By dead and number.
   absl::flat_hash_map<TaskId, Result> results_;  // Of Outputs, also what it has forgotten.

@@ -42,6 +42,18 @@ void NameKeys(Random& random, task::v1::TaskSpec& spec) {
   *key.mutable_rate()->mutable_period() = platform::ToProto(absl::Seconds(kRateSeconds));
 }
 
+void SetDeadlines(Random& random, absl::Time wall, task::v1::TaskSpec& spec) {
+  if (random.Chance(10)) {
+    const absl::Time first =
+        spec.has_not_before() ? std::max(wall, platform::FromProto(spec.not_before())) : wall;
+    *spec.mutable_expire_at() = platform::ToProto(first + random.UpTo(absl::Seconds(20)));
+  }
+  if (random.Chance(10)) {
+    *spec.mutable_total_timeout() =
+        platform::ToProto(absl::Seconds(1) + random.UpTo(absl::Seconds(60)));
+  }
+}
+
 void FillSpec(Random& random, absl::Time wall, uint64_t number, std::string_view name_space,
               task::v1::TaskSpec& spec) {
   spec.set_type(std::string(kTypes[random.Pick(kTypes.size())]));
@@ -54,6 +66,7 @@ void FillSpec(Random& random, absl::Time wall, uint64_t number, std::string_view
     *spec.mutable_not_before() =
         platform::ToProto(wall + random.UpTo(absl::Seconds(20)) - absl::Seconds(5));
   }
+  SetDeadlines(random, wall, spec);
   *spec.mutable_timeout() =
       platform::ToProto(absl::Seconds(random.Chance(50) ? 60 : 1 + random.Pick(20)));
   *spec.mutable_result_retention() = platform::ToProto(absl::Minutes(2));

@@ -86,8 +86,10 @@ TEST_CASE("What a spec says arrives in the record and in the payload's place") {
   proto.set_reference("invoice 7 / ü");
   proto.set_priority(-1'000);
   proto.mutable_not_before()->set_seconds(1'790'000'060);
+  proto.mutable_not_before()->set_nanos(1);
   proto.mutable_timeout()->set_nanos(1'500'001);
   proto.mutable_expire_at()->set_seconds(1'790'000'090);
+  proto.mutable_expire_at()->set_nanos(999'999);
   proto.mutable_total_timeout()->set_seconds(86'400 * 400);
   proto.mutable_result_retention()->set_seconds(1);
   proto.mutable_result_retention()->set_nanos(1);
@@ -114,9 +116,10 @@ TEST_CASE("What a spec says arrives in the record and in the payload's place") {
   CHECK(record->content_type == "text/plain");
   CHECK(record->spec.reference == "invoice 7 / ü");
   CHECK(record->spec.priority == -1'000);
-  CHECK(record->spec.not_before == kNow + absl::Seconds(60));
+  // Never before its time …
+  CHECK(record->spec.not_before == kNow + absl::Milliseconds(60'001));
   CHECK(record->spec.timeout_ms == 2);  // Never shorter than asked for.
-  CHECK(record->spec.expire_at == kNow + absl::Seconds(90));
+  CHECK(record->spec.expire_at == kNow + absl::Seconds(90));  // … or after it has expired.
   CHECK(record->spec.total_timeout_ms == uint64_t{86'400} * 400 * 1'000);
   CHECK(record->spec.retention_s == 2);  // As well.
   CHECK(record->spec.retry.max_attempts == 7);

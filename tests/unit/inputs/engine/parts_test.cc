@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <utility>
 
+#include "services/inputs/engine/deadline_book.h"
 #include "services/inputs/engine/fifo.h"
 #include "services/inputs/engine/history.h"
 #include "services/inputs/engine/indexed_heap.h"
@@ -186,6 +188,36 @@ TEST_CASE("History finds tasks of the open row under the number it will get") {
   REQUIRE(expired.has_value());
   CHECK(expired->tasks == std::vector<TaskKey>{1, 2});
   CHECK_FALSE(history.Find(1).has_value());
+}
+
+TEST_CASE("Deadlines pass in the order of their times, each once, and go with their tasks") {
+  DeadlineBook book;
+  const absl::Time spawned = absl::FromUnixSeconds(1'800'000'000);
+  const auto spec = [&](std::optional<absl::Duration> begin, uint64_t total_ms) {
+    TaskSpec made;
+    if (begin.has_value()) made.expire_at = spawned + *begin;
+    made.total_timeout_ms = total_ms;
+    return made;
+  };
+  CHECK_FALSE(book.Add(1, spec(std::nullopt, 0), spawned));
+  CHECK(book.next() == absl::InfiniteFuture());
+  CHECK(book.Add(2, spec(absl::Seconds(3), 5'000), spawned));
+  CHECK(book.Add(3, spec(std::nullopt, 4'000), spawned));
+  CHECK(book.Add(4, spec(absl::Seconds(1), 1'000), spawned));
+  CHECK(book.Add(5, spec(absl::Seconds(2), 0), spawned));
+  book.Forget(5);
+  CHECK_FALSE(book.TakePassed(spawned + absl::Milliseconds(999)).has_value());
+  std::vector<std::pair<TaskKey, DeadlineBook::Kind>> passed;
+  while (const auto next = book.TakePassed(spawned + absl::Seconds(4))) {
+    CHECK(next->time <= spawned + absl::Seconds(4));
+    passed.emplace_back(next->task, next->kind);
+  }
+  using enum DeadlineBook::Kind;
+  CHECK(passed ==
+        std::vector<std::pair<TaskKey, DeadlineBook::Kind>>{{4, kEnd}, {2, kBegin}, {3, kEnd}});
+  CHECK(book.HasExpired(2));
+  CHECK_FALSE(book.HasExpired(3));
+  CHECK(book.next() == spawned + absl::Seconds(5));
 }
 
 }  // namespace
