@@ -294,11 +294,11 @@ absl::Status GetCall::Apply(OutputsPartition& partition, platform::Transaction& 
 }
 
 bool GetCall::Take(size_t index, ResultBook::Presence presence, const StoredResult* result) {
-  if (result != nullptr && !Asks(*result)) {
-    presence = ResultBook::Presence::kAbsent;
-  } else if (result != nullptr && !MaySee(index, *result)) {
-    presence = ResultBook::Presence::kAbsent;
-    if (caller_->service.empty()) refused_ = platform::Hidden(StatusOf(presence, tasks_[index]));
+  const bool asked_for = result == nullptr || Asks(*result);
+  const bool hidden = result != nullptr && asked_for && !MaySee(index, *result);
+  if (!asked_for || hidden) presence = ResultBook::Presence::kAbsent;
+  if (hidden && caller_->service.empty()) {
+    refused_ = platform::Hidden(StatusOf(presence, tasks_[index]));
   }
   v1::GetResult& message = *response_.mutable_results(items_[index]);
   if (presence != ResultBook::Presence::kHeld) {
