@@ -47,7 +47,7 @@ chaos: setup ## real processes in which everything goes wrong for SECONDS=600; S
 	@$(call build_preset,sim,chaos)
 	@build/sim/bin/kantoku-chaos --seconds $(SECONDS) --seed $(SEED) --rate $(RATE)
 
-measure: setup-test ## ratios that are promised: what a flood of forged tokens does to others
+measure: setup-test ## figures that are promised: what a token costs, what a flood of forged ones does to others, how fast a block holds
 	@$(call build_preset,sim,measure)
 	@scripts/test.sh sim --label-regex '^bench$$'
 
