@@ -118,7 +118,7 @@ TEST_CASE("What a spec says arrives in the record and in the payload's place") {
   CHECK(record->spec.priority == -1'000);
   // Never before its time …
   CHECK(record->spec.not_before == kNow + absl::Milliseconds(60'001));
-  CHECK(record->spec.timeout_ms == 2);  // Never shorter than asked for.
+  CHECK(record->spec.timeout_ms == 2);                        // Never shorter than asked for.
   CHECK(record->spec.expire_at == kNow + absl::Seconds(90));  // … or after it has expired.
   CHECK(record->spec.total_timeout_ms == uint64_t{86'400} * 400 * 1'000);
   CHECK(record->spec.retention_s == 2);  // As well.
