@@ -2,6 +2,8 @@
 
 #include <curl/curl.h>
 
+#include <csignal>
+#include <ctime>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -35,6 +37,32 @@ std::string FormOf(const std::vector<std::pair<std::string, std::string>>& field
   }
   return form;
 }
+
+// While it lives, a server that has closed raises no SIGPIPE in this thread: OpenSSL writes to
+// sockets as to files, and the program is not this library's.
+class NoBrokenPipes {
+ public:
+  NoBrokenPipes() {
+    ::sigemptyset(&pipe_);
+    ::sigaddset(&pipe_, SIGPIPE);
+    sigset_t pending;
+    ::sigpending(&pending);
+    was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
+    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~NoBrokenPipes() {
+    constexpr timespec kNow = {};
+    if (!was_pending_) ::sigtimedwait(&pipe_, nullptr, &kNow);
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoBrokenPipes(const NoBrokenPipes&) = delete;
+  NoBrokenPipes& operator=(const NoBrokenPipes&) = delete;
+
+ private:
+  sigset_t pipe_;
+  sigset_t before_;
+  bool was_pending_;
+};
 
 // Sets up libcurl for the process, once and for good.
 void SetUpCurl() {
@@ -78,6 +106,7 @@ class CurlHttpClient final : public HttpClient {
     Transfer transfer{.client = *this, .form = {}, .body = {}};
     SetUp(curl.get(), url, transfer);
     if (post != nullptr) SetUpPost(curl.get(), *post, transfer);
+    const NoBrokenPipes guard;
     const CURLcode code = ::curl_easy_perform(curl.get());
     if (stopped_) return FetchFailed(url, "the program stops");
     if (transfer.body.size() > options_.max_bytes || code == CURLE_FILESIZE_EXCEEDED) {

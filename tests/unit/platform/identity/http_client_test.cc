@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -194,6 +195,11 @@ class TlsServer {
 
  private:
   void Serve() {
+    // OpenSSL's sockets raise it; it is the client that must not, on its own thread.
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     for (int fd = 0; (fd = ::accept(socket_, nullptr, nullptr)) >= 0; ::close(fd)) {
       const std::unique_ptr<SSL, decltype(&::SSL_free)> ssl(::SSL_new(context_.get()), &::SSL_free);
       ::SSL_set_fd(ssl.get(), fd);
