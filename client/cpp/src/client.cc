@@ -280,7 +280,7 @@ absl::StatusOr<RestartPage> Client::RestartAll(const std::vector<TaskId>& ids, R
   if (ids.empty()) return RestartPage();
   return connection_->Restart({.namespace_name = options_.namespace_name,
                                .ids = ids,
-                               .options = what,
+                               .options = std::move(what),
                                .timeout = options.timeout});
 }
 
@@ -288,7 +288,7 @@ absl::StatusOr<RestartPage> Client::RestartMatching(DeadTaskQuery query, Restart
                                                     CallOptions options) {
   return connection_->Restart({.namespace_name = options_.namespace_name,
                                .query = std::move(query),
-                               .options = what,
+                               .options = std::move(what),
                                .timeout = options.timeout});
 }
 
