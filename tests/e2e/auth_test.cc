@@ -356,8 +356,8 @@ TEST_CASE(
     REQUIRE(task.ok());
     return task->id;
   };
-  std::vector<TaskId> tasks;
-  for (int i = 0; i < 6; ++i) tasks.push_back(spawn("trusted/site == \"lab\""));
+  std::vector<TaskId> tasks(6);
+  for (TaskId& task : tasks) task = spawn("trusted/site == \"lab\"");
   for (const TaskId& task : tasks) CHECK(answer(task) == "in the lab");
   // The other one is no worse otherwise.
   CHECK(answer(spawn("trusted/site == \"home\"")) == "at home");
