@@ -181,8 +181,8 @@ TEST_CASE("A backoff is as long with a pause in it, and with a restart too") {
 
 TEST_CASE("Paused and resumed at will, a task is dispatched once") {
   EngineWorld world;
-  std::vector<TaskId> tasks;
-  for (int i = 0; i < 100; ++i) tasks.push_back(world.DoSpawn());
+  std::vector<TaskId> tasks(100);
+  for (TaskId& task : tasks) task = world.DoSpawn();
   for (int round = 0; round < 5; ++round) {
     for (const TaskId& task : tasks) REQUIRE(world.Control(task, ControlVerb::kPause).ok());
     for (const TaskId& task : tasks) REQUIRE(world.Control(task, ControlVerb::kResume).ok());
