@@ -27,6 +27,9 @@ const std::array<Unit, 5>& Units() {
   return units;
 }
 
+// 10,000 years, as in google.protobuf.Duration.
+constexpr absl::Duration kMaxDuration = absl::Seconds(315'576'000'000);
+
 constexpr std::array<std::pair<std::string_view, int>, 4> kSizeUnits = {
     {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}}};
 
@@ -57,6 +60,7 @@ std::optional<absl::Duration> ParseConfigDuration(std::string_view text) {
     previous = part->second->length;
     sum += part->first * part->second->length;
   }
+  if (sum > kMaxDuration) return {};
   return sum;
 }
 

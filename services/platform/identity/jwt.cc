@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "services/platform/identity/authenticator.h"
+#include "services/platform/identity/jwk.h"
 #include "services/platform/identity/strict_json.h"
 #include "services/platform/status.h"
 
@@ -20,14 +20,6 @@ constexpr size_t kMaxKeyIdBytes = 255;
 // RFC 7797; RFC 7516).
 constexpr std::array kRefusedMembers = {"crit", "b64", "zip", "enc"};
 
-// Strict: no padding, no other alphabet, no bits left over.
-std::optional<std::string> Decode(std::string_view part) {
-  std::string bytes;
-  if (!absl::WebSafeBase64Unescape(ToAbsl(part), &bytes)) return std::nullopt;
-  if (ToStd(absl::WebSafeBase64Escape(bytes)) != part) return std::nullopt;
-  return bytes;
-}
-
 // The text at `name`; empty where there is none, absent where it is something else.
 std::optional<std::string> TextAt(const nlohmann::json& object, const char* name) {
   const auto found = object.find(name);
@@ -37,7 +29,7 @@ std::optional<std::string> TextAt(const nlohmann::json& object, const char* name
 }
 
 absl::Status ReadHeader(std::string_view part, Jwt& jwt) {
-  const auto bytes = Decode(part);
+  const auto bytes = DecodeBase64Url(part);
   const auto header = bytes.has_value() ? ParseStrictObject(*bytes) : std::nullopt;
   if (!header.has_value()) return InvalidToken("its header is no object in base64url");
   for (const char* const name : kRefusedMembers) {
@@ -79,10 +71,10 @@ absl::StatusOr<Jwt> ParseJwt(std::string_view text) {
   }
   Jwt jwt;
   KANTOKU_RETURN_IF_ERROR(ReadHeader(text.substr(0, first), jwt));
-  const auto payload = Decode(text.substr(first + 1, second - first - 1));
+  const auto payload = DecodeBase64Url(text.substr(first + 1, second - first - 1));
   auto claims = payload.has_value() ? ParseStrictObject(*payload) : std::nullopt;
   if (!claims.has_value()) return InvalidToken("its claims are no object in base64url");
-  auto signature = Decode(text.substr(second + 1));
+  auto signature = DecodeBase64Url(text.substr(second + 1));
   if (!signature.has_value() || signature->empty()) {
     return InvalidToken("its signature is not base64url");
   }

@@ -9,8 +9,8 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "services/platform/identity/jwk.h"
 #include "services/platform/identity/strict_json.h"
 #include "services/platform/status.h"
 
@@ -36,9 +36,7 @@ std::string TextAt(const nlohmann::json& object, const char* name) {
 // Of base64url. Nothing where there is none.
 std::optional<std::string> BytesAt(const nlohmann::json& object, const char* name) {
   const std::string text = TextAt(object, name);
-  std::string bytes;
-  if (text.empty() || !absl::WebSafeBase64Unescape(text, &bytes)) return std::nullopt;
-  return bytes;
+  return text.empty() ? std::nullopt : DecodeBase64Url(text);
 }
 
 // Of a number in big-endian bytes.
@@ -89,8 +87,10 @@ class KeySet::CjoseVerifier final : public Verifier {
   // Null when cjose does not take the key.
   static std::shared_ptr<const Verifier> Make(const nlohmann::json& jwk) {
     cjose_err error;
-    const std::string text = jwk.dump();
-    std::unique_ptr<cjose_jwk_t, Release> key(cjose_jwk_import(text.data(), text.size(), &error));
+    const auto text =
+        TextAt(jwk, "kty") == "RSA" ? KeyForCjose(jwk, {"n", "e"}) : KeyForCjose(jwk, {"x", "y"});
+    if (!text.has_value()) return nullptr;
+    std::unique_ptr<cjose_jwk_t, Release> key(cjose_jwk_import(text->data(), text->size(), &error));
     if (key == nullptr) return nullptr;
     const auto size = cjose_jwk_get_kty(key.get(), &error) == CJOSE_JWK_KTY_RSA
                           ? cjose_jwk_get_keysize(key.get(), &error) / 8

@@ -11,6 +11,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "services/platform/check.h"
+#include "services/platform/identity/jwk.h"
 #include "services/platform/status.h"
 #include "services/platform/whole_file.h"
 
@@ -102,14 +103,15 @@ absl::StatusOr<std::unique_ptr<SigningKey>> SigningKey::LoadOrCreate(const std::
     text = ReadWholeFile(path, kForOwnerAlone);
   }
   if (!text.ok()) return text.status();
+  const auto stored = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  const auto shown = stored.is_object() ? KeyForCjose(stored, {"x", "y", "d"}) : std::nullopt;
+  if (!shown.has_value()) return NoKey(path);
   cjose_err error{};
-  JwkPtr key(::cjose_jwk_import(text->data(), text->size(), &error));
+  JwkPtr key(::cjose_jwk_import(shown->data(), shown->size(), &error));
   if (key == nullptr || ::cjose_jwk_get_kty(key.get(), &error) != CJOSE_JWK_KTY_EC ||
       ::cjose_jwk_EC_get_curve(key.get(), &error) != CJOSE_JWK_EC_P_256) {
     return NoKey(path);
   }
-  const auto jwk = nlohmann::json::parse(TextOf(key.get(), /*with_private=*/true));
-  if (!jwk.contains("d")) return NoKey(path);
   return std::make_unique<Es256Key>(std::move(key));
 }
 

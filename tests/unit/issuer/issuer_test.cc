@@ -150,7 +150,9 @@ TEST_CASE("The key is for its owner alone, and what is no key is said so") {
   const std::string public_half =
       R"({"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",)"
       R"("y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"})";
-  for (const std::string& text : {std::string("{}"), std::string("garbage"), public_half}) {
+  std::string padded = public_half;
+  padded.replace(padded.size() - 1, 1, R"(,"d":"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X=fCE9-xERs"})");
+  for (const std::string& text : {std::string("{}"), std::string("garbage"), public_half, padded}) {
     std::ofstream(path) << text;
     CHECK(why() == "INVALID_SIGNING_KEY");
   }

@@ -54,6 +54,7 @@ TEST_CASE(
     if (value.is_null()) jwk.erase(member);
     return jwk;
   };
+  const auto padded = [](std::string number) { return number.replace(10, 1, "="); };
   const std::vector<json> bad = {
       weak.Jwk(),
       with(rsa.Jwk(), "e", "AQ"),    // 1.
@@ -73,6 +74,10 @@ TEST_CASE(
       with(good.Jwk(), "crv", "P-384"),
       with(with(good.Jwk(), "kid", "off"), "y", good.Jwk()["x"]),  // Not on the curve.
       with(with(good.Jwk(), "kid", "short"), "x", "AAAA"),
+      with(with(good.Jwk(), "kid", "padded"), "x", padded(good.Jwk()["x"])),
+      with(with(good.Jwk(), "kid", "padded"), "y", padded(good.Jwk()["y"])),
+      with(rsa.Jwk(), "n", padded(rsa.Jwk()["n"])),
+      with(rsa.Jwk(), "e", "AQAB="),
       with(ed.Jwk(), "crv", "X25519"),
       with(ed.Jwk(), "x", "AAAA"),
       {{"kty", "oct"}, {"k", "c2VjcmV0"}, {"kid", "oct"}},
@@ -88,6 +93,15 @@ TEST_CASE(
     CHECK(keys->Verify(TokenOf(good)) == KeySet::Answer::kGood);
     CHECK(ReasonOf(KeySet::Parse(KeySetOf({jwk})).status()) == "INVALID_KEY_SET");
   }
+}
+
+TEST_CASE("What else a key has is not looked at") {
+  TokenMaker maker("RS256", "rsa");
+  json jwk = maker.Jwk();
+  for (const char* const name : {"p", "q", "dp", "dq", "qi", "x5c"}) jwk[name] = "A=A";
+  const auto keys = KeySet::Parse(KeySetOf({jwk}));
+  REQUIRE(keys.ok());
+  CHECK(keys->Verify(TokenOf(maker)) == KeySet::Answer::kGood);
 }
 
 TEST_CASE("Of two keys with one id neither is taken, as nobody can say which is meant") {
