@@ -7,6 +7,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
@@ -29,6 +30,7 @@ const std::array<Unit, 5>& Units() {
 
 // 10,000 years, as in google.protobuf.Duration.
 constexpr absl::Duration kMaxDuration = absl::Seconds(315'576'000'000);
+constexpr absl::Duration kTick = absl::Nanoseconds(1);  // Likewise.
 
 constexpr std::array<std::pair<std::string_view, int>, 4> kSizeUnits = {
     {{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}}};
@@ -61,7 +63,7 @@ std::optional<absl::Duration> ParseConfigDuration(std::string_view text) {
     sum += part->first * part->second->length;
   }
   if (sum > kMaxDuration) return {};
-  return sum;
+  return absl::Trunc(sum + kTick / 2, kTick);
 }
 
 std::string FormatConfigDuration(absl::Duration duration) {
@@ -79,7 +81,9 @@ std::string FormatConfigDuration(absl::Duration duration) {
              duration < absl::Seconds(1)) {
     absl::StrAppend(&text, absl::ToInt64Milliseconds(duration), "ms");
   } else {
-    absl::StrAppend(&text, absl::ToDoubleSeconds(duration), "s");
+    const int64_t whole = absl::IDivDuration(duration, absl::Seconds(1), &duration);
+    const std::string fraction = absl::StrFormat("%09d", absl::ToInt64Nanoseconds(duration));
+    absl::StrAppend(&text, whole, ".", fraction.substr(0, fraction.find_last_not_of('0') + 1), "s");
   }
   return text.empty() ? "0s" : text;
 }

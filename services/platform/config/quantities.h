@@ -11,7 +11,7 @@
 namespace kantoku::platform {
 
 // "500ms", "1.5s", "2m", "1h", "7d", or several of them, largest first: "1h30m". Nothing when it is
-// something else, as a number without a unit is, or longer than 10,000 years.
+// something else, as a number without a unit is, or longer than 10,000 years. To the nanosecond.
 std::optional<absl::Duration> ParseConfigDuration(std::string_view text);
 // The shortest such text.
 std::string FormatConfigDuration(absl::Duration duration);

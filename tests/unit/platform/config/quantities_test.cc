@@ -29,7 +29,9 @@ TEST_CASE("Text that is no duration is nothing") {
 TEST_CASE("A duration is read back from its text") {
   const absl::Duration duration = GENERATE(
       absl::ZeroDuration(), absl::Milliseconds(1), absl::Milliseconds(1500), absl::Seconds(59),
-      absl::Minutes(90), absl::Hours(24 * 7) + absl::Milliseconds(250), absl::Microseconds(1500));
+      absl::Minutes(90), absl::Hours(24 * 7) + absl::Milliseconds(250), absl::Microseconds(1500),
+      absl::Nanoseconds(1), absl::Seconds(999'990) + absl::Nanoseconds(100),
+      absl::Hours(240'000) - absl::Nanoseconds(1));
   CHECK(ParseConfigDuration(FormatConfigDuration(duration)) == duration);
 }
 
