@@ -28,13 +28,16 @@ PullStream::PullStream(Call* call, platform::CallMonitor::Method& method,
       keys_(keys),
       namespaces_(namespaces) {}
 
-template <typename Merge>
-void PullStream::Say(size_t bytes, Merge&& merge) {
-  if ((unsent_ += bytes) > kMaxUnsentBytes) {
-    return Abort(platform::Error(absl::StatusCode::kResourceExhausted, "EXECUTOR_DOES_NOT_READ",
-                                 "the executor reads more slowly than it asks"));
-  }
-  (void)Post(bytes, std::forward<Merge>(merge));
+bool PullStream::CountUnsent(size_t bytes) {
+  if ((unsent_ += bytes) <= kMaxUnsentBytes) return true;
+  Abort(platform::Error(absl::StatusCode::kResourceExhausted, "EXECUTOR_DOES_NOT_READ",
+                        "the executor reads more slowly than it asks"));
+  return false;
+}
+
+template <typename Fill>
+void PullStream::Say(size_t bytes, Fill&& fill) {
+  if (CountUnsent(bytes)) (void)Post(bytes, std::forward<Fill>(fill));
 }
 
 void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
@@ -87,22 +90,31 @@ void PullStream::OnEnded(const absl::Status& status) {
   }
 }
 
-void PullStream::Send(v1::PullResponse frame) {
+void PullStream::Send(v1::PullResponse& frame) {
   google::protobuf::RepeatedPtrField<v1::Dispatch> tasks;
   tasks.Swap(frame.mutable_tasks());
-  if (const size_t bytes = frame.ByteSizeLong(); bytes > 0) {
-    Say(bytes, [&](v1::PullResponse& pending) { pending.MergeFrom(frame); });
+  int sent = 0;
+  // With the first tasks, in one message: a welcome is in the first, and what is said of a task
+  // comes no sooner than it.
+  if (const size_t rest = frame.ByteSizeLong(); rest > 0 && CountUnsent(rest)) {
+    PostPortion(tasks, sent, rest, &frame);
   }
-  for (int begin = 0, end = 0; begin < tasks.size(); begin = end) {
-    size_t bytes = 0;
-    while (end < tasks.size() && (end == begin || bytes < kPortionBytes)) {
-      bytes += WeightOf(tasks[end++]);
+  while (sent < tasks.size()) PostPortion(tasks, sent, 0, nullptr);
+  tasks.Swap(frame.mutable_tasks());
+}
+
+void PullStream::PostPortion(const google::protobuf::RepeatedPtrField<v1::Dispatch>& tasks,
+                             int& sent, size_t bytes, const v1::PullResponse* rest) {
+  const int begin = sent;
+  const size_t most = bytes + kPortionBytes;
+  // The tasks were counted when they were expected.
+  while (sent < tasks.size() && (sent == begin || bytes < most)) bytes += WeightOf(tasks[sent++]);
+  (void)PostEncoded(bytes, [&](platform::Encoded<v1::PullResponse>& next) {
+    if (rest != nullptr) next.Merge(*rest);
+    for (int i = begin; i < sent; ++i) {
+      next.AddItem(v1::PullResponse::kTasksFieldNumber, tasks[i]);
     }
-    // Counted when they were expected.
-    (void)Post(bytes, [&](v1::PullResponse& pending) {
-      for (int i = begin; i < end; ++i) pending.mutable_tasks()->Add(std::move(tasks[i]));
-    });
-  }
+  });
 }
 
 void PullStream::NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) {

@@ -32,8 +32,6 @@ class PullStream final
     : public platform::CoalescingStream<platform::Received<v1::PullRequest>, v1::PullResponse>,
       public SessionChannel {
  public:
-  using Call = platform::BidiCall<platform::Received<v1::PullRequest>, v1::PullResponse>;
-
   PullStream(Call* call, platform::CallMonitor::Method& method,
              std::shared_ptr<const platform::Identity> caller, Partition& partition,
              const platform::MacKeys& keys, const std::set<std::string>& namespaces);
@@ -42,7 +40,7 @@ class PullStream final
   void Expect(size_t bytes) override { unsent_ += bytes; }
   size_t unsent_bytes() const override { return unsent_; }
   void NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) override;
-  void Send(v1::PullResponse frame) override;
+  void Send(v1::PullResponse& frame) override;
   void OnApplied(size_t bytes) override;
   void Close(const absl::Status& status) override;
 
@@ -50,9 +48,15 @@ class PullStream final
   void Ping();
 
  private:
+  // Ends the stream, and says false, when too much is unsent.
+  bool CountUnsent(size_t bytes);
+  // Some more of the tasks, after `rest`, if there is one: what else their frame has, `bytes` of
+  // it.
+  void PostPortion(const google::protobuf::RepeatedPtrField<v1::Dispatch>& tasks, int& sent,
+                   size_t bytes, const v1::PullResponse* rest);
   // Posts it as unsent.
-  template <typename Merge>
-  void Say(size_t bytes, Merge&& merge);
+  template <typename Fill>
+  void Say(size_t bytes, Fill&& fill);
   void OnRequest(platform::Received<v1::PullRequest>& request) override;
   // What the frame was refused for good: a receipt that proves nothing.
   void NoteRefused(const SessionFrame& frame) const;

@@ -103,9 +103,8 @@ void SetAttempts(const TaskView& view, task::v1::TaskInfo& proto) {
 }  // namespace
 
 void SetSpawnResult(const SpawnOutcome::Item& item, v1::SpawnResult& proto) {
-  proto.mutable_status();
   if (!item.refusal.empty()) return SetStatusWithDelay(StatusOf(item), *proto.mutable_status());
-  proto.set_task_id(std::string(item.id.bytes()));
+  proto.mutable_task_id()->assign(item.id.bytes());
   proto.set_created(item.created);
   proto.set_reused(item.reused);
   if (item.conflict.empty()) return;

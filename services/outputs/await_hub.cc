@@ -194,7 +194,9 @@ void AwaitHub::Answered(StreamId id, Stream& stream) {
   NoteIdle(id, stream);
   if (stream.tasks.size() < 2 * stream.waiting + kNotWorthCompacting) return;
   // A task that was answered and asked for again is in the list twice.
-  std::ranges::sort(stream.tasks, {}, [](const TaskId& task) { return task.bytes(); });
+  // Mostly they are asked for in the order in which they were spawned, which their ids have.
+  const auto bytes = [](const TaskId& task) { return task.bytes(); };
+  if (!std::ranges::is_sorted(stream.tasks, {}, bytes)) std::ranges::sort(stream.tasks, {}, bytes);
   stream.tasks.erase(std::unique(stream.tasks.begin(), stream.tasks.end()), stream.tasks.end());
   std::erase_if(stream.tasks, [&](const TaskId& task) { return !IsNoted(task, id); });
   KANTOKU_CHECK(stream.tasks.size() == stream.waiting);

@@ -24,8 +24,6 @@ class AwaitStream final
     : public platform::CoalescingStream<outputs::v1::AwaitRequest, outputs::v1::AwaitResponse>,
       public AwaitSink {
  public:
-  using Call = platform::BidiCall<outputs::v1::AwaitRequest, outputs::v1::AwaitResponse>;
-
   // `on_ended` is called last.
   AwaitStream(Call* call, platform::CallMonitor::Method& method,
               const platform::BidiStreamOptions& options,

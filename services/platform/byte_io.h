@@ -30,8 +30,12 @@ class ByteWriter {
   explicit ByteWriter(std::string& bytes) : bytes_(bytes) {}
 
   void Unsigned(uint64_t value) {
-    for (; value >= 0x80; value >>= 7) bytes_.push_back(static_cast<char>(value | 0x80));
-    bytes_.push_back(static_cast<char>(value));
+    if (value < 0x80) return bytes_.push_back(static_cast<char>(value));
+    char varint[kMaxVarint];
+    size_t size = 0;
+    for (; value >= 0x80; value >>= 7) varint[size++] = static_cast<char>(value | 0x80);
+    varint[size++] = static_cast<char>(value);
+    bytes_.append(varint, size);
   }
   void Signed(int64_t value) {
     Unsigned((static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63));
@@ -42,12 +46,16 @@ class ByteWriter {
   }
   void Id(const Uuid& id) { bytes_.append(id.bytes()); }
   void Fixed64(uint64_t value) {
-    for (int shift = 0; shift < 64; shift += 8) bytes_.push_back(static_cast<char>(value >> shift));
+    char bytes[sizeof(value)];
+    for (size_t i = 0; i < sizeof(value); ++i) bytes[i] = static_cast<char>(value >> (8 * i));
+    bytes_.append(bytes, sizeof(bytes));
   }
   void Float(float value) { Unsigned(std::bit_cast<uint32_t>(value)); }
   void Time(absl::Time time) { Signed(absl::ToUnixMillis(time)); }
 
  private:
+  static constexpr size_t kMaxVarint = 10;
+
   std::string& bytes_;
 };
 

@@ -44,8 +44,9 @@ class SessionChannel {
   virtual void NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) = 0;
 
   // Frames arrive in the order of the calls; parts of waiting frames may be merged. After Close, or
-  // when the executor is gone, nothing happens.
-  virtual void Send(inputs::v1::PullResponse frame) = 0;
+  // when the executor is gone, nothing happens. What the frame has afterwards is nobody's; what it
+  // has allocated serves the next.
+  virtual void Send(inputs::v1::PullResponse& frame) = 0;
   // A frame of this size, which the partition had received, is applied.
   virtual void OnApplied(size_t bytes) = 0;
   // Ends the stream after what was sent.

@@ -462,7 +462,7 @@ void Partition::ApplyFrame(ConnectionId connection, const SessionFrame& frame, c
   };
   const auto confirm = [&](const SessionFrame::Report& about) {
     v1::Settled& settled = *FrameFor(connection).add_confirmed();
-    settled.set_task_id(std::string(about.task.bytes()));
+    settled.mutable_task_id()->assign(about.task.bytes());
     settled.set_dispatch(about.dispatch);
   };
   for (const auto& report : frame.started) {

@@ -30,6 +30,7 @@
 #include "services/platform/clock.h"
 #include "services/platform/identity/block_book.h"
 #include "services/platform/identity/viewer.h"
+#include "services/platform/message_pool.h"
 #include "services/platform/partition/partition_runner.h"
 #include "services/platform/store/record_store.h"
 
@@ -311,7 +312,11 @@ class Partition final : public platform::PartitionMachine {
   bool IsImpatient() const override { return engine_.MayDispatch() || !effects_.starts.empty(); }
 
  private:
-  using Frames = absl::flat_hash_map<ConnectionId, v1::PullResponse>;
+  struct Frame {
+    platform::ReusedMessage<v1::PullResponse> message;
+    size_t bytes = 0;  // Of its dispatches.
+  };
+  using Frames = absl::flat_hash_map<ConnectionId, Frame>;
   using Views = std::vector<absl::StatusOr<TaskView>>;
   using Checkpoints = absl::flat_hash_map<TaskKey, std::string>;
   using Row = std::shared_ptr<const std::vector<TaskView>>;
@@ -431,7 +436,7 @@ class Partition final : public platform::PartitionMachine {
   void Note(AuditNote note);
   void SetSome(BlocksCommand& command, const platform::Now& now);
   void LiftSome(BlocksCommand& command, platform::Transaction& transaction);
-  v1::Dispatch Compose(const DispatchMessage& message, absl::Time wall) const;
+  void Compose(const DispatchMessage& message, absl::Time wall, v1::Dispatch& dispatch) const;
   // Grants to read the results that are its arguments.
   void AddArguments(const DispatchMessage& message, std::span<const Dependency> dependencies,
                     absl::Time wall, v1::Dispatch& dispatch) const;
@@ -453,7 +458,11 @@ class Partition final : public platform::PartitionMachine {
   // Keeps the dispatch until its connection has drained, and gives the session no others.
   void Defer(const Unsent& unsent);
   void SendDeferred(ConnectionId connection, const platform::Now& now);
-  v1::PullResponse& FrameFor(ConnectionId connection) { return frames_[connection]; }
+  // What it is told when the group is durable.
+  v1::PullResponse& FrameFor(ConnectionId connection) { return *FrameOf(connection).message; }
+  Frame& FrameOf(ConnectionId connection);
+  // On the thread that has committed the group.
+  void SendFrame(Frame frame, SessionChannel& channel);
 
   const PartitionOptions options_;
   const std::unique_ptr<RevocableRecordStore> store_;
@@ -470,7 +479,8 @@ class Partition final : public platform::PartitionMachine {
   absl::AnyInvocable<uint64_t()> random_;
   Engine engine_;
   Effects effects_;
-  Frames frames_;                 // Of this group.
+  Frames frames_;  // Of this group.
+  platform::MessagePool<v1::PullResponse> spare_frames_;
   std::vector<AuditNote> notes_;  // Likewise.
   uint64_t blocks_version_ = 0;   // Changes of blocks since the start.
   PayloadCache payloads_;

@@ -211,23 +211,33 @@ std::string Partition::SealLeaseFor(const DispatchMessage& message, absl::Time w
                                      .spawn_scope = message.provenance.spawn_scope});
 }
 
-v1::Dispatch Partition::Compose(const DispatchMessage& message, absl::Time wall) const {
-  v1::Dispatch dispatch;
-  dispatch.set_task_id(std::string(message.task.bytes()));
+void Partition::Compose(const DispatchMessage& message, absl::Time wall,
+                        v1::Dispatch& dispatch) const {
+  dispatch.mutable_task_id()->assign(message.task.bytes());
   dispatch.set_dispatch(message.dispatch);
   dispatch.set_attempt(message.attempt);
-  dispatch.set_type(std::string(message.type));
+  dispatch.mutable_type()->assign(message.type);
   if (message.timeout_ms != kNoTimeout) {
     *dispatch.mutable_timeout() = platform::ToProto(absl::Milliseconds(message.timeout_ms));
   }
-  dispatch.set_lease_token(SealLeaseFor(message, wall));
+  dispatch.mutable_lease_token()->assign(SealLeaseFor(message, wall));
   dispatch.set_confirm_start(message.confirm_start);
-  if (!message.root.empty()) dispatch.set_root_id(std::string(message.root.bytes()));
+  if (!message.root.empty()) dispatch.mutable_root_id()->assign(message.root.bytes());
   dispatch.set_pause(message.pause);
-  if (message.info != nullptr) dispatch.set_context_id(message.info->context);
+  if (message.info != nullptr) dispatch.mutable_context_id()->assign(message.info->context);
   SetProvenance(message.owner, !message.root.empty() && message.root != message.task,
                 message.provenance, *dispatch.mutable_provenance());
-  return dispatch;
+}
+
+Partition::Frame& Partition::FrameOf(ConnectionId connection) {
+  const auto found = frames_.find(connection);
+  if (found != frames_.end()) return found->second;
+  return frames_.emplace(connection, Frame{.message = spare_frames_.Take()}).first->second;
+}
+
+void Partition::SendFrame(Frame frame, SessionChannel& channel) {
+  channel.Send(*frame.message);
+  spare_frames_.GiveBack(std::move(frame.message), frame.bytes);
 }
 
 void Partition::Deliver(Transaction& transaction) {
@@ -277,15 +287,15 @@ void Partition::Deliver(Transaction& transaction) {
         [this, items = std::move(items)]() mutable { outputs_->Ask(std::move(items)); });
   }
   if (!frames_.empty()) {
-    std::vector<std::pair<std::shared_ptr<SessionChannel>, v1::PullResponse>> frames;
+    std::vector<std::pair<std::shared_ptr<SessionChannel>, Frame>> frames;
     frames.reserve(frames_.size());
     for (auto& [connection, frame] : frames_) {
       const auto channel = channels_.find(connection);
       if (channel != channels_.end()) frames.emplace_back(channel->second, std::move(frame));
     }
     frames_.clear();
-    transaction.OnDurable([frames = std::move(frames)]() mutable {
-      for (auto& [channel, frame] : frames) channel->Send(std::move(frame));
+    transaction.OnDurable([this, frames = std::move(frames)]() mutable {
+      for (auto& [channel, frame] : frames) SendFrame(std::move(frame), *channel);
     });
   }
   if (!without_payload.empty()) {
@@ -334,14 +344,17 @@ void Partition::AddArguments(const DispatchMessage& message,
 void Partition::AddTask(const DispatchMessage& message, std::string_view content_type,
                         std::string_view payload, std::string_view checkpoint,
                         std::span<const Dependency> dependencies, absl::Time wall) {
-  v1::Dispatch& dispatch = *FrameFor(message.connection).add_tasks();
-  dispatch = Compose(message, wall);
+  Frame& frame = FrameOf(message.connection);
+  v1::Dispatch& dispatch = *frame.message->add_tasks();
+  Compose(message, wall, dispatch);
   AddArguments(message, dependencies, wall, dispatch);
-  dispatch.set_content_type(std::string(content_type));
-  dispatch.set_payload(std::string(payload));
-  dispatch.set_checkpoint(std::string(checkpoint));
+  dispatch.mutable_content_type()->assign(content_type);
+  dispatch.mutable_payload()->assign(payload);
+  dispatch.mutable_checkpoint()->assign(checkpoint);
+  const size_t bytes = WeightOf(dispatch);
+  frame.bytes += bytes;
   const auto channel = channels_.find(message.connection);
-  if (channel != channels_.end()) channel->second->Expect(WeightOf(dispatch));
+  if (channel != channels_.end()) channel->second->Expect(bytes);
 }
 
 bool Partition::HasRoom(ConnectionId connection) const {

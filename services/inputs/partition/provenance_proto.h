@@ -13,7 +13,7 @@ namespace kantoku::inputs {
 // a tree have the owner of its root.
 inline void SetProvenance(std::string_view owner, bool below_root, const Provenance& provenance,
                           task::v1::Provenance& proto) {
-  proto.set_user(std::string(owner));
+  proto.mutable_user()->assign(owner);
   proto.set_app(below_root ? provenance.root_app : provenance.app);
   proto.set_spawner_app(provenance.app);
   proto.set_spawner_executor_owner(provenance.executor_owner);

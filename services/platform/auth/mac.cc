@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <utility>
@@ -104,15 +105,16 @@ Digest Compute(EVP_MAC_CTX* context, MacKeys::Purpose purpose, std::string_view 
   return digest;
 }
 
-std::string CodeOf(uint8_t key, const Digest& digest) {
-  std::string code(1, static_cast<char>(key));
-  code.append(reinterpret_cast<const char*>(digest.data()), MacKeys::kCodeSize - 1);
+MacKeys::Code CodeOf(uint8_t key, const Digest& digest) {
+  MacKeys::Code code;
+  code[0] = static_cast<char>(key);
+  std::copy_n(digest.begin(), MacKeys::kCodeSize - 1, code.begin() + 1);
   return code;
 }
 
-// Of codes of the same size.
-bool AreEqual(std::string_view one, std::string_view other) {
-  return CRYPTO_memcmp(one.data(), other.data(), MacKeys::kCodeSize) == 0;
+// `code` has the same size.
+bool AreEqual(const MacKeys::Code& ours, std::string_view code) {
+  return CRYPTO_memcmp(ours.data(), code.data(), MacKeys::kCodeSize) == 0;
 }
 
 absl::Status InvalidKeys(std::string_view why) {
@@ -140,7 +142,7 @@ class HmacKeys final : public MacKeys {
   explicit HmacKeys(std::vector<Key> keys)
       : set_(std::make_shared<const KeySet>(std::move(keys))) {}
 
-  std::string Sign(Purpose purpose, std::string_view message) const override {
+  Code Sign(Purpose purpose, std::string_view message) const override {
     ThreadKeys& mine = Mine();
     const Key& key = mine.set->first();
     return CodeOf(key.id, Compute(mine.ContextOf(key), purpose, message));
@@ -166,7 +168,7 @@ class HmacKeys final : public MacKeys {
 
  private:
   // By the key of this number; where there is none, by another, and then it is nobody's code.
-  std::string CodeBy(char number, Purpose purpose, std::string_view message) const {
+  Code CodeBy(char number, Purpose purpose, std::string_view message) const {
     ThreadKeys& mine = Mine();
     const Key* const named = mine.set->Find(static_cast<uint8_t>(number));
     const Key& key = named != nullptr ? *named : mine.set->first();
@@ -198,7 +200,7 @@ class HmacKeys final : public MacKeys {
 
 }  // namespace
 
-std::string Attenuate(std::string_view code, std::string_view label) {
+MacKeys::Code Attenuate(std::string_view code, std::string_view label) {
   KANTOKU_CHECK(code.size() == MacKeys::kCodeSize);
   // Kept for what was looked up; each call has a key of its own.
   thread_local const Context context = MakeContext(code);

@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_PLATFORM_AUTH_MAC_H_
 #define KANTOKU_SERVICES_PLATFORM_AUTH_MAC_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,6 +29,12 @@ class MacKeys {
     kReadGrant = 5
   };
   static constexpr size_t kCodeSize = 17;
+  struct Code : std::array<char, kCodeSize> {
+    // What everybody reads it as.
+    operator std::string_view() const {  // NOLINT(google-explicit-constructor)
+      return {data(), size()};
+    }
+  };
 
   struct Key {
     uint8_t id;
@@ -44,8 +51,7 @@ class MacKeys {
 
   virtual ~MacKeys() = default;
 
-  // kCodeSize bytes.
-  virtual std::string Sign(Purpose purpose, std::string_view message) const = 0;
+  virtual Code Sign(Purpose purpose, std::string_view message) const = 0;
   // Whether `code` is what some key of ours makes of `message`. Takes the same time for every code.
   virtual bool Verify(Purpose purpose, std::string_view message, std::string_view code) const = 0;
 
@@ -62,8 +68,8 @@ class MacKeys {
 // Of the code of a message another one, for whatever less `label` stands for: whoever has the code
 // makes it without any key, and from it nobody gets back to the code. HMAC-SHA256 of the label
 // under the code, cut to 16 bytes, after the byte that names the key: the caveats of macaroons
-// (Birgisson et al., NDSS 2014). kCodeSize bytes, as `code`.
-std::string Attenuate(std::string_view code, std::string_view label);
+// (Birgisson et al., NDSS 2014). `code` has kCodeSize bytes.
+MacKeys::Code Attenuate(std::string_view code, std::string_view label);
 
 }  // namespace kantoku::platform
 

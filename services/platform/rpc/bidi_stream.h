@@ -10,10 +10,12 @@
 
 #include "absl/status/status.h"
 #include "services/platform/check.h"
+#include "services/platform/message_pool.h"
 #include "services/platform/mutex.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/rpc/byte_budget.h"
 #include "services/platform/rpc/call_monitor.h"
+#include "services/platform/rpc/encoded.h"
 #include "services/platform/rpc/received.h"
 #include "services/platform/rpc/stream_call.h"
 #include "services/platform/status.h"
@@ -52,8 +54,9 @@ template <typename Request, typename Response>
 class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Request, Response>>,
                          private StreamCall::Handler {
  public:
-  CoalescingStream(BidiCall<Request, Response>* call, CallMonitor::Method& method,
-                   const BidiStreamOptions& options = {})
+  using Call = BidiCall<Request, Encoded<Response>>;
+
+  CoalescingStream(Call* call, CallMonitor::Method& method, const BidiStreamOptions& options = {})
       : call_(call), method_(method), options_(options) {}
   CoalescingStream(const CoalescingStream&) = delete;
   CoalescingStream& operator=(const CoalescingStream&) = delete;
@@ -71,29 +74,25 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
     Advance();
   }
 
-  // Calls `merge(Response&)` with the message that leaves next, to which it appends; `bytes` is
-  // about what it appends. It runs at once, under the stream's lock: it only appends.
+  // Calls `fill(Response&)` with an empty message, which is merged into the one that leaves next;
+  // `bytes` is about what it adds. It runs at once, under the stream's lock: it only fills.
   //
   // RESOURCE_EXHAUSTED, STREAM_FULL: too much is waiting, here or in all streams of the budget;
   // nothing was appended; OnWritable will be called. UNAVAILABLE, STREAM_CLOSED: the stream is
   // closing or has ended.
-  template <typename Merge>
-  absl::Status Post(size_t bytes, Merge&& merge) {
-    {
-      MutexLock lock(mutex_);
-      if (closing_.has_value()) {
-        return Error(absl::StatusCode::kUnavailable, "STREAM_CLOSED", "the stream is closed");
-      }
-      if (pending_bytes_ >= options_.max_pending_bytes || BudgetIsFull()) {
-        refused_ = true;
-        return Error(absl::StatusCode::kResourceExhausted, "STREAM_FULL",
-                     "the client reads more slowly than there is to say");
-      }
-      std::forward<Merge>(merge)(RoomFor(bytes));
-      if (writing_) return absl::OkStatus();
-    }
-    Advance();
-    return absl::OkStatus();
+  template <typename Fill>
+  absl::Status Post(size_t bytes, Fill&& fill) {
+    return PostWith(bytes, [&](Encoded<Response>& next, ReusedMessage<Response>& scratch) {
+      MergeFilled(std::forward<Fill>(fill), scratch, next);
+    });
+  }
+
+  // The same; `append(Encoded<Response>&)` appends to the message that leaves next.
+  template <typename Append>
+  absl::Status PostEncoded(size_t bytes, Append&& append) {
+    return PostWith(bytes, [&](Encoded<Response>& next, ReusedMessage<Response>&) {
+      std::forward<Append>(append)(next);
+    });
   }
 
   // Writes what waits, then finishes. No request is delivered any more. Idempotent.
@@ -161,9 +160,37 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
 
  private:
   struct Message {
-    Response response;
-    size_t bytes = 0;
+    Encoded<Response> encoded;
+    size_t bytes = 0;  // As Post was told.
   };
+
+  // `append(next, scratch)` under the lock.
+  template <typename Append>
+  absl::Status PostWith(size_t bytes, Append append) {
+    {
+      MutexLock lock(mutex_);
+      if (closing_.has_value()) {
+        return Error(absl::StatusCode::kUnavailable, "STREAM_CLOSED", "the stream is closed");
+      }
+      if (pending_bytes_ >= options_.max_pending_bytes || BudgetIsFull()) {
+        refused_ = true;
+        return Error(absl::StatusCode::kResourceExhausted, "STREAM_FULL",
+                     "the client reads more slowly than there is to say");
+      }
+      append(RoomFor(bytes), scratch_);
+      if (writing_) return absl::OkStatus();
+    }
+    Advance();
+    return absl::OkStatus();
+  }
+
+  template <typename Fill>
+  static void MergeFilled(Fill&& fill, ReusedMessage<Response>& scratch, Encoded<Response>& next) {
+    const size_t before = next.bytes().size();
+    std::forward<Fill>(fill)(*scratch);
+    next.Merge(*scratch);
+    scratch.Clear(next.bytes().size() - before);
+  }
 
   void OnReadDone(bool ok) final {
     bool closing = false;
@@ -194,6 +221,7 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
       MutexLock lock(mutex_);
       writing_ = false;
       GiveBack(written_bytes_);
+      if (pending_.empty()) ReleaseMemory();
       if (!ok) CloseAndDrop(Left());
       writable = refused_ && !closing_.has_value() &&
                  pending_bytes_ <= options_.max_pending_bytes / 2 && !BudgetIsFull();
@@ -237,8 +265,7 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
       {
         MutexLock lock(mutex_);
         if (closing_.has_value()) return;
-        // Nobody counts it: it is small, and one message holds it once.
-        *RoomFor(0).mutable_token_wanted()->mutable_within() = ToProto(within);
+        token_wanted_ = within;
         if (writing_) return;
       }
       Advance();
@@ -263,9 +290,17 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
 
   void CloseAndDrop(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!closing_.has_value()) closing_ = status;
+    token_wanted_.reset();
     pending_.clear();
     GiveBack(pending_bytes_);
     pending_bytes_ = 0;
+  }
+
+  // Of a stream that has nothing to say for now: there may be thousands of them.
+  void ReleaseMemory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    written_ = {};
+    spare_ = {};
+    scratch_ = {};
   }
 
   bool BudgetIsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -275,14 +310,14 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
     if (options_.budget != nullptr) options_.budget->GiveBack(bytes);
   }
 
-  Response& RoomFor(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  Encoded<Response>& RoomFor(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (pending_.empty() || pending_.back().bytes + bytes > options_.max_message_bytes) {
-      pending_.emplace_back();
+      pending_.push_back({.encoded = std::exchange(spare_, {})});
     }
     pending_.back().bytes += bytes;
     pending_bytes_ += bytes;
     if (options_.budget != nullptr) options_.budget->Take(bytes);
-    return pending_.back().response;
+    return pending_.back().encoded;
   }
 
   // Starts whatever may start: one read, one write, or the end. Called after every change of state.
@@ -318,13 +353,28 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   }
 
   bool TakeWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (!started_ || writing_ || pending_.empty()) return false;
-    written_ = std::move(pending_.front().response);
+    if (!started_ || writing_ || (pending_.empty() && !token_wanted_.has_value())) return false;
+    AskForToken();
+    spare_ = std::exchange(written_, std::move(pending_.front().encoded));
+    spare_.Clear();
     written_bytes_ = pending_.front().bytes;
     pending_bytes_ -= pending_.front().bytes;
     pending_.pop_front();
     writing_ = true;
     return true;
+  }
+
+  // In the message that leaves next. Nobody counts it: it is small.
+  void AskForToken() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if constexpr (RenewsTokens<Request, Response>) {
+      if (!token_wanted_.has_value()) return;
+      if (pending_.empty()) RoomFor(0);
+      const auto fill = [&](Response& response) {
+        *response.mutable_token_wanted()->mutable_within() = ToProto(*token_wanted_);
+      };
+      MergeFilled(fill, scratch_, pending_.front().encoded);
+      token_wanted_.reset();
+    }
   }
 
   bool TakeFinish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -344,17 +394,21 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
     return *closing_;
   }
 
-  BidiCall<Request, Response>* const call_;
+  Call* const call_;
   CallMonitor::Method& method_;
   const BidiStreamOptions options_;
 
   // Belong to gRPC while reading_ or writing_.
   Request request_;
-  Response written_;
+  Encoded<Response> written_;
 
   Mutex mutex_;
   std::shared_ptr<CoalescingStream> self_ ABSL_GUARDED_BY(mutex_);  // From Start to OnDone.
   std::deque<Message> pending_ ABSL_GUARDED_BY(mutex_);
+  ReusedMessage<Response> scratch_ ABSL_GUARDED_BY(mutex_);  // Empty but in Post.
+  Encoded<Response> spare_ ABSL_GUARDED_BY(mutex_);          // Has room for another message.
+  std::optional<absl::Duration> token_wanted_
+      ABSL_GUARDED_BY(mutex_);  // The client is to be asked.
   size_t pending_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t written_bytes_ ABSL_GUARDED_BY(mutex_) = 0;             // Of the message on its way.
   std::optional<absl::Status> closing_ ABSL_GUARDED_BY(mutex_);  // Set once.

@@ -36,6 +36,12 @@ struct Received {
   Message message;
   std::vector<InvalidText> invalid_texts;
   bool malformed = false;  // Not even that: `message` is empty.
+
+  void Clear() {
+    message.Clear();
+    invalid_texts.clear();
+    malformed = false;
+  }
 };
 
 // The message itself, of whatever a method takes.

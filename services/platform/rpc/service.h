@@ -75,15 +75,13 @@ class Service : public grpc::Service {
   void Handle(const std::string& method, void (Impl::*open)(BidiCall<Request, Response>*)) {
     using Call = BidiCall<Request, Response>;
     const auto [index, entrance] = Add(method, grpc::internal::RpcMethod::BIDI_STREAMING);
-    Expect<Call>({.ask =
-                      [this, index = index](Call& call, ServerCallQueue& queue, void* tag) {
-                        RequestAsyncBidiStreaming(index, &call, &call.stream, queue.get(),
-                                                  queue.get(), tag);
-                      },
-                  .handle =
-                      [this, open, &entrance = entrance](Call* call) {
-                        if (Enter(*call, entrance)) (static_cast<Impl*>(this)->*open)(call);
-                      }});
+    Expect<Call>(
+        [this, index = index](Call& call, ServerCallQueue& queue, void* tag) {
+          RequestAsyncBidiStreaming(index, &call, &call.stream, queue.get(), queue.get(), tag);
+        },
+        [this, open, &entrance = entrance](Call* call) {
+          if (Enter(*call, entrance)) (static_cast<Impl*>(this)->*open)(call);
+        });
   }
 
   // A method that answers with a stream.
@@ -92,17 +90,16 @@ class Service : public grpc::Service {
               void (Impl::*open)(ServerStreamCall<Request, Response>*, const Request*)) {
     using Call = ServerStreamCall<Request, Response>;
     const auto [index, entrance] = Add(method, grpc::internal::RpcMethod::SERVER_STREAMING);
-    Expect<Call>({.ask =
-                      [this, index = index](Call& call, ServerCallQueue& queue, void* tag) {
-                        RequestAsyncServerStreaming(index, &call, &call.request, &call.stream,
-                                                    queue.get(), queue.get(), tag);
-                      },
-                  .handle =
-                      [this, open, &entrance = entrance](Call* call, const Request* request) {
-                        if (Enter(*call, entrance)) {
-                          (static_cast<Impl*>(this)->*open)(call, request);
-                        }
-                      }});
+    Expect<Call>(
+        [this, index = index](Call& call, ServerCallQueue& queue, void* tag) {
+          RequestAsyncServerStreaming(index, &call, &call.request, &call.stream, queue.get(),
+                                      queue.get(), tag);
+        },
+        [this, open, &entrance = entrance](Call* call, const Request* request) {
+          if (Enter(*call, entrance)) {
+            (static_cast<Impl*>(this)->*open)(call, request);
+          }
+        });
   }
 
  private:
@@ -110,22 +107,24 @@ class Service : public grpc::Service {
   void HandleUnaryWith(const std::string& method, Function handle) {
     using Call = UnaryCallOf<Request, Response>;
     const auto [index, entrance] = Add(method, grpc::internal::RpcMethod::NORMAL_RPC);
-    Expect<Call>({.ask =
-                      [this, index = index](Call& call, ServerCallQueue& queue, void* tag) {
-                        RequestAsyncUnary(index, &call, &call.request, &call.writer, queue.get(),
-                                          queue.get(), tag);
-                      },
-                  .handle =
-                      [this, &entrance = entrance, handle = std::move(handle)](
-                          UnaryCall* call, const Request* request, Response* response) {
-                        if (Enter(*call, entrance)) handle(call, request, response);
-                      }});
+    Expect<Call>(
+        [this, index = index](Call& call, ServerCallQueue& queue, void* tag) {
+          RequestAsyncUnary(index, &call, call.request.get(), &call.writer, queue.get(),
+                            queue.get(), tag);
+        },
+        [this, &entrance = entrance, handle = std::move(handle)](
+            UnaryCall* call, const Request* request, Response* response) {
+          if (Enter(*call, entrance)) handle(call, request, response);
+        });
   }
 
-  template <typename Call>
-  void Expect(typename Call::Method method) {
-    methods_.push_back([method = std::make_unique<typename Call::Method>(std::move(method))](
-                           ServerCallQueue& queue) { Call::Expect(*method, queue); });
+  template <typename Call, typename Ask, typename Handle>
+  void Expect(Ask ask, Handle handle) {
+    auto method = std::make_unique<typename Call::Method>();
+    method->ask = std::move(ask);
+    method->handle = std::move(handle);
+    methods_.push_back(
+        [method = std::move(method)](ServerCallQueue& queue) { Call::Expect(*method, queue); });
   }
 
   // Where calls of a method come in.

@@ -6,9 +6,11 @@
 #include <functional>
 
 #include "absl/status/status.h"
+#include "services/platform/message_pool.h"
 #include "services/platform/rpc/call_queue.h"
 #include "services/platform/rpc/gate.h"
 #include "services/platform/rpc/grpc_status.h"
+#include "services/platform/rpc/received.h"
 
 namespace kantoku::platform {
 
@@ -32,9 +34,12 @@ class UnaryCallOf final : public UnaryCall, private Completion {
     // Asks gRPC for a call of the method.
     std::function<void(UnaryCallOf&, ServerCallQueue&, void* tag)> ask;
     std::function<void(UnaryCall*, const Request*, Response*)> handle;
+    // Whose messages serve the calls after them.
+    MessagePool<Request> requests;
+    MessagePool<Response> responses;
   };
 
-  static void Expect(const Method& method, ServerCallQueue& queue) {
+  static void Expect(Method& method, ServerCallQueue& queue) {
     auto* const call = new UnaryCallOf(method, queue);
     call->Start([&](void* tag) { method.ask(*call, queue, tag); });
   }
@@ -43,20 +48,32 @@ class UnaryCallOf final : public UnaryCall, private Completion {
     if (!status.ok()) NoteRefusal(status);
     this->Start([&](void* tag) {
       if (status.ok()) {
-        writer.Finish(response, grpc::Status::OK, tag);
+        answered_ = true;
+        writer.Finish(*response, grpc::Status::OK, tag);
       } else {
         writer.FinishWithError(ToGrpc(status), tag);
       }
     });
   }
 
-  Request request;
-  Response response;
+  ReusedMessage<Request> request;
+  ReusedMessage<Response> response;
   grpc::ServerAsyncResponseWriter<Response> writer{this};
 
  private:
-  UnaryCallOf(const Method& method, ServerCallQueue& queue) : method_(method), queue_(queue) {}
-  ~UnaryCallOf() override = default;
+  UnaryCallOf(Method& method, ServerCallQueue& queue)
+      : request(method.requests.Take()),
+        response(method.responses.Take()),
+        method_(method),
+        queue_(queue) {}
+  // Of calls that were refused nothing is kept: anybody makes them, and of any size.
+  ~UnaryCallOf() override {
+    if (!answered_) return;
+    const size_t asked = MessageOf(*request).ByteSizeLong();
+    const size_t answered = response->ByteSizeLong();
+    method_.requests.GiveBack(std::move(request), asked);
+    method_.responses.GiveBack(std::move(response), answered);
+  }
 
   void OnCompleted(bool ok) override {
     if (came_) {
@@ -70,13 +87,14 @@ class UnaryCallOf final : public UnaryCall, private Completion {
     }
     came_ = true;
     queue_.CallBegan();
-    method_.handle(this, &request, &response);
+    method_.handle(this, request.get(), response.get());
     Expect(method_, queue_);  // Afterwards: this one shall not wait for it.
   }
 
-  const Method& method_;
+  Method& method_;
   ServerCallQueue& queue_;
   bool came_ = false;
+  bool answered_ = false;  // With a response.
 };
 
 }  // namespace kantoku::platform

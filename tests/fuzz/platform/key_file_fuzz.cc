@@ -36,7 +36,7 @@ void Rotate(KeyRing ring) {
   absl::Time now = kNow;
   for (int i = 0; i < 8; ++i, now += absl::Hours(1)) {
     const auto before = Keys(ring);
-    const std::string code = before->Sign(kPurpose, "m");
+    const MacKeys::Code code = before->Sign(kPurpose, "m");
     const KeyStep step = DueStep(ring, kNow, absl::Hours(2), now);
     if (step == KeyStep::kAdd) {
       if (!AddKey(ring, std::string(32, 'n'), now).ok()) KANTOKU_CHECK(ring.size() == 256);

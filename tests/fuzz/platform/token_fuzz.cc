@@ -16,7 +16,7 @@ const MacKeys& Keys() {
 }
 
 std::string Genuine(MacKeys::Purpose purpose, const std::string& fields) {
-  return fields + Keys().Sign(purpose, fields);
+  return fields + std::string(Keys().Sign(purpose, fields));
 }
 
 void Check(const std::string& bytes) {

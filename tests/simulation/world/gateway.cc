@@ -53,7 +53,7 @@ void Connection::Drained() {
   std::exchange(drained_, nullptr)();
 }
 
-void Connection::Send(inputs::v1::PullResponse frame) {
+void Connection::Send(inputs::v1::PullResponse& frame) {
   model_.OnSent(frame);
   if (!cut_ && !closed_) down_.push_back(std::move(frame));
 }

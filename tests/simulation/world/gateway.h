@@ -43,7 +43,7 @@ class Connection final : public inputs::SessionChannel {
   void Expect(size_t bytes) override { unsent_ += bytes; }
   size_t unsent_bytes() const override { return unsent_; }
   void NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) override;
-  void Send(inputs::v1::PullResponse frame) override;
+  void Send(inputs::v1::PullResponse& frame) override;
   void OnApplied(size_t) override {}
   void Close(const absl::Status&) override;
   // For the server it is over; the executor may yet hear what is on its way.

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <map>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -132,25 +133,46 @@ class Writer {
     advance_.BindInteger(2, epoch_);
     KANTOKU_RETURN_IF_ERROR(advance_.Run());
     if (database_.changes() == 0) return WhyNotAdvanced(batch);
-    for (const WriteBatch::Operation& operation : batch.operations()) {
-      KANTOKU_RETURN_IF_ERROR(Apply(batch, operation));
+    for (std::span<const WriteBatch::Operation> rest = batch.operations(); !rest.empty();) {
+      const size_t count = CountErasedTogether(rest);
+      KANTOKU_RETURN_IF_ERROR(count == 0 ? Put(batch, rest.front())
+                                         : Erase(rest.front(), rest[count - 1].last));
+      rest = rest.subspan(std::max<size_t>(count, 1));
     }
     return commit_.Run();
   }
 
-  absl::Status Apply(const WriteBatch& batch, const WriteBatch::Operation& operation) {
-    WriteStatements& statements = Of(statements_, operation.kind);
-    if (operation.type == WriteBatch::Operation::Type::kPut) {
-      statements.put.BindInteger(1, operation.first);
-      statements.put.BindBlob(2, batch.value(operation));
-      return statements.put.Run();
+  // How many of the first operations erase neighbours: a range costs little more than a record, and
+  // what was written together mostly goes together.
+  static size_t CountErasedTogether(std::span<const WriteBatch::Operation> operations) {
+    const auto erases = [&](const WriteBatch::Operation& operation) {
+      return operation.type == WriteBatch::Operation::Type::kErase &&
+             operation.kind == operations.front().kind;
+    };
+    size_t count = erases(operations.front()) ? 1 : 0;
+    while (count > 0 && count < operations.size() && erases(operations[count]) &&
+           operations[count].first == operations[count - 1].last + 1) {
+      ++count;
     }
-    if (operation.first == operation.last) {
-      statements.erase.BindInteger(1, operation.first);
+    return count;
+  }
+
+  absl::Status Put(const WriteBatch& batch, const WriteBatch::Operation& operation) {
+    WriteStatements& statements = Of(statements_, operation.kind);
+    statements.put.BindInteger(1, operation.first);
+    statements.put.BindBlob(2, batch.value(operation));
+    return statements.put.Run();
+  }
+
+  // From the operation's first key to `last`.
+  absl::Status Erase(const WriteBatch::Operation& operation, RecordKey last) {
+    WriteStatements& statements = Of(statements_, operation.kind);
+    if (operation.first == last) {
+      statements.erase.BindInteger(1, last);
       return statements.erase.Run();
     }
     statements.erase_range.BindInteger(1, operation.first);
-    statements.erase_range.BindInteger(2, operation.last);
+    statements.erase_range.BindInteger(2, last);
     return statements.erase_range.Run();
   }
 

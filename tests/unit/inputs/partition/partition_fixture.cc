@@ -82,7 +82,7 @@ SessionId MakeSession(uint8_t number) {
 
 // ---- FakeChannel ----
 
-void FakeChannel::Send(v1::PullResponse frame) {
+void FakeChannel::Send(v1::PullResponse& frame) {
   size_t bytes = 0;
   for (const v1::Dispatch& task : frame.tasks()) bytes += WeightOf(task);
   heard_.Update([&](Heard& heard) { heard.all.MergeFrom(frame); });

@@ -130,7 +130,7 @@ class FakeChannel final : public SessionChannel {
   }
   size_t unsent_bytes() const override { return unsent_; }
   void NotifyDrained(size_t bytes, absl::AnyInvocable<void()> drained) override;
-  void Send(v1::PullResponse frame) override;
+  void Send(v1::PullResponse& frame) override;
   void OnApplied(size_t bytes) override {
     heard_.Update([&](Heard& heard) { heard.applied_bytes += bytes; });
   }

@@ -62,7 +62,7 @@ TEST_CASE("Keys are read again when their file changes, by whoever refers to the
 TEST_CASE("A key file that is no good, is exposed or is gone changes nothing") {
   Scene scene;
   const auto keeper = scene.Open(GENERATE(absl::InfiniteDuration(), kLifetime));
-  const std::string code = keeper->keys().Sign(kPurpose, "m");
+  const std::string code(keeper->keys().Sign(kPurpose, "m"));
   const std::string good = "2:" + std::string(64, 'b') + "\n";
   const auto stays = [&] {
     keeper->Refresh(scene.clock.Read());
@@ -91,7 +91,7 @@ TEST_CASE("While a key is rotated every program verifies at each moment what eac
   const auto rotates_too = scene.Open(kLifetime);
   const auto follows = scene.Open();
   const std::vector<const MacKeyKeeper*> all = {rotates.get(), rotates_too.get(), follows.get()};
-  std::string old = rotates->keys().Sign(kPurpose, "m");
+  std::string old(rotates->keys().Sign(kPurpose, "m"));
   std::string signing;  // As the keys change.
   int held = 0;         // For how many minutes the first key still verifies after it signed.
   for (int minute = 0; minute < 60 * 24 + 60 * 4; ++minute) {
@@ -99,7 +99,7 @@ TEST_CASE("While a key is rotated every program verifies at each moment what eac
     for (MacKeyKeeper* const one : {rotates.get(), follows.get(), rotates_too.get()}) {
       one->Refresh(scene.clock.Read());
       for (const MacKeyKeeper* signs : all) {
-        const std::string code = signs->keys().Sign(kPurpose, "m");
+        const std::string code(signs->keys().Sign(kPurpose, "m"));
         for (const MacKeyKeeper* reads : all) CHECK(Verifies(*reads, code));
       }
     }

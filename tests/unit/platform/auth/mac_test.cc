@@ -34,7 +34,7 @@ void Write(const std::string& path, const std::string& content, mode_t mode = 06
 
 TEST_CASE("A code verifies for its message and purpose only") {
   const auto keys = Keys({KeyOf(1, 'a')});
-  const std::string code = keys->Sign(Purpose::kLease, "message");
+  const std::string code(keys->Sign(Purpose::kLease, "message"));
   CHECK(code.size() == MacKeys::kCodeSize);
   CHECK(keys->Verify(Purpose::kLease, "message", code));
   CHECK_FALSE(keys->Verify(Purpose::kLease, "massage", code));
@@ -46,7 +46,7 @@ TEST_CASE("A code verifies for its message and purpose only") {
 
 TEST_CASE("Every changed bit of a code spoils it") {
   const auto keys = Keys({KeyOf(1, 'a')});
-  const std::string code = keys->Sign(Purpose::kLease, "message");
+  const std::string code(keys->Sign(Purpose::kLease, "message"));
   for (size_t bit = 0; bit < code.size() * 8; ++bit) {
     std::string changed = code;
     changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ 1 << bit % 8);
@@ -56,7 +56,7 @@ TEST_CASE("Every changed bit of a code spoils it") {
 
 TEST_CASE("A code is HMAC-SHA256 of purpose and message") {
   // python3: hmac.new(b'a'*32, b'\x01message', 'sha256').hexdigest()[:32]
-  const auto code = Keys({KeyOf(7, 'a')})->Sign(Purpose::kLease, "message");
+  const std::string code(Keys({KeyOf(7, 'a')})->Sign(Purpose::kLease, "message"));
   CHECK(code[0] == 7);
   CHECK(code.substr(1) ==
         std::string("\x31\x60\x06\x26\x5e\x4c\x32\xa9\xd1\xd9\x1a\x97\xa3\x9f\xbf\x78", 16));
@@ -64,8 +64,8 @@ TEST_CASE("A code is HMAC-SHA256 of purpose and message") {
 
 TEST_CASE("An attenuated code is HMAC-SHA256 of the label under the code, and good for no other") {
   const auto keys = Keys({KeyOf(7, 'a')});
-  const std::string code = keys->Sign(Purpose::kLease, "message");
-  const std::string less = Attenuate(code, "less");
+  const std::string code(keys->Sign(Purpose::kLease, "message"));
+  const std::string less(Attenuate(code, "less"));
   // python3: hmac.new(b'\x07' + the code above, b'less', 'sha256').hexdigest()[:32]
   CHECK(less ==
         "\x07" +
@@ -101,7 +101,7 @@ TEST_CASE("Equal key ids of two installations do not mix") {
 
 TEST_CASE("Many short-lived key sets on one thread stay apart") {
   const auto reference = Keys({KeyOf(1, 'x')});
-  const std::string code = reference->Sign(Purpose::kLease, "m");
+  const std::string code(reference->Sign(Purpose::kLease, "m"));
   for (int i = 0; i < 200; ++i) {
     const auto other = Keys({KeyOf(1, static_cast<char>('A' + i % 20))});
     CHECK_FALSE(other->Verify(Purpose::kLease, "m", code));
@@ -111,7 +111,7 @@ TEST_CASE("Many short-lived key sets on one thread stay apart") {
 
 TEST_CASE("Threads sign alike") {
   const auto keys = Keys({KeyOf(1, 'a')});
-  const std::string code = keys->Sign(Purpose::kLease, "message");
+  const std::string code(keys->Sign(Purpose::kLease, "message"));
   std::vector<std::string> codes(4);
   std::vector<std::thread> threads;
   threads.reserve(codes.size());
@@ -124,7 +124,7 @@ TEST_CASE("Threads sign alike") {
 
 TEST_CASE("Keys that replace others sign and verify on every thread from then on") {
   const auto keys = Keys({KeyOf(1, 'a')});
-  const std::string before = keys->Sign(Purpose::kLease, "m");
+  const std::string before(keys->Sign(Purpose::kLease, "m"));
   std::atomic<int> round = 0;
   std::thread other([&] {
     // It has looked at the keys before they change, and does again after.
@@ -160,7 +160,7 @@ TEST_CASE("While keys are rotated no thread refuses what another has signed") {
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([&] {
       while (!is_over) {
-        const std::string code = keys->Sign(Purpose::kLease, "m");
+        const std::string code(keys->Sign(Purpose::kLease, "m"));
         if (!keys->Verify(Purpose::kLease, "m", code)) ++refused;
       }
     });

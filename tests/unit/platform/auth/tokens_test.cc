@@ -83,7 +83,7 @@ TEST_CASE("A changed, cut or prolonged lease token is refused") {
 TEST_CASE("Fields that are genuine but malformed are refused") {
   const auto keys = Keys();
   const auto sealed = [&](const std::string& fields) {
-    return fields + keys->Sign(MacKeys::Purpose::kReceipt, fields);
+    return fields + std::string(keys->Sign(MacKeys::Purpose::kReceipt, fields));
   };
   std::string fields = SealReceipt(*keys, AReceipt());
   fields.resize(fields.size() - MacKeys::kCodeSize);
@@ -159,7 +159,7 @@ TEST_CASE("A task token is made as the protocol says, by whoever holds the lease
   std::string bytes;
   REQUIRE(absl::WebSafeBase64Unescape(TaskTokenOf(lease).substr(13), &bytes));
   CHECK(bytes.substr(0, bytes.size() - 17) == lease.substr(0, lease.size() - 17));
-  CHECK(bytes.substr(bytes.size() - 17) == Attenuate(code, "kantoku task token"));
+  CHECK(bytes.substr(bytes.size() - 17) == std::string(Attenuate(code, "kantoku task token")));
   CHECK(TaskTokenOf("short").empty());
 }
 

@@ -36,7 +36,7 @@ struct Script {
 
 class Stream final : public CoalescingStream<Request, Response> {
  public:
-  Stream(BidiCall<Request, Response>* call, CallMonitor::Method& method, Script& script)
+  Stream(Stream::Call* call, CallMonitor::Method& method, Script& script)
       : CoalescingStream(call, method, script.options), script_(script) {
     ++script_.alive;
   }
@@ -73,7 +73,7 @@ class ScriptedService final : public Service {
     Handle("Await", &ScriptedService::Await);
   }
 
-  void Await(BidiCall<Request, Response>* call) {
+  void Await(BidiCall<Request, Encoded<Response>>* call) {
     if (!script_.refusal.ok()) return call->Refuse(method_, script_.refusal);
     auto stream = std::make_shared<Stream>(call, method_, script_);
     script_.streams.Update([&](auto& streams) { streams.push_back(stream); });

@@ -26,8 +26,7 @@ using Response = outputspb::AwaitResponse;
 // Answers each id with itself.
 class EchoStream final : public CoalescingStream<Request, Response> {
  public:
-  EchoStream(BidiCall<Request, Response>* call, CallMonitor::Method& method,
-             Awaited<std::vector<std::string>>& seen)
+  EchoStream(Call* call, CallMonitor::Method& method, Awaited<std::vector<std::string>>& seen)
       : CoalescingStream(call, method), seen_(seen) {}
 
  private:
@@ -48,7 +47,7 @@ class EchoService final : public Service {
         method_(calls.MethodOf("OutputsService/Await")) {
     Handle("Await", &EchoService::Await);
   }
-  void Await(BidiCall<Request, Response>* call) {
+  void Await(EchoStream::Call* call) {
     opened.Update([](int& count) { ++count; });
     std::make_shared<EchoStream>(call, method_, seen)->Start();
   }

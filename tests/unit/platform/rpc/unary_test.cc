@@ -2,7 +2,9 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <atomic>
 #include <functional>
+#include <string>
 #include <thread>
 
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
@@ -80,6 +82,31 @@ TEST_CASE("A handler may reply later from another thread") {
   CHECK(f.Call(&response).ok());
   CHECK(response.results_size() == 1);
   later.join();
+}
+
+TEST_CASE("Nothing of a call is in those after it, whose messages may be the same ones") {
+  std::atomic<int> asked = 0;  // Ids of all requests.
+  Fixture f([&](const Caller&, const auto& request, auto& response, Reply reply) {
+    asked += request.task_ids_size();
+    if (request.task_ids().empty()) return reply(absl::OkStatus());
+    auto& result = *response.add_results();
+    result.mutable_result()->set_task_id(request.task_ids(0));
+    result.mutable_result()->set_data("secret");
+    reply(request.task_ids_size() == 1 ? absl::OkStatus() : absl::NotFoundError("x"));
+  });
+  const auto stub = outputspb::OutputsService::NewStub(f.server.Connect());
+  const auto call = [&](int ids) {
+    grpc::ClientContext context;
+    outputspb::GetRequest request;
+    for (int i = 0; i < ids; ++i) request.add_task_ids(std::string(16, 'i'));
+    outputspb::GetResponse response;
+    CHECK(stub->Get(&context, request, &response).ok() == (ids < 2));
+    return response.results_size();
+  };
+  for (int round = 0; round < 20; ++round) {
+    for (const int ids : {1, 0, 2, 0}) CHECK(call(ids) == (ids == 1 ? 1 : 0));
+  }
+  CHECK(asked == 20 * 3);
 }
 
 TEST_CASE("A failed call carries code, message and reason") {

@@ -98,7 +98,7 @@ class FakeModule final : public Module, public Service {
       log_.waits = true;
     });
   }
-  void Await(BidiCall<outputspb::AwaitRequest, outputspb::AwaitResponse>* call) {
+  void Await(Stream::Call* call) {
     auto stream = std::make_shared<Stream>(call, await_);
     stream_ = stream;
     stream->Start();

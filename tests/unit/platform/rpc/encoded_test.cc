@@ -1,0 +1,74 @@
+#include "services/platform/rpc/encoded.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+#include <vector>
+
+#include "kantoku/outputs/v1/outputs.pb.h"
+
+namespace kantoku::platform {
+namespace {
+
+using outputs::v1::AwaitResponse;
+using outputs::v1::AwaitResult;
+
+AwaitResult ResultOf(const std::string& task) {
+  AwaitResult result;
+  result.set_task_id(task);
+  result.mutable_result()->set_data(std::string(task.size() * 40, 'd'));
+  return result;
+}
+
+AwaitResponse Decode(const Encoded<AwaitResponse>& encoded) {
+  AwaitResponse decoded;
+  REQUIRE(decoded.ParseFromString(encoded.bytes()));
+  return decoded;
+}
+
+TEST_CASE("Parts that are merged, and items, are one message in their order") {
+  AwaitResponse part;
+  *part.add_results() = ResultOf("first");
+  part.mutable_token_wanted()->mutable_within()->set_seconds(7);
+  AwaitResponse other;
+  *other.add_results() = ResultOf("fourth");
+
+  Encoded<AwaitResponse> encoded;
+  CHECK(encoded.empty());
+  encoded.Merge(part);
+  encoded.AddItem(AwaitResponse::kResultsFieldNumber, ResultOf("second"));
+  encoded.AddItem(AwaitResponse::kResultsFieldNumber, AwaitResult());
+  encoded.Merge(other);
+
+  AwaitResponse expected = part;
+  *expected.add_results() = ResultOf("second");
+  expected.add_results();
+  expected.MergeFrom(other);
+  CHECK(Decode(encoded).SerializeAsString() == expected.SerializeAsString());
+
+  encoded.Clear();
+  CHECK(Decode(encoded).results().empty());
+}
+
+TEST_CASE("What gRPC is given of a message is its own") {
+  Encoded<AwaitResponse> encoded;
+  encoded.AddItem(AwaitResponse::kResultsFieldNumber, ResultOf("task"));
+  const std::string before = encoded.bytes();
+  grpc::ByteBuffer buffer;
+  bool owned = false;
+  REQUIRE(
+      grpc::SerializationTraits<Encoded<AwaitResponse>>::Serialize(encoded, &buffer, &owned).ok());
+  CHECK(owned);
+  encoded.Clear();
+  encoded.AddItem(AwaitResponse::kResultsFieldNumber, ResultOf("knot"));
+
+  std::vector<grpc::Slice> slices;
+  REQUIRE(buffer.Dump(&slices).ok());
+  std::string written;
+  for (const grpc::Slice& slice : slices) {
+    written.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  CHECK(written == before);
+}
+
+}  // namespace
+}  // namespace kantoku::platform
