@@ -1,6 +1,7 @@
 #include "services/platform/process.h"
 
 #include <openssl/crypto.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 
@@ -16,6 +17,14 @@ void SetUpProcess() {
   // Debian's Abseil watches gRPC's locks for deadlocks, with a graph under one lock of its own
   // (DECISIONS.md).
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+}
+
+void RaiseDescriptorLimit() {
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0) {
+    descriptors.rlim_cur = descriptors.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &descriptors);
+  }
 }
 
 }  // namespace kantoku::platform

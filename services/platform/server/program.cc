@@ -16,6 +16,7 @@
 #include "services/platform/config/quantities.h"
 #include "services/platform/config/validate.h"
 #include "services/platform/log/log.h"
+#include "services/platform/process.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/random.h"
 #include "services/platform/rpc/service.h"
@@ -345,6 +346,7 @@ absl::StatusOr<std::unique_ptr<Program>> Program::Start(const ProgramOptions& op
 }
 
 int Program::Run(const ProgramOptions& options, std::vector<ModuleMaker> makers) {
+  RaiseDescriptorLimit();  // Each client and each executor takes one.
   StopSignal signal;
   SetUpLog(ToLogOptions(options.config.log()));
   const auto program = Start(options, std::move(makers));
