@@ -51,8 +51,9 @@ measure: setup-test ## figures that are promised: what a token costs, what a flo
 	@$(call build_preset,sim,measure)
 	@scripts/test.sh sim --label-regex '^bench$$'
 
-bench: build ## figures of this machine, as JSON
-	@build/release/bin/kantoku bench
+bench: setup ## figures of this machine beside what it can do at best: a table, and JSON in build/bench
+	@$(call build_preset,sim,bench)
+	@scripts/bench.sh
 
 fuzz: setup-check ## each property of what reads outside data, under libFuzzer for FUZZ_SECONDS=10
 	@$(call build_preset,fuzz)

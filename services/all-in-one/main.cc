@@ -2,9 +2,13 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "client/cli/cli.h"
 #include "services/all-in-one/bench/bench_command.h"
+#include "services/all-in-one/bench/roles.h"
 #include "services/all-in-one/up_command.h"
 #include "services/executor-runtime/program.h"
 #include "services/platform/process.h"
@@ -35,9 +39,8 @@ int main(int argc, char** argv) {
   kantoku::platform::SetUpProcess();
   const kantoku::cli::Streams streams{std::cin, std::cout, std::cerr, isatty(STDOUT_FILENO) == 1,
                                       isatty(STDERR_FILENO) == 1};
-  return kantoku::cli::RunCli(
-      argc, argv,
-      {.streams = streams,
-       .extras = {kantoku::MakeUpCommand(), MakeExecutorCommand(), kantoku::MakeBenchCommand(),
-                  kantoku::MakeBenchExecutorCommand()}});
+  std::vector<kantoku::cli::ExtraCommand> extras = {kantoku::MakeUpCommand(), MakeExecutorCommand(),
+                                                    kantoku::MakeBenchCommand()};
+  for (auto& role : kantoku::bench::MakeRoleCommands()) extras.push_back(std::move(role));
+  return kantoku::cli::RunCli(argc, argv, {.streams = streams, .extras = std::move(extras)});
 }

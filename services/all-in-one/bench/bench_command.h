@@ -5,12 +5,9 @@
 
 namespace kantoku {
 
-// `kantoku bench`: measures tasks a second and the time of one, as users run it: server, executor
-// and spawner are processes of their own. One JSON object a line, floors of this machine beside it.
+// `kantoku bench`: what a server achieves, with spawner, server and executors as processes of their
+// own. A JSON line for each scenario on standard output, and a table of them on standard error.
 cli::ExtraCommand MakeBenchCommand();
-
-// `kantoku bench-executor`: the executor that bench starts; 16 bytes for every task.
-cli::ExtraCommand MakeBenchExecutorCommand();
 
 }  // namespace kantoku
 

@@ -1,31 +1,25 @@
 #ifndef KANTOKU_SERVICES_ALL_IN_ONE_BENCH_FLOORS_H_
 #define KANTOKU_SERVICES_ALL_IN_ONE_BENCH_FLOORS_H_
 
+#include <nlohmann/json.hpp>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
 
-// What this machine can do at most, with nothing of ours in between.
-namespace kantoku {
+namespace kantoku::bench {
 
-struct Latencies {
-  double p50_us = 0;
-  double p99_us = 0;
+// What the machine can do at best, as a program of its own has measured it (tests/bench/floors).
+struct Floors {
+  double fdatasync_p50_us = 0;              // Of 4 KiB over blocks that a file has.
+  double sqlite_lifecycles_per_second = 0;  // In batches, through plain SQLite.
+  double grpc_ping_pong_p50_us = 0;         // A message there and back on a stream.
+  double grpc_echoes_per_second = 0;        // Tasks there and back, in batches.
 };
-Latencies Summarize(std::vector<absl::Duration> times);
 
-// fdatasync after writing 4 KiB to a file in `directory`.
-absl::StatusOr<Latencies> MeasureSync(const std::string& directory);
+// From one JSON object with these numbers. INVALID_ARGUMENT.
+absl::StatusOr<Floors> ParseFloors(const std::string& json);
+nlohmann::ordered_json ToJson(const Floors& floors);
 
-// Task lifecycles a second that SQLite commits in groups of 500, WAL and synchronous=FULL: insert
-// of 150 bytes, insert of a result, one end row a group, erasure of both.
-absl::StatusOr<double> MeasureSqlite(const std::string& directory);
-
-// A unary call with an empty answer (the standard health check) to the server at `address`.
-absl::StatusOr<Latencies> MeasureRpc(const std::string& address, const std::string& access);
-
-}  // namespace kantoku
+}  // namespace kantoku::bench
 
 #endif  // KANTOKU_SERVICES_ALL_IN_ONE_BENCH_FLOORS_H_

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Figures of this machine, after `cmake --build --preset bench`: a JSON line for each scenario in build/bench/figures.jsonl,
+# tables for people. Arguments go to `kantoku bench`: scenarios, or --quick.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+kantoku=build/sim/bin/kantoku
+floors=build/sim/bin/kantoku-floors
+slow_sync=$PWD/build/sim/tests/bench/libkantoku_slow_sync.so
+mkdir -p build/bench
+figures=build/bench/figures.jsonl
+
+"$kantoku" bench --floors "$floors" "$@" > "$figures"
+(($#)) && exit
+
+# The same on disks such as others have. What is under way is what a sync of such a disk has to be shared by.
+for delay in 2 10; do
+  echo "each sync takes $delay ms longer:" >&2
+  LD_PRELOAD=$slow_sync SYNC_DELAY_US=${delay}000 "$kantoku" bench throughput --suffix "-sync-${delay}ms" --in-flight 20000 >> "$figures"
+done

@@ -1,0 +1,140 @@
+#include "services/all-in-one/bench/installation.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "services/all-in-one/bench/roles.h"
+#include "services/platform/access/access_file.h"
+#include "services/platform/status.h"
+
+namespace kantoku::bench {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(120);  // A large backlog is recovered meanwhile.
+
+// The address of a server, which it has once calls are served.
+absl::StatusOr<std::string> AwaitAddress(const std::string& port_file) {
+  const absl::Time until = absl::Now() + kPatience;
+  while (absl::Now() < until) {
+    std::ifstream file(port_file);
+    std::string port;
+    if (std::getline(file, port) && !file.eof()) return "127.0.0.1:" + port;
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  return absl::DeadlineExceededError(
+      absl::StrCat("the server did not come up within ", absl::FormatDuration(kPatience)));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Directory>> Directory::Make() {
+  // Not /tmp, which is memory on many machines.
+  const char* const chosen = std::getenv("TMPDIR");
+  std::string path = std::string(chosen == nullptr ? "/var/tmp" : chosen) + "/kantoku-bench-XXXXXX";
+  if (mkdtemp(path.data()) == nullptr) return absl::ErrnoToStatus(errno, path);
+  return std::unique_ptr<Directory>(new Directory(std::move(path)));
+}
+
+Directory::~Directory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+absl::StatusOr<std::unique_ptr<Installation>> Installation::Start(
+    const Place& place, std::vector<std::string> settings) {
+  KANTOKU_ASSIGN_OR_RETURN(auto directory, Directory::Make());
+  std::unique_ptr<Installation> made(
+      new Installation(place, std::move(settings), std::move(directory)));
+  KANTOKU_ASSIGN_OR_RETURN(made->begun_, OpenCounter(made->File("begun")));
+  if (place.server.empty()) {
+    KANTOKU_RETURN_IF_ERROR(made->StartServer("127.0.0.1:0"));
+  } else {
+    made->address_ = place.server;
+    made->access_ = place.access;
+  }
+  return made;
+}
+
+absl::Status Installation::StartServer(const std::string& listen) {
+  const std::string port_file = File("port");
+  std::filesystem::remove(port_file);
+  std::vector<std::string> words = {"kantoku",     "up",
+                                    "--data",      File("data"),
+                                    "--listen",    listen,
+                                    "--port-file", port_file,
+                                    "--set",       "server.metrics_listen=127.0.0.1:0",
+                                    "--set",       "log.level=error"};
+  std::vector<std::string> settings = settings_;
+  if (place_.no_tls) settings.emplace_back("server.tls.off=true");
+  if (place_.no_auth) settings.emplace_back("auth.insecure_trust_everybody_on_loopback=true");
+  for (std::string& setting : settings) words.insert(words.end(), {"--set", std::move(setting)});
+  KANTOKU_ASSIGN_OR_RETURN(server_, Child::Start(std::move(words)));
+  KANTOKU_ASSIGN_OR_RETURN(address_, AwaitAddress(port_file));
+  access_ = platform::AccessFileIn(File("data"));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<absl::Duration> Installation::KillAndRestart() {
+  server_->Kill();
+  const absl::Time begin = absl::Now();
+  KANTOKU_RETURN_IF_ERROR(StartServer(address_));
+  return absl::Now() - begin;
+}
+
+absl::Status Installation::StartExecutor() {
+  KANTOKU_ASSIGN_OR_RETURN(Child executor, StartRole(kExecutorRole, {"--begun", File("begun")}));
+  executors_.push_back(std::move(executor));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Child> Installation::StartRole(const std::string& role,
+                                              std::vector<std::string> more) const {
+  std::vector<std::string> words = {"kantoku", role, "--server", address_};
+  if (!access_.empty()) words.insert(words.end(), {"--access", access_});
+  words.insert(words.end(), more.begin(), more.end());
+  return Child::Start(std::move(words));
+}
+
+absl::StatusOr<Client> Installation::Connect() const {
+  ClientOptions options;
+  options.access_file = access_;
+  return Client::Connect(address_, std::move(options));
+}
+
+Meter::Meter(const Installation& installation) : has_server_(installation.server_.has_value()) {
+  processes_.push_back({"spawner", 0, {}});
+  if (installation.server_.has_value()) {
+    processes_.push_back({"server", installation.server_->pid(), {}});
+  }
+  for (const Child& executor : installation.executors_) {
+    processes_.push_back({"executor", executor.pid(), {}});
+  }
+  for (Process& process : processes_) process.cpu_before = UsageOf(process.pid).cpu;
+}
+
+Figures Meter::Read(double tasks) const {
+  double all = 0;
+  Figures of_each;
+  for (const Process& process : processes_) {
+    const Usage usage = UsageOf(process.pid);
+    const double cpu = absl::ToDoubleSeconds(usage.cpu - process.cpu_before) / tasks * 1e6;
+    all += cpu;
+    of_each.emplace_back(process.name + "_cpu_seconds_per_million", cpu);
+    // This one goes on from run to run.
+    if (process.pid != 0) of_each.emplace_back(process.name + "_peak_rss_mib", usage.peak_rss_mib);
+  }
+  Figures figures;
+  // Of a server that runs already nobody knows.
+  if (has_server_) figures.emplace_back("cpu_seconds_per_million", all);
+  Append("", of_each, figures);
+  return figures;
+}
+
+}  // namespace kantoku::bench

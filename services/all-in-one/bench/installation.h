@@ -1,0 +1,108 @@
+#ifndef KANTOKU_SERVICES_ALL_IN_ONE_BENCH_INSTALLATION_H_
+#define KANTOKU_SERVICES_ALL_IN_ONE_BENCH_INSTALLATION_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "kantoku/client.h"
+#include "services/all-in-one/bench/child.h"
+#include "services/all-in-one/bench/figures.h"
+
+namespace kantoku::bench {
+
+// Where a bench is to run.
+struct Place {
+  std::string server;    // That runs already; empty: one of our own for each run.
+  std::string access;    // The access file for it; empty: as for every client.
+  bool no_tls = false;   // Of our own.
+  bool no_auth = false;  // The same.
+};
+
+// A temporary directory, which goes with everything in it.
+class Directory {
+ public:
+  static absl::StatusOr<std::unique_ptr<Directory>> Make();
+  ~Directory();
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+
+  std::string File(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  explicit Directory(std::string path) : path_(std::move(path)) {}
+  const std::string path_;
+};
+
+// A server, and what works for it, as processes of their own on this computer; this process is the
+// spawner. Those of one run, with an empty data directory.
+//
+// Thread-compatible.
+class Installation {
+ public:
+  // `settings` are for a server of our own.
+  static absl::StatusOr<std::unique_ptr<Installation>> Start(
+      const Place& place, std::vector<std::string> settings = {});
+
+  // An executor of the types of roles.h. It goes with the installation.
+  absl::Status StartExecutor();
+  // Tasks that the executors have begun.
+  uint64_t begun() const { return *begun_; }
+  // Another process of ours for this server: `kantoku role --server … --access … more…`.
+  absl::StatusOr<Child> StartRole(const std::string& role,
+                                  std::vector<std::string> more = {}) const;
+  absl::StatusOr<Client> Connect() const;
+
+  const std::string& address() const { return address_; }
+  const std::string& access() const { return access_; }
+  bool own_server() const { return server_.has_value(); }
+  pid_t server_pid() const { return server_->pid(); }
+  std::string File(const std::string& name) const { return directory_->File(name); }
+  // Kills our own server, and starts it again on the same data and address: when calls are served,
+  // how long that took.
+  absl::StatusOr<absl::Duration> KillAndRestart();
+
+ private:
+  friend class Meter;
+
+  Installation(Place place, std::vector<std::string> settings, std::unique_ptr<Directory> directory)
+      : place_(std::move(place)),
+        settings_(std::move(settings)),
+        directory_(std::move(directory)) {}
+  absl::Status StartServer(const std::string& listen);
+
+  const Place place_;
+  const std::vector<std::string> settings_;
+  const std::unique_ptr<Directory> directory_;
+  std::string address_;
+  std::string access_;
+  std::shared_ptr<const volatile uint64_t> begun_;  // In a file that the executors write.
+  std::optional<Child> server_;                     // Of our own.
+  std::vector<Child> executors_;
+};
+
+// What the processes of an installation use from its making on.
+class Meter {
+ public:
+  explicit Meter(const Installation& installation);
+
+  // CPU seconds per million of `tasks`, of all processes if the server is ours, and of each; the
+  // peak memory of each but this one.
+  Figures Read(double tasks) const;
+
+ private:
+  struct Process {
+    std::string name;
+    pid_t pid;
+    absl::Duration cpu_before;
+  };
+  const bool has_server_;
+  std::vector<Process> processes_;
+};
+
+}  // namespace kantoku::bench
+
+#endif  // KANTOKU_SERVICES_ALL_IN_ONE_BENCH_INSTALLATION_H_

@@ -1,0 +1,52 @@
+#include "services/all-in-one/bench/scenario.h"
+
+#include <utility>
+
+#include "services/all-in-one/bench/load.h"
+#include "services/platform/status.h"
+
+namespace kantoku::bench {
+namespace {
+
+std::vector<Scenario> MakeScenarios() {
+  std::vector<Scenario> all = ThroughputScenarios();
+  const auto add = [&all](std::vector<Scenario> more) {
+    for (Scenario& scenario : more) all.push_back(std::move(scenario));
+  };
+  add(LatencyScenarios());
+  add({StreamScenario()});
+  add(AdmissionScenarios());
+  add({EventsScenario(), FanoutScenario(), SessionsScenario(), BacklogScenario()});
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Scenario>& Scenarios() {
+  static const std::vector<Scenario> kAll = MakeScenarios();
+  return kAll;
+}
+
+absl::StatusOr<Warm> WarmUp(const Terms& terms, std::vector<std::string> settings) {
+  KANTOKU_ASSIGN_OR_RETURN(auto installation,
+                           Installation::Start(terms.place, std::move(settings)));
+  KANTOKU_RETURN_IF_ERROR(installation->StartExecutor());
+  KANTOKU_ASSIGN_OR_RETURN(Client client, installation->Connect());
+  KANTOKU_RETURN_IF_ERROR(Run(client, {.tasks = kWarmTasks}).status());
+  return Warm{std::move(installation), std::move(client)};
+}
+
+absl::StatusOr<Figures> MeasureRate(const Terms& terms, std::vector<std::string> settings,
+                                    std::function<Task(size_t number)> make) {
+  KANTOKU_ASSIGN_OR_RETURN(Warm warm, WarmUp(terms, std::move(settings)));
+  const Meter meter(*warm.installation);
+  KANTOKU_ASSIGN_OR_RETURN(const double rate, Run(warm.client, {.tasks = terms.tasks,
+                                                                .batch = terms.batch,
+                                                                .in_flight = terms.in_flight,
+                                                                .make = std::move(make)}));
+  Figures figures = {{"tasks_per_second", rate}};
+  Append("", meter.Read(static_cast<double>(terms.tasks)), figures);
+  return figures;
+}
+
+}  // namespace kantoku::bench

@@ -1,0 +1,101 @@
+// `kantoku bench` in small: that it measures, not what.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "tests/support/process.h"
+
+namespace kantoku::test {
+namespace {
+
+struct Ran {
+  int code = -1;
+  std::string output;
+  std::vector<nlohmann::json> lines;  // Those that are JSON.
+};
+
+Ran Bench(std::vector<std::string> arguments) {
+  std::vector<std::string> argv = {Binary("kantoku"), "bench"};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  const auto process = ChildProcess::Start({.argv = std::move(argv)});
+  REQUIRE(process.ok());
+  const auto exit = (*process)->AwaitExit();
+  Ran ran{.output = (*process)->output()};
+  INFO(ran.output);
+  REQUIRE(exit.ok());
+  ran.code = exit->code.value_or(-1);
+  for (const auto& line : absl::StrSplit(ran.output, '\n')) {
+    auto json =
+        nlohmann::json::parse(line.begin(), line.end(), nullptr, /*allow_exceptions=*/false);
+    if (json.is_object()) ran.lines.push_back(std::move(json));
+  }
+  return ran;
+}
+
+constexpr char kFloors[] =
+    R"(printf '{"fdatasync_p50_us":50,"sqlite_lifecycles_per_second":1000000,)"
+    R"("grpc_ping_pong_p50_us":25,"grpc_echoes_per_second":1000000}')";
+
+TEST_CASE("Every scenario of the bench tells its figures in a line of JSON and a row of a table") {
+  const std::vector<std::string> list =
+      absl::StrSplit(Bench({"--list"}).output, '\n', absl::SkipEmpty());
+  std::vector<std::string> names;
+  names.reserve(list.size());
+  for (const std::string& line : list) names.push_back(line.substr(0, line.find('\t')));
+  REQUIRE(names.size() >= 10);
+  const std::string name = GENERATE_COPY(from_range(names));
+  const Ran ran = Bench({name, "--quick", "--tasks", "50000", "--backlog", "100000", "--sessions",
+                         "5000", "--floors", kFloors});
+  INFO(ran.output);
+  CHECK(ran.code == 0);
+  REQUIRE(ran.lines.size() == 1);
+  const nlohmann::json& line = ran.lines.front();
+  CHECK(line["scenario"] == name);
+  CHECK(line["runs"] == 1);
+  CHECK(line["floors"]["fdatasync_p50_us"] == 50);
+  CHECK(line.size() > 3);
+  for (const auto& [figure, value] : line.items()) {
+    if (value.is_number()) CHECK(value >= 0);
+  }
+  CHECK(ran.output.find("\n" + name) != std::string::npos);
+}
+
+TEST_CASE("Of several runs the bench tells the median, and what lay farthest from it") {
+  const Ran ran = Bench({"throughput", "--quick", "--runs", "3", "--tasks", "50000"});
+  INFO(ran.output);
+  REQUIRE(ran.lines.size() == 1);
+  const nlohmann::json& line = ran.lines.front();
+  CHECK(line["least"]["tasks_per_second"] <= line["tasks_per_second"]);
+  CHECK(line["tasks_per_second"] <= line["most"]["tasks_per_second"]);
+  CHECK_FALSE(line.contains("floors"));
+}
+
+TEST_CASE("A figure that has a floor is told in parts of it") {
+  const Ran ran = Bench({"throughput", "--quick", "--floors", kFloors});
+  INFO(ran.output);
+  REQUIRE(ran.lines.size() == 1);
+  const double rate = ran.lines.front()["tasks_per_second"];
+  CHECK(ran.lines.front()["of_sqlite_floor"].get<double>() == Approx(rate / 1'000'000));
+}
+
+TEST_CASE("What the bench cannot do it says in one line") {
+  const auto [arguments, said, code] = GENERATE(table<std::vector<std::string>, std::string, int>(
+      {{{"nothing-such"}, "nothing-such", 2},
+       {{"backlog", "--server", "127.0.0.1:1"}, "cannot measure --server", 2},
+       {{"throughput", "--floors", "false"}, "false has failed", 1},
+       {{"throughput", "--floors", "echo {}"}, "fdatasync_p50_us", 2},
+       {{"--runs", "0"}, "--runs", 2}}));
+  const Ran ran = Bench(arguments);
+  INFO(ran.output);
+  CHECK(ran.output.find(said) != std::string::npos);
+  CHECK(ran.code == code);
+  CHECK(ran.lines.empty());
+}
+
+}  // namespace
+}  // namespace kantoku::test
