@@ -98,7 +98,10 @@ class CallersRun {
   }
 
   absl::StatusOr<std::vector<absl::Duration>> Go() {
-    running_ = callers_.size();
+    {
+      platform::MutexLock lock(mutex_);
+      running_ = callers_.size();
+    }
     for (Caller& caller : callers_) {
       bool more = false;
       {

@@ -110,6 +110,7 @@ int RunSubscribers(const RoleOptions& role, int count) {
     if (!client.ok()) return Fail(kSubscriberRole, client.status());
     streams.push_back(client->Subscribe({.from_oldest = true}));
   }
+  threads.reserve(streams.size());
   for (const auto& stream : streams) {
     threads.emplace_back([&seen, stream = stream.get()] {
       for (auto page = stream->Next(); page.ok(); page = stream->Next()) {

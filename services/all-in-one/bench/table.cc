@@ -22,10 +22,8 @@ constexpr Column kColumns[] = {{"tasks/s", "tasks_per_second"},
                                {"server MiB", "server_peak_rss_mib"}};
 
 std::string Text(double value) {
-  return absl::StrFormat(std::abs(value) < 10      ? "%.2f"
-                         : std::abs(value) < 1'000 ? "%.1f"
-                                                   : "%.0f",
-                         value);
+  if (std::abs(value) < 10) return absl::StrFormat("%.2f", value);
+  return std::abs(value) < 1'000 ? absl::StrFormat("%.1f", value) : absl::StrFormat("%.0f", value);
 }
 
 std::string Figure(const nlohmann::ordered_json& line, const std::string& name) {

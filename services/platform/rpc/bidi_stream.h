@@ -369,11 +369,10 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
     if constexpr (RenewsTokens<Request, Response>) {
       if (!token_wanted_.has_value()) return;
       if (pending_.empty()) RoomFor(0);
-      const auto fill = [&](Response& response) {
-        *response.mutable_token_wanted()->mutable_within() = ToProto(*token_wanted_);
+      const auto fill = [within = *std::exchange(token_wanted_, std::nullopt)](Response& response) {
+        *response.mutable_token_wanted()->mutable_within() = ToProto(within);
       };
       MergeFilled(fill, scratch_, pending_.front().encoded);
-      token_wanted_.reset();
     }
   }
 
