@@ -508,9 +508,9 @@ TEST_CASE(
 TEST_CASE("Who shows another user's token in a session ends the connection, and gets no session") {
   const Trusting trusting;
   Client anna = trusting.As(trusting.Token("anna", kUserScope));
-  REQUIRE(anna.Spawn(Task("work")).ok());
   const auto stub = inputs::v1::InputsService::NewStub(trusting.up->ChannelOfNobody());
   PullStream pull = Pull(*stub, trusting.Token("lab", "inputs:pull"));
+  REQUIRE(anna.Spawn(Task("work")).ok());  // Now: a welcome may have tasks with it.
   inputs::v1::PullResponse response;
   do {
     REQUIRE(pull.stream->Read(&response));

@@ -541,10 +541,7 @@ void Engine::FinishGroup(const Now& now, Effects& effects) {
   DispatchReady(now, effects);
   const auto close_row = [&](std::vector<TaskView>& ended, History& history, auto& changes) {
     const auto number = history.Close(AgeTime(now));
-    if (!number.has_value()) return;
-    const size_t size = ended.size();
-    changes.push_back({*number, std::exchange(ended, {})});
-    ended.reserve(size);  // The next group is about as large.
+    if (number.has_value()) changes.push_back({*number, std::exchange(ended, {})});
   };
   close_row(ended_, history_, effects.history);
   close_row(died_, dead_, effects.dead);
