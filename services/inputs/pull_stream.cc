@@ -94,8 +94,7 @@ void PullStream::Send(v1::PullResponse& frame) {
   google::protobuf::RepeatedPtrField<v1::Dispatch> tasks;
   tasks.Swap(frame.mutable_tasks());
   int sent = 0;
-  // With the first tasks, in one message: a welcome is in the first, and what is said of a task
-  // comes no sooner than it.
+  // With the first tasks, in one message: a welcome is in the first.
   if (const size_t rest = frame.ByteSizeLong(); rest > 0 && CountUnsent(rest)) {
     PostPortion(tasks, sent, rest, &frame);
   }
