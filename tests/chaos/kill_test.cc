@@ -45,8 +45,7 @@ class Killer {
   // Handlers return while Outputs stands still, so their results are on the way to it; and clients
   // wait for theirs.
   void Outputs() {
-    suite_.service(Service::kOutputs).Freeze();
-    AwaitEnd();
+    FreezeOutputsInWork({suite_.process(0), suite_.process(1)});
     REQUIRE(journals_.awaited(0) + journals_.awaited(1) > 0);
     KillService(Service::kOutputs);
   }
@@ -54,7 +53,9 @@ class Killer {
   // Handlers return while Events stands still, so what it is to hear of that is on the way.
   void Events() {
     suite_.service(Service::kEvents).Freeze();
-    AwaitEnd();
+    journals_.Update();
+    const size_t before = journals_.ends();
+    REQUIRE(journals_.Await([&] { return journals_.ends() > before; }));
     KillService(Service::kEvents);
   }
 
@@ -73,14 +74,9 @@ class Killer {
 
   // Its handlers have returned, and it has no receipt: Outputs stands still.
   void ExecutorInPut(size_t executor) {
-    ChildProcess& outputs = suite_.service(Service::kOutputs);
-    outputs.Freeze();
-    const int process = suite_.process(executor);
-    journals_.Update();
-    const size_t before = journals_.ends(process);
-    REQUIRE(journals_.Await([&] { return journals_.ends(process) > before; }));
+    FreezeOutputsInWork({suite_.process(executor)});
     KillExecutor(executor);
-    outputs.Thaw();
+    suite_.service(Service::kOutputs).Thaw();
   }
 
   // It waits for ends.
@@ -115,10 +111,23 @@ class Killer {
     }));
   }
 
-  void AwaitEnd() {
-    journals_.Update();
-    const size_t before = journals_.ends();
-    REQUIRE(journals_.Await([&] { return journals_.ends() > before; }));
+  // While a handler of `processes` runs, which returns all the same; waits for that. An executor
+  // that has no receipt for anything it holds begins nothing before Outputs goes on.
+  void FreezeOutputsInWork(const std::vector<int>& processes) {
+    ChildProcess& outputs = suite_.service(Service::kOutputs);
+    int working = 0;
+    REQUIRE(journals_.Await([&] {
+      outputs.Freeze();
+      journals_.Update();
+      for (const int process : processes) {
+        working = process;
+        if (!journals_.running(process).empty()) return true;
+      }
+      outputs.Thaw();
+      return false;
+    }));
+    const size_t before = journals_.ends(working);
+    REQUIRE(journals_.Await([&] { return journals_.ends(working) > before; }));
   }
 
   void Kill(ChildProcess& child) {
