@@ -18,13 +18,8 @@ constexpr int kWindow = 400;
 
 // With handlers that have begun and not returned.
 void KillExecutor(Suite& suite, size_t executor, std::set<int>& killed) {
-  REQUIRE(suite.journals().Await([&] {
-    suite.executor(executor).Freeze();
-    suite.journals().Update();
-    if (!suite.journals().running(suite.process(executor)).empty()) return true;
-    suite.executor(executor).Thaw();
-    return false;
-  }));
+  suite.FreezeWhile(suite.executor(executor),
+                    [&] { return !suite.journals().running(suite.process(executor)).empty(); });
   CHECK(suite.executor(executor).Kill().signal == SIGKILL);
   killed.insert(suite.process(executor));
   suite.StartExecutor(executor);
@@ -32,9 +27,7 @@ void KillExecutor(Suite& suite, size_t executor, std::set<int>& killed) {
 
 // With tasks that are to be done.
 void KillService(Suite& suite, Service service) {
-  suite.service(service).Freeze();
-  suite.journals().Update();
-  REQUIRE(suite.journals().unfinished() > 0);
+  suite.FreezeWhile(suite.service(service), [&] { return suite.journals().unfinished() > 0; });
   CHECK(suite.service(service).Kill().signal == SIGKILL);
   suite.Start(service);
 }

@@ -111,6 +111,16 @@ void Suite::StartClient(size_t client, int first, int count, int window) {
                   .output_file = directory_.File(absl::StrCat("client-", client, ".log"))});
 }
 
+void Suite::FreezeWhile(ChildProcess& child, const std::function<bool()>& condition) {
+  REQUIRE(journals_.Await([&] {
+    child.Freeze();
+    journals_.Update();
+    if (condition()) return true;
+    child.Thaw();
+    return false;
+  }));
+}
+
 Client Suite::Connect() const {
   auto client = Client::Connect(
       address(Service::kInputs),

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -49,6 +50,10 @@ class Suite {
   ChildProcess& client(size_t client) { return *clients_[client]; }
 
   Journals& journals() { return journals_; }
+
+  // Freezes `child`, one of the above, at a moment when `condition` holds of what had been written
+  // down by then: tries whenever somebody writes something down.
+  void FreezeWhile(ChildProcess& child, const std::function<bool()>& condition);
 
   // A client in this process.
   Client Connect() const;
