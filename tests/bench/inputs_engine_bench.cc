@@ -2,91 +2,46 @@
 #include <array>
 #include <cstdio>
 #include <ctime>
+#include <string>
 #include <vector>
 
-#include "services/inputs/engine/engine.h"
+#include "tests/bench/driven_engine.h"
 
 // What the engine itself costs: spawn, dispatch, started and finish of a task, in groups of several
 // sizes, with a backlog of waiting tasks. Prints one JSON line a measurement.
-namespace kantoku::inputs {
+namespace kantoku::inputs::bench {
 namespace {
 
 class Bench {
  public:
   Bench(size_t batch, size_t batches, size_t backlog)
       : specs_(batch, {.type = "text.wordcount"}), batches_(batches) {
-    engine_.FinishRecovery(now_, effects_);
     const TaskSpec waiting{.type = "nobody.does.this"};
     const std::vector<TaskSpec> more(1'000, waiting);
-    for (size_t i = 0; i < backlog; i += more.size()) Spawn(more);
+    for (size_t i = 0; i < backlog; i += more.size()) driven_.Spawn(more);
     const std::vector<std::string> types = {"text.wordcount", "file.sha256"};
-    for (uint8_t i = 1; i <= 8; ++i) {
-      std::array<uint8_t, 16> id{};
-      id[0] = i;
-      (void)engine_.OpenSession(
-          {.session = platform::SessionId(platform::Uuid(id)),
-           .caller = {"018f2c3a-abcd-7123-8456-00ff10203040", "kantoku-executor"},
-           .name_space = "default",
-           .name = "bench",
-           .types = types,
-           .max_held = 1'000,
-           .connection = i},
-          now_, effects_);
-    }
-    EndGroup();
+    for (uint32_t session = 1; session <= 8; ++session) driven_.Open(session, types);
+    driven_.EndGroup();
   }
 
   // Nanoseconds of processor time a task.
   double Run(size_t groups) {
     const std::clock_t start = std::clock();
     for (size_t i = 0; i < groups; ++i) {
-      for (size_t batch = 0; batch < batches_; ++batch) Spawn(specs_);
-      EndGroup();
-      for (const auto& held : held_) {
-        (void)engine_.Started(held.connection, held.task, held.dispatch, now_, effects_);
-      }
-      for (const auto& held : held_) {
-        engine_.Finished(held.task, held.dispatch, now_, effects_);
-      }
+      for (size_t batch = 0; batch < batches_; ++batch) driven_.Spawn(specs_);
+      driven_.EndGroup();
+      driven_.StartHeld();
+      driven_.FinishHeld();
     }
-    EndGroup();
+    driven_.EndGroup();
     const double tasks = static_cast<double>(groups * batches_ * specs_.size());
     return static_cast<double>(std::clock() - start) * (1e9 / CLOCKS_PER_SEC) / tasks;
   }
 
  private:
-  struct Held {
-    ConnectionId connection;
-    TaskId task;
-    uint32_t dispatch;
-  };
-
-  void Spawn(const std::vector<TaskSpec>& specs) {
-    (void)engine_.Spawn({.name_space = "default",
-                         .owner = "018f2c3a-abcd-7123-8456-00ff10203040",
-                         .request = {++request_, 0},
-                         .specs = specs,
-                         .random = request_},
-                        now_, effects_);
-  }
-  void EndGroup() {
-    engine_.FinishGroup(now_, effects_);
-    held_.clear();
-    for (const auto& message : effects_.dispatches) {
-      held_.push_back({message.connection, message.task, message.dispatch});
-    }
-    effects_.Clear();
-    now_.steady += absl::Microseconds(500);
-    now_.wall += absl::Microseconds(500);
-  }
-
-  platform::Now now_{absl::FromUnixSeconds(1'700'000'000), absl::Seconds(1'000)};
-  Engine engine_{EngineOptions{}};
-  Effects effects_;
+  DrivenEngine driven_;
   std::vector<TaskSpec> specs_;
   const size_t batches_;
-  std::vector<Held> held_;
-  uint64_t request_ = 0;
 };
 
 int Main() {
@@ -112,6 +67,6 @@ int Main() {
 }
 
 }  // namespace
-}  // namespace kantoku::inputs
+}  // namespace kantoku::inputs::bench
 
-int main() { return kantoku::inputs::Main(); }
+int main() { return kantoku::inputs::bench::Main(); }
