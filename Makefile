@@ -15,7 +15,7 @@ quick := --label-exclude '^(slow|bench)$$'
 build_preset = mkdir -p build && { cmake --preset $(1) > build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }; } \
 	&& cmake --build --preset $(or $(2),$(1)) -j $(JOBS)
 
-.PHONY: help setup setup-test setup-check build demo test verify sim chaos measure bench fuzz lint fmt
+.PHONY: help setup setup-test setup-check build demo test verify sim chaos measure counts bench fuzz lint fmt
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ measure: setup-test ## figures that are promised: what a token costs, what a flo
 	@$(call build_preset,sim,measure)
 	@scripts/test.sh sim --label-regex '^bench$$'
 
+counts: setup-check ## instructions of the engine's operations, within 10 % of what is checked in; UPDATE=1 writes that
+	@$(call build_preset,sim,counts)
+	@scripts/counts.py $(if $(UPDATE),--update)
+
 bench: setup ## figures of this machine beside what it can do at best: a table, and JSON in build/bench
 	@$(call build_preset,sim,bench)
 	@scripts/bench.sh
@@ -65,11 +69,11 @@ lint: setup-check ## layout, protos, layering, clang-tidy on recent changes (LIN
 fmt: setup-check ## repair the layout of the sources
 	@scripts/lint.sh fmt
 
-verify: setup-check ## everything: lint of the whole tree, all tests, thread sanitizer, simulation, fuzzing, chaos, demo, bench
+verify: setup-check ## everything: lint of the whole tree, all tests, thread sanitizer, simulation, fuzzing, chaos, demo, counts, bench
 	@LINT_ALL=1 scripts/lint.sh
 	@$(call build_preset,tsan)
 	@scripts/test.sh tsan $(quick)
-	@$(MAKE) --no-print-directory sim demo bench measure fuzz
+	@$(MAKE) --no-print-directory sim demo counts bench measure fuzz
 	@$(MAKE) --no-print-directory chaos SECONDS=180
 	@$(call build_preset,asan)
 	@scripts/test.sh asan --label-exclude '^bench$$'

@@ -2,7 +2,7 @@
 # Installs what is missing, and nothing else: scripts/setup.sh [build|test|check]. Without missing packages it needs no network.
 #   build   what `make build` and `make demo` need
 #   test    that, and what `make test` needs
-#   check   that, and what `make lint` and `make verify` need
+#   check   that, and what `make lint`, `make counts` and `make verify` need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
