@@ -1,14 +1,24 @@
 // `kantoku bench` in small: that it measures, not what.
+#include <signal.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
 
 namespace kantoku::test {
 namespace {
@@ -95,6 +105,63 @@ TEST_CASE("What the bench cannot do it says in one line") {
   CHECK(ran.output.find(said) != std::string::npos);
   CHECK(ran.code == code);
   CHECK(ran.lines.empty());
+}
+
+// The command lines of the living processes whose TMPDIR is this directory or one in it.
+std::vector<std::string> ProcessesIn(const TempDir& directory) {
+  const auto read = [](const std::filesystem::path& file) {
+    std::ifstream in(file);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const auto& process : std::filesystem::directory_iterator("/proc", ignored)) {
+    const std::string environment = read(process.path() / "environ");
+    if (absl::StrContains(environment, absl::StrCat("TMPDIR=", directory.path()))) {
+      found.push_back(read(process.path() / "cmdline"));
+    }
+  }
+  return found;
+}
+
+// A bench with its server and executor at work, which would go on for long.
+std::unique_ptr<ChildProcess> StartEndless(const TempDir& directory) {
+  auto process = ChildProcess::Start(
+      {.argv = {Binary("kantoku"), "bench", "throughput", "--tasks", "100000000"},
+       .env = {{"TMPDIR", directory.path()}}});
+  REQUIRE(process.ok());
+  const absl::Time until = absl::Now() + kPatience;
+  const auto executor = [](const std::string& command) {
+    return absl::StrContains(command, "bench-executor");
+  };
+  while (std::ranges::none_of(ProcessesIn(directory), executor) && absl::Now() < until) {
+    std::this_thread::yield();
+  }
+  REQUIRE(std::ranges::any_of(ProcessesIn(directory), executor));
+  return *std::move(process);
+}
+
+TEST_CASE("A bench that is interrupted leaves no process and no directory") {
+  ::signal(SIGHUP, SIG_DFL);  // Where nohup runs the tests it is ignored.
+  const int signal = GENERATE(SIGINT, SIGTERM, SIGHUP);
+  const TempDir directory;
+  const auto bench = StartEndless(directory);
+  CHECK_FALSE(std::filesystem::is_empty(directory.path()));
+  bench->Signal(signal);
+  const auto exit = bench->AwaitExit();
+  REQUIRE(exit.ok());
+  CHECK(exit->signal == signal);
+  CHECK(ProcessesIn(directory).empty());
+  CHECK(std::filesystem::is_empty(directory.path()));
+}
+
+TEST_CASE("What a bench has started dies with it when it is killed") {
+  const TempDir directory;
+  const auto bench = StartEndless(directory);
+  bench->Kill();
+  const absl::Time until = absl::Now() + kPatience;
+  while (!ProcessesIn(directory).empty() && absl::Now() < until) std::this_thread::yield();
+  CHECK(ProcessesIn(directory).empty());
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/all-in-one/bench/child.h"
+#include "services/all-in-one/bench/guard.h"
 #include "services/all-in-one/bench/scenario.h"
 #include "services/all-in-one/bench/table.h"
 #include "services/platform/status.h"
@@ -106,6 +107,14 @@ absl::Status RunBench(const BenchOptions& options) {
   return absl::OkStatus();
 }
 
+// What the program ends with, and what is wrong in one line.
+int Tell(const absl::Status& status) {
+  if (status.ok()) return 0;
+  std::cerr << "kantoku bench: " << status.message() << std::endl;
+  return static_cast<int>(absl::IsInvalidArgument(status) ? cli::ExitCode::kUsage
+                                                          : cli::ExitCode::kFailed);
+}
+
 int BenchMain(const BenchOptions& options) {
   if (options.list) {
     for (const Scenario& scenario : bench::Scenarios()) {
@@ -113,11 +122,8 @@ int BenchMain(const BenchOptions& options) {
     }
     return 0;
   }
-  const absl::Status status = RunBench(options);
-  if (status.ok()) return 0;
-  std::cerr << "kantoku bench: " << status.message() << std::endl;
-  return static_cast<int>(absl::IsInvalidArgument(status) ? cli::ExitCode::kUsage
-                                                          : cli::ExitCode::kFailed);
+  const absl::StatusOr<int> code = bench::RunGuarded([&] { return Tell(RunBench(options)); });
+  return code.ok() ? *code : Tell(code.status());
 }
 
 void AddTo(CLI::App& app, BenchOptions& options) {

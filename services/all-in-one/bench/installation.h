@@ -22,7 +22,7 @@ struct Place {
   bool no_auth = false;  // The same.
 };
 
-// A temporary directory, which goes with everything in it.
+// A directory in TMPDIR, which goes with everything in it.
 class Directory {
  public:
   static absl::StatusOr<std::unique_ptr<Directory>> Make();
@@ -30,6 +30,7 @@ class Directory {
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
 
+  const std::string& path() const { return path_; }
   std::string File(const std::string& name) const { return path_ + "/" + name; }
 
  private:
@@ -58,7 +59,6 @@ class Installation {
 
   const std::string& address() const { return address_; }
   const std::string& access() const { return access_; }
-  bool own_server() const { return server_.has_value(); }
   pid_t server_pid() const { return server_->pid(); }
   std::string File(const std::string& name) const { return directory_->File(name); }
   // Kills our own server, and starts it again on the same data and address: when calls are served,
