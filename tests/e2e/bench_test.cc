@@ -63,16 +63,33 @@ TEST_CASE("Every scenario of the bench tells its figures in a line of JSON and a
                          "5000", "--floors", kFloors});
   INFO(ran.output);
   CHECK(ran.code == 0);
-  REQUIRE(ran.lines.size() == 1);
-  const nlohmann::json& line = ran.lines.front();
-  CHECK(line["scenario"] == name);
-  CHECK(line["runs"] == 1);
-  CHECK(line["floors"]["fdatasync_p50_us"] == 50);
-  CHECK(line.size() > 3);
-  for (const auto& [figure, value] : line.items()) {
-    if (value.is_number()) CHECK(value >= 0);
+  REQUIRE(ran.lines.size() == (name.starts_with("growth-") ? 2 : 1));
+  for (const nlohmann::json& line : ran.lines) {
+    CHECK(line["scenario"] == name);
+    CHECK(line["runs"] == 1);
+    CHECK(line["floors"]["fdatasync_p50_us"] == 50);
+    CHECK(line.size() > 3);
+    for (const auto& [figure, value] : line.items()) {
+      if (value.is_number()) CHECK(value >= 0);
+    }
   }
   CHECK(ran.output.find("\n" + name) != std::string::npos);
+}
+
+TEST_CASE("Of a scenario that has sizes the bench tells a line and a row for each") {
+  const Ran ran = Bench({"growth-types", "--quick", "--runs", "2"});
+  INFO(ran.output);
+  REQUIRE(ran.lines.size() == 2);
+  CHECK(ran.lines[0]["size"] == 1);
+  CHECK(ran.lines[1]["size"] == 10);
+  for (const nlohmann::json& line : ran.lines) {
+    CHECK(line["runs"] == 2);
+    CHECK(line["server_cpu_seconds_per_million"] > 0);
+    CHECK(line["least"]["server_cpu_seconds_per_million"] <=
+          line["most"]["server_cpu_seconds_per_million"]);
+    CHECK(ran.output.find(absl::StrCat("\ngrowth-types ", line["size"].dump(), " ")) !=
+          std::string::npos);
+  }
 }
 
 TEST_CASE("Of several runs the bench tells the median, and what lay farthest from it") {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -26,7 +27,7 @@ using Json = nlohmann::ordered_json;
 
 struct BenchOptions {
   bench::Terms terms;
-  std::vector<std::string> names;  // Of scenarios; none: all that the place allows.
+  std::vector<std::string> names;  // Of scenarios; none: those without sizes that the place allows.
   int runs = 0;                    // 0: as many as the scenario wants.
   std::string floors_program;      // Prints what bench::Floors reads; empty: no floors.
   std::string suffix;              // Of the scenarios' names in what is printed.
@@ -58,9 +59,8 @@ absl::StatusOr<std::vector<const Scenario*>> Select(const BenchOptions& options)
       return absl::InvalidArgumentError(
           absl::StrCat(scenario.name, " starts servers of its own, it cannot measure --server"));
     }
-    if (named || (options.names.empty() && (own_server || !scenario.own_server))) {
-      selected.push_back(&scenario);
-    }
+    const bool allowed = scenario.sizes.empty() && (own_server || !scenario.own_server);
+    if (named || (options.names.empty() && allowed)) selected.push_back(&scenario);
   }
   return selected;
 }
@@ -71,20 +71,37 @@ absl::StatusOr<std::optional<Floors>> MeasureFloors(const std::string& program) 
   return bench::ParseFloors(output);
 }
 
-absl::StatusOr<Json> Measure(const Scenario& scenario, const BenchOptions& options,
-                             const std::optional<Floors>& floors) {
+// What all runs have measured of each size; of one without a number if the scenario has none.
+using Measured = std::vector<std::pair<std::optional<size_t>, std::vector<Figures>>>;
+
+absl::StatusOr<Measured> Measure(const Scenario& scenario, const BenchOptions& options) {
+  Measured sizes;
+  sizes.reserve(std::max<size_t>(scenario.sizes.size(), 1));
+  for (const size_t size : scenario.sizes) sizes.push_back({size, {}});
+  if (options.quick && sizes.size() > 2) sizes.resize(2);
+  if (sizes.empty()) sizes.push_back({std::nullopt, {}});
+  bench::Terms terms = options.quick ? Quick(options.terms) : options.terms;
   const int runs = options.runs > 0 ? options.runs : options.quick ? 1 : scenario.runs;
-  std::vector<Figures> all;
-  for (int i = 0; i < runs; ++i) {
-    auto figures = scenario.run(options.quick ? Quick(options.terms) : options.terms);
-    if (!figures.ok()) {
-      return absl::Status(figures.status().code(),
-                          absl::StrCat(scenario.name, ": ", figures.status().message()));
+  for (terms.run = 0; terms.run < runs; ++terms.run) {
+    for (const size_t i : bench::OrderIn(terms.run, sizes.size())) {
+      terms.size = sizes[i].first.value_or(0);
+      auto figures = scenario.run(terms);
+      if (!figures.ok()) {
+        return absl::Status(figures.status().code(),
+                            absl::StrCat(scenario.name, ": ", figures.status().message()));
+      }
+      sizes[i].second.push_back(*std::move(figures));
     }
-    all.push_back(*std::move(figures));
   }
-  Json line = {{"scenario", scenario.name + options.suffix}, {"runs", runs}};
-  line.update(bench::Summarize(all));
+  return sizes;
+}
+
+Json LineOf(const Scenario& scenario, const BenchOptions& options,
+            const std::optional<Floors>& floors, const Measured::value_type& measured) {
+  const auto& [size, runs] = measured;
+  Json line = {{"scenario", scenario.name + options.suffix}, {"runs", runs.size()}};
+  if (size.has_value()) line["size"] = *size;
+  line.update(bench::Summarize(runs));
   if (!floors.has_value()) return line;
   if (scenario.floor.has_value()) {
     line[scenario.floor->name] =
@@ -99,9 +116,12 @@ absl::Status RunBench(const BenchOptions& options) {
   KANTOKU_ASSIGN_OR_RETURN(const auto floors, MeasureFloors(options.floors_program));
   bench::Table table;
   for (const Scenario* const scenario : selected) {
-    KANTOKU_ASSIGN_OR_RETURN(const Json line, Measure(*scenario, options, floors));
-    std::cout << line << std::endl;
-    table.Add(*scenario, line);
+    KANTOKU_ASSIGN_OR_RETURN(const Measured all, Measure(*scenario, options));
+    for (const auto& measured : all) {
+      const Json line = LineOf(*scenario, options, floors, measured);
+      std::cout << line << std::endl;
+      table.Add(*scenario, line);
+    }
   }
   table.Print(std::cerr);
   return absl::OkStatus();
@@ -128,10 +148,11 @@ int BenchMain(const BenchOptions& options) {
 
 void AddTo(CLI::App& app, BenchOptions& options) {
   bench::Terms& terms = options.terms;
-  app.add_option("scenario", options.names, "Those to run; none: all")
+  app.add_option("scenario", options.names, "Those to run; none: all that have no sizes")
       ->check(CLI::IsMember(Names()));
   app.add_flag("--list", options.list, "Tells which scenarios there are");
-  app.add_flag("--quick", options.quick, "A hundredth of everything, once");
+  app.add_flag("--quick", options.quick,
+               "A hundredth of everything, once, and the first two sizes");
   app.add_option("--runs", options.runs, "Runs of each scenario; the median is told")
       ->check(CLI::Range(1, 1'000));
   app.add_option("--floors", options.floors_program,

@@ -88,8 +88,22 @@ absl::StatusOr<absl::Duration> Installation::KillAndRestart() {
   return absl::Now() - begin;
 }
 
-absl::Status Installation::StartExecutor() {
-  KANTOKU_ASSIGN_OR_RETURN(Child executor, StartRole(kExecutorRole, {"--begun", File("begun")}));
+absl::Status Installation::AwaitRest() const {
+  constexpr absl::Duration kLook = absl::Milliseconds(200);
+  const absl::Time until = absl::Now() + kPatience;
+  absl::Duration before = UsageOf(server_pid()).cpu;
+  while (absl::Now() < until) {
+    absl::SleepFor(kLook);
+    const absl::Duration now = UsageOf(server_pid()).cpu;
+    if (now - before < kLook / 10) return absl::OkStatus();
+    before = now;
+  }
+  return absl::DeadlineExceededError("the server does not come to rest");
+}
+
+absl::Status Installation::StartExecutor(std::vector<std::string> more) {
+  more.insert(more.end(), {"--begun", File("begun")});
+  KANTOKU_ASSIGN_OR_RETURN(Child executor, StartRole(kExecutorRole, std::move(more)));
   executors_.push_back(std::move(executor));
   return absl::OkStatus();
 }

@@ -48,8 +48,9 @@ class Installation {
   static absl::StatusOr<std::unique_ptr<Installation>> Start(
       const Place& place, std::vector<std::string> settings = {});
 
-  // An executor of the types of roles.h. It goes with the installation.
-  absl::Status StartExecutor();
+  // An executor of the types of roles.h, or of `more` that its role can be told. It goes with the
+  // installation.
+  absl::Status StartExecutor(std::vector<std::string> more = {});
   // Tasks that the executors have begun.
   uint64_t begun() const { return *begun_; }
   // Another process of ours for this server: `kantoku role --server … --access … more…`.
@@ -64,6 +65,9 @@ class Installation {
   // Kills our own server, and starts it again on the same data and address: when calls are served,
   // how long that took.
   absl::StatusOr<absl::Duration> KillAndRestart();
+  // Until our own server uses the processor no more to speak of: it goes on writing and telling
+  // Events after it has answered. DEADLINE_EXCEEDED when that takes two minutes.
+  absl::Status AwaitRest() const;
 
  private:
   friend class Meter;

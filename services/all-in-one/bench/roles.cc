@@ -76,7 +76,8 @@ absl::StatusOr<Result> Hold(Context& context) {
   return absl::CancelledError("as asked");
 }
 
-int RunExecutor(const RoleOptions& role) {
+// `types` 0: the types of roles.h; else so many of EchoTypeOf alone, as a session may have 1,000.
+int RunExecutor(const RoleOptions& role, size_t types) {
   const auto begun = OpenCounter(role.counter);
   if (!begun.ok()) return Fail(kExecutorRole, begun.status());
   executor::ExecutorOptions options;
@@ -87,10 +88,14 @@ int RunExecutor(const RoleOptions& role) {
   platform::SetUpLog({.level = platform::LogLevel::kWarn});
   return executor::RunUntilSignal(
       "kantoku bench-executor", options, [&](executor::Executor& executor) -> absl::Status {
-        KANTOKU_RETURN_IF_ERROR(executor.HandleInline(kEchoType, [&](Context&) {
+        const auto echo = [&](Context&) {
           Atomic(**begun).fetch_add(1, std::memory_order_relaxed);
           return Result{.data = std::string(kEchoBytes, 'y')};
-        }));
+        };
+        for (size_t i = 0; i < std::max<size_t>(types, 1); ++i) {
+          KANTOKU_RETURN_IF_ERROR(executor.HandleInline(EchoTypeOf(i), echo));
+        }
+        if (types > 0) return absl::OkStatus();
         KANTOKU_RETURN_IF_ERROR(executor.Handle(kStreamType, Generate));
         return executor.Handle(kHoldType, Hold);
       });
@@ -127,10 +132,15 @@ int RunSubscribers(const RoleOptions& role, int count) {
 
 cli::ExtraCommand MakeExecutorRole() {
   auto options = std::make_shared<RoleOptions>();
+  auto types = std::make_shared<size_t>(0);
   return {.name = kExecutorRole,
           .description = "The executor of a bench",
-          .set_up = [options](CLI::App& app) { AddTo(app, *options, "--begun"); },
-          .run = [options] { return RunExecutor(*options); }};
+          .set_up =
+              [options, types](CLI::App& app) {
+                AddTo(app, *options, "--begun");
+                app.add_option("--types", *types);
+              },
+          .run = [options, types] { return RunExecutor(*options, *types); }};
 }
 
 cli::ExtraCommand MakeSubscriberRole() {
@@ -155,6 +165,7 @@ cli::ExtraCommand MakeSessionsRole() {
                 app.group("");
                 app.add_option("--server", options->server)->required();
                 app.add_option("--access", options->access);
+                app.add_option("--type", options->type);
                 app.add_option("--count", options->count);
                 app.add_option("--welcomed", options->welcomed)->required();
                 app.add_option("--latencies", options->latencies)->required();
@@ -167,6 +178,10 @@ cli::ExtraCommand MakeSessionsRole() {
 }
 
 }  // namespace
+
+std::string EchoTypeOf(size_t number) {
+  return number == 0 ? kEchoType : absl::StrCat(kEchoType, ".", number);
+}
 
 std::string Generator::ToPayload() const { return absl::StrCat(items, " ", pause_us); }
 

@@ -16,6 +16,10 @@ namespace kantoku::bench {
 // Gives kEchoBytes for every task.
 inline constexpr char kEchoType[] = "bench.echo";
 inline constexpr size_t kEchoBytes = 16;
+// One of many such types, the first of which is kEchoType, for an executor that is told `--types`.
+std::string EchoTypeOf(size_t number);
+// Of this there are tasks that nobody runs, or executors that get none.
+inline constexpr char kIdleType[] = "bench.idle";
 // Yields items, as its payload says (Generator), that begin with the time of their making.
 inline constexpr char kStreamType[] = "bench.stream";
 // Goes on until it is to stop.

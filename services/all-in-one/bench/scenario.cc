@@ -1,5 +1,7 @@
 #include "services/all-in-one/bench/scenario.h"
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "services/all-in-one/bench/load.h"
@@ -17,6 +19,7 @@ std::vector<Scenario> MakeScenarios() {
   add({StreamScenario()});
   add(AdmissionScenarios());
   add({EventsScenario(), FanoutScenario(), SessionsScenario(), BacklogScenario()});
+  add(GrowthScenarios());
   return all;
 }
 
@@ -27,18 +30,24 @@ const std::vector<Scenario>& Scenarios() {
   return kAll;
 }
 
-absl::StatusOr<Warm> WarmUp(const Terms& terms, std::vector<std::string> settings) {
+std::vector<size_t> OrderIn(int run, size_t sides) {
+  std::vector<size_t> order(sides);
+  std::iota(order.begin(), order.end(), size_t{0});
+  if (run % 2 == 1) std::ranges::reverse(order);
+  return order;
+}
+
+absl::StatusOr<Warm> WarmUp(const Terms& terms, std::vector<std::string> settings,
+                            std::vector<std::string> executor) {
   KANTOKU_ASSIGN_OR_RETURN(auto installation,
                            Installation::Start(terms.place, std::move(settings)));
-  KANTOKU_RETURN_IF_ERROR(installation->StartExecutor());
+  KANTOKU_RETURN_IF_ERROR(installation->StartExecutor(std::move(executor)));
   KANTOKU_ASSIGN_OR_RETURN(Client client, installation->Connect());
   KANTOKU_RETURN_IF_ERROR(Run(client, {.tasks = kWarmTasks}).status());
   return Warm{std::move(installation), std::move(client)};
 }
 
-absl::StatusOr<Figures> MeasureRate(const Terms& terms, std::vector<std::string> settings,
-                                    std::function<Task(size_t number)> make) {
-  KANTOKU_ASSIGN_OR_RETURN(Warm warm, WarmUp(terms, std::move(settings)));
+absl::StatusOr<Figures> MeasureRate(Warm& warm, const Terms& terms, MakeTask make) {
   const Meter meter(*warm.installation);
   KANTOKU_ASSIGN_OR_RETURN(const double rate, Run(warm.client, {.tasks = terms.tasks,
                                                                 .batch = terms.batch,
@@ -47,6 +56,12 @@ absl::StatusOr<Figures> MeasureRate(const Terms& terms, std::vector<std::string>
   Figures figures = {{"tasks_per_second", rate}};
   Append("", meter.Read(static_cast<double>(terms.tasks)), figures);
   return figures;
+}
+
+absl::StatusOr<Figures> MeasureRate(const Terms& terms, std::vector<std::string> settings,
+                                    MakeTask make) {
+  KANTOKU_ASSIGN_OR_RETURN(Warm warm, WarmUp(terms, std::move(settings)));
+  return MeasureRate(warm, terms, std::move(make));
 }
 
 }  // namespace kantoku::bench

@@ -26,6 +26,8 @@ struct Terms {
   size_t backlog = 10'000'000;  // Tasks.
   size_t sessions = 10'000;     // Executors.
   size_t fanout = 100'000;      // Children.
+  size_t size = 0;              // The one of Scenario::sizes that is to be measured.
+  int run = 0;                  // Its number among the runs, from 0.
 };
 
 // What a figure of a scenario is held against.
@@ -39,8 +41,11 @@ struct FloorRatio {
 struct Scenario {
   std::string name;
   std::string about;
-  int runs = 3;                    // Unless others are asked for. Comparisons: pairs, in turn.
-  bool own_server = false;         // It changes or kills the server: not for one that runs already.
+  int runs = 3;             // Unless others are asked for.
+  bool own_server = false;  // It changes or kills the server: not for one that runs already.
+  // Each is measured apart, in every run, and has a line of its own. Such a scenario runs only when
+  // it is named. None: it has no size.
+  std::vector<size_t> sizes;
   std::vector<std::string> shown;  // Figures that people are to see beside what all have.
   std::optional<FloorRatio> floor;
   std::function<absl::StatusOr<Figures>(const Terms& terms)> run;
@@ -48,6 +53,10 @@ struct Scenario {
 
 // All of them, in the order in which they run.
 const std::vector<Scenario>& Scenarios();
+
+// The order in which a run measures so many sides of a comparison, as their numbers from 0: each
+// other run begins with the last, so that what drifts meanwhile weighs on all of them alike.
+std::vector<size_t> OrderIn(int run, size_t sides);
 
 // One for each file scenario_….cc.
 std::vector<Scenario> ThroughputScenarios();
@@ -58,6 +67,7 @@ Scenario SessionsScenario();
 std::vector<Scenario> AdmissionScenarios();
 Scenario EventsScenario();
 Scenario FanoutScenario();
+std::vector<Scenario> GrowthScenarios();
 
 // So many tasks are run before anything is measured.
 inline constexpr size_t kWarmTasks = 5'000;
@@ -66,11 +76,14 @@ struct Warm {
   std::unique_ptr<Installation> installation;
   Client client;
 };
-absl::StatusOr<Warm> WarmUp(const Terms& terms, std::vector<std::string> settings = {});
+// `settings` are the server's, `executor` is what the executor's role is told.
+absl::StatusOr<Warm> WarmUp(const Terms& terms, std::vector<std::string> settings = {},
+                            std::vector<std::string> executor = {});
 
 // Tasks a second and what they cost, of such an installation.
+absl::StatusOr<Figures> MeasureRate(Warm& warm, const Terms& terms, MakeTask make);
 absl::StatusOr<Figures> MeasureRate(const Terms& terms, std::vector<std::string> settings,
-                                    std::function<Task(size_t number)> make);
+                                    MakeTask make);
 
 }  // namespace kantoku::bench
 

@@ -21,8 +21,13 @@ Task AdmittedTask(size_t number) {
 }
 
 absl::StatusOr<Figures> Unbinding(const Terms& terms) {
-  KANTOKU_ASSIGN_OR_RETURN(const Figures plain, MeasureRate(terms, {}, EchoTask));
-  KANTOKU_ASSIGN_OR_RETURN(const Figures admitted, MeasureRate(terms, {}, AdmittedTask));
+  const MakeTask makers[] = {EchoTask, AdmittedTask};
+  Figures sides[2];
+  for (const size_t side : OrderIn(terms.run, 2)) {
+    KANTOKU_ASSIGN_OR_RETURN(sides[side], MeasureRate(terms, {}, makers[side]));
+  }
+  const Figures& plain = sides[0];
+  const Figures& admitted = sides[1];
   Figures figures = admitted;
   Append("plain_", plain, figures);
   const auto of_plain = [&](const std::string& name) {

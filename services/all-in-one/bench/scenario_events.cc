@@ -1,3 +1,4 @@
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@ namespace kantoku::bench {
 namespace {
 
 constexpr int kSubscribers[] = {0, 1, 10};
+constexpr size_t kSides = 1 + std::size(kSubscribers);  // The first is without events.
 
 constexpr absl::Duration kPatience = absl::Seconds(60);
 
@@ -52,18 +54,23 @@ absl::StatusOr<Figures> WithSubscribers(const Terms& terms, int subscribers) {
 }
 
 absl::StatusOr<Figures> Measure(const Terms& terms) {
-  KANTOKU_ASSIGN_OR_RETURN(const Figures off,
-                           MeasureRate(terms, {"inputs.events=false"}, EchoTask));
+  Figures sides[kSides];
+  for (const size_t side : OrderIn(terms.run, kSides)) {
+    KANTOKU_ASSIGN_OR_RETURN(sides[side],
+                             side == 0 ? MeasureRate(terms, {"inputs.events=false"}, EchoTask)
+                                       : WithSubscribers(terms, kSubscribers[side - 1]));
+  }
+  const Figures& off = sides[0];
   Figures figures;
   for (const char* const name : {"tasks_per_second", "cpu_seconds_per_million"}) {
     figures.emplace_back(absl::StrCat("off_", name), FigureOf(off, name));
   }
-  for (const int subscribers : kSubscribers) {
-    KANTOKU_ASSIGN_OR_RETURN(const Figures on, WithSubscribers(terms, subscribers));
+  for (size_t side = 1; side < kSides; ++side) {
+    const Figures& on = sides[side];
     const auto of_off = [&](const std::string& name) {
       return FigureOf(on, name) / FigureOf(off, name);
     };
-    const std::string prefix = absl::StrCat("subscribers_", subscribers, "_");
+    const std::string prefix = absl::StrCat("subscribers_", kSubscribers[side - 1], "_");
     Append(prefix, on, figures);
     figures.emplace_back(prefix + "of_off", of_off("tasks_per_second"));
     figures.emplace_back(prefix + "cpu_of_off", of_off("cpu_seconds_per_million"));

@@ -40,6 +40,7 @@ class Session final : private platform::ClientStream::Handler {
   struct Shared {
     platform::CallQueue& queue;
     platform::Target target;
+    std::string type;
     std::vector<uint64_t> latencies;
     std::function<void()> on_welcome;
     std::function<void(const absl::Status&)> on_refused;  // Before its welcome.
@@ -57,7 +58,7 @@ class Session final : private platform::ClientStream::Handler {
     });
     inputs::v1::Hello& hello = *next_.mutable_hello();
     hello.set_session_id(id_);
-    hello.add_types(kEchoType);
+    hello.add_types(shared_.type);
     hello.set_name("bench");
     hello.mutable_credit()->set_max_held(1);
     Write();
@@ -145,7 +146,7 @@ absl::Status RunSessions(const SessionsOptions& options) {
       platform::FindTarget({.server = options.server, .access_file = options.access}, "",
                            platform::Clock::Real()));
   platform::CallQueue queue;
-  Session::Shared shared{.queue = queue, .target = std::move(target)};
+  Session::Shared shared{.queue = queue, .target = std::move(target), .type = options.type};
   std::vector<std::unique_ptr<Session>> sessions;
   std::atomic<size_t> open = 0;
   absl::Status refused;  // The first time, set before `open` is.

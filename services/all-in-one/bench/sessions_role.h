@@ -11,13 +11,14 @@ namespace kantoku::bench {
 struct SessionsOptions {
   std::string server;
   std::string access;
+  std::string type;
   size_t count = 1;
   std::string welcomed;   // A counter (roles.h) of those that are connected.
   std::string latencies;  // Gets nanoseconds, one a line, at the end: from a task's stamp, which is
                           // its payload, to its dispatch.
 };
 
-// Executors of kEchoType, each with a connection of its own and nothing else of what an executor
+// Executors of `type`, each with a connection of its own and nothing else of what an executor
 // has, in this process: until SIGTERM.
 absl::Status RunSessions(const SessionsOptions& options);
 

@@ -34,6 +34,7 @@ std::string Figure(const nlohmann::ordered_json& line, const std::string& name) 
 
 void Table::Add(const Scenario& scenario, const nlohmann::ordered_json& line) {
   std::vector<std::string> row = {line["scenario"].get<std::string>()};
+  if (line.contains("size")) absl::StrAppend(&row.front(), " ", line["size"].dump());
   for (const Column& column : kColumns) row.push_back(Figure(line, column.figure));
   std::vector<std::string> shown = scenario.shown;
   if (scenario.floor.has_value()) shown.push_back(scenario.floor->name);
