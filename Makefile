@@ -15,7 +15,7 @@ quick := --label-exclude '^(slow|bench)$$'
 build_preset = mkdir -p build && { cmake --preset $(1) > build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }; } \
 	&& cmake --build --preset $(or $(2),$(1)) -j $(JOBS)
 
-.PHONY: help setup setup-test setup-check build demo test verify sim chaos measure counts bench fuzz lint fmt
+.PHONY: help setup setup-test setup-check setup-plot build demo test verify sim chaos measure counts bench growth fuzz lint fmt
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ setup-test:
 
 setup-check:
 	@scripts/setup.sh check
+
+setup-plot:
+	@scripts/setup.sh plot
 
 build: setup ## the release build: build/release/bin
 	@$(call build_preset,release)
@@ -58,6 +61,11 @@ counts: setup-check ## instructions of the engine's operations, within 10 % of w
 bench: setup ## figures of this machine beside what it can do at best: a table, and JSON in build/bench
 	@$(call build_preset,sim,bench)
 	@scripts/bench.sh
+
+growth: setup-plot build ## how the cost of a task grows with backlog, sessions and types, in three minutes: docs/performance-growth.svg
+	@mkdir -p build/bench
+	@build/release/bin/kantoku bench growth-backlog growth-sessions growth-types --tasks 100000 > build/bench/growth.jsonl
+	@tests/bench/plot_growth.py build/bench/growth.jsonl docs/performance-growth.svg
 
 fuzz: setup-check ## each property of what reads outside data, under libFuzzer for FUZZ_SECONDS=10
 	@$(call build_preset,fuzz)
