@@ -15,10 +15,10 @@ quick := --label-exclude '^(slow|bench)$$'
 build_preset = mkdir -p build && { cmake --preset $(1) > build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }; } \
 	&& cmake --build --preset $(or $(2),$(1)) -j $(JOBS)
 
-.PHONY: help setup setup-test setup-check setup-plot build demo test verify sim chaos measure counts bench growth fuzz lint fmt
+.PHONY: help setup setup-test setup-check setup-plot build demo test verify sim chaos measure counts bench bench-short growth fuzz lint fmt
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install the packages that are missing, say which
 	@scripts/setup.sh build
@@ -61,6 +61,10 @@ counts: setup-check ## instructions of the engine's operations, within 10 % of w
 bench: setup ## figures of this machine beside what it can do at best: a table, and JSON in build/bench
 	@$(call build_preset,sim,bench)
 	@scripts/bench.sh
+
+bench-short: build ## a few of these figures of the release build, in half a minute; JSON in build/bench/short.jsonl
+	@mkdir -p build/bench
+	@build/release/bin/kantoku bench throughput throughput-callers latency --tasks 100000 --singles 2000 > build/bench/short.jsonl
 
 growth: setup-plot build ## how the cost of a task grows with backlog, sessions and types, in three minutes: docs/performance-growth.svg
 	@mkdir -p build/bench
