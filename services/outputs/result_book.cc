@@ -269,20 +269,19 @@ absl::Status ResultBook::Find(std::span<const TaskId> tasks, absl::Time now, Fou
 
 absl::StatusOr<bool> ResultBook::MayBeStored(RecordKey key) {
   const auto slot = static_cast<uint32_t>(key >> TaskId::kSequenceBits);
-  auto highest = highest_.find(slot);
-  if (highest == highest_.end()) {
+  if (!stored_keys_.Knows(slot)) {
     const RecordKey first = static_cast<RecordKey>(slot) << TaskId::kSequenceBits;
-    RecordKey found = 0;
+    RecordKey highest = 0;
     KANTOKU_RETURN_IF_ERROR(
         store_.Scan({.kind = kResultKind,
                      .first = first,
                      .last = first + (RecordKey{1} << TaskId::kSequenceBits) - 1,
                      .limit = 1,
                      .descending = true},
-                    [&](RecordKey last, std::string_view) { found = last; }));
-    highest = highest_.emplace(slot, found).first;
+                    [&](RecordKey last, std::string_view) { highest = last; }));
+    stored_keys_.Begin(slot, highest);
   }
-  return key <= highest->second;
+  return stored_keys_.MayHold(key);
 }
 
 absl::Status ResultBook::KeepStored() {
@@ -353,8 +352,7 @@ void ResultBook::Store(const Offer& offer, Transaction& transaction, StoredVisit
     fences_.erase(key);
     transaction.batch().Erase(kFenceKind, key);
   }
-  RecordKey& highest = highest_[result.task.slot()];
-  highest = std::max(highest, key);
+  stored_keys_.Add(key);
   in_flight_[key] = {result.task, result.status, result.dispatch, current_.number};
   current_.keys.push_back(key);
   ForgetInTime(result);

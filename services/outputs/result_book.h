@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "services/outputs/item_book.h"
 #include "services/outputs/result_codec.h"
+#include "services/outputs/stored_keys.h"
 #include "services/platform/partition/partition_runner.h"
 #include "services/platform/store/record_store.h"
 
@@ -188,8 +189,7 @@ class ResultBook {
       : options_(options), store_(store), items_(options.items, store) {}
   absl::Status Load();
 
-  // Whether the store can have something under `key`: most tasks that are asked about are newer
-  // than all that have ended, and cost no read.
+  // Whether the store can have something under `key`.
   absl::StatusOr<bool> MayBeStored(platform::RecordKey key);
   // Leaves those of `keys_` that may be stored, in their order, each once.
   absl::Status KeepStored();
@@ -240,8 +240,7 @@ class ResultBook {
   // Set on the store thread.
   std::atomic<uint64_t> durable_group_ = 0;
 
-  // By slot, the highest key that was ever stored; there once the slot was asked for.
-  absl::flat_hash_map<uint32_t, platform::RecordKey> highest_;
+  StoredKeys stored_keys_;  // Knows a slot once it was asked for.
 
   absl::flat_hash_map<platform::RecordKey, Fenced> fences_;
   std::deque<std::pair<absl::Time, platform::RecordKey>> fence_ends_;

@@ -234,6 +234,20 @@ TEST_CASE("Tasks newer than all that have ended cost no read") {
   CHECK(desk.reads() == 2);
 }
 
+TEST_CASE("Tasks that end out of their order cost no read") {
+  Desk desk;
+  desk.Put(Desk::Task(100), 1);
+  desk.Commit();
+  desk.Put(Desk::Task(98), 1);
+  CHECK(desk.Find(Desk::Task(99)) == Presence::kAbsent);
+  CHECK(desk.reads() == 0);
+  desk.Commit();
+  CHECK(desk.Find(Desk::Task(98)) == Presence::kHeld);
+  CHECK(desk.Put(Desk::Task(98), 2).outcome == Outcome::kTaken);
+  desk.Open();
+  CHECK(desk.Put(Desk::Task(98), 2).outcome == Outcome::kTaken);
+}
+
 TEST_CASE("An id that differs in its random bits is another task") {
   Desk desk;
   const TaskId real = Desk::Task(1, 5);
