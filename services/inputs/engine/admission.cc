@@ -15,8 +15,8 @@ void Admission::Join(TaskIndex index, std::string_view name_space, std::string_v
   tasks_.at(index).has_keys = true;
   Entry& entry = entries_[index] = {};
   const auto join = [&](KeyKind kind, KeyScope scope, const std::string& name) {
-    const KeyNumber key = keys_.Intern(
-        name_space, {.kind = kind, .scope = scope, .of = WhoseOf(scope, owner, type), .key = name});
+    const KeyNumber key =
+        keys_.Intern(name_space, {kind, scope, WhoseOf(scope, owner, type), name});
     keys_.Join(key);
     return key;
   };

@@ -21,16 +21,16 @@ template <typename Use>
 void ForEachLimit(const TaskSpec& spec, std::string_view owner, Use use) {
   const TaskKeys& keys = *spec.keys;
   for (const TaskKeys::Concurrency& each : keys.concurrency) {
-    use(KeyName{KeyKind::kConcurrency, each.scope, WhoseOf(each.scope, owner, spec.type),
+    use(KeyView{KeyKind::kConcurrency, each.scope, WhoseOf(each.scope, owner, spec.type),
                 each.name},
         LimitValue{.number = each.limit}, 0U);
   }
   for (const TaskKeys::Throttle& each : keys.rates) {
-    use(KeyName{KeyKind::kRate, each.scope, WhoseOf(each.scope, owner, spec.type), each.name},
+    use(KeyView{KeyKind::kRate, each.scope, WhoseOf(each.scope, owner, spec.type), each.name},
         LimitValue{.rate = each.rate}, each.cost);
   }
   if (keys.fairness.empty()) return;
-  use(KeyName{KeyKind::kFairness, KeyScope::kNamespace, {}, keys.fairness},
+  use(KeyView{KeyKind::kFairness, KeyScope::kNamespace, {}, keys.fairness},
       LimitValue{.number = keys.weight}, 0U);
 }
 
@@ -58,14 +58,14 @@ absl::Status Engine::CheckKeys(const SpawnCommand& command) const {
     return absl::OkStatus();
   }
   absl::flat_hash_set<KeyName> fresh;
-  const auto note = [&](KeyName name) {
+  const auto note = [&](const KeyView& name) {
     const KeyNumber key = admission_.keys().Find(command.name_space, name);
-    if (key == kNoKey || !admission_.keys().IsUsed(key)) fresh.insert(std::move(name));
+    if (key == kNoKey || !admission_.keys().IsUsed(key)) fresh.insert(static_cast<KeyName>(name));
   };
   for (const TaskSpec& spec : command.specs) {
     if (spec.keys == nullptr) continue;
     ForEachLimit(spec, command.owner,
-                 [&](KeyName name, const LimitValue&, uint32_t) { note(std::move(name)); });
+                 [&](const KeyView& name, const LimitValue&, uint32_t) { note(name); });
     if (!spec.keys->ordering.empty()) {
       note({KeyKind::kOrdering, KeyScope::kNamespace, {}, spec.keys->ordering});
     }
@@ -77,35 +77,36 @@ absl::Status Engine::CheckKeys(const SpawnCommand& command) const {
 Engine::Refusal Engine::CheckLimits(const SpawnCommand& command, const TaskSpec& spec) const {
   Refusal refusal;
   if (spec.keys == nullptr) return refusal;
-  ForEachLimit(spec, command.owner,
-               [&](const KeyName& name, const LimitValue& value, uint32_t cost) {
-                 if (!refusal.word.empty() || name.kind == KeyKind::kFairness) return;
-                 const bool is_rate = name.kind == KeyKind::kRate;
-                 const char* const field = is_rate ? "rate_keys" : "concurrency_keys";
-                 const KeyNumber key = admission_.keys().Find(command.name_space, name);
-                 if (key == kNoKey || !admission_.keys().at(key).set) {
-                   if (value != LimitValue()) return;
-                   refusal = {SpawnOutcome::kNoSuchLimit,
-                              absl::StrCat(field, ": there is no limit for \"", name.key,
-                                           "\", and the spec makes none")};
-                   return;
-                 }
-                 const uint32_t burst = admission_.keys().at(key).bucket.rate().burst;
-                 if (!is_rate || cost <= burst) return;
-                 refusal = {SpawnOutcome::kCostExceedsBurst,
-                            absl::StrCat(field, ".cost: ", cost, " of \"", name.key,
-                                         "\" exceeds the burst of its rate, ", burst)};
-               });
+  ForEachLimit(
+      spec, command.owner, [&](const KeyView& name, const LimitValue& value, uint32_t cost) {
+        if (!refusal.word.empty() || name.kind == KeyKind::kFairness) return;
+        const bool is_rate = name.kind == KeyKind::kRate;
+        const char* const field = is_rate ? "rate_keys" : "concurrency_keys";
+        const KeyNumber key = admission_.keys().Find(command.name_space, name);
+        if (key == kNoKey || !admission_.keys().at(key).set) {
+          if (value != LimitValue()) return;
+          refusal = {SpawnOutcome::kNoSuchLimit,
+                     absl::StrCat(field, ": there is no limit for \"", platform::ToAbsl(name.key),
+                                  "\", and the spec makes none")};
+          return;
+        }
+        const uint32_t burst = admission_.keys().at(key).bucket.rate().burst;
+        if (!is_rate || cost <= burst) return;
+        refusal = {SpawnOutcome::kCostExceedsBurst,
+                   absl::StrCat(field, ".cost: ", cost, " of \"", platform::ToAbsl(name.key),
+                                "\" exceeds the burst of its rate, ", burst)};
+      });
   return refusal;
 }
 
 void Engine::MakeLimits(const SpawnCommand& command, const TaskSpec& spec, const Now& now,
                         Effects& effects) {
-  ForEachLimit(spec, command.owner, [&](const KeyName& name, const LimitValue& value, uint32_t) {
+  ForEachLimit(spec, command.owner, [&](const KeyView& name, const LimitValue& value, uint32_t) {
     if (value == LimitValue()) return;
     const KeyNumber known = admission_.keys().Find(command.name_space, name);
     if (known != kNoKey && admission_.keys().at(known).set) return;
-    WriteLimit(command.name_space, name, value, /*transient=*/true, now, effects);
+    WriteLimit(command.name_space, static_cast<KeyName>(name), value, /*transient=*/true, now,
+               effects);
   });
 }
 

@@ -1,26 +1,35 @@
 #include "services/inputs/engine/key_table.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "services/platform/planted.h"
 #include "services/platform/status.h"
 
 namespace kantoku::inputs {
 namespace {
 
+// Most fit in it.
+using Code = absl::InlinedVector<char, 96>;
+
 // Namespace, kind, scope, whose, key: such that keys of a namespace are in the order of their
 // names. None of these has a zero byte in it.
-std::string CodeOf(std::string_view name_space, const KeyName& name) {
-  std::string code;
-  code.reserve(name_space.size() + name.of.size() + name.key.size() + 4);
-  code.append(name_space).push_back('\0');
-  code.push_back(static_cast<char>(name.kind));
-  code.push_back(static_cast<char>(name.scope));
-  code.append(name.of).push_back('\0');
-  code.append(name.key);
+Code CodeOf(std::string_view name_space, const KeyView& name) {
+  const std::array<char, 3> middle = {'\0', static_cast<char>(name.kind),
+                                      static_cast<char>(name.scope)};
+  const std::array<std::string_view, 5> parts = {
+      name_space, {middle.data(), middle.size()}, name.of, {"\0", 1}, name.key};
+  size_t size = 0;
+  for (const std::string_view part : parts) size += part.size();
+  Code code(size);
+  char* to = code.data();
+  for (const std::string_view part : parts) to = std::copy(part.begin(), part.end(), to);
   return code;
 }
+
+std::string_view TextOf(const Code& code) { return {code.data(), code.size()}; }
 
 }  // namespace
 
@@ -29,15 +38,19 @@ KeyTable::KeyTable() {
   uses_.Use(uses_.Add());  // kNoKey is none.
 }
 
-KeyNumber KeyTable::Find(std::string_view name_space, const KeyName& name) const {
-  const auto found = codes_.find(CodeOf(name_space, name));
-  return found == codes_.end() ? kNoKey : found->second;
+KeyNumber KeyTable::Find(std::string_view name_space, const KeyView& name) const {
+  const Code code = CodeOf(name_space, name);
+  const auto found = numbers_.find(TextOf(code));
+  return found == numbers_.end() ? kNoKey : found->second;
 }
 
-KeyNumber KeyTable::Intern(std::string_view name_space, const KeyName& name) {
-  const auto [entry, added] = codes_.try_emplace(CodeOf(name_space, name), kNoKey);
-  if (!added) return entry->second;
-  const KeyNumber number = entry->second = uses_.Add();
+KeyNumber KeyTable::Intern(std::string_view name_space, const KeyView& name) {
+  const Code code = CodeOf(name_space, name);
+  const auto known = numbers_.find(TextOf(code));
+  if (known != numbers_.end()) return known->second;
+  const KeyNumber number = uses_.Add();
+  const auto [entry, added] = codes_.emplace(TextOf(code), number);
+  numbers_.emplace(entry->first, number);
   if (number == keys_.size()) keys_.emplace_back();
   keys_[number].kind = name.kind;
   keys_[number].code = &entry->first;
@@ -142,6 +155,7 @@ void KeyTable::DrainBuckets(absl::Duration now) {
 
 void KeyTable::FreeUnused(size_t keep) {
   uses_.FreeUnused(keep, [this](KeyNumber number) {
+    numbers_.erase(*keys_[number].code);
     codes_.erase(*keys_[number].code);
     const bool idle = keys_[number].idle;  // It stays in the list until that comes to it.
     keys_[number] = {};

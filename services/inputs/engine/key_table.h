@@ -22,7 +22,7 @@ using KeyNumber = uint32_t;
 inline constexpr KeyNumber kNoKey = 0;
 
 // The keys of all namespaces, what is set for them, and how much of that is in use. A key is there
-// while a living task names it or something is set for it, and a while longer; about 200 bytes
+// while a living task names it or something is set for it, and a while longer; about 250 bytes
 // and the name each, and 700 more in Admission while tasks of a lane wait for it.
 //
 // What a task sets goes with the last task that names it: not at once, for it may come again in a
@@ -48,9 +48,9 @@ class KeyTable {
   KeyTable();
 
   // kNoKey when there is none.
-  KeyNumber Find(std::string_view name_space, const KeyName& name) const;
+  KeyNumber Find(std::string_view name_space, const KeyView& name) const;
   // Good until FreeUnused, and while it is used.
-  KeyNumber Intern(std::string_view name_space, const KeyName& name);
+  KeyNumber Intern(std::string_view name_space, const KeyView& name);
   // A task names it; a task that does so has ended.
   void Join(KeyNumber key);
   void Leave(KeyNumber key);
@@ -115,7 +115,8 @@ class KeyTable {
   void ListIdle(KeyNumber key);
 
   std::deque<Key> keys_;
-  std::map<std::string, KeyNumber> codes_;  // By namespace and name; see CodeOf.
+  std::map<std::string, KeyNumber> codes_;  // In the order of namespaces and names; see CodeOf.
+  absl::flat_hash_map<std::string_view, KeyNumber> numbers_;  // By those codes.
   UseCounts uses_;
   absl::flat_hash_map<std::string, size_t> used_;  // By namespace.
   std::deque<KeyNumber> idle_;                     // Set by tasks, and were named by none once.

@@ -78,10 +78,23 @@ struct TaskKeys {
   bool operator==(const TaskKeys&) const = default;
 };
 
+// The same, of texts that live elsewhere.
+struct KeyView {
+  KeyKind kind;
+  KeyScope scope;
+  std::string_view of;
+  std::string_view key;
+  KeyView(KeyKind kind, KeyScope scope, std::string_view of, std::string_view key)
+      : kind(kind), scope(scope), of(of), key(key) {}
+  KeyView(const KeyName& name)  // NOLINT(google-explicit-constructor)
+      : KeyView(name.kind, name.scope, name.of, name.key) {}
+  explicit operator KeyName() const { return {kind, scope, std::string(of), std::string(key)}; }
+};
+
 // Whose tasks share a key of this scope, of those that a task may name.
-inline std::string WhoseOf(KeyScope scope, std::string_view owner, std::string_view type) {
-  if (scope == KeyScope::kOwner) return std::string(owner);
-  return scope == KeyScope::kType ? std::string(type) : std::string();
+inline std::string_view WhoseOf(KeyScope scope, std::string_view owner, std::string_view type) {
+  if (scope == KeyScope::kOwner) return owner;
+  return scope == KeyScope::kType ? type : std::string_view();
 }
 
 // A limit and how far it is used.

@@ -161,11 +161,11 @@ TaskIndex ReadyQueue::Pop(IsWaiting is_waiting, WeightOf weight_of) {
       turns.reached = std::max(turns.reached, flow.pass);
       const uint32_t weight =
           KANTOKU_PLANTED("weight of a fairness key ignored") ? 1 : weight_of(number);
+      Go(turns, number, flow);
       if (!KANTOKU_PLANTED("fairness key keeps the turn")) {
         List(turns, number, flow, flow.pass + kStride / weight);
       }
       flow.served = true;
-      Go(turns, number, flow);
       FindTurn(turns);
       if (turns.entries == 0 && turns.flows.size() > kFewFlows) level->second.turns.reset();
     }

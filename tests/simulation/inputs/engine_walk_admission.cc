@@ -27,7 +27,7 @@ constexpr uint32_t kMostMade = 3;
 bool Names(const TaskKeys& keys, const KeyName& name, const std::string& owner,
            const std::string& type) {
   const auto is = [&](KeyKind kind, const auto& key) {
-    return name == KeyName{kind, key.scope, WhoseOf(key.scope, owner, type), key.name};
+    return name == KeyName{kind, key.scope, std::string(WhoseOf(key.scope, owner, type)), key.name};
   };
   for (const auto& key : keys.concurrency) {
     if (is(KeyKind::kConcurrency, key)) return true;
@@ -167,7 +167,7 @@ void EngineWalk::CheckAdmitted(const Effects& effects) {
     const Keyed& keyed = found->second;
     for (const auto& key : keyed.keys->concurrency) {
       const KeyName name{KeyKind::kConcurrency, key.scope,
-                         WhoseOf(key.scope, keyed.owner, keyed.type), key.name};
+                         std::string(WhoseOf(key.scope, keyed.owner, keyed.type)), key.name};
       const uint32_t limit = key.name == "set"
                                  ? set_limits_.at(keyed.name_space)
                                  : static_cast<uint32_t>(std::stoi(key.name.substr(5)));

@@ -198,7 +198,7 @@ bool Rules::Names(const Ruled& task, std::string_view name_space, std::string_vi
 
 bool Rules::Shares(const Ruled& task, const Ruled& other,
                    const inputs::TaskKeys::Concurrency& key) {
-  const std::string whose = inputs::WhoseOf(key.scope, task.owner, task.type);
+  const std::string_view whose = inputs::WhoseOf(key.scope, task.owner, task.type);
   return Names(other, task.name_space, key.name, key.scope, whose);
 }
 
@@ -228,11 +228,11 @@ void Rules::CheckLimits(const Ruled& task, const std::function<bool(TaskKey)>& r
     for (const auto& [other, ruled] : living_) {
       if (Shares(task, ruled, key) && runs(other)) ++running;
     }
-    const auto* const limit =
-        LimitOf(task.name_space, {.kind = inputs::KeyKind::kConcurrency,
-                                  .scope = key.scope,
-                                  .of = inputs::WhoseOf(key.scope, task.owner, task.type),
-                                  .key = key.name});
+    const auto* const limit = LimitOf(
+        task.name_space, {.kind = inputs::KeyKind::kConcurrency,
+                          .scope = key.scope,
+                          .of = std::string(inputs::WhoseOf(key.scope, task.owner, task.type)),
+                          .key = key.name});
     scene_.Expect(limit != nullptr, "a limit that is named is on record");
     if (limit == nullptr) return;
     scene_.Expect(running <= limit->value.number, "a concurrency limit is never exceeded");
