@@ -380,13 +380,14 @@ Digest EqualOf(const task::v1::TaskSpec& proto, const SpawnBatch& batch) {
 
 // Adds the body of a spec of the batch. What a handler spawns answers nobody else: it may choose
 // who runs it, and so what comes of it.
-void Append(const task::v1::TaskSpec& proto, TaskSpec& spec, SpawnBatch& batch) {
+void Append(const task::v1::TaskSpec& proto, TaskSpec& spec, SpawnBatch& batch,
+            SpecBytes& encoded) {
   if (IsComparable(spec) && !batch.handler.has_value()) spec.equal = EqualOf(proto, batch);
-  SpawnBatch::Slice slice{};
-  slice.body = static_cast<uint32_t>(batch.bytes.size());
+  SpecBytes::Slice slice{};
+  slice.body = static_cast<uint32_t>(encoded.bytes.size());
   const SpecPlaces places = EncodeSpecBody(batch.name_space, batch.owner, spec,
-                                           proto.content_type(), proto.payload(), batch.bytes);
-  slice.body_size = static_cast<uint32_t>(batch.bytes.size()) - slice.body;
+                                           proto.content_type(), proto.payload(), encoded.bytes);
+  slice.body_size = static_cast<uint32_t>(encoded.bytes.size()) - slice.body;
   spec.stored_bytes = slice.body_size + SpecHeaderBytes(spec);
   slice.payload_size = static_cast<uint32_t>(proto.payload().size());
   slice.payload = static_cast<uint32_t>(places.payload_end) - slice.payload_size;
@@ -397,7 +398,7 @@ void Append(const task::v1::TaskSpec& proto, TaskSpec& spec, SpawnBatch& batch) 
     slice.dependencies = static_cast<uint32_t>(places.dependencies) - slice.body;
     batch.has_dependencies = true;
   }
-  batch.slices.push_back(slice);
+  encoded.slices.push_back(slice);
 }
 
 // Those of the places, in that order; most often all as they are.
@@ -515,8 +516,9 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
   batch->spawn_scope = caller.scopes.WordsThatNarrow(platform::Verb::kSpawn);
   if (batch->spawn_scope.size() > kMaxSpawnScope) batch->spawn_scope = kNothing;
   batch->handler = caller.handler;
-  batch->bytes.reserve(request.ByteSizeLong() + static_cast<size_t>(request.specs_size()) * 48);
-  batch->slices.reserve(static_cast<size_t>(request.specs_size()));
+  auto encoded = std::make_shared<SpecBytes>();
+  encoded->bytes.reserve(request.ByteSizeLong() + static_cast<size_t>(request.specs_size()) * 48);
+  encoded->slices.reserve(static_cast<size_t>(request.specs_size()));
   CheckedSpawn checked;
   std::vector<TaskSpec> specs = ReadSpecs(received, caller, limits, now, checked.statuses);
   checked.places = OrderByDependencies(specs, checked.statuses);
@@ -530,7 +532,7 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
   }
   batch->specs = Ordered(std::move(specs), checked.places);
   for (size_t i = 0; i < checked.places.size(); ++i) {
-    Append(request.specs(static_cast<int>(checked.places[i])), batch->specs[i], *batch);
+    Append(request.specs(static_cast<int>(checked.places[i])), batch->specs[i], *batch, *encoded);
   }
   batch->request = DigestOf(NameOfRequest(*batch, request.request_id()));
   // Neither kin nor what may be reused is among the bodies.
@@ -543,7 +545,8 @@ absl::StatusOr<CheckedSpawn> ReadSpawn(const platform::Received<v1::SpawnRequest
     }
     if (spec.reuse_within_ms > 0) absl::StrAppend(&beside, i, "reuse", spec.reuse_within_ms, " ");
   }
-  batch->content = DigestOf(beside.empty() ? batch->bytes : absl::StrCat(batch->bytes, beside));
+  batch->content = DigestOf(beside.empty() ? encoded->bytes : absl::StrCat(encoded->bytes, beside));
+  batch->encoded = std::move(encoded);
   checked.batch = std::move(batch);
   return checked;
 }

@@ -167,12 +167,13 @@ absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const Admission& admission,
     if (created.empty()) first = item.id.key();
     created.push_back(i);
     scratch_.clear();
-    const size_t body = EncodeSpec(item.id, batch->specs[i].parent, item.root,
-                                   engine_.ProvenanceOf(item.id), batch->body(i), scratch_);
+    const size_t body =
+        EncodeSpec(item.id, batch->specs[i].parent, item.root, engine_.ProvenanceOf(item.id),
+                   batch->encoded->body(i), scratch_);
     NameDependencies(*batch, i, *outcome, body);
     transaction.batch().Put(ToKind(RecordKind::kSpec), item.id.key(), scratch_);
   }
-  payloads_.Add(first, batch, std::move(created));
+  payloads_.Add(first, batch->encoded, std::move(created));
   if (payloads_.over_budget()) {
     // Until then the store does not have it.
     transaction.OnDurable([this, first] {
@@ -186,7 +187,7 @@ absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const Admission& admission,
 void Partition::NameDependencies(const SpawnBatch& batch, size_t item, const SpawnOutcome& outcome,
                                  size_t body) {
   const std::vector<Dependency>& dependencies = batch.specs[item].dependencies;
-  size_t at = body + batch.slices[item].dependencies;
+  size_t at = body + batch.encoded->slices[item].dependencies;
   for (const Dependency& dependency : dependencies) {
     if (dependency.task.empty()) {
       const std::string_view id = outcome.items[dependency.place].id.bytes();

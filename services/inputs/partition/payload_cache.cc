@@ -9,12 +9,13 @@ constexpr uint32_t kTaken = UINT32_MAX;
 
 }  // namespace
 
-void PayloadCache::Add(TaskKey first, std::shared_ptr<const SpawnBatch> batch,
+void PayloadCache::Add(TaskKey first, std::shared_ptr<const SpecBytes> batch,
                        std::vector<uint32_t> created) {
   if (created.empty()) return;
-  bytes_ += batch->bytes.size();
   const size_t left = created.size();
-  entries_.insert_or_assign(first, Entry{std::move(batch), std::move(created), left});
+  const auto [entry, added] =
+      entries_.insert_or_assign(first, Entry{std::move(batch), std::move(created), left});
+  bytes_ += SizeOf(entry->second);
 }
 
 std::optional<PayloadCache::Payload> PayloadCache::Take(TaskKey task) {
@@ -26,7 +27,7 @@ std::optional<PayloadCache::Payload> PayloadCache::Take(TaskKey task) {
   const uint32_t index = std::exchange(entry->second.created[offset], kTaken);
   if (index == kTaken) return std::nullopt;
   const auto& batch = entry->second.batch;
-  const SpawnBatch::Slice& slice = batch->slices[index];
+  const SpecBytes::Slice& slice = batch->slices[index];
   Payload payload{batch, batch->Part(slice.content_type, slice.content_type_size),
                   batch->Part(slice.payload, slice.payload_size)};
   if (--entry->second.left == 0) Erase(entry);
@@ -38,8 +39,12 @@ void PayloadCache::Drop(TaskKey first) {
   if (entry != entries_.end()) Erase(entry);
 }
 
+size_t PayloadCache::SizeOf(const Entry& entry) {
+  return sizeof(Entry) + entry.batch->size() + entry.created.capacity() * sizeof(uint32_t);
+}
+
 void PayloadCache::Erase(Entries::iterator entry) {
-  bytes_ -= entry->second.batch->bytes.size();
+  bytes_ -= SizeOf(entry->second);
   entries_.erase(entry);
 }
 

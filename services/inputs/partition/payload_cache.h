@@ -21,7 +21,7 @@ class PayloadCache {
  public:
   // Lives on its own.
   struct Payload {
-    std::shared_ptr<const SpawnBatch> batch;
+    std::shared_ptr<const SpecBytes> batch;
     std::string_view content_type;
     std::string_view payload;
   };
@@ -29,23 +29,25 @@ class PayloadCache {
   explicit PayloadCache(size_t budget) : budget_(budget) {}
 
   // `created` are the indexes of the specs that became tasks; theirs are the keys from `first` on.
-  void Add(TaskKey first, std::shared_ptr<const SpawnBatch> batch, std::vector<uint32_t> created);
+  void Add(TaskKey first, std::shared_ptr<const SpecBytes> batch, std::vector<uint32_t> created);
   // Takes a task's payload out; nullopt when it is not here.
   std::optional<Payload> Take(TaskKey task);
   // Lets go of a batch, which the store must hold by now.
   void Drop(TaskKey first);
 
   bool over_budget() const { return bytes_ > budget_; }
+  // Of memory, about.
   size_t bytes() const { return bytes_; }
 
  private:
   struct Entry {
-    std::shared_ptr<const SpawnBatch> batch;
+    std::shared_ptr<const SpecBytes> batch;
     std::vector<uint32_t> created;
     size_t left;
   };
   using Entries = absl::btree_map<TaskKey, Entry>;
 
+  static size_t SizeOf(const Entry& entry);
   void Erase(Entries::iterator entry);
 
   const size_t budget_;

@@ -13,9 +13,8 @@
 
 namespace kantoku::inputs {
 
-// The validated specs of one call, with everything done that needs no partition: record bodies are
-// encoded and digests made on the caller's thread.
-struct SpawnBatch {
+// The encoded specs of one call: what is kept of them as long as their tasks wait.
+struct SpecBytes {
   // Where the parts of one spec lie in `bytes`.
   struct Slice {
     uint32_t body;  // Offset of the record body, which ends where the next begins.
@@ -27,6 +26,22 @@ struct SpawnBatch {
     uint32_t dependencies;  // Offset in the body of the first; 0: there is none.
   };
 
+  std::vector<Slice> slices;  // One per spec.
+  std::string bytes;
+
+  std::string_view body(size_t i) const { return Part(slices[i].body, slices[i].body_size); }
+  std::string_view Part(uint32_t offset, uint32_t size) const {
+    return std::string_view(bytes).substr(offset, size);
+  }
+  // Of memory, about.
+  size_t size() const {
+    return sizeof(SpecBytes) + bytes.capacity() + slices.capacity() * sizeof(Slice);
+  }
+};
+
+// The validated specs of one call, with everything done that needs no partition: record bodies are
+// encoded and digests made on the caller's thread.
+struct SpawnBatch {
   std::string name_space;
   std::string owner;
   std::string app;                                 // Of the call.
@@ -35,14 +50,8 @@ struct SpawnBatch {
   Digest request;
   Digest content;
   std::vector<TaskSpec> specs;
-  std::vector<Slice> slices;  // One per spec.
-  std::string bytes;
-  bool has_dependencies = false;  // Some spec has.
-
-  std::string_view body(size_t i) const { return Part(slices[i].body, slices[i].body_size); }
-  std::string_view Part(uint32_t offset, uint32_t size) const {
-    return std::string_view(bytes).substr(offset, size);
-  }
+  std::shared_ptr<const SpecBytes> encoded;  // The same specs.
+  bool has_dependencies = false;             // Some spec has.
 };
 
 }  // namespace kantoku::inputs

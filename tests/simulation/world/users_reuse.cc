@@ -24,11 +24,11 @@ void Users::OnReused(const inputs::SpawnBatch& batch, size_t item, const TaskId&
   scene_.coverage.Count(Deed::kReused);
   const inputs::TaskSpec& spec = batch.specs[item];
   scene_.Expect(spec.reuse_within_ms > 0, "who did not ask for it reuses nothing");
-  const auto& slice = batch.slices[item];
+  const auto& slice = batch.encoded->slices[item];
   const PureResult* const result = model_.PureResultOf(id);
   scene_.Expect(result != nullptr && result->name_space == batch.name_space &&
                     result->owner == batch.owner && result->type == spec.type &&
-                    result->payload == batch.Part(slice.payload, slice.payload_size),
+                    result->payload == batch.encoded->Part(slice.payload, slice.payload_size),
                 "the result of an equal task of the same owner is reused");
   if (result == nullptr) return;
   scene_.Expect(result->ended.has_value(), "a result is reused when its task has ended");

@@ -80,7 +80,7 @@ TEST_CASE("What a dependency says arrives in the record") {
                                             {.task = Id(5), .argument = true}};
   CHECK(checked.batch->specs[1].dependencies == expected);
   std::string record;
-  EncodeSpec(Id(9), {}, {}, {}, checked.batch->body(1), record);
+  EncodeSpec(Id(9), {}, {}, {}, checked.batch->encoded->body(1), record);
   const auto stored = DecodeSpec(record);
   REQUIRE(stored.ok());
   CHECK(stored->spec.dependencies[1] == expected[1]);

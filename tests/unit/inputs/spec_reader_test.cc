@@ -71,7 +71,7 @@ TEST_CASE("A spec that says nothing gets the documented defaults") {
   CHECK(spec.retention_s == 86'400);
   CHECK(spec.retry == RetryPolicy());
   std::string record;
-  EncodeSpec(TaskId(), {}, {}, {}, batch.body(0), record);
+  EncodeSpec(TaskId(), {}, {}, {}, batch.encoded->body(0), record);
   CHECK(spec.stored_bytes == record.size());
   CHECK(DecodeSpec(record)->spec.stored_bytes == record.size());
   CHECK_FALSE(spec.not_before.has_value());
@@ -100,13 +100,14 @@ TEST_CASE("What a spec says arrives in the record and in the payload's place") {
   REQUIRE(checked.ok());
   REQUIRE(checked->statuses[0].ok());
   const SpawnBatch& batch = *checked->batch;
-  CHECK(batch.Part(batch.slices[0].payload, batch.slices[0].payload_size) == payload);
-  CHECK(batch.Part(batch.slices[0].content_type, batch.slices[0].content_type_size) ==
-        "text/plain");
+  CHECK(batch.encoded->Part(batch.encoded->slices[0].payload,
+                            batch.encoded->slices[0].payload_size) == payload);
+  CHECK(batch.encoded->Part(batch.encoded->slices[0].content_type,
+                            batch.encoded->slices[0].content_type_size) == "text/plain");
 
   const TaskId id = TaskId::Make(kNow, 1, 1, 1);
   std::string bytes;
-  EncodeSpec(id, {}, {}, {}, batch.body(0), bytes);
+  EncodeSpec(id, {}, {}, {}, batch.encoded->body(0), bytes);
   const auto record = DecodeSpec(bytes);
   REQUIRE(record.ok());
   CHECK(record->id == id);
@@ -322,7 +323,8 @@ TEST_CASE("In a batch only the bad specs fail") {
   CHECK(checked->statuses[4].ok());
   const SpawnBatch& batch = *checked->batch;
   REQUIRE(batch.specs.size() == 3);
-  CHECK(batch.Part(batch.slices[1].payload, batch.slices[1].payload_size) == "three");
+  CHECK(batch.encoded->Part(batch.encoded->slices[1].payload,
+                            batch.encoded->slices[1].payload_size) == "three");
 }
 
 TEST_CASE("A spec with text that is no UTF-8 fails alone, and its field is named") {
@@ -340,8 +342,8 @@ TEST_CASE("A spec with text that is no UTF-8 fails alone, and its field is named
   CheckRefused(checked->statuses[3], "INVALID_UTF8", "content_type: \"\\xc0\\xaf\" is no UTF-8");
   const SpawnBatch& batch = *checked->batch;
   REQUIRE(batch.specs.size() == 2);
-  CHECK(batch.Part(batch.slices[1].payload, batch.slices[1].payload_size) ==
-        "\xFF is fine in a payload");
+  CHECK(batch.encoded->Part(batch.encoded->slices[1].payload,
+                            batch.encoded->slices[1].payload_size) == "\xFF is fine in a payload");
 }
 
 TEST_CASE("A call whose own text is no UTF-8 is refused as a whole") {
@@ -481,9 +483,10 @@ TEST_CASE("A placement arrives in the record, the selector in its canonical form
   const auto checked = Read(request);
   REQUIRE(checked->statuses[0].ok());
   const SpawnBatch& batch = *checked->batch;
-  CHECK(batch.Part(batch.slices[0].payload, batch.slices[0].payload_size) == "payload");
+  CHECK(batch.encoded->Part(batch.encoded->slices[0].payload,
+                            batch.encoded->slices[0].payload_size) == "payload");
   std::string bytes;
-  EncodeSpec(TaskId::Make(kNow, 1, 1, 1), {}, {}, {}, batch.body(0), bytes);
+  EncodeSpec(TaskId::Make(kNow, 1, 1, 1), {}, {}, {}, batch.encoded->body(0), bytes);
   const auto record = DecodeSpec(bytes);
   REQUIRE(record.ok());
   REQUIRE(record->spec.placement != nullptr);
