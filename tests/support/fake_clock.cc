@@ -76,16 +76,28 @@ void FakeClock::WakeDue() {
   waiters_changed_.SignalAll();
 }
 
-bool FakeClock::AwaitWaiter(absl::Duration within) {
+template <typename Condition>
+bool FakeClock::Await(Condition condition) {
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   MutexLock lock(mu_);
-  for (;;) {
-    for (const Waiter* waiter : waiters_) {
-      if (waiter->deadline <= now_.steady + within) return true;
-    }
+  while (!condition()) {
     if (std::chrono::steady_clock::now() >= give_up) return false;
     waiters_changed_.WaitFor(mu_, std::chrono::seconds(1));
   }
+  return true;
+}
+
+bool FakeClock::AwaitWaiter(absl::Duration within) {
+  return Await([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    for (const Waiter* waiter : waiters_) {
+      if (waiter->deadline <= now_.steady + within) return true;
+    }
+    return false;
+  });
+}
+
+bool FakeClock::AwaitWaiters(size_t count) {
+  return Await([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return waiters_.size() >= count; });
 }
 
 }  // namespace kantoku::platform

@@ -28,6 +28,8 @@ class FakeClock final : public Clock {
   // Blocks until a thread waits for a deadline at most `within` from now; false if none does for
   // a very long time.
   bool AwaitWaiter(absl::Duration within);
+  // Until so many threads wait, for whatever time.
+  bool AwaitWaiters(size_t count);
 
  private:
   struct Waiter {
@@ -37,6 +39,8 @@ class FakeClock final : public Clock {
     bool being_woken = false;
   };
 
+  template <typename Condition>
+  bool Await(Condition condition);
   void WakeDue();
 
   mutable Mutex mu_;  // Taken after a waiter's mutex; never held while taking one.

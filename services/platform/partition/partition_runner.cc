@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/platform/after_event.h"
 #include "services/platform/mutex.h"
 #include "services/platform/partition/group.h"
 #include "services/platform/status.h"
@@ -22,6 +23,11 @@ constexpr std::string_view kMailboxFull = "MAILBOX_FULL";
 constexpr std::string_view kPartitionStopped = "PARTITION_STOPPED";
 constexpr std::string_view kPartitionLost = "PARTITION_LOST";
 
+// Groups and commits that hold up a thread which runs events for no longer than it takes to wake
+// another one and to be woken by it.
+constexpr size_t kSmallGroup = size_t{32} << 10;
+constexpr absl::Duration kQuickCommit = absl::Milliseconds(1);
+
 void NameThisThread(const std::string& name) {
   constexpr size_t kLongest = 15;  // Linux keeps no more.
   ::pthread_setname_np(::pthread_self(), name.substr(0, kLongest).c_str());
@@ -29,9 +35,10 @@ void NameThisThread(const std::string& name) {
 
 // Two threads that take whatever there is to do: one part at a time is for one of them only,
 // applying and storing, and a thread that has applied goes on to store what came of it. So a
-// command that comes alone wakes one thread, which does all of it; under load one thread applies
-// while the other stores. The open group grows as long as the store is busy and is closed as soon
-// as it is free: groups are as large as the load makes them.
+// command that comes alone wakes one thread, which does all of it, or none, when the one that
+// brings it lends itself; under load one thread applies while the other stores. The open group
+// grows as long as the store is busy and is closed as soon as it is free: groups are as large as
+// the load makes them.
 class ThreadedPartitionRunner final : public PartitionRunner {
  public:
   ThreadedPartitionRunner(Options options, RecordStore& store, PartitionMachine& machine,
@@ -64,7 +71,14 @@ class ThreadedPartitionRunner final : public PartitionRunner {
       MutexLock lock(mu_);
       KANTOKU_RETURN_IF_ERROR(Accepts(urgency));
       inbox_.push_back({std::move(command), urgency == Urgency::kPatient});
-      if (!applying_) called = ToCall();  // Who applies looks again by itself.
+      AfterEvent* const after = AfterEvent::OfThisThread();
+      if (after != nullptr && urgency != Urgency::kPatient && MayBorrow()) {
+        calling_ = true;
+        ++borrowed_;
+        after->Add([this] { Help(); });
+      } else if (!applying_) {  // Who applies looks again by itself.
+        called = ToCall();
+      }
     }
     // Without the lock, which it would only wait for.
     if (called != nullptr) called->call.Signal();
@@ -87,6 +101,9 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     for (std::thread& thread : threads_) {
       if (thread.joinable()) thread.join();
     }
+    // They leave after whoever helped has done his part; he may not have returned yet.
+    MutexLock lock(mu_);
+    while (borrowed_ > 0) helped_.Wait(mu_);
   }
 
  private:
@@ -152,23 +169,25 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     MutexLock lock(mu_);
     for (;;) {
       calling_ = false;
-      if (handed_over_ != nullptr && !storing_) {
-        storing_ = true;
-        if (!applying_ && CanApply()) CallOne();
-        return {.task = Task::kStore, .group = std::move(handed_over_)};
-      }
-      if (!applying_ && !apply_done_) {
-        if (auto turn = NextApply()) {
-          applying_ = true;
-          return *std::move(turn);
-        }
-      }
-      if (apply_done_ && handed_over_ == nullptr) {
+      if (auto turn = TakeTurn()) return *std::move(turn);
+      if (apply_done_ && handed_over_ == nullptr && borrowed_ == 0) {
         CallAll();  // The other one may wait for this, too.
         return {.task = Task::kLeave};
       }
       WaitForCall(idle);
     }
+  }
+
+  std::optional<Turn> TakeTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (handed_over_ != nullptr && !storing_) {
+      storing_ = true;
+      if (!applying_ && CanApply()) CallOne();
+      return Turn{.task = Task::kStore, .group = std::move(handed_over_)};
+    }
+    if (applying_ || apply_done_) return std::nullopt;
+    auto turn = NextApply();
+    applying_ = turn.has_value();
+    return turn;
   }
 
   // The thread that knows best when the open group is due is called first and watches the time, so
@@ -193,6 +212,50 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   }
   void CallAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     for (Idle* idle : idle_) idle->call.Signal();
+  }
+
+  // ---- Helping ----
+
+  // Whether there is nothing to do but what comes now, and it is likely to be done soon.
+  bool MayBorrow() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return quick_ && idle_.size() == threads_.size() && !calling_ && !applying_ && !storing_ &&
+           store_free_ && health_.ok() && !stopping_;
+  }
+
+  // On a thread that runs events: applies, and stores what comes of it.
+  void Help() {
+    for (int part = 0; part < 2; ++part) {
+      std::optional<Turn> turn = TakeTurnToHelp();
+      if (!turn.has_value()) break;
+      if (turn->task == Task::kApply) {
+        Apply(*turn);
+      } else {
+        StoreOnce(std::move(turn->group));
+      }
+    }
+    MutexLock lock(mu_);
+    --borrowed_;
+    if (stopping_) {
+      CallAll();
+      helped_.SignalAll();
+    } else if (!applying_ && (handed_over_ != nullptr || CanApply() || !IsWatched(CloseDue()))) {
+      CallOne();
+    }
+  }
+
+  std::optional<Turn> TakeTurnToHelp() {
+    MutexLock lock(mu_);
+    calling_ = false;
+    auto turn = TakeTurn();
+    if (!turn.has_value() || turn->task != Task::kEndApplying) return turn;
+    applying_ = false;  // That is for a thread of ours.
+    CallOne();
+    return std::nullopt;
+  }
+
+  // Whether a thread wakes by itself at this time.
+  bool IsWatched(absl::Duration due) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return std::ranges::any_of(idle_, [&](const Idle* idle) { return idle->deadline <= due; });
   }
 
   // ---- Applying ----
@@ -308,11 +371,37 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     if (durable) spare_ = std::move(group);
   }
 
+  // What does not become durable at once is for a thread that can wait, which begins anew.
+  void StoreOnce(std::unique_ptr<Group> group) {
+    const absl::Status outcome = Commit(*group);
+    if (Judge(outcome) != CommitVerdict::kDurable) {
+      MutexLock lock(mu_);
+      storing_ = false;
+      handed_over_ = std::move(group);
+      return CallOne();
+    }
+    Note(outcome);
+    group->Settle(outcome);
+    group->Clear();
+    MutexLock lock(mu_);
+    storing_ = false;
+    spare_ = std::move(group);
+  }
+
+  absl::Status Commit(const Group& group) {
+    if (!group.needs_commit()) return absl::OkStatus();
+    const absl::Duration begin = clock_.Read().steady;
+    absl::Status outcome = store_.Commit(group.closed_batch());
+    const bool quick = group.bytes() <= kSmallGroup && clock_.Read().steady - begin <= kQuickCommit;
+    MutexLock lock(mu_);
+    quick_ = quick;
+    return outcome;
+  }
+
   // Repeats until the batch is durable; false when it never will be.
   bool CommitAndSettle(Group& group) {
     for (;;) {
-      const absl::Status outcome =
-          group.needs_commit() ? store_.Commit(group.closed_batch()) : absl::OkStatus();
+      const absl::Status outcome = Commit(group);
       Note(outcome);
       switch (group.Settle(outcome)) {
         case CommitVerdict::kDurable:
@@ -397,6 +486,9 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   absl::Duration wake_ ABSL_GUARDED_BY(mu_);  // The machine's.
   std::unique_ptr<Group> handed_over_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<Group> spare_ ABSL_GUARDED_BY(mu_);
+  bool quick_ ABSL_GUARDED_BY(mu_) = true;    // The last commit was small, and soon over.
+  size_t borrowed_ ABSL_GUARDED_BY(mu_) = 0;  // Helps that are to come, or under way.
+  CondVar helped_;
   bool applying_ ABSL_GUARDED_BY(mu_) = false;
   bool storing_ ABSL_GUARDED_BY(mu_) = false;
   bool store_free_ ABSL_GUARDED_BY(mu_) = true;  // Nothing is handed over or being committed.

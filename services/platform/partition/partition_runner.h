@@ -24,15 +24,15 @@ class Transaction {
   virtual const Now& now() const = 0;
   virtual WriteBatch& batch() = 0;
 
-  // Runs on one of the runner's threads after the batch is durable, in the order of the calls;
-  // never when it did not become durable. Must not block.
+  // Runs on the thread that stores after the batch is durable, in the order of the calls; never
+  // when it did not become durable. Must not block.
   virtual void OnDurable(absl::AnyInvocable<void()> release) = 0;
 
   // After all of OnDurable with OK (others may wait for what is released; who asked is told last);
   // but as soon as a commit fails, its own or one before it, runs with that
-  // error on one of the runner's threads, and the outcome is open: the batch is repeated and may
-  // yet become durable. For callers that wait and can repeat their request. Runs exactly once, also
-  // when the runner stops. Must not block.
+  // error on the thread that stores or applies, and the outcome is open: the batch is repeated and
+  // may yet become durable. For callers that wait and can repeat their request. Runs exactly once,
+  // also when the runner stops. Must not block.
   virtual void Reply(absl::AnyInvocable<void(const absl::Status&)> reply) = 0;
 };
 
@@ -68,9 +68,11 @@ class PartitionMachine {
 // A command alone is committed at once; what comes while the store is busy becomes the next group;
 // what is patient waits a moment for others to share its commit.
 //
-// Thread-safe; Stop and the destructor not from commands, releases and replies. Owns two threads,
-// either of which may apply or store; store, machine and clock outlive it. Until Stop has
-// returned, machine and store are these threads'.
+// Thread-safe; Stop and the destructor not from commands, releases, replies and events. Owns two
+// threads, either of which may apply or store; store, machine and clock outlive it. A thread that
+// runs events (after_event.h) and posts to an idle runner does the work itself after its event, as
+// long as commits are small and quick: no thread needs to be woken for it, nor that one for what is
+// released. Until Stop has returned, machine and store are these threads'.
 class PartitionRunner {
  public:
   using Command = absl::AnyInvocable<void(Transaction&)>;

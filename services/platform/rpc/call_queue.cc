@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include "services/platform/after_event.h"
+
 namespace kantoku::platform {
 
 void CallQueue::Start() {
@@ -12,7 +14,11 @@ void CallQueue::Run() {
   ::pthread_setname_np(::pthread_self(), "rpc");
   void* tag = nullptr;
   bool ok = false;
-  while (queue_->Next(&tag, &ok)) Completion::Complete(tag, ok);
+  AfterEvent after;
+  while (queue_->Next(&tag, &ok)) {
+    Completion::Complete(tag, ok);
+    after.Run();
+  }
 }
 
 void CallQueue::Stop() {

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "services/platform/after_event.h"
 #include "services/platform/status.h"
 #include "services/platform/store/memory/memory_record_store.h"
 #include "tests/support/fake_clock.h"
@@ -468,6 +469,156 @@ TEST_CASE("Stop runs what there was no room for, so that it is answered") {
   REQUIRE(stage.PostPut(3, Urgency::kUrgent).ok());
   stage.runner->Stop();
   CHECK(stage.journal.lines() == Lines{"1 UNAVAILABLE", "2 UNAVAILABLE", "3 UNAVAILABLE"});
+}
+
+// A thread that runs events, which is the test's, and a runner with nothing to do.
+class EventStage : public Stage {
+ public:
+  PartitionRunner& StartIdle() {
+    Start();
+    AwaitIdle();
+    return *runner;
+  }
+  void AwaitIdle() { REQUIRE(clock.AwaitWaiters(2)); }
+
+  // Whether a command of this event is run by its thread.
+  bool IsLent(RecordKey key) {
+    std::thread::id applied;
+    Journal answered;
+    REQUIRE(runner
+                ->Post([&](Transaction& transaction) {
+                  applied = std::this_thread::get_id();
+                  transaction.batch().Put(kThing, key, "value");
+                  transaction.Reply([&](const absl::Status&) { answered.Add("answered"); });
+                })
+                .ok());
+    after.Run();
+    answered.Await(1);
+    return applied == std::this_thread::get_id();
+  }
+
+  AfterEvent after;
+};
+
+TEST_CASE("Who posts to an idle runner in an event does the work after it") {
+  EventStage stage;
+  stage.StartIdle();
+  REQUIRE(stage.PostPut(1).ok());
+  REQUIRE(stage.PostPut(2).ok());
+  CHECK(stage.journal.lines().empty());
+  CHECK(stage.faults.commits() == 0);
+  stage.after.Run();
+  CHECK(stage.journal.lines() == Lines{"1 durable", "2 durable", "1 OK", "2 OK"});
+  CHECK(stage.recorded->batches().size() == 1);
+}
+
+TEST_CASE("What is patient is left to the runner's threads") {
+  EventStage stage;
+  stage.StartIdle();
+  REQUIRE(stage.PostPut(1, Urgency::kPatient).ok());
+  stage.after.Run();
+  REQUIRE(stage.clock.AwaitWaiter(absl::Milliseconds(1)));
+  CHECK(stage.journal.lines().empty());
+  stage.clock.Advance(absl::Milliseconds(1));
+  CHECK(stage.journal.Await(2) == Lines{"1 durable", "1 OK"});
+}
+
+TEST_CASE("No event is held up by large commits") {
+  EventStage stage;
+  stage.StartIdle();
+  CHECK(stage.IsLent(1));
+  stage.AwaitIdle();
+  REQUIRE(stage.runner
+              ->Post([&](Transaction& transaction) {
+                transaction.batch().Put(kThing, 2, std::string(100'000, 'x'));
+              })
+              .ok());
+  stage.after.Run();
+  stage.AwaitIdle();
+  CHECK_FALSE(stage.IsLent(3));
+  stage.AwaitIdle();
+  CHECK(stage.IsLent(4));  // The last one was small.
+}
+
+TEST_CASE("No event is held up by slow commits") {
+  EventStage stage;
+  stage.faults.CloseGate();
+  stage.StartIdle();
+  std::thread disk([&] {
+    stage.faults.AwaitCommits(1);
+    stage.clock.Advance(absl::Milliseconds(2));
+    stage.faults.OpenGate();
+  });
+  REQUIRE(stage.PostPut(1).ok());
+  stage.after.Run();
+  disk.join();
+  stage.AwaitIdle();
+  CHECK_FALSE(stage.IsLent(2));
+  stage.AwaitIdle();
+  CHECK(stage.IsLent(3));
+}
+
+TEST_CASE("What an event could not commit the runner's threads repeat") {
+  EventStage stage;
+  stage.StartIdle();
+  stage.faults.FailCommit(absl::UnavailableError("full"));
+  stage.faults.FailCommit(absl::UnavailableError("full"));
+  REQUIRE(stage.PostPut(1).ok());
+  stage.after.Run();
+  CHECK(stage.journal.Await(1) == Lines{"1 UNAVAILABLE"});
+  CHECK(stage.health.Await(1) == Lines{"UNAVAILABLE"});
+  REQUIRE(stage.clock.AwaitWaiter(absl::Milliseconds(100)));
+  stage.clock.Advance(absl::Milliseconds(100));
+  CHECK(stage.journal.Await(2) == Lines{"1 UNAVAILABLE", "1 durable"});
+  CHECK(stage.health.Await(2) == Lines{"UNAVAILABLE", "OK"});
+}
+
+TEST_CASE("A lost store is found out by the runner's threads, though an event met it") {
+  EventStage stage;
+  stage.StartIdle();
+  stage.faults.FailAllCommits(absl::AbortedError("another owner"));
+  REQUIRE(stage.PostPut(1).ok());
+  stage.after.Run();
+  CHECK(stage.journal.Await(1) == Lines{"1 ABORTED"});
+  CHECK(stage.health.Await(1) == Lines{"ABORTED"});
+  CHECK_FALSE(stage.PostPut(2).ok());
+}
+
+TEST_CASE("What becomes due when an event has done its work is done in time") {
+  EventStage stage;
+  stage.machine.on_finish = [&stage, count = 0](Transaction& transaction) mutable {
+    stage.machine.wake =
+        ++count == 1 ? transaction.now().steady + absl::Seconds(5) : absl::InfiniteDuration();
+    stage.journal.Add("finished");
+  };
+  stage.StartIdle();
+  REQUIRE(stage.PostPut(1).ok());
+  stage.after.Run();
+  REQUIRE(stage.clock.AwaitWaiter(absl::Seconds(5)));
+  stage.clock.Advance(absl::Seconds(5));
+  CHECK(stage.journal.Await(4).back() == "finished");
+}
+
+TEST_CASE("Stop waits for an event that works for the runner") {
+  EventStage stage;
+  stage.StartIdle();
+  Journal stopped;
+  std::thread stopper;
+  const auto release = [&] {
+    stopper = std::thread([&] {
+      stage.runner->Stop();
+      stopped.Add("stopped");
+    });
+    while (ReasonOf(stage.PostPut(2, Urgency::kUrgent)) != "PARTITION_STOPPED") {
+    }
+    for (int i = 0; i < 10'000; ++i) std::this_thread::yield();  // It would return by then.
+    CHECK(stopped.lines().empty());
+  };
+  REQUIRE(
+      stage.runner->Post([&](Transaction& transaction) { transaction.OnDurable(release); }).ok());
+  stage.after.Run();
+  CHECK(stopped.Await(1) == Lines{"stopped"});
+  stopper.join();
 }
 
 TEST_CASE("A runner does not start over a store that cannot say where it is") {
