@@ -28,15 +28,17 @@ bool StoredKeys::MayHold(platform::RecordKey key) const {
   return block != blocks_.end() && block->second.test(key % kBlock);
 }
 
-// A block has keys of one slot.
+// A block has keys of one slot. What is behind the last of them was never there.
 void StoredKeys::DropOldest() {
   static_assert((platform::RecordKey{1} << platform::TaskId::kSequenceBits) % kBlock == 0);
-  const BlockNumber oldest = order_.front();
+  const auto block = blocks_.find(order_.front());
   order_.pop_front();
-  blocks_.erase(oldest);
-  const platform::RecordKey last = oldest * kBlock + (kBlock - 1);
-  platform::RecordKey& unknown = slots_.at(SlotOf(last));
-  unknown = std::max(unknown, last);
+  size_t last = kBlock - 1;
+  while (!block->second.test(last)) --last;
+  const platform::RecordKey key = block->first * kBlock + last;
+  blocks_.erase(block);
+  platform::RecordKey& unknown = slots_.at(SlotOf(key));
+  unknown = std::max(unknown, key);
 }
 
 }  // namespace kantoku::outputs

@@ -14,13 +14,14 @@ namespace kantoku::outputs {
 // Of which tasks the store may hold an end. Tasks end in any order, and most of those that are put
 // or asked about have none yet: they are to cost no read.
 //
-// A bit for each task since the owner of the store opened it, in blocks of neighbours; a task older
-// than that, or than the oldest block that is still known, may always have an end.
+// A bit for each task that is newer than all that had an end when its slot was first looked at, in
+// blocks of neighbours. Of older ones, and of those up to the last of a block that was dropped,
+// each may have an end.
 //
 // Thread-compatible.
 class StoredKeys {
  public:
-  // About 600 bytes a block, of 4,096 neighbours each.
+  // About 1 KiB a block, of 4,096 neighbours each.
   explicit StoredKeys(size_t max_blocks = 8'192) : max_blocks_(max_blocks) {}
 
   // Whether Begin was called for the slot: before Add, and before MayHold tells anything.

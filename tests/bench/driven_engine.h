@@ -13,8 +13,8 @@ namespace kantoku::inputs::bench {
 
 // An engine that is driven as a partition drives one, without a store: group after group, with
 // executors that hold what they are sent until they are told to do more. Time passes as it is told
-// and half a millisecond a group, so that equal drives are equal to the instruction. Whoever
-// measures one step of a group takes it with the members.
+// and half a millisecond a group, so that equal drives do the same. Whoever measures one step of a
+// group takes it with the members.
 class DrivenEngine {
  public:
   struct Held {

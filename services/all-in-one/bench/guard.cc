@@ -21,10 +21,13 @@ namespace {
 sigset_t Awaited() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGCHLD}) sigaddset(&signals, signal);
-  struct sigaction hangup {};
-  sigaction(SIGHUP, nullptr, &hangup);
-  if (hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);  // As nohup wants it.
+  sigaddset(&signals, SIGCHLD);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction action {};
+    sigaction(signal, nullptr, &action);
+    // As nohup wants it, and shells for what runs in the background.
+    if (action.sa_handler != SIG_IGN) sigaddset(&signals, signal);
+  }
   return signals;
 }
 
@@ -34,6 +37,7 @@ sigset_t Awaited() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != guard) _exit(127);
   setpgid(0, 0);
+  ::signal(SIGTTOU, SIG_IGN);  // It may write to the terminal, though its group is behind there.
   pthread_sigmask(SIG_SETMASK, &unblocked, nullptr);
   setenv("TMPDIR", directory.c_str(), /*overwrite=*/1);
   std::exit(work());
@@ -52,13 +56,13 @@ int AwaitEnd(pid_t worker, const sigset_t& signals) {
   }
 }
 
-// Kills what is left of the worker's group, and waits for all of it: orphans are children of this
-// process. Returns how the worker has ended.
+// Kills what is left of the worker's group, and waits for all of it: its orphans are children of
+// this process. Returns how the worker has ended.
 int End(pid_t worker) {
   kill(-worker, SIGKILL);
   int status = 0;
   waitpid(worker, &status, 0);
-  while (waitpid(-1, nullptr, 0) > 0) continue;
+  while (waitpid(-worker, nullptr, 0) > 0) continue;
   return status;
 }
 
@@ -72,11 +76,11 @@ int End(pid_t worker) {
 }  // namespace
 
 absl::StatusOr<int> RunGuarded(const std::function<int()>& work) {
-  KANTOKU_ASSIGN_OR_RETURN(std::unique_ptr<Directory> directory, Directory::Make());
   const sigset_t signals = Awaited();
   sigset_t before;
   ::signal(SIGCHLD, SIG_DFL);
   pthread_sigmask(SIG_BLOCK, &signals, &before);
+  KANTOKU_ASSIGN_OR_RETURN(std::unique_ptr<Directory> directory, Directory::Make());
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const pid_t guard = getpid();
   const pid_t worker = fork();

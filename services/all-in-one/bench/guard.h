@@ -12,7 +12,8 @@ namespace kantoku::bench {
 // have started and that is still in its group, nor the directory.
 //
 // The same when SIGINT, SIGTERM or SIGHUP comes meanwhile, which then ends this program as it would
-// without us. When this program is killed, those processes are too, but the directory stays.
+// without us. When this program is killed, the worker and its servers are too, but neither the
+// program of the floors nor the directory.
 //
 // To be called before the program has threads. INTERNAL when a signal has ended the work.
 absl::StatusOr<int> RunGuarded(const std::function<int()>& work);

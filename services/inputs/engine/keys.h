@@ -86,7 +86,7 @@ struct KeyView {
   std::string_view key;
   KeyView(KeyKind kind, KeyScope scope, std::string_view of, std::string_view key)
       : kind(kind), scope(scope), of(of), key(key) {}
-  KeyView(const KeyName& name)  // NOLINT(google-explicit-constructor)
+  KeyView(const KeyName& name)  // NOLINT(google-explicit-constructor): it is the same.
       : KeyView(name.kind, name.scope, name.of, name.key) {}
   explicit operator KeyName() const { return {kind, scope, std::string(of), std::string(key)}; }
 };

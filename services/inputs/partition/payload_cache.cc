@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "services/platform/check.h"
+
 namespace kantoku::inputs {
 namespace {
 
@@ -14,7 +16,8 @@ void PayloadCache::Add(TaskKey first, std::shared_ptr<const SpecBytes> batch,
   if (created.empty()) return;
   const size_t left = created.size();
   const auto [entry, added] =
-      entries_.insert_or_assign(first, Entry{std::move(batch), std::move(created), left});
+      entries_.try_emplace(first, Entry{std::move(batch), std::move(created), left});
+  KANTOKU_CHECK(added);  // Keys are used once.
   bytes_ += SizeOf(entry->second);
 }
 

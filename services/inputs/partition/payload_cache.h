@@ -13,8 +13,8 @@
 
 namespace kantoku::inputs {
 
-// Payloads of waiting tasks, from spawn to first dispatch. Holds whole batches, as they came, each
-// until its last task has left. What is not here is in the store.
+// Payloads of waiting tasks, from spawn to first dispatch. Holds the encoded specs of whole calls,
+// each until its last task has left. What is not here is in the store.
 //
 // Thread-compatible.
 class PayloadCache {

@@ -101,9 +101,6 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     for (std::thread& thread : threads_) {
       if (thread.joinable()) thread.join();
     }
-    // They leave after whoever helped has done his part; he may not have returned yet.
-    MutexLock lock(mu_);
-    while (borrowed_ > 0) helped_.Wait(mu_);
   }
 
  private:
@@ -236,8 +233,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     MutexLock lock(mu_);
     --borrowed_;
     if (stopping_) {
-      CallAll();
-      helped_.SignalAll();
+      CallAll();  // They do not leave before.
     } else if (!applying_ && (handed_over_ != nullptr || CanApply() || !IsWatched(CloseDue()))) {
       CallOne();
     }
@@ -488,7 +484,6 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   std::unique_ptr<Group> spare_ ABSL_GUARDED_BY(mu_);
   bool quick_ ABSL_GUARDED_BY(mu_) = true;    // The last commit was small, and soon over.
   size_t borrowed_ ABSL_GUARDED_BY(mu_) = 0;  // Helps that are to come, or under way.
-  CondVar helped_;
   bool applying_ ABSL_GUARDED_BY(mu_) = false;
   bool storing_ ABSL_GUARDED_BY(mu_) = false;
   bool store_free_ ABSL_GUARDED_BY(mu_) = true;  // Nothing is handed over or being committed.

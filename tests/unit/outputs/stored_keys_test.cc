@@ -42,13 +42,13 @@ TEST_CASE("Of the oldest tasks everything is possible again, as memory is bounde
   keys.Begin(1, 0);
   keys.Begin(2, 0);
   for (uint64_t block = 0; block < 3; ++block) keys.Add(KeyOf(1, block * kBlock + 5));
-  CHECK(keys.MayHold(KeyOf(1, 6)));
-  CHECK(keys.MayHold(KeyOf(1, kBlock - 1)));
-  CHECK_FALSE(keys.MayHold(KeyOf(1, kBlock)));
+  CHECK(keys.MayHold(KeyOf(1, 4)));
+  CHECK(keys.MayHold(KeyOf(1, 5)));
+  CHECK_FALSE(keys.MayHold(KeyOf(1, 6)));
   CHECK(keys.MayHold(KeyOf(1, kBlock + 5)));
   CHECK(keys.MayHold(KeyOf(1, 2 * kBlock + 5)));
-  // One that comes late takes no room.
-  keys.Add(KeyOf(1, 7));
+  // One that comes late among them takes no room.
+  keys.Add(KeyOf(1, 3));
   CHECK(keys.MayHold(KeyOf(1, kBlock + 5)));
   CHECK_FALSE(keys.MayHold(KeyOf(1, kBlock + 6)));
   CHECK_FALSE(keys.MayHold(KeyOf(2, 1)));
