@@ -9,14 +9,11 @@ thread_local AfterEvent* of_this_thread = nullptr;
 
 }  // namespace
 
-AfterEvent::AfterEvent() {
-  KANTOKU_CHECK(of_this_thread == nullptr);
-  of_this_thread = this;
-}
+AfterEvent::AfterEvent() : outer_(of_this_thread) { of_this_thread = this; }
 
 AfterEvent::~AfterEvent() {
   KANTOKU_CHECK(work_.empty());
-  of_this_thread = nullptr;
+  of_this_thread = outer_;
 }
 
 AfterEvent* AfterEvent::OfThisThread() { return of_this_thread; }

@@ -10,12 +10,13 @@ namespace kantoku::platform {
 
 // What a thread that runs events, one after the other, is to do once the one at hand is over, when
 // it holds no lock and waits for nothing. Who would wake another thread for a small piece of work
-// may lend it to this one instead.
+// may lend it to this one instead: so an event must not wait for what it has asked for.
 //
 // Confined to the thread that made it.
 class AfterEvent {
  public:
-  // Makes the calling thread one that runs events, until it is destroyed.
+  // Makes the calling thread one that runs events, until it is destroyed; one within another takes
+  // its place meanwhile.
   AfterEvent();
   ~AfterEvent();
   AfterEvent(const AfterEvent&) = delete;
@@ -30,6 +31,7 @@ class AfterEvent {
   void Run();
 
  private:
+  AfterEvent* const outer_;
   std::vector<absl::AnyInvocable<void()>> work_;
   std::vector<absl::AnyInvocable<void()>> running_;  // Kept for its memory.
 };

@@ -23,10 +23,10 @@ constexpr std::string_view kMailboxFull = "MAILBOX_FULL";
 constexpr std::string_view kPartitionStopped = "PARTITION_STOPPED";
 constexpr std::string_view kPartitionLost = "PARTITION_LOST";
 
-// Groups and commits that hold up a thread which runs events for no longer than it takes to wake
-// another one and to be woken by it.
+// Where what was applied and committed last was no more, and over so soon, a thread that runs
+// events may do what comes next.
 constexpr size_t kSmallGroup = size_t{32} << 10;
-constexpr absl::Duration kQuickCommit = absl::Milliseconds(1);
+constexpr absl::Duration kQuick = absl::Milliseconds(1);
 
 void NameThisThread(const std::string& name) {
   constexpr size_t kLongest = 15;  // Linux keeps no more.
@@ -120,6 +120,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     bool close = false;   // kApply: the store is free, so finish the group and hand it over.
     absl::Status health;  // kApply: if an error, replies do not wait.
     std::unique_ptr<Group> group;  // kStore.
+    bool failed = false;           // kStore: once, and nobody has paused since.
   };
 
   absl::Status Accepts(Urgency urgency) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -153,7 +154,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
           EndApplying();
           break;
         case Task::kStore:
-          Store(std::move(turn.group));
+          Store(std::move(turn.group), turn.failed);
           break;
         case Task::kLeave:
           return;
@@ -179,7 +180,9 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     if (handed_over_ != nullptr && !storing_) {
       storing_ = true;
       if (!applying_ && CanApply()) CallOne();
-      return Turn{.task = Task::kStore, .group = std::move(handed_over_)};
+      return Turn{.task = Task::kStore,
+                  .group = std::move(handed_over_),
+                  .failed = std::exchange(failed_, false)};
     }
     if (applying_ || apply_done_) return std::nullopt;
     auto turn = NextApply();
@@ -215,8 +218,8 @@ class ThreadedPartitionRunner final : public PartitionRunner {
 
   // Whether there is nothing to do but what comes now, and it is likely to be done soon.
   bool MayBorrow() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return quick_ && idle_.size() == threads_.size() && !calling_ && !applying_ && !storing_ &&
-           store_free_ && health_.ok() && !stopping_;
+    return quick_apply_ && quick_commit_ && idle_.size() == threads_.size() && !calling_ &&
+           !applying_ && !storing_ && store_free_ && health_.ok() && !stopping_;
   }
 
   // On a thread that runs events: applies, and stores what comes of it.
@@ -226,8 +229,8 @@ class ThreadedPartitionRunner final : public PartitionRunner {
       if (!turn.has_value()) break;
       if (turn->task == Task::kApply) {
         Apply(*turn);
-      } else {
-        StoreOnce(std::move(turn->group));
+      } else if (!StoreOnce(std::move(turn->group))) {
+        break;
       }
     }
     MutexLock lock(mu_);
@@ -294,7 +297,8 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   }
 
   void Apply(const Turn& turn) {
-    open_->set_now(clock_.Read());
+    const Now begin = clock_.Read();
+    open_->set_now(begin);
     ApplyCommands();
     if (!turn.health.ok()) open_->Answer(turn.health);
     std::unique_ptr<Group> closed;
@@ -307,6 +311,7 @@ class ThreadedPartitionRunner final : public PartitionRunner {
     MutexLock lock(mu_);
     taken_ = commands_.size() - next_command_;
     wake_ = wake;
+    quick_apply_ = clock_.Read().steady - begin.steady <= kQuick;
     applying_ = false;
     if (closed != nullptr) {
       store_free_ = false;
@@ -359,38 +364,36 @@ class ThreadedPartitionRunner final : public PartitionRunner {
 
   // ---- Storing ----
 
-  void Store(std::unique_ptr<Group> group) {
-    const bool durable = CommitAndSettle(*group);
+  void Store(std::unique_ptr<Group> group, bool failed) {
+    const bool durable = (!failed || PauseOrAbandon(*group)) && CommitAndSettle(*group);
     if (durable) group->Clear();
     MutexLock lock(mu_);
     storing_ = false;
     if (durable) spare_ = std::move(group);
   }
 
-  // What does not become durable at once is for a thread that can wait, which begins anew.
-  void StoreOnce(std::unique_ptr<Group> group) {
+  // Whether that is the end of it; else it is to be repeated by a thread that can pause.
+  bool StoreOnce(std::unique_ptr<Group> group) {
     const absl::Status outcome = Commit(*group);
-    if (Judge(outcome) != CommitVerdict::kDurable) {
-      MutexLock lock(mu_);
-      storing_ = false;
-      handed_over_ = std::move(group);
-      return CallOne();
-    }
     Note(outcome);
-    group->Settle(outcome);
-    group->Clear();
+    const CommitVerdict verdict = group->Settle(outcome);
+    if (verdict == CommitVerdict::kDurable) group->Clear();
     MutexLock lock(mu_);
     storing_ = false;
-    spare_ = std::move(group);
+    if (verdict == CommitVerdict::kDurable) spare_ = std::move(group);
+    if (verdict != CommitVerdict::kRepeat) return true;
+    handed_over_ = std::move(group);
+    failed_ = true;
+    return false;
   }
 
   absl::Status Commit(const Group& group) {
     if (!group.needs_commit()) return absl::OkStatus();
     const absl::Duration begin = clock_.Read().steady;
     absl::Status outcome = store_.Commit(group.closed_batch());
-    const bool quick = group.bytes() <= kSmallGroup && clock_.Read().steady - begin <= kQuickCommit;
+    const bool quick = group.bytes() <= kSmallGroup && clock_.Read().steady - begin <= kQuick;
     MutexLock lock(mu_);
-    quick_ = quick;
+    quick_commit_ = quick;
     return outcome;
   }
 
@@ -407,11 +410,15 @@ class ThreadedPartitionRunner final : public PartitionRunner {
         case CommitVerdict::kRepeat:
           break;
       }
-      if (!PauseBeforeRepeat()) {
-        group.Abandon(outcome);
-        return false;
-      }
+      if (!PauseOrAbandon(group)) return false;
     }
+  }
+
+  // False when it was abandoned, as there was a try since Stop.
+  bool PauseOrAbandon(Group& group) {
+    if (PauseBeforeRepeat()) return true;
+    group.Abandon(health());
+    return false;
   }
 
   // Makes an outcome known before anybody is told of it, so that who repeats at once is judged by
@@ -481,9 +488,11 @@ class ThreadedPartitionRunner final : public PartitionRunner {
   size_t taken_ ABSL_GUARDED_BY(mu_) = 0;     // Commands that left the inbox and have not run.
   absl::Duration wake_ ABSL_GUARDED_BY(mu_);  // The machine's.
   std::unique_ptr<Group> handed_over_ ABSL_GUARDED_BY(mu_);
+  bool failed_ ABSL_GUARDED_BY(mu_) = false;  // What is handed over has, once.
   std::unique_ptr<Group> spare_ ABSL_GUARDED_BY(mu_);
-  bool quick_ ABSL_GUARDED_BY(mu_) = true;    // The last commit was small, and soon over.
-  size_t borrowed_ ABSL_GUARDED_BY(mu_) = 0;  // Helps that are to come, or under way.
+  bool quick_apply_ ABSL_GUARDED_BY(mu_) = true;   // The last turn of that kind was soon over,
+  bool quick_commit_ ABSL_GUARDED_BY(mu_) = true;  // and small.
+  size_t borrowed_ ABSL_GUARDED_BY(mu_) = 0;       // Helps that are to come, or under way.
   bool applying_ ABSL_GUARDED_BY(mu_) = false;
   bool storing_ ABSL_GUARDED_BY(mu_) = false;
   bool store_free_ ABSL_GUARDED_BY(mu_) = true;  // Nothing is handed over or being committed.
