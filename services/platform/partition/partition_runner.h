@@ -14,7 +14,7 @@ namespace kantoku::platform {
 
 // What a command sees: the time, the batch it writes to, and what happens once that is durable.
 //
-// Confined to the apply thread: whichever of the runner's threads applies at the moment.
+// Confined to the apply thread: whichever thread applies at the moment.
 class Transaction {
  public:
   virtual ~Transaction() = default;
@@ -72,7 +72,7 @@ class PartitionMachine {
 // threads, either of which may apply or store; store, machine and clock outlive it. A thread that
 // runs events (after_event.h) and posts to an idle runner does the work itself after its event, as
 // long as commits are small and quick: no thread needs to be woken for it, nor that one for what is
-// released. Until Stop has returned, machine and store are these threads'.
+// released. Until Stop has returned, machine and store are the runner's.
 class PartitionRunner {
  public:
   using Command = absl::AnyInvocable<void(Transaction&)>;

@@ -57,10 +57,10 @@ class Completion {
 #endif
 };
 
-// A completion queue and the one thread that runs what comes out of it. One, because then a message
-// is handled by the thread that gRPC read it on; where several share a queue, as behind gRPC's
-// callback API, every event wakes another of them, which costs as much as a small message itself
-// (DECISIONS.md).
+// A completion queue and the one thread that runs what comes out of it, and what events lend it
+// (after_event.h). One, because then a message is handled by the thread that gRPC read it on; where
+// several share a queue, as behind gRPC's callback API, every event wakes another of them, which
+// costs as much as a small message itself (DECISIONS.md).
 //
 // Thread-safe.
 class CallQueue {
