@@ -18,8 +18,14 @@ double PaceOf(const inputs::Rate& rate) { return rate.tokens * 1'000.0 / rate.pe
 
 }  // namespace
 
+// What is on record is; a rate that has gone begins full when it is back, as if nothing had been.
 void Rules::InputsStarted(absl::Duration now) {
   for (auto& [name_space, bucket] : buckets_) {
+    const bool on_record = std::ranges::any_of(limits_, [&](const auto& limit) {
+      return limit.second.name.kind == inputs::KeyKind::kRate &&
+             limit.second.name_space == name_space;
+    });
+    if (!on_record) continue;
     bucket.tokens = 0;
     bucket.as_of = now;
   }
