@@ -20,12 +20,14 @@ double PaceOf(const inputs::Rate& rate) { return rate.tokens * 1'000.0 / rate.pe
 
 // What is on record is; a rate that has gone begins full when it is back, as if nothing had been.
 void Rules::InputsStarted(absl::Duration now) {
+  const auto is_rate_of = [](std::string_view name_space) {
+    return [name_space](const auto& limit) {
+      const inputs::LimitRecord& record = limit.second;
+      return record.name.kind == inputs::KeyKind::kRate && record.name_space == name_space;
+    };
+  };
   for (auto& [name_space, bucket] : buckets_) {
-    const bool on_record = std::ranges::any_of(limits_, [&](const auto& limit) {
-      return limit.second.name.kind == inputs::KeyKind::kRate &&
-             limit.second.name_space == name_space;
-    });
-    if (!on_record) continue;
+    if (std::ranges::none_of(limits_, is_rate_of(name_space))) continue;
     bucket.tokens = 0;
     bucket.as_of = now;
   }
