@@ -22,7 +22,7 @@ using inputs::TaskState;
 
 TEST_CASE("Simulated installations keep every promise, and nothing is left when all has ended") {
   const Sum sum =
-      LiveAll({.seed = 1'000, .steps = 40'000, .steps_per_world = 10'000, .threads = 1});
+      LiveAll({.seed = 1'000, .steps = 80'000, .steps_per_world = 10'000, .threads = 1});
   if (sum.broken.has_value()) {
     FAIL("broken: " << sum.broken->broken << "; " << sum.broken->detail
                     << "; make sim SEED=" << sum.broken->seed << " STEPS=" << sum.broken->steps);
