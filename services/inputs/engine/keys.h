@@ -78,7 +78,7 @@ struct TaskKeys {
   bool operator==(const TaskKeys&) const = default;
 };
 
-// The same, of texts that live elsewhere.
+// A KeyName whose texts live elsewhere.
 struct KeyView {
   KeyKind kind;
   KeyScope scope;
@@ -86,7 +86,7 @@ struct KeyView {
   std::string_view key;
   KeyView(KeyKind kind, KeyScope scope, std::string_view of, std::string_view key)
       : kind(kind), scope(scope), of(of), key(key) {}
-  KeyView(const KeyName& name)  // NOLINT(google-explicit-constructor): it is the same.
+  KeyView(const KeyName& name)  // NOLINT(google-explicit-constructor): it says the same.
       : KeyView(name.kind, name.scope, name.of, name.key) {}
   explicit operator KeyName() const { return {kind, scope, std::string(of), std::string(key)}; }
 };
