@@ -10,6 +10,8 @@
 namespace kantoku::inputs {
 namespace {
 
+// Those that are due so near to each other are pinged in one go.
+constexpr absl::Duration kRound = absl::Milliseconds(10);
 constexpr int kMaxUnanswered = 3;
 // Tasks are handed to the writer in portions, so that its messages stay near their usual size.
 constexpr size_t kPortionBytes = size_t{256} << 10;
@@ -98,6 +100,7 @@ void PullStream::Send(v1::PullResponse& frame) {
   if (const size_t rest = frame.ByteSizeLong(); rest > 0 && CountUnsent(rest)) {
     PostPortion(tasks, sent, rest, &frame);
   }
+  if (frame.has_welcome()) welcomed_ = true;
   while (sent < tasks.size()) PostPortion(tasks, sent, 0, nullptr);
   tasks.Swap(frame.mutable_tasks());
 }
@@ -149,12 +152,13 @@ void PullStream::Ping() {
     return Abort(platform::Error(absl::StatusCode::kUnavailable, "PINGS_UNANSWERED",
                                  "three pings went unanswered"));
   }
+  if (!welcomed_) return;  // Nobody hears a ping before the welcome; the time counts.
   const uint64_t number = ++pings_;
   Say(16, [number](v1::PullResponse& frame) { frame.mutable_ping()->set_number(number); });
 }
 
 PullStreams::PullStreams(platform::Clock& clock, absl::Duration interval)
-    : clock_(clock), interval_(interval), thread_([this] { Run(); }) {}
+    : clock_(clock), streams_(interval), thread_([this] { Run(); }) {}
 
 PullStreams::~PullStreams() { Stop(absl::CancelledError("stopped")); }
 
@@ -162,7 +166,9 @@ void PullStreams::Add(const std::shared_ptr<PullStream>& stream) {
   std::optional<absl::Status> stopped_with;
   {
     platform::MutexLock lock(mutex_);
-    streams_.push_back(stream);
+    const absl::Duration next = streams_.next();
+    streams_.Add(stream, clock_.Read().steady);
+    if (streams_.next() < next) changed_.SignalAll();
     stopped_with = stopped_with_;
   }
   if (stopped_with.has_value()) stream->Abort(*stopped_with);
@@ -173,32 +179,45 @@ void PullStreams::Stop(const absl::Status& status) {
     platform::MutexLock lock(mutex_);
     if (!stopped_with_.has_value()) stopped_with_ = status;
   }
-  stops_.SignalAll();
+  changed_.SignalAll();
   if (thread_.joinable()) thread_.join();
-  for (const auto& stream : Living()) stream->Abort(status);
-}
-
-void PullStreams::Run() {
-  for (;;) {
-    {
-      platform::MutexLock lock(mutex_);
-      const absl::Duration next = clock_.Read().steady + interval_;
-      while (!stopped_with_.has_value() && clock_.Read().steady < next) {
-        clock_.Wait(mutex_, stops_, next);
-      }
-      if (stopped_with_.has_value()) return;
-    }
-    for (const auto& stream : Living()) stream->Ping();
+  std::vector<std::weak_ptr<PullStream>> all;
+  {
+    platform::MutexLock lock(mutex_);
+    all = streams_.Clear();
+  }
+  for (const auto& each : all) {
+    if (const auto stream = each.lock()) stream->Abort(status);
   }
 }
 
-std::vector<std::shared_ptr<PullStream>> PullStreams::Living() {
+void PullStreams::Run() {
+  for (absl::Duration earliest; AwaitDue(earliest);) {
+    const absl::Duration now = clock_.Read().steady;
+    for (const auto& stream : TakeDue(now)) stream->Ping();
+    earliest = now + kRound;
+  }
+}
+
+bool PullStreams::AwaitDue(absl::Duration earliest) {
+  platform::MutexLock lock(mutex_);
+  while (!stopped_with_.has_value()) {
+    const absl::Duration due = std::max(earliest, streams_.next());
+    if (clock_.Read().steady >= due) return true;
+    clock_.Wait(mutex_, changed_, due);
+  }
+  return false;
+}
+
+std::vector<std::shared_ptr<PullStream>> PullStreams::TakeDue(absl::Duration now) {
   platform::MutexLock lock(mutex_);
   std::vector<std::shared_ptr<PullStream>> living;
-  std::erase_if(streams_, [&](const std::weak_ptr<PullStream>& stream) {
-    if (auto strong = stream.lock()) living.push_back(std::move(strong));
-    return stream.expired();
-  });
+  while (auto due = streams_.Take(now)) {
+    auto stream = due->who.lock();
+    if (stream == nullptr) continue;
+    living.push_back(std::move(stream));
+    streams_.Repeat(*std::move(due), now);
+  }
   return living;
 }
 

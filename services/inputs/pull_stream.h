@@ -12,6 +12,7 @@
 #include "absl/functional/any_invocable.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "services/inputs/partition/partition.h"
+#include "services/inputs/ping_times.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
 #include "services/platform/identity/identity.h"
@@ -44,7 +45,8 @@ class PullStream final
   void OnApplied(size_t bytes) override;
   void Close(const absl::Status& status) override;
 
-  // Sends a ping; ends the stream when the three before it went unanswered.
+  // Sends a ping, unless the executor was not welcomed yet: a welcome is the first that it hears.
+  // Ends the stream when the three before it went unanswered.
   void Ping();
 
  private:
@@ -68,6 +70,7 @@ class PullStream final
   const platform::MacKeys& keys_;
   const std::set<std::string>& namespaces_;
   ConnectionId connection_ = 0;  // From the first request on; confined to OnRequest and OnEnded.
+  std::atomic<bool> welcomed_{false};
   std::atomic<uint64_t> pings_{0};
   std::atomic<int> unanswered_{0};
   std::atomic<size_t> unsent_{0};  // Of everything that is said.
@@ -78,7 +81,7 @@ class PullStream final
   std::atomic<bool> paused_{false};  // Until less is unapplied.
 };
 
-// The open streams. Pings each once in an interval, on one thread.
+// The open streams. Pings each once in an interval, on one thread, which sleeps while none is due.
 //
 // Thread-safe. Owns its thread.
 class PullStreams {
@@ -92,14 +95,15 @@ class PullStreams {
 
  private:
   void Run();
-  std::vector<std::shared_ptr<PullStream>> Living();
+  // Until one is due, and no sooner than `earliest`; false: they stop.
+  bool AwaitDue(absl::Duration earliest);
+  std::vector<std::shared_ptr<PullStream>> TakeDue(absl::Duration now);
 
   platform::Clock& clock_;
-  const absl::Duration interval_;
   platform::Mutex mutex_;
-  platform::CondVar stops_;
+  platform::CondVar changed_;
   std::optional<absl::Status> stopped_with_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::weak_ptr<PullStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  PingTimes<std::weak_ptr<PullStream>> streams_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "services/inputs/service.h"
@@ -45,6 +46,24 @@ class PulledPartition {
   bool Write(const v1::PullRequest& frame) { return stream_->Write(frame); }
   // From now on no more than one frame is read.
   void StopReading() { reading_ = false; }
+  // Another executor, which says nothing: what it heard, and how its stream ended while time went
+  // by.
+  std::pair<int, grpc::Status> BeSilent() {
+    grpc::ClientContext context;
+    const auto stream = stub_->Pull(&context);
+    std::atomic<bool> ended = false;
+    int frames = 0;
+    std::thread reader([&] {
+      for (v1::PullResponse frame; stream->Read(&frame);) ++frames;
+      ended = true;
+    });
+    while (!ended) {
+      fixture.clock.Advance(absl::Seconds(2));
+      AskForNothing();
+    }
+    reader.join();
+    return {frames, stream->Finish()};
+  }
   // A call that the service answers without the partition.
   void AskForNothing() {
     grpc::ClientContext context;
@@ -124,6 +143,13 @@ TEST_CASE("The stream of an executor that asks much and does not read is ended")
   int written = 0;
   while (written < kFarTooMany && pulled.Write(frame)) ++written;
   CHECK(written < kFarTooMany);
+}
+
+TEST_CASE("An executor that says no hello is sent away, and heard no ping before a welcome") {
+  PulledPartition pulled;
+  const auto [frames, status] = pulled.BeSilent();
+  CHECK(frames == 0);
+  CHECK(status.error_code() == grpc::StatusCode::UNAVAILABLE);
 }
 
 }  // namespace
