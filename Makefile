@@ -15,7 +15,7 @@ quick := --label-exclude '^(slow|bench)$$'
 build_preset = mkdir -p build && { cmake --preset $(1) > build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }; } \
 	&& cmake --build --preset $(or $(2),$(1)) -j $(JOBS)
 
-.PHONY: help setup setup-test setup-check setup-plot build demo test verify sim chaos measure counts bench bench-short growth fuzz lint fmt
+.PHONY: help setup setup-test setup-check setup-plot setup-profile build demo test verify sim chaos measure counts bench bench-short growth profile fuzz lint fmt
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ setup-check:
 
 setup-plot:
 	@scripts/setup.sh plot
+
+setup-profile:
+	@scripts/setup.sh profile
 
 build: setup ## the release build: build/release/bin
 	@$(call build_preset,release)
@@ -70,6 +73,10 @@ growth: setup-plot build ## how the cost of a task grows with backlog, sessions 
 	@mkdir -p build/bench
 	@build/release/bin/kantoku bench growth-backlog growth-sessions growth-types --tasks 100000 > build/bench/growth.jsonl
 	@tests/bench/plot_growth.py build/bench/growth.jsonl docs/performance-growth.svg
+
+profile: setup-profile ## where the CPU time of the scenarios goes, by layer: a table, and docs/profiles/*.svg
+	@$(call build_preset,sim,bench)
+	@scripts/profile.sh
 
 fuzz: setup-check ## each property of what reads outside data, under libFuzzer for FUZZ_SECONDS=10
 	@$(call build_preset,fuzz)

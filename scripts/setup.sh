@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what is missing, and nothing else: scripts/setup.sh [build|test|check|plot]. Without missing packages it needs no network.
+# Installs what is missing, and nothing else: scripts/setup.sh [build|test|check|plot|profile]. Without missing packages it needs no network.
 #   build   what `make build` and `make demo` need
 #   test    that, and what `make test` needs
 #   check   that, and what `make lint`, `make counts` and `make verify` need
 #   plot    what `make build` and `make growth` need
+#   profile that, and what `make profile` needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +17,8 @@ case "${1:-build}" in
   test) wanted_groups='build test' ;;
   check) wanted_groups='build test check' ;;
   plot) wanted_groups='build plot' ;;
-  *) echo "usage: $0 [build|test|check|plot]" >&2; exit 2 ;;
+  profile) wanted_groups='build plot profile' ;;
+  *) echo "usage: $0 [build|test|check|plot|profile]" >&2; exit 2 ;;
 esac
 
 command -v dpkg-query >/dev/null || { echo "setup: this is for Debian 12: there is no dpkg here" >&2; exit 1; }
