@@ -16,5 +16,5 @@ figures=build/bench/figures.jsonl
 # The same on disks such as others have. What is under way is what a sync of such a disk has to be shared by.
 for delay in 2 10; do
   echo "each sync takes $delay ms longer:" >&2
-  LD_PRELOAD=$slow_sync SYNC_DELAY_US=${delay}000 "$kantoku" bench throughput --suffix "-sync-${delay}ms" --in-flight 20000 >> "$figures"
+  LD_PRELOAD=$slow_sync SYNC_DELAY_US=${delay}000 "$kantoku" bench throughput --suffix "-sync-${delay}ms" --in-flight 20000 --held 20000 >> "$figures"
 done

@@ -168,6 +168,7 @@ void AddTo(CLI::App& app, BenchOptions& options) {
   number("--tasks", terms.tasks, 100'000'000, "Tasks of a run that measures a rate");
   number("--batch", terms.batch, 100'000, "Tasks of a spawn call");
   number("--in-flight", terms.in_flight, 1'000'000, "Tasks under way at once");
+  number("--held", terms.held, 100'000, "Tasks that the executor may hold");
   number("--singles", terms.singles, 1'000'000, "Tasks of a run that measures latency");
   number("--backlog", terms.backlog, 1'000'000'000, "Tasks of the backlog");
   number("--sessions", terms.sessions, 100'000, "Executors of the sessions");

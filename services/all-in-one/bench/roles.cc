@@ -77,14 +77,14 @@ absl::StatusOr<Result> Hold(Context& context) {
 }
 
 // `types` 0: the types of roles.h; else so many of EchoTypeOf alone, as a session may have 1,000.
-int RunExecutor(const RoleOptions& role, size_t types) {
+int RunExecutor(const RoleOptions& role, size_t types, uint32_t held) {
   const auto begun = OpenCounter(role.counter);
   if (!begun.ok()) return Fail(kExecutorRole, begun.status());
   executor::ExecutorOptions options;
   options.inputs_address = role.server;
   options.access_file = role.access;
   options.concurrency = 16;  // For what does not run inline.
-  options.max_held = 1'000;
+  options.max_held = held;
   platform::SetUpLog({.level = platform::LogLevel::kWarn});
   return executor::RunUntilSignal(
       "kantoku bench-executor", options, [&](executor::Executor& executor) -> absl::Status {
@@ -133,14 +133,16 @@ int RunSubscribers(const RoleOptions& role, int count) {
 cli::ExtraCommand MakeExecutorRole() {
   auto options = std::make_shared<RoleOptions>();
   auto types = std::make_shared<size_t>(0);
+  auto held = std::make_shared<uint32_t>(1'000);
   return {.name = kExecutorRole,
           .description = "The executor of a bench",
           .set_up =
-              [options, types](CLI::App& app) {
+              [options, types, held](CLI::App& app) {
                 AddTo(app, *options, "--begun");
                 app.add_option("--types", *types);
+                app.add_option("--held", *held);
               },
-          .run = [options, types] { return RunExecutor(*options, *types); }};
+          .run = [options, types, held] { return RunExecutor(*options, *types, *held); }};
 }
 
 cli::ExtraCommand MakeSubscriberRole() {

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "services/all-in-one/bench/load.h"
 #include "services/platform/status.h"
 
@@ -39,6 +40,8 @@ std::vector<size_t> OrderIn(int run, size_t sides) {
 
 absl::StatusOr<Warm> WarmUp(const Terms& terms, std::vector<std::string> settings,
                             std::vector<std::string> executor) {
+  settings.push_back(absl::StrCat("inputs.max_session_credit=", terms.held));
+  executor.insert(executor.end(), {"--held", absl::StrCat(terms.held)});
   KANTOKU_ASSIGN_OR_RETURN(auto installation,
                            Installation::Start(terms.place, std::move(settings)));
   KANTOKU_RETURN_IF_ERROR(installation->StartExecutor(std::move(executor)));
