@@ -1,5 +1,6 @@
 #include "services/inputs/pull_stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -59,6 +60,7 @@ void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
         partition_.Connect(std::static_pointer_cast<PullStream>(shared_from_this()));
     if (!connection.ok()) return Close(connection.status());
     connection_ = *connection;
+    phase_ = Phase::kGreeting;
   }
   if (request.message.has_ping()) {
     const uint64_t number = request.message.ping().number();
@@ -100,7 +102,7 @@ void PullStream::Send(v1::PullResponse& frame) {
   if (const size_t rest = frame.ByteSizeLong(); rest > 0 && CountUnsent(rest)) {
     PostPortion(tasks, sent, rest, &frame);
   }
-  if (frame.has_welcome()) welcomed_ = true;
+  if (frame.has_welcome()) phase_ = Phase::kWelcomed;
   while (sent < tasks.size()) PostPortion(tasks, sent, 0, nullptr);
   tasks.Swap(frame.mutable_tasks());
 }
@@ -147,12 +149,13 @@ void PullStream::OnApplied(size_t bytes) {
 void PullStream::Close(const absl::Status& status) { CoalescingStream::Close(status); }
 
 void PullStream::Ping() {
-  if (paused_) return;  // Its pong may be there, unread.
+  if (paused_) return;                     // Its pong may be there, unread.
+  if (phase_ == Phase::kGreeting) return;  // It is our turn.
   if (unanswered_.fetch_add(1) >= kMaxUnanswered) {
     return Abort(platform::Error(absl::StatusCode::kUnavailable, "PINGS_UNANSWERED",
                                  "three pings went unanswered"));
   }
-  if (!welcomed_) return;  // Nobody hears a ping before the welcome; the time counts.
+  if (phase_ == Phase::kSilent) return;  // A ping is not heard before the welcome; the time counts.
   const uint64_t number = ++pings_;
   Say(16, [number](v1::PullResponse& frame) { frame.mutable_ping()->set_number(number); });
 }

@@ -45,8 +45,8 @@ class PullStream final
   void OnApplied(size_t bytes) override;
   void Close(const absl::Status& status) override;
 
-  // Sends a ping, unless the executor was not welcomed yet: a welcome is the first that it hears.
-  // Ends the stream when the three before it went unanswered.
+  // Sends a ping, and ends the stream when the three before it went unanswered. None comes before
+  // the welcome, which executors expect first; who says no hello has as much time.
   void Ping();
 
  private:
@@ -70,7 +70,9 @@ class PullStream final
   const platform::MacKeys& keys_;
   const std::set<std::string>& namespaces_;
   ConnectionId connection_ = 0;  // From the first request on; confined to OnRequest and OnEnded.
-  std::atomic<bool> welcomed_{false};
+  // Before its hello, until the welcome, and from then on.
+  enum class Phase : uint8_t { kSilent, kGreeting, kWelcomed };
+  std::atomic<Phase> phase_{Phase::kSilent};
   std::atomic<uint64_t> pings_{0};
   std::atomic<int> unanswered_{0};
   std::atomic<size_t> unsent_{0};  // Of everything that is said.

@@ -64,6 +64,25 @@ class PulledPartition {
     reader.join();
     return {frames, stream->Finish()};
   }
+  // Another executor, whose hello waits while time goes by: the first that it hears.
+  v1::PullResponse GreetLate() {
+    StopApplying();
+    grpc::ClientContext context;
+    const auto stream = stub_->Pull(&context);
+    v1::PullRequest hello;
+    hello.mutable_hello()->set_session_id(std::string(16, 't'));
+    hello.mutable_hello()->add_types("x");
+    REQUIRE(stream->Write(hello));
+    for (int i = 0; i < 20; ++i) {
+      fixture.clock.Advance(absl::Seconds(2));
+      AskForNothing();
+    }
+    fixture.faults.OpenGate();
+    v1::PullResponse first;
+    REQUIRE(stream->Read(&first));
+    context.TryCancel();
+    return first;
+  }
   // A call that the service answers without the partition.
   void AskForNothing() {
     grpc::ClientContext context;
@@ -143,6 +162,13 @@ TEST_CASE("The stream of an executor that asks much and does not read is ended")
   int written = 0;
   while (written < kFarTooMany && pulled.Write(frame)) ++written;
   CHECK(written < kFarTooMany);
+}
+
+TEST_CASE("An executor whose hello has to wait is not sent away, and hears the welcome first") {
+  PulledPartition pulled;
+  const v1::PullResponse first = pulled.GreetLate();
+  CHECK(first.has_welcome());
+  CHECK_FALSE(first.has_ping());
 }
 
 TEST_CASE("An executor that says no hello is sent away, and heard no ping before a welcome") {
