@@ -30,6 +30,9 @@ class EventFilter {
   static absl::StatusOr<EventFilter> Make(const v1::EventFilter& filter,
                                           const platform::Identity& reader);
 
+  // Equal ones match, and show, the same.
+  friend bool operator==(const EventFilter&, const EventFilter&) = default;
+
   bool MatchesRun(const v1::EventRun& run) const;
 
   // Whether tasks matter.

@@ -17,12 +17,11 @@ constexpr size_t kMaxDecodedBytes = size_t{16} << 20;
 }  // namespace
 
 absl::StatusOr<PageEnd> PageReader::Read(Position from, const EventFilter& filter,
-                                         const PageLimits& limits,
-                                         google::protobuf::RepeatedPtrField<v1::Event>& events) {
+                                         const PageLimits& limits, std::string& message) {
   KANTOKU_ASSIGN_OR_RETURN(const LogPage rows, log_.Read({.from = from.row,
                                                           .max_rows = limits.max_rows,
                                                           .max_bytes = limits.max_row_bytes}));
-  Page page = {.filter = filter, .limits = limits, .events = events};
+  Page page = {.filter = filter, .limits = limits, .message = message};
   page.result.next = from;
   page.result.gap = rows.gap;
   for (const LogRowPtr& row : rows.rows) {
@@ -57,7 +56,7 @@ void PageReader::AddRow(RowNumber number, const DecodedRow& row, Page& page) {
 
 bool PageReader::AddRun(RowNumber number, const DecodedRow& row, const v1::EventRun& run,
                         uint32_t first, Page& page) {
-  const size_t event_size = EstimateEventSize(run);
+  const RunEncoder encoder(run);
   const uint32_t count = CountEvents(run);
   const uint32_t begin = std::max(first, page.result.next.index) - first;
   for (uint32_t offset = begin; offset < count; ++offset) {
@@ -65,14 +64,13 @@ bool PageReader::AddRun(RowNumber number, const DecodedRow& row, const v1::Event
         !page.filter.MatchesTask(std::string_view(run.task_ids()).substr(offset * 16, 16))) {
       continue;
     }
-    v1::Event& event = *page.events.Add();
-    UnfoldEvent(run, offset, event);
     const uint32_t after = first + offset + 1;
     page.result.next =
         after == row.count ? Position{.row = number + 1} : Position{.row = number, .index = after};
-    event.set_position(std::string(writer_.Write(page.result.next)));
+    const size_t before = page.message.size();
+    encoder.Append(offset, writer_.Write(page.result.next), page.message);
+    page.result.bytes += page.message.size() - before;
     ++page.result.events;
-    page.result.bytes += event_size;
     if (page.full()) return false;
   }
   return true;

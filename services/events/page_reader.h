@@ -4,12 +4,12 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/arena.h"
-#include "google/protobuf/repeated_ptr_field.h"
 #include "kantoku/events/v1/events.pb.h"
 #include "services/events/event_filter.h"
 #include "services/events/log.h"
@@ -20,10 +20,12 @@ namespace kantoku::events {
 // Where a page ends: at whichever comes first.
 struct PageLimits {
   size_t max_events = 1000;
-  size_t max_bytes = size_t{1} << 20;  // Of events, about.
+  size_t max_bytes = size_t{1} << 20;  // Of encoded events.
   // Of rows that are looked at, whether or not something matches.
   size_t max_rows = 1000;
   size_t max_row_bytes = size_t{4} << 20;
+  // A place right after an event that matches, or between two rows.
+  Position stop = {.row = kMaxPositionRow};
 };
 
 struct PageEnd {
@@ -31,7 +33,7 @@ struct PageEnd {
   bool gap = false;  // Events before the page are missing: retention or their source dropped them.
   bool end = false;  // Nothing more was there.
   size_t events = 0;
-  size_t bytes = 0;  // Of the events, about.
+  size_t bytes = 0;  // Of the events, encoded.
   size_t rows = 0;   // That were looked at.
 };
 
@@ -43,9 +45,10 @@ class PageReader {
  public:
   explicit PageReader(EventLog& log) : log_(log), writer_(log.id()) {}
 
-  // Adds to `events` those from `from` on that match. Errors are those of EventLog::Read.
+  // Appends those events from `from` on that match to an encoded message, a SubscribeResponse or a
+  // ReadResponse. Errors are those of EventLog::Read; what was appended then is of no use.
   absl::StatusOr<PageEnd> Read(Position from, const EventFilter& filter, const PageLimits& limits,
-                               google::protobuf::RepeatedPtrField<v1::Event>& events);
+                               std::string& message);
 
   std::string_view Text(const Position& position) { return writer_.Write(position); }
 
@@ -60,10 +63,11 @@ class PageReader {
   struct Page {
     const EventFilter& filter;
     const PageLimits& limits;
-    google::protobuf::RepeatedPtrField<v1::Event>& events;
+    std::string& message;
     PageEnd result;
     bool full() const {
-      return result.events >= limits.max_events || result.bytes >= limits.max_bytes;
+      return result.events >= limits.max_events || result.bytes >= limits.max_bytes ||
+             result.next >= limits.stop;
     }
   };
 

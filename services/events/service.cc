@@ -58,7 +58,9 @@ class SubscribeStream final : public platform::StreamCall::Handler, public Subsc
     call_.Accept(*this);
   }
 
-  void Send(const v1::SubscribeResponse& message) override { call_.StartWrite(&message); }
+  void Send(const platform::SharedEncoded<v1::SubscribeResponse>& message) override {
+    call_.StartWrite(&message);
+  }
   void End(const absl::Status& status) override {
     status_ = status;
     call_.Finish(status);
@@ -129,7 +131,7 @@ absl::StatusOr<AppendCommand> Service::Admit(const v1::AppendRequest& request) c
 }
 
 void Service::Read(platform::UnaryCall* call, const v1::ReadRequest* request,
-                   v1::ReadResponse* response) {
+                   platform::Encoded<v1::ReadResponse>* response) {
   platform::HandleUnary(call, read_, [&](const platform::Identity& caller, platform::Reply reply) {
     auto admitted = Admit(*request, caller);
     if (!admitted.ok()) return reply(admitted.status());

@@ -13,6 +13,7 @@
 #include "services/events/position.h"
 #include "services/events/subscription_hub.h"
 #include "services/platform/rpc/call_monitor.h"
+#include "services/platform/rpc/encoded.h"
 #include "services/platform/rpc/service.h"
 
 namespace kantoku::events {
@@ -23,7 +24,8 @@ namespace kantoku::events {
 // Thread-safe. Everything it is made from outlives it, and it outlives its calls.
 class Service final : public platform::Service {
  public:
-  using SubscribeCall = platform::ServerStreamCall<v1::SubscribeRequest, v1::SubscribeResponse>;
+  using SubscribeCall = platform::ServerStreamCall<v1::SubscribeRequest,
+                                                   platform::SharedEncoded<v1::SubscribeResponse>>;
   struct Parts {
     EventLog& log;
     SubscriptionHub& hub;
@@ -39,7 +41,8 @@ class Service final : public platform::Service {
 
   void Append(platform::UnaryCall* call, const v1::AppendRequest* request,
               v1::AppendResponse* response);
-  void Read(platform::UnaryCall* call, const v1::ReadRequest* request, v1::ReadResponse* response);
+  void Read(platform::UnaryCall* call, const v1::ReadRequest* request,
+            platform::Encoded<v1::ReadResponse>* response);
   void Subscribe(SubscribeCall* call, const v1::SubscribeRequest* request);
 
  private:

@@ -15,8 +15,6 @@ namespace {
 
 // A read's answer ends after so many bytes of events.
 constexpr size_t kMaxReadBytes = size_t{4} << 20;
-// A subscriber that waits keeps no message larger than this.
-constexpr size_t kMaxIdleMessage = size_t{64} << 10;
 
 absl::Status Draining() {
   return platform::Error(absl::StatusCode::kUnavailable, "DRAINING",
@@ -41,7 +39,8 @@ SubscriptionHub::SubscriptionHub(Options options, EventLog& log, Metrics& metric
       log_(log),
       metrics_(metrics),
       wakeup_(std::make_shared<Wakeup>()),
-      reader_(log) {
+      reader_(log),
+      audiences_(reader_, options.page) {
   {
     platform::MutexLock lock(wakeup_->mu);
     wakeup_->hub = this;
@@ -83,7 +82,8 @@ void SubscriptionHub::Cancel(Subscriber& subscriber, const absl::Status& why) {
   MakeReady(subscriber);
 }
 
-void SubscriptionHub::Read(ReadRequest request, v1::ReadResponse& response, ReadDone done) {
+void SubscriptionHub::Read(ReadRequest request, platform::Encoded<v1::ReadResponse>& response,
+                           ReadDone done) {
   std::unique_ptr<PendingRead> read(new PendingRead{std::move(request), response, std::move(done)});
   const absl::Status refused = Enqueue(read);
   if (!refused.ok()) read->done(refused);
@@ -189,34 +189,33 @@ void SubscriptionHub::Serve(Subscriber& subscriber) {
   const absl::Status leaving = BeginTurn(subscriber);
   if (!leaving.ok()) return End(subscriber, leaving);
   WatchLog();
-  subscriber.message_.Clear();
-  const auto page = reader_.Read(subscriber.position_, subscriber.filter_, options_.page,
-                                 *subscriber.message_.mutable_events());
+  if (subscriber.audience_ == 0) {
+    subscriber.audience_ = audiences_.Join(std::move(subscriber.filter_));
+  }
+  const auto page = audiences_.Read(subscriber.audience_, subscriber.position_);
   if (!page.ok()) return End(subscriber, page.status());
-  subscriber.position_ = page->next;
-  subscriber.silent_rows_ += page->rows;
-  Count(*page);
-  if (page->events > 0 || page->gap || !subscriber.greeted_ ||
+  const PageEnd& end = page->end;
+  subscriber.position_ = end.next;
+  subscriber.silent_rows_ += end.rows;
+  Count(end);
+  if (end.events > 0 || end.gap || !subscriber.greeted_ ||
       subscriber.silent_rows_ >= options_.max_silent_rows) {
     Send(subscriber, *page);
-  } else if (page->end) {
+  } else if (end.end) {
     Park(subscriber);
   } else {
     Requeue(subscriber);
   }
 }
 
-void SubscriptionHub::Send(Subscriber& subscriber, const PageEnd& page) {
+void SubscriptionHub::Send(Subscriber& subscriber, const EncodedPage& page) {
   subscriber.greeted_ = true;
   subscriber.silent_rows_ = 0;
-  subscriber.message_bytes_ = std::max(subscriber.message_bytes_, page.bytes);
-  subscriber.message_.set_next(std::string(reader_.Text(page.next)));
-  subscriber.message_.set_gap(page.gap);
   {
     platform::MutexLock lock(mu_);
     subscriber.state_ = Subscriber::State::kSending;
   }
-  subscriber.Send(subscriber.message_);
+  subscriber.Send(page.message);
 }
 
 void SubscriptionHub::Requeue(Subscriber& subscriber) {
@@ -225,10 +224,6 @@ void SubscriptionHub::Requeue(Subscriber& subscriber) {
 }
 
 void SubscriptionHub::Park(Subscriber& subscriber) {
-  if (subscriber.message_bytes_ > kMaxIdleMessage) {
-    subscriber.message_bytes_ = 0;
-    v1::SubscribeResponse().Swap(&subscriber.message_);
-  }
   platform::MutexLock lock(mu_);
   if (!subscriber.leaving_.ok() || draining_ || subscriber.growth_seen_ != growth_) {
     return MakeReady(subscriber);
@@ -238,6 +233,7 @@ void SubscriptionHub::Park(Subscriber& subscriber) {
 }
 
 void SubscriptionHub::End(Subscriber& subscriber, const absl::Status& status) {
+  if (subscriber.audience_ != 0) audiences_.Leave(subscriber.audience_);
   {
     platform::MutexLock lock(mu_);
     subscriber.state_ = Subscriber::State::kEnded;
@@ -271,22 +267,27 @@ void SubscriptionHub::Serve(std::unique_ptr<PendingRead> read) {
     stopping = stopping_;
   }
   if (stopping) return Finish(*read, Draining());
+  PageEnd& all = read->read;
   PageLimits limits = options_.page;
-  limits.max_events = std::min(
-      limits.max_events, read->request.limit - static_cast<size_t>(read->response.events_size()));
+  limits.max_events = std::min(limits.max_events, read->request.limit - all.events);
   const auto page = reader_.Read(read->request.from, read->request.filter, limits,
-                                 *read->response.mutable_events());
+                                 read->response.mutable_bytes());
   if (!page.ok()) return Finish(*read, page.status());
   read->request.from = page->next;
-  read->rows += page->rows;
-  read->bytes += page->bytes;
+  all = {.next = page->next,
+         .gap = all.gap || page->gap,
+         .end = page->end,
+         .events = all.events + page->events,
+         .bytes = all.bytes + page->bytes,
+         .rows = all.rows + page->rows};
   Count(*page);
-  if (page->gap) read->response.set_gap(true);
-  const bool full = static_cast<size_t>(read->response.events_size()) >= read->request.limit ||
-                    read->bytes >= kMaxReadBytes || read->rows >= options_.max_silent_rows;
-  if (full || page->end) {
-    read->response.set_next(std::string(reader_.Text(page->next)));
-    read->response.set_end(page->end);
+  if (all.end || all.events >= read->request.limit || all.bytes >= kMaxReadBytes ||
+      all.rows >= options_.max_silent_rows) {
+    v1::ReadResponse rest;
+    rest.set_next(std::string(reader_.Text(all.next)));
+    rest.set_end(all.end);
+    rest.set_gap(all.gap);
+    read->response.Merge(rest);
     return Finish(*read, absl::OkStatus());
   }
   platform::MutexLock lock(mu_);

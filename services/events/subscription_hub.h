@@ -12,12 +12,15 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "kantoku/events/v1/events.pb.h"
+#include "services/events/audience_reader.h"
 #include "services/events/event_filter.h"
 #include "services/events/log.h"
 #include "services/events/metrics.h"
+#include "services/events/page_cache.h"
 #include "services/events/page_reader.h"
 #include "services/events/position.h"
 #include "services/platform/mutex.h"
+#include "services/platform/rpc/encoded.h"
 
 namespace kantoku::events {
 
@@ -29,8 +32,8 @@ class Subscriber {
   Subscriber(Position from, EventFilter filter) : filter_(std::move(filter)), position_(from) {}
   virtual ~Subscriber() = default;
 
-  // Begins to send; `message` lives until SubscriptionHub::Sent. One at a time.
-  virtual void Send(const v1::SubscribeResponse& message) = 0;
+  // Begins to send; one at a time, until SubscriptionHub::Sent.
+  virtual void Send(const platform::SharedEncoded<v1::SubscribeResponse>& message) = 0;
   // The last call: ends the stream with this status.
   virtual void End(const absl::Status& status) = 0;
   // Lets a Send that is under way fail soon.
@@ -40,19 +43,17 @@ class Subscriber {
   friend class SubscriptionHub;
   enum class State : uint8_t { kNew, kReady, kRunning, kSending, kParked, kEnded };
 
-  const EventFilter filter_;
-
   // Guarded by the hub's lock.
   State state_ = State::kNew;
   absl::Status leaving_;  // Not OK: what it ends with at its next turn.
   uint64_t growth_seen_ = 0;
 
   // Used by the hub's thread, or nobody.
+  EventFilter filter_;       // Until it has an audience.
+  AudienceId audience_ = 0;  // 0 until its first turn.
   Position position_;
   bool greeted_ = false;
-  size_t silent_rows_ = 0;    // Looked at since the last message.
-  size_t message_bytes_ = 0;  // What `message_` may have allocated, about.
-  v1::SubscribeResponse message_;
+  size_t silent_rows_ = 0;  // Looked at since the last message.
 };
 
 // Feeds any number of subscribers, and answers reads, from one log on one thread. A subscriber that
@@ -94,9 +95,9 @@ class SubscriptionHub {
   // time after Add, also after End.
   void Cancel(Subscriber& subscriber, const absl::Status& why);
 
-  // Adds to `response`, which lives until `done` has run (on the hub's thread, or before Read
+  // Fills `response`, which lives until `done` has run (on the hub's thread, or before Read
   // returns). RESOURCE_EXHAUSTED, TOO_MANY_READS; UNAVAILABLE, DRAINING after Stop.
-  void Read(ReadRequest request, v1::ReadResponse& response, ReadDone done);
+  void Read(ReadRequest request, platform::Encoded<v1::ReadResponse>& response, ReadDone done);
 
   // Ends every subscriber with UNAVAILABLE, DRAINING once what it is being sent is sent; takes no
   // new one. Returns at once.
@@ -107,10 +108,9 @@ class SubscriptionHub {
  private:
   struct PendingRead {
     ReadRequest request;
-    v1::ReadResponse& response;
+    platform::Encoded<v1::ReadResponse>& response;
     ReadDone done;
-    size_t rows = 0;
-    size_t bytes = 0;
+    PageEnd read = {};  // All pages together.
   };
   struct Turn {
     enum class Kind : uint8_t { kServe, kRead, kAbortSends, kEnd };
@@ -129,7 +129,7 @@ class SubscriptionHub {
 
   void Serve(Subscriber& subscriber);
   absl::Status BeginTurn(Subscriber& subscriber);
-  void Send(Subscriber& subscriber, const PageEnd& page);
+  void Send(Subscriber& subscriber, const EncodedPage& page);
   void Requeue(Subscriber& subscriber);
   void Park(Subscriber& subscriber);
   void End(Subscriber& subscriber, const absl::Status& status);
@@ -142,7 +142,9 @@ class SubscriptionHub {
   EventLog& log_;
   Metrics& metrics_;
   const std::shared_ptr<Wakeup> wakeup_;
-  PageReader reader_;  // Used by the thread alone.
+  // Used by the thread alone.
+  PageReader reader_;
+  AudienceReader audiences_;
 
   mutable platform::Mutex mu_;
   platform::CondVar changed_;

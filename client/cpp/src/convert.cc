@@ -123,6 +123,7 @@ PlacementPolicy ToPlacement(const taskpb::Placement& from) {
 }
 
 std::string UuidText(const std::string& bytes) {
+  if (bytes.empty()) return {};
   const auto id = platform::Uuid::FromBytes(bytes);
   return id.ok() ? id->ToString() : std::string();
 }
@@ -485,19 +486,29 @@ ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo from) {
   return executor;
 }
 
-Event ToEvent(events::v1::Event from) {
-  Event event;
-  event.position = std::move(*from.mutable_position());
-  event.type = std::move(*from.mutable_type());
+namespace {
+
+void Fill(const events::v1::Event& from, Event& event) {
+  event.position = from.position();
+  event.type = from.type();
   event.at = ToTime(from.at());
-  if (auto id = TaskId::FromBytes(from.task_id()); id.ok()) event.task_id = *id;
-  event.namespace_name = std::move(*from.mutable_namespace_());
-  event.owner = std::move(*from.mutable_owner());
-  event.task_type = std::move(*from.mutable_task_type());
+  if (!from.task_id().empty()) {
+    if (auto id = TaskId::FromBytes(from.task_id()); id.ok()) event.task_id = *id;
+  }
+  event.namespace_name = from.namespace_();
+  event.owner = from.owner();
+  event.task_type = from.task_type();
   event.dispatch = from.dispatch();
   event.session_id = UuidText(from.session_id());
   event.details.insert(from.details().begin(), from.details().end());
-  return event;
+}
+
+}  // namespace
+
+std::vector<Event> ToEvents(const google::protobuf::RepeatedPtrField<events::v1::Event>& events) {
+  std::vector<Event> converted(static_cast<size_t>(events.size()));
+  for (size_t i = 0; i < converted.size(); ++i) Fill(events[static_cast<int>(i)], converted[i]);
+  return converted;
 }
 
 absl::Status ToProto(const EventFilter& filter, const std::string& namespace_name,

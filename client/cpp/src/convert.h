@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -52,7 +53,7 @@ absl::StatusOr<inputs::v1::ControlRequest> ToProto(ControlVerb verb, const Contr
 absl::StatusOr<inputs::v1::RestartTasksRequest> ToProto(DeadTaskQuery query);
 RestartedTask ToRestarted(const inputs::v1::RestartResult& result);
 ExecutorInfo ToExecutor(inputs::v1::ExecutorInfo executor);
-Event ToEvent(events::v1::Event event);
+std::vector<Event> ToEvents(const google::protobuf::RepeatedPtrField<events::v1::Event>& events);
 
 // `namespace_name` with the filter; INVALID_ARGUMENT as above.
 absl::Status ToProto(const EventFilter& filter, const std::string& namespace_name,

@@ -401,9 +401,10 @@ absl::StatusOr<EventPage> GrpcConnection::ReadEvents(ReadEventsRequest request) 
                                                 return events_->AsyncRead(context, sent, queue);
                                               },
                                               std::move(proto))));
-  EventPage page{.next = response.next(), .end = response.end(), .gap = response.gap()};
-  for (auto& event : *response.mutable_events()) page.events.push_back(ToEvent(std::move(event)));
-  return page;
+  return EventPage{.events = ToEvents(response.events()),
+                   .next = response.next(),
+                   .end = response.end(),
+                   .gap = response.gap()};
 }
 
 std::unique_ptr<EventStream> GrpcConnection::Subscribe(SubscribeRequest request) {

@@ -22,14 +22,11 @@ GrpcEventStream::GrpcEventStream(std::shared_ptr<const void> owner, const CallRu
           std::move(refusal)) {}
 
 absl::StatusOr<EventPage> GrpcEventStream::Next(absl::Duration timeout) {
-  KANTOKU_ASSIGN_OR_RETURN(pb::SubscribeResponse response,
-                           reader_.Take(timeout, [](const auto&) { return true; }));
-  request_.set_after(response.next());
-  EventPage page{.next = response.next(), .gap = response.gap()};
-  for (pb::Event& event : *response.mutable_events()) {
-    page.events.push_back(ToEvent(std::move(event)));
-  }
-  return page;
+  KANTOKU_RETURN_IF_ERROR(reader_.Take(
+      timeout, [](const auto&) { return true; }, response_));
+  request_.set_after(response_.next());
+  return EventPage{
+      .events = ToEvents(response_.events()), .next = response_.next(), .gap = response_.gap()};
 }
 
 }  // namespace kantoku::internal

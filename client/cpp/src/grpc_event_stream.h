@@ -27,7 +27,9 @@ class GrpcEventStream final : public EventStream {
 
  private:
   const std::shared_ptr<const void> owner_;
-  events::v1::SubscribeRequest request_;  // Of the one Next: where to go on.
+  // Of the one Next.
+  events::v1::SubscribeRequest request_;  // Where to go on.
+  events::v1::SubscribeResponse response_;
   ReopeningReader<events::v1::SubscribeResponse> reader_;
 };
 

@@ -36,8 +36,9 @@ absl::StatusOr<std::variant<Item, Output>> GrpcItemStream::Next(absl::Duration t
     const auto says_something = [](const pb::StreamResponse& message) {
       return message.items_size() > 0 || message.has_result();
     };
-    KANTOKU_ASSIGN_OR_RETURN(message_, reader_.Take(timeout, says_something));
     next_in_message_ = 0;
+    message_.Clear();  // After a Take in vain there is still nothing to give.
+    KANTOKU_RETURN_IF_ERROR(reader_.Take(timeout, says_something, message_));
   }
   if (message_.items_size() > 0) return TakeItem();
   KANTOKU_ASSIGN_OR_RETURN(Output output, ToOutput(task_, task::v1::ItemStatus(),

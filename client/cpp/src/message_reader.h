@@ -42,10 +42,9 @@ class MessageReader final : private platform::ClientStream::Handler, public Canc
     if (read) stream_.StartRead(&response_);  // The stream ends with a read that fails.
   }
 
-  // Waits for a message and begins to read the next one. Absent: none came in time, or the stream
-  // ended, as `end` then says.
-  std::optional<Response> Take(absl::Duration deadline, std::optional<absl::Status>& end) {
-    std::optional<Response> taken;
+  // Waits for a message and begins to read the next one, into what `taken` had allocated. False:
+  // none came in time, or the stream ended, as `end` then says.
+  bool Take(absl::Duration deadline, Response& taken, std::optional<absl::Status>& end) {
     {
       platform::MutexLock lock(mutex_);
       while (!has_response_ && !end_.has_value() && !cancelled_ &&
@@ -54,13 +53,13 @@ class MessageReader final : private platform::ClientStream::Handler, public Canc
       }
       if (!has_response_) {
         end = end_;
-        return std::nullopt;
+        return false;
       }
       has_response_ = false;
-      taken = std::move(response_);
+      taken.Swap(&response_);
     }
     stream_.StartRead(&response_);
-    return taken;
+    return true;
   }
 
  private:

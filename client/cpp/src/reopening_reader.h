@@ -40,11 +40,12 @@ class ReopeningReader {
   ReopeningReader(const ReopeningReader&) = delete;
   ReopeningReader& operator=(const ReopeningReader&) = delete;
 
-  // The next message that `is_wanted`. DEADLINE_EXCEEDED, TIMEOUT: call again. Other codes end it:
+  // `response` becomes the next message that `is_wanted`; given the one before, that is filled
+  // again and nothing is allocated. DEADLINE_EXCEEDED, TIMEOUT: call again. Other codes end it:
   // CANCELLED, what the server said that a repeat would not change, or what it said last after
   // `retry_for` in vain.
   template <typename IsWanted>
-  absl::StatusOr<Response> Take(absl::Duration timeout, IsWanted is_wanted) {
+  absl::Status Take(absl::Duration timeout, IsWanted is_wanted, Response& response) {
     KANTOKU_RETURN_IF_ERROR(LibraryThreadScope::CheckMayWait());
     const absl::Duration deadline = runtime_.environment.clock.Read().steady + timeout;
     while (true) {
@@ -54,11 +55,10 @@ class ReopeningReader {
         return end_;
       }
       std::optional<absl::Status> broken;
-      auto response = reader->Take(deadline, broken);
-      if (response.has_value()) {
+      if (reader->Take(deadline, response, broken)) {
         failures_ = 0;
         unreachable_since_ = absl::InfiniteDuration();
-        if (is_wanted(*response)) return *std::move(response);
+        if (is_wanted(response)) return absl::OkStatus();
       } else if (broken.has_value()) {
         KANTOKU_RETURN_IF_ERROR(PauseBeforeReopening(*broken, deadline));
       } else if (runtime_.environment.clock.Read().steady >= deadline) {

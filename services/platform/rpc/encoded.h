@@ -11,7 +11,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 
 namespace kantoku::platform {
 
@@ -26,6 +28,9 @@ class Encoded {
  public:
   bool empty() const { return bytes_.empty(); }
   const std::string& bytes() const { return bytes_; }
+  // To be appended to by whoever encodes parts by himself.
+  std::string& mutable_bytes() { return bytes_; }
+  size_t ByteSizeLong() const { return bytes_.size(); }  // As of a Message.
   // What it has allocated it keeps, if that is not much.
   void Clear() {
     if (bytes_.capacity() > kMaxKept) bytes_ = std::string();
@@ -55,6 +60,32 @@ class Encoded {
   std::string bytes_;
 };
 
+// An encoding that is complete, and that several may be sent: it is there once, and lives until the
+// last of them has been sent it.
+//
+// Thread-compatible; copies of one may be used by several threads.
+template <typename Message>
+class SharedEncoded {
+ public:
+  explicit SharedEncoded(Encoded<Message> encoded)
+      : encoded_(std::make_shared<const Encoded<Message>>(std::move(encoded))) {}
+
+  const std::string& bytes() const { return encoded_->bytes(); }
+
+  // Which refers to the bytes, and holds them.
+  grpc::Slice ToSlice() const {
+    auto* const held = new std::shared_ptr<const Encoded<Message>>(encoded_);
+    // gRPC does not write to what it was given to send.
+    return grpc::Slice(
+        const_cast<char*>(bytes().data()), bytes().size(),
+        [](void* user) { delete static_cast<std::shared_ptr<const Encoded<Message>>*>(user); },
+        held);
+  }
+
+ private:
+  std::shared_ptr<const Encoded<Message>> encoded_;
+};
+
 }  // namespace kantoku::platform
 
 // How gRPC writes it.
@@ -64,6 +95,18 @@ class grpc::SerializationTraits<kantoku::platform::Encoded<Message>> {
   static Status Serialize(const kantoku::platform::Encoded<Message>& encoded, ByteBuffer* buffer,
                           bool* owned) {
     const Slice slice(encoded.bytes().data(), encoded.bytes().size());
+    *buffer = ByteBuffer(&slice, 1);
+    *owned = true;
+    return Status::OK;
+  }
+};
+
+template <typename Message>
+class grpc::SerializationTraits<kantoku::platform::SharedEncoded<Message>> {
+ public:
+  static Status Serialize(const kantoku::platform::SharedEncoded<Message>& encoded,
+                          ByteBuffer* buffer, bool* owned) {
+    const Slice slice = encoded.ToSlice();
     *buffer = ByteBuffer(&slice, 1);
     *owned = true;
     return Status::OK;

@@ -1,9 +1,11 @@
-// Any bytes are refused, or unfold without harm.
+// Any bytes are refused, or unfold into what any Protobuf reads.
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "services/events/event_batch.h"
+#include "services/platform/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace events = ::kantoku::events;
@@ -12,9 +14,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!events::ParseEventBatch(bytes, batch).ok()) return 0;
   for (const events::v1::EventRun& run : batch.runs()) {
     const uint32_t count = events::CountEvents(run);
+    const events::RunEncoder encoder(run);
     for (const uint32_t offset : {uint32_t{0}, count / 2, count - 1}) {
-      events::v1::Event event;
-      events::UnfoldEvent(run, offset, event);
+      std::string encoded;
+      encoder.Append(offset, "position", encoded);
+      events::v1::SubscribeResponse message;
+      KANTOKU_CHECK(message.ParseFromString(encoded) && message.events_size() == 1);
     }
   }
   return 0;

@@ -3,67 +3,19 @@
 #include <catch2/catch.hpp>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "services/events/log_records.h"
-#include "services/events/record_event_log.h"
 #include "services/platform/check.h"
-#include "services/platform/clock.h"
 #include "services/platform/status.h"
-#include "services/platform/store/memory/memory_record_store.h"
 #include "tests/support/notification.h"
+#include "tests/unit/events/test_log.h"
 
 namespace kantoku::events {
 namespace {
 
 constexpr auto kLong = std::chrono::seconds(60);
-
-std::string Encode(const std::string& type, int events = 1) {
-  v1::EventBatch batch;
-  v1::EventRun& run = *batch.add_runs();
-  run.set_type(type);
-  run.set_namespace_("default");
-  if (events > 1) {
-    run.set_owner("local");
-    run.set_task_ids(std::string(16 * static_cast<size_t>(events), 't'));
-  }
-  return batch.SerializeAsString();
-}
-
-// A log in memory that a test appends to and waits for.
-class TestLog {
- public:
-  explicit TestLog(const RecordEventLogOptions& options = {})
-      : stores_(platform::MakeMemoryRecordStoreFactory(EventsSchema())),
-        log_(*OpenRecordEventLog(options, *stores_, platform::Clock::Real())) {}
-
-  void Append(const std::string& type, int events = 1) {
-    test::Notification done;
-    absl::Status outcome;
-    AppendCommand command = {.source = "test/0", .batches = {{++number_, Encode(type, events)}}};
-    log_->Append(std::move(command), [&](const absl::StatusOr<AppendResult>& result) {
-      outcome = result.status();
-      done.Notify();
-    });
-    done.Wait();
-    CHECK(outcome.ok());
-  }
-
-  EventLog& operator*() { return *log_; }
-  EventLog* operator->() { return log_.get(); }
-
- private:
-  std::unique_ptr<platform::RecordStoreFactory> stores_;
-  std::unique_ptr<EventLog> log_;
-  uint64_t number_ = 0;
-};
-
-EventFilter Wanting(const std::vector<std::string>& types) {
-  v1::EventFilter filter;
-  for (const std::string& type : types) filter.add_types(type);
-  return *EventFilter::Make(filter, platform::Onlooker("local", {platform::kEveryNamespace}));
-}
 
 // Takes messages at the pace of a test: each Send waits for a Take. What the hub's thread finds
 // wrong ends the program, for Catch2 knows one thread.
@@ -72,15 +24,15 @@ class SlowSubscriber final : public Subscriber {
   SlowSubscriber(SubscriptionHub*& hub, Position from, EventFilter filter = Wanting({}))
       : Subscriber(from, std::move(filter)), hub_(hub) {}
 
-  void Send(const v1::SubscribeResponse& message) override {
+  void Send(const platform::SharedEncoded<v1::SubscribeResponse>& message) override {
     platform::MutexLock lock(mu_);
-    KANTOKU_CHECK(!ended_ && sending_ == nullptr);
-    sending_ = &message;
+    KANTOKU_CHECK(!ended_ && !sending_.has_value());
+    sending_ = message;
     changed_.SignalAll();
   }
   void End(const absl::Status& status) override {
     platform::MutexLock lock(mu_);
-    KANTOKU_CHECK(!ended_ && sending_ == nullptr);
+    KANTOKU_CHECK(!ended_ && !sending_.has_value());
     ended_ = true;
     status_ = status;
     changed_.SignalAll();
@@ -88,7 +40,7 @@ class SlowSubscriber final : public Subscriber {
   void Abort() override {
     {
       platform::MutexLock lock(mu_);
-      sending_ = nullptr;
+      sending_.reset();
     }
     hub_->Sent(*this, false);
   }
@@ -98,7 +50,7 @@ class SlowSubscriber final : public Subscriber {
     v1::SubscribeResponse taken = Peek();
     {
       platform::MutexLock lock(mu_);
-      sending_ = nullptr;
+      sending_.reset();
     }
     hub_->Sent(*this, true);
     return taken;
@@ -107,11 +59,13 @@ class SlowSubscriber final : public Subscriber {
   v1::SubscribeResponse Peek() {
     platform::MutexLock lock(mu_);
     const auto until = std::chrono::steady_clock::now() + kLong;
-    while (sending_ == nullptr && std::chrono::steady_clock::now() < until) {
+    while (!sending_.has_value() && std::chrono::steady_clock::now() < until) {
       changed_.WaitFor(mu_, kLong);
     }
-    REQUIRE(sending_ != nullptr);
-    return *sending_;
+    REQUIRE(sending_.has_value());
+    v1::SubscribeResponse message;
+    REQUIRE(message.ParseFromString(sending_->bytes()));
+    return message;
   }
   // Event types until there are `count`.
   std::vector<std::string> TakeEvents(size_t count) {
@@ -134,7 +88,7 @@ class SlowSubscriber final : public Subscriber {
   SubscriptionHub*& hub_;
   platform::Mutex mu_;
   platform::CondVar changed_;
-  const v1::SubscribeResponse* sending_ = nullptr;
+  std::optional<platform::SharedEncoded<v1::SubscribeResponse>> sending_;
   bool ended_ = false;
   absl::Status status_;
 };
@@ -156,13 +110,15 @@ struct Fixture {
   v1::ReadResponse Read(SubscriptionHub::ReadRequest request) {
     test::Notification done;
     absl::Status outcome;
-    v1::ReadResponse response;
-    hub->Read(std::move(request), response, [&](const absl::Status& status) {
+    platform::Encoded<v1::ReadResponse> encoded;
+    hub->Read(std::move(request), encoded, [&](const absl::Status& status) {
       outcome = status;
       done.Notify();
     });
     done.Wait();
     CHECK(outcome.ok());
+    v1::ReadResponse response;
+    CHECK(response.ParseFromString(encoded.bytes()));
     return response;
   }
 
@@ -223,6 +179,34 @@ TEST_CASE("A slow subscriber holds up nobody and loses nothing") {
     CHECK(quick.TakeEvents(1) == std::vector<std::string>{types.back()});
   }
   CHECK(slow.TakeEvents(50) == types);
+}
+
+// The positions of so many events, taken one message after the other.
+std::vector<std::string> TakePositions(SlowSubscriber& subscriber, size_t count) {
+  std::vector<std::string> positions;
+  while (positions.size() < count) {
+    const v1::SubscribeResponse message = subscriber.Take();
+    for (const v1::Event& event : message.events()) positions.push_back(event.position());
+  }
+  return positions;
+}
+
+TEST_CASE("Slow subscribers are sent what quick ones were, wherever they stand") {
+  Fixture f;
+  SlowSubscriber& slow = f.Subscribe();
+  slow.Peek();
+  SlowSubscriber& quick = f.Subscribe();
+  quick.Take();
+  std::vector<std::string> positions;
+  for (int i = 0; i < 20; ++i) {
+    f.log.Append("event", 700);
+    for (std::string& taken : TakePositions(quick, 700)) positions.push_back(std::move(taken));
+  }
+  CHECK(TakePositions(slow, 20 * 700) == positions);
+  const auto from = ParsePosition(f.log->id(), positions[12'345]);
+  REQUIRE(from.ok());
+  const std::vector<std::string> rest(positions.begin() + 12'346, positions.end());
+  CHECK(TakePositions(f.Subscribe(*from), rest.size()) == rest);
 }
 
 TEST_CASE("Pages are bounded and go on within a row") {
@@ -328,7 +312,7 @@ TEST_CASE("Stopping waits for no receiver") {
   f.hub->Stop();
   CHECK_FALSE(stuck.AwaitEnd().ok());
   f.hub->Stop();
-  v1::ReadResponse response;
+  platform::Encoded<v1::ReadResponse> response;
   absl::Status late;
   f.hub->Read({.filter = Wanting({})}, response, [&](const absl::Status& s) { late = s; });
   CHECK(late.code() == absl::StatusCode::kUnavailable);
