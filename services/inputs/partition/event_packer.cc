@@ -62,29 +62,75 @@ bool EventPacker::MayWait(EventType type) {
 void EventPacker::Add(std::span<const EventMessage> events, absl::Time at) {
   for (const EventMessage& event : events) {
     if (bytes_ >= kMaxLineBytes) EndLine();
-    const int runs = batch_.runs_size();
-    if (runs == 0 || !Continues(batch_.runs(runs - 1), event, at)) Begin(event, at);
-    if (!event.task.empty()) AddTask(event.task, event.dispatch);
+    if (IsPlain(event)) {
+      AddTask(event.task, event.dispatch, RunOfPlain(event, at));
+    } else {
+      CloseRuns();
+      EventRun& run = Begin(event, at);
+      if (!event.task.empty()) AddTask(event.task, event.dispatch, run);
+    }
   }
+}
+
+bool EventPacker::IsPlain(const EventMessage& event) {
+  return !event.task.empty() && event.failure.empty() && event.progress < 0;
+}
+
+EventPacker::Peers EventPacker::PeersOf(const EventMessage& event) {
+  return {.name_space = event.name_space,
+          .owner = event.owner,
+          .task_type = event.task_type,
+          .session = event.session.empty() ? std::string_view() : event.session.bytes()};
+}
+
+EventPacker::Peers EventPacker::PeersOf(const EventRun& run) {
+  return {.name_space = run.namespace_(),
+          .owner = run.owner(),
+          .task_type = run.task_type(),
+          .session = run.session_id()};
+}
+
+// Most events join the run that the one before did.
+EventRun& EventPacker::RunOfPlain(const EventMessage& event, absl::Time at) {
+  const Kind kind = {.type = event.type, .state = event.state, .at = at};
+  if (kind_ != kind) {
+    CloseRuns();
+    kind_ = kind;
+  }
+  const Peers peers = PeersOf(event);
+  if (latest_ != nullptr && PeersOf(*latest_) == peers) return *latest_;
+  const auto open = open_.find(peers);
+  if (open != open_.end()) return *(latest_ = open->second);
+  latest_ = &Begin(event, at);
+  open_.emplace(PeersOf(*latest_), latest_);  // Its own texts: those of the event go.
+  return *latest_;
+}
+
+void EventPacker::CloseRuns() {
+  kind_.reset();
+  open_.clear();
+  latest_ = nullptr;
 }
 
 void EventPacker::Add(const AuditNote& note, absl::Time at) {
   if (bytes_ >= kMaxLineBytes) EndLine();
+  CloseRuns();
   const int runs = batch_.runs_size();
-  if (runs == 0 || !Continues(batch_.runs(runs - 1), note, at)) Begin(note, at);
-  if (!note.task.empty()) AddTask(note.task, 0);
+  EventRun& run = runs > 0 && Continues(batch_.runs(runs - 1), note, at)
+                      ? *batch_.mutable_runs(runs - 1)
+                      : Begin(note, at);
+  if (!note.task.empty()) AddTask(note.task, 0, run);
 }
 
-void EventPacker::AddTask(const TaskId& task, uint32_t dispatch) {
+void EventPacker::AddTask(const TaskId& task, uint32_t dispatch, EventRun& run) {
   constexpr size_t kMostOfATask = platform::Uuid::kSize + 5;  // Its id and its dispatch number.
   bytes_ += kMostOfATask;
-  EventRun& run = *batch_.mutable_runs(batch_.runs_size() - 1);
   run.mutable_task_ids()->append(task.bytes());
   run.add_dispatches(dispatch);
 }
 
 bool EventPacker::Continues(const EventRun& run, const AuditNote& note, absl::Time at) const {
-  if (note.task.empty() || run.task_ids().empty() || at != last_at_) return false;
+  if (note.task.empty() || run.task_ids().empty() || at != last_note_at_) return false;
   if (run.type() != note.type || run.task_type() != note.task_type || run.owner() != note.owner ||
       run.namespace_() != note.name_space || run.details().size() != note.details.size()) {
     return false;
@@ -95,9 +141,8 @@ bool EventPacker::Continues(const EventRun& run, const AuditNote& note, absl::Ti
   });
 }
 
-void EventPacker::Begin(const AuditNote& note, absl::Time at) {
-  last_type_ = EventType{};
-  last_at_ = at;
+EventRun& EventPacker::Begin(const AuditNote& note, absl::Time at) {
+  last_note_at_ = at;
   EventRun& run = *batch_.add_runs();
   run.set_type(std::string(note.type));
   *run.mutable_at() = platform::ToProto(at);
@@ -106,34 +151,17 @@ void EventPacker::Begin(const AuditNote& note, absl::Time at) {
   run.set_task_type(note.task_type);
   if (!note.session.empty()) run.set_session_id(std::string(note.session.bytes()));
   run.mutable_details()->insert(note.details.begin(), note.details.end());
-  CountRun();
+  Count(run);
+  return run;
 }
 
-// The latest, without its tasks.
-void EventPacker::CountRun() {
+// It has no tasks yet.
+void EventPacker::Count(const EventRun& begun) {
   constexpr size_t kMostOfFraming = 20;  // Tags and lengths of the run, of its ids and dispatches.
-  bytes_ += batch_.runs(batch_.runs_size() - 1).ByteSizeLong() + kMostOfFraming;
+  bytes_ += begun.ByteSizeLong() + kMostOfFraming;
 }
 
-bool EventPacker::Continues(const EventRun& run, const EventMessage& event, absl::Time at) const {
-  const bool plain =
-      event.failure.empty() && event.progress < 0 && !event.task.empty() && !run.task_ids().empty();
-  if (!plain || event.type != last_type_ || at != last_at_) return false;
-  if (run.task_type() != event.task_type || run.owner() != event.owner ||
-      run.namespace_() != event.name_space) {
-    return false;
-  }
-  const std::string_view session = event.session.empty() ? "" : event.session.bytes();
-  if (run.session_id() != session) return false;
-  if (!event.state.has_value()) return run.details().empty();
-  const auto state = run.details().find("state");
-  return run.details().size() == 1 && state != run.details().end() &&
-         state->second == NameOf(*event.state);
-}
-
-void EventPacker::Begin(const EventMessage& event, absl::Time at) {
-  last_type_ = event.type;
-  last_at_ = at;
+EventRun& EventPacker::Begin(const EventMessage& event, absl::Time at) {
   EventRun& run = *batch_.add_runs();
   run.set_type(std::string(NameOf(event.type)));
   *run.mutable_at() = platform::ToProto(at);
@@ -147,11 +175,13 @@ void EventPacker::Begin(const EventMessage& event, absl::Time at) {
   if (!event.failure.message.empty()) details["message"] = event.failure.message;
   if (event.progress >= 0) details["progress"] = absl::StrCat(event.progress);
   if (event.skipped > 0) details["skipped"] = absl::StrCat(event.skipped);
-  CountRun();
+  Count(run);
+  return run;
 }
 
 void EventPacker::EndLine() {
   if (batch_.runs().empty()) return;
+  CloseRuns();
   full_.push_back(std::exchange(batch_, {}));
   bytes_ = 0;
 }

@@ -1,6 +1,7 @@
 #include "services/inputs/partition/event_packer.h"
 
 #include <catch2/catch.hpp>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,15 @@ eventspb::EventBatch Pack(const std::vector<EventMessage>& events) {
   return batch;
 }
 
+// The tasks of a run, as their numbers.
+std::vector<uint64_t> SequencesOf(const eventspb::EventRun& run) {
+  std::vector<uint64_t> sequences;
+  for (size_t at = 0; at < run.task_ids().size(); at += 16) {
+    sequences.push_back(TaskId::FromBytes(run.task_ids().substr(at, 16))->sequence());
+  }
+  return sequences;
+}
+
 TEST_CASE("Neighbours that differ only in task and dispatch share a run") {
   std::vector<EventMessage> events = {Event(1), Event(2), Event(3)};
   events[2].dispatch = 9;
@@ -66,6 +76,90 @@ TEST_CASE("Whatever else differs begins a run") {
   events[5].session = Session(2);
   events[6].session = SessionId();
   CHECK(Pack(events).runs_size() == 7);
+}
+
+TEST_CASE("What happened at once to tasks of many types in turn is a run for each type") {
+  std::vector<EventMessage> events;
+  for (uint64_t i = 0; i < 12; ++i) {
+    events.push_back(Event(i));
+    events.back().task_type = i % 3 == 0 ? "x" : i % 3 == 1 ? "y" : "z";
+    if (i % 3 == 2 && i > 6) events.back().session = Session(2);
+  }
+  const auto batch = Pack(events);
+  REQUIRE(batch.runs_size() == 4);
+  CHECK(SequencesOf(batch.runs(0)) == std::vector<uint64_t>{0, 3, 6, 9});
+  CHECK(batch.runs(1).task_type() == "y");
+  CHECK(SequencesOf(batch.runs(1)) == std::vector<uint64_t>{1, 4, 7, 10});
+  CHECK(batch.runs(2).session_id() == Session(1).bytes());
+  CHECK(SequencesOf(batch.runs(2)) == std::vector<uint64_t>{2, 5});
+  CHECK(batch.runs(3).session_id() == Session(2).bytes());
+  CHECK(SequencesOf(batch.runs(3)) == std::vector<uint64_t>{8, 11});
+}
+
+TEST_CASE("Nothing passes an event of another kind, nor one with more to say") {
+  std::vector<EventMessage> events(3, Event(1));
+  events[1].task = events[2].task = Id(2);
+  events[0].task_type = events[2].task_type = "x";
+  SECTION("Of another type of event") { events[1].type = EventType::kTaskReturned; }
+  SECTION("With another end") {
+    for (EventMessage& event : events) event.type = EventType::kTaskFinished;
+    events[0].state = events[2].state = TaskState::kSucceeded;
+    events[1].state = TaskState::kCancelled;
+  }
+  SECTION("A failure") { events[1].failure = {"TIMEOUT", "ran longer than 5 ms"}; }
+  SECTION("Progress") { events[1].progress = 0.5F; }
+  SECTION("About no task") { events[1].task = TaskId(); }
+  const auto batch = Pack(events);
+  REQUIRE(batch.runs_size() == 3);
+  CHECK(SequencesOf(batch.runs(0)) == std::vector<uint64_t>{1});
+  CHECK(SequencesOf(batch.runs(2)) == std::vector<uint64_t>{2});
+}
+
+TEST_CASE("Nothing passes what somebody has asked for") {
+  EventPacker packer;
+  packer.Add(std::vector{Event(1)}, kTime);
+  packer.Add(AuditNote{.type = "audit.control", .task = Id(1), .name_space = "default"}, kTime);
+  packer.Add(std::vector{Event(2)}, kTime);
+  eventspb::EventBatch batch;
+  REQUIRE(batch.ParseFromString(packer.TakeLine(0)));
+  REQUIRE(batch.runs_size() == 3);
+  CHECK(batch.runs(1).type() == "audit.control");
+}
+
+TEST_CASE("Events of one task stand in their order, however many types and sessions there are") {
+  // What may happen to a task, each of them in a line of its own from the others.
+  const std::vector<EventType> life = {EventType::kTaskCreated,  EventType::kTaskReceived,
+                                       EventType::kTaskStarted,  EventType::kTaskReturned,
+                                       EventType::kTaskReceived, EventType::kTaskStarted,
+                                       EventType::kTaskRetried,  EventType::kTaskReceived,
+                                       EventType::kTaskStarted,  EventType::kTaskFinished};
+  constexpr size_t kTasks = 20;
+  std::minstd_rand random(1);
+  std::vector<size_t> told(kTasks, 0);
+  std::vector<EventMessage> events;
+  while (events.size() < kTasks * life.size()) {
+    const size_t task = random() % kTasks;
+    if (told[task] == life.size()) continue;
+    // Some at once, as one command does to many tasks.
+    const EventType type = life[told[task]];
+    for (size_t other = task; other < kTasks; ++other) {
+      if (told[other] == life.size() || life[told[other]] != type) continue;
+      EventMessage& event = events.emplace_back(Event(other, type));
+      event.task_type = other % 3 == 0 ? "x" : "y";
+      event.dispatch = static_cast<uint32_t>(++told[other]);  // Its number within the life.
+      event.session = Session(static_cast<uint8_t>(random() % 3));
+    }
+  }
+  const auto batch = Pack(events);
+  CHECK(batch.runs_size() < static_cast<int>(events.size()));
+  std::vector<uint32_t> seen(kTasks, 0);
+  for (const auto& run : batch.runs()) {
+    const std::vector<uint64_t> tasks = SequencesOf(run);
+    for (size_t i = 0; i < tasks.size(); ++i) {
+      REQUIRE(run.dispatches(static_cast<int>(i)) == ++seen[tasks[i]]);
+    }
+  }
+  CHECK(seen == std::vector<uint32_t>(kTasks, static_cast<uint32_t>(life.size())));
 }
 
 TEST_CASE("Equal events make equal lines") {
@@ -156,7 +250,8 @@ TEST_CASE("A line ends before it is more than Events takes, and loses nothing") 
   SECTION("Many runs: no two neighbours are alike") {
     for (uint64_t i = 0; i < 100'000; ++i) {
       events.push_back(Event(i, EventType::kTaskCreated));
-      events.back().task_type = i % 2 == 0 ? "a.type.of.20.letters" : "b.type.of.20.letters";
+      events.back().task_type = "a.type.of.20.letters";
+      if (i % 2 == 0) events.back().type = EventType::kTaskFinished;
     }
   }
   SECTION("One run of very many tasks") {
