@@ -267,7 +267,7 @@ void SubscriptionHub::Serve(std::unique_ptr<PendingRead> read) {
     stopping = stopping_;
   }
   if (stopping) return Finish(*read, Draining());
-  PageEnd& all = read->read;
+  PageEnd& all = read->all;
   PageLimits limits = options_.page;
   limits.max_events = std::min(limits.max_events, read->request.limit - all.events);
   const auto page = reader_.Read(read->request.from, read->request.filter, limits,

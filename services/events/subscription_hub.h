@@ -110,7 +110,7 @@ class SubscriptionHub {
     ReadRequest request;
     platform::Encoded<v1::ReadResponse>& response;
     ReadDone done;
-    PageEnd read = {};  // All pages together.
+    PageEnd all = {};  // Of all pages so far, as if they were one.
   };
   struct Turn {
     enum class Kind : uint8_t { kServe, kRead, kAbortSends, kEnd };
