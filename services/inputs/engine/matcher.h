@@ -124,7 +124,7 @@ class Matcher {
 
  private:
   // Tasks that a lane may hand out before the next lane's turn.
-  static constexpr int kQuantum = 64;
+  static constexpr int kQuantum = 4;
 
   struct Seat {
     SessionNumber session;

@@ -1,4 +1,8 @@
 #include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/unit/inputs/engine/engine_world.h"
 
@@ -131,6 +135,25 @@ TEST_CASE("A busy type does not starve another") {
   const auto types = TypesOf(world.EndGroup());
   CHECK(types.size() == 200);
   CHECK(std::ranges::count(types, "rare") == 1);
+}
+
+// What is done to them at once then lies together in the records, as they came.
+TEST_CASE("Types take turns of few tasks, so that tasks go in about the order in which they came") {
+  EngineWorld world;
+  std::vector<TaskSpec> specs;
+  for (int i = 0; i < 60; ++i) {
+    specs.push_back(Spec("even"));
+    specs.push_back(Spec("odd"));
+  }
+  REQUIRE(world.Spawn(std::move(specs)).ok());
+  world.Open(1, 60, {}, {"even", "odd"});
+  const auto types = TypesOf(world.EndGroup());
+  REQUIRE(types.size() == 60);
+  int ahead = 0;
+  for (const std::string& type : types) {
+    ahead += type == "even" ? 1 : -1;
+    CHECK(std::abs(ahead) <= 8);
+  }
 }
 
 TEST_CASE("A session gets only types that it implements, a type named twice counts once") {
