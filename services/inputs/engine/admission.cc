@@ -11,39 +11,46 @@ namespace kantoku::inputs {
 // ---- Members ----
 
 void Admission::Join(TaskIndex index, std::string_view name_space, std::string_view owner,
-                     std::string_view type, const TaskKeys& keys) {
+                     std::string_view type, const TaskKeys& keys, NamedKeys named) {
   tasks_.at(index).has_keys = true;
-  Entry& entry = entries_[index] = {};
-  const auto join = [&](KeyKind kind, KeyScope scope, const std::string& name) {
-    const KeyNumber key =
-        keys_.Intern(name_space, {kind, scope, WhoseOf(scope, owner, type), name});
-    keys_.Join(key);
-    return key;
+  const auto join = [&](KeyNumber& key, KeyKind kind, KeyScope scope, const std::string& name,
+                        uint32_t cost = 0) {
+    if (key == kNoKey) {
+      key = keys_.Intern(name_space, {kind, scope, WhoseOf(scope, owner, type), name});
+    }
+    keys_.Join(key, cost);
   };
+  named.uses.resize(keys.concurrency.size() + keys.rates.size());
+  KeyUse* use = named.uses.data();
   for (const TaskKeys::Concurrency& each : keys.concurrency) {
-    entry.uses.push_back({join(KeyKind::kConcurrency, each.scope, each.name), 1});
+    join(use->key, KeyKind::kConcurrency, each.scope, each.name, use->cost);
+    ++use;
   }
   for (const TaskKeys::Throttle& each : keys.rates) {
-    entry.uses.push_back({join(KeyKind::kRate, each.scope, each.name), each.cost});
+    use->cost = each.cost;
+    join(use->key, KeyKind::kRate, each.scope, each.name, use->cost);
+    ++use;
   }
   if (!keys.fairness.empty()) {
-    entry.fairness = join(KeyKind::kFairness, KeyScope::kNamespace, keys.fairness);
+    join(named.fairness, KeyKind::kFairness, KeyScope::kNamespace, keys.fairness);
   }
   if (!keys.ordering.empty()) {
-    entry.ordering = join(KeyKind::kOrdering, KeyScope::kNamespace, keys.ordering);
-    Append(index, entry.ordering);
+    join(named.ordering, KeyKind::kOrdering, KeyScope::kNamespace, keys.ordering);
   }
+  const KeyNumber ordering = named.ordering;
+  entries_[index] = {.keys = std::move(named)};
+  if (ordering != kNoKey) Append(index, ordering);
 }
 
 void Admission::Leave(TaskIndex index) {
   Free(index);
   Entry entry = std::move(entries_.at(index));
-  if (entry.ordering != kNoKey) {
-    Remove(index, entry.ordering);
-    keys_.Leave(entry.ordering);
+  if (entry.keys.ordering != kNoKey) {
+    Remove(index, entry.keys.ordering);
+    keys_.Leave(entry.keys.ordering);
   }
-  if (entry.fairness != kNoKey) keys_.Leave(entry.fairness);
-  for (const Use& use : entry.uses) keys_.Leave(use.key);
+  if (entry.keys.fairness != kNoKey) keys_.Leave(entry.keys.fairness);
+  for (const Use& use : entry.keys.uses) keys_.Leave(use.key, use.cost);
   entries_.erase(index);
 }
 
@@ -79,26 +86,35 @@ void Admission::Ready(TaskIndex index) {
   Entry& entry = entries_.at(index);
   entry.refusals = 0;
   entry.passed = 0;
-  if (entry.ordering != kNoKey && orderings_.at(entry.ordering).first != index) {
-    return Move(index, entry, Place::kBehind, entry.ordering);
+  if (entry.keys.ordering != kNoKey && orderings_.at(entry.keys.ordering).first != index) {
+    return Move(index, entry, Place::kBehind, entry.keys.ordering);
   }
   LineUp(index, entry);
+}
+
+bool Admission::AreAmple(const Entry& entry) const {
+  return std::ranges::all_of(entry.keys.uses, [this](const Use& use) {
+    return FindParking(use.key) == nullptr && keys_.IsAmple(use.key, now_);
+  });
 }
 
 // At the first key that has nothing left; one that finds room everywhere lines up as well, or it
 // would pass those that have waited.
 void Admission::LineUp(TaskIndex index, Entry& entry) {
-  if (entry.uses.empty()) return Move(index, entry, Place::kLetIn, kNoKey);
+  if (AreAmple(entry)) {
+    entry.passed = UINT16_MAX;  // Whoever waits there by then came after it.
+    return Move(index, entry, Place::kLetIn, kNoKey);
+  }
   const auto blocked =
-      std::ranges::find_if_not(entry.uses, [this](const Use& use) { return HasRoom(use); });
-  Park(index, entry, blocked == entry.uses.end() ? entry.uses.front().key : blocked->key);
+      std::ranges::find_if_not(entry.keys.uses, [this](const Use& use) { return HasRoom(use); });
+  Park(index, entry, blocked == entry.keys.uses.end() ? entry.keys.uses.front().key : blocked->key);
 }
 
 void Admission::Unready(TaskIndex index) {
   Entry& entry = entries_.at(index);
   const Place place = std::exchange(entry.place, Place::kNone);
   const Task& task = tasks_.at(index);
-  if (place == Place::kLetIn) matcher_.Gone(task.lane, task.priority, entry.fairness);
+  if (place == Place::kLetIn) matcher_.Gone(task.lane, task.priority, entry.keys.fairness);
   if (IsElder(index)) {
     EndElder(index, entry);
   } else if (place == Place::kLetIn) {
@@ -112,7 +128,7 @@ void Admission::Free(TaskIndex index) {
   Entry& entry = entries_.at(index);
   if (!std::exchange(entry.counts, false)) return;
   if (KANTOKU_PLANTED("slot leaked on cancel") && tasks_.at(index).cancel_requested) return;
-  for (const Use& use : entry.uses) {
+  for (const Use& use : entry.keys.uses) {
     keys_.Free(use.key);
     Touch(use.key);
   }
@@ -121,7 +137,7 @@ void Admission::Free(TaskIndex index) {
 void Admission::CountDispatch(TaskIndex index) {
   Entry& entry = entries_.at(index);
   entry.counts = true;
-  for (const Use& use : entry.uses) {
+  for (const Use& use : entry.keys.uses) {
     if (keys_.at(use.key).kind == KeyKind::kConcurrency) keys_.Take(use.key, use.cost, now_);
   }
 }
@@ -133,8 +149,8 @@ void Admission::Move(TaskIndex index, Entry& entry, Place place, KeyNumber key) 
   task.withheld = place != Place::kLetIn;
   if (place == Place::kBehind) return waits_.Change(task, WaitCause::kOrderingKey);
   if (place == Place::kParked) return waits_.Join(task, ParkingOf(key).group);
-  matcher_.Push(task.lane, index, entry.fairness, WeightOf(entry.fairness));
-  const WaitGroup group = matcher_.GroupOf(task.lane, task.priority, entry.fairness);
+  matcher_.Push(task.lane, index, entry.keys.fairness, WeightOf(entry.keys.fairness));
+  const WaitGroup group = matcher_.GroupOf(task.lane, task.priority, entry.keys.fairness);
   if (group == kNoGroup) return waits_.Change(task, WaitCause::kNoCredit);
   waits_.Join(task, group);
 }
@@ -144,11 +160,12 @@ void Admission::Park(TaskIndex index, Entry& entry, KeyNumber key) {
   const Task& task = tasks_.at(index);
   Parking& parking = *FindParking(key);
   if (parking.parked == 0 && parking.elder == kNoTask) {
-    Tell(parking, key, /*blocked=*/!HasRoom(entry.uses[UseOf(entry, key)]));
+    Tell(parking, key, /*blocked=*/!HasRoom(entry.keys.uses[UseOf(entry, key)]));
   }
   auto& line = parking.lines[task.lane];
   if (line == nullptr) line = std::make_unique<Line>();
-  line->queue.Push(index, task.key(), task.priority, entry.fairness, WeightOf(entry.fairness));
+  line->queue.Push(index, task.key(), task.priority, entry.keys.fairness,
+                   WeightOf(entry.keys.fairness));
   ++parking.parked;
   if (!line->rank.has_value() || line->rank->priority < task.priority) {
     List(parking, key, task.lane, *line);
@@ -162,7 +179,7 @@ void Admission::Unpark(TaskIndex index, Entry& entry) {
   Parking& parking = *FindParking(key);
   Line& line = *parking.lines.at(lane);
   --parking.parked;
-  line.queue.NoteGone(tasks_.at(index).priority, entry.fairness,
+  line.queue.NoteGone(tasks_.at(index).priority, entry.keys.fairness,
                       [&](TaskIndex task, TaskKey of) { return IsParked(task, of, key); });
   if (line.queue.empty()) List(parking, key, lane, line);
   Touch(key);  // The one behind it may need less.
@@ -202,8 +219,8 @@ void Admission::Popped(TaskIndex index) {
 
 bool Admission::Take(TaskIndex index) {
   Entry& entry = entries_.at(index);
-  for (size_t i = 0; i < entry.uses.size(); ++i) {
-    const Use& use = entry.uses[i];
+  for (size_t i = 0; i < entry.keys.uses.size(); ++i) {
+    const Use& use = entry.keys.uses[i];
     const bool held = (entry.held >> i & 1U) != 0;
     if (held && keys_.MayTakeHeld(use.key, use.cost, now_)) continue;
     const bool has_room = HasRoom(use);
@@ -215,7 +232,7 @@ bool Admission::Take(TaskIndex index) {
       OfferTouched();
       return false;
     }
-    if (!has_room && entry.uses.size() > 1 && ++entry.refusals >= kPatience &&
+    if (!has_room && entry.keys.uses.size() > 1 && ++entry.refusals >= kPatience &&
         BecomesElder(index, entry)) {
       ServeElder(index, entry);
     } else {
@@ -224,8 +241,8 @@ bool Admission::Take(TaskIndex index) {
     OfferTouched();
     return false;
   }
-  for (size_t i = 0; i < entry.uses.size(); ++i) {
-    const Use& use = entry.uses[i];
+  for (size_t i = 0; i < entry.keys.uses.size(); ++i) {
+    const Use& use = entry.keys.uses[i];
     if ((entry.held >> i & 1U) == 0) {
       keys_.Take(use.key, use.cost, now_);
     } else {
@@ -243,18 +260,18 @@ bool Admission::Take(TaskIndex index) {
 void Admission::GiveBackTurns(TaskIndex index, const Entry& entry) {
   const Task& task = tasks_.at(index);
   const auto weight_of = [this](FlowNumber flow) { return WeightOf(flow); };
-  matcher_.GiveBackTurn(task.lane, task.priority, entry.fairness, weight_of);
+  matcher_.GiveBackTurn(task.lane, task.priority, entry.keys.fairness, weight_of);
   const Parking* const parking = FindParking(entry.place_key);
   if (parking == nullptr) return;
   const auto line = parking->lines.find(task.lane);
   if (line == parking->lines.end()) return;
-  line->second->queue.GiveBackTurn(task.priority, entry.fairness, weight_of);
+  line->second->queue.GiveBackTurn(task.priority, entry.keys.fairness, weight_of);
 }
 
 // Each task has been the first once, where others wait for what it needs; and higher priorities
 // come first whenever they come.
 bool Admission::MustQueue(TaskIndex index, const Entry& entry, size_t use) const {
-  const Parking* const parking = FindParking(entry.uses[use].key);
+  const Parking* const parking = FindParking(entry.keys.uses[use].key);
   if (parking == nullptr) return false;
   if (parking->elder != kNoTask) return true;
   if (parking->order.empty()) return false;
@@ -306,7 +323,7 @@ bool Admission::Offer(KeyNumber key) {
   while (Parking* const parking = FindParking(key)) {
     if (const TaskIndex elder = parking->elder; elder != kNoTask) {
       Entry& entry = entries_.at(elder);
-      const Use& use = entry.uses[UseOf(entry, key)];
+      const Use& use = entry.keys.uses[UseOf(entry, key)];
       if (!HasRoom(use)) {
         Block(*parking, use);
         return any;
@@ -332,8 +349,8 @@ bool Admission::Offer(KeyNumber key) {
     }
     Entry& entry = entries_.at(first);
     const size_t use = UseOf(entry, key);
-    if (!HasRoom(entry.uses[use])) {
-      Block(*parking, entry.uses[use]);
+    if (!HasRoom(entry.keys.uses[use])) {
+      Block(*parking, entry.keys.uses[use]);
       return any;
     }
     line.queue.Pop(is_parked, [this](FlowNumber flow) { return WeightOf(flow); });
@@ -373,6 +390,7 @@ void Admission::StopAlarm(KeyNumber key) {
 }
 
 Admission::Parking* Admission::FindParking(KeyNumber key) const {
+  if (parkings_.empty()) return nullptr;  // As where no key binds; each use is asked for often.
   const auto parking = parkings_.find(key);
   return parking == parkings_.end() ? nullptr : parking->second.get();
 }
@@ -395,9 +413,9 @@ bool Admission::IsParked(TaskIndex index, TaskKey key, KeyNumber at) const {
 }
 
 size_t Admission::UseOf(const Entry& entry, KeyNumber key) {
-  const auto use = std::ranges::find(entry.uses, key, &Use::key);
-  KANTOKU_CHECK(use != entry.uses.end());
-  return static_cast<size_t>(use - entry.uses.begin());
+  const auto use = std::ranges::find(entry.keys.uses, key, &Use::key);
+  KANTOKU_CHECK(use != entry.keys.uses.end());
+  return static_cast<size_t>(use - entry.keys.uses.begin());
 }
 
 // Where the line is in the order now; one that nobody can be let in of is in none.
@@ -442,11 +460,11 @@ bool Admission::BecomesElder(TaskIndex index, Entry& entry) {
 }
 
 size_t Admission::NextToHold(const Entry& entry) const {
-  size_t next = entry.uses.size();
+  size_t next = entry.keys.uses.size();
   double longest = -1;
-  for (size_t i = 0; i < entry.uses.size(); ++i) {
+  for (size_t i = 0; i < entry.keys.uses.size(); ++i) {
     if ((entry.held >> i & 1U) != 0) continue;
-    const Use& use = entry.uses[i];
+    const Use& use = entry.keys.uses[i];
     const KeyTable::Key& key = keys_.at(use.key);
     if (key.kind == KeyKind::kConcurrency) return i;
     const double seconds = key.bucket.rate().SecondsFor(use.cost);
@@ -458,8 +476,8 @@ size_t Admission::NextToHold(const Entry& entry) const {
 }
 
 void Admission::ServeElder(TaskIndex index, Entry& entry) {
-  for (size_t i = NextToHold(entry); i < entry.uses.size(); i = NextToHold(entry)) {
-    const Use& use = entry.uses[i];
+  for (size_t i = NextToHold(entry); i < entry.keys.uses.size(); i = NextToHold(entry)) {
+    const Use& use = entry.keys.uses[i];
     if (!HasRoom(use)) {
       Move(index, entry, Place::kParked, use.key);
       FindParking(use.key)->elder = index;
@@ -475,8 +493,8 @@ void Admission::ServeElder(TaskIndex index, Entry& entry) {
 // What it has is free again.
 void Admission::EndElder(TaskIndex index, Entry& entry) {
   elders_.erase(NamespaceOf(index));
-  for (size_t i = 0; i < entry.uses.size(); ++i) {
-    const Use& use = entry.uses[i];
+  for (size_t i = 0; i < entry.keys.uses.size(); ++i) {
+    const Use& use = entry.keys.uses[i];
     if ((entry.held >> i & 1U) != 0) {
       keys_.Release(use.key, use.cost, now_);
       Touch(use.key);
@@ -505,7 +523,7 @@ void Admission::ReviewElders() {
     Task& task = tasks_.at(index);
     const bool let_in = std::exchange(entry.place, Place::kNone) == Place::kLetIn;
     task.withheld = true;
-    if (let_in) matcher_.Gone(task.lane, task.priority, entry.fairness);
+    if (let_in) matcher_.Gone(task.lane, task.priority, entry.keys.fairness);
     EndElder(index, entry);
     LineUp(index, entry);
   }

@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "services/inputs/engine/indexed_heap.h"
+#include "services/inputs/engine/key_finder.h"
 #include "services/inputs/engine/key_table.h"
 #include "services/inputs/engine/matcher.h"
 #include "services/inputs/engine/ready_queue.h"
@@ -26,16 +27,17 @@ namespace kantoku::inputs {
 // Lets tasks that name keys into the queues of their lanes, when their keys allow it.
 //
 // A READY task of this kind waits in one place: behind the earlier tasks of its ordering key; or
-// parked at one of its concurrency or rate keys; or, as one that is let in, in its lane's queue.
-// There it meets a session like any other, and then takes all that it needs or, where a key has
-// nothing left by then, nothing, and parks at that key.
+// parked at one of its concurrency or rate keys; or, as one that is let in, in its lane's queue:
+// that is where it goes at once when each of its keys has enough for all living tasks that name it,
+// and nobody waits there. There it meets a session like any other, and then takes all that it needs
+// or, where a key has nothing left by then, nothing, and parks at that key.
 //
 // A key with room lets in whom it has parked: of all lanes the highest priority first, lanes of the
 // same in turns, and in a lane as its queue would. One at a time is let in where an executor has
 // room for it, and the next when that one has met its session; one that waits for an executor keeps
-// nobody else waiting. So nothing is let in in vain but by lanes whose executors become busy, no
-// step looks at more than one task of a lane, and a slot that somebody can use is not idle but for
-// an elder (see below).
+// nobody else waiting. So nothing is let in in vain but by lanes whose executors become busy and by
+// keys that had enough for all, no step looks at more than one task of a lane, and a slot that
+// somebody can use is not idle but for an elder (see below).
 // What a key lacks for the first of those parked it keeps from the others, too: so a task that
 // costs ten tokens gets them although others cost one.
 //
@@ -63,9 +65,10 @@ class Admission {
   KeyTable& keys() { return keys_; }
   const KeyTable& keys() const { return keys_; }
 
-  // A new task, the last one of its ordering key unless its key says otherwise.
+  // A new task, the last one of its ordering key unless its key says otherwise. `named`: what is
+  // known of its keys; those that are not there are made.
   void Join(TaskIndex task, std::string_view name_space, std::string_view owner,
-            std::string_view type, const TaskKeys& keys);
+            std::string_view type, const TaskKeys& keys, NamedKeys named);
   // It has ended: what it holds is free.
   void Leave(TaskIndex task);
 
@@ -103,23 +106,18 @@ class Admission {
 
  private:
   enum class Place : uint8_t { kNone, kBehind, kParked, kLetIn };
-  struct Use {
-    KeyNumber key;
-    uint32_t cost;
-  };
+  using Use = KeyUse;
   // What a task names, and where it waits.
   struct Entry {
-    KeyNumber ordering = kNoKey;
-    KeyNumber fairness = kNoKey;
+    NamedKeys keys;
     TaskIndex next = kNoTask;  // Of its ordering key.
     TaskIndex previous = kNoTask;
     KeyNumber place_key = kNoKey;  // Where it is parked, or who let it in; kNoKey: nobody.
     Place place = Place::kNone;
-    bool counts = false;    // It has a dispatch that counts.
-    uint8_t refusals = 0;   // Of Take, since it was READY.
-    uint16_t passed = 0;    // By use: it was the first there, since it was READY.
-    uint16_t held = 0;      // By use: what an elder has already.
-    std::vector<Use> uses;  // Concurrency keys, then rate keys.
+    bool counts = false;   // It has a dispatch that counts.
+    uint8_t refusals = 0;  // Of Take, since it was READY.
+    uint16_t passed = 0;   // By use: it was the first there, since it was READY.
+    uint16_t held = 0;     // By use: what an elder has already.
   };
   struct Rank {
     int priority;  // Higher first.
@@ -161,6 +159,8 @@ class Admission {
   void Append(TaskIndex task, KeyNumber ordering);
   void Remove(TaskIndex task, KeyNumber ordering);
   void LineUp(TaskIndex task, Entry& entry);
+  // Whether nobody who names these keys waits for one of them, or would have to.
+  bool AreAmple(const Entry& entry) const;
   // The one place that says where a READY task waits, and for what; puts who is let in into the
   // lane's queue.
   void Move(TaskIndex task, Entry& entry, Place place, KeyNumber key);

@@ -16,12 +16,12 @@ std::string Admission::Explain(TaskIndex index, WaitCause cause) const {
   const Task& task = tasks_.at(index);
   switch (cause) {
     case WaitCause::kOrderingKey:
-      return absl::StrCat("ordering key \"", keys_.NameOf(entry.ordering).key, "\": task ",
-                          tasks_.at(orderings_.at(entry.ordering).first).id.ToString(),
+      return absl::StrCat("ordering key \"", keys_.NameOf(entry.keys.ordering).key, "\": task ",
+                          tasks_.at(orderings_.at(entry.keys.ordering).first).id.ToString(),
                           " is before it");
     case WaitCause::kConcurrencyKey:
     case WaitCause::kRateKey:
-      return Explain(entry.uses[UseOf(entry, entry.place_key)]);
+      return Explain(entry.keys.uses[UseOf(entry, entry.place_key)]);
     case WaitCause::kFairnessTurn: {
       const FlowNumber flow = matcher_.TurnOf(task.lane, task.priority);
       if (flow == kCommonFlow) return "tasks without a fairness key have the next turn";
@@ -49,12 +49,12 @@ std::string Admission::Explain(const Use& use) const {
 TaskKeys Admission::KeysOf(TaskIndex index) const {
   const Entry& entry = entries_.at(index);
   TaskKeys keys;
-  if (entry.ordering != kNoKey) keys.ordering = keys_.NameOf(entry.ordering).key;
-  if (entry.fairness != kNoKey) {
-    keys.fairness = keys_.NameOf(entry.fairness).key;
-    keys.weight = keys_.WeightOf(entry.fairness);
+  if (entry.keys.ordering != kNoKey) keys.ordering = keys_.NameOf(entry.keys.ordering).key;
+  if (entry.keys.fairness != kNoKey) {
+    keys.fairness = keys_.NameOf(entry.keys.fairness).key;
+    keys.weight = keys_.WeightOf(entry.keys.fairness);
   }
-  for (const Use& use : entry.uses) {
+  for (const Use& use : entry.keys.uses) {
     const KeyName name = keys_.NameOf(use.key);
     const LimitValue value = keys_.ValueOf(use.key);
     if (name.kind == KeyKind::kConcurrency) {

@@ -39,6 +39,11 @@ bool Bucket::Has(uint32_t cost, absl::Duration now) const {
   return rate_.empty() || LevelAt(now) >= unit() * std::min(cost, rate_.burst);
 }
 
+bool Bucket::HasAll(uint64_t tokens, absl::Duration now) const {
+  return rate_.empty() ||
+         (tokens <= rate_.burst && LevelAt(now) >= unit() * static_cast<int64_t>(tokens));
+}
+
 void Bucket::Take(uint32_t cost, absl::Duration now) {
   if (rate_.empty()) return;
   Advance(now);

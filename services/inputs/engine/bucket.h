@@ -28,6 +28,8 @@ class Bucket {
 
   // Whether it holds what a take of this size waits for: the burst, where that is less.
   bool Has(uint32_t cost, absl::Duration now) const;
+  // Whether it holds takes of so many tokens together.
+  bool HasAll(uint64_t tokens, absl::Duration now) const;
   // It may owe something afterwards.
   void Take(uint32_t cost, absl::Duration now);
   // Nobody else gets so much of what it holds, until it is taken or released.

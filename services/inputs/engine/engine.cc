@@ -212,6 +212,7 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
     record.exceptions.push_back({item, TaskId(), std::string(why)});
   };
   absl::flat_hash_set<TaskId> reused_ones;
+  KeyFinder keys(admission_.keys(), command.name_space, command.owner);
   size_t refused_runs = 0;
   for (uint32_t i = 0; i < record.count; ++i) {
     const TaskSpec& spec = command.specs[i];
@@ -247,18 +248,21 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       reused_ones.insert(reused);
       continue;
     }
-    if (Refusal refusal = CheckLimits(command, spec); !refusal.word.empty()) {
-      refuse(i, refusal.word);
-      about.emplace_back(i, std::move(refusal.about));
-      continue;
+    NamedKeys* const named = spec.keys == nullptr ? nullptr : &keys.Find(spec);
+    if (named != nullptr) {
+      if (Refusal refusal = CheckLimits(command, spec, *named); !refusal.word.empty()) {
+        refuse(i, refusal.word);
+        about.emplace_back(i, std::move(refusal.about));
+        continue;
+      }
     }
     if (LacksRoom(command, i, refused_runs, record)) continue;
     const TaskId id = ids[i] =
         TaskId::Make(now.wall, slot, sequence++, SplitMix(command.random + i));
     const TaskIndex index = Admit(id, command.name_space, origin, spec);
-    if (spec.keys != nullptr) {
-      MakeLimits(command, spec, now, effects);
-      JoinKeys(index, command.name_space, command.owner, spec);
+    if (named != nullptr) {
+      MakeLimits(command, spec, *named, now, effects);
+      admission_.Join(index, command.name_space, command.owner, spec.type, *spec.keys, *named);
     }
     if (!kin.root.empty()) {
       Join(index, spec.parent, kin.root, /*recorded=*/{});

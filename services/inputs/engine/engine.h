@@ -465,13 +465,14 @@ class Engine {
   // Admission.
   absl::Status CheckKeys(const SpawnCommand& command) const;
   absl::Status KeyLimit(std::string_view field, std::string_view name_space, size_t fresh) const;
-  Refusal CheckLimits(const SpawnCommand& command, const TaskSpec& spec) const;
-  void MakeLimits(const SpawnCommand& command, const TaskSpec& spec, const platform::Now& now,
-                  Effects& effects);
-  void WriteLimit(std::string_view name_space, const KeyName& name, const LimitValue& value,
-                  bool transient, const platform::Now& now, Effects& effects);
-  void JoinKeys(TaskIndex index, std::string_view name_space, std::string_view owner,
-                const TaskSpec& spec);
+  // Of a spec that names keys, which is what was found of these.
+  Refusal CheckLimits(const SpawnCommand& command, const TaskSpec& spec,
+                      const NamedKeys& named) const;
+  // Writes down the numbers of what it makes.
+  void MakeLimits(const SpawnCommand& command, const TaskSpec& spec, NamedKeys& named,
+                  const platform::Now& now, Effects& effects);
+  KeyNumber WriteLimit(std::string_view name_space, const KeyName& name, const LimitValue& value,
+                       bool transient, const platform::Now& now, Effects& effects);
   bool Accepts(TaskIndex index, const platform::Now& now, Effects& effects);
   // In words, where the cause is a key or a pause of the type.
   std::string DetailOf(const Task& task, WaitCause cause) const;

@@ -16,7 +16,8 @@ using platform::Now;
 
 namespace {
 
-// Calls `use(name, value)` with each limited key that the spec names, and what it would set for it.
+// Calls `use(name, value, cost)` with each limited key that the spec names, and what it would set
+// for it: in the order of NamedKeys::uses, the fairness key last.
 template <typename Use>
 void ForEachLimit(const TaskSpec& spec, std::string_view owner, Use use) {
   const TaskKeys& keys = *spec.keys;
@@ -74,15 +75,16 @@ absl::Status Engine::CheckKeys(const SpawnCommand& command) const {
 }
 
 // Whether each key has a limit, or gets one from the spec.
-Engine::Refusal Engine::CheckLimits(const SpawnCommand& command, const TaskSpec& spec) const {
+Engine::Refusal Engine::CheckLimits(const SpawnCommand& command, const TaskSpec& spec,
+                                    const NamedKeys& named) const {
   Refusal refusal;
-  if (spec.keys == nullptr) return refusal;
+  auto next = named.uses.begin();
   ForEachLimit(
       spec, command.owner, [&](const KeyView& name, const LimitValue& value, uint32_t cost) {
         if (!refusal.word.empty() || name.kind == KeyKind::kFairness) return;
         const bool is_rate = name.kind == KeyKind::kRate;
         const char* const field = is_rate ? "rate_keys" : "concurrency_keys";
-        const KeyNumber key = admission_.keys().Find(command.name_space, name);
+        const KeyNumber key = (next++)->key;
         if (key == kNoKey || !admission_.keys().at(key).set) {
           if (value != LimitValue()) return;
           refusal = {SpawnOutcome::kNoSuchLimit,
@@ -99,20 +101,21 @@ Engine::Refusal Engine::CheckLimits(const SpawnCommand& command, const TaskSpec&
   return refusal;
 }
 
-void Engine::MakeLimits(const SpawnCommand& command, const TaskSpec& spec, const Now& now,
-                        Effects& effects) {
+void Engine::MakeLimits(const SpawnCommand& command, const TaskSpec& spec, NamedKeys& named,
+                        const Now& now, Effects& effects) {
+  const auto is_set = [this](KeyNumber key) {
+    return key != kNoKey && admission_.keys().at(key).set;
+  };
+  const bool has_weight = spec.keys->weight == 0 || is_set(named.fairness);
+  // As most often.
+  if (has_weight && std::ranges::all_of(named.uses, is_set, &KeyUse::key)) return;
+  auto next = named.uses.begin();
   ForEachLimit(spec, command.owner, [&](const KeyView& name, const LimitValue& value, uint32_t) {
-    if (value == LimitValue()) return;
-    const KeyNumber known = admission_.keys().Find(command.name_space, name);
-    if (known != kNoKey && admission_.keys().at(known).set) return;
-    WriteLimit(command.name_space, static_cast<KeyName>(name), value, /*transient=*/true, now,
-               effects);
+    KeyNumber& key = name.kind == KeyKind::kFairness ? named.fairness : (next++)->key;
+    if (is_set(key) || value == LimitValue()) return;
+    key = WriteLimit(command.name_space, static_cast<KeyName>(name), value, /*transient=*/true, now,
+                     effects);
   });
-}
-
-void Engine::JoinKeys(TaskIndex index, std::string_view name_space, std::string_view owner,
-                      const TaskSpec& spec) {
-  admission_.Join(index, name_space, owner, spec.type, *spec.keys);
 }
 
 // ---- Waiting ----
@@ -147,14 +150,16 @@ std::string Engine::DetailOf(const Task& task, WaitCause cause) const {
 
 // ---- Limits ----
 
-void Engine::WriteLimit(std::string_view name_space, const KeyName& name, const LimitValue& value,
-                        bool transient, const Now& now, Effects& effects) {
+KeyNumber Engine::WriteLimit(std::string_view name_space, const KeyName& name,
+                             const LimitValue& value, bool transient, const Now& now,
+                             Effects& effects) {
   const KeyNumber key = admission_.keys().Intern(name_space, name);
   const KeyTable::Key& known = admission_.keys().at(key);
   const uint64_t record = known.set ? known.record : next_limit_++;
   admission_.keys().Set(key, value, transient, record, now.steady);
   admission_.Touch(key);
   effects.limits.push_back({record, LimitRecord{std::string(name_space), name, value, transient}});
+  return key;
 }
 
 absl::Status Engine::SetLimit(std::string_view name_space, const KeyName& name,

@@ -65,7 +65,9 @@ void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::str
   }
   const bool skipped = KANTOKU_PLANTED("ordering key skipped after a crash") &&
                        spec.keys != nullptr && !spec.keys->ordering.empty();
-  if (spec.keys != nullptr && !skipped) JoinKeys(index, name_space, owner, spec);
+  if (spec.keys != nullptr && !skipped) {
+    admission_.Join(index, name_space, owner, spec.type, *spec.keys, /*named=*/{});
+  }
   if (!spec.root.empty()) Join(index, spec.parent, spec.root, spec.provenance);
   if (spec.dependencies.empty()) return;
   tasks_.at(index).has_dependencies = true;

@@ -83,7 +83,9 @@ absl::Status Engine::CheckRestart(const TaskView& dead, const TaskSpec& spec) co
   KANTOKU_RETURN_IF_ERROR(CheckBonds(command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckKeys(command));
   KANTOKU_RETURN_IF_ERROR(CheckInfo(command.specs));
-  const Refusal refusal = CheckLimits(command, spec);
+  if (spec.keys == nullptr) return absl::OkStatus();
+  KeyFinder keys(admission_.keys(), dead.name_space, dead.owner);
+  const Refusal refusal = CheckLimits(command, spec, keys.Find(spec));
   if (refusal.word.empty()) return absl::OkStatus();
   return Error(absl::StatusCode::kFailedPrecondition, refusal.word, refusal.about);
 }
@@ -102,8 +104,10 @@ absl::StatusOr<TaskId> Engine::Restart(const TaskView& dead, const TaskSpec& spe
                        spec.provenance.spawn_scope});
   const TaskIndex index = Admit(id, dead.name_space, origin, spec);
   if (spec.keys != nullptr) {
-    MakeLimits(CommandOf(dead, spec), spec, now, effects);
-    JoinKeys(index, dead.name_space, dead.owner, spec);
+    KeyFinder keys(admission_.keys(), dead.name_space, dead.owner);
+    NamedKeys& named = keys.Find(spec);
+    MakeLimits(CommandOf(dead, spec), spec, named, now, effects);
+    admission_.Join(index, dead.name_space, dead.owner, spec.type, *spec.keys, named);
   }
   if (!dead.root.empty()) Join(index, dead.parent, dead.root, spec.provenance);
   Task& task = tasks_.at(index);

@@ -54,25 +54,27 @@ KeyNumber KeyTable::Intern(std::string_view name_space, const KeyView& name) {
   if (number == keys_.size()) keys_.emplace_back();
   keys_[number].kind = name.kind;
   keys_[number].code = &entry->first;
+  keys_[number].name_space = &*name_spaces_.try_emplace(platform::ToAbsl(name_space)).first;
+  ++keys_[number].name_space->second.keys;
   return number;
 }
 
 void KeyTable::Use(KeyNumber key) {
-  if (uses_.Use(key)) ++used_[std::string(name_space(key))];
+  if (uses_.Use(key)) ++keys_[key].name_space->second.used;
 }
 
 void KeyTable::Unuse(KeyNumber key) {
-  if (!uses_.Leave(key)) return;
-  const auto count = used_.find(platform::ToAbsl(name_space(key)));
-  if (--count->second == 0) used_.erase(count);
+  if (uses_.Leave(key)) --keys_[key].name_space->second.used;
 }
 
-void KeyTable::Join(KeyNumber key) {
+void KeyTable::Join(KeyNumber key, uint32_t cost) {
   Use(key);
   ++keys_[key].tasks;
+  keys_[key].wanted += cost;
 }
 
-void KeyTable::Leave(KeyNumber key) {
+void KeyTable::Leave(KeyNumber key, uint32_t cost) {
+  keys_[key].wanted -= cost;
   if (--keys_[key].tasks == 0 && keys_[key].transient) ListIdle(key);
   Unuse(key);
 }
@@ -112,6 +114,12 @@ bool KeyTable::HasRoom(KeyNumber number, uint32_t cost, absl::Duration now) cons
   const Key& key = keys_[number];
   if (!key.set) return true;
   return key.kind == KeyKind::kRate ? key.bucket.Has(cost, now) : key.running < key.number;
+}
+
+bool KeyTable::IsAmple(KeyNumber number, absl::Duration now) const {
+  const Key& key = keys_[number];
+  if (!key.set) return true;
+  return key.kind == KeyKind::kRate ? key.bucket.HasAll(key.wanted, now) : key.wanted <= key.number;
 }
 
 void KeyTable::Take(KeyNumber number, uint32_t cost, absl::Duration now) {
@@ -157,15 +165,12 @@ void KeyTable::FreeUnused(size_t keep) {
   uses_.FreeUnused(keep, [this](KeyNumber number) {
     numbers_.erase(*keys_[number].code);
     codes_.erase(*keys_[number].code);
+    NameSpaces::value_type& name_space = *keys_[number].name_space;
+    if (--name_space.second.keys == 0) name_spaces_.erase(std::string(name_space.first));
     const bool idle = keys_[number].idle;  // It stays in the list until that comes to it.
     keys_[number] = {};
     keys_[number].idle = idle;
   });
-}
-
-std::string_view KeyTable::name_space(KeyNumber key) const {
-  const std::string& code = *keys_[key].code;
-  return std::string_view(code).substr(0, code.find('\0'));
 }
 
 KeyName KeyTable::NameOf(KeyNumber key) const {
@@ -183,8 +188,8 @@ LimitValue KeyTable::ValueOf(KeyNumber key) const {
 }
 
 size_t KeyTable::used(std::string_view name_space) const {
-  const auto count = used_.find(platform::ToAbsl(name_space));
-  return count == used_.end() ? 0 : count->second;
+  const auto counts = name_spaces_.find(platform::ToAbsl(name_space));
+  return counts == name_spaces_.end() ? 0 : counts->second.used;
 }
 
 std::vector<KeyNumber> KeyTable::List(std::string_view name_space, size_t limit, size_t budget,

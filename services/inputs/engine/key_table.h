@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/time/time.h"
 #include "services/inputs/engine/bucket.h"
 #include "services/inputs/engine/keys.h"
@@ -31,6 +32,13 @@ inline constexpr KeyNumber kNoKey = 0;
 //
 // Thread-compatible.
 class KeyTable {
+  // Of a namespace with keys: how many these are, and how many of them are used.
+  struct Counts {
+    size_t keys = 0;
+    size_t used = 0;
+  };
+  using NameSpaces = absl::node_hash_map<std::string, Counts>;
+
  public:
   struct Key {
     KeyKind kind = KeyKind::kConcurrency;
@@ -40,9 +48,11 @@ class KeyTable {
     uint32_t number = 0;  // See LimitValue.
     uint32_t tasks = 0;
     uint32_t running = 0;  // Of a concurrency key: dispatches that count.
+    uint64_t wanted = 0;   // What a dispatch of each of these tasks takes, together.
     uint64_t record = 0;   // Its number, while it is set.
     Bucket bucket;         // Of a rate key.
     const std::string* code = nullptr;
+    NameSpaces::value_type* name_space = nullptr;
   };
 
   KeyTable();
@@ -51,9 +61,9 @@ class KeyTable {
   KeyNumber Find(std::string_view name_space, const KeyView& name) const;
   // Good until FreeUnused, and while it is used.
   KeyNumber Intern(std::string_view name_space, const KeyView& name);
-  // A task names it; a task that does so has ended.
-  void Join(KeyNumber key);
-  void Leave(KeyNumber key);
+  // A task names it, of which a dispatch takes so much; such a task has ended.
+  void Join(KeyNumber key, uint32_t cost = 0);
+  void Leave(KeyNumber key, uint32_t cost = 0);
 
   // It must not be set, or may be replaced.
   void Set(KeyNumber key, const LimitValue& value, bool transient, uint64_t record,
@@ -61,6 +71,9 @@ class KeyTable {
   void Unset(KeyNumber key);
 
   bool HasRoom(KeyNumber key, uint32_t cost, absl::Duration now) const;
+  // Whether all living tasks that name it could be dispatched at once: it keeps none waiting until
+  // more of them come or less is set.
+  bool IsAmple(KeyNumber key, absl::Duration now) const;
   void Take(KeyNumber key, uint32_t cost, absl::Duration now);
   // What was taken of a concurrency key is free again; of a rate key it is used up.
   void Free(KeyNumber key) {
@@ -98,7 +111,7 @@ class KeyTable {
   void FreeUnused(size_t keep);
 
   const Key& at(KeyNumber key) const { return keys_[key]; }
-  std::string_view name_space(KeyNumber key) const;
+  std::string_view name_space(KeyNumber key) const { return keys_[key].name_space->first; }
   KeyName NameOf(KeyNumber key) const;
   LimitValue ValueOf(KeyNumber key) const;
   // How many keys of a namespace are used.
@@ -118,8 +131,8 @@ class KeyTable {
   std::map<std::string, KeyNumber> codes_;  // In the order of namespaces and names; see CodeOf.
   absl::flat_hash_map<std::string_view, KeyNumber> numbers_;  // By those codes.
   UseCounts uses_;
-  absl::flat_hash_map<std::string, size_t> used_;  // By namespace.
-  std::deque<KeyNumber> idle_;                     // Set by tasks, and were named by none once.
+  NameSpaces name_spaces_;
+  std::deque<KeyNumber> idle_;  // Set by tasks, and were named by none once.
 };
 
 }  // namespace kantoku::inputs

@@ -47,6 +47,21 @@ TEST_CASE("A bucket says to the microsecond when it holds enough") {
   CHECK(bucket.IsFull(Seconds(900'000'000)));
 }
 
+TEST_CASE(
+    "A bucket has enough for many takes together when it holds them all, never beyond its burst") {
+  Bucket bucket;
+  CHECK(bucket.HasAll(uint64_t{1} << 60, Seconds(0)));  // Nothing is set.
+  bucket.SetRate({.tokens = 1, .period_ms = 86'400'000, .burst = 1'000'000}, Seconds(0));
+  bucket.Fill(Seconds(0));
+  CHECK(bucket.HasAll(1'000'000, Seconds(0)));
+  CHECK_FALSE(bucket.HasAll(1'000'001, Seconds(0)));
+  CHECK_FALSE(bucket.HasAll(uint64_t{1} << 40, Seconds(0)));
+  bucket.Hold(2, Seconds(0));
+  bucket.Take(3, Seconds(0));
+  CHECK(bucket.HasAll(999'995, Seconds(0)));
+  CHECK_FALSE(bucket.HasAll(999'996, Seconds(0)));
+}
+
 TEST_CASE("A rate tells whether its bucket fills within a time, to the millisecond") {
   const Rate most{.tokens = 1, .period_ms = 86'400'000, .burst = 1'000'000};
   CHECK_FALSE(most.FillsWithin(86'400'000));
