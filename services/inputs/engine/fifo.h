@@ -9,9 +9,10 @@
 
 namespace kantoku::inputs {
 
-// A queue that takes 32 bytes while it is new, and little more than its values take when it is
-// long: there are as many as there are keys, and std::deque takes 576 bytes empty. Its memory grows
-// block by block, so that no step moves many values; each step is O(1), amortized.
+// A queue that takes 32 bytes and one value until it has two, and little more than its values take
+// when it is long: there are as many as there are keys, mostly with one task each, and std::deque
+// takes 576 bytes empty. Its memory grows block by block, so that no step moves many values; each
+// step is O(1), amortized.
 //
 // Thread-compatible.
 template <typename T>
@@ -32,16 +33,26 @@ class Fifo {
   bool empty() const { return size_ == 0; }
   size_t size() const { return size_; }
   // It must not be empty.
-  const T& front() const { return first_->values[begin_]; }
-  const T& back() const { return last_->values.back(); }
+  const T& front() const { return first_ == nullptr ? only_ : first_->values[begin_]; }
+  const T& back() const { return last_ == nullptr ? only_ : last_->values.back(); }
 
   void push_back(const T& value) {
-    if (last_ == nullptr || last_->values.size() == last_->values.capacity()) MakeRoom();
+    if (first_ == nullptr) {
+      if (size_ == 0) {
+        only_ = value;
+        size_ = 1;
+        return;
+      }
+      MakeRoom();
+      last_->values.push_back(only_);
+    }
+    if (last_->values.size() == last_->values.capacity()) MakeRoom();
     last_->values.push_back(value);
     ++size_;
   }
   void pop_front() {
     --size_;
+    if (first_ == nullptr) return;
     if (++begin_ < first_->values.size()) return;
     begin_ = 0;
     if (first_->next != nullptr) {
@@ -77,12 +88,14 @@ class Fifo {
     std::swap(last_, other.last_);
     std::swap(begin_, other.begin_);
     std::swap(size_, other.size_);
+    std::swap(only_, other.only_);
   }
 
   std::unique_ptr<Block> first_;
   Block* last_ = nullptr;
   size_t begin_ = 0;  // In the first block.
   size_t size_ = 0;
+  T only_{};  // The one value, while there is no block.
 };
 
 }  // namespace kantoku::inputs

@@ -9,13 +9,13 @@
 namespace kantoku::inputs {
 
 // Binary heap of (time, item) with the earliest on top, from which any item can be removed: `Place`
-// is told where each item lies, so that an entry costs 16 bytes and a removal O(log n). Ties go by
-// item, so that runs repeat exactly.
+// is told where each item lies, so that an entry costs 8 bytes and the item and a removal O(log n).
+// Ties go by item, so that runs repeat exactly. Times may be any numbers that ascend.
 //
 // Place(item) returns a reference to the item's uint32_t: position + 1, or 0 when it is in no heap.
 //
 // Thread-compatible.
-template <typename Place>
+template <typename Place, typename Item = uint32_t>
 class IndexedHeap {
  public:
   explicit IndexedHeap(Place place) : place_(std::move(place)) {}
@@ -23,16 +23,16 @@ class IndexedHeap {
   bool empty() const { return entries_.empty(); }
   size_t size() const { return entries_.size(); }
   int64_t top_time() const { return entries_.front().time; }
-  uint32_t top() const { return entries_.front().item; }
+  const Item& top() const { return entries_.front().item; }
   // Of an item that is in it.
-  int64_t TimeOf(uint32_t item) const { return entries_[place_(item) - 1].time; }
+  int64_t TimeOf(const Item& item) const { return entries_[place_(item) - 1].time; }
 
   // `item` must be in no heap.
-  void Push(int64_t time, uint32_t item) {
+  void Push(int64_t time, const Item& item) {
     entries_.push_back({time, item});
     SiftUp(entries_.size() - 1);
   }
-  void Remove(uint32_t item) {
+  void Remove(Item item) {
     const size_t hole = place_(item) - 1;
     place_(item) = 0;
     const Entry last = entries_.back();
@@ -43,10 +43,16 @@ class IndexedHeap {
     SiftDown(place_(last.item) - 1);
   }
 
+  // Calls `visit(item)` with each, in no order.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const Entry& entry : entries_) visit(entry.item);
+  }
+
  private:
   struct Entry {
     int64_t time;
-    uint32_t item;
+    Item item;
     bool operator<(const Entry& other) const {
       return time != other.time ? time < other.time : item < other.item;
     }

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
-#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "services/inputs/engine/fifo.h"
+#include "services/inputs/engine/indexed_heap.h"
 #include "services/inputs/engine/task_table.h"
 #include "services/inputs/engine/wait_book.h"
 
@@ -80,6 +80,7 @@ class ReadyQueue {
     Fifo<Entry> fresh;  // Ascending keys.
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> returned;
     bool empty() const { return fresh.empty() && returned.empty(); }
+    size_t size() const { return fresh.size() + returned.size(); }
     bool fresh_first() const {
       return returned.empty() || (!fresh.empty() && fresh.front().key < returned.top().key);
     }
@@ -88,55 +89,67 @@ class ReadyQueue {
     Entry Take();
   };
   struct Flow {
-    Line line;
+    Line line;  // Empty unless any wait.
+    const FlowNumber number;
+    bool served = false;         // It had a turn since it came.
+    bool idle = false;           // Is in Turns::idle.
+    WaitGroup group = kNoGroup;  // While any wait.
+    uint32_t place = 0;          // In Turns::order, while any wait.
     uint64_t pass = 0;  // Who has the smallest has the turn; grows by kStride / weight with each.
     size_t waiting = 0;
-    WaitGroup group = kNoGroup;  // While any wait.
-    bool listed = false;
-    bool served = false;  // It had a turn since it is listed.
+    explicit Flow(FlowNumber number) : number(number) {}
   };
-  // Of a level that had a task with a fairness key since it was empty. A flow is listed while it
-  // has tasks, and until its pass is reached.
+  struct FlowRef {
+    Flow* flow;
+    bool operator<(const FlowRef& other) const { return flow->number < other.flow->number; }
+  };
+  struct PlaceOfFlow {
+    uint32_t& operator()(const FlowRef& ref) const { return ref.flow->place; }
+  };
+  // Of a level that had a task with a fairness key since it was empty. A flow that had a turn and
+  // in which none wait any more is kept until the passes of others have gone beyond its own.
   struct Turns {
     absl::flat_hash_map<FlowNumber, std::unique_ptr<Flow>> flows;
-    absl::btree_set<std::pair<uint64_t, FlowNumber>> order;    // Of those that are listed.
-    absl::btree_set<std::pair<uint64_t, FlowNumber>> waiting;  // ... and in which any wait.
-    uint64_t reached = 0;                                      // The pass of the latest turn.
-    size_t entries = 0;                                        // In all flows.
-    std::optional<FlowNumber> turn;  // Who has the next, of those in which any wait.
+    IndexedHeap<PlaceOfFlow, FlowRef> order{PlaceOfFlow()};  // By passes, of those that wait.
+    Fifo<Flow*> idle;                                        // In which none waited once.
+    uint64_t reached = 0;                                    // The pass of the latest turn.
+    WaitGroup told = kNoGroup;                               // Who was told to have the next turn.
+    bool empty() const { return order.empty(); }
+    // Whose turn it is.
+    Flow& next() const { return *order.top().flow; }
   };
   struct Level {
     Line common;
     std::unique_ptr<Turns> turns;  // Null: the common flow alone, which is in `common` then.
     size_t waiting = 0;
-    bool empty() const { return turns == nullptr ? common.empty() : turns->entries == 0; }
-    // The flow; null: `common`.
-    Flow* Push(const Entry& entry, FlowNumber flow, uint32_t weight);
-    // The flow whose turn it is; null: `common`. Not empty.
-    std::pair<Line*, FlowNumber> Turn();
-    Entry Take(Line& line);
+    bool empty() const { return turns == nullptr ? common.empty() : turns->empty(); }
+    // Where the next task is, or what it left behind. Not empty.
+    Line& front() { return turns == nullptr ? common : turns->next().line; }
   };
   static constexpr uint64_t kStride = 720'720;  // Small weights divide it.
   static constexpr size_t kFewFlows = 64;       // May be left when nothing waits.
 
   static int16_t LevelOf(int16_t priority);
-  static void List(Turns& turns, FlowNumber number, Flow& flow, uint64_t pass);
-  // One more waits in the flow, or one less.
-  void Come(Turns& turns, FlowNumber number, Flow& flow);
-  void Go(Turns& turns, FlowNumber number, Flow& flow);
-  void FindTurn(Turns& turns);
-  void GiveTurn(Turns& turns, std::optional<FlowNumber> number);
+  // The level gets turns: what it has is of the common flow.
+  void BeginTurns(Level& level);
+  static Flow& FlowAt(Turns& turns, FlowNumber number, uint32_t weight);
+  static void SetPass(Turns& turns, Flow& flow, uint64_t pass);
+  // One more waits in the flow.
+  void Come(Turns& turns, Flow& flow);
+  // None does any more: what is left in it stands for nobody.
+  void Rest(Turns& turns, Flow& flow);
+  // Whoever has the turn has had it.
+  void UseTurn(Level& level, WeightOf weight_of);
+  static void DropIdle(Turns& turns);
+  // Says whose turn it is.
+  void Tell(Turns& turns);
   void Compact(IsWaiting is_waiting);
-  // Of the flows of one level; those that are left empty and had no turn go.
-  template <typename CompactLine>
-  void CompactFlows(Turns& turns, CompactLine compact);
 
   WaitBook* waits_;
   absl::btree_map<int16_t, Level, std::greater<>>
       levels_;        // At most one is empty: it is likely to be used again.
   size_t size_ = 0;   // Waiting tasks.
   size_t stale_ = 0;  // Entries of tasks that left.
-  size_t idle_ = 0;   // Flows without entries that the latest Compact left.
 };
 
 }  // namespace kantoku::inputs

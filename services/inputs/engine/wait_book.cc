@@ -114,13 +114,38 @@ void WaitBook::Settle(uint32_t lane, WaitGroup group, Share& share) {
                [&](WaitCause cause, int64_t time) { times[At(cause)] += time * share.members; });
 }
 
+// Where the lane has no member yet, one without any.
+WaitBook::Share& WaitBook::JoinShare(uint32_t lane, WaitGroup group) {
+  Group& entry = groups_[group];
+  if (entry.share.members > 0 && entry.lane == lane) return entry.share;
+  if (entry.share.members == 0 && entry.elsewhere == 0) {
+    entry.lane = lane;
+    return entry.share = {.settled = now_};
+  }
+  const auto [share, added] = shares_.try_emplace({lane, group}, Share{.settled = now_});
+  if (added) ++entry.elsewhere;
+  return share->second;
+}
+
+void WaitBook::LeaveShare(uint32_t lane, WaitGroup group) {
+  Group& entry = groups_[group];
+  if (entry.share.members > 0 && entry.lane == lane) {
+    Settle(lane, group, entry.share);
+    --entry.share.members;
+    return;
+  }
+  const auto share = shares_.find({lane, group});
+  Settle(lane, group, share->second);
+  if (--share->second.members > 0) return;
+  shares_.erase(share);
+  --entry.elsewhere;
+}
+
 void WaitBook::LeaveGroup(const Task& task) {
   const auto member = group_of_.find(task.key());
   const WaitGroup group = member->second;
   group_of_.erase(member);
-  const auto share = shares_.find({task.lane, group});
-  Settle(task.lane, group, share->second);
-  if (--share->second.members == 0) shares_.erase(share);
+  LeaveShare(task.lane, group);
   if (--groups_[group].members == 0 && groups_[group].closed) FreeGroup(group);
 }
 
@@ -129,6 +154,10 @@ void WaitBook::LeaveGroup(const Task& task) {
 const WaitBook::TypeTotals& WaitBook::Totals() {
   for (Lane& lane : lanes_) {
     if (lane.type != nullptr) Settle(lane);
+  }
+  for (WaitGroup group = 1; group < groups_.size(); ++group) {
+    Group& entry = groups_[group];
+    if (entry.share.members > 0) Settle(entry.lane, group, entry.share);
   }
   for (auto& [of, share] : shares_) Settle(of.first, of.second, share);
   idle_ -= absl::erase_if(totals_, [this](const auto& entry) {
@@ -189,7 +218,7 @@ void WaitBook::Enter(Task& task, WaitCause own, WaitGroup group) {
   if (own == kOfGroup) {
     group_of_[task.key()] = group;
     ++groups_[group].members;
-    Share& share = shares_.try_emplace({task.lane, group}, Share{.settled = now_}).first->second;
+    Share& share = JoinShare(task.lane, group);
     Settle(task.lane, group, share);
     ++share.members;
   } else if (own != WaitCause::kNone) {

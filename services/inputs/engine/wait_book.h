@@ -100,15 +100,18 @@ class WaitBook {
   static constexpr auto kOfGroup = static_cast<WaitCause>(15);
   static_assert(kWaitCauses <= 15);
 
-  struct Group {
-    CauseLog log;
-    uint32_t members = 0;
-    bool closed = false;
-  };
   // The members of a group in one lane.
   struct Share {
     uint32_t members = 0;
     int64_t settled = 0;  // Up to here they are in the total of their type.
+  };
+  struct Group {
+    CauseLog log;
+    uint32_t members = 0;
+    bool closed = false;
+    uint32_t elsewhere = 0;  // Lanes whose share is in shares_.
+    uint32_t lane = 0;       // While `share` has members: of this lane. Most groups have no other.
+    Share share;
   };
   struct Lane {
     CauseLog log;
@@ -120,6 +123,8 @@ class WaitBook {
   void Settle(Lane& lane);
   void Settle(uint32_t lane, WaitGroup group, Share& share);
   void Enter(Task& task, WaitCause own, WaitGroup group);
+  Share& JoinShare(uint32_t lane, WaitGroup group);
+  void LeaveShare(uint32_t lane, WaitGroup group);
   void LeaveGroup(const Task& task);
   void AddWaited(Task& task, WaitCause cause, int64_t time);
   template <typename Add>

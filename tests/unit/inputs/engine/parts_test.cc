@@ -49,7 +49,7 @@ TEST_CASE("The alarm heap agrees with a sorted set, whatever is removed") {
 TEST_CASE("A queue gives in order what it was given, and what is new takes next to nothing") {
   std::mt19937_64 random(6);
   Fifo<uint64_t> queue;
-  static_assert(sizeof(queue) <= 32);
+  static_assert(sizeof(queue) <= 32 + sizeof(uint64_t));
   std::deque<uint64_t> model;
   uint64_t next = 0;
   for (int phase = 0; phase < 60; ++phase) {
