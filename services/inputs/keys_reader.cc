@@ -51,10 +51,13 @@ absl::Status CheckName(std::string_view field, std::string_view name) {
   return CheckText(field, name, kMaxName);
 }
 
-absl::Status CheckNumber(std::string_view field, uint32_t number, uint32_t least, uint32_t most) {
+// The field is that of a message that is a field itself, or of none.
+absl::Status CheckNumber(std::string_view message, std::string_view field, uint32_t number,
+                         uint32_t least, uint32_t most) {
   if (number >= least && number <= most) return absl::OkStatus();
   return Bad("OUT_OF_RANGE",
-             absl::StrCat(ToAbsl(field), ": ", number, " is not from ", least, " to ", most));
+             absl::StrCat(ToAbsl(message), message.empty() ? "" : ".", ToAbsl(field), ": ", number,
+                          " is not from ", least, " to ", most));
 }
 
 absl::Status ReadScope(std::string_view field, task::v1::KeyScope proto, KeyScope& scope) {
@@ -66,10 +69,10 @@ absl::Status ReadScope(std::string_view field, task::v1::KeyScope proto, KeyScop
   return absl::OkStatus();
 }
 
-absl::Status ReadRate(const std::string& field, const task::v1::Rate& proto, Rate& rate) {
+absl::Status ReadRate(std::string_view field, const task::v1::Rate& proto, Rate& rate) {
   KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
-  KANTOKU_RETURN_IF_ERROR(CheckNumber(field + ".tokens", proto.tokens(), 1, kMost));
-  KANTOKU_RETURN_IF_ERROR(CheckNumber(field + ".burst", proto.burst(), 0, kMost));
+  KANTOKU_RETURN_IF_ERROR(CheckNumber(field, "tokens", proto.tokens(), 1, kMost));
+  KANTOKU_RETURN_IF_ERROR(CheckNumber(field, "burst", proto.burst(), 0, kMost));
   rate.tokens = proto.tokens();
   rate.burst = proto.burst() > 0 ? proto.burst() : proto.tokens();
   if (!proto.has_period()) return absl::OkStatus();
@@ -77,8 +80,9 @@ absl::Status ReadRate(const std::string& field, const task::v1::Rate& proto, Rat
   const bool sound = std::abs(int64_t{proto.period().nanos()}) < 1'000'000'000;
   if (!sound || period < kLeastPeriod || period > kMostPeriod ||
       period % absl::Milliseconds(1) != absl::ZeroDuration()) {
-    return Bad("OUT_OF_RANGE", absl::StrCat(field, ".period: ", absl::FormatDuration(period),
-                                            " is not from 1 ms to 24 h in whole milliseconds"));
+    return Bad("OUT_OF_RANGE",
+               absl::StrCat(ToAbsl(field), ".period: ", absl::FormatDuration(period),
+                            " is not from 1 ms to 24 h in whole milliseconds"));
   }
   rate.period_ms = static_cast<uint32_t>(absl::ToInt64Milliseconds(period));
   return absl::OkStatus();
@@ -105,7 +109,7 @@ absl::Status ReadConcurrency(const task::v1::TaskSpec& spec, TaskKeys& keys) {
   for (const task::v1::ConcurrencyKey& proto : spec.concurrency_keys()) {
     KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
     KANTOKU_RETURN_IF_ERROR(CheckName("concurrency_keys.name", proto.name()));
-    KANTOKU_RETURN_IF_ERROR(CheckNumber("concurrency_keys.limit", proto.limit(), 0, kMost));
+    KANTOKU_RETURN_IF_ERROR(CheckNumber("concurrency_keys", "limit", proto.limit(), 0, kMost));
     TaskKeys::Concurrency& key = keys.concurrency.emplace_back();
     key.name = proto.name();
     key.limit = proto.limit();
@@ -119,7 +123,7 @@ absl::Status ReadRates(const task::v1::TaskSpec& spec, TaskKeys& keys) {
   for (const task::v1::RateKey& proto : spec.rate_keys()) {
     KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
     KANTOKU_RETURN_IF_ERROR(CheckName("rate_keys.name", proto.name()));
-    KANTOKU_RETURN_IF_ERROR(CheckNumber("rate_keys.cost", proto.cost(), 0, kMost));
+    KANTOKU_RETURN_IF_ERROR(CheckNumber("rate_keys", "cost", proto.cost(), 0, kMost));
     TaskKeys::Throttle& key = keys.rates.emplace_back();
     key.name = proto.name();
     key.cost = std::max(proto.cost(), 1U);
@@ -147,7 +151,7 @@ absl::Status ReadFairness(const task::v1::TaskSpec& spec, TaskKeys& keys) {
   KANTOKU_RETURN_IF_ERROR(platform::CheckAllKnown(proto));
   KANTOKU_RETURN_IF_ERROR(CheckName("fairness_key.name", proto.name()));
   KANTOKU_RETURN_IF_ERROR(
-      CheckNumber("fairness_key.weight", proto.weight(), 0, ReadyQueue::kMostWeight));
+      CheckNumber("fairness_key", "weight", proto.weight(), 0, ReadyQueue::kMostWeight));
   keys.fairness = proto.name();
   keys.weight = proto.weight();
   return absl::OkStatus();
@@ -187,7 +191,7 @@ absl::Status ReadLimit(const v1::Limit& proto, KeyName& name, LimitValue& value)
   if (name.kind == KeyKind::kRate) return ReadRate("rate", proto.rate(), value.rate);
   const bool is_weight = name.kind == KeyKind::kFairness;
   value.number = is_weight ? proto.weight() : proto.max_running();
-  return CheckNumber(is_weight ? "weight" : "max_running", value.number, 1,
+  return CheckNumber("", is_weight ? "weight" : "max_running", value.number, 1,
                      is_weight ? ReadyQueue::kMostWeight : kMost);
 }
 

@@ -15,6 +15,7 @@ namespace taskpb = ::kantoku::task::v1;
 absl::Status SetRate(const Rate& from, taskpb::Rate& to) {
   to.set_tokens(from.tokens);
   to.set_burst(from.burst);
+  if (from.period == absl::Seconds(1)) return absl::OkStatus();  // As it is where none is told.
   return SetDuration("rate.period", from.period, *to.mutable_period());
 }
 
@@ -37,7 +38,7 @@ absl::Status SetKeys(TaskKeys from, taskpb::TaskSpec& to) {
   if (from.empty() && from.weight == 0) return absl::OkStatus();
   KANTOKU_RETURN_IF_ERROR(CheckText("ordering_key", from.ordering));
   KANTOKU_RETURN_IF_ERROR(CheckText("fairness_key.name", from.fairness));
-  to.set_ordering_key(std::move(from.ordering));
+  if (!from.ordering.empty()) to.set_ordering_key(std::move(from.ordering));
   if (!from.fairness.empty() || from.weight != 0) {
     to.mutable_fairness_key()->set_name(std::move(from.fairness));
     to.mutable_fairness_key()->set_weight(from.weight);

@@ -36,7 +36,12 @@ Rate ReadRate(ByteReader& reader) {
 }  // namespace
 
 std::string EncodeKeys(const TaskKeys& keys) {
+  // Names, and more than the numbers beside each take most often.
+  size_t size = 16 + keys.ordering.size() + keys.fairness.size();
+  for (const TaskKeys::Concurrency& key : keys.concurrency) size += 8 + key.name.size();
+  for (const TaskKeys::Throttle& key : keys.rates) size += 16 + key.name.size();
   std::string bytes;
+  bytes.reserve(size);
   ByteWriter writer(bytes);
   writer.Text(keys.ordering);
   writer.Text(keys.fairness);
