@@ -4,10 +4,14 @@
 #include <filesystem>
 #include <utility>
 
+#include "services/platform/rpc/channel.h"
 #include "services/platform/store/decorators/metered_record_store.h"
 #include "services/platform/store/memory/memory_record_store.h"
+#include "services/platform/store/remote/remote_record_store.h"
 #include "services/platform/store/sqlite/sqlite_record_store.h"
 #include "tests/conformance/record_store_exam.h"
+#include "tests/support/python_store.h"
+#include "tests/support/store_server.h"
 #include "tests/support/temp_dir.h"
 
 namespace kantoku::platform {
@@ -68,6 +72,64 @@ class SqliteExaminee final : public RecordStoreExaminee {
   std::deque<std::unique_ptr<RecordStoreFactory>> factories_;
 };
 
+// A store of ours, reached as a program of somebody's own is.
+template <typename Behind>
+class RemoteExaminee final : public RecordStoreExaminee {
+ public:
+  RemoteExaminee(const StoreSchema& schema, Decorate decorate)
+      : schema_(schema), decorate_(std::move(decorate)), behind_(schema, Raw) {
+    Begin();
+  }
+
+  RecordStoreFactory& factory() override { return *factories_.back(); }
+  void Crash() override {
+    behind_.Crash();
+    Begin();
+  }
+
+ private:
+  void Begin() {
+    const auto& server =
+        servers_.emplace_back(std::make_unique<test::StoreServer>(behind_.factory()));
+    factories_.push_back(
+        decorate_(MakeRemoteRecordStoreFactory(schema_, {.channel = server->Connect()})));
+  }
+
+  const StoreSchema schema_;
+  const Decorate decorate_;
+  Behind behind_;
+  std::deque<std::unique_ptr<test::StoreServer>> servers_;
+  std::deque<std::unique_ptr<RecordStoreFactory>> factories_;
+};
+
+// The example in Python.
+class PythonExaminee final : public RecordStoreExaminee {
+ public:
+  PythonExaminee(const StoreSchema& schema, Decorate decorate)
+      : schema_(schema), decorate_(std::move(decorate)) {
+    Begin();
+  }
+
+  RecordStoreFactory& factory() override { return *factories_.back(); }
+  void Crash() override {
+    program_->Kill();
+    Begin();
+  }
+
+ private:
+  void Begin() {
+    program_ = std::make_unique<test::PythonStore>(directory_.path() + "/records.sqlite");
+    factories_.push_back(decorate_(
+        MakeRemoteRecordStoreFactory(schema_, {.channel = MakeChannel(program_->address())})));
+  }
+
+  const StoreSchema schema_;
+  const Decorate decorate_;
+  const test::TempDir directory_;
+  std::unique_ptr<test::PythonStore> program_;
+  std::deque<std::unique_ptr<RecordStoreFactory>> factories_;
+};
+
 template <typename Examinee>
 RecordStoreEntry Entry(std::string name, Decorate decorate) {
   return {std::move(name), [decorate](const StoreSchema& schema) {
@@ -78,8 +140,13 @@ RecordStoreEntry Entry(std::string name, Decorate decorate) {
 }  // namespace
 
 std::vector<RecordStoreEntry> RecordStoreEntries() {
-  return {Entry<MemoryExaminee>("memory", Raw), Entry<MemoryExaminee>("memory, metered", Metered),
-          Entry<SqliteExaminee>("sqlite", Raw), Entry<SqliteExaminee>("sqlite, metered", Metered)};
+  return {Entry<MemoryExaminee>("memory", Raw),
+          Entry<MemoryExaminee>("memory, metered", Metered),
+          Entry<SqliteExaminee>("sqlite", Raw),
+          Entry<SqliteExaminee>("sqlite, metered", Metered),
+          Entry<RemoteExaminee<MemoryExaminee>>("remote memory", Raw),
+          Entry<RemoteExaminee<SqliteExaminee>>("remote sqlite, metered", Metered),
+          Entry<PythonExaminee>("remote python", Raw)};
 }
 
 }  // namespace kantoku::platform

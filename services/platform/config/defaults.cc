@@ -29,6 +29,7 @@ constexpr char kAnyMetricsListen[] = "127.0.0.1:0";
 
 void FillStore(configpb::StoreConfig& store) {
   if (store.backend_case() == configpb::StoreConfig::BACKEND_NOT_SET) store.mutable_sqlite();
+  if (store.has_remote()) KANTOKU_DEFAULT_SECONDS(*store.mutable_remote(), timeout, 20);
 }
 
 }  // namespace

@@ -44,6 +44,26 @@ absl::Status CheckDuration(std::string_view field, const google::protobuf::Durat
                                     FormatConfigDuration(max)));
 }
 
+// A socket of this computer, or a port that others cannot reach.
+bool IsOwn(const std::string& address) {
+  const auto parsed = ParseListenAddress("", address);
+  return address.starts_with("unix:") || (parsed.ok() && parsed->is_loopback());
+}
+
+absl::Status CheckStore(const std::string& field, const configpb::StoreConfig& config) {
+  if (!config.has_remote()) return absl::OkStatus();
+  const configpb::RemoteStoreConfig& remote = config.remote();
+  if (remote.address().empty()) {
+    return InvalidConfig(absl::StrCat(field, ".remote.address: there is none"));
+  }
+  if (remote.plaintext() && !IsOwn(remote.address())) {
+    return InvalidConfig(absl::StrCat(field, ".remote.plaintext: ", Clipped(remote.address()),
+                                      " is not of this computer"));
+  }
+  return CheckDuration(field + ".remote.timeout", remote.timeout(), absl::Seconds(1),
+                       absl::Minutes(5));
+}
+
 absl::Status CheckUrlField(const std::string& field, const std::string& url) {
   if (CheckUrl(url).ok()) return absl::OkStatus();
   return InvalidConfig(absl::StrCat(field, ": ", Clipped(url),
@@ -126,6 +146,7 @@ absl::Status CheckServer(const configpb::ServerConfig& config) {
 
 absl::Status CheckInputs(const configpb::InputsConfig& config) {
   const auto least = absl::Milliseconds(1);
+  KANTOKU_RETURN_IF_ERROR(CheckStore("inputs.store", config.store()));
   KANTOKU_RETURN_IF_ERROR(CheckNamespaces(config));
   KANTOKU_RETURN_IF_ERROR(
       CheckNumber("inputs.max_payload_bytes", config.max_payload_bytes(), 1, kMaxItemBytes));
@@ -140,12 +161,14 @@ absl::Status CheckInputs(const configpb::InputsConfig& config) {
 }
 
 absl::Status CheckOutputs(const configpb::OutputsConfig& config) {
+  KANTOKU_RETURN_IF_ERROR(CheckStore("outputs.store", config.store()));
   KANTOKU_RETURN_IF_ERROR(
       CheckNumber("outputs.max_bytes", config.max_bytes(), kMinKeptBytes, UINT64_MAX / 2));
   return CheckNumber("outputs.max_result_bytes", config.max_result_bytes(), 1, kMaxItemBytes);
 }
 
 absl::Status CheckEvents(const configpb::EventsConfig& config) {
+  KANTOKU_RETURN_IF_ERROR(CheckStore("events.store", config.store()));
   return CheckDuration("events.retention", config.retention(), absl::Milliseconds(1));
 }
 

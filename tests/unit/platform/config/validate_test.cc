@@ -66,6 +66,8 @@ TEST_CASE("A fault names field, value and limit") {
        "--set: inputs.namespaces: a name has 0 bytes, which is not from 1 to 255"},
       {"inputs.store=memory",
        "--set: inputs.store: memory is refused beside a durable outputs.store; make both memory"},
+      {"outputs.store=remote", "outputs.store.remote.address: there is none"},
+      {"events.store.remote.timeout=10ms", "events.store.remote.address: there is none"},
       {"server.mac_key_lifetime=59m",
        "--set: server.mac_key_lifetime: 59m is not from 1h to 3650d"},
       {"server.listen=x", "--set: server.listen: x is not of the form host:port"},
@@ -92,6 +94,20 @@ TEST_CASE("Memory for inputs is refused beside an outputs of another program, wh
   CHECK(config.status().message() ==
         "--set: inputs.store: memory is refused beside an outputs of another program "
         "(inputs.outputs_address), which would outlive it");
+}
+
+TEST_CASE("A remote store has an address, and a second at least to answer") {
+  const std::string address = "events.store.remote.address=localhost:1";
+  const auto config = LoadConfig({.overrides = {address}});
+  REQUIRE(config.ok());
+  CHECK(config->events().store().remote().timeout().seconds() == 20);
+  const auto open = LoadConfig({.overrides = {"events.store.remote.address=example.com:1",
+                                              "events.store.remote.plaintext=true"}});
+  CHECK(open.status().message() ==
+        "--set: events.store.remote.plaintext: example.com:1 is not of this computer");
+  const auto hasty = LoadConfig({.overrides = {address, "events.store.remote.timeout=10ms"}});
+  CHECK(hasty.status().message() ==
+        "--set: events.store.remote.timeout: 10ms is not from 1s to 5m");
 }
 
 TEST_CASE("Memory stores together, and metrics off, are fine") {

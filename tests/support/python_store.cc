@@ -1,0 +1,30 @@
+#include "tests/support/python_store.h"
+
+#include <iostream>
+#include <utility>
+
+#include "services/platform/check.h"
+
+namespace kantoku::test {
+
+PythonStore::PythonStore(std::string file, const std::string& listen) : file_(std::move(file)) {
+  Start(listen);
+}
+
+void PythonStore::Start(const std::string& listen) {
+  // Debian's Python, which its gRPC is for, whatever other comes first in the path.
+  auto process = ChildProcess::Start(
+      {.argv = {"/usr/bin/python3", KANTOKU_PYTHON_STORE, "--listen", listen, file_},
+       .env = {{"PYTHONPATH", KANTOKU_PYTHON_STUBS}, {"PYTHONDONTWRITEBYTECODE", "1"}}});
+  KANTOKU_CHECK(process.ok());
+  process_ = *std::move(process);
+  constexpr std::string_view kServing = "serving at ";
+  const auto line = process_->AwaitLine(kServing);
+  if (!line.ok()) {
+    std::cerr << line.status().message() << "\nif grpc is missing, run: scripts/setup.sh test\n";
+  }
+  KANTOKU_CHECK(line.ok());
+  address_ = line->substr(kServing.size());
+}
+
+}  // namespace kantoku::test
