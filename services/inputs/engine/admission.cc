@@ -94,12 +94,12 @@ void Admission::Ready(TaskIndex index) {
 
 bool Admission::AreAmple(const Entry& entry) const {
   return std::ranges::all_of(entry.keys.uses, [this](const Use& use) {
-    return FindParking(use.key) == nullptr && keys_.IsAmple(use.key, now_);
+    return keys_.IsAmple(use.key, now_) && FindParking(use.key) == nullptr;
   });
 }
 
-// At the first key that has nothing left; one that finds room everywhere lines up as well, or it
-// would pass those that have waited.
+// At the first key that has nothing left. One that finds room everywhere lines up as well, unless
+// there is enough for all: it would pass those that have waited.
 void Admission::LineUp(TaskIndex index, Entry& entry) {
   if (AreAmple(entry)) {
     entry.passed = UINT16_MAX;  // Whoever waits there by then came after it.
@@ -236,7 +236,10 @@ bool Admission::Take(TaskIndex index) {
         BecomesElder(index, entry)) {
       ServeElder(index, entry);
     } else {
+      const bool was_let_in_at_once = entry.place_key == kNoKey;
+      if (was_let_in_at_once) entry.passed = 0;
       Park(index, entry, use.key);
+      FindParking(use.key)->turned_away |= was_let_in_at_once;
     }
     OfferTouched();
     return false;
@@ -269,14 +272,17 @@ void Admission::GiveBackTurns(TaskIndex index, const Entry& entry) {
 }
 
 // Each task has been the first once, where others wait for what it needs; and higher priorities
-// come first whenever they come.
+// come first whenever they come, also on their way to an executor. Of those that were let in
+// because there was enough for all, the first one that finds too little has the others behind it.
 bool Admission::MustQueue(TaskIndex index, const Entry& entry, size_t use) const {
   const Parking* const parking = FindParking(entry.keys.uses[use].key);
   if (parking == nullptr) return false;
   if (parking->elder != kNoTask) return true;
+  if (parking->turned_away && entry.place_key == kNoKey) return true;
+  const int priority = tasks_.at(index).priority;
+  if (parking->expected != kNoTask && tasks_.at(parking->expected).priority > priority) return true;
   if (parking->order.empty()) return false;
-  return (entry.passed >> use & 1U) == 0 ||
-         parking->order.begin()->priority > tasks_.at(index).priority;
+  return (entry.passed >> use & 1U) == 0 || parking->order.begin()->priority > priority;
 }
 
 bool Admission::Rest() {

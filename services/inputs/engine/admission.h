@@ -30,7 +30,8 @@ namespace kantoku::inputs {
 // parked at one of its concurrency or rate keys; or, as one that is let in, in its lane's queue:
 // that is where it goes at once when each of its keys has enough for all living tasks that name it,
 // and nobody waits there. There it meets a session like any other, and then takes all that it needs
-// or, where a key has nothing left by then, nothing, and parks at that key.
+// or, where a key has nothing left by then, nothing, and parks at that key; and so do, from then on
+// and while anybody waits at that key, the others that had gone to their lanes at once.
 //
 // A key with room lets in whom it has parked: of all lanes the highest priority first, lanes of the
 // same in turns, and in a lane as its queue would. One at a time is let in where an executor has
@@ -116,8 +117,9 @@ class Admission {
     Place place = Place::kNone;
     bool counts = false;   // It has a dispatch that counts.
     uint8_t refusals = 0;  // Of Take, since it was READY.
-    uint16_t passed = 0;   // By use: it was the first there, since it was READY.
-    uint16_t held = 0;     // By use: what an elder has already.
+    uint16_t passed =
+        0;              // By use: it was the first there, since it was READY, or nobody was there.
+    uint16_t held = 0;  // By use: what an elder has already.
   };
   struct Rank {
     int priority;  // Higher first.
@@ -141,6 +143,7 @@ class Admission {
     TaskIndex elder = kNoTask;     // Who waits here before all others.
     WaitGroup group = kNoGroup;    // Of those that are parked here: the key, while the first finds
                                    // too little.
+    bool turned_away = false;      // One that had gone to its lane at once is here.
     bool touched = false;          // Is in touched_.
   };
   struct OrderingQueue {

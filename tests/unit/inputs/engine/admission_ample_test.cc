@@ -78,6 +78,53 @@ TEST_CASE("What a key let in at once was there before who waits, and after highe
   CHECK(Dispatched(world) == std::vector{cheap});
 }
 
+TEST_CASE("Cheap tasks that a key let in at once do not pass the dear one before them") {
+  EngineWorld world;
+  const ConnectionId busy = world.Open(1, 0);
+  world.Open(2, 10, {}, {"other"});
+  const Rate rate{.tokens = 1, .period_ms = 1'000, .burst = 10};
+  const TaskId dear = SpawnAll(world, {Keyed(Throttled("api", 5, rate))})[0];
+  SpawnAll(world, std::vector<TaskSpec>(4, Keyed(Throttled("api", 1))));
+  SpawnAll(world, {Keyed(Throttled("api", 6), 0, "other")});
+  CHECK(Dispatched(world).size() == 1);
+  world.engine->SetCredit(busy, 10);
+  world.EndGroup();
+  CHECK(Dispatched(world).empty());
+  world.Pass(Seconds(1));
+  world.EndGroup();
+  CHECK(Dispatched(world) == std::vector{dear});
+}
+
+TEST_CASE("What a key let in at once does not pass a higher priority on its way to an executor") {
+  EngineWorld world;
+  world.Open(1, 1);
+  world.Open(2, 10, {}, {"other"});
+  const auto low = SpawnAll(world, std::vector<TaskSpec>(3, Keyed(Concurrency("db", 3))));
+  SpawnAll(world, std::vector<TaskSpec>(2, Keyed(Concurrency("db"), 0, "other")));
+  CHECK(LimitOf(world, "db")->running == 3);
+  const TaskId high = SpawnAll(world, {Keyed(Concurrency("db"), 5, "other")})[0];
+  CHECK(Dispatched(world).empty());
+  Finish(world, low[0]);
+  CHECK(Dispatched(world) == std::vector{high});
+}
+
+TEST_CASE("What has ended is counted no more among those that a key would have to do") {
+  EngineWorld world;
+  world.Open(1, 10);
+  const Rate rate{.tokens = 1'000, .period_ms = 1, .burst = 6};
+  TaskKeys keys = Concurrency("db", 2);
+  keys.rates.push_back({.name = "api", .cost = 3, .rate = rate});
+  for (int round = 0; round < 4; ++round) {
+    const auto tasks = SpawnAll(world, std::vector<TaskSpec>(2, Keyed(keys)));
+    CHECK(LimitOf(world, "db")->waiting == 0);
+    CHECK(LimitOf(world, "api")->waiting == 0);
+    CHECK(Dispatched(world).size() == 2);
+    for (const TaskId& task : tasks) Finish(world, task);
+    world.Pass(Seconds(1));
+    world.EndGroup();
+  }
+}
+
 TEST_CASE("Fairness keys take turns with tasks that lined up and with such as did not") {
   EngineWorld world;
   const ConnectionId executor = world.Open(1, 0);
