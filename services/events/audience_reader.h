@@ -20,7 +20,7 @@ class AudienceReader {
  public:
   AudienceReader(PageReader& reader, const PageLimits& limits);
 
-  // One more with this filter. Whoever joins leaves.
+  // One more with this filter; never 0. Whoever joins leaves.
   AudienceId Join(EventFilter filter);
   void Leave(AudienceId audience);
 

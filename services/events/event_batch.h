@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -25,26 +24,6 @@ inline uint32_t CountEvents(const v1::EventRun& run) {
 // Parses an encoded EventBatch into `batch` and checks everything that unfolding relies on.
 // INVALID_ARGUMENT: INVALID_BATCH, BATCH_TOO_LARGE; names the run.
 absl::Status ParseEventBatch(std::string_view encoded, v1::EventBatch& batch);
-
-// Unfolds a run straight into encoded events, of which each costs little more than copying its
-// bytes: what the events of a run share is encoded once.
-//
-// Thread-compatible. The run outlives it.
-class RunEncoder {
- public:
-  explicit RunEncoder(const v1::EventRun& run);
-
-  // Appends the event `offset` of the run as one more of a message's `events`; the message is a
-  // SubscribeResponse or a ReadResponse.
-  void Append(uint32_t offset, std::string_view position, std::string& message) const;
-
- private:
-  const v1::EventRun& run_;
-  // Fields of every event, in the order of their numbers, between those that it has of its own.
-  std::string before_task_;
-  std::string before_dispatch_;
-  std::string after_dispatch_;
-};
 
 }  // namespace kantoku::events
 

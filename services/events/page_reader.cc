@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/events/event_batch.h"
+#include "services/events/run_encoder.h"
 #include "services/platform/status.h"
 
 namespace kantoku::events {

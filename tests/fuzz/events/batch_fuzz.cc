@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "services/events/event_batch.h"
+#include "services/events/run_encoder.h"
 #include "services/platform/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
