@@ -73,7 +73,7 @@ void EventPacker::Add(std::span<const EventMessage> events, absl::Time at) {
 }
 
 bool EventPacker::IsPlain(const EventMessage& event) {
-  return !event.task.empty() && event.failure.empty() && event.progress < 0;
+  return !event.task.empty() && event.failure.empty() && event.progress < 0 && event.skipped == 0;
 }
 
 EventPacker::Peers EventPacker::PeersOf(const EventMessage& event) {

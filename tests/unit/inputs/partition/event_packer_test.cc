@@ -108,6 +108,7 @@ TEST_CASE("Nothing passes an event of another kind, nor one with more to say") {
   }
   SECTION("A failure") { events[1].failure = {"TIMEOUT", "ran longer than 5 ms"}; }
   SECTION("Progress") { events[1].progress = 0.5F; }
+  SECTION("Reports that were left out") { events[1].skipped = 2; }
   SECTION("About no task") { events[1].task = TaskId(); }
   const auto batch = Pack(events);
   REQUIRE(batch.runs_size() == 3);
