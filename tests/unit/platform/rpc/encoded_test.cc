@@ -1,7 +1,10 @@
 #include "services/platform/rpc/encoded.h"
 
 #include <catch2/catch.hpp>
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kantoku/outputs/v1/outputs.pb.h"
@@ -49,6 +52,20 @@ TEST_CASE("Parts that are merged, and items, are one message in their order") {
   CHECK(Decode(encoded).results().empty());
 }
 
+std::vector<grpc::Slice> SlicesOf(const grpc::ByteBuffer& buffer) {
+  std::vector<grpc::Slice> slices;
+  REQUIRE(buffer.Dump(&slices).ok());
+  return slices;
+}
+
+std::string BytesOf(const grpc::ByteBuffer& buffer) {
+  std::string bytes;
+  for (const grpc::Slice& slice : SlicesOf(buffer)) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
+}
+
 TEST_CASE("What gRPC is given of a message is its own") {
   Encoded<AwaitResponse> encoded;
   encoded.AddItem(AwaitResponse::kResultsFieldNumber, ResultOf("task"));
@@ -60,14 +77,30 @@ TEST_CASE("What gRPC is given of a message is its own") {
   CHECK(owned);
   encoded.Clear();
   encoded.AddItem(AwaitResponse::kResultsFieldNumber, ResultOf("knot"));
+  CHECK(BytesOf(buffer) == before);
+}
 
-  std::vector<grpc::Slice> slices;
-  REQUIRE(buffer.Dump(&slices).ok());
-  std::string written;
-  for (const grpc::Slice& slice : slices) {
-    written.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+TEST_CASE("What several are sent is there once, and until the last of them has been sent it") {
+  using Shared = SharedEncoded<AwaitResponse>;
+  Encoded<AwaitResponse> encoded;
+  for (const std::string task : {"first", "second"}) {
+    encoded.AddItem(AwaitResponse::kResultsFieldNumber, ResultOf(task));
   }
-  CHECK(written == before);
+  const std::string before = encoded.bytes();
+  auto shared = std::make_unique<const Shared>(std::move(encoded));
+  const auto* const bytes = reinterpret_cast<const uint8_t*>(shared->bytes().data());
+  grpc::ByteBuffer one;
+  grpc::ByteBuffer other;
+  for (grpc::ByteBuffer* const buffer : {&one, &other}) {
+    bool owned = false;
+    REQUIRE(grpc::SerializationTraits<Shared>::Serialize(*shared, buffer, &owned).ok());
+    CHECK(owned);
+    REQUIRE(SlicesOf(*buffer).size() == 1);
+    CHECK(SlicesOf(*buffer).front().begin() == bytes);
+  }
+  shared.reset();
+  one.Clear();
+  CHECK(BytesOf(other) == before);
 }
 
 }  // namespace
