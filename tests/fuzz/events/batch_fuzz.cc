@@ -1,4 +1,6 @@
-// Any bytes are refused, or unfold into what any Protobuf reads.
+// Any bytes are refused, or unfold into what Protobuf itself would have encoded.
+#include <google/protobuf/util/message_differencer.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -7,6 +9,7 @@
 #include "services/events/event_batch.h"
 #include "services/events/run_encoder.h"
 #include "services/platform/check.h"
+#include "tests/support/unfolded_event.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace events = ::kantoku::events;
@@ -20,7 +23,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       std::string encoded;
       encoder.Append(offset, "position", encoded);
       events::v1::SubscribeResponse message;
-      KANTOKU_CHECK(message.ParseFromString(encoded) && message.events_size() == 1);
+      KANTOKU_CHECK(message.ParseFromString(encoded));
+      events::v1::SubscribeResponse expected;
+      *expected.add_events() = kantoku::test::Unfolded(run, offset, "position");
+      KANTOKU_CHECK(google::protobuf::util::MessageDifferencer::Equals(message, expected));
     }
   }
   return 0;

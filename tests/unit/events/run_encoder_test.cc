@@ -6,6 +6,7 @@
 #include <string>
 
 #include "services/events/event_batch.h"
+#include "tests/support/unfolded_event.h"
 
 namespace kantoku::events {
 namespace {
@@ -97,17 +98,7 @@ TEST_CASE("What unfolds is what Protobuf itself would have encoded, short or lon
   for (uint32_t offset = 0; offset < CountEvents(run); ++offset) {
     const std::string position(offset == 0 ? 21 : 130, 'p');
     encoder.Append(offset, position, encoded);
-    v1::Event& event = *expected.add_events();
-    event.set_position(position);
-    event.set_type(run.type());
-    *event.mutable_at() = run.at();
-    event.set_task_id(run.task_ids().substr(size_t{offset} * 16, 16));
-    event.set_namespace_(run.namespace_());
-    event.set_owner(run.owner());
-    event.set_task_type(run.task_type());
-    if (run.dispatches_size() > 0) event.set_dispatch(run.dispatches(static_cast<int>(offset)));
-    event.set_session_id(run.session_id());
-    *event.mutable_details() = run.details();
+    *expected.add_events() = test::Unfolded(run, offset, position);
   }
   CHECK(encoded.size() == expected.ByteSizeLong());
   v1::SubscribeResponse message;
