@@ -57,15 +57,19 @@ class SlowSubscriber final : public Subscriber {
   }
   // The next message, which stays under way.
   v1::SubscribeResponse Peek() {
+    v1::SubscribeResponse message;
+    REQUIRE(message.ParseFromString(Hold().bytes()));
+    return message;
+  }
+  // The same, as it is sent.
+  platform::SharedEncoded<v1::SubscribeResponse> Hold() {
     platform::MutexLock lock(mu_);
     const auto until = std::chrono::steady_clock::now() + kLong;
     while (!sending_.has_value() && std::chrono::steady_clock::now() < until) {
       changed_.WaitFor(mu_, kLong);
     }
     REQUIRE(sending_.has_value());
-    v1::SubscribeResponse message;
-    REQUIRE(message.ParseFromString(sending_->bytes()));
-    return message;
+    return *sending_;
   }
   // Event types until there are `count`.
   std::vector<std::string> TakeEvents(size_t count) {
@@ -207,6 +211,17 @@ TEST_CASE("Slow subscribers are sent what quick ones were, wherever they stand")
   REQUIRE(from.ok());
   const std::vector<std::string> rest(positions.begin() + 12'346, positions.end());
   CHECK(TakePositions(f.Subscribe(*from), rest.size()) == rest);
+}
+
+TEST_CASE("Subscribers who want the same are sent the same bytes") {
+  Fixture f;
+  SlowSubscriber& one = f.Subscribe();
+  SlowSubscriber& other = f.Subscribe();
+  SlowSubscriber& stranger = f.Subscribe({}, Wanting({"event"}));
+  for (SlowSubscriber* subscriber : {&one, &other, &stranger}) subscriber->Take();
+  f.log.Append("event", 700);
+  CHECK(one.Hold().bytes().data() == other.Hold().bytes().data());
+  CHECK(one.Hold().bytes().data() != stranger.Hold().bytes().data());
 }
 
 TEST_CASE("Pages are bounded and go on within a row") {
