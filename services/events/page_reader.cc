@@ -1,6 +1,7 @@
 #include "services/events/page_reader.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -57,7 +58,7 @@ void PageReader::AddRow(RowNumber number, const DecodedRow& row, Page& page) {
 
 bool PageReader::AddRun(RowNumber number, const DecodedRow& row, const v1::EventRun& run,
                         uint32_t first, Page& page) {
-  const RunEncoder encoder(run);
+  std::optional<RunEncoder> encoder;  // Made for the first event that matches.
   const uint32_t count = CountEvents(run);
   const uint32_t begin = std::max(first, page.result.next.index) - first;
   for (uint32_t offset = begin; offset < count; ++offset) {
@@ -69,7 +70,8 @@ bool PageReader::AddRun(RowNumber number, const DecodedRow& row, const v1::Event
     page.result.next =
         after == row.count ? Position{.row = number + 1} : Position{.row = number, .index = after};
     const size_t before = page.message.size();
-    encoder.Append(offset, writer_.Write(page.result.next), page.message);
+    if (!encoder.has_value()) encoder.emplace(run);
+    encoder->Append(offset, writer_.Write(page.result.next), page.message);
     page.result.bytes += page.message.size() - before;
     ++page.result.events;
     if (page.full()) return false;
