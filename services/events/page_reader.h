@@ -24,7 +24,8 @@ struct PageLimits {
   // Of rows that are looked at, whether or not something matches.
   size_t max_rows = 1000;
   size_t max_row_bytes = size_t{4} << 20;
-  // A place right after an event that matches, or between two rows.
+  // At the first place from here on that is right after an event that matches, or between two rows;
+  // when retention took what was here, after the first event that is left.
   Position stop = {.row = kMaxPositionRow};
 };
 

@@ -32,7 +32,8 @@ class Subscriber {
   Subscriber(Position from, EventFilter filter) : filter_(std::move(filter)), position_(from) {}
   virtual ~Subscriber() = default;
 
-  // Begins to send; one at a time, until SubscriptionHub::Sent.
+  // Begins to send; one at a time, until SubscriptionHub::Sent. The message goes when this returns:
+  // what is still to be encoded then is a copy, which shares the bytes.
   virtual void Send(const platform::SharedEncoded<v1::SubscribeResponse>& message) = 0;
   // The last call: ends the stream with this status.
   virtual void End(const absl::Status& status) = 0;

@@ -259,6 +259,7 @@ class ServerStreamCall final : public StreamCall {
     call->Come([&](void* tag) { method.ask(*call, queue, tag); });
   }
 
+  // gRPC encodes the message before this returns: it may go then.
   void StartWrite(const Response* response) {
     Write([&](void* tag) { stream.Write(*response, tag); });
   }
