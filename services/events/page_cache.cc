@@ -3,33 +3,37 @@
 namespace kantoku::events {
 
 const EncodedPage* PageCache::Find(AudienceId audience, Position from) const {
-  const auto place = places_.find({audience, from});
-  return place == places_.end() ? nullptr : &place->second->page;
+  const auto page = pages_.find({audience, from});
+  return page == pages_.end() ? nullptr : &page->second;
 }
 
 std::optional<Position> PageCache::NextAfter(AudienceId audience, Position from) const {
-  const auto place = places_.upper_bound({audience, from});
-  if (place == places_.end() || place->first.first != audience) return std::nullopt;
-  return place->first.second;
+  const auto page = pages_.upper_bound({audience, from});
+  if (page == pages_.end() || page->first.first != audience) return std::nullopt;
+  return page->first.second;
 }
 
 void PageCache::Keep(AudienceId audience, Position from, EncodedPage page) {
-  const Key key = {audience, from};
-  if (const auto before = places_.find(key); before != places_.end()) Erase(before);
+  if (const auto before = pages_.find({audience, from}); before != pages_.end()) Erase(before);
   bytes_ += page.message.bytes().size();
-  places_[key] = entries_.insert(entries_.end(), {key, std::move(page)});
-  while (bytes_ > max_bytes_) Erase(places_.find(entries_.front().key));
+  pages_.emplace(Key(audience, from), std::move(page));
+  places_.emplace(from, audience);
+  while (bytes_ > max_bytes_) {
+    const auto& [position, of] = *places_.begin();
+    Erase(pages_.find({of, position}));
+  }
 }
 
 void PageCache::Forget(AudienceId audience) {
-  auto place = places_.lower_bound({audience, Position{.row = 0}});
-  while (place != places_.end() && place->first.first == audience) Erase(place++);
+  auto page = pages_.lower_bound({audience, Position{.row = 0}});
+  while (page != pages_.end() && page->first.first == audience) Erase(page++);
 }
 
-void PageCache::Erase(std::map<Key, Entries::iterator>::iterator place) {
-  bytes_ -= place->second->page.message.bytes().size();
-  entries_.erase(place->second);
-  places_.erase(place);
+void PageCache::Erase(Pages::iterator page) {
+  const auto& [audience, from] = page->first;
+  bytes_ -= page->second.message.bytes().size();
+  places_.erase({from, audience});
+  pages_.erase(page);
 }
 
 }  // namespace kantoku::events

@@ -3,9 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "kantoku/events/v1/events.pb.h"
@@ -24,7 +24,8 @@ struct EncodedPage {
   platform::SharedEncoded<v1::SubscribeResponse> message;
 };
 
-// Pages that others of their audience may be sent as they are: the newest, up to so many bytes.
+// Pages that others of their audience may be sent as they are: those that begin nearest to the
+// log's end, up to so many bytes. So whoever catches up from far behind takes nobody's page.
 //
 // Subscribers come together: one that stands between the beginnings of two pages reads up to the
 // next of them, and from there on what others have read.
@@ -48,17 +49,13 @@ class PageCache {
 
  private:
   using Key = std::pair<AudienceId, Position>;
-  struct Entry {
-    Key key;
-    EncodedPage page;
-  };
-  using Entries = std::list<Entry>;
+  using Pages = std::map<Key, EncodedPage>;
 
-  void Erase(std::map<Key, Entries::iterator>::iterator place);
+  void Erase(Pages::iterator page);
 
   const size_t max_bytes_;
-  Entries entries_;  // Oldest first.
-  std::map<Key, Entries::iterator> places_;
+  Pages pages_;
+  std::set<std::pair<Position, AudienceId>> places_;  // The same pages, the furthest behind first.
   size_t bytes_ = 0;
 };
 

@@ -43,21 +43,30 @@ TEST_CASE("What comes next is the nearest page of the audience, behind the place
   CHECK_FALSE(cache.NextAfter(3, {.row = 1}).has_value());
 }
 
-TEST_CASE("The oldest pages leave when there are too many bytes") {
+TEST_CASE("The pages that begin furthest behind leave when there are too many bytes") {
   PageCache cache(100);
-  cache.Keep(1, {.row = 9}, Page(40));
   cache.Keep(1, {.row = 1}, Page(40));
+  cache.Keep(1, {.row = 9}, Page(40));
   cache.Keep(2, {.row = 5}, Page(40));
-  CHECK(BytesAt(cache, 1, {.row = 9}) == 0);
-  CHECK(BytesAt(cache, 1, {.row = 1}) == 40);
+  CHECK(BytesAt(cache, 1, {.row = 1}) == 0);
+  CHECK(BytesAt(cache, 1, {.row = 9}) == 40);
   CHECK(BytesAt(cache, 2, {.row = 5}) == 40);
-  cache.Keep(1, {.row = 1}, Page(60));
-  CHECK(BytesAt(cache, 1, {.row = 1}) == 60);
+  cache.Keep(1, {.row = 9}, Page(60));  // Instead of the one of 40.
+  CHECK(BytesAt(cache, 1, {.row = 9}) == 60);
   CHECK(BytesAt(cache, 2, {.row = 5}) == 40);
-  cache.Keep(3, {.row = 1}, Page(101));
+  cache.Keep(3, {.row = 9, .index = 1}, Page(101));
   for (const AudienceId audience : {1, 2, 3}) {
     CHECK_FALSE(cache.NextAfter(audience, {.row = 0}).has_value());
   }
+}
+
+TEST_CASE("Who catches up from far behind takes nobody's page") {
+  PageCache cache(100);
+  cache.Keep(1, {.row = 90}, Page(40));
+  cache.Keep(2, {.row = 91}, Page(40));
+  for (uint64_t row = 1; row < 90; ++row) cache.Keep(1, {.row = row}, Page(30));
+  CHECK(BytesAt(cache, 1, {.row = 90}) == 40);
+  CHECK(BytesAt(cache, 2, {.row = 91}) == 40);
 }
 
 TEST_CASE("Of an audience that is forgotten nothing is left") {
