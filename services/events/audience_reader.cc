@@ -58,8 +58,10 @@ absl::StatusOr<EncodedPage> AudienceReader::Read(AudienceId audience, Position f
   rest.set_next(std::string(reader_.Text(end.next)));
   rest.set_gap(end.gap);
   message.Merge(rest);
+  const bool kept = shared && end.bytes >= kMinKeptPage;
+  if (kept) message.mutable_bytes().shrink_to_fit();  // It grew, perhaps to twice what it needs.
   EncodedPage page = {.end = end, .message = platform::SharedEncoded(std::move(message))};
-  if (shared && end.bytes >= kMinKeptPage) pages_.Keep(audience, from, page);
+  if (kept) pages_.Keep(audience, from, page);
   return page;
 }
 

@@ -64,6 +64,15 @@ TEST_CASE("Those who want the same at the same place are sent the same bytes") {
   CHECK(BytesOf(f.Read(audience, first.end.next)) == BytesOf(f.Read(audience, first.end.next)));
 }
 
+TEST_CASE("A page that is kept holds no more memory than it is counted with") {
+  Fixture f;
+  f.log.Append("event", kMany);
+  const AudienceId audience = f.audiences.Join(Wanting({}));
+  f.audiences.Join(Wanting({}));
+  const EncodedPage page = f.Read(audience, {});
+  CHECK(page.message.bytes().capacity() == page.message.bytes().size());
+}
+
 TEST_CASE("One alone is kept nothing for, nor are small pages") {
   Fixture f;
   f.log.Append("event", kMany);
