@@ -1,5 +1,6 @@
 #include "services/events/audience_reader.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 #include <utility>
@@ -14,6 +15,8 @@ namespace {
 constexpr int kMany = 400;
 
 struct Fixture {
+  explicit Fixture(const RecordEventLogOptions& options = {}) : log(options) {}
+
   TestLog log;
   PageReader reader{*log};
   AudienceReader audiences{reader, PageLimits()};
@@ -24,7 +27,8 @@ struct Fixture {
     REQUIRE(page.ok());
     return *std::move(page);
   }
-  // Positions and owners of the events from there to the end, page after page.
+  // Positions and owners of the events from there to the end, page after page, and `gap` where one
+  // is told.
   std::vector<std::string> ReadAll(AudienceReader& by, AudienceId audience, Position from) {
     std::vector<std::string> events;
     while (from < Position{.row = log->bounds().end}) {
@@ -32,6 +36,7 @@ struct Fixture {
       v1::SubscribeResponse message;
       REQUIRE(message.ParseFromString(page.message.bytes()));
       REQUIRE(static_cast<size_t>(message.events_size()) == page.end.events);
+      if (message.gap()) events.emplace_back("gap");
       for (const v1::Event& event : message.events()) {
         events.push_back(event.position() + " " + event.owner());
       }
@@ -138,6 +143,7 @@ TEST_CASE("A shared page shows nobody what is of others") {
 TEST_CASE("What is shared is what one alone reads, from wherever each begins") {
   Fixture f;
   for (int i = 0; i < 12; ++i) {
+    if (i == 6) f.log.Lose();
     f.log.Append({MakeRun("other", 7), MakeRun("event", 150 * (i % 4)), MakeRun("other", 2),
                   MakeRun("event", 300)});
   }
@@ -163,6 +169,45 @@ TEST_CASE("Who begins between two pages goes on with what others have read") {
   CHECK(joining.end.events == 10);
   CHECK(joining.end.next == first.end.next);
   CHECK(BytesOf(f.Read(audience, joining.end.next)) == BytesOf(second));
+}
+
+TEST_CASE("A gap is told at its place, once, also by a kept page") {
+  Fixture f;
+  f.log.Append("event", kMany);
+  f.log.Lose();
+  f.log.Append("event", kMany);
+  const AudienceId audience = f.audiences.Join(Wanting({}));
+  f.audiences.Join(Wanting({}));
+  for (const uint32_t index : {0, 0, 100}) {
+    const auto events = f.ReadAll(f.audiences, audience, {.row = 1, .index = index});
+    REQUIRE(events.size() == 2 * kMany - index + 1);
+    CHECK(events[kMany - index] == "gap");
+    CHECK(std::ranges::count(events, "gap") == 1);
+  }
+}
+
+TEST_CASE("A kept page outlives its events, and what has left behind it is a gap") {
+  RecordEventLogOptions options;
+  options.retention.max_bytes = 64'000;
+  Fixture f(options);
+  f.log.Append("event", kMany);
+  const AudienceId audience = f.audiences.Join(Wanting({}));
+  f.audiences.Join(Wanting({}));
+  const EncodedPage kept = f.Read(audience, {});
+  for (int i = 0; i < 40; ++i) f.log.Append("event", kMany);
+  REQUIRE(f.log->bounds().first > 2);
+  CHECK(BytesOf(f.Read(audience, {})) == BytesOf(kept));
+  CHECK_FALSE(kept.end.gap);
+
+  // Behind that page, and within it: before and after another of the audience was told.
+  AudienceReader single(f.reader, PageLimits());
+  const AudienceId alone = single.Join(Wanting({}));
+  const auto rest = f.ReadAll(single, alone, kept.end.next);
+  CHECK(rest.size() == (f.log->bounds().end - f.log->bounds().first) * kMany + 1);
+  CHECK(rest.front() == "gap");
+  for (const Position& from : {kept.end.next, kept.end.next, Position{.row = 1, .index = 390}}) {
+    CHECK(f.ReadAll(f.audiences, audience, from) == rest);
+  }
 }
 
 }  // namespace

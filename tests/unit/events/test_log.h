@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kantoku/events/v1/events.pb.h"
@@ -43,8 +44,9 @@ class TestLog {
     batch.mutable_runs()->Add(runs.begin(), runs.end());
     test::Notification done;
     absl::Status outcome;
-    AppendCommand command = {.source = "test/0",
-                             .batches = {{++number_, batch.SerializeAsString()}}};
+    AppendCommand command = {
+        .source = "test/0",
+        .batches = {{++number_, batch.SerializeAsString(), std::exchange(lost_, 0)}}};
     log_->Append(std::move(command), [&](const absl::StatusOr<AppendResult>& result) {
       outcome = result.status();
       done.Notify();
@@ -53,6 +55,9 @@ class TestLog {
     CHECK(outcome.ok());
   }
 
+  // A batch is lost on its way, as the next one tells.
+  void Lose() { lost_ = ++number_; }
+
   EventLog& operator*() { return *log_; }
   EventLog* operator->() { return log_.get(); }
 
@@ -60,6 +65,7 @@ class TestLog {
   std::unique_ptr<platform::RecordStoreFactory> stores_;
   std::unique_ptr<EventLog> log_;
   uint64_t number_ = 0;
+  uint64_t lost_ = 0;  // That the next batch follows; 0: none is.
 };
 
 // What the owner of MakeRun's events sees of these types.
