@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 
-#include "kantoku/events/v1/events.pb.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/store.h"
 #include "tests/simulation/world/names.h"
@@ -463,9 +463,24 @@ void Model::LineWritten(uint64_t number, std::string_view bytes) {
   scene_.Expect(number > last_line_, "event lines ascend");
   for (const auto& run : line.runs()) {
     if (run.type() == "task.finished") told_ended_ += static_cast<size_t>(run.dispatches_size());
+    if (run.type().starts_with("task.")) RunWritten(run);
   }
   last_line_ = number;
   lines_.emplace(number, bytes);
+}
+
+void Model::RunWritten(const events::v1::EventRun& run) {
+  const bool end = run.type() == "task.finished";
+  for (int i = 0; i < run.dispatches_size(); ++i) {
+    const std::string task = run.task_ids().substr(16 * static_cast<size_t>(i), 16);
+    const auto [told, first] = told_dispatches_.emplace(task, 0);
+    scene_.Expect(first == (run.type() == "task.created"), "the first event of a task creates it");
+    scene_.Expect(told->second <= run.dispatches(i),
+                  "events of a task stand in the order of its dispatches, and none behind its end");
+    scene_.Expect((told->second < run.dispatches(i)) == (run.type() == "task.received"),
+                  "a dispatch begins with its task being received, and nothing else begins one");
+    told->second = end ? std::numeric_limits<uint32_t>::max() : run.dispatches(i);
+  }
 }
 
 void Model::LinesTrimmed(uint64_t last) {

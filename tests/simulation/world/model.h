@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "kantoku/events/v1/events.pb.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
 #include "services/executor-runtime/handler.h"
@@ -293,6 +294,7 @@ class Model {
   void RowForgotten(bool dead, uint64_t row);
   void ReferenceTaken(TaskKey holder, std::string_view bytes);
   void LineWritten(uint64_t number, std::string_view bytes);
+  void RunWritten(const events::v1::EventRun& run);
   void LinesTrimmed(uint64_t last);
   void CheckHandler(const ModelTask& child) const;
   void Joined(ModelTask& task);
@@ -382,7 +384,8 @@ class Model {
   std::map<uint64_t, LaneName> pauses_;    // By number.
   std::map<uint64_t, std::string> lines_;  // That Events does not hold.
   uint64_t last_line_ = 0;
-  std::set<TaskKey> ended_dependencies_;  // Of whose end not everybody has heard.
+  std::map<std::string, uint32_t> told_dispatches_;  // By task's id: of the latest event.
+  std::set<TaskKey> ended_dependencies_;             // Of whose end not everybody has heard.
   // Dispatches of whose start this owner was told, and whether nobody has handed them back since.
   using Running = std::map<std::pair<TaskKey, uint32_t>, bool>;
   Running running_;
