@@ -13,6 +13,7 @@ find_package(prometheus-cpp CONFIG REQUIRED)  # prometheus-cpp::core prometheus-
 find_package(CURL REQUIRED)  # CURL::libcurl
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(cjose REQUIRED IMPORTED_TARGET cjose)  # PkgConfig::cjose
+pkg_check_modules(libpq REQUIRED IMPORTED_TARGET libpq)  # PkgConfig::libpq, which comes with libpqxx
 pkg_check_modules(libpqxx REQUIRED IMPORTED_TARGET libpqxx)  # PkgConfig::libpqxx
 find_package(SQLite3 3.40 REQUIRED)  # SQLite::SQLite3
 if(NOT KANTOKU_SANITIZER)  # A sanitizer's allocator is its own.

@@ -1,15 +1,19 @@
 #include <prometheus/registry.h>
 
+#include <catch2/catch.hpp>
 #include <deque>
 #include <filesystem>
 #include <utility>
 
+#include "services/platform/postgres/postgres_connection.h"
 #include "services/platform/rpc/channel.h"
 #include "services/platform/store/decorators/metered_record_store.h"
 #include "services/platform/store/memory/memory_record_store.h"
+#include "services/platform/store/postgres/postgres_record_store.h"
 #include "services/platform/store/remote/remote_record_store.h"
 #include "services/platform/store/sqlite/sqlite_record_store.h"
 #include "tests/conformance/record_store_exam.h"
+#include "tests/support/private_postgres.h"
 #include "tests/support/python_store.h"
 #include "tests/support/store_server.h"
 #include "tests/support/temp_dir.h"
@@ -70,6 +74,39 @@ class SqliteExaminee final : public RecordStoreExaminee {
   const Decorate decorate_;
   std::deque<test::TempDir> directories_;
   std::deque<std::unique_ptr<RecordStoreFactory>> factories_;
+};
+
+// All have one server, and each a schema of its own.
+class PostgresExaminee final : public RecordStoreExaminee {
+ public:
+  PostgresExaminee(const StoreSchema& schema, const Decorate& decorate)
+      : factory_(decorate(MakePostgresRecordStoreFactory(schema, Options()))) {}
+
+  RecordStoreFactory& factory() override { return *factory_; }
+
+  // The server loses a dead process's sessions, and what they had not committed.
+  void Crash() override {
+    PostgresConnection connection({.connection = Server().connection()});
+    const auto ended = connection.Execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name LIKE 'kantoku %'");
+    REQUIRE(ended.ok());
+  }
+
+ private:
+  static test::PrivatePostgres& Server() {
+    static test::PrivatePostgres server;
+    return server;
+  }
+
+  static PostgresStoreOptions Options() {
+    static int schemas = 0;
+    return {.connection = Server().connection(),
+            .schema = "exam_" + std::to_string(++schemas),
+            .migrate = true};
+  }
+
+  const std::unique_ptr<RecordStoreFactory> factory_;
 };
 
 // A store of ours, reached as a program of somebody's own is.
@@ -144,6 +181,8 @@ std::vector<RecordStoreEntry> RecordStoreEntries() {
           Entry<MemoryExaminee>("memory, metered", Metered),
           Entry<SqliteExaminee>("sqlite", Raw),
           Entry<SqliteExaminee>("sqlite, metered", Metered),
+          Entry<PostgresExaminee>("postgres", Raw),
+          Entry<PostgresExaminee>("postgres, metered", Metered),
           Entry<RemoteExaminee<MemoryExaminee>>("remote memory", Raw),
           Entry<RemoteExaminee<SqliteExaminee>>("remote sqlite, metered", Metered),
           Entry<PythonExaminee>("remote python", Raw)};

@@ -270,6 +270,9 @@ TEST_CASE("Repeating the last batch changes nothing") {
   CommitOrFail(*store, Batch(4).With(kApple, 1, "twice").With(kApple, 2, "twice"));
   CHECK(AllOf(*store, kApple) == Records{{1, "once"}});
   CHECK(*store->LastBatch() == 4);
+  CommitOrFail(*store, Batch(4).Without(kApple, 0, 9));
+  CommitOrFail(*store, Batch(5).With(kApple, 1, "five"));
+  CHECK(AllOf(*store, kApple) == Records{{1, "five"}});
 }
 
 TEST_CASE("An older batch is refused and changes nothing") {

@@ -109,6 +109,11 @@ RULES = [
         why="handles of third-party databases stop at services/platform, and at what an example writes to",
     ),
     Rule(
+        files=r"services/(?!platform/postgres/)|client/|examples/(?!fenced-row/)",
+        include=r"pqxx/|libpq-fe\.h",
+        why="libpqxx, and the exceptions that it throws, stop at services/platform/postgres",
+    ),
+    Rule(
         files=r"services/(?!platform/identity/)|client/|examples/",
         include=r"cjose/|curl/",
         why="signatures of access tokens and HTTP stop at services/platform/identity",
@@ -222,6 +227,7 @@ BROKEN = {
         '#include "kantoku/events/v1/events.pb.h"',
     ],
     "services/platform/store/sqlite/store.cc": ["#include <grpcpp/grpcpp.h>", '#include "kantoku/task/v1/task.pb.h"'],
+    "services/platform/store/postgres/store.cc": ["#include <pqxx/pqxx>", "#include <libpq-fe.h>"],
     "services/inputs/service.cc": ['#include "services/outputs/store.h"', "#include <sqlite3.h>"],
     "services/inputs/module_helper.cc": ['#include "services/events/log.h"'],
     "services/executor-runtime/runtime.cc": ['#include "services/inputs/engine/engine.h"'],
@@ -261,6 +267,7 @@ ALLOWED = {
     "services/platform/tls/a.cc": ["#include <openssl/ssl.h>", "#include <openssl/x509v3.h>", "#include <openssl/bio.h>"],
     "services/platform/audit/trail.cc": ['#include "kantoku/events/v1/events.grpc.pb.h"'],
     "services/platform/config.cc": ['#include "kantoku/config/v1/config.pb.h"', "#include <mutex>"],
+    "services/platform/postgres/connection.cc": ["#include <pqxx/connection>", "#include <libpq-fe.h>"],
     "services/platform/store/sqlite/store.cc": ["#include <sqlite3.h>", '#include "services/platform/status.h"'],
     "services/inputs/service.cc": ["#include <grpcpp/grpcpp.h>", '#include "kantoku/outputs/v1/outputs.grpc.pb.h"'],
     "services/inputs/module.cc": ['#include "services/outputs/module.h"'],

@@ -45,10 +45,14 @@ const passwd* OtherUser() {
 
 }  // namespace
 
-PrivatePostgres::PrivatePostgres() : home_(directory_.File("postgres")) {
+PrivatePostgres::PrivatePostgres(std::vector<std::string> settings,
+                                 std::vector<std::string> launcher)
+    : home_(directory_.File("postgres")),
+      settings_(std::move(settings)),
+      launcher_(std::move(launcher)) {
   REQUIRE(::mkdir(home_.c_str(), 0700) == 0);
-  if (const passwd* const user = OtherUser()) {
-    REQUIRE(::chown(home_.c_str(), user->pw_uid, user->pw_gid) == 0);
+  MakeItsOwn(home_);
+  if (OtherUser() != nullptr) {
     REQUIRE(::chmod(directory_.path().c_str(), 0711) == 0);  // To come through.
   }
   MakeCluster();
@@ -61,9 +65,18 @@ PrivatePostgres::~PrivatePostgres() {
   static_cast<void>(server_->AwaitExit());
 }
 
+void PrivatePostgres::MakeItsOwn(const std::string& directory) const {
+  const passwd* const user = OtherUser();
+  if (user == nullptr) return;
+  REQUIRE(::chown(directory.c_str(), user->pw_uid, user->pw_gid) == 0);
+}
+
 std::vector<std::string> PrivatePostgres::AsItsUser(std::vector<std::string> argv) const {
   const passwd* const user = OtherUser();
-  if (user == nullptr) return argv;
+  if (user == nullptr) {
+    argv.insert(argv.begin(), launcher_.begin(), launcher_.end());
+    return argv;
+  }
   // Becomes the program, so that signals reach it, and dies with the test as before.
   const std::vector<std::string> words = {"setpriv",
                                           absl::StrCat("--reuid=", user->pw_uid),
@@ -72,6 +85,7 @@ std::vector<std::string> PrivatePostgres::AsItsUser(std::vector<std::string> arg
                                           "--pdeathsig=KILL",
                                           "--"};
   argv.insert(argv.begin(), words.begin(), words.end());
+  argv.insert(argv.begin(), launcher_.begin(), launcher_.end());
   return argv;
 }
 
@@ -88,11 +102,14 @@ void PrivatePostgres::MakeCluster() {
 }
 
 void PrivatePostgres::Start() {
-  auto server = ChildProcess::Start(
-      {.argv = AsItsUser({Program("postgres"), "-D", home_ + "/data", "-c",
-                          "listen_addresses=", "-c", "unix_socket_directories=" + home_, "-c",
-                          "fsync=off", "-c", "shared_buffers=8MB"}),
-       .directory = home_});
+  std::vector<std::string> argv = {Program("postgres"), "-D", home_ + "/data"};
+  for (const std::string& setting :
+       {std::string("listen_addresses="), "unix_socket_directories=" + home_,
+        std::string("fsync=off"), std::string("shared_buffers=8MB")}) {
+    argv.insert(argv.end(), {"-c", setting});
+  }
+  for (const std::string& setting : settings_) argv.insert(argv.end(), {"-c", setting});
+  auto server = ChildProcess::Start({.argv = AsItsUser(argv), .directory = home_});
   REQUIRE(server.ok());
   server_ = *std::move(server);
   const auto ready = server_->AwaitLine("ready to accept connections");

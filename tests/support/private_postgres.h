@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
@@ -10,13 +11,16 @@
 namespace kantoku::test {
 
 // A real PostgreSQL of a test's own, with an empty database: a cluster in a temporary directory,
-// reached by a socket in there alone, whose server ends with the test. Nothing of it is durable.
+// reached by a socket in there alone, whose server ends with the test.
 //
 // Thread-compatible.
 class PrivatePostgres {
  public:
+  // `settings` of the server, as "name=value": nothing is durable unless "fsync=on" is one of them.
+  // `launcher` is a command that becomes the one which follows its words.
   // Fails the test, and says what installs it, where there is no PostgreSQL.
-  PrivatePostgres();
+  explicit PrivatePostgres(std::vector<std::string> settings = {},
+                           std::vector<std::string> launcher = {});
   ~PrivatePostgres();
 
   // For libpq: where it is and as whom.
@@ -26,12 +30,20 @@ class PrivatePostgres {
   void Crash();
   void Start();
 
+  // Of the server's first process, which the others are children of.
+  pid_t pid() const { return server_->pid(); }
+
+  // Gives a directory to the user that the server runs as.
+  void MakeItsOwn(const std::string& directory) const;
+
  private:
   std::vector<std::string> AsItsUser(std::vector<std::string> argv) const;
   void MakeCluster();
 
   const TempDir directory_;
   const std::string home_;  // That the server's user may write to; in it cluster and socket.
+  const std::vector<std::string> settings_;
+  const std::vector<std::string> launcher_;
   std::unique_ptr<ChildProcess> server_;
 };
 

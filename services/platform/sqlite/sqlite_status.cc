@@ -19,11 +19,11 @@ struct Row {
 
 constexpr Row kTable[] = {
     {SQLITE_IOERR_SHMSIZE, absl::StatusCode::kResourceExhausted, kStoreFull},
-    {SQLITE_IOERR_NOMEM, absl::StatusCode::kResourceExhausted, "OUT_OF_MEMORY"},
+    {SQLITE_IOERR_NOMEM, absl::StatusCode::kResourceExhausted, kOutOfMemory},
     {SQLITE_IOERR_CORRUPTFS, absl::StatusCode::kDataLoss, kStoreDamaged},
     {SQLITE_IOERR_DATA, absl::StatusCode::kDataLoss, kStoreDamaged},
     {SQLITE_FULL, absl::StatusCode::kResourceExhausted, kStoreFull},
-    {SQLITE_NOMEM, absl::StatusCode::kResourceExhausted, "OUT_OF_MEMORY"},
+    {SQLITE_NOMEM, absl::StatusCode::kResourceExhausted, kOutOfMemory},
     {SQLITE_BUSY, absl::StatusCode::kUnavailable, kStoreBusy},
     {SQLITE_LOCKED, absl::StatusCode::kUnavailable, kStoreBusy},
     {SQLITE_PROTOCOL, absl::StatusCode::kUnavailable, kStoreBusy},

@@ -14,7 +14,7 @@ namespace kantoku::platform {
 namespace {
 
 constexpr std::string_view kReasons[] = {
-    kStoreFenced, kStoreFull,     kStoreBusy,    kStoreFailing, kStoreDamaged,
+    kStoreFenced, kStoreFull,     kStoreBusy,    kStoreFailing, kStoreDamaged,   kStoreWentBack,
     kStoreInUse,  kStoreReadOnly, kStoreForeign, kStoreTooNew,  kBatchOutOfOrder};
 
 // By whoever gives no reason; empty: the protocol does not have the code.
