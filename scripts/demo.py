@@ -5,6 +5,7 @@ Starts `kantoku up` on a temporary directory, a C++ executor (text.wordcount) an
 (file.sha256, around the real sha256sum), runs both over real text files, kills one executor and the
 server while each holds unfinished work, and compares every result with what coreutils say here.
 
+POSTGRES="host=… dbname=…" lets the services keep their records there, in a new schema of that database.
 KEEP=1 leaves everything up to play with, if all went well. Otherwise nothing is left running, also
 after Ctrl-C, SIGTERM or a fault of this script. Exits with 0 only if nothing is lost, nothing differs
 and nothing is left.
@@ -70,9 +71,19 @@ class Demo:
         self.start("server", KANTOKU, "up", "--data", self.directory / "data", "--listen", listen,
                    "--port-file", port_file, "--set", "server.metrics_listen=127.0.0.1:0",
                    # Nobody waits long for an executor that was killed.
-                   "--set", "inputs.grace=3s")
+                   "--set", "inputs.grace=3s", *self.stores())
         self.wait("the server listens", lambda: port_file.exists() and port_file.read_text().strip())
         self.address = "127.0.0.1:" + port_file.read_text().strip()
+
+    def stores(self):
+        connection = os.environ.get("POSTGRES")
+        if connection is None:
+            return
+        schema = self.directory.name.replace("-", "_").lower()
+        for component in ("inputs", "outputs", "events"):
+            for setting in (f"connection={connection}", f"schema={schema}", "migrate_on_start=true"):
+                yield "--set"
+                yield f"{component}.store.postgres.{setting}"
 
     def start_wordcount(self):
         self.start("wordcount", BIN / "wordcount-executor", "--server", self.address,

@@ -9,6 +9,7 @@
 #include "client/cli/cli.h"
 #include "services/all-in-one/bench/bench_command.h"
 #include "services/all-in-one/bench/roles.h"
+#include "services/all-in-one/migrate_command.h"
 #include "services/all-in-one/up_command.h"
 #include "services/executor-runtime/program.h"
 #include "services/platform/process.h"
@@ -39,8 +40,9 @@ int main(int argc, char** argv) {
   kantoku::platform::SetUpProcess();
   const kantoku::cli::Streams streams{std::cin, std::cout, std::cerr, isatty(STDOUT_FILENO) == 1,
                                       isatty(STDERR_FILENO) == 1};
-  std::vector<kantoku::cli::ExtraCommand> extras = {kantoku::MakeUpCommand(), MakeExecutorCommand(),
-                                                    kantoku::MakeBenchCommand()};
+  std::vector<kantoku::cli::ExtraCommand> extras = {
+      kantoku::MakeUpCommand(), kantoku::MakeMigrateCommand(), MakeExecutorCommand(),
+      kantoku::MakeBenchCommand()};
   for (auto& role : kantoku::bench::MakeRoleCommands()) extras.push_back(std::move(role));
   return kantoku::cli::RunCli(argc, argv, {.streams = streams, .extras = std::move(extras)});
 }

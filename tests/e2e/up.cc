@@ -40,6 +40,16 @@ platform::ChannelOptions HowToReach(const Up& up, const std::string& access_file
 
 }  // namespace
 
+std::vector<std::string> StoresOnPostgres(const std::string& connection, bool migrate_on_start) {
+  std::vector<std::string> settings = {"server.metrics_listen=none"};
+  for (const std::string component : {"inputs", "outputs", "events"}) {
+    const std::string store = absl::StrCat(component, ".store.postgres");
+    settings.push_back(absl::StrCat(store, ".connection=", connection));
+    if (migrate_on_start) settings.push_back(absl::StrCat(store, ".migrate_on_start=true"));
+  }
+  return settings;
+}
+
 Up::Up(UpOptions options) : options_(std::move(options)) {
   if (options_.data.empty()) options_.data = directory_.File("data");
   Start();

@@ -25,6 +25,10 @@ struct UpOptions {
   std::string listen = "127.0.0.1:0";
 };
 
+// Settings that let all services keep their records in the database of this connection.
+std::vector<std::string> StoresOnPostgres(const std::string& connection,
+                                          bool migrate_on_start = true);
+
 // A running `kantoku up`.
 //
 // Thread-compatible.

@@ -30,6 +30,11 @@ constexpr char kAnyMetricsListen[] = "127.0.0.1:0";
 void FillStore(configpb::StoreConfig& store) {
   if (store.backend_case() == configpb::StoreConfig::BACKEND_NOT_SET) store.mutable_sqlite();
   if (store.has_remote()) KANTOKU_DEFAULT_SECONDS(*store.mutable_remote(), timeout, 20);
+  if (!store.has_postgres()) return;
+  configpb::PostgresStoreConfig& postgres = *store.mutable_postgres();
+  KANTOKU_DEFAULT_TEXT(postgres, schema, "kantoku");
+  KANTOKU_DEFAULT_SECONDS(postgres, connect_timeout, 10);
+  KANTOKU_DEFAULT_SECONDS(postgres, statement_timeout, 30);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "services/platform/config/fields.h"
 #include "services/platform/config/quantities.h"
 #include "services/platform/identity/algorithm.h"
+#include "services/platform/postgres/connection_string.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 #include "services/platform/url.h"
@@ -29,6 +30,8 @@ constexpr int kMaxTypeLimits = 10'000;
 constexpr size_t kMaxTypeSize = 255;
 // Sums of times stay far from the ends of every time type.
 constexpr absl::Duration kMaxDuration = absl::Hours(24 * 3650);
+// PostgreSQL counts milliseconds in 31 bits; and nobody waits for longer.
+constexpr absl::Duration kMaxPostgresTimeout = absl::Hours(1);
 
 absl::Status CheckNumber(std::string_view field, uint64_t value, uint64_t min, uint64_t max) {
   if (value >= min && value <= max) return absl::OkStatus();
@@ -42,26 +45,6 @@ absl::Status CheckDuration(std::string_view field, const google::protobuf::Durat
   return InvalidConfig(absl::StrCat(ToAbsl(field), ": ", FormatConfigDuration(duration),
                                     " is not from ", FormatConfigDuration(min), " to ",
                                     FormatConfigDuration(max)));
-}
-
-// A socket of this computer, or a port that others cannot reach.
-bool IsOwn(const std::string& address) {
-  const auto parsed = ParseListenAddress("", address);
-  return address.starts_with("unix:") || (parsed.ok() && parsed->is_loopback());
-}
-
-absl::Status CheckStore(const std::string& field, const configpb::StoreConfig& config) {
-  if (!config.has_remote()) return absl::OkStatus();
-  const configpb::RemoteStoreConfig& remote = config.remote();
-  if (remote.address().empty()) {
-    return InvalidConfig(absl::StrCat(field, ".remote.address: there is none"));
-  }
-  if (remote.plaintext() && !IsOwn(remote.address())) {
-    return InvalidConfig(absl::StrCat(field, ".remote.plaintext: ", Clipped(remote.address()),
-                                      " is not of this computer"));
-  }
-  return CheckDuration(field + ".remote.timeout", remote.timeout(), absl::Seconds(1),
-                       absl::Minutes(5));
 }
 
 absl::Status CheckUrlField(const std::string& field, const std::string& url) {
@@ -146,7 +129,6 @@ absl::Status CheckServer(const configpb::ServerConfig& config) {
 
 absl::Status CheckInputs(const configpb::InputsConfig& config) {
   const auto least = absl::Milliseconds(1);
-  KANTOKU_RETURN_IF_ERROR(CheckStore("inputs.store", config.store()));
   KANTOKU_RETURN_IF_ERROR(CheckNamespaces(config));
   KANTOKU_RETURN_IF_ERROR(
       CheckNumber("inputs.max_payload_bytes", config.max_payload_bytes(), 1, kMaxItemBytes));
@@ -161,14 +143,12 @@ absl::Status CheckInputs(const configpb::InputsConfig& config) {
 }
 
 absl::Status CheckOutputs(const configpb::OutputsConfig& config) {
-  KANTOKU_RETURN_IF_ERROR(CheckStore("outputs.store", config.store()));
   KANTOKU_RETURN_IF_ERROR(
       CheckNumber("outputs.max_bytes", config.max_bytes(), kMinKeptBytes, UINT64_MAX / 2));
   return CheckNumber("outputs.max_result_bytes", config.max_result_bytes(), 1, kMaxItemBytes);
 }
 
 absl::Status CheckEvents(const configpb::EventsConfig& config) {
-  KANTOKU_RETURN_IF_ERROR(CheckStore("events.store", config.store()));
   return CheckDuration("events.retention", config.retention(), absl::Milliseconds(1));
 }
 
@@ -216,8 +196,45 @@ absl::Status CheckAuth(const configpb::AuthConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status CheckPostgres(const std::string& path, const configpb::PostgresStoreConfig& config) {
+  for (const absl::Status& status :
+       {CheckConnectionString(config.connection()), CheckPostgresSchemaName(config.schema())}) {
+    if (!status.ok()) return InvalidConfig(absl::StrCat(path, ".", status.message()));
+  }
+  KANTOKU_RETURN_IF_ERROR(CheckDuration(path + ".connect_timeout", config.connect_timeout(),
+                                        absl::Seconds(1), kMaxPostgresTimeout));
+  return CheckDuration(path + ".statement_timeout", config.statement_timeout(), absl::Seconds(1),
+                       kMaxPostgresTimeout);
+}
+
+// A socket of this computer, or a port that others cannot reach.
+bool IsOwn(const std::string& address) {
+  const auto parsed = ParseListenAddress("", address);
+  return address.starts_with("unix:") || (parsed.ok() && parsed->is_loopback());
+}
+
+absl::Status CheckRemote(const std::string& path, const configpb::RemoteStoreConfig& remote) {
+  if (remote.address().empty()) {
+    return InvalidConfig(absl::StrCat(path, ".address: there is none"));
+  }
+  if (remote.plaintext() && !IsOwn(remote.address())) {
+    return InvalidConfig(
+        absl::StrCat(path, ".plaintext: ", Clipped(remote.address()), " is not of this computer"));
+  }
+  return CheckDuration(path + ".timeout", remote.timeout(), absl::Seconds(1), absl::Minutes(5));
+}
+
+absl::Status CheckStore(const std::string& field, const configpb::StoreConfig& store) {
+  if (store.has_postgres()) return CheckPostgres(field + ".postgres", store.postgres());
+  if (store.has_remote()) return CheckRemote(field + ".remote", store.remote());
+  return absl::OkStatus();
+}
+
 // Inputs that forgot its tasks would number new ones like old ones whose results Outputs still has.
 absl::Status CheckStores(const configpb::Config& config) {
+  KANTOKU_RETURN_IF_ERROR(CheckStore("inputs.store", config.inputs().store()));
+  KANTOKU_RETURN_IF_ERROR(CheckStore("outputs.store", config.outputs().store()));
+  KANTOKU_RETURN_IF_ERROR(CheckStore("events.store", config.events().store()));
   if (!config.inputs().store().has_memory()) return absl::OkStatus();
   if (!config.inputs().outputs_address().empty()) {
     return InvalidConfig(

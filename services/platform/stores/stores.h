@@ -2,6 +2,7 @@
 #define KANTOKU_SERVICES_PLATFORM_STORES_STORES_H_
 
 #include <memory>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "kantoku/config/v1/config.pb.h"
@@ -14,6 +15,12 @@ namespace kantoku::platform {
 // backends: callers see the interface and its traits.
 std::unique_ptr<RecordStoreFactory> MakeStoreFactory(const config::v1::StoreConfig& config,
                                                      StoreSchema schema, Environment& environment);
+
+// Brings what a store needs to exist before it is opened up to date, and returns how many steps
+// were missing: of PostgreSQL the tables. Nothing where a store does so by itself when it is
+// opened. Errors as MigratePostgres.
+absl::StatusOr<std::optional<int>> MigrateStore(const config::v1::StoreConfig& config,
+                                                const StoreSchema& schema);
 
 }  // namespace kantoku::platform
 

@@ -2,8 +2,10 @@
 #include "services/events/record_event_log.h"
 #include "services/platform/check.h"
 #include "services/platform/store/memory/memory_record_store.h"
+#include "services/platform/store/postgres/postgres_record_store.h"
 #include "services/platform/store/sqlite/sqlite_record_store.h"
 #include "tests/conformance/events_exam/event_log_exam.h"
+#include "tests/support/private_postgres.h"
 #include "tests/support/temp_dir.h"
 
 namespace kantoku::events {
@@ -37,11 +39,21 @@ std::unique_ptr<platform::RecordStoreFactory> Sqlite(const std::string& director
   return platform::MakeSqliteRecordStoreFactory(EventsSchema(), {.directory = directory});
 }
 
+std::unique_ptr<platform::RecordStoreFactory> Postgres(const std::string&) {
+  static const test::PrivatePostgres server;
+  static int schemas = 0;
+  return platform::MakePostgresRecordStoreFactory(EventsSchema(),
+                                                  {.connection = server.connection(),
+                                                   .schema = "log_" + std::to_string(++schemas),
+                                                   .migrate = true});
+}
+
 }  // namespace
 
 std::vector<LogEntry> AllLogs() {
   return {{"memory", [] { return std::make_unique<RecordLogSubject>(Memory); }},
-          {"sqlite", [] { return std::make_unique<RecordLogSubject>(Sqlite); }}};
+          {"sqlite", [] { return std::make_unique<RecordLogSubject>(Sqlite); }},
+          {"postgres", [] { return std::make_unique<RecordLogSubject>(Postgres); }}};
 }
 
 }  // namespace kantoku::events

@@ -8,6 +8,7 @@
 #include "services/platform/config/defaults.h"
 #include "services/platform/server/program.h"
 #include "tests/conformance/inputs_exam/inputs_service_exam.h"
+#include "tests/support/postgres_store.h"
 #include "tests/support/temp_dir.h"
 
 namespace kantoku::inputs {
@@ -71,8 +72,10 @@ std::vector<ServiceEntry> AllServices() {
   memory.mutable_memory();
   config::v1::StoreConfig sqlite;
   sqlite.mutable_sqlite();
-  return {{"memory", false, [memory] { return std::make_unique<ModuleSubject>(memory); }},
-          {"sqlite", true, [sqlite] { return std::make_unique<ModuleSubject>(sqlite); }}};
+  return {
+      {"memory", false, [memory] { return std::make_unique<ModuleSubject>(memory); }},
+      {"sqlite", true, [sqlite] { return std::make_unique<ModuleSubject>(sqlite); }},
+      {"postgres", true, [] { return std::make_unique<ModuleSubject>(test::StoreOnPostgres()); }}};
 }
 
 }  // namespace kantoku::inputs

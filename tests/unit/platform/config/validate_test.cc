@@ -48,6 +48,17 @@ TEST_CASE("Defaults keep what was set and are filled in once") {
   CHECK(config.server().metrics_listen() == "127.0.0.1:0");
 }
 
+TEST_CASE("A store on PostgreSQL needs no more than its name") {
+  const auto config = LoadConfig({.overrides = {"inputs.store=postgres"}});
+  CAPTURE(config.status().ToString());
+  REQUIRE(config.ok());
+  const configpb::PostgresStoreConfig& store = config->inputs().store().postgres();
+  CHECK(store.schema() == "kantoku");
+  CHECK_FALSE(store.migrate_on_start());
+  CHECK(FromProto(store.connect_timeout()) == absl::Seconds(10));
+  CHECK(FromProto(store.statement_timeout()) == absl::Seconds(30));
+}
+
 TEST_CASE("A fault names field, value and limit") {
   const auto [setting, message] = GENERATE(table<std::string, std::string>({
       {"inputs.max_payload_bytes=32MiB",
@@ -64,6 +75,18 @@ TEST_CASE("A fault names field, value and limit") {
        "--set: inputs.namespaces: a name has 0 bytes, which is not from 1 to 255"},
       {"inputs.namespaces=",
        "--set: inputs.namespaces: a name has 0 bytes, which is not from 1 to 255"},
+      {"outputs.store.postgres.schema=Mine",
+       "--set: outputs.store.postgres.schema: Mine is no name of at most 32 of a-z, 0-9 and _ that "
+       "begins with neither a digit nor pg_"},
+      {"events.store.postgres.connection=hots=db",
+       "--set: events.store.postgres.connection: invalid connection option \"hots\""},
+      {"inputs.store.postgres.connection=host=db password=x",
+       "--set: inputs.store.postgres.connection: has a password, which belongs into a file "
+       "(password_file) or the environment (PGPASSWORD)"},
+      {"inputs.store.postgres.statement_timeout=1ms",
+       "--set: inputs.store.postgres.statement_timeout: 1ms is not from 1s to 1h"},
+      {"inputs.store.postgres.connect_timeout=61m",
+       "--set: inputs.store.postgres.connect_timeout: 1h1m is not from 1s to 1h"},
       {"inputs.store=memory",
        "--set: inputs.store: memory is refused beside a durable outputs.store; make both memory"},
       {"outputs.store=remote", "outputs.store.remote.address: there is none"},

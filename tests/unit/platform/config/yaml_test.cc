@@ -104,7 +104,8 @@ TEST_CASE("A fault names line, field, value and what would be right") {
       {"inputs:\n  store:\n    sqlite:\n    memory:\n",
        "k.yaml:4: inputs.store.memory: stands beside sqlite; choose one"},
       {"inputs:\n  store: oracle\n",
-       "k.yaml:2: inputs.store: oracle is none of sqlite, memory, remote"},
+       "k.yaml:2: inputs.store: oracle is none of sqlite, memory, "
+       "postgres, remote"},
       {"server:\n  listen: \"\xff\"\n", "k.yaml:2: server.listen: is not UTF-8"},
       {"{[a]: 1}\n", "k.yaml:1: a field's name is no plain word"},
       {"---\ninputs:\n---\ninputs:\n", "k.yaml: holds more than one YAML document"},
