@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/store.h"
