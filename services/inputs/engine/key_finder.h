@@ -35,8 +35,8 @@ class KeyFinder {
   KeyFinder(const KeyTable& keys, std::string_view name_space, std::string_view owner)
       : keys_(keys), name_space_(name_space), owner_(owner) {}
 
-  // Of a spec that names keys; kNoKey also for what is not there yet: who makes it writes it down
-  // here, and the next Find knows it. Good until then.
+  // Of a spec that names keys; kNoKey also for what is not there yet: what is written down here
+  // when it is made, the next Find knows. Good until then.
   NamedKeys& Find(const TaskSpec& spec);
 
  private:
