@@ -13,7 +13,7 @@ mkdir -p "$stacks" docs/profiles
 for scenario in "${scenarios[@]}"; do
   echo "profile: $scenario" >&2
   perf record --quiet --event cpu-clock --freq 999 --call-graph dwarf,16384 --output "$stacks/perf.data" -- \
-    "$kantoku" bench "$scenario" --runs 1 --tasks 100000 --singles 5000 >> "$stacks/figures.jsonl" 2> "$stacks/$scenario.log" ||
+    "$kantoku" bench "$scenario" --runs 1 --singles 5000 >> "$stacks/figures.jsonl" 2> "$stacks/$scenario.log" ||
     { cat "$stacks/$scenario.log" >&2; exit 1; }
   perf script --no-inline -F comm,pid,ip,sym,dso --input "$stacks/perf.data" > "$stacks/$scenario.stacks" 2> "$stacks/$scenario.log"
 done

@@ -11,9 +11,8 @@
 namespace kantoku::inputs {
 namespace {
 
-// Those that are due so near to each other are pinged in one go.
+// Those that are due so near to each other have their turns in one go.
 constexpr absl::Duration kRound = absl::Milliseconds(10);
-constexpr int kMaxUnanswered = 3;
 // Tasks are handed to the writer in portions, so that its messages stay near their usual size.
 constexpr size_t kPortionBytes = size_t{256} << 10;
 // Dispatches are a third of it at most.
@@ -45,7 +44,7 @@ void PullStream::Say(size_t bytes, Fill&& fill) {
 
 void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
   const bool first = connection_ == 0;
-  unanswered_ = 0;
+  silence_.OnHeard();
   auto frame = ReadFrame(request, *caller_, first, keys_);
   if (!frame.ok()) return Close(frame.status());
   if (first) {
@@ -148,13 +147,15 @@ void PullStream::OnApplied(size_t bytes) {
 
 void PullStream::Close(const absl::Status& status) { CoalescingStream::Close(status); }
 
-void PullStream::Ping() {
-  if (paused_) return;                     // Its pong may be there, unread.
-  if (phase_ == Phase::kGreeting) return;  // It is our turn.
-  if (unanswered_.fetch_add(1) >= kMaxUnanswered) {
+void PullStream::TakeTurn() {
+  if (paused_) return;                     // What it said may be there, unread.
+  if (phase_ == Phase::kGreeting) return;  // It is for us to speak.
+  const Silence::Turn turn = silence_.OnTurn();
+  if (turn == Silence::Turn::kLost) {
     return Abort(platform::Error(absl::StatusCode::kUnavailable, "PINGS_UNANSWERED",
-                                 "three pings went unanswered"));
+                                 "nothing was heard, and pings went unanswered"));
   }
+  if (turn == Silence::Turn::kNothing) return;
   if (phase_ == Phase::kSilent) return;  // A ping is not heard before the welcome; the time counts.
   const uint64_t number = ++pings_;
   Say(16, [number](v1::PullResponse& frame) { frame.mutable_ping()->set_number(number); });
@@ -197,7 +198,7 @@ void PullStreams::Stop(const absl::Status& status) {
 void PullStreams::Run() {
   for (absl::Duration earliest; AwaitDue(earliest);) {
     const absl::Duration now = clock_.Read().steady;
-    for (const auto& stream : TakeDue(now)) stream->Ping();
+    for (const auto& stream : TakeDue(now)) stream->TakeTurn();
     earliest = now + kRound;
   }
 }

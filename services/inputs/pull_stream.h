@@ -13,6 +13,7 @@
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/ping_times.h"
+#include "services/inputs/silence.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
 #include "services/platform/identity/identity.h"
@@ -45,9 +46,10 @@ class PullStream final
   void OnApplied(size_t bytes) override;
   void Close(const absl::Status& status) override;
 
-  // Sends a ping, and ends the stream when the three before it went unanswered. None comes before
-  // the welcome, which executors expect first; who says no hello has as much time.
-  void Ping();
+  // The stream's turn, once in an interval: pings who was not heard since the one before, and ends
+  // the stream of who was silent for three. No ping comes before the welcome, which executors
+  // expect first; who says no hello has as much time.
+  void TakeTurn();
 
  private:
   // Ends the stream, and says false, when too much is unsent.
@@ -74,7 +76,7 @@ class PullStream final
   enum class Phase : uint8_t { kSilent, kGreeting, kWelcomed };
   std::atomic<Phase> phase_{Phase::kSilent};
   std::atomic<uint64_t> pings_{0};
-  std::atomic<int> unanswered_{0};
+  Silence silence_;
   std::atomic<size_t> unsent_{0};  // Of everything that is said.
   platform::Mutex drain_mutex_;
   size_t drain_bytes_ ABSL_GUARDED_BY(drain_mutex_) = 0;
@@ -83,7 +85,8 @@ class PullStream final
   std::atomic<bool> paused_{false};  // Until less is unapplied.
 };
 
-// The open streams. Pings each once in an interval, on one thread, which sleeps while none is due.
+// The open streams. Each has its turn once in an interval, on one thread, which sleeps while none is
+// due.
 //
 // Thread-safe. Owns its thread.
 class PullStreams {

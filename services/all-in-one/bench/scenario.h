@@ -22,7 +22,7 @@ struct Terms {
   size_t tasks = 300'000;       // Of a run that measures a rate.
   size_t batch = 500;           // Tasks of a spawn call.
   size_t in_flight = 4'000;     // Tasks that are spawned and not resolved yet.
-  size_t held = 1'000;          // Tasks that the executor may hold; a server of our own allows it.
+  size_t held = 4'000;          // Tasks that the executor may hold; a server of our own allows it.
   size_t singles = 5'000;       // Tasks, one at a time.
   size_t backlog = 10'000'000;  // Tasks.
   size_t sessions = 10'000;     // Executors.

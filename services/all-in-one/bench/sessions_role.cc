@@ -1,20 +1,27 @@
 #include "services/all-in-one/bench/sessions_role.h"
 
+#include <grpcpp/alarm.h>
+
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/time/time.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
 #include "services/all-in-one/bench/roles.h"
+#include "services/inputs/ping_times.h"
 #include "services/platform/access/target.h"
 #include "services/platform/clock.h"
 #include "services/platform/process.h"
+#include "services/platform/proto_time.h"
 #include "services/platform/random.h"
 #include "services/platform/rpc/client_call.h"
 #include "services/platform/server/stop_signal.h"
@@ -25,6 +32,7 @@ namespace {
 
 // Connections that are made at once; each costs the server a handshake.
 constexpr size_t kOpening = 16;
+constexpr std::chrono::milliseconds kPingRound{10};
 
 using Stream = platform::ClientBidiStream<inputs::v1::PullRequest, inputs::v1::PullResponse>;
 
@@ -42,7 +50,7 @@ class Session final : private platform::ClientStream::Handler {
     platform::Target target;
     std::string type;
     std::vector<uint64_t> latencies;
-    std::function<void()> on_welcome;
+    std::function<void(Session&, absl::Duration ping_interval)> on_welcome;
     std::function<void(const absl::Status&)> on_refused;  // Before its welcome.
   };
 
@@ -66,6 +74,10 @@ class Session final : private platform::ClientStream::Handler {
     return absl::OkStatus();
   }
   void Cancel() { stream_.Cancel(); }
+  void Ping() {
+    next_.mutable_ping()->set_number(++pings_);
+    Write();
+  }
 
  private:
   void OnReadDone(bool ok) override {
@@ -73,7 +85,7 @@ class Session final : private platform::ClientStream::Handler {
     if (!ok) return;
     if (heard_.has_welcome()) {
       welcomed_ = true;
-      shared_.on_welcome();
+      shared_.on_welcome(*this, platform::FromProto(heard_.welcome().ping_interval()));
     }
     if (heard_.has_ping()) next_.mutable_pong()->set_number(heard_.ping().number());
     for (const inputs::v1::Dispatch& task : heard_.tasks()) Take(task);
@@ -130,9 +142,49 @@ class Session final : private platform::ClientStream::Handler {
   inputs::v1::PullResponse heard_;
   inputs::v1::PullRequest next_;
   inputs::v1::PullRequest written_;
+  uint64_t pings_ = 0;
   bool welcomed_ = false;
   bool reading_ = true;
   bool writing_ = false;
+};
+
+// Lets each session ping once in an interval, as executors do. On the queue's thread.
+class Pings final : private platform::Completion {
+ public:
+  explicit Pings(platform::CallQueue& queue) : queue_(queue) {}
+
+  void Add(Session& session, absl::Duration interval) {
+    if (!times_.has_value()) {
+      times_.emplace(interval);
+      queue_.CallBegan();
+      Wait();
+    }
+    times_->Add(&session, Now());
+  }
+  // From any thread. The queue's stop waits for it.
+  void Stop() { stopped_ = true; }
+
+ private:
+  static absl::Duration Now() { return platform::Clock::Real().Read().steady; }
+  void Wait() {
+    Start([this](void* tag) {
+      alarm_.Set(queue_.get(), std::chrono::system_clock::now() + kPingRound, tag);
+    });
+  }
+  void OnCompleted(bool) override {
+    if (stopped_) return queue_.CallEnded();
+    const absl::Duration now = Now();
+    while (auto due = times_->Take(now)) {
+      due->who->Ping();
+      times_->Repeat(*std::move(due), now);
+    }
+    Wait();
+  }
+
+  platform::CallQueue& queue_;
+  std::optional<inputs::PingTimes<Session*>> times_;
+  grpc::Alarm alarm_;
+  std::atomic<bool> stopped_ = false;
 };
 
 }  // namespace
@@ -146,12 +198,14 @@ absl::Status RunSessions(const SessionsOptions& options) {
       platform::FindTarget({.server = options.server, .access_file = options.access}, "",
                            platform::Clock::Real()));
   platform::CallQueue queue;
+  Pings pings(queue);
   Session::Shared shared{.queue = queue, .target = std::move(target), .type = options.type};
   std::vector<std::unique_ptr<Session>> sessions;
   std::atomic<size_t> open = 0;
   absl::Status refused;  // The first time, set before `open` is.
   constexpr size_t kRefused = SIZE_MAX / 2;
-  shared.on_welcome = [&] {
+  shared.on_welcome = [&](Session& session, absl::Duration ping_interval) {
+    pings.Add(session, ping_interval);
     std::atomic_ref<uint64_t>(const_cast<uint64_t&>(*welcomed)).fetch_add(1);
     ++open;
     open.notify_one();
@@ -173,6 +227,7 @@ absl::Status RunSessions(const SessionsOptions& options) {
     if (opened.ok()) sessions.push_back(std::move(session));
   }
   while (opened.ok() && !signal.Wait(absl::InfiniteDuration()).has_value()) continue;
+  pings.Stop();
   for (const auto& session : sessions) session->Cancel();
   queue.Stop();
   KANTOKU_RETURN_IF_ERROR(opened);
