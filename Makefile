@@ -61,9 +61,9 @@ counts: setup-check ## instructions of the engine's operations, within 10 % of w
 	@$(call build_preset,sim,counts)
 	@scripts/counts.py $(if $(UPDATE),--update)
 
-bench: setup ## figures of this machine beside what it can do at best: a table, and JSON in build/bench
+bench: $(if $(BACKEND),setup-test,setup) ## figures of this machine beside what it can do at best: a table, and JSON in build/bench; BACKEND=postgres: through that
 	@$(call build_preset,sim,bench)
-	@scripts/bench.sh
+	@scripts/bench.sh $(if $(BACKEND),--backend $(BACKEND))
 
 bench-short: build ## a few of these figures of the release build, in half a minute; JSON in build/bench/short.jsonl
 	@mkdir -p build/bench

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Figures of this machine, after `cmake --build --preset bench`: a JSON line for each scenario in build/bench/figures.jsonl,
-# tables for people. Arguments go to `kantoku bench`: scenarios, or --quick.
+# tables for people. Arguments go to `kantoku bench`: scenarios, or --quick. With --backend postgres before them the records are in a
+# PostgreSQL of the run's own, and the lines in build/bench/figures-postgres.jsonl.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,6 +9,16 @@ kantoku=build/sim/bin/kantoku
 floors=build/sim/bin/kantoku-floors
 slow_sync=$PWD/build/sim/tests/bench/libkantoku_slow_sync.so
 mkdir -p build/bench
+
+case "${1:-}" in
+  --backend)
+    [[ ${2:-} == postgres ]] || { echo "bench: there is no backend \"${2:-}\" beside SQLite but postgres" >&2; exit 2; }
+    shift 2
+    (($#)) || set -- throughput throughput-callers latency latency-half-load stream admission events fanout
+    exec scripts/with_postgres.sh bash -c '"$1" bench --floors "$2 --postgres \"$KANTOKU_POSTGRES\"" --postgres "$KANTOKU_POSTGRES" \
+      --suffix=-postgres "${@:3}"' bench "$kantoku" "$floors" "$@" > build/bench/figures-postgres.jsonl
+    ;;
+esac
 figures=build/bench/figures.jsonl
 
 "$kantoku" bench --floors "$floors" "$@" > "$figures"

@@ -17,6 +17,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "services/platform/postgres/postgres_connection.h"
+#include "tests/support/private_postgres.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
@@ -48,7 +50,7 @@ Ran Bench(std::vector<std::string> arguments) {
 }
 
 constexpr char kFloors[] =
-    R"(printf '{"fdatasync_p50_us":50,"sqlite_lifecycles_per_second":1000000,)"
+    R"(printf '{"fdatasync_p50_us":50,"store_lifecycles_per_second":1000000,)"
     R"("grpc_ping_pong_p50_us":25,"grpc_echoes_per_second":1000000}')";
 
 TEST_CASE("Every scenario of the bench tells its figures in a line of JSON and a row of a table") {
@@ -107,7 +109,24 @@ TEST_CASE("A figure that has a floor is told in parts of it") {
   INFO(ran.output);
   REQUIRE(ran.lines.size() == 1);
   const double rate = ran.lines.front()["tasks_per_second"];
-  CHECK(ran.lines.front()["of_sqlite_floor"].get<double>() == Approx(rate / 1'000'000));
+  CHECK(ran.lines.front()["of_store_floor"].get<double>() == Approx(rate / 1'000'000));
+}
+
+TEST_CASE("Through PostgreSQL the bench counts what the database used, and leaves nothing in it") {
+  const PrivatePostgres postgres;
+  const Ran ran = Bench({"throughput", "--quick", "--postgres", postgres.connection()});
+  INFO(ran.output);
+  REQUIRE(ran.code == 0);
+  REQUIRE(ran.lines.size() == 1);
+  const nlohmann::json& line = ran.lines.front();
+  const double database = line["database_cpu_seconds_per_million"];
+  CHECK(database > 0);
+  CHECK(line["cpu_seconds_per_million"].get<double>() > database);
+  platform::PostgresConnection session({.connection = postgres.connection()});
+  const auto schemas =
+      session.Execute("SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname LIKE 'bench%'");
+  REQUIRE(schemas.ok());
+  CHECK(schemas->Integer(0, 0) == 0);
 }
 
 TEST_CASE("What the bench cannot do it says in one line") {
@@ -115,6 +134,9 @@ TEST_CASE("What the bench cannot do it says in one line") {
       {{{"nothing-such"}, "nothing-such", 2},
        {{"backlog", "--server", "127.0.0.1:1"}, "cannot measure --server", 2},
        {{"throughput", "--floors", "false"}, "false has failed", 1},
+       {{"throughput", "--postgres", "host=/nonexistent"}, "No such file or directory", 1},
+       {{"throughput", "--postgres", "nonsense"}, "neither keywords and values nor a URI", 2},
+       {{"throughput", "--postgres", "host=a", "--server", "b"}, "--server excludes", 2},
        {{"throughput", "--floors", "echo {}"}, "fdatasync_p50_us", 2},
        {{"--runs", "0"}, "--runs", 2}}));
   const Ran ran = Bench(arguments);

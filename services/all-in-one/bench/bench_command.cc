@@ -162,6 +162,11 @@ void AddTo(CLI::App& app, BenchOptions& options) {
   app.add_option("--access", terms.place.access, "The access file for --server");
   app.add_flag("--no-tls", terms.place.no_tls, "Without TLS, to compare");
   app.add_flag("--no-auth", terms.place.no_auth, "Without access tokens, to compare");
+  app.add_option(
+         "--postgres", terms.place.postgres,
+         "A PostgreSQL database for the servers' records, as libpq takes it; it gets schemas "
+         "of our own, which go again")
+      ->excludes("--server");
   const auto number = [&app](const char* name, size_t& value, size_t most, const char* about) {
     app.add_option(name, value, about)->check(CLI::Range(size_t{1}, most))->capture_default_str();
   };

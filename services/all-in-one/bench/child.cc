@@ -7,10 +7,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
+#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -31,6 +35,31 @@ double MebibytesIn(absl::string_view line) {
   return absl::SimpleAtod(absl::StripAsciiWhitespace(number), &kibibytes) ? kibibytes / 1024 : 0;
 }
 
+// What /proc/<pid>/stat says; nothing of a process that is gone.
+struct Stat {
+  pid_t parent = 0;
+  int64_t ticks = 0;  // Of CPU, with its children's that have ended.
+};
+
+std::optional<Stat> StatOf(const std::string& pid) {
+  std::ifstream file("/proc/" + pid + "/stat");
+  std::string line;
+  if (!std::getline(file, line)) return std::nullopt;
+  // The name, in brackets, may have blanks and brackets in it.
+  std::istringstream rest(line.substr(line.rfind(')') + 1));
+  constexpr int kBetween = 9;  // From the parent to the times.
+  Stat stat;
+  std::string skipped;
+  rest >> skipped >> stat.parent;
+  for (int i = 0; i < kBetween; ++i) rest >> skipped;
+  for (int i = 0; i < 4; ++i) {
+    int64_t ticks = 0;
+    rest >> ticks;
+    stat.ticks += ticks;
+  }
+  return rest ? std::optional(stat) : std::nullopt;
+}
+
 }  // namespace
 
 Usage UsageOf(pid_t pid) {
@@ -46,6 +75,24 @@ Usage UsageOf(pid_t pid) {
     if (line.starts_with("VmHWM:")) usage.peak_rss_mib = MebibytesIn(line);
   }
   return usage;
+}
+
+absl::Duration CpuOfFamily(pid_t pid) {
+  int64_t ticks = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const std::string name = entry.path().filename();
+    int number = 0;
+    if (!absl::SimpleAtoi(name, &number)) continue;
+    const auto stat = StatOf(name);
+    if (stat.has_value() && (number == pid || stat->parent == pid)) ticks += stat->ticks;
+  }
+  return absl::Seconds(1) * ticks / sysconf(_SC_CLK_TCK);
+}
+
+pid_t ParentOf(pid_t pid) {
+  const auto stat = StatOf(std::to_string(pid));
+  return stat.has_value() ? stat->parent : 0;
 }
 
 absl::StatusOr<std::string> OutputOf(const std::string& program) {

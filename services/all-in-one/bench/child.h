@@ -19,6 +19,11 @@ struct Usage {
 };
 // Of a process of this user that lives; pid 0 is this one.
 Usage UsageOf(pid_t pid);
+// The CPU time alone, to a hundredth of a second, of a process of any user and of all that it has
+// started, those that have ended and were waited for too. They start none themselves.
+absl::Duration CpuOfFamily(pid_t pid);
+// 0 when there is no such process.
+pid_t ParentOf(pid_t pid);
 
 // What a program prints to its end; not OK when it cannot be run, or fails.
 absl::StatusOr<std::string> OutputOf(const std::string& program);

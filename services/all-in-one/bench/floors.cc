@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::pair<const char*, double Floors::*> kNames[] = {
     {"fdatasync_p50_us", &Floors::fdatasync_p50_us},
-    {"sqlite_lifecycles_per_second", &Floors::sqlite_lifecycles_per_second},
+    {"store_lifecycles_per_second", &Floors::store_lifecycles_per_second},
     {"grpc_ping_pong_p50_us", &Floors::grpc_ping_pong_p50_us},
     {"grpc_echoes_per_second", &Floors::grpc_echoes_per_second}};
 

@@ -10,10 +10,10 @@ namespace kantoku::bench {
 
 // What the machine can do at best, as a program of its own has measured it (tests/bench/floors).
 struct Floors {
-  double fdatasync_p50_us = 0;              // Of 4 KiB over blocks that a file has.
-  double sqlite_lifecycles_per_second = 0;  // In batches, through plain SQLite.
-  double grpc_ping_pong_p50_us = 0;         // A message there and back on a stream.
-  double grpc_echoes_per_second = 0;        // Tasks there and back, in batches.
+  double fdatasync_p50_us = 0;             // Of 4 KiB over blocks that a file has.
+  double store_lifecycles_per_second = 0;  // In batches, through the plain database.
+  double grpc_ping_pong_p50_us = 0;        // A message there and back on a stream.
+  double grpc_echoes_per_second = 0;       // Tasks there and back, in batches.
 };
 
 // From one JSON object with these numbers. INVALID_ARGUMENT.

@@ -53,6 +53,9 @@ absl::StatusOr<std::unique_ptr<Installation>> Installation::Start(
   std::unique_ptr<Installation> made(
       new Installation(place, std::move(settings), std::move(directory)));
   KANTOKU_ASSIGN_OR_RETURN(made->begun_, OpenCounter(made->File("begun")));
+  if (!place.postgres.empty()) {
+    KANTOKU_ASSIGN_OR_RETURN(made->database_, Database::Make(place.postgres));
+  }
   if (place.server.empty()) {
     KANTOKU_RETURN_IF_ERROR(made->StartServer("127.0.0.1:0"));
   } else {
@@ -74,6 +77,9 @@ absl::Status Installation::StartServer(const std::string& listen) {
   std::vector<std::string> settings = settings_;
   if (place_.no_tls) settings.emplace_back("server.tls.off=true");
   if (place_.no_auth) settings.emplace_back("auth.insecure_trust_everybody_on_loopback=true");
+  if (database_ != nullptr) {
+    for (std::string& setting : database_->Settings()) settings.push_back(std::move(setting));
+  }
   for (std::string& setting : settings) words.insert(words.end(), {"--set", std::move(setting)});
   KANTOKU_ASSIGN_OR_RETURN(server_, Child::Start(std::move(words)));
   KANTOKU_ASSIGN_OR_RETURN(address_, AwaitAddress(port_file));
@@ -122,7 +128,9 @@ absl::StatusOr<Client> Installation::Connect() const {
   return Client::Connect(address_, std::move(options));
 }
 
-Meter::Meter(const Installation& installation) : has_server_(installation.server_.has_value()) {
+Meter::Meter(const Installation& installation)
+    : has_server_(installation.server_.has_value()),
+      database_(installation.database_ == nullptr ? 0 : installation.database_->server_pid()) {
   processes_.push_back({"spawner", 0, {}});
   if (installation.server_.has_value()) {
     processes_.push_back({"server", installation.server_->pid(), {}});
@@ -131,6 +139,7 @@ Meter::Meter(const Installation& installation) : has_server_(installation.server
     processes_.push_back({"executor", executor.pid(), {}});
   }
   for (Process& process : processes_) process.cpu_before = UsageOf(process.pid).cpu;
+  if (database_ != 0) database_cpu_before_ = CpuOfFamily(database_);
 }
 
 Figures Meter::Read(double tasks) const {
@@ -143,6 +152,12 @@ Figures Meter::Read(double tasks) const {
     of_each.emplace_back(process.name + "_cpu_seconds_per_million", cpu);
     // This one goes on from run to run.
     if (process.pid != 0) of_each.emplace_back(process.name + "_peak_rss_mib", usage.peak_rss_mib);
+  }
+  if (database_ != 0) {
+    const absl::Duration used = CpuOfFamily(database_) - database_cpu_before_;
+    const double cpu = absl::ToDoubleSeconds(used) / tasks * 1e6;
+    all += cpu;
+    of_each.emplace_back("database_cpu_seconds_per_million", cpu);
   }
   Figures figures;
   // Of a server that runs already nobody knows.

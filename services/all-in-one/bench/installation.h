@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "kantoku/client.h"
 #include "services/all-in-one/bench/child.h"
+#include "services/all-in-one/bench/database.h"
 #include "services/all-in-one/bench/figures.h"
 
 namespace kantoku::bench {
@@ -20,6 +21,8 @@ struct Place {
   std::string access;    // The access file for it; empty: as for every client.
   bool no_tls = false;   // Of our own.
   bool no_auth = false;  // The same.
+  // Of a PostgreSQL database in which our own keeps its records, as libpq takes it; empty: SQLite.
+  std::string postgres;
 };
 
 // A directory in TMPDIR, which goes with everything in it.
@@ -81,6 +84,7 @@ class Installation {
   const Place place_;
   const std::vector<std::string> settings_;
   const std::unique_ptr<Directory> directory_;
+  std::unique_ptr<Database> database_;  // Null: SQLite, in the directory.
   std::string address_;
   std::string access_;
   std::shared_ptr<const volatile uint64_t> begun_;  // In a file that the executors write.
@@ -93,8 +97,8 @@ class Meter {
  public:
   explicit Meter(const Installation& installation);
 
-  // CPU seconds per million of `tasks`, of all processes if the server is ours, and of each; the
-  // peak memory of each but this one.
+  // CPU seconds per million of `tasks`, of all processes if the server is ours, and of each, the
+  // database's server among them where it is seen; the peak memory of each but this one and that.
   Figures Read(double tasks) const;
 
  private:
@@ -104,6 +108,8 @@ class Meter {
     absl::Duration cpu_before;
   };
   const bool has_server_;
+  const pid_t database_;  // 0: none that is seen.
+  absl::Duration database_cpu_before_;
   std::vector<Process> processes_;
 };
 

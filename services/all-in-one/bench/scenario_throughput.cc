@@ -27,15 +27,15 @@ absl::StatusOr<Figures> OfCallers(const Terms& terms) {
 }  // namespace
 
 std::vector<Scenario> ThroughputScenarios() {
-  return {{.name = "throughput",
-           .about = "spawned in batches, run, and every result seen",
-           .floor =
-               FloorRatio{"of_sqlite_floor", "tasks_per_second",
-                          [](const Floors& floors) { return floors.sqlite_lifecycles_per_second; }},
-           .run = InBatches},
-          {.name = "throughput-callers",
-           .about = "64 callers, each with one task at a time",
-           .run = OfCallers}};
+  return {
+      {.name = "throughput",
+       .about = "spawned in batches, run, and every result seen",
+       .floor = FloorRatio{"of_store_floor", "tasks_per_second",
+                           [](const Floors& floors) { return floors.store_lifecycles_per_second; }},
+       .run = InBatches},
+      {.name = "throughput-callers",
+       .about = "64 callers, each with one task at a time",
+       .run = OfCallers}};
 }
 
 }  // namespace kantoku::bench

@@ -1,5 +1,5 @@
 // What this machine can do at best, as one JSON object: `kantoku bench --floors` puts it beside
-// each scenario.
+// each scenario. `--postgres CONNECTION`: lifecycles there instead of through SQLite.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -21,26 +21,28 @@ Latencies Summarize(std::vector<absl::Duration> times) {
 
 namespace {
 
-absl::StatusOr<nlohmann::ordered_json> Measure(const std::string& directory) {
+absl::StatusOr<nlohmann::ordered_json> Measure(const std::string& directory,
+                                               const std::string& postgres) {
   const auto fdatasync = Fdatasync(directory);
   if (!fdatasync.ok()) return fdatasync.status();
-  const auto lifecycles = SqliteLifecycles(directory);
+  const auto lifecycles =
+      postgres.empty() ? SqliteLifecycles(directory) : PostgresLifecycles(postgres);
   if (!lifecycles.ok()) return lifecycles.status();
   const auto grpc = MeasureGrpc();
   if (!grpc.ok()) return grpc.status();
   return nlohmann::ordered_json{{"fdatasync_p50_us", fdatasync->p50_us},
-                                {"sqlite_lifecycles_per_second", *lifecycles},
+                                {"store_lifecycles_per_second", *lifecycles},
                                 {"grpc_ping_pong_p50_us", grpc->ping_pong.p50_us},
                                 {"grpc_echoes_per_second", grpc->echoes_per_second}};
 }
 
-int Main() {
+int Main(const std::string& postgres) {
   // Not /tmp, which is memory on many machines.
   const char* const chosen = std::getenv("TMPDIR");
   std::string directory =
       std::string(chosen == nullptr ? "/var/tmp" : chosen) + "/kantoku-floors-XXXXXX";
   if (mkdtemp(directory.data()) == nullptr) return 1;
-  const auto measured = Measure(directory);
+  const auto measured = Measure(directory, postgres);
   std::filesystem::remove_all(directory);
   if (!measured.ok()) {
     std::cerr << "kantoku-floors: " << measured.status() << std::endl;
@@ -57,5 +59,6 @@ int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == "--serve-echoes") {
     return kantoku::floors::ServeEchoes(std::atoi(argv[2]));
   }
-  return kantoku::floors::Main();
+  const bool postgres = argc == 3 && std::string_view(argv[1]) == "--postgres";
+  return kantoku::floors::Main(postgres ? argv[2] : "");
 }

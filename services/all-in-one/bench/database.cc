@@ -1,0 +1,43 @@
+#include "services/all-in-one/bench/database.h"
+
+#include "absl/strings/str_cat.h"
+#include "services/all-in-one/bench/child.h"
+#include "services/platform/log/log.h"
+#include "services/platform/random.h"
+#include "services/platform/status.h"
+
+namespace kantoku::bench {
+
+absl::StatusOr<std::unique_ptr<Database>> Database::Make(const std::string& connection) {
+  platform::PostgresConnection session(
+      {.connection = connection, .application_name = "kantoku bench"});
+  KANTOKU_ASSIGN_OR_RETURN(
+      const auto rows,
+      session.Execute("SELECT coalesce((SELECT pid FROM pg_catalog.pg_stat_activity "
+                      "WHERE backend_type = 'checkpointer' AND inet_server_addr() IS NULL), 0)"));
+  std::unique_ptr<Database> made(new Database(
+      connection, std::move(session), absl::StrCat("bench_", absl::Hex(platform::SystemRandom()))));
+  made->server_pid_ = ParentOf(static_cast<pid_t>(rows.Integer(0, 0)));
+  return made;
+}
+
+Database::~Database() {
+  const auto dropped =
+      session_.Execute(absl::StrCat("DROP SCHEMA IF EXISTS ", schema_, " CASCADE"));
+  if (dropped.ok()) return;
+  platform::Log(platform::LogLevel::kWarn, "bench: a schema is left behind",
+                {{"schema", schema_}, {"why", dropped.status()}});
+}
+
+std::vector<std::string> Database::Settings() const {
+  std::vector<std::string> settings;
+  for (const char* const component : {"inputs", "outputs", "events"}) {
+    const std::string store = absl::StrCat(component, ".store.postgres.");
+    settings.push_back(absl::StrCat(store, "connection=", connection_));
+    settings.push_back(absl::StrCat(store, "schema=", schema_));
+    settings.push_back(absl::StrCat(store, "migrate_on_start=true"));
+  }
+  return settings;
+}
+
+}  // namespace kantoku::bench

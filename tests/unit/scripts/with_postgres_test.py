@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+"""with_postgres.sh gives a command a database, its exit code to the caller, and leaves nothing behind."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import unittest
+
+SCRIPT = pathlib.Path(__file__).resolve().parents[3] / "scripts" / "with_postgres.sh"
+
+
+class WithPostgres(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = pathlib.Path(directory.name)
+        self.directory.chmod(0o755)  # The server's user comes through.
+        self.environment = {**os.environ, "TMPDIR": str(self.directory)}
+
+    def run_beside(self, command):
+        return subprocess.run([SCRIPT, "bash", "-c", command], env=self.environment, text=True,
+                              capture_output=True, check=False)
+
+    def test_a_command_has_a_durable_database_and_its_code_is_told(self):
+        ran = self.run_beside('psql --no-align --tuples-only "$KANTOKU_POSTGRES" -c "show fsync"; exit 7')
+        self.assertEqual((ran.stdout, ran.returncode), ("on\n", 7), ran.stderr)
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_a_script_that_is_asked_to_end_leaves_neither_server_nor_directory(self):
+        command = 'home=${KANTOKU_POSTGRES#host=}; head -1 "${home%% *}/data/postmaster.pid"; exec sleep 600'
+        running = subprocess.Popen([SCRIPT, "bash", "-c", command], env=self.environment, text=True,
+                                   stdout=subprocess.PIPE, start_new_session=True)
+        server = int(running.stdout.readline())
+        os.killpg(running.pid, signal.SIGTERM)
+        running.communicate()
+        self.assertNotEqual(running.returncode, 0)
+        self.assertFalse(pathlib.Path(f"/proc/{server}").exists())
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
