@@ -49,9 +49,9 @@ sim: setup ## the deterministic simulation; SEED=… STEPS=… lives that world 
 	@$(call build_preset,sim)
 	@build/sim/tests/bin/kantoku-sim --seed $(SEED) --steps $(STEPS)
 
-chaos: setup ## real processes in which everything goes wrong for SECONDS=600; SEED=… plans the same faults again
+chaos: $(if $(BACKEND),setup-test,setup) ## real processes in which everything goes wrong for SECONDS=600; SEED=… plans the same faults again; BACKEND=postgres: there
 	@$(call build_preset,sim,chaos)
-	@build/sim/bin/kantoku-chaos --seconds $(SECONDS) --seed $(SEED) --rate $(RATE)
+	@build/sim/bin/kantoku-chaos --seconds $(SECONDS) --seed $(SEED) --rate $(RATE) $(if $(BACKEND),--backend $(BACKEND))
 
 measure: setup-test ## figures that are promised: what a token costs, what a flood of forged ones does to others, how fast a block holds
 	@$(call build_preset,sim,measure)
@@ -94,5 +94,6 @@ verify: setup-check ## everything: lint of the whole tree, all tests, thread san
 	@scripts/test.sh tsan $(quick)
 	@$(MAKE) --no-print-directory sim demo counts bench measure fuzz
 	@$(MAKE) --no-print-directory chaos SECONDS=180
+	@$(MAKE) --no-print-directory chaos SECONDS=180 BACKEND=postgres
 	@$(call build_preset,asan)
 	@scripts/test.sh asan --label-exclude '^bench$$'

@@ -69,11 +69,13 @@ class Conductor {
  private:
   bool Start() {
     const int seconds = static_cast<int>(absl::ToInt64Seconds(options_.length));
-    auto topology = Topology::Start({.directory = directory_,
-                                     .binaries = options_.binaries,
-                                     .seed = options_.seed,
-                                     .grace = kGrace,
-                                     .disk_megabytes = 128 + seconds});
+    auto topology =
+        Topology::Start({.directory = directory_,
+                         .binaries = options_.binaries,
+                         .seed = options_.seed,
+                         .grace = kGrace,
+                         .disk_megabytes = 128 + seconds + (options_.postgres ? 256 : 0),
+                         .postgres = options_.postgres});
     if (!topology.ok()) {
       Print("cannot start: " + topology.status().ToString());
       return false;

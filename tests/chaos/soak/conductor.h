@@ -12,8 +12,9 @@ struct ConductorOptions {
   absl::Duration length = absl::Minutes(10);  // Of the faults; then everything may come to its end.
   uint64_t seed = 1;
   int tasks_per_second = 50;
-  std::string binaries;  // Where the programs are.
-  bool keep = false;     // The directory, even when all is good.
+  std::string binaries;   // Where the programs are.
+  bool postgres = false;  // Where services keep their records; else SQLite.
+  bool keep = false;      // The directory, even when all is good.
 };
 
 // The whole test: starts the installation, lets things go wrong while it is under load, waits until

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "services/platform/check.h"
+#include "tests/chaos/soak/database_faults.h"
 #include "tests/chaos/soak/disk_faults.h"
 #include "tests/chaos/soak/journal.h"
 #include "tests/chaos/soak/network_faults.h"
@@ -52,6 +53,7 @@ std::vector<std::unique_ptr<Fault>> MakeFaults(Topology& topology, Absences& abs
   AddProcessFaults(topology, absences, faults);
   AddNetworkFaults(topology, absences, own_network, faults);
   AddDiskFaults(topology, faults);
+  if (topology.database() != nullptr) AddDatabaseFaults(*topology.database(), faults);
   return faults;
 }
 

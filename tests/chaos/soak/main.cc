@@ -32,6 +32,9 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "Of the plan of faults and of the tasks");
   app.add_option("--rate", options.tasks_per_second, "Tasks spawned in a second")
       ->check(CLI::Range(1, 10'000));
+  std::string backend = "sqlite";
+  app.add_option("--backend", backend, "Where services keep their records")
+      ->check(CLI::IsMember({"sqlite", "postgres"}));
   app.add_flag("--keep", options.keep, "Keeps journal and logs, also of a good run");
   kantoku::soak::WorkerFlags worker;
   CLI::App* execute = app.add_subcommand("execute", "An executor that the test starts");
@@ -42,6 +45,7 @@ int main(int argc, char** argv) {
   execute->add_option("--journal", worker.journal)->required();
   CLI11_PARSE(app, argc, argv);
   if (execute->parsed()) return kantoku::soak::RunWorker(worker);
+  options.postgres = backend == "postgres";
   options.length = absl::Seconds(seconds);
   return kantoku::soak::Conduct(options);
 }

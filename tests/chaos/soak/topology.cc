@@ -29,6 +29,9 @@ absl::StatusOr<std::unique_ptr<Topology>> Topology::Start(const Options& options
   auto keys = platform::MacKeys::LoadOrCreate(topology->File("mac.keys"));
   if (!keys.ok()) return keys.status();
   topology->MakeLines();
+  if (options.postgres) {
+    if (absl::Status status = topology->StartDatabase(); !status.ok()) return status;
+  }
   for (const Part part : {Part::kEvents, Part::kOutputs, Part::kInputs}) topology->StartPart(part);
   for (size_t i = 0; i < kExecutors; ++i) topology->StartExecutor(i);
   if (absl::Status up = topology->AwaitUp(kPatience); !up.ok()) return up;
@@ -63,23 +66,47 @@ void Topology::MakeLines() {
                     proxy_.AddLink(address(Part::kInputs))};
 }
 
+std::vector<std::string> Topology::Launcher() const {
+  return disk_ == nullptr ? std::vector<std::string>() : disk_->launcher();
+}
+
+std::vector<std::string> Topology::Brake() const {
+  return {options_.binaries + "/kantoku-chaos", "brake", File("brake")};
+}
+
+std::string Topology::DataPath(const std::string& name) const {
+  return (disk_ == nullptr ? File("data") : disk_->path()) + "/" + name;
+}
+
+absl::Status Topology::StartDatabase() {
+  auto database = Database::Start({.home = File("database"),
+                                   .data = DataPath("database"),
+                                   .through = {options_.directory, DataPath("."), DataPath("..")},
+                                   .launcher = Launcher(),
+                                   .brake = Brake()});
+  if (!database.ok()) return database.status();
+  database_ = *std::move(database);
+  return database_->server().AwaitUp(kPatience);
+}
+
 void Topology::StartPart(Part part) {
   const std::string name = kPartNames[static_cast<size_t>(part)];
   Program::Options program = {
       .name = name, .output_file = File(name + ".log"), .port_file = File(name + ".port")};
-  if (disk_ != nullptr) program.argv = disk_->launcher();
-  const std::string data = (disk_ == nullptr ? File("data") : disk_->path()) + "/" + name;
-  const std::vector<std::string> words = {options_.binaries + "/kantoku-chaos",
-                                          "brake",
-                                          File("brake"),
-                                          options_.binaries + "/kantoku-" + name,
-                                          "--data",
-                                          data,
-                                          "--listen",
-                                          address(part),
-                                          "--port-file",
-                                          program.port_file};
-  program.argv.insert(program.argv.end(), words.begin(), words.end());
+  program.argv = Launcher();
+  for (const std::string& word : Brake()) program.argv.push_back(word);
+  for (const std::string& word :
+       {options_.binaries + "/kantoku-" + name, std::string("--data"), DataPath(name),
+        std::string("--listen"), address(part), std::string("--port-file"), program.port_file}) {
+    program.argv.push_back(word);
+  }
+  if (database_ != nullptr) {
+    const std::string store = name + ".store.postgres.";
+    for (const std::string& setting : {Setting(store + "connection", database_->connection()),
+                                       Setting(store + "migrate_on_start", "true")}) {
+      program.argv.insert(program.argv.end(), {"--set", setting});
+    }
+  }
   for (const std::string& setting :
        {Setting("server.metrics_listen", "none"), Setting("server.mac_key_file", File("mac.keys")),
         Setting("server.drain_timeout", kDrain),
@@ -158,6 +185,10 @@ std::vector<std::string> Topology::Stop() {
   };
   for (const auto& executor : executors_) finish(*executor);
   for (const auto& part : parts_) finish(*part);
+  // By SIGINT it ends its sessions as well, if there are any.
+  if (database_ != nullptr && database_->server().Finish(SIGINT, kPatience) != 0) {
+    odd.emplace_back("the database did not end properly");
+  }
   return odd;
 }
 

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "kantoku/client.h"
 #include "services/platform/mutex.h"
+#include "tests/chaos/soak/database.h"
 #include "tests/chaos/soak/evidence.h"
 #include "tests/chaos/soak/program.h"
 #include "tests/chaos/soak/proxy.h"
@@ -36,7 +37,8 @@ struct Line {
   size_t to_outputs = 0;
 };
 
-// The installation: Inputs, Outputs and Events as programs of their own on a small disk, executors,
+// The installation: Inputs, Outputs and Events as programs of their own on a small disk, perhaps
+// through a database that has its data there, executors,
 // and lines of the proxy between everybody. Who runs, listens and keeps its data where.
 //
 // Thread-safe.
@@ -48,6 +50,7 @@ class Topology {
     uint64_t seed = 1;
     absl::Duration grace;
     int disk_megabytes = 0;
+    bool postgres = false;  // Where services keep their records, on the disk; else SQLite.
   };
   static absl::StatusOr<std::unique_ptr<Topology>> Start(const Options& options);
   ~Topology();
@@ -60,6 +63,8 @@ class Topology {
   SyncBrake& brake() { return brake_; }
   // Null: nothing may be mounted here.
   test::SmallDisk* disk() { return disk_.get(); }
+  // Null: SQLite.
+  Database* database() { return database_.get(); }
   const std::string& why_no_disk() const { return why_no_disk_; }
 
   const Line& user_line(size_t user) const { return user_lines_[user]; }
@@ -88,6 +93,11 @@ class Topology {
   explicit Topology(const Options& options);
 
   void MakeLines();
+  absl::Status StartDatabase();
+  // Before a program whose data is on the disk, and whose syncs may be made slow.
+  std::vector<std::string> Launcher() const;
+  std::vector<std::string> Brake() const;
+  std::string DataPath(const std::string& name) const;
   void StartPart(Part part);
   void StartExecutor(size_t executor);
   std::string File(const std::string& name) const { return options_.directory + "/" + name; }
@@ -105,6 +115,7 @@ class Topology {
   mutable platform::Mutex mu_;
   std::map<pid_t, Executor> known_executors_ ABSL_GUARDED_BY(mu_);
   // Last, so that they are gone before what they use.
+  std::unique_ptr<Database> database_;
   std::array<std::unique_ptr<Program>, 3> parts_;
   std::array<std::unique_ptr<Program>, kExecutors> executors_;
 };
