@@ -5,9 +5,11 @@
 #     → target kantoku_x, alias kantoku::x; without SOURCES a header-only library
 #   kantoku_executable(NAME kantoku-x SOURCES main.cc DEPS … [USE_PROTO_PCH])
 #     → build/<preset>/bin/kantoku-x, which allocates with mimalloc unless it is sanitized
-#   kantoku_test(NAME x_test LABEL unit SOURCES x_test.cc DEPS … [BINARIES kantoku-x…] [TIMEOUT s] [WHOLE] [USE_PROTO_PCH])
+#   kantoku_test(NAME x_test LABEL unit SOURCES x_test.cc DEPS … [BINARIES kantoku-x…] [BACKENDS sqlite…] [TIMEOUT s] [WHOLE]
+#                [USE_PROTO_PCH])
 #     → one ctest entry per test case (with WHOLE, one for the program), labelled; LABEL may be a list. BINARIES are built
-#       first and lie in the directory that the environment variable KANTOKU_BIN_DIR names.
+#       first and lie in the directory that the environment variable KANTOKU_BIN_DIR names. With BACKENDS each case is an entry
+#       `x_test:sqlite:…` of every one of them, and the program says who they are (tests/support/backend.h).
 #   kantoku_fuzz(NAME x_fuzz SOURCES x_fuzz.cc CORPUS dir DEPS … [LABEL unit security])
 #     → a libFuzzer program in the fuzz preset, of the target kantoku_fuzzers; elsewhere a unit test that runs the property
 #       over the corpus. Its label is `unit` when none is given
@@ -79,7 +81,7 @@ function(kantoku_test)
   if(NOT BUILD_TESTING)
     return()
   endif()
-  cmake_parse_arguments(PARSE_ARGV 0 arg "USE_PROTO_PCH;WHOLE" "NAME;TIMEOUT" "LABEL;SOURCES;DEPS;BINARIES")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "USE_PROTO_PCH;WHOLE" "NAME;TIMEOUT" "LABEL;SOURCES;DEPS;BINARIES;BACKENDS")
   _kantoku_check_arguments(kantoku_test NAME LABEL SOURCES)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
@@ -111,13 +113,29 @@ function(kantoku_test)
     add_test(NAME ${arg_NAME} COMMAND ${arg_NAME})
     set_tests_properties(${arg_NAME} PROPERTIES LABELS "${arg_LABEL}" TIMEOUT ${arg_TIMEOUT} ENVIRONMENT "${environment}" RUN_SERIAL ${serial})
   else()
-    catch_discover_tests(${arg_NAME} TEST_PREFIX "${arg_NAME}:")
+    set(lists ${arg_NAME}_TESTS)
+    if(arg_BACKENDS)
+      list(JOIN arg_BACKENDS "," backends)
+      target_compile_definitions(${arg_NAME} PRIVATE "KANTOKU_BACKENDS=\"${backends}\"")
+      list(TRANSFORM arg_BACKENDS PREPEND ${arg_NAME}_ OUTPUT_VARIABLE lists)
+      foreach(backend IN LISTS arg_BACKENDS)
+        catch_discover_tests(
+          ${arg_NAME}
+          TEST_PREFIX "${arg_NAME}:${backend}:"
+          TEST_LIST ${arg_NAME}_${backend}
+          EXTRA_ARGS --backend ${backend})
+      endforeach()
+    else()
+      catch_discover_tests(${arg_NAME} TEST_PREFIX "${arg_NAME}:" TEST_LIST ${lists})
+    endif()
     # Not catch_discover_tests' own PROPERTIES: they cannot carry a list, and a test may have several labels.
     set(script "${CMAKE_CURRENT_BINARY_DIR}/${arg_NAME}_properties.cmake")
     file(CONFIGURE OUTPUT "${script}" @ONLY CONTENT [[
-if(@arg_NAME@_TESTS)
-  set_tests_properties(${@arg_NAME@_TESTS} PROPERTIES LABELS "@arg_LABEL@" TIMEOUT @arg_TIMEOUT@ ENVIRONMENT "@environment@" RUN_SERIAL @serial@)
-endif()
+foreach(tests @lists@)
+  if(${tests})
+    set_tests_properties(${${tests}} PROPERTIES LABELS "@arg_LABEL@" TIMEOUT @arg_TIMEOUT@ ENVIRONMENT "@environment@" RUN_SERIAL @serial@)
+  endif()
+endforeach()
 ]])
     set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${script}")
   endif()

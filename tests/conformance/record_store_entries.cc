@@ -13,6 +13,7 @@
 #include "services/platform/store/remote/remote_record_store.h"
 #include "services/platform/store/sqlite/sqlite_record_store.h"
 #include "tests/conformance/record_store_exam.h"
+#include "tests/support/backend.h"
 #include "tests/support/private_postgres.h"
 #include "tests/support/python_store.h"
 #include "tests/support/store_server.h"
@@ -126,8 +127,8 @@ class RemoteExaminee final : public RecordStoreExaminee {
 
  private:
   void Begin() {
-    const auto& server =
-        servers_.emplace_back(std::make_unique<test::StoreServer>(behind_.factory()));
+    const auto& server = servers_.emplace_back(std::make_unique<test::StoreServer>(
+        test::StoreServer::Factories{{std::string(schema_.component), &behind_.factory()}}));
     factories_.push_back(
         decorate_(MakeRemoteRecordStoreFactory(schema_, {.channel = server->Connect()})));
   }
@@ -177,15 +178,16 @@ RecordStoreEntry Entry(std::string name, Decorate decorate) {
 }  // namespace
 
 std::vector<RecordStoreEntry> RecordStoreEntries() {
-  return {Entry<MemoryExaminee>("memory", Raw),
-          Entry<MemoryExaminee>("memory, metered", Metered),
-          Entry<SqliteExaminee>("sqlite", Raw),
-          Entry<SqliteExaminee>("sqlite, metered", Metered),
-          Entry<PostgresExaminee>("postgres", Raw),
-          Entry<PostgresExaminee>("postgres, metered", Metered),
-          Entry<RemoteExaminee<MemoryExaminee>>("remote memory", Raw),
-          Entry<RemoteExaminee<SqliteExaminee>>("remote sqlite, metered", Metered),
-          Entry<PythonExaminee>("remote python", Raw)};
+  return test::OfChosenBackend<RecordStoreEntry>(
+      {Entry<MemoryExaminee>("memory", Raw), Entry<MemoryExaminee>("memory-metered", Metered),
+       Entry<SqliteExaminee>("sqlite", Raw), Entry<SqliteExaminee>("sqlite-metered", Metered),
+       Entry<PostgresExaminee>("postgres", Raw),
+       Entry<PostgresExaminee>("postgres-metered", Metered),
+       Entry<RemoteExaminee<MemoryExaminee>>("remote-memory", Raw),
+       Entry<RemoteExaminee<SqliteExaminee>>("remote-sqlite", Raw),
+       Entry<RemoteExaminee<SqliteExaminee>>("remote-sqlite-metered", Metered),
+       Entry<PythonExaminee>("remote-python", Raw),
+       Entry<PythonExaminee>("remote-python-metered", Metered)});
 }
 
 }  // namespace kantoku::platform

@@ -88,7 +88,7 @@ class Sitting {
 
   static const RecordStoreEntry& NextEntry() {
     static const std::vector<RecordStoreEntry> entries = RecordStoreEntries();
-    return entries[GENERATE(range(size_t{0}, RecordStoreEntries().size()))];
+    return entries[GENERATE(range(size_t{0}, entries.size()))];
   }
 
   const Catch::ScopedMessage name_;  // Beside every failure.

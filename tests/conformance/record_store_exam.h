@@ -26,11 +26,12 @@ class RecordStoreExaminee {
 
 // One backend with the decorators that a program puts around it.
 struct RecordStoreEntry {
-  std::string name;
+  std::string name;  // As ctest's names have it.
   std::function<std::unique_ptr<RecordStoreExaminee>(const StoreSchema&)> make;
 };
 
-// All that sit the exam; a new backend adds its line in record_store_entries.cc.
+// Those of all that this run is about (tests/support/backend.h); a new backend adds its lines in
+// record_store_entries.cc.
 std::vector<RecordStoreEntry> RecordStoreEntries();
 
 }  // namespace kantoku::platform

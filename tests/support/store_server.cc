@@ -72,7 +72,7 @@ absl::Status Commit(platform::RecordStore& store, const platform::WriteBatch& ba
 
 }  // namespace
 
-StoreServer::StoreServer(platform::RecordStoreFactory& factory) : factory_(factory) {
+StoreServer::StoreServer(Factories factories) : factories_(std::move(factories)) {
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
   builder.SetMaxReceiveMessageSize(platform::kMaxMessageBytes);
@@ -83,20 +83,27 @@ StoreServer::StoreServer(platform::RecordStoreFactory& factory) : factory_(facto
 
 StoreServer::~StoreServer() { server_->Shutdown(); }
 
+std::string StoreServer::address() const { return absl::StrCat("127.0.0.1:", port_); }
+
 std::shared_ptr<grpc::Channel> StoreServer::Connect() const {
-  return platform::MakeChannel(absl::StrCat("127.0.0.1:", port_));
+  return platform::MakeChannel(address());
 }
 
 grpc::Status StoreServer::Open(grpc::ServerContext*, const store::v1::OpenRequest* request,
                                store::v1::OpenResponse* response) {
-  auto opened = factory_.Open(request->owner().partition());
+  const Partition partition(request->owner().component(), request->owner().partition());
+  const auto factory = factories_.find(partition.first);
+  if (factory == factories_.end()) {
+    return ToGrpc(absl::FailedPreconditionError("an unknown component"));
+  }
+  auto opened = factory->second->Open(partition.second);
   if (!opened.ok()) return ToGrpc(opened.status());
   const auto last_batch = (*opened)->LastBatch();
   if (!last_batch.ok()) return ToGrpc(last_batch.status());
   response->set_epoch((*opened)->epoch());
   response->set_last_batch(*last_batch);
   platform::MutexLock lock(mutex_);
-  auto& owned = owned_[request->owner().partition()];
+  auto& owned = owned_[partition];
   if (owned == nullptr || owned->epoch() < (*opened)->epoch()) owned = *std::move(opened);
   return grpc::Status::OK;
 }
@@ -161,7 +168,7 @@ grpc::Status StoreServer::Scan(grpc::ServerContext*, const store::v1::ScanReques
 
 std::shared_ptr<platform::RecordStore> StoreServer::StoreOf(const store::v1::Owner& owner) {
   platform::MutexLock lock(mutex_);
-  const auto found = owned_.find(owner.partition());
+  const auto found = owned_.find({owner.component(), owner.partition()});
   const bool owns = found != owned_.end() && found->second->epoch() == owner.epoch();
   return owns ? found->second : nullptr;
 }

@@ -5,6 +5,8 @@
 
 #include <map>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "kantoku/store/v1/store.grpc.pb.h"
 #include "services/platform/mutex.h"
@@ -12,15 +14,18 @@
 
 namespace kantoku::test {
 
-// A store of ours as a program of one's own would serve it: kantoku.store.v1 over a factory, on a
-// free port of this computer. Knows the one component of the factory.
+// A store of ours as a program of one's own would serve it: kantoku.store.v1 over a factory for
+// each component, on a free port of this computer.
 //
-// Thread-safe. The factory outlives it.
+// Thread-safe. The factories outlive it.
 class StoreServer final : private store::v1::StoreService::Service {
  public:
-  explicit StoreServer(platform::RecordStoreFactory& factory);
+  using Factories = std::map<std::string, platform::RecordStoreFactory*>;  // By component.
+
+  explicit StoreServer(Factories factories);
   ~StoreServer() override;
 
+  std::string address() const;
   std::shared_ptr<grpc::Channel> Connect() const;
 
  private:
@@ -40,9 +45,11 @@ class StoreServer final : private store::v1::StoreService::Service {
   // Null: a later owner has it.
   std::shared_ptr<platform::RecordStore> StoreOf(const store::v1::Owner& owner);
 
-  platform::RecordStoreFactory& factory_;
+  using Partition = std::pair<std::string, uint32_t>;  // Of a component.
+
+  const Factories factories_;
   platform::Mutex mutex_;
-  std::map<uint32_t, std::shared_ptr<platform::RecordStore>> owned_ ABSL_GUARDED_BY(mutex_);
+  std::map<Partition, std::shared_ptr<platform::RecordStore>> owned_ ABSL_GUARDED_BY(mutex_);
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };

@@ -26,11 +26,12 @@ class LogSubject {
 };
 
 struct LogEntry {
-  std::string name;
+  std::string name;  // As ctest's names have it.
   std::function<std::unique_ptr<LogSubject>()> make;
 };
 
-// Every implementation of EventLog. A new one adds an entry to event_log_subjects.cc.
+// Those of all implementations of EventLog that this run is about (tests/support/backend.h). A new
+// one adds an entry to event_log_subjects.cc.
 std::vector<LogEntry> AllLogs();
 
 }  // namespace kantoku::events

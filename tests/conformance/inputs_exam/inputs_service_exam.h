@@ -29,12 +29,12 @@ class ServiceSubject {
 };
 
 struct ServiceEntry {
-  std::string name;
-  bool durable;  // Whether a restart keeps what was there.
+  std::string name;  // Of the backend, as ctest's names have it.
+  bool durable;      // Whether a restart keeps what was there.
   std::function<std::unique_ptr<ServiceSubject>()> make;
 };
 
-// Every build of the service. A new one adds an entry to inputs_service_subjects.cc.
+// The service over those of its backends that this run is about (tests/support/backend.h).
 std::vector<ServiceEntry> AllServices();
 
 }  // namespace kantoku::inputs

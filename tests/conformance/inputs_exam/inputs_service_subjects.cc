@@ -8,7 +8,8 @@
 #include "services/platform/config/defaults.h"
 #include "services/platform/server/program.h"
 #include "tests/conformance/inputs_exam/inputs_service_exam.h"
-#include "tests/support/postgres_store.h"
+#include "tests/conformance/service_backends.h"
+#include "tests/support/backend.h"
 #include "tests/support/temp_dir.h"
 
 namespace kantoku::inputs {
@@ -17,7 +18,7 @@ namespace {
 // The three modules behind a server of this process.
 class ModuleSubject final : public ServiceSubject {
  public:
-  explicit ModuleSubject(const config::v1::StoreConfig& store) {
+  explicit ModuleSubject(test::ServiceStore store) : store_(std::move(store)) {
     options_.name = "inputs-exam";
     options_.create_mac_keys = true;
     config::v1::Config& config = options_.config;
@@ -25,9 +26,9 @@ class ModuleSubject final : public ServiceSubject {
     config.mutable_server()->set_metrics_listen("none");
     config.mutable_server()->set_data_dir(directory_.File("data"));
     config.mutable_server()->mutable_drain_timeout()->set_seconds(1);
-    *config.mutable_inputs()->mutable_store() = store;
-    *config.mutable_outputs()->mutable_store() = store;
-    *config.mutable_events()->mutable_store() = store;
+    *config.mutable_inputs()->mutable_store() = store_.config;
+    *config.mutable_outputs()->mutable_store() = store_.config;
+    *config.mutable_events()->mutable_store() = store_.config;
     config.mutable_inputs()->set_max_payload_bytes(kMaxPayload);
     config.mutable_inputs()->set_max_session_credit(kMaxCredit);
     platform::FillDefaults(config);
@@ -60,6 +61,7 @@ class ModuleSubject final : public ServiceSubject {
     program_ = *std::move(program);
   }
 
+  const test::ServiceStore store_;  // Outlives who uses it.
   test::TempDir directory_;
   platform::ProgramOptions options_;
   std::unique_ptr<platform::Program> program_;
@@ -68,14 +70,12 @@ class ModuleSubject final : public ServiceSubject {
 }  // namespace
 
 std::vector<ServiceEntry> AllServices() {
-  config::v1::StoreConfig memory;
-  memory.mutable_memory();
-  config::v1::StoreConfig sqlite;
-  sqlite.mutable_sqlite();
-  return {
-      {"memory", false, [memory] { return std::make_unique<ModuleSubject>(memory); }},
-      {"sqlite", true, [sqlite] { return std::make_unique<ModuleSubject>(sqlite); }},
-      {"postgres", true, [] { return std::make_unique<ModuleSubject>(test::StoreOnPostgres()); }}};
+  std::vector<ServiceEntry> entries;
+  for (const test::Backend& backend : test::ServiceBackends()) {
+    entries.push_back({backend.name, backend.durable,
+                       [backend] { return std::make_unique<ModuleSubject>(backend.make()); }});
+  }
+  return test::OfChosenBackend(std::move(entries));
 }
 
 }  // namespace kantoku::inputs

@@ -178,8 +178,9 @@ TEST_CASE("A client that reads slowly misses nothing") {
       std::vector<std::string> early;
       std::vector<std::string> late;
       for (uint64_t task = 0; task < kResults; ++task) {
-        exam.subject().SetTask(Id(task), task::v1::TASK_STATE_RUNNING);
-        (task < kResults / 2 ? early : late).push_back(Id(task));
+        const std::string id = Id(task);
+        exam.subject().SetTask(id, task::v1::TASK_STATE_RUNNING);
+        (task < kResults / 2 ? early : late).push_back(id);
       }
       futures.Add(early);
       for (uint64_t task = 0; task < kResults; task += 10) {

@@ -325,8 +325,9 @@ TEST_CASE("Of many who put at once one wins each task, and every waiter hears of
       constexpr uint32_t kExecutors = 4;
       std::vector<std::string> ids;
       for (uint64_t task = 0; task < kTasks; ++task) {
-        ids.push_back(Id(task));
-        exam.subject().SetTask(Id(task), task::v1::TASK_STATE_RUNNING);
+        const std::string id = Id(task);
+        ids.push_back(id);
+        exam.subject().SetTask(id, task::v1::TASK_STATE_RUNNING);
       }
       std::vector<std::map<std::string, std::string>> heard(2);
       std::vector<std::map<uint64_t, int>> won(kExecutors);

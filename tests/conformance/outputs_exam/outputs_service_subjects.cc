@@ -12,8 +12,9 @@
 #include "services/platform/rpc/service.h"
 #include "services/platform/server/program.h"
 #include "tests/conformance/outputs_exam/outputs_service_exam.h"
+#include "tests/conformance/service_backends.h"
+#include "tests/support/backend.h"
 #include "tests/support/plain_user.h"
-#include "tests/support/postgres_store.h"
 #include "tests/support/temp_dir.h"
 
 namespace kantoku::outputs {
@@ -111,13 +112,13 @@ class TableModule final : public platform::Module {
 // The module behind a server of this process.
 class ModuleSubject final : public ServiceSubject {
  public:
-  explicit ModuleSubject(const config::v1::StoreConfig& store) {
+  explicit ModuleSubject(test::ServiceStore store) : store_(std::move(store)) {
     options_.name = "outputs-exam";
     options_.create_mac_keys = true;
     options_.config.mutable_server()->set_listen("127.0.0.1:0");
     options_.config.mutable_server()->set_metrics_listen("none");
     options_.config.mutable_server()->set_data_dir(directory_.File("data"));
-    *options_.config.mutable_outputs()->mutable_store() = store;
+    *options_.config.mutable_outputs()->mutable_store() = store_.config;
     options_.config.mutable_outputs()->set_max_result_bytes(4 << 20);
     options_.config.mutable_outputs()->set_max_awaits_per_stream(20'000);
     options_.config.mutable_outputs()->set_max_bytes(uint64_t{1} << 40);
@@ -156,6 +157,7 @@ class ModuleSubject final : public ServiceSubject {
   void AwaitQuestions(int count) override { table_.AwaitQuestions(count); }
 
  private:
+  const test::ServiceStore store_;  // Outlives who uses it.
   test::TempDir directory_;
   TableOfTasks table_;
   platform::ProgramOptions options_;
@@ -165,14 +167,12 @@ class ModuleSubject final : public ServiceSubject {
 }  // namespace
 
 std::vector<ServiceEntry> AllServices() {
-  config::v1::StoreConfig memory;
-  memory.mutable_memory();
-  config::v1::StoreConfig sqlite;
-  sqlite.mutable_sqlite();
-  return {
-      {"memory", false, [memory] { return std::make_unique<ModuleSubject>(memory); }},
-      {"sqlite", true, [sqlite] { return std::make_unique<ModuleSubject>(sqlite); }},
-      {"postgres", true, [] { return std::make_unique<ModuleSubject>(test::StoreOnPostgres()); }}};
+  std::vector<ServiceEntry> entries;
+  for (const test::Backend& backend : test::ServiceBackends()) {
+    entries.push_back({backend.name, backend.durable,
+                       [backend] { return std::make_unique<ModuleSubject>(backend.make()); }});
+  }
+  return test::OfChosenBackend(std::move(entries));
 }
 
 }  // namespace kantoku::outputs
