@@ -39,37 +39,49 @@ std::string Suite::address(Service service) const {
 }
 
 void Suite::Start(Service service) {
+  const auto stand_in = options_.stand_ins.find(service);
+  if (stand_in == options_.stand_ins.end()) return StartOurs(service);
+  StartStandIn(service, stand_in->second);
+}
+
+void Suite::StartOurs(Service service) {
   const std::string name = kServiceNames[static_cast<size_t>(service)];
   const std::string port_file = directory_.File(name + ".port");
   std::filesystem::remove(port_file);
+  std::vector<std::string> argv = {Binary("kantoku-" + name),
+                                   "--data",
+                                   directory_.File(name),
+                                   "--listen",
+                                   address(service),
+                                   "--port-file",
+                                   port_file};
+  std::vector<std::string> settings = {
+      "server.metrics_listen=none",
+      "server.mac_key_file=" + directory_.File("mac.keys"),
+      "inputs.outputs_address=" + address(Service::kOutputs),
+      "inputs.events_address=" + address(Service::kEvents),
+      "outputs.inputs_address=" + address(Service::kInputs),
+      "inputs.grace=" + absl::FormatDuration(options_.grace),
+      "server.drain_timeout=" + absl::FormatDuration(options_.drain_timeout)};
+  if (const auto more = options_.settings.find(service); more != options_.settings.end()) {
+    settings.insert(settings.end(), more->second.begin(), more->second.end());
+  }
+  for (const std::string& setting : settings) argv.insert(argv.end(), {"--set", setting});
   auto& child = services_[static_cast<size_t>(service)];
   child.reset();
-  child =
-      StartChild({.argv = {Binary("kantoku-" + name),
-                           "--data",
-                           directory_.File(name),
-                           "--listen",
-                           address(service),
-                           "--port-file",
-                           port_file,
-                           "--set",
-                           "server.metrics_listen=none",
-                           "--set",
-                           "server.mac_key_file=" + directory_.File("mac.keys"),
-                           "--set",
-                           "inputs.outputs_address=" + address(Service::kOutputs),
-                           "--set",
-                           "inputs.events_address=" + address(Service::kEvents),
-                           "--set",
-                           "outputs.inputs_address=" + address(Service::kInputs),
-                           "--set",
-                           "inputs.grace=" + absl::FormatDuration(options_.grace),
-                           "--set",
-                           "server.drain_timeout=" + absl::FormatDuration(options_.drain_timeout)},
-                  .output_file = directory_.File(name + ".log")});
+  child = StartChild({.argv = std::move(argv), .output_file = directory_.File(name + ".log")});
   const auto port = child->AwaitFile(port_file);
   INFO(port.status().ToString());
   REQUIRE(port.ok());
+}
+
+void Suite::StartStandIn(Service service, const StandIn& stand_in) {
+  auto& child = services_[static_cast<size_t>(service)];
+  child.reset();
+  child = StartChild(stand_in(address(service), directory_.File("mac.keys")));
+  const auto line = child->AwaitLine("serving at ");
+  INFO(line.status().ToString());
+  REQUIRE(line.ok());
 }
 
 void Suite::StartExecutor(size_t executor) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,12 +25,19 @@ enum class Service { kInputs, kOutputs, kEvents };
 // Thread-compatible.
 class Suite {
  public:
+  using StandIn =
+      std::function<ChildOptions(const std::string& address, const std::string& mac_keys)>;
   struct Options {
     absl::Duration grace = absl::Seconds(20);
     absl::Duration drain_timeout = absl::Seconds(10);
     int concurrency = 16;  // Of an executor.
     int max_held = 32;     // By an executor.
     bool once = false;     // Clients spawn tasks of effect ONCE.
+    // Of a service, beside those of the suite, as --set takes them.
+    std::map<Service, std::vector<std::string>> settings;
+    // Somebody else's program in the place of a service: what starts it, to listen at this address
+    // with the keys of this file. It prints "serving at" once it does.
+    std::map<Service, StandIn> stand_ins;
   };
 
   explicit Suite(const Options& options);
@@ -59,6 +67,9 @@ class Suite {
   Client Connect() const;
 
  private:
+  void StartOurs(Service service);
+  void StartStandIn(Service service, const StandIn& stand_in);
+
   TempDir directory_;
   const Options options_;
   const std::array<ReservedPort, 3> ports_;

@@ -19,7 +19,10 @@ class PythonStore {
 
   // "127.0.0.1:4711", or "unix:/…/socket".
   const std::string& address() const { return address_; }
-  // kill -9, and its end.
+  // SIGSTOP, and it answers nothing until Thaw.
+  void Freeze() { process_->Freeze(); }
+  void Thaw() { process_->Thaw(); }
+  // kill -9, frozen or not, and its end.
   void Kill() { process_->Kill(); }
   // After its end, at the same address and over the same records.
   void Restart() { Start(address_); }
