@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that can be found without running: layout of sources, protos, layering, names of tests, and clang-tidy on the sources that the
+# Everything that can be found without running: layout of sources, protos, layering, backends, names of tests, and clang-tidy on the sources that the
 # last 10 commits or the working tree changed (LINT_ALL=1: on all). `scripts/lint.sh fmt` repairs the layout instead.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,6 +51,8 @@ protos() {
 }
 
 layering() { python3 tests/layering/check_includes.py && python3 tests/layering/check_includes.py --self-test; }
+
+backends() { python3 tests/layering/check_backends.py && python3 tests/layering/check_backends.py --self-test; }
 
 # ctest's lists are separated by them: such a test would be two that find nothing to run, and pass.
 test_names() {
@@ -118,6 +120,7 @@ mkdir -p build
 step "clang-format" layout
 step "buf lint" protos
 step "layering" layering
+step "backends" backends
 step "test names" test_names
 step "clang-tidy" tidy
 
