@@ -126,7 +126,7 @@ class Outputs(outputs_pb2_grpc.OutputsServiceServicer):
     def Fence(self, request, context):
         self._check_service(context)
         with self._transaction() as ended:
-            for slot in {slot_of(item.task_id) for item in request.items}:
+            for slot in {slot_of(item.task_id) for item in request.items if is_id(item.task_id)}:
                 row = self._db.execute("SELECT epoch FROM epoch WHERE slot = ?", (slot,)).fetchone()
                 if row and row[0] > request.epoch:
                     # The reason is what Inputs goes by: it stops for good.
@@ -136,7 +136,7 @@ class Outputs(outputs_pb2_grpc.OutputsServiceServicer):
         return pb.FenceResponse(results=results)
 
     def _fence(self, item, ended):
-        if len(item.task_id) != 16:
+        if not is_id(item.task_id):
             return refused(pb.FenceResult(), INVALID_ARGUMENT, "INVALID_ID", "task_id has not 16 bytes")
         found = self._find(item.task_id)
         if found:
@@ -154,8 +154,7 @@ class Outputs(outputs_pb2_grpc.OutputsServiceServicer):
             found = [self._find(task) for task in request.task_ids]
         for result in found:
             if result and request.statuses_only:
-                for field in ("data", "content_type"):
-                    result.ClearField(field)
+                strip(result)
         return pb.GetResponse(results=[
             pb.GetResult(result=result) if result else refused(pb.GetResult(), NOT_FOUND, "NO_RESULT", "there is none")
             for result in found])
@@ -251,8 +250,20 @@ def read_futures(requests, news):
     news.put(("end", ()))
 
 
+def is_id(task):
+    return len(task) == 16
+
+
 def slot_of(task):
     return int.from_bytes(task[6:8], "big") & 0xFFF
+
+
+def strip(result):
+    """Leaves how the task ended."""
+    result.ClearField("data")
+    result.ClearField("content_type")
+    if result.HasField("error"):
+        result.error.ClearField("message")
 
 
 def refused(answer, code, reason, message):
