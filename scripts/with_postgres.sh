@@ -5,33 +5,46 @@
 #   scripts/with_postgres.sh COMMAND…
 set -euo pipefail
 
-binaries=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2> /dev/null | sort -V | tail -1)
-[[ -n $binaries ]] || { echo "with_postgres: there is no PostgreSQL; scripts/setup.sh test installs it" >&2; exit 1; }
+initdb=$(find /usr/lib/postgresql -path '*/bin/initdb' 2> /dev/null | sort -V | tail -1 || true)
+[[ -n $initdb ]] || { echo "with_postgres: there is no PostgreSQL; scripts/setup.sh test installs it" >&2; exit 1; }
+binaries=${initdb%/*}
 
 home=$(mktemp -d "${TMPDIR:-/var/tmp}/kantoku-postgres-XXXXXX")
-as_its_user=()
-if ((EUID == 0)); then # PostgreSQL refuses to run as root.
-  as_its_user=(setpriv --reuid=postgres --regid=postgres --clear-groups --)
-  chown postgres:postgres "$home"
-fi
 server=
+command=
 clean_up() {
-  # Ends at once; what it leaves is not needed any more.
+  trap '' INT TERM
+  # At once; what they leave is not needed any more.
+  if [[ -n $command ]]; then kill -TERM "$command" 2> /dev/null || true; wait "$command" 2> /dev/null || true; fi
   if [[ -n $server ]]; then kill -QUIT "$server" 2> /dev/null || true; wait "$server" 2> /dev/null || true; fi
   rm -rf "$home"
 }
 trap clean_up EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
+# It ends with this script, however that ends, and refuses to run as root.
+as_its_user=(setpriv --pdeathsig=QUIT --)
+if ((EUID == 0)); then
+  as_its_user=(setpriv --reuid=postgres --regid=postgres --clear-groups --pdeathsig=QUIT --)
+  chown postgres:postgres "$home"
+fi
 "${as_its_user[@]}" "$binaries/initdb" --pgdata "$home/data" --username postgres --auth trust --encoding UTF8 --locale C \
   > "$home/initdb.log" 2>&1 || { cat "$home/initdb.log" >&2; exit 1; }
 "${as_its_user[@]}" "$binaries/postgres" -D "$home/data" -c listen_addresses= -c unix_socket_directories="$home" \
   > "$home/server.log" 2>&1 &
 server=$!
-for ((i = 0; i < 300; ++i)); do
-  if "$binaries/pg_isready" --quiet --host "$home"; then break; fi
-  kill -0 "$server" 2> /dev/null || { cat "$home/server.log" >&2; exit 1; }
-  sleep 0.1
+ready=0
+for ((i = 0; i < 300 && !ready; ++i)); do
+  if "$binaries/pg_isready" --quiet --host "$home"; then ready=1; else sleep 0.1; fi
+  kill -0 "$server" 2> /dev/null || break
 done
-export KANTOKU_POSTGRES="host=$home user=postgres dbname=postgres"
-"$@"
+((ready)) || { cat "$home/server.log" >&2; exit 1; }
+
+export KANTOKU_POSTGRES="host='$home' user=postgres dbname=postgres"
+"$@" <&0 &
+command=$!
+code=0
+wait "$command" || code=$?
+command=
+exit "$code"

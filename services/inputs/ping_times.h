@@ -11,8 +11,8 @@
 
 namespace kantoku::inputs {
 
-// When each of many is to be pinged: once in an interval, and those that came together spread over
-// it, so that ten thousand executors that connect again after a restart are no burst for ever.
+// When each of many has its turn: once in an interval, and those that came together spread over it,
+// so that ten thousand executors that connect again after a restart are no burst for ever.
 //
 // Times are steady ones. Thread-compatible.
 template <typename Who>

@@ -85,8 +85,8 @@ class PullStream final
   std::atomic<bool> paused_{false};  // Until less is unapplied.
 };
 
-// The open streams. Each has its turn once in an interval, on one thread, which sleeps while none is
-// due.
+// The open streams. Each has its turn once in an interval, on one thread, which sleeps while none
+// is due.
 //
 // Thread-safe. Owns its thread.
 class PullStreams {

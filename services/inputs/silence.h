@@ -14,7 +14,7 @@ class Silence {
   // What a turn has to do.
   enum class Turn { kNothing, kPing, kLost };
 
-  // Anything came, from a byte to an answer.
+  // A message came, whatever it says.
   void OnHeard() { turns_ = 0; }
 
   // Lost after three intervals of silence, two pings among them unanswered; up to one more may

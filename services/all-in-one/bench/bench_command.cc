@@ -165,7 +165,7 @@ void AddTo(CLI::App& app, BenchOptions& options) {
   app.add_option(
          "--postgres", terms.place.postgres,
          "A PostgreSQL database for the servers' records, as libpq takes it; it gets schemas "
-         "of our own, which go again")
+         "of our own, which go again unless it is interrupted")
       ->excludes("--server");
   const auto number = [&app](const char* name, size_t& value, size_t most, const char* about) {
     app.add_option(name, value, about)->check(CLI::Range(size_t{1}, most))->capture_default_str();

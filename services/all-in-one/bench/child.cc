@@ -95,6 +95,13 @@ pid_t ParentOf(pid_t pid) {
   return stat.has_value() ? stat->parent : 0;
 }
 
+std::string NameOf(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/comm"));
+  std::string name;
+  std::getline(file, name);
+  return name;
+}
+
 absl::StatusOr<std::string> OutputOf(const std::string& program) {
   FILE* const pipe = popen(program.c_str(), "re");
   if (pipe == nullptr) return absl::ErrnoToStatus(errno, program);

@@ -24,6 +24,8 @@ Usage UsageOf(pid_t pid);
 absl::Duration CpuOfFamily(pid_t pid);
 // 0 when there is no such process.
 pid_t ParentOf(pid_t pid);
+// What the system calls it; empty when there is no such process.
+std::string NameOf(pid_t pid);
 
 // What a program prints to its end; not OK when it cannot be run, or fails.
 absl::StatusOr<std::string> OutputOf(const std::string& program);

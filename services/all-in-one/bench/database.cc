@@ -17,7 +17,9 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Make(const std::string& conn
                       "WHERE backend_type = 'checkpointer' AND inet_server_addr() IS NULL), 0)"));
   std::unique_ptr<Database> made(new Database(
       connection, std::move(session), absl::StrCat("bench_", absl::Hex(platform::SystemRandom()))));
-  made->server_pid_ = ParentOf(static_cast<pid_t>(rows.Integer(0, 0)));
+  const auto checkpointer = static_cast<pid_t>(rows.Integer(0, 0));
+  // Behind a socket from a container it is the number of some other process here.
+  if (NameOf(checkpointer) == "postgres") made->server_pid_ = ParentOf(checkpointer);
   return made;
 }
 

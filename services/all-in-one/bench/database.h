@@ -13,7 +13,8 @@
 
 namespace kantoku::bench {
 
-// A schema of our own in a PostgreSQL database, which goes with everything in it.
+// A schema of our own in a PostgreSQL database, which goes with everything in it, unless this
+// process is killed.
 //
 // Thread-compatible.
 class Database {

@@ -32,7 +32,8 @@ absl::StatusOr<Figures> OfBacklog(const Terms& terms) {
 }
 
 // Beside so many executors for which nothing comes. What they use themselves is not counted; what
-// the server does for them by the second, as it pings, is, and a slower machine shows more of it.
+// the server does for them by the second, as it answers pings, is, and a slower machine shows more
+// of it.
 absl::StatusOr<Figures> OfSessions(const Terms& terms) {
   KANTOKU_ASSIGN_OR_RETURN(Warm warm, WarmUp(terms));
   KANTOKU_ASSIGN_OR_RETURN(const Sessions idle,

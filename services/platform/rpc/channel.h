@@ -17,10 +17,6 @@ namespace kantoku::platform {
 // The largest message, both ways, that any of our ends takes or sends: 32 MiB.
 inline constexpr int kMaxMessageBytes = 32 << 20;
 
-// What a stream may have on its way to each of our ends, unread: 1 MiB. It is fixed: gRPC can probe
-// for more, with a ping of HTTP/2 after whatever it reads, which is as much work as a small message.
-inline constexpr int kStreamWindowBytes = 1 << 20;
-
 // How a connection is protected.
 struct ChannelTls {
   // PEM: where the server's certificate may come from. Empty: the system's.

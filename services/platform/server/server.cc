@@ -31,6 +31,8 @@ namespace {
 constexpr int kKeepaliveMilliseconds = 60'000;
 constexpr int kKeepaliveTimeoutMilliseconds = 20'000;
 constexpr int kShortestPingMilliseconds = 1'000;
+// Of a message that is being received; what else is on its way on a connection is 64 KiB.
+constexpr int kStreamWindowBytes = 1 << 20;
 // The largest access token that is taken, and as much again for all else.
 constexpr int kMaxMetadataBytes = 16'384;
 
@@ -125,6 +127,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const Options& options,
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   // Else a second program would get the same port, and half of the connections, without a word.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Else each connection is pinged after what it says, to find how wide it is.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);

@@ -1,5 +1,6 @@
 // What this machine can do at best, as one JSON object: `kantoku bench --floors` puts it beside
-// each scenario. `--postgres CONNECTION`: lifecycles there instead of through SQLite.
+// each scenario. `--postgres`: lifecycles where KANTOKU_POSTGRES says, as libpq takes
+// it, instead of through SQLite.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -59,6 +60,11 @@ int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == "--serve-echoes") {
     return kantoku::floors::ServeEchoes(std::atoi(argv[2]));
   }
-  const bool postgres = argc == 3 && std::string_view(argv[1]) == "--postgres";
-  return kantoku::floors::Main(postgres ? argv[2] : "");
+  const bool postgres = argc == 2 && std::string_view(argv[1]) == "--postgres";
+  const char* const connection = postgres ? std::getenv("KANTOKU_POSTGRES") : "";
+  if (connection == nullptr) {
+    std::cerr << "kantoku-floors: KANTOKU_POSTGRES is not set" << std::endl;
+    return 2;
+  }
+  return kantoku::floors::Main(connection);
 }

@@ -2,6 +2,7 @@
 #define KANTOKU_TESTS_CHAOS_SOAK_DATABASE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ class Database {
     std::vector<std::string> launcher;
     std::vector<std::string> brake;
   };
-  // NOT_FOUND when there is no PostgreSQL; INTERNAL when its tools fail.
+  // Returns when it takes sessions. NOT_FOUND when there is no PostgreSQL; INTERNAL when its tools
+  // fail.
   static absl::StatusOr<std::unique_ptr<Database>> Start(const Options& options);
 
   Program& server() { return *server_; }
@@ -35,6 +37,9 @@ class Database {
   bool EndSessions() const;
 
  private:
+  // What comes of it; nothing when it is not answered.
+  std::optional<std::string> Ask(const std::string& sql) const;
+
   explicit Database(std::string home) : home_(std::move(home)) {}
 
   const std::string home_;

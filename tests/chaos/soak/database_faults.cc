@@ -42,7 +42,8 @@ class EndSessions final : public Fault {
         database_(database) {}
   size_t happened() const override { return happened_; }
   void Begin() override {
-    if (database_.EndSessions()) ++happened_;
+    const auto end = [this] { return database_.EndSessions(); };
+    if (happened_ == 0 ? AwaitProof(end) : end()) ++happened_;
   }
   void End() override {}
 

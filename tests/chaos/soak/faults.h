@@ -30,7 +30,8 @@ class Absences {
   std::vector<Absence> absences_ ABSL_GUARDED_BY(mu_);
 };
 
-// The grace begins when Inputs misses an executor: after three pings, each a second after the last.
+// The grace begins when Inputs misses an executor: after three intervals of a second
+// without a word.
 inline constexpr absl::Duration kPastGrace = absl::Seconds(4);
 inline constexpr absl::Duration kProofLimit = absl::Seconds(20);
 

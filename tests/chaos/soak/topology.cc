@@ -86,7 +86,7 @@ absl::Status Topology::StartDatabase() {
                                    .brake = Brake()});
   if (!database.ok()) return database.status();
   database_ = *std::move(database);
-  return database_->server().AwaitUp(kPatience);
+  return absl::OkStatus();
 }
 
 void Topology::StartPart(Part part) {
@@ -161,6 +161,9 @@ std::map<pid_t, Executor> Topology::executors() const {
 }
 
 absl::Status Topology::AwaitUp(absl::Duration limit) {
+  if (database_ != nullptr) {
+    if (absl::Status up = database_->server().AwaitUp(limit); !up.ok()) return up;
+  }
   for (const auto& part : parts_) {
     if (absl::Status up = part->AwaitUp(limit); !up.ok()) return up;
   }
@@ -171,7 +174,7 @@ absl::Status Topology::AwaitUp(absl::Duration limit) {
 }
 
 int Topology::crashes() const {
-  int crashes = 0;
+  int crashes = database_ == nullptr ? 0 : database_->server().crashes();
   for (const auto& part : parts_) crashes += part->crashes();
   for (const auto& executor : executors_) crashes += executor->crashes();
   return crashes;

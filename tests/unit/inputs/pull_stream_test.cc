@@ -12,6 +12,8 @@
 
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "services/inputs/service.h"
+#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/status.h"
 #include "tests/unit/inputs/partition/partition_fixture.h"
 #include "tests/unit/platform/rpc/test_server.h"
 
@@ -46,11 +48,12 @@ class PulledPartition {
   bool Write(const v1::PullRequest& frame) { return stream_->Write(frame); }
   // From now on no more than one frame is read.
   void StopReading() { reading_ = false; }
-  // Another executor, which says nothing: what it heard, and how its stream ended while time went
-  // by.
-  std::pair<int, grpc::Status> BeSilent() {
+  // Another executor, which says nothing, or nothing but hello: how many messages it heard, and how
+  // its stream ended while time went by.
+  std::pair<int, grpc::Status> BeSilent(bool after_hello) {
     grpc::ClientContext context;
     const auto stream = stub_->Pull(&context);
+    if (after_hello) REQUIRE(stream->Write(OtherHello()));
     std::atomic<bool> ended = false;
     int frames = 0;
     std::thread reader([&] {
@@ -69,10 +72,7 @@ class PulledPartition {
     StopApplying();
     grpc::ClientContext context;
     const auto stream = stub_->Pull(&context);
-    v1::PullRequest hello;
-    hello.mutable_hello()->set_session_id(std::string(16, 't'));
-    hello.mutable_hello()->add_types("x");
-    REQUIRE(stream->Write(hello));
+    REQUIRE(stream->Write(OtherHello()));
     for (int i = 0; i < 20; ++i) {
       fixture.clock.Advance(absl::Seconds(2));
       AskForNothing();
@@ -109,6 +109,12 @@ class PulledPartition {
   Watched<v1::PullResponse> heard;  // All frames in one.
 
  private:
+  static v1::PullRequest OtherHello() {
+    v1::PullRequest hello;
+    hello.mutable_hello()->set_session_id(std::string(16, 't'));
+    hello.mutable_hello()->add_types("x");
+    return hello;
+  }
   void Read() {
     v1::PullResponse frame;
     while (reading_ && stream_->Read(&frame))
@@ -173,9 +179,17 @@ TEST_CASE("An executor whose hello has to wait is not sent away, and hears the w
 
 TEST_CASE("An executor that says no hello is sent away, and heard no ping before a welcome") {
   PulledPartition pulled;
-  const auto [frames, status] = pulled.BeSilent();
+  const auto [frames, status] = pulled.BeSilent(/*after_hello=*/false);
   CHECK(frames == 0);
   CHECK(status.error_code() == grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_CASE("An executor that falls silent after its hello is sent away") {
+  PulledPartition pulled;
+  const auto [frames, status] = pulled.BeSilent(/*after_hello=*/true);
+  CHECK(frames >= 1);  // The welcome.
+  CHECK(status.error_code() == grpc::StatusCode::UNAVAILABLE);
+  CHECK(platform::ReasonOf(platform::FromGrpc(status)) == "PINGS_UNANSWERED");
 }
 
 }  // namespace

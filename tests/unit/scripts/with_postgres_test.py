@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """with_postgres.sh gives a command a database, its exit code to the caller, and leaves nothing behind."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -23,19 +24,25 @@ class WithPostgres(unittest.TestCase):
         return subprocess.run([SCRIPT, "bash", "-c", command], env=self.environment, text=True,
                               capture_output=True, check=False)
 
+    @staticmethod
+    def kill_group(group):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
     def test_a_command_has_a_durable_database_and_its_code_is_told(self):
         ran = self.run_beside('psql --no-align --tuples-only "$KANTOKU_POSTGRES" -c "show fsync"; exit 7')
         self.assertEqual((ran.stdout, ran.returncode), ("on\n", 7), ran.stderr)
         self.assertEqual(list(self.directory.iterdir()), [])
 
     def test_a_script_that_is_asked_to_end_leaves_neither_server_nor_directory(self):
-        command = 'home=${KANTOKU_POSTGRES#host=}; head -1 "${home%% *}/data/postmaster.pid"; exec sleep 600'
+        command = "home=${KANTOKU_POSTGRES#host=?}; head -1 \"${home%%\\'*}/data/postmaster.pid\"; exec sleep 600"
         running = subprocess.Popen([SCRIPT, "bash", "-c", command], env=self.environment, text=True,
                                    stdout=subprocess.PIPE, start_new_session=True)
+        self.addCleanup(self.kill_group, running.pid)
         server = int(running.stdout.readline())
-        os.killpg(running.pid, signal.SIGTERM)
+        running.terminate()
         running.communicate()
-        self.assertNotEqual(running.returncode, 0)
+        self.assertEqual(running.returncode, 143)
         self.assertFalse(pathlib.Path(f"/proc/{server}").exists())
         self.assertEqual(list(self.directory.iterdir()), [])
 
