@@ -21,6 +21,7 @@ void CheckBackends(const std::vector<std::string>& sitting, std::string_view lis
 template <typename Entry>
 std::vector<Entry> OfChosenBackend(std::vector<Entry> all) {
   std::vector<std::string> names;
+  names.reserve(all.size());
   for (const Entry& entry : all) names.push_back(entry.name);
   CheckBackends(names, KANTOKU_BACKENDS);
   if (ChosenBackend().empty()) return all;

@@ -62,8 +62,7 @@ TEST_CASE("A result is gone once its retention is over") {
       platform::Lease brief = LeaseOf(Task(1), 1);
       brief.retention = absl::ZeroDuration();
       CheckStatus(exam.Put(exam.Item(brief)).status(), kOk, "");
-      // The millisecond that it is kept passes meanwhile.
-      exam.Put(exam.Item(2, 1));
+      exam.PassTheShortestRetention();
       Futures futures = exam.Await();
       futures.Add({Id(2)});
       futures.Next();

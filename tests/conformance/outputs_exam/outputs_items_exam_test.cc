@@ -304,8 +304,7 @@ TEST_CASE("Items are gone with their task's result") {
       v1::PutItem end = exam.Item(brief);
       end.set_item_count(1);
       CheckStatus(exam.Put(end).status(), kOk, "");
-      // The millisecond that it is kept passes meanwhile.
-      exam.Put(exam.Item(2, 1));
+      exam.PassTheShortestRetention();
       CHECK(platform::ReasonOf(exam.Read(1).Finish()) == "RESULT_GONE");
     }
   }
