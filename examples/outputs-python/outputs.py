@@ -225,14 +225,18 @@ class Transaction:
 
     def __enter__(self):
         self._lock.acquire()
-        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except BaseException:  # There is no __exit__ for what was not entered.
+            self._lock.release()
+            raise
         return self._ended
 
     def __exit__(self, kind, error, trace):
         try:
             if kind is None:
                 self._db.execute("COMMIT")
-                for news in self._waiters:
+                for news in self._waiters if self._ended else ():
                     news.put(("ended", tuple(self._ended)))
         finally:
             if self._db.in_transaction:
