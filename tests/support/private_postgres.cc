@@ -1,6 +1,8 @@
 #include "tests/support/private_postgres.h"
 
+#include <fcntl.h>
 #include <pwd.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,18 +24,51 @@ constexpr char kSuperuser[] = "postgres";  // In the database.
 // a moment, and a new server would not start beside them.
 constexpr int kEndAtOnce = SIGQUIT;
 
-// A program of the newest version that is installed.
-std::string Program(const std::string& name) {
+// The newest version that is installed.
+int Version() {
   std::vector<int> versions;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(kInstalled, error)) {
     const int version = std::atoi(entry.path().filename().c_str());
-    if (std::filesystem::exists(entry.path() / "bin" / name)) versions.push_back(version);
+    if (std::filesystem::exists(entry.path() / "bin" / "initdb")) versions.push_back(version);
   }
   if (versions.empty()) FAIL("there is no PostgreSQL; scripts/setup.sh test installs it");
-  return absl::StrCat(kInstalled, "/", *std::max_element(versions.begin(), versions.end()), "/bin/",
-                      name);
+  return *std::max_element(versions.begin(), versions.end());
 }
+
+std::string Program(const std::string& name) {
+  return absl::StrCat(kInstalled, "/", Version(), "/bin/", name);
+}
+
+void Run(const ChildOptions& options) {
+  const auto started = ChildProcess::Start(options);
+  REQUIRE(started.ok());
+  const auto exit = (*started)->AwaitExit();
+  INFO(options.argv[0] << ": " << (*started)->output());
+  REQUIRE(exit.ok());
+  REQUIRE(exit->code == 0);
+}
+
+// With owners and rights; to a directory that is not there.
+void Copy(const std::string& from, const std::string& to) {
+  Run({.argv = {"cp", "--archive", "--no-target-directory", from, to}});
+}
+
+// Kept from the other processes of tests.
+class Lock {
+ public:
+  explicit Lock(const std::string& file)
+      : fd_(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+    REQUIRE(fd_ >= 0);
+    REQUIRE(::flock(fd_, LOCK_EX) == 0);
+  }
+  ~Lock() { ::close(fd_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  const int fd_;
+};
 
 // PostgreSQL refuses to run as root; then it runs as the user that its package has made, or as
 // nobody.
@@ -89,16 +124,26 @@ std::vector<std::string> PrivatePostgres::AsItsUser(std::vector<std::string> arg
   return argv;
 }
 
+// initdb takes seconds of a processor, and makes the same every time: the first test of a build
+// does that, and all copy it.
 void PrivatePostgres::MakeCluster() {
-  const auto made = ChildProcess::Start(
-      {.argv = AsItsUser({Program("initdb"), "--pgdata", home_ + "/data", "--username", kSuperuser,
-                          "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"}),
-       .directory = home_});
-  REQUIRE(made.ok());
-  const auto exit = (*made)->AwaitExit();
-  INFO((*made)->output());
-  REQUIRE(exit.ok());
-  REQUIRE(exit->code == 0);
+  const std::string made =
+      absl::StrCat(KANTOKU_POSTGRES_CLUSTERS, "/", Version(), "-of-", ::geteuid());
+  {
+    std::filesystem::create_directories(KANTOKU_POSTGRES_CLUSTERS);
+    const Lock lock(made + ".lock");
+    if (!std::filesystem::exists(made)) {
+      // Where its user may write; it has its name once it is whole.
+      const std::string data = home_ + "/initdb";
+      Run({.argv = AsItsUser({Program("initdb"), "--pgdata", data, "--username", kSuperuser,
+                              "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"}),
+           .directory = home_});
+      std::filesystem::remove_all(made + ".new");
+      Copy(data, made + ".new");
+      std::filesystem::rename(made + ".new", made);
+    }
+  }
+  Copy(made, home_ + "/data");
 }
 
 void PrivatePostgres::Start() {
