@@ -1,10 +1,14 @@
 // `kantoku up` whose services keep everything in PostgreSQL.
+#include <grpcpp/client_context.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <string>
 #include <vector>
 
+#include "kantoku/inputs/v1/inputs.grpc.pb.h"
+#include "services/platform/rpc/grpc_status.h"
 #include "tests/chaos/work.h"
 #include "tests/e2e/up.h"
 #include "tests/support/health_check.h"
@@ -111,6 +115,35 @@ TEST_CASE("Tasks outlive kill -9 of the server and crashes of its database") {
   postgres.Crash();
   postgres.Start();
   up.CheckHonestResults(more);
+}
+
+// In plain gRPC, where nothing is repeated by itself.
+absl::Status SpawnOnce(const Up& up) {
+  inputs::v1::SpawnRequest request;
+  request.set_request_id("once");
+  request.add_specs()->set_type("nobody.runs.this");
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoSeconds(kPatience));
+  inputs::v1::SpawnResponse response;
+  return platform::FromGrpc(
+      inputs::v1::InputsService::NewStub(up.Channel())->Spawn(&context, request, &response));
+}
+
+TEST_CASE("While the database is away spawns are unavailable, and tasks under way wait for it") {
+  PrivatePostgres postgres({"fsync=on"});
+  const Up up({.settings = StoresOnPostgres(postgres.connection())});
+  const std::vector<TaskId> tasks = up.Spawn(100);  // Nobody is there yet.
+  postgres.Crash();
+  const absl::Status away = SpawnOnce(up);
+  CAPTURE(away.ToString());
+  CHECK(away.code() == absl::StatusCode::kUnavailable);
+  CHECK(Becomes([&] { return HealthOf(up.Channel(), "inputs") == "NOT_SERVING"; }));
+
+  postgres.Start();
+  const auto executor = up.StartHonestExecutor();
+  up.CheckHonestResults(tasks);
+  CHECK(Becomes([&] { return HealthOf(up.Channel(), "inputs") == "SERVING"; }));
+  CHECK(SpawnOnce(up).ok());
 }
 
 TEST_CASE("Of two servers on the same tables the later one works on and the earlier one does not") {

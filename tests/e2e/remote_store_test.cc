@@ -42,8 +42,12 @@ class Spawns {
           client_.SpawnAsync(Task(kWorkType, PayloadOf(index)), {.timeout = kPatience}).share());
     }
   }
-  bool AnyAnswered() const { return std::any_of(answers_.begin(), answers_.end(), IsThere); }
-  bool AllAnswered() const { return std::all_of(answers_.begin(), answers_.end(), IsThere); }
+  size_t begun() const { return answers_.size(); }
+  // How many of those that were begun after the first `from` have their answers.
+  int Answered(size_t from) const {
+    return static_cast<int>(
+        std::count_if(answers_.begin() + static_cast<ptrdiff_t>(from), answers_.end(), IsThere));
+  }
 
   // All of them, once they have been accepted.
   std::vector<TaskId> Accepted() const {
@@ -91,18 +95,33 @@ TEST_CASE("Tasks under way wait for a program that hangs and go on with it") {
   const TempDir directory;
   PythonStore store(directory.File("records.sqlite"));
   const Up up({.settings = AllIn(store)});
-  const auto executor = up.StartHonestExecutor();
   Spawns spawns(up);
   spawns.Begin(kTasks);
-  REQUIRE(Becomes([&] { return spawns.AnyAnswered(); }));
+  REQUIRE(Becomes([&] { return spawns.Answered(0) == kTasks; }));
+  const auto executor = up.StartHonestExecutor();
+  REQUIRE(Becomes([&] { return CountListed(up, {TaskState::kLeased, TaskState::kRunning}) > 0; }));
   store.Freeze();
   spawns.Begin(kTasks);
   // It has said so once a commit was repeated in vain.
   REQUIRE(Becomes([&] { return HealthOf(up.Channel(), "inputs") == "NOT_SERVING"; }));
-  CHECK_FALSE(spawns.AllAnswered());
+  CHECK(spawns.Answered(kTasks) == 0);
   store.Thaw();
   CheckAll(up, spawns.Accepted());
   CHECK(Becomes([&] { return HealthOf(up.Channel(), "inputs") == "SERVING"; }));
+}
+
+// Freezes the program when it has answered for some of further spawns, and not for all.
+void FreezeAmid(Spawns& spawns, PythonStore& store) {
+  constexpr int kAttempts = 50;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const size_t before = spawns.begun();
+    spawns.Begin(kTasks);
+    REQUIRE(Becomes([&] { return spawns.Answered(before) > 0; }));
+    store.Freeze();
+    if (spawns.Answered(before) < kTasks) return;
+    store.Thaw();
+  }
+  FAIL("all spawns were answered at once " << kAttempts << " times");
 }
 
 TEST_CASE("Spawns under way when the program that keeps them is killed lose and double nothing") {
@@ -112,12 +131,7 @@ TEST_CASE("Spawns under way when the program that keeps them is killed lose and 
   const auto executor = up.StartHonestExecutor();
   Spawns spawns(up);
   for (int round = 0; round < 3; ++round) {
-    spawns.Begin(kTasks);
-    REQUIRE(Becomes([&] { return spawns.AnyAnswered(); }));
-    // Frozen first: whatever has no answer by then gets none before it is dead.
-    store.Freeze();
-    spawns.Begin(1);
-    REQUIRE_FALSE(spawns.AllAnswered());
+    FreezeAmid(spawns, store);
     store.Kill();
     store.Restart();
   }
@@ -129,15 +143,21 @@ TEST_CASE("Tasks survive the death of the program that keeps them, and of the se
   PythonStore store(directory.File("records.sqlite"), "unix:" + directory.File("store.socket"));
   Up up({.settings = AllIn(store)});
   const auto executor = up.StartHonestExecutor();
-  std::vector<TaskId> tasks = up.Spawn(kTasks);
+  const std::vector<TaskId> tasks = up.Spawn(kTasks);
   store.Kill();
   store.Restart();
   up.CheckHonestResults(tasks);
 
-  tasks = up.Spawn(kTasks);
+  const std::vector<TaskId> more = up.Spawn(kTasks);
   up.process().Kill();
   up.Restart();
+  up.CheckHonestResults(tasks);  // Whose receipts were there before the server died.
+  up.CheckHonestResults(more);
+
+  store.Kill();
+  store.Restart();
   up.CheckHonestResults(tasks);
+  up.CheckHonestResults(more);
 }
 
 }  // namespace

@@ -2,9 +2,11 @@
 """Checks that every backend of the store is examined, configured and described, and that what is said of it is tested.
 
 A backend is a directory of services/platform/store. Each sits every exam (BACKENDS in tests/conformance), bare and decorated
-that of the store itself; has a field with a comment in StoreConfig; and a column in "Guarantees per backend" of each service's
-README. There each cell names what shows it, by marks that the list below the table explains: `program:case`, where
-`program:*:case` stands for the column's backend. Only "no" and "cannot happen" need no test; what has none says "not shown".
+that of the store itself; has a field with a comment in StoreConfig, which stores.cc opens, and a line in service_backends.cc; and
+a column in "Guarantees per backend" of each service's README. There each cell names what shows it, by marks that the list below
+the table explains: `program:case`, where `program:*:case` stands for the column's backend, for which ctest has to have that case.
+A program that has a backend in its name shows nothing of another one. Only "no" and "cannot happen" need no test; what has none
+says "not shown".
 """
 
 import argparse
@@ -13,10 +15,13 @@ import re
 import sys
 
 STORES = "services/platform/store"
+OPENS = "services/platform/stores/stores.cc"
+SERVICES = "tests/conformance/service_backends.cc"
 CONFIG = "protos/kantoku/config/v1/config.proto"
 READMES = [f"services/{service}/README.md" for service in ("inputs", "outputs", "events")]
 HEADING = "## Guarantees per backend\n"
 KEYWORDS = {"NAME", "LABEL", "SOURCES", "DEPS", "BINARIES", "BACKENDS", "TIMEOUT", "WHOLE", "USE_PROTO_PCH"}
+EXAMS = ("record_store_exam", "event_log_exam", "inputs_service_exam", "outputs_service_exam", "events_service_exam")
 EXCUSES = re.compile(r"no|cannot happen|(.*; )?not shown")
 
 
@@ -28,7 +33,7 @@ class Tree:
 
     @classmethod
     def read(cls, root):
-        paths = [root / path for path in [CONFIG, *READMES]]
+        paths = [root / path for path in [CONFIG, OPENS, *READMES]]
         paths += [path for name in ("CMakeLists.txt", "*.cc") for path in (root / "tests").rglob(name)]
         files = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in paths}
         stores = [path.name for path in (root / STORES).iterdir() if path.is_dir()]
@@ -66,8 +71,14 @@ def programs(tree):
 
 
 def cases(text):
-    strings = re.findall(r'TEST_CASE\(\s*((?:"[^"]*"\s*)+)', text)
-    return {"".join(re.findall(r'"([^"]*)"', joined)) for joined in strings}
+    """The names of test cases, and the tags of each."""
+    found = re.findall(r'TEST_CASE\(\s*((?:"[^"]*"\s*)+)(?:,\s*"([^"]*)")?', text)
+    return {"".join(re.findall(r'"([^"]*)"', joined)): re.findall(r"\[([^]]*)\]", tags) for joined, tags in found}
+
+
+def sat_by(backend, tags, backends):
+    """Whether ctest has an entry of a case with these tags for that backend (cmake/KantokuTarget.cmake)."""
+    return f"not-{backend}" not in tags and not any(other in tags for other in backends if other != backend)
 
 
 class Table:
@@ -79,12 +90,17 @@ class Table:
                 for line in section.splitlines() if line.startswith("|")]
         self.columns = rows[0][1:] if rows else []
         self.rows = [row for row in rows[2:] if row]
-        self.tests = dict(re.findall(r"^- (\[\d+\]) `([^`]*)`", section, re.M))
+        explained = re.findall(r"^- (\[\d+\]) `([^`]*)`", section, re.M)
+        self.tests = dict(explained)
+        marks = [mark for mark, _ in explained]
+        self.doubled = sorted({mark for mark in marks if marks.count(mark) > 1})
 
 
 def check_exams(tree, found):
-    for name, program in sorted(found.items()):
-        if not program.backends:
+    for name in EXAMS:
+        program = found.get(name)
+        if program is None or not program.backends:
+            yield f"{name} is no test program with BACKENDS in tests/conformance"
             continue
         for backend in tree.backends:
             sitting = program.backends_of(backend)
@@ -99,6 +115,10 @@ def check_config(tree):
     for backend in tree.backends:
         if not re.search(rf"^ *// .*\n *\w+ {backend} = \d+;", choices, re.M):
             yield f"{CONFIG}: StoreConfig has no field `{backend}` with a comment"
+        if f"case config::v1::StoreConfig::k{backend.capitalize()}:" not in tree.files[OPENS]:
+            yield f"{OPENS} does not open {backend}"
+        if not re.search(rf'\{{"{backend}(-\w+)?", (true|false), ', tree.files[SERVICES]):
+            yield f"{SERVICES} has no line for {backend}"
 
 
 def check_test(tree, found, name, column):
@@ -108,12 +128,18 @@ def check_test(tree, found, name, column):
         return f"there is no test program {program}"
     of_column = case.startswith("*:")
     case = case.removeprefix("*:")
-    if not any(case in cases(tree.files.get(source, "")) for source in found[program].sources):
+    tags = next((all_of[case] for source in found[program].sources
+                 if case in (all_of := cases(tree.files.get(source, "")))), None)
+    if tags is None:
         return f"{program} has no case \"{case}\""
+    others = set(tree.backends) - {column}
+    if not of_column and others.intersection(program.split("_")):
+        return f"{program} is not about {column}"
     if of_column != bool(found[program].backends):
         return f"{program} {'has no' if of_column else 'is for'} backends: {name}"
-    if of_column and not found[program].backends_of(column):
-        return f"{program} is not sat by {column}"
+    sitting = found[program].backends_of(column)
+    if of_column and not any(sat_by(backend, tags, found[program].backends) for backend in sitting):
+        return f"{program} is not sat by {column}, or not \"{case}\""
     return None
 
 
@@ -121,6 +147,8 @@ def check_table(tree, found, path):
     table = Table(tree.files[path])
     if sorted(table.columns) != tree.backends:
         yield f"{path}: columns of the guarantees are {', '.join(table.columns)}; backends are {', '.join(tree.backends)}"
+    for mark in table.doubled:
+        yield f"{path}: {mark} is explained more than once"
     used = set()
     for row in table.rows:
         for column, cell in zip(table.columns, row[1:]):
@@ -158,12 +186,16 @@ def self_test(tree):
     missed = [f"nobody misses {what}" for what in
               ("redis does not sit record_store_exam", "redis does not sit inputs_service_exam",
                "redis does not sit outputs_service_exam", "redis does not sit events_service_exam",
-               "redis does not sit event_log_exam", "no field `redis`", *(f"{path}: columns" for path in READMES))
+               "redis does not sit event_log_exam", "no field `redis`", "does not open redis", "has no line for redis", *(f"{path}: columns" for path in READMES))
               if not any(what in each for each in stranger)]
     exam = "tests/conformance/record_store_exam.cc"
     for tree_of, says in ((broken(tree, exam, "A crash leaves every commit", "A crash takes"), "has no case"),
                           (broken(tree, READMES[0], "- [1] `", "- [99] `"), "not explained"),
                           (broken(tree, READMES[0], "yes [8]", "yes"), "names no test"),
+                          (broken(tree, READMES[0], "- [2] `", "- [1] `"), "explained more than once"),
+                          (broken(tree, READMES[0], "(`synchronous=FULL`) [6]", "[3]"), "is not about sqlite"),
+                          (broken(tree, READMES[0], "| no | yes [1] [2]", "| yes [1] | yes [1] [2]"), "is not sat by memory"),
+                          (broken(tree, "tests/conformance/inputs_exam/CMakeLists.txt", "BACKENDS", "DEPS"), "no test program with"),
                           (broken(tree, "tests/conformance/CMakeLists.txt", " sqlite-metered", ""), "bare and metered")):
         if not any(says in each for each in check(tree_of)):
             missed.append(f"nobody says \"{says}\"")

@@ -430,7 +430,9 @@ TEST_CASE("Fences are forgotten a day after their last token, not earlier") {
   CHECK(desk.Put(task, 2).outcome == Outcome::kFenced);
   SECTION("by the one who wrote it") {}
   SECTION("after a restart") { desk.Open(); }
-  desk.Pass(absl::Hours(19));
+  desk.Pass(absl::Hours(18) + absl::Minutes(59));
+  CHECK(desk.Put(task, 2).outcome == Outcome::kFenced);
+  desk.Pass(absl::Minutes(1));
   desk.Commit();
   CHECK(desk.Count(kFenceKind) == 0);
   CHECK(desk.book().fence_count() == 0);

@@ -1,0 +1,31 @@
+#include "tests/support/python_outputs.h"
+
+#include <iostream>
+#include <utility>
+
+#include "services/platform/check.h"
+
+namespace kantoku::test {
+
+ChildOptions PythonOutputsAt(const std::string& address, const std::string& file,
+                             const std::string& mac_keys) {
+  // Debian's Python, which its gRPC is for, whatever other comes first in the path.
+  return {.argv = {"/usr/bin/python3", KANTOKU_PYTHON_OUTPUTS, "--listen", address, "--keys",
+                   mac_keys, file},
+          .env = {{"PYTHONPATH", KANTOKU_PYTHON_STUBS}, {"PYTHONDONTWRITEBYTECODE", "1"}}};
+}
+
+PythonOutputs::PythonOutputs(const std::string& file, const std::string& mac_keys) {
+  auto process = ChildProcess::Start(PythonOutputsAt("127.0.0.1:0", file, mac_keys));
+  KANTOKU_CHECK(process.ok());
+  process_ = *std::move(process);
+  constexpr std::string_view kServing = "serving at ";
+  const auto line = process_->AwaitLine(kServing);
+  if (!line.ok()) {
+    std::cerr << line.status().message() << "\nif grpc is missing, run: scripts/setup.sh test\n";
+  }
+  KANTOKU_CHECK(line.ok());
+  address_ = line->substr(kServing.size());
+}
+
+}  // namespace kantoku::test
