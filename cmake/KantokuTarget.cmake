@@ -9,7 +9,8 @@
 #                [USE_PROTO_PCH])
 #     → one ctest entry per test case (with WHOLE, one for the program), labelled; LABEL may be a list. BINARIES are built
 #       first and lie in the directory that the environment variable KANTOKU_BIN_DIR names. With BACKENDS each case is an entry
-#       `x_test:sqlite:…` of every one of them, and the program says who they are (tests/support/backend.h).
+#       `x_test:sqlite:…` of every one of them, and the program says who they are (tests/support/backend.h); a case with the
+#       tag [sqlite] is one of that backend alone, one with [not-memory] of all but that.
 #   kantoku_fuzz(NAME x_fuzz SOURCES x_fuzz.cc CORPUS dir DEPS … [LABEL unit security])
 #     → a libFuzzer program in the fuzz preset, of the target kantoku_fuzzers; elsewhere a unit test that runs the property
 #       over the corpus. Its label is `unit` when none is given
@@ -119,8 +120,12 @@ function(kantoku_test)
       target_compile_definitions(${arg_NAME} PRIVATE "KANTOKU_BACKENDS=\"${backends}\"")
       list(TRANSFORM arg_BACKENDS PREPEND ${arg_NAME}_ OUTPUT_VARIABLE lists)
       foreach(backend IN LISTS arg_BACKENDS)
+        set(others ${arg_BACKENDS})
+        list(REMOVE_ITEM others ${backend})
+        list(JOIN others "]~[" others)
         catch_discover_tests(
           ${arg_NAME}
+          TEST_SPEC "~[not-${backend}]~[${others}]"
           TEST_PREFIX "${arg_NAME}:${backend}:"
           TEST_LIST ${arg_NAME}_${backend}
           EXTRA_ARGS --backend ${backend})

@@ -101,10 +101,9 @@ class User {
     REQUIRE(response->results(0).status().code() == 0);
     return response->results(0).info();
   }
-  // Asks until it is so: every answer waits for what came before it. A chain of 100,000 tasks takes
-  // the example in Python half a minute where much else goes on.
+  // Asks until it is so: every answer waits for what came before it.
   bool Becomes(const std::string& task, task::v1::TaskState state) {
-    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(90);
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (std::chrono::steady_clock::now() < give_up) {
       if (Look(task).state() == state) return true;
     }

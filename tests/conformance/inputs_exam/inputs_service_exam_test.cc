@@ -408,7 +408,8 @@ TEST_CASE("Pings are answered, and executors are listed") {
   });
 }
 
-TEST_CASE("After a restart tasks are there, and executors go on with what they hold") {
+TEST_CASE("After a restart tasks are there, and executors go on with what they hold",
+          "[not-memory]") {
   ForEveryService([](ServiceSubject& subject, bool durable) {
     if (!durable) return;
     std::string waiting;

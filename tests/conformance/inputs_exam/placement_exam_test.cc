@@ -63,7 +63,7 @@ TEST_CASE(
   });
 }
 
-TEST_CASE("A restart forgets no placement") {
+TEST_CASE("A restart forgets no placement", "[not-memory]") {
   ForEveryService([](ServiceSubject& subject, bool durable) {
     if (!durable) return;
     std::string id;

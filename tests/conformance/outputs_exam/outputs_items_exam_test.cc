@@ -401,7 +401,7 @@ TEST_CASE("Readers of many tasks at the same time get what is theirs") {
   }
 }
 
-TEST_CASE("After a restart streams go on where they were") {
+TEST_CASE("After a restart streams go on where they were", "[not-memory]") {
   for (const ServiceEntry& entry : AllServices()) {
     if (!entry.durable) continue;
     DYNAMIC_SECTION(entry.name) {
