@@ -26,6 +26,8 @@ from kantoku.outputs.v1 import outputs_pb2 as pb
 from kantoku.outputs.v1 import outputs_pb2_grpc
 
 MAX_MESSAGE_BYTES = 32 << 20
+MAX_CALLS, MAX_AWAITS = 100, 80  # At once. An Await keeps a thread as long as it lives, and others need some.
+MIN_SECRET_BYTES = 32
 LEASE, RECEIPT, SERVICE = 1, 2, 3  # What a code is for.
 CODE_BYTES = 17
 OK, INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, FAILED_PRECONDITION = 0, 3, 5, 6, 7, 9
@@ -43,9 +45,17 @@ class Keys:
     """The keys that Inputs and Outputs share, and the tokens made with them: a format byte, the fields, their code."""
 
     def __init__(self, path):
+        """ValueError or OSError, which say what is wrong with the file."""
         with open(path, encoding="ascii") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise ValueError(f"{path}: others than its owner can read it")
             lines = [line.strip() for line in file if line.strip() and not line.startswith("#")]
-        self._keys = [(int(number), bytes.fromhex(secret)) for number, secret in (line.split(":") for line in lines)]
+        try:
+            self._keys = [(int(number), bytes.fromhex(secret)) for number, secret in (line.split(":") for line in lines)]
+        except ValueError:
+            raise ValueError(f"{path}: a line is not number:secret in hex") from None  # Which may show the secret.
+        if not self._keys or any(len(secret) < MIN_SECRET_BYTES for _, secret in self._keys):
+            raise ValueError(f"{path}: has no key, or one of fewer than {MIN_SECRET_BYTES} bytes")
 
     def seal(self, purpose, fields):
         number, secret = self._keys[0]  # The first one signs, all verify.
@@ -95,6 +105,7 @@ class Outputs(outputs_pb2_grpc.OutputsServiceServicer):
         self._keys = keys
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")  # Who waits in another process would not hear of a result.
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")  # What is answered survives a loss of power.
         self._db.executescript(SCHEMA)
@@ -160,12 +171,16 @@ class Outputs(outputs_pb2_grpc.OutputsServiceServicer):
             for result in found])
 
     def Await(self, requests, context):
-        news = queue.Queue()  # What was asked for, what has ended, and None: nothing more is asked for.
-        threading.Thread(target=read_futures, args=(requests, news), daemon=True).start()
-        context.add_callback(lambda: news.put(("end", ())))
+        news = queue.Queue()  # What was asked for, what is forgotten, what has ended, and the end of asking.
         with self._lock:
-            self._waiters.add(news)
+            full = len(self._waiters) >= MAX_AWAITS
+            if not full:
+                self._waiters.add(news)
+        if full:
+            abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS", f"there are {MAX_AWAITS} calls of Await")
         try:
+            threading.Thread(target=read_futures, args=(requests, news), daemon=True).start()
+            context.add_callback(lambda: news.put(("end", ())))
             yield from self._resolve(news, context)
         finally:
             with self._lock:
@@ -297,10 +312,15 @@ def main():
     if not arguments.listen.startswith("127.0.0.1:"):
         parser.error("--listen: only this computer may reach it, as it asks nobody who he is")
     os.umask(0o077)  # What tasks return is their owners' alone.
-    # An Await keeps a thread as long as it lives.
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=100),
+    try:
+        outputs = Outputs(arguments.file, Keys(arguments.keys))
+    except (OSError, ValueError) as error:
+        sys.exit(f"outputs: {error}")
+    except sqlite3.Error as error:
+        sys.exit(f"outputs: {arguments.file}: {error}")
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=MAX_CALLS),
                          options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.so_reuseport", 0)])
-    outputs_pb2_grpc.add_OutputsServiceServicer_to_server(Outputs(arguments.file, Keys(arguments.keys)), server)
+    outputs_pb2_grpc.add_OutputsServiceServicer_to_server(outputs, server)
     port = server.add_insecure_port(arguments.listen)
     if port == 0:
         sys.exit(f"outputs: cannot listen at {arguments.listen}")

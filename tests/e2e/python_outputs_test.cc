@@ -2,11 +2,16 @@
 #include "tests/support/python_outputs.h"
 
 #include <grpcpp/create_channel.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
@@ -38,6 +43,43 @@ platform::Lease LeaseOf(TaskId task, uint32_t dispatch) {
           .expires = absl::Now() + absl::Hours(1),
           .retention = absl::Hours(24)};
 }
+
+void SetDeadline(grpc::ClientContext& context) {
+  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kPatience));
+}
+
+// A call that goes on waiting.
+class Await {
+ public:
+  Await(v1::OutputsService::Stub& stub, const std::vector<TaskId>& tasks) {
+    SetDeadline(context_);
+    stream_ = stub.Await(&context_);
+    v1::AwaitRequest request;
+    for (const TaskId task : tasks) request.add_task_ids(std::string(task.bytes()));
+    stream_->Write(request);
+  }
+  ~Await() {
+    context_.TryCancel();
+    if (!finished_) static_cast<void>(Finish());
+  }
+
+  // The next task that has ended; none when the stream has.
+  std::optional<TaskId> Next() {
+    v1::AwaitResponse response;
+    if (!stream_->Read(&response)) return std::nullopt;
+    return TaskId::FromBytes(response.results(0).task_id()).value();
+  }
+  // After Next has found the end, or to leave.
+  absl::Status Finish() {
+    finished_ = true;
+    return platform::FromGrpc(stream_->Finish());
+  }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::AwaitRequest, v1::AwaitResponse>> stream_;
+  bool finished_ = false;
+};
 
 // The program, with keys that this process has as well.
 class Subject {
@@ -77,6 +119,10 @@ class Subject {
     return platform::SealServiceIdentity(*keys_, service, absl::Now() + life);
   }
 
+  v1::OutputsService::Stub& stub() { return *stub_; }
+  std::string results() const { return directory_.File("results.sqlite"); }
+  std::string mac_keys() const { return directory_.File("mac.keys"); }
+
   bool HasResult(TaskId task) {
     v1::GetRequest request;
     request.add_task_ids(std::string(task.bytes()));
@@ -88,14 +134,10 @@ class Subject {
   }
 
  private:
-  static void SetDeadline(grpc::ClientContext& context) {
-    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(kPatience));
-  }
-
   const TempDir directory_;
   const std::unique_ptr<platform::MacKeys> keys_ =
-      platform::MacKeys::LoadOrCreate(directory_.File("mac.keys")).value();
-  const PythonOutputs program_{directory_.File("results.sqlite"), directory_.File("mac.keys")};
+      platform::MacKeys::LoadOrCreate(mac_keys()).value();
+  const PythonOutputs program_{results(), mac_keys()};
   const std::unique_ptr<v1::OutputsService::Stub> stub_ = v1::OutputsService::NewStub(
       grpc::CreateChannel(program_.address(), grpc::InsecureChannelCredentials()));
 };
@@ -185,6 +227,60 @@ TEST_CASE("Nobody but Inputs fences") {
     CHECK(platform::ReasonOf(refused) == "NOT_A_SERVICE");
   }
   CHECK(subject.Put(lease).status().code() == 0);
+}
+
+TEST_CASE("Those who wait leave room for those who put") {
+  Subject subject;
+  const TaskId task = TaskOf(1);
+  REQUIRE(subject.Put(subject.Seal(LeaseOf(task, 1))).status().code() == 0);
+  constexpr int kMaxAwaits = 80;
+  std::vector<std::unique_ptr<Await>> awaits;
+  for (int i = 0; i < kMaxAwaits; ++i) {
+    awaits.push_back(std::make_unique<Await>(subject.stub(), std::vector{task, TaskOf(2)}));
+    REQUIRE(awaits.back()->Next() == task);
+  }
+  Await one_more(subject.stub(), {task});
+  CHECK(one_more.Next() == std::nullopt);
+  const absl::Status refused = one_more.Finish();
+  CHECK(refused.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(platform::ReasonOf(refused) == "TOO_MANY_STREAMS");
+  REQUIRE(subject.Put(subject.Seal(LeaseOf(TaskOf(2), 1))).status().code() == 0);
+  for (const auto& await : awaits) CHECK(await->Next() == TaskOf(2));
+}
+
+// Starts the program, which does not serve but says why.
+std::string RefusalOf(const std::string& results, const std::string& mac_keys) {
+  const auto child = ChildProcess::Start(PythonOutputsAt("127.0.0.1:0", results, mac_keys));
+  REQUIRE(child.ok());
+  const auto exit = (*child)->AwaitExit();
+  REQUIRE(exit.ok());
+  CHECK(exit->code == 1);
+  std::string said = (*child)->output();
+  CHECK_THAT(said, Catch::StartsWith("outputs: "));
+  CHECK(std::count(said.begin(), said.end(), '\n') == 1);
+  return said;
+}
+
+TEST_CASE("A file of keys that keeps nothing secret is refused in one line") {
+  const TempDir directory;
+  const std::string file = directory.File("mac.keys");
+  const auto refusal_of = [&](const std::string& keys, mode_t mode) {
+    std::ofstream(file) << keys;
+    REQUIRE(::chmod(file.c_str(), mode) == 0);
+    return RefusalOf(directory.File("results.sqlite"), file);
+  };
+  CHECK_THAT(refusal_of("1:" + std::string(64, 'a') + "\n", 0644),
+             Catch::Contains("others than its owner"));
+  CHECK_THAT(refusal_of("1:aabb\n", 0600), Catch::Contains("fewer than 32 bytes"));
+  const std::string swapped = refusal_of(std::string(64, 'a') + ":1\n", 0600);
+  CHECK_THAT(swapped, Catch::Contains("not number:secret") && !Catch::Contains("aaaa"));
+  CHECK_THAT(refusal_of("# none\n", 0600), Catch::Contains("has no key"));
+}
+
+TEST_CASE("A file of results is that of one process") {
+  const Subject subject;
+  CHECK_THAT(RefusalOf(subject.results(), subject.mac_keys()),
+             Catch::Contains("database is locked"));
 }
 
 }  // namespace
