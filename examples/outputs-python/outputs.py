@@ -20,10 +20,13 @@ import sys
 import threading
 import time
 
-import grpc
-from google.protobuf import any_pb2
-from kantoku.outputs.v1 import outputs_pb2 as pb
-from kantoku.outputs.v1 import outputs_pb2_grpc
+try:
+    import grpc
+    from google.protobuf import any_pb2
+    from kantoku.outputs.v1 import outputs_pb2 as pb
+    from kantoku.outputs.v1 import outputs_pb2_grpc
+except ImportError as missing:
+    sys.exit(f"outputs: {missing}; README.md says what to install, and where PYTHONPATH has to point")
 
 MAX_MESSAGE_BYTES = 32 << 20
 MAX_CALLS, MAX_AWAITS = 100, 80  # At once. An Await keeps a thread as long as it lives, and others need some.

@@ -111,7 +111,6 @@ class PostgresExaminee final : public RecordStoreExaminee {
 };
 
 // A store of ours, reached as a program of somebody's own is.
-template <typename Behind>
 class RemoteExaminee final : public RecordStoreExaminee {
  public:
   RemoteExaminee(const StoreSchema& schema, Decorate decorate)
@@ -135,7 +134,7 @@ class RemoteExaminee final : public RecordStoreExaminee {
 
   const StoreSchema schema_;
   const Decorate decorate_;
-  Behind behind_;
+  SqliteExaminee behind_;
   std::deque<std::unique_ptr<test::StoreServer>> servers_;
   std::deque<std::unique_ptr<RecordStoreFactory>> factories_;
 };
@@ -183,10 +182,7 @@ std::vector<RecordStoreEntry> RecordStoreEntries() {
        Entry<SqliteExaminee>("sqlite", Raw), Entry<SqliteExaminee>("sqlite-metered", Metered),
        Entry<PostgresExaminee>("postgres", Raw),
        Entry<PostgresExaminee>("postgres-metered", Metered),
-       Entry<RemoteExaminee<MemoryExaminee>>("remote-memory", Raw),
-       Entry<RemoteExaminee<SqliteExaminee>>("remote-sqlite", Raw),
-       Entry<RemoteExaminee<SqliteExaminee>>("remote-sqlite-metered", Metered),
-       Entry<PythonExaminee>("remote-python", Raw),
+       Entry<RemoteExaminee>("remote-sqlite", Raw), Entry<PythonExaminee>("remote-python", Raw),
        Entry<PythonExaminee>("remote-python-metered", Metered)});
 }
 

@@ -4,9 +4,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kantoku/config/v1/config.pb.h"
+#include "tests/support/backend.h"
 
 namespace kantoku::test {
 
@@ -26,6 +28,20 @@ struct Backend {
 // All that the exams of services are sat with; a new backend adds its line here, and to
 // KANTOKU_SERVICE_BACKENDS of CMakeLists.txt. Services put their decorators around each.
 std::vector<Backend> ServiceBackends();
+
+#ifdef KANTOKU_BACKENDS
+// Those that this run is about (tests/support/backend.h): for each a `Subject`, which is made of
+// its ServiceStore, as an `Entry` of the exam.
+template <typename Entry, typename Subject>
+std::vector<Entry> EntriesOf() {
+  std::vector<Entry> entries;
+  for (const Backend& backend : ServiceBackends()) {
+    entries.push_back({backend.name, backend.durable,
+                       [backend] { return std::make_unique<Subject>(backend.make()); }});
+  }
+  return OfChosenBackend(std::move(entries));
+}
+#endif
 
 }  // namespace kantoku::test
 

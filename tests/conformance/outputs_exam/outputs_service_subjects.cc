@@ -13,7 +13,6 @@
 #include "services/platform/server/program.h"
 #include "tests/conformance/outputs_exam/outputs_service_exam.h"
 #include "tests/conformance/service_backends.h"
-#include "tests/support/backend.h"
 #include "tests/support/plain_user.h"
 #include "tests/support/temp_dir.h"
 
@@ -166,13 +165,6 @@ class ModuleSubject final : public ServiceSubject {
 
 }  // namespace
 
-std::vector<ServiceEntry> AllServices() {
-  std::vector<ServiceEntry> entries;
-  for (const test::Backend& backend : test::ServiceBackends()) {
-    entries.push_back({backend.name, backend.durable,
-                       [backend] { return std::make_unique<ModuleSubject>(backend.make()); }});
-  }
-  return test::OfChosenBackend(std::move(entries));
-}
+std::vector<ServiceEntry> AllServices() { return test::EntriesOf<ServiceEntry, ModuleSubject>(); }
 
 }  // namespace kantoku::outputs
