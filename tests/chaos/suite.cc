@@ -78,7 +78,10 @@ void Suite::StartOurs(Service service) {
 void Suite::StartStandIn(Service service, const StandIn& stand_in) {
   auto& child = services_[static_cast<size_t>(service)];
   child.reset();
-  child = StartChild(stand_in(address(service), directory_.File("mac.keys")));
+  ChildOptions options = stand_in(address(service), directory_.File("mac.keys"));
+  options.output_file =
+      directory_.File(std::string(kServiceNames[static_cast<size_t>(service)]) + ".log");
+  child = StartChild(options);
   const auto line = child->AwaitLine("serving at ");
   INFO(line.status().ToString());
   REQUIRE(line.ok());
@@ -100,6 +103,7 @@ void Suite::StartExecutor(size_t executor) {
 void Suite::StartClient(size_t client, int first, int count, int window) {
   if (client == clients_.size()) {
     clients_.emplace_back();
+    client_options_.emplace_back();
     client_journals_.push_back(journals_.AddClient());
   }
   std::vector<std::string> argv = {Binary("kantoku-chaos-client"),
@@ -118,10 +122,13 @@ void Suite::StartClient(size_t client, int first, int count, int window) {
                                    "--window",
                                    absl::StrCat(window)};
   if (options_.once) argv.push_back("--once");
-  clients_[client] =
-      StartChild({.argv = std::move(argv),
-                  .output_file = directory_.File(absl::StrCat("client-", client, ".log"))});
+  client_options_[client] = {
+      .argv = std::move(argv),
+      .output_file = directory_.File(absl::StrCat("client-", client, ".log"))};
+  RestartClient(client);
 }
+
+void Suite::RestartClient(size_t client) { clients_[client] = StartChild(client_options_[client]); }
 
 void Suite::FreezeWhile(ChildProcess& child, const std::function<bool()>& condition) {
   REQUIRE(journals_.Await([&] {

@@ -52,9 +52,14 @@ class Suite {
   ChildProcess& executor(size_t executor) { return *executors_[executor]; }
   // The number of the journal of its present process.
   int process(size_t executor) const { return processes_[executor]; }
+  // Of all executors.
+  const std::vector<int>& processes() const { return processes_; }
 
-  // Starts a client that spawns and awaits the tasks of some indexes, or a killed one again.
+  // Starts a client that spawns and awaits the tasks of some indexes, or gives one that has ended
+  // others to do.
   void StartClient(size_t client, int first, int count, int window);
+  // Starts a killed client again, on what it had to do.
+  void RestartClient(size_t client);
   ChildProcess& client(size_t client) { return *clients_[client]; }
 
   Journals& journals() { return journals_; }
@@ -78,6 +83,7 @@ class Suite {
   std::vector<std::unique_ptr<ChildProcess>> executors_;
   std::vector<int> processes_;
   std::vector<std::unique_ptr<ChildProcess>> clients_;
+  std::vector<ChildOptions> client_options_;
   std::vector<std::string> client_journals_;
 };
 

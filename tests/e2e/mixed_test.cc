@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/chaos/killer.h"
 #include "tests/chaos/suite.h"
 #include "tests/chaos/verdict.h"
 #include "tests/chaos/work.h"
@@ -23,7 +24,7 @@ constexpr int kWindow = 150;
 // Work that goes on while programs are killed.
 class Work {
  public:
-  explicit Work(Suite& suite) : suite_(suite) {
+  explicit Work(Suite& suite) : suite_(suite), killer_(suite) {
     suite_.StartExecutor(0);
     suite_.StartClient(0, 0, kTasks, kWindow);
   }
@@ -41,13 +42,7 @@ class Work {
     }
   }
 
-  // At a moment when tasks were accepted of which no handler has returned.
-  void Kill(Service service) {
-    ChildProcess& child = suite_.service(service);
-    suite_.FreezeWhile(child, [&] { return suite_.journals().unfinished() > 0; });
-    child.Kill();
-    suite_.Start(service);
-  }
+  Killer& killer() { return killer_; }
 
   // Every task has ended once, the same wherever one asks, and nothing ran twice.
   void CheckDone() {
@@ -61,6 +56,7 @@ class Work {
 
  private:
   Suite& suite_;
+  Killer killer_;
 };
 
 // A task that waits ends by a cancellation, which nobody forgets.
@@ -92,12 +88,12 @@ TEST_CASE(
                      {"events.store.remote.address=" + program.address(),
                       "events.store.remote.plaintext=true", "events.store.remote.timeout=1s"}}}});
   Work work(suite);
-  work.Amid({[&] { work.Kill(Service::kEvents); },
+  work.Amid({[&] { work.killer().Events(); },
              [&] {
                program.Kill();
                program.Restart();
              },
-             [&] { work.Kill(Service::kInputs); }, [&] { work.Kill(Service::kOutputs); },
+             [&] { work.killer().Inputs(); }, [&] { work.killer().Outputs(); },
              [&] {
                postgres.Crash();
                postgres.Start();
@@ -119,10 +115,10 @@ TEST_CASE("Somebody's own Outputs stands in for ours and nothing is lost to kill
   Suite suite({.stand_ins = {{Service::kOutputs, outputs}}});
   Work work(suite);
   const auto kill_all = [&] {
-    work.Kill(Service::kOutputs);
-    work.Kill(Service::kInputs);
+    work.killer().Outputs();
+    work.killer().Inputs();
   };
-  work.Amid({[&] { work.Kill(Service::kEvents); }, kill_all, kill_all});
+  work.Amid({[&] { work.killer().Events(); }, kill_all, kill_all});
   work.CheckDone();
   CheckCancel(suite, [&] {
     suite.service(Service::kOutputs).Kill();
