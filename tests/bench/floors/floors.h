@@ -27,8 +27,8 @@ absl::StatusOr<Latencies> Fdatasync(const std::string& directory);
 // 1,000 is fastest.
 absl::StatusOr<double> SqliteLifecycles(const std::string& directory);
 
-// The same through PostgreSQL, in tables of our own that go again: rows are copied in, and erased by
-// their keys. `connection` as libpq takes it; as durable as its server is set up to be.
+// The same through PostgreSQL, in tables of our own that go again: rows are copied in, and erased
+// by their keys. `connection` as libpq takes it; as durable as its server is set up to be.
 absl::StatusOr<double> PostgresLifecycles(const std::string& connection);
 
 struct Grpc {
