@@ -19,6 +19,4 @@ find_package(SQLite3 3.40 REQUIRED)  # SQLite::SQLite3
 if(NOT KANTOKU_SANITIZER)  # A sanitizer's allocator is its own.
   find_package(mimalloc CONFIG REQUIRED)  # mimalloc
 endif()
-if(BUILD_TESTING)
-  find_package(Catch2 2.13 CONFIG REQUIRED)  # Catch2::Catch2
-endif()
+find_package(Catch2 2.13 CONFIG REQUIRED)  # Catch2::Catch2: tests, and the exams that are installed

@@ -5,7 +5,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(_programs kantoku kantoku-inputs kantoku-outputs kantoku-events kantoku-executor)
+set(_programs kantoku kantoku-inputs kantoku-outputs kantoku-events kantoku-executor kantoku-conformance)
 set(_libraries
     kantoku_client
     kantoku_executor_runtime

@@ -224,7 +224,7 @@ def pages(rows):
         yield page
 
 
-def main():
+def main(make_store=Store):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--listen", default="127.0.0.1:7411", help="host:port, port 0 for a free one, or unix:PATH")
     parser.add_argument("file")
@@ -235,7 +235,7 @@ def main():
     # Every partition has two callers at a time, and a program that asks for all of them has a few partitions.
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=32),
                          options=[("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.so_reuseport", 0)])
-    store_pb2_grpc.add_StoreServiceServicer_to_server(Store(arguments.file), server)
+    store_pb2_grpc.add_StoreServiceServicer_to_server(make_store(arguments.file), server)
     port = server.add_insecure_port(arguments.listen)
     if port == 0:
         sys.exit(f"store: cannot listen at {arguments.listen}")

@@ -9,6 +9,7 @@
 #include "client/cli/cli.h"
 #include "services/all-in-one/bench/bench_command.h"
 #include "services/all-in-one/bench/roles.h"
+#include "services/all-in-one/conformance_command.h"
 #include "services/all-in-one/migrate_command.h"
 #include "services/all-in-one/up_command.h"
 #include "services/executor-runtime/program.h"
@@ -42,7 +43,7 @@ int main(int argc, char** argv) {
                                       isatty(STDERR_FILENO) == 1};
   std::vector<kantoku::cli::ExtraCommand> extras = {
       kantoku::MakeUpCommand(), kantoku::MakeMigrateCommand(), MakeExecutorCommand(),
-      kantoku::MakeBenchCommand()};
+      kantoku::MakeBenchCommand(), kantoku::MakeConformanceCommand()};
   for (auto& role : kantoku::bench::MakeRoleCommands()) extras.push_back(std::move(role));
   return kantoku::cli::RunCli(argc, argv, {.streams = streams, .extras = std::move(extras)});
 }

@@ -6,10 +6,22 @@
 #include <map>
 #include <numeric>
 #include <random>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
 #include "services/platform/status.h"
+
+// As failures show records.
+template <>
+struct Catch::StringMaker<std::pair<kantoku::platform::RecordKey, std::string>> {
+  static std::string convert(const std::pair<kantoku::platform::RecordKey, std::string>& record) {
+    constexpr size_t kShown = 40;
+    const std::string value = record.second.substr(0, kShown);
+    return std::to_string(record.first) + ": " + Detail::stringify(value) +
+           (record.second.size() > kShown ? "..." : "");
+  }
+};
 
 namespace kantoku::platform {
 namespace {
@@ -61,6 +73,13 @@ Records ReadOf(RecordStore& store, RecordKind kind, const std::vector<RecordKey>
   return records;
 }
 
+uint64_t LastBatchOf(RecordStore& store) {
+  const auto number = store.LastBatch();
+  CAPTURE(number.status().ToString());
+  REQUIRE(number.ok());
+  return *number;
+}
+
 void CommitOrFail(RecordStore& store, const WriteBatch& batch) {
   const absl::Status status = store.Commit(batch);
   CAPTURE(batch.number(), status.ToString());
@@ -100,7 +119,7 @@ class Sitting {
 TEST_CASE("A new partition is empty") {
   Sitting sitting;
   auto store = sitting.Open();
-  CHECK(*store->LastBatch() == 0);
+  CHECK(LastBatchOf(*store) == 0);
   CHECK(AllOf(*store, kApple).empty());
   CHECK(ReadOf(*store, kPear, {0, 1, kMaxRecordKey}).empty());
 }
@@ -110,7 +129,7 @@ TEST_CASE("What was committed is there, and after opening again") {
   auto store = sitting.Open();
   CommitOrFail(*store, Batch(1).With(kApple, 7, "seven").With(kPear, 8, "eight"));
   for (int time = 0; time < 2; ++time) {
-    CHECK(*store->LastBatch() == 1);
+    CHECK(LastBatchOf(*store) == 1);
     CHECK(ReadOf(*store, kApple, {7}) == Records{{7, "seven"}});
     CHECK(AllOf(*store, kPear) == Records{{8, "eight"}});
     store.reset();
@@ -162,7 +181,7 @@ TEST_CASE("Erasing what is not there is no error") {
   Sitting sitting;
   auto store = sitting.Open();
   CommitOrFail(*store, Batch(1).Without(kApple, 5, 5).Without(kPear, 0, kMaxRecordKey));
-  CHECK(*store->LastBatch() == 1);
+  CHECK(LastBatchOf(*store) == 1);
 }
 
 TEST_CASE("Partitions do not mix") {
@@ -173,7 +192,7 @@ TEST_CASE("Partitions do not mix") {
   CommitOrFail(*other, Batch(9).With(kApple, 1, "other"));
   CHECK(AllOf(*one, kApple) == Records{{1, "one"}});
   CHECK(AllOf(*other, kApple) == Records{{1, "other"}});
-  CHECK(*one->LastBatch() == 1);
+  CHECK(LastBatchOf(*one) == 1);
 }
 
 TEST_CASE("A value comes back as it was, of whatever size and bytes") {
@@ -239,8 +258,8 @@ TEST_CASE("Reads beside commits see whole batches, and none older than the last 
   std::iota(keys.begin(), keys.end(), RecordKey{0});
   std::atomic<int> returned = 0;
   std::atomic<bool> failed = false;
-  std::thread committer([&] {
-    for (int number = 1; number <= kBatches; ++number) {
+  std::jthread committer([&](const std::stop_token& stop) {
+    for (int number = 1; number <= kBatches && !failed && !stop.stop_requested(); ++number) {
       Batch batch(number);
       for (const RecordKey key : keys) batch.With(kApple, key, std::to_string(number));
       if (!store->Commit(batch).ok()) failed = true;
@@ -255,7 +274,7 @@ TEST_CASE("Reads beside commits see whole batches, and none older than the last 
       if (records.size() != kKeys || std::stoi(records[0].second) < at_least) ++wrong;
       for (const auto& [key, value] : records) wrong += value != records[0].second;
     }
-  } while (returned < kBatches);
+  } while (returned < kBatches && !failed);
   committer.join();
   CHECK(wrong == 0);
   CHECK_FALSE(failed);
@@ -269,7 +288,7 @@ TEST_CASE("Repeating the last batch changes nothing") {
   CommitOrFail(*store, Batch(4).With(kApple, 1, "once"));
   CommitOrFail(*store, Batch(4).With(kApple, 1, "twice").With(kApple, 2, "twice"));
   CHECK(AllOf(*store, kApple) == Records{{1, "once"}});
-  CHECK(*store->LastBatch() == 4);
+  CHECK(LastBatchOf(*store) == 4);
   CommitOrFail(*store, Batch(4).Without(kApple, 0, 9));
   CommitOrFail(*store, Batch(5).With(kApple, 1, "five"));
   CHECK(AllOf(*store, kApple) == Records{{1, "five"}});
@@ -283,7 +302,7 @@ TEST_CASE("An older batch is refused and changes nothing") {
   CHECK(status.code() == absl::StatusCode::kFailedPrecondition);
   CHECK(ReasonOf(status) == "BATCH_OUT_OF_ORDER");
   CHECK(AllOf(*store, kApple) == Records{{1, "four"}});
-  CHECK(*store->LastBatch() == 4);
+  CHECK(LastBatchOf(*store) == 4);
   CommitOrFail(*store, Batch(5).With(kApple, 1, "five"));
   CHECK(AllOf(*store, kApple) == Records{{1, "five"}});
 }
@@ -292,9 +311,9 @@ TEST_CASE("Numbers may leave gaps, and an empty batch has one too") {
   Sitting sitting;
   auto store = sitting.Open();
   CommitOrFail(*store, Batch(1));
-  CHECK(*store->LastBatch() == 1);
+  CHECK(LastBatchOf(*store) == 1);
   CommitOrFail(*store, Batch(uint64_t{1} << 40));
-  CHECK(*store->LastBatch() == uint64_t{1} << 40);
+  CHECK(LastBatchOf(*store) == uint64_t{1} << 40);
 }
 
 // ---- Owners ----
@@ -329,7 +348,7 @@ TEST_CASE("An owner is shut out as soon as another has opened the partition") {
     CHECK(status.code() == absl::StatusCode::kAborted);
     CHECK(ReasonOf(status) == "STORE_FENCED");
   }
-  CHECK(*new_owner->LastBatch() == 1);
+  CHECK(LastBatchOf(*new_owner) == 1);
   CHECK(AllOf(*new_owner, kApple) == Records{{1, "old"}});
 
   old_owner.reset();
@@ -348,7 +367,7 @@ TEST_CASE("A failed owner of one partition does not disturb another's") {
 
 // ---- Crashes ----
 
-TEST_CASE("A crash leaves every commit that returned") {
+TEST_CASE("A crash leaves every commit that returned", "[crash]") {
   Sitting sitting;
   auto store = sitting.Open();
   for (int number = 1; number <= 50; ++number) {
@@ -356,12 +375,12 @@ TEST_CASE("A crash leaves every commit that returned") {
     if (number % 10 != 0) continue;
     sitting.Crash();
     store = sitting.Open();
-    CHECK(*store->LastBatch() == static_cast<uint64_t>(number));
+    CHECK(LastBatchOf(*store) == static_cast<uint64_t>(number));
     CHECK(AllOf(*store, kApple).size() == static_cast<size_t>(number));
   }
 }
 
-TEST_CASE("The owner after a crash may repeat the last batch") {
+TEST_CASE("The owner after a crash may repeat the last batch", "[crash]") {
   Sitting sitting;
   auto store = sitting.Open();
   CommitOrFail(*store, Batch(1).With(kApple, 1, "once"));
@@ -389,7 +408,7 @@ class RandomWalk {
     if (choice < 97) sitting_.Crash();
     if (choice < 99) store_.reset();
     store_ = sitting_.Open();
-    CHECK(*store_->LastBatch() == last_.number());
+    CHECK(LastBatchOf(*store_) == last_.number());
     CompareAll();
   }
 

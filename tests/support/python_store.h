@@ -14,8 +14,10 @@ namespace kantoku::test {
 class PythonStore {
  public:
   // Over the records in `file`, which is made if it is missing, at a free port of this computer, or
-  // where it is told to listen. Says, and fails, when Python's gRPC is not installed.
-  explicit PythonStore(std::string file, const std::string& listen = "127.0.0.1:0");
+  // where it is told to listen. With the name of a fault (faults.py) it has that. Says, and fails,
+  // when Python's gRPC is not installed.
+  explicit PythonStore(std::string file, const std::string& listen = "127.0.0.1:0",
+                       std::string fault = "");
 
   // "127.0.0.1:4711", or "unix:/…/socket".
   const std::string& address() const { return address_; }
@@ -31,6 +33,7 @@ class PythonStore {
   void Start(const std::string& listen);
 
   const std::string file_;
+  const std::string fault_;  // Empty: none.
   std::unique_ptr<ChildProcess> process_;
   std::string address_;
 };

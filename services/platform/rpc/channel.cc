@@ -92,6 +92,19 @@ class TokenInterceptors final : public grpc::experimental::ClientInterceptorFact
   const std::shared_ptr<TokenSource> tokens_;
 };
 
+class CallersInterceptors final : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  explicit CallersInterceptors(MakeCallInterceptor make) : make_(std::move(make)) {}
+
+  grpc::experimental::Interceptor* CreateClientInterceptor(
+      grpc::experimental::ClientRpcInfo* info) override {
+    return make_(info->method()).release();
+  }
+
+ private:
+  const MakeCallInterceptor make_;
+};
+
 std::shared_ptr<grpc::ChannelCredentials> WatchingCredentials(const ChannelTls& tls) {
   // One file for key and chain, so that a key never meets another key's certificate.
   grpc::experimental::TlsChannelCredentialsOptions options;
@@ -129,6 +142,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const std::string& ad
     arguments.SetSslTargetNameOverride(options.tls->server_name);
   }
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;
+  if (options.interceptor != nullptr) {
+    interceptors.push_back(std::make_unique<CallersInterceptors>(options.interceptor));
+  }
   if (has_tokens) interceptors.push_back(std::make_unique<TokenInterceptors>(options.tokens));
   return grpc::experimental::CreateCustomChannelWithInterceptors(
       address, CredentialsOf(options.tls), arguments, std::move(interceptors));

@@ -3,7 +3,9 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/support/channel_arguments.h>
+#include <grpcpp/support/client_interceptor.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,11 +31,16 @@ struct ChannelTls {
   std::string identity_file;
 };
 
+// Makes what sees a call of that path, "/package.Service/Method", go out and come back.
+using MakeCallInterceptor =
+    std::function<std::unique_ptr<grpc::experimental::Interceptor>(const std::string& path)>;
+
 struct ChannelOptions {
   std::shared_ptr<TokenSource> tokens;  // Null: calls show no token.
   std::optional<ChannelTls> tls;        // Absent: plaintext.
   // Also to other computers: whoever is on the way reads and changes everything.
   bool insecure_plaintext_beyond_loopback = false;
+  MakeCallInterceptor interceptor;  // Nearest to the caller, so that it sees no token. Empty: none.
 };
 
 // A connection to a service, made when it is first used. A service that comes back is found within

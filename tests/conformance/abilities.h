@@ -1,0 +1,23 @@
+#ifndef KANTOKU_TESTS_CONFORMANCE_ABILITIES_H_
+#define KANTOKU_TESTS_CONFORMANCE_ABILITIES_H_
+
+#include <string_view>
+
+namespace kantoku::conformance {
+
+// What a case may need of whoever sits an exam, beyond the interface that it is about. The case
+// says so by a tag, TEST_CASE("…", "[crash]"). Builds of ours, in our tests, are able to all of it;
+// of a program that `kantoku conformance` only reaches nothing is known, and such cases are
+// skipped.
+struct Ability {
+  std::string_view tag;
+  std::string_view what;  // After "needs".
+};
+
+inline constexpr Ability kAbilities[] = {
+    {"crash", "the program to be killed and started again in the midst of it"},
+};
+
+}  // namespace kantoku::conformance
+
+#endif  // KANTOKU_TESTS_CONFORMANCE_ABILITIES_H_

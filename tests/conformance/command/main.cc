@@ -1,0 +1,134 @@
+// `kantoku conformance EXAM --target HOST:PORT`: our exams, for services and stores of others.
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "services/platform/process.h"
+#include "services/platform/rpc/channel.h"
+#include "services/platform/status.h"
+#include "services/platform/tls/client_files.h"
+#include "tests/conformance/command/call_log.h"
+#include "tests/conformance/command/exams.h"
+#include "tests/conformance/command/report.h"
+#include "tests/conformance/command/run_exam.h"
+
+namespace kantoku::conformance {
+namespace {
+
+enum ExitCode : int { kNothingFailed = 0, kSomethingFailed = 1, kNoExam = 2 };
+
+struct Options {
+  std::string exam;
+  std::string target;
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+  std::string junit_file;
+  std::string json_file;
+};
+
+std::vector<Exam> Exams() { return {StoreExam()}; }
+
+void Declare(CLI::App& app, Options& options) {
+  std::vector<std::string> names;
+  std::string about = "Which exam:";
+  for (const Exam& exam : Exams()) {
+    names.emplace_back(exam.name);
+    absl::StrAppend(&about, " ", std::string(exam.name), " (", std::string(exam.what), ")");
+  }
+  app.add_option("EXAM", options.exam, about)
+      ->required()
+      ->check(CLI::IsMember(names))
+      ->type_name("");
+  app.add_option("--target", options.target, "Who sits it")->required()->type_name("HOST:PORT");
+  app.add_option("--ca-file", options.ca_file,
+                 "PEM file: where the certificate of the target may come from (default: from "
+                 "authorities that this computer trusts; on this computer: no TLS)")
+      ->type_name("FILE");
+  app.add_option("--certificate-file", options.certificate_file,
+                 "PEM file: the certificate to show")
+      ->type_name("FILE");
+  app.add_option("--key-file", options.key_file, "PEM file: its key")->type_name("FILE");
+  app.add_option("--junit", options.junit_file, "Write a report in JUnit's XML there")
+      ->type_name("FILE");
+  app.add_option("--json", options.json_file, "Write a report in JSON there")->type_name("FILE");
+  app.footer(
+      "The target is not harmed: the exam is in a place of its own there, which the last line "
+      "names.\nExit codes: 0 nothing failed, 1 a case failed, 2 there was no exam.");
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const Options& options, CallLog& calls) {
+  const platform::ClientFiles files = {.ca_file = options.ca_file,
+                                       .certificate_file = options.certificate_file,
+                                       .key_file = options.key_file};
+  platform::ChannelOptions channel = {.interceptor = calls.Interceptor()};
+  if (files != platform::ClientFiles()) {
+    KANTOKU_ASSIGN_OR_RETURN(platform::LiveFiles live, platform::WatchClientFiles(files));
+    channel.tls = {.authorities_file = live.authorities, .identity_file = live.identity};
+  } else if (!platform::IsOwnAddress(options.target)) {
+    channel.tls = platform::ChannelTls();
+  }
+  return platform::MakeChannel(options.target, channel);
+}
+
+// Opened before the exam: what cannot be written is known then.
+absl::Status OpenFile(std::string_view option, const std::string& path, std::ofstream& file) {
+  if (path.empty()) return absl::OkStatus();
+  file.open(path);
+  if (file) return absl::OkStatus();
+  return platform::Error(absl::StatusCode::kInvalidArgument, "UNWRITABLE_FILE",
+                         absl::StrCat(std::string(option), ": cannot write ", path));
+}
+
+absl::StatusOr<Report> Hold(const Options& options, CallLog& calls) {
+  std::ofstream junit;
+  std::ofstream json;
+  KANTOKU_RETURN_IF_ERROR(OpenFile("--junit", options.junit_file, junit));
+  KANTOKU_RETURN_IF_ERROR(OpenFile("--json", options.json_file, json));
+  const std::vector<Exam> exams = Exams();
+  const auto exam = std::ranges::find(exams, options.exam, &Exam::name);
+  KANTOKU_ASSIGN_OR_RETURN(const auto channel, Connect(options, calls));
+  const auto place = exam->enter(channel);
+  if (!place.ok()) return platform::Annotate(place.status(), options.target);
+  Report report = {.exam = options.exam, .target = options.target, .place = *place};
+  RunExam(exam->sources, calls, report,
+          [](const CaseReport& one) { std::cout << ToText(one) << std::flush; });
+  std::cout << ToLastLine(report);
+  if (junit.is_open()) junit << ToJUnit(report);
+  if (json.is_open()) json << ToJson(report);
+  return report;
+}
+
+int Run(int argc, char** argv) {
+  const std::string name = std::string(argv[0]).substr(std::string(argv[0]).rfind('/') + 1);
+  Options options;
+  CLI::App app("Holds an exam of Kantoku: does a program keep what its interface promises?", name);
+  Declare(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help();
+    return kNothingFailed;
+  } catch (const CLI::ParseError& error) {
+    std::cerr << name << ": " << Plain(error.what()) << "; see " << name << " --help" << std::endl;
+    return kNoExam;
+  }
+  static auto& calls = *new CallLog;  // Channels end with the process.
+  const auto report = Hold(options, calls);
+  if (!report.ok()) {
+    std::cerr << name << ": " << Plain(std::string(report.status().message())) << std::endl;
+    return kNoExam;
+  }
+  return report->Count(Outcome::kFailed) == 0 ? kNothingFailed : kSomethingFailed;
+}
+
+}  // namespace
+}  // namespace kantoku::conformance
+
+int main(int argc, char** argv) {
+  kantoku::platform::SetUpProcess();
+  return kantoku::conformance::Run(argc, argv);
+}

@@ -1,0 +1,21 @@
+#ifndef KANTOKU_TESTS_CONFORMANCE_COMMAND_RUN_EXAM_H_
+#define KANTOKU_TESTS_CONFORMANCE_COMMAND_RUN_EXAM_H_
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "tests/conformance/command/call_log.h"
+#include "tests/conformance/command/report.h"
+
+namespace kantoku::conformance {
+
+// Runs the cases that the files below `sources`, a part of their path, hold, one after another, and
+// adds each to the report; `tell` is told of it at once. Cases that need an ability (abilities.h)
+// are skipped. Calls are those of the channel that the cases use. Once in a process.
+void RunExam(std::string_view sources, CallLog& calls, Report& report,
+             std::function<void(const CaseReport&)> tell);
+
+}  // namespace kantoku::conformance
+
+#endif  // KANTOKU_TESTS_CONFORMANCE_COMMAND_RUN_EXAM_H_

@@ -1,0 +1,140 @@
+// Who sits the exam of record stores when the command holds it: a program that is only reached.
+#include <grpcpp/client_context.h>
+
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "kantoku/store/v1/store.grpc.pb.h"
+#include "services/platform/random.h"
+#include "services/platform/rpc/grpc_status.h"
+#include "services/platform/status.h"
+#include "services/platform/store/remote/remote_record_store.h"
+#include "tests/conformance/command/exams.h"
+#include "tests/conformance/record_store_exam.h"
+
+namespace kantoku::conformance {
+namespace {
+
+using platform::RecordStore;
+using platform::RecordStoreFactory;
+using platform::StoreSchema;
+
+constexpr std::chrono::seconds kPatience{20};
+// As many as a case may open.
+constexpr uint32_t kPartitionsOfCase = 10;
+
+struct Target {
+  std::shared_ptr<grpc::Channel> channel;
+  std::string component;
+  uint32_t next_partition = 1;  // 0 is for the knock at the door.
+};
+Target& TheTarget() {
+  static auto& target = *new Target;
+  return target;
+}
+
+// Partitions that no case had before, counted from 0.
+class FreshPartitions final : public RecordStoreFactory {
+ public:
+  explicit FreshPartitions(StoreSchema schema)
+      : schema_(std::move(schema)), first_(TheTarget().next_partition) {
+    TheTarget().next_partition += kPartitionsOfCase;
+    schema_.component = TheTarget().component;
+    factory_ = MakeRemoteRecordStoreFactory(schema_, {.channel = TheTarget().channel});
+  }
+  // They stay, and hold nothing.
+  ~FreshPartitions() override {
+    for (uint32_t partition = 0; partition < kPartitionsOfCase; ++partition) {
+      if (opened_[partition]) Empty(partition);
+    }
+  }
+
+  platform::StoreTraits traits() const override { return factory_->traits(); }
+  absl::StatusOr<std::unique_ptr<RecordStore>> Open(uint32_t partition) override {
+    opened_.at(partition) = true;
+    return factory_->Open(first_ + partition);
+  }
+
+ private:
+  // Of a store that fails, as far as it goes.
+  void Empty(uint32_t partition) {
+    const auto store = factory_->Open(first_ + partition);
+    if (!store.ok()) return;
+    const auto last = (*store)->LastBatch();
+    if (!last.ok()) return;
+    platform::WriteBatch batch;
+    batch.set_number(*last + 1);
+    for (const auto& kind : schema_.kinds) batch.EraseRange(kind.kind, 0, platform::kMaxRecordKey);
+    (void)(*store)->Commit(batch);
+  }
+
+  StoreSchema schema_;
+  const uint32_t first_;
+  std::unique_ptr<RecordStoreFactory> factory_;
+  std::array<bool, kPartitionsOfCase> opened_ = {};
+};
+
+class TargetExaminee final : public platform::RecordStoreExaminee {
+ public:
+  explicit TargetExaminee(const StoreSchema& schema) : factory_(schema) {}
+
+  RecordStoreFactory& factory() override { return factory_; }
+  // Nobody here can; it goes on without.
+  void Crash() override {}
+
+ private:
+  FreshPartitions factory_;
+};
+
+// What a store that is one answers with OK.
+absl::Status Knock(const std::shared_ptr<grpc::Channel>& channel) {
+  KANTOKU_RETURN_IF_ERROR(AwaitConnection(*channel));
+  store::v1::OpenRequest request;
+  request.mutable_owner()->set_component(TheTarget().component);
+  request.set_format(1);
+  auto& kind = *request.add_kinds();
+  kind.set_kind(1);
+  kind.set_name("apple");
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  store::v1::OpenResponse response;
+  absl::Status status = platform::FromGrpc(
+      store::v1::StoreService::NewStub(channel)->Open(&context, request, &response));
+  if (absl::IsUnimplemented(status)) {
+    return platform::Error(absl::StatusCode::kFailedPrecondition, "NOT_A_STORE",
+                           absl::StrCat("it does not serve kantoku.store.v1.StoreService: ",
+                                        std::string(status.message())));
+  }
+  return platform::Annotate(status, "it opens no partition");
+}
+
+absl::StatusOr<std::string> Enter(const std::shared_ptr<grpc::Channel>& channel) {
+  TheTarget().channel = channel;
+  TheTarget().component = absl::StrFormat("conformance_%016x", platform::SystemRandom());
+  KANTOKU_RETURN_IF_ERROR(Knock(channel));
+  return absl::StrCat("the component ", TheTarget().component);
+}
+
+}  // namespace
+
+Exam StoreExam() {
+  return {.name = "store",
+          .what = "a program that serves kantoku.store.v1",
+          .sources = "conformance/record_store_exam.cc",
+          .enter = Enter};
+}
+
+}  // namespace kantoku::conformance
+
+namespace kantoku::platform {
+
+std::vector<RecordStoreEntry> RecordStoreEntries() {
+  return {{.name = "the target", .make = [](const StoreSchema& schema) {
+             return std::make_unique<conformance::TargetExaminee>(schema);
+           }}};
+}
+
+}  // namespace kantoku::platform
