@@ -15,7 +15,13 @@ struct Ability {
 };
 
 inline constexpr Ability kAbilities[] = {
+    {"clock", "a clock that agrees with this one"},
     {"crash", "the program to be killed and started again in the midst of it"},
+    {"empty", "a service that has seen nobody else"},
+    {"keys", "the keys by which services know each other"},
+    {"limits", "a service with limits that the exam has set"},
+    {"load", "more tasks at once than are good for a service in use"},
+    {"restart", "the service to be restarted in the midst of it"},
 };
 
 }  // namespace kantoku::conformance

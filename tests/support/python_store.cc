@@ -13,16 +13,18 @@ PythonStore::PythonStore(std::string file, const std::string& listen, std::strin
   Start(listen);
 }
 
-void PythonStore::Start(const std::string& listen) {
+ChildOptions PythonStore::Command(const std::string& file, const std::string& listen,
+                                  const std::string& fault) {
   // Debian's Python, which its gRPC is for, whatever other comes first in the path.
   std::vector<std::string> argv = {"/usr/bin/python3", KANTOKU_PYTHON_STORE "/store.py"};
-  if (!fault_.empty()) argv = {"/usr/bin/python3", KANTOKU_PYTHON_STORE "/faults.py", fault_};
-  for (const std::string& argument : {std::string("--listen"), listen, file_}) {
-    argv.push_back(argument);
-  }
-  auto process = ChildProcess::Start(
-      {.argv = std::move(argv),
-       .env = {{"PYTHONPATH", KANTOKU_PYTHON_STUBS}, {"PYTHONDONTWRITEBYTECODE", "1"}}});
+  if (!fault.empty()) argv = {"/usr/bin/python3", KANTOKU_PYTHON_STORE "/faults.py", fault};
+  argv.insert(argv.end(), {"--listen", listen, file});
+  return {.argv = std::move(argv),
+          .env = {{"PYTHONPATH", KANTOKU_PYTHON_STUBS}, {"PYTHONDONTWRITEBYTECODE", "1"}}};
+}
+
+void PythonStore::Start(const std::string& listen) {
+  auto process = ChildProcess::Start(Command(file_, listen, fault_));
   KANTOKU_CHECK(process.ok());
   process_ = *std::move(process);
   constexpr std::string_view kServing = "serving at ";

@@ -19,6 +19,10 @@ class PythonStore {
   explicit PythonStore(std::string file, const std::string& listen = "127.0.0.1:0",
                        std::string fault = "");
 
+  // What starts one by hand, which then says "serving at …" in a line of its own.
+  static ChildOptions Command(const std::string& file, const std::string& listen,
+                              const std::string& fault = "");
+
   // "127.0.0.1:4711", or "unix:/…/socket".
   const std::string& address() const { return address_; }
   // SIGSTOP, and it answers nothing until Thaw.

@@ -6,10 +6,12 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "kantoku/store/v1/store.grpc.pb.h"
 #include "tests/support/process.h"
 #include "tests/support/python_store.h"
@@ -133,6 +135,122 @@ TEST_CASE("An exam leaves no record behind, and can be held again") {
   CHECK((*process)->output() == "records: 0\n");
 }
 
+// Kills the Python store, if it runs, starts it and waits until it serves; its process is of the
+// group of whoever runs this.
+std::string StartAgain(const TempDir& directory, const std::string& listen) {
+  const ChildOptions store = PythonStore::Command(directory.File("records.sqlite"), listen);
+  std::string line = "kill -9 $(cat pid 2>/dev/null) 2>/dev/null; (";
+  for (const auto& [name, value] : store.env) line += " " + name + "='" + value + "'";
+  for (const std::string& word : store.argv) line += " '" + word + "'";
+  return "cd " + directory.path() + " && { " + line +
+         " 2>/dev/null & echo $! > pid) | head -n 1 | grep serving; }";
+}
+
+TEST_CASE("Who lets the exam kill a store hears of its crashes as well") {
+  const TempDir directory;
+  const std::string address = "unix:" + directory.File("socket");
+  const std::string command = StartAgain(directory, address);
+  const auto first = ChildProcess::Start({.argv = {"/bin/sh", "-c", command}});
+  REQUIRE(first.ok());
+  REQUIRE((*first)->AwaitExit().ok());
+  const Ended ended = Run(
+      {"store", "--target", address, "--crash", command, "--json", directory.File("report.json")});
+  INFO(ended.output);
+  CHECK(ended.code == 0);
+  const Json report = Json::parse(Contents(directory.File("report.json")));
+  CHECK(report["failed"] == 0);
+  CHECK(report["skipped"] == 0);
+}
+
+// `kantoku up`, with a namespace for the exam.
+class Server {
+ public:
+  Server() {
+    auto process = ChildProcess::Start(
+        {.argv = {Binary("kantoku"), "up", "--data", directory_.File("data"), "--listen",
+                  "127.0.0.1:0", "--port-file", directory_.File("port"), "--set",
+                  "inputs.namespaces=default,exam"}});
+    REQUIRE(process.ok());
+    process_ = *std::move(process);
+    const auto port = process_->AwaitFile(directory_.File("port"));
+    REQUIRE(port.ok());
+    address_ = "localhost:" + *port;
+  }
+
+  Ended Examine(const Strings& more) const {
+    Strings arguments = {"inputs", "--target", address_, "--access",
+                         directory_.File("data/access.json")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Run(arguments);
+  }
+
+ private:
+  const TempDir directory_;
+  std::unique_ptr<ChildProcess> process_;
+  std::string address_;
+};
+
+TEST_CASE("Inputs passes its exam again and again, in a namespace of a server that goes on") {
+  const Server server;
+  const TempDir directory;
+  for (int time = 0; time < 2; ++time) {
+    const Ended ended =
+        server.Examine({"--namespace", "exam", "--json", directory.File("report.json")});
+    INFO(ended.output);
+    CHECK(ended.code == 0);
+    const Json report = Json::parse(Contents(directory.File("report.json")));
+    CHECK(report["failed"] == 0);
+    CHECK(report["passed"] > 35);
+    CHECK(report["place"] == "the namespace exam");
+    for (const Json& one : report["cases"]) {
+      CHECK((one["outcome"] == "skipped") == one["lacks"].is_string());
+    }
+  }
+}
+
+TEST_CASE("Without a namespace, or with a token that nobody gave, no service is examined") {
+  const Server server;
+  CHECK(server.Examine({}).output ==
+        "kantoku conformance: --namespace: name one that the exam may be in\n");
+  const Ended nowhere = server.Examine({"--namespace", "nowhere"});
+  CHECK(nowhere.code == 2);
+  CHECK(nowhere.output.ends_with("namespace: there is no \"nowhere\"\n"));
+  const TempDir directory;
+  std::ofstream(directory.File("token")) << "made.up.token";
+  const Ended stranger =
+      server.Examine({"--namespace", "exam", "--token-file", directory.File("token")});
+  CHECK(stranger.code == 2);
+  CHECK(stranger.output.find("the access token is refused") != std::string::npos);
+}
+
+// A server that says that there is no task, and can nothing else.
+class Idle final : public inputs::v1::InputsService::Service {
+  grpc::Status ListTasks(grpc::ServerContext* /*context*/,
+                         const inputs::v1::ListTasksRequest* /*request*/,
+                         inputs::v1::ListTasksResponse* /*response*/) override {
+    return grpc::Status::OK;
+  }
+};
+
+TEST_CASE("Of a service that answers nothing every case fails by itself, and tells the call") {
+  const TempDir directory;
+  const std::string address = "unix:" + directory.File("socket");
+  Idle idle;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+  builder.RegisterService(&idle);
+  const auto server = builder.BuildAndStart();
+  REQUIRE(server != nullptr);
+  const Ended ended = Run({"inputs", "--target", address, "--namespace", "exam", "--json",
+                           directory.File("report.json")});
+  INFO(ended.output);
+  CHECK(ended.code == 1);
+  const Json report = Json::parse(Contents(directory.File("report.json")));
+  CHECK(report["passed"] == 0);
+  CHECK(report["failed"] > 35);
+  CHECK(ended.output.find("Spawn {namespace: \"exam\"") != std::string::npos);
+}
+
 TEST_CASE("Without anybody to examine there is one line, and exit code 2") {
   const auto check = [](const Strings& arguments, const std::string& says) {
     const Ended ended = Run(arguments);
@@ -145,6 +263,8 @@ TEST_CASE("Without anybody to examine there is one line, and exit code 2") {
   check({}, "EXAM is required");
   check({"stone", "--target", "127.0.0.1:1"}, "stone");
   check({"store"}, "--target is required");
+  check({"inputs", "--target", "127.0.0.1:1", "--crash", "true"}, "only a store is crashed");
+  check({"store", "--target", "127.0.0.1:1", "--namespace", "exam"}, "a store has no namespaces");
   check({"store", "--target", "unix:/nowhere/at/all"}, "unix:/nowhere/at/all: cannot be reached");
   check({"store", "--target", "127.0.0.1:1", "--json", "/nowhere/report.json"},
         "--json: cannot write /nowhere/report.json");

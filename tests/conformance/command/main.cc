@@ -1,11 +1,17 @@
 // `kantoku conformance EXAM --target HOST:PORT`: our exams, for services and stores of others.
+#include <google/protobuf/stubs/logging.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/platform/access/target.h"
+#include "services/platform/clock.h"
 #include "services/platform/process.h"
 #include "services/platform/rpc/channel.h"
 #include "services/platform/status.h"
@@ -23,27 +29,41 @@ enum ExitCode : int { kNothingFailed = 0, kSomethingFailed = 1, kNoExam = 2 };
 struct Options {
   std::string exam;
   std::string target;
+  std::string name_space;
+  std::string access_file;
+  std::string token_file;
   std::string ca_file;
   std::string certificate_file;
   std::string key_file;
+  std::string crash_command;
   std::string junit_file;
   std::string json_file;
 };
 
-std::vector<Exam> Exams() { return {StoreExam()}; }
+std::vector<Exam> Exams() { return {StoreExam(), InputsExam()}; }
 
 void Declare(CLI::App& app, Options& options) {
   std::vector<std::string> names;
   std::string about = "Which exam:";
   for (const Exam& exam : Exams()) {
     names.emplace_back(exam.name);
-    absl::StrAppend(&about, " ", std::string(exam.name), " (", std::string(exam.what), ")");
+    absl::StrAppend(&about, " ", std::string(exam.name), " (of ", std::string(exam.what), ")");
   }
   app.add_option("EXAM", options.exam, about)
       ->required()
       ->check(CLI::IsMember(names))
       ->type_name("");
   app.add_option("--target", options.target, "Who sits it")->required()->type_name("HOST:PORT");
+  app.add_option("--namespace", options.name_space,
+                 "Of a service: the namespace that the exam is in, best one for it alone")
+      ->type_name("NAME");
+  app.add_option("--access", options.access_file,
+                 "Of a service: file that says why it is trusted and who one is there (default "
+                 "$KANTOKU_ACCESS, or else that of a server of yours on this computer)")
+      ->type_name("FILE");
+  app.add_option("--token-file", options.token_file,
+                 "Of a service: file with the access token to show")
+      ->type_name("FILE");
   app.add_option("--ca-file", options.ca_file,
                  "PEM file: where the certificate of the target may come from (default: from "
                  "authorities that this computer trusts; on this computer: no TLS)")
@@ -52,6 +72,10 @@ void Declare(CLI::App& app, Options& options) {
                  "PEM file: the certificate to show")
       ->type_name("FILE");
   app.add_option("--key-file", options.key_file, "PEM file: its key")->type_name("FILE");
+  app.add_option("--crash", options.crash_command,
+                 "Of a store: a command that kills it, starts it again and returns when it is "
+                 "there, so that the cases can be held which need that")
+      ->type_name("COMMAND");
   app.add_option("--junit", options.junit_file, "Write a report in JUnit's XML there")
       ->type_name("FILE");
   app.add_option("--json", options.json_file, "Write a report in JSON there")->type_name("FILE");
@@ -60,18 +84,53 @@ void Declare(CLI::App& app, Options& options) {
       "names.\nExit codes: 0 nothing failed, 1 a case failed, 2 there was no exam.");
 }
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(const Options& options, CallLog& calls) {
+// A store asks nobody for a token, and no access file is for it.
+absl::StatusOr<platform::Target> FindStore(const Options& options) {
+  for (const std::string* given :
+       {&options.name_space, &options.access_file, &options.token_file}) {
+    if (given->empty()) continue;
+    return platform::Error(absl::StatusCode::kInvalidArgument, "OF_A_SERVICE",
+                           "a store has no namespaces, and asks nobody who he is: there is nothing "
+                           "to do with --namespace, --access and --token-file");
+  }
   const platform::ClientFiles files = {.ca_file = options.ca_file,
                                        .certificate_file = options.certificate_file,
                                        .key_file = options.key_file};
-  platform::ChannelOptions channel = {.interceptor = calls.Interceptor()};
+  platform::Target target = {.server = options.target};
   if (files != platform::ClientFiles()) {
     KANTOKU_ASSIGN_OR_RETURN(platform::LiveFiles live, platform::WatchClientFiles(files));
-    channel.tls = {.authorities_file = live.authorities, .identity_file = live.identity};
+    target.channel.tls = {.authorities_file = live.authorities, .identity_file = live.identity};
   } else if (!platform::IsOwnAddress(options.target)) {
-    channel.tls = platform::ChannelTls();
+    target.channel.tls = platform::ChannelTls();
   }
-  return platform::MakeChannel(options.target, channel);
+  return target;
+}
+
+absl::StatusOr<platform::Target> FindService(const Options& options) {
+  if (!options.crash_command.empty()) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "OF_A_STORE",
+                           "--crash: only a store is crashed");
+  }
+  if (options.name_space.empty()) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "NO_NAMESPACE",
+                           "--namespace: name one that the exam may be in");
+  }
+  return platform::FindTarget({.server = options.target,
+                               .access_file = options.access_file,
+                               .token_file = options.token_file,
+                               .ca_file = options.ca_file,
+                               .certificate_file = options.certificate_file,
+                               .key_file = options.key_file},
+                              options.target, platform::Clock::Real());
+}
+
+absl::StatusOr<Target> Connect(const Exam& exam, const Options& options, CallLog& calls) {
+  KANTOKU_ASSIGN_OR_RETURN(platform::Target found,
+                           exam.is_service ? FindService(options) : FindStore(options));
+  found.channel.interceptor = calls.Interceptor();
+  Target target = {.name_space = options.name_space, .crash_command = options.crash_command};
+  KANTOKU_ASSIGN_OR_RETURN(target.channel, platform::MakeChannel(found.server, found.channel));
+  return target;
 }
 
 // Opened before the exam: what cannot be written is known then.
@@ -90,11 +149,13 @@ absl::StatusOr<Report> Hold(const Options& options, CallLog& calls) {
   KANTOKU_RETURN_IF_ERROR(OpenFile("--json", options.json_file, json));
   const std::vector<Exam> exams = Exams();
   const auto exam = std::ranges::find(exams, options.exam, &Exam::name);
-  KANTOKU_ASSIGN_OR_RETURN(const auto channel, Connect(options, calls));
-  const auto place = exam->enter(channel);
+  KANTOKU_ASSIGN_OR_RETURN(const Target target, Connect(*exam, options, calls));
+  const auto place = exam->enter(target);
   if (!place.ok()) return platform::Annotate(place.status(), options.target);
   Report report = {.exam = options.exam, .target = options.target, .place = *place};
-  RunExam(exam->sources, calls, report,
+  std::set<std::string> able;
+  if (!options.crash_command.empty()) able.insert("crash");
+  RunExam(exam->sources, able, calls, report,
           [](const CaseReport& one) { std::cout << ToText(one) << std::flush; });
   std::cout << ToLastLine(report);
   if (junit.is_open()) junit << ToJUnit(report);
@@ -130,5 +191,6 @@ int Run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   kantoku::platform::SetUpProcess();
+  google::protobuf::SetLogHandler(nullptr);  // Some cases send what is no UTF-8, which it tells.
   return kantoku::conformance::Run(argc, argv);
 }

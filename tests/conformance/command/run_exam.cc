@@ -99,15 +99,15 @@ const Ability* NeedOf(const Catch::TestCaseInfo& info) {
 
 }  // namespace
 
-void RunExam(std::string_view sources, CallLog& calls, Report& report,
-             std::function<void(const CaseReport&)> tell) {
+void RunExam(std::string_view sources, const std::set<std::string>& able, CallLog& calls,
+             Report& report, std::function<void(const CaseReport&)> tell) {
   Sink to{calls, report, std::move(tell)};
   sink = &to;
   Catch::Session session;
   for (const Catch::TestCase& test : Catch::getRegistryHub().getTestCaseRegistry().getAllTests()) {
     if (std::string_view(test.lineInfo.file).find(sources) == std::string_view::npos) continue;
     const Ability* const need = NeedOf(test);
-    if (need == nullptr) {
+    if (need == nullptr || able.contains(std::string(need->tag))) {
       // As Catch2 reads names, a comma ends one.
       const std::string name = absl::StrReplaceAll(test.name, {{",", "\\,"}, {"[", "\\["}});
       session.configData().testsOrTags.push_back(absl::StrCat(name, ","));

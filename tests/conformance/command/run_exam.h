@@ -2,6 +2,7 @@
 #define KANTOKU_TESTS_CONFORMANCE_COMMAND_RUN_EXAM_H_
 
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -12,9 +13,10 @@ namespace kantoku::conformance {
 
 // Runs the cases that the files below `sources`, a part of their path, hold, one after another, and
 // adds each to the report; `tell` is told of it at once. Cases that need an ability (abilities.h)
-// are skipped. Calls are those of the channel that the cases use. Once in a process.
-void RunExam(std::string_view sources, CallLog& calls, Report& report,
-             std::function<void(const CaseReport&)> tell);
+// that is none of `able`, their tags, are skipped. Calls are those of the channel that the cases
+// use. Once in a process.
+void RunExam(std::string_view sources, const std::set<std::string>& able, CallLog& calls,
+             Report& report, std::function<void(const CaseReport&)> tell);
 
 }  // namespace kantoku::conformance
 

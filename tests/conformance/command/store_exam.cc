@@ -2,14 +2,15 @@
 #include <grpcpp/client_context.h>
 
 #include <array>
+#include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "kantoku/store/v1/store.grpc.pb.h"
 #include "services/platform/random.h"
-#include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
 #include "services/platform/store/remote/remote_record_store.h"
 #include "tests/conformance/command/exams.h"
@@ -26,24 +27,24 @@ constexpr std::chrono::seconds kPatience{20};
 // As many as a case may open.
 constexpr uint32_t kPartitionsOfCase = 10;
 
-struct Target {
-  std::shared_ptr<grpc::Channel> channel;
+struct Place {
+  Target target;
   std::string component;
   uint32_t next_partition = 1;  // 0 is for the knock at the door.
 };
-Target& TheTarget() {
-  static auto& target = *new Target;
-  return target;
+Place& ThePlace() {
+  static auto& place = *new Place;
+  return place;
 }
 
 // Partitions that no case had before, counted from 0.
 class FreshPartitions final : public RecordStoreFactory {
  public:
   explicit FreshPartitions(StoreSchema schema)
-      : schema_(std::move(schema)), first_(TheTarget().next_partition) {
-    TheTarget().next_partition += kPartitionsOfCase;
-    schema_.component = TheTarget().component;
-    factory_ = MakeRemoteRecordStoreFactory(schema_, {.channel = TheTarget().channel});
+      : schema_(std::move(schema)), first_(ThePlace().next_partition) {
+    ThePlace().next_partition += kPartitionsOfCase;
+    schema_.component = ThePlace().component;
+    factory_ = MakeRemoteRecordStoreFactory(schema_, {.channel = ThePlace().target.channel});
   }
   // They stay, and hold nothing.
   ~FreshPartitions() override {
@@ -77,23 +78,11 @@ class FreshPartitions final : public RecordStoreFactory {
   std::array<bool, kPartitionsOfCase> opened_ = {};
 };
 
-class TargetExaminee final : public platform::RecordStoreExaminee {
- public:
-  explicit TargetExaminee(const StoreSchema& schema) : factory_(schema) {}
-
-  RecordStoreFactory& factory() override { return factory_; }
-  // Nobody here can; it goes on without.
-  void Crash() override {}
-
- private:
-  FreshPartitions factory_;
-};
-
 // What a store that is one answers with OK.
 absl::Status Knock(const std::shared_ptr<grpc::Channel>& channel) {
   KANTOKU_RETURN_IF_ERROR(AwaitConnection(*channel));
   store::v1::OpenRequest request;
-  request.mutable_owner()->set_component(TheTarget().component);
+  request.mutable_owner()->set_component(ThePlace().component);
   request.set_format(1);
   auto& kind = *request.add_kinds();
   kind.set_kind(1);
@@ -101,21 +90,41 @@ absl::Status Knock(const std::shared_ptr<grpc::Channel>& channel) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kPatience);
   store::v1::OpenResponse response;
-  absl::Status status = platform::FromGrpc(
-      store::v1::StoreService::NewStub(channel)->Open(&context, request, &response));
-  if (absl::IsUnimplemented(status)) {
-    return platform::Error(absl::StatusCode::kFailedPrecondition, "NOT_A_STORE",
-                           absl::StrCat("it does not serve kantoku.store.v1.StoreService: ",
-                                        std::string(status.message())));
-  }
-  return platform::Annotate(status, "it opens no partition");
+  return platform::Annotate(
+      FirstAnswer(store::v1::StoreService::NewStub(channel)->Open(&context, request, &response),
+                  "kantoku.store.v1.StoreService"),
+      "it opens no partition");
 }
 
-absl::StatusOr<std::string> Enter(const std::shared_ptr<grpc::Channel>& channel) {
-  TheTarget().channel = channel;
-  TheTarget().component = absl::StrFormat("conformance_%016x", platform::SystemRandom());
-  KANTOKU_RETURN_IF_ERROR(Knock(channel));
-  return absl::StrCat("the component ", TheTarget().component);
+class TargetExaminee final : public platform::RecordStoreExaminee {
+ public:
+  explicit TargetExaminee(const StoreSchema& schema) : factory_(schema) {}
+
+  RecordStoreFactory& factory() override { return factory_; }
+  // Where nobody may, it goes on without: those cases run in which that is but one thing of many.
+  void Crash() override {
+    const std::string& command = ThePlace().target.crash_command;
+    if (command.empty()) return;
+    INFO("--crash " << command);
+    REQUIRE(std::system(command.c_str()) == 0);
+    // The first calls may still meet the connection to the dead one.
+    absl::Status there = absl::UnavailableError("");
+    for (int tries = 0; tries < 10 && absl::IsUnavailable(there); ++tries) {
+      there = Knock(ThePlace().target.channel);
+    }
+    CAPTURE(there.ToString());
+    REQUIRE(there.ok());
+  }
+
+ private:
+  FreshPartitions factory_;
+};
+
+absl::StatusOr<std::string> Enter(const Target& target) {
+  ThePlace().target = target;
+  ThePlace().component = absl::StrFormat("conformance_%016x", platform::SystemRandom());
+  KANTOKU_RETURN_IF_ERROR(Knock(target.channel));
+  return absl::StrCat("the component ", ThePlace().component);
 }
 
 }  // namespace

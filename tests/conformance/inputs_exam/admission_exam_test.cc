@@ -26,7 +26,7 @@ v1::SetLimitsRequest Set(const std::vector<v1::Limit>& limits) {
   return request;
 }
 
-absl::StatusOr<v1::SetLimitsResponse> SetLimits(User& user, const v1::SetLimitsRequest& request) {
+Answer<v1::SetLimitsResponse> SetLimits(User& user, const v1::SetLimitsRequest& request) {
   return user.Call<v1::SetLimitsResponse>(&Stub::SetLimits, request);
 }
 
@@ -61,13 +61,14 @@ taskpb::ItemStatus StatusOf(User& user, const std::string& request_id,
                             const taskpb::TaskSpec& spec) {
   auto request = Request(request_id);
   *request.mutable_specs(0) = spec;
-  request.mutable_specs(0)->set_type("x");
+  request.mutable_specs(0)->set_type(Fresh("x"));
   const auto response = user.Spawn(request);
   REQUIRE(response.ok());
   return response->results(0).status();
 }
 
-TEST_CASE("A task of every key waits for all of them, says for which, and a restart keeps them") {
+TEST_CASE("A task of every key waits for all of them, says for which, and a restart keeps them",
+          "[empty]") {
   ForEveryService([](ServiceSubject& subject, bool durable) {
     User user(subject);
     REQUIRE(SetLimits(user, Set({ConcurrencyLimit("db", 1)}))->set(0).code() == 0);
@@ -108,7 +109,8 @@ TEST_CASE("A task of every key waits for all of them, says for which, and a rest
   });
 }
 
-TEST_CASE("A key without a limit is refused, as is one that is too long, with field and reason") {
+TEST_CASE("A key without a limit is refused, as is one that is too long, with field and reason",
+          "[empty]") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     taskpb::TaskSpec spec;
@@ -127,7 +129,8 @@ TEST_CASE("A key without a limit is refused, as is one that is too long, with fi
   });
 }
 
-TEST_CASE("Limits of zero and contradictions are refused one by one, and the others are set") {
+TEST_CASE("Limits of zero and contradictions are refused one by one, and the others are set",
+          "[empty]") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     v1::SetLimitsRequest request = Set({ConcurrencyLimit("db", 0), ConcurrencyLimit("gpu", 2)});
@@ -152,22 +155,25 @@ TEST_CASE("Limits of zero and contradictions are refused one by one, and the oth
 TEST_CASE("A paused type waits until it is resumed, also over a restart, and others go on") {
   ForEveryService([](ServiceSubject& subject, bool durable) {
     User user(subject);
-    REQUIRE(SetPause(user, "x", true, "maintenance").ok());
+    REQUIRE(SetPause(user, Fresh("x"), true, "maintenance").ok());
     if (durable) subject.Restart();
     User again(subject);
     ExamExecutor executor(subject.channel());
     Welcome(executor, ExamExecutor::HelloOf(1));
     const std::string task = again.SpawnOne("r1");
     CHECK(again.Look(task).wait_cause() == taskpb::WAIT_CAUSE_PAUSED);
-    CHECK(again.Look(task).wait_detail() == R"(type "x" is paused: maintenance)");
+    CHECK(again.Look(task).wait_detail() == "type \"" + Fresh("x") + "\" is paused: maintenance");
     const auto pauses =
         again.Call<v1::ListPausesResponse>(&Stub::ListPauses, v1::ListPausesRequest());
     REQUIRE(pauses.ok());
-    CHECK(pauses->pauses(0).reason() == "maintenance");
-    REQUIRE(SetPause(again, "x", false).ok());
+    const auto pause = std::ranges::find(pauses->pauses(), Fresh("x"),
+                                         [](const auto& each) { return each.type(); });
+    REQUIRE(pause != pauses->pauses().end());
+    CHECK(pause->reason() == "maintenance");
+    REQUIRE(SetPause(again, Fresh("x"), false).ok());
     CHECK(executor.Task(1).task_id() == task);
-    CheckRefused(SetPause(again, "x", false), absl::StatusCode::kNotFound, "NO_SUCH_PAUSE");
-    CheckRefused(SetPause(again, "x", false, "why"), absl::StatusCode::kInvalidArgument,
+    CheckRefused(SetPause(again, Fresh("x"), false), absl::StatusCode::kNotFound, "NO_SUCH_PAUSE");
+    CheckRefused(SetPause(again, Fresh("x"), false, "why"), absl::StatusCode::kInvalidArgument,
                  "CONTRADICTION");
   });
 }

@@ -141,7 +141,7 @@ TEST_CASE("What cannot be depended on is refused item by item, and nothing is ha
 }
 
 // What its size asks of the engine is the same on every backend.
-TEST_CASE("A chain of 100,000 tasks is taken in one call, and fails as a whole", "[sqlite]") {
+TEST_CASE("A chain of 100,000 tasks is taken in one call, and fails as a whole", "[load][sqlite]") {
   ForEveryService([](ServiceSubject& subject, bool) {
     constexpr int kLength = 100'000;
     User user(subject);
@@ -161,7 +161,7 @@ TEST_CASE("A chain of 100,000 tasks is taken in one call, and fails as a whole",
   });
 }
 
-TEST_CASE("A task waits for 10,000 others", "[memory]") {
+TEST_CASE("A task waits for 10,000 others", "[load][memory]") {
   ForEveryService([](ServiceSubject& subject, bool) {
     constexpr int kWidth = 10'000;
     User user(subject);
@@ -181,7 +181,7 @@ TEST_CASE("A task waits for 10,000 others", "[memory]") {
   });
 }
 
-TEST_CASE("A task that waits for 10,000 others runs when all of them have succeeded") {
+TEST_CASE("A task that waits for 10,000 others runs when all of them have succeeded", "[load]") {
   ForEveryService([](ServiceSubject& subject, bool durable) {
     constexpr int kWidth = 10'000;
     constexpr int kAtOnce = ServiceSubject::kMaxCredit;

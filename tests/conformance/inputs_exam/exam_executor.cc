@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "services/platform/rpc/grpc_status.h"
+#include "tests/conformance/inputs_exam/exam_names.h"
 
 namespace kantoku::inputs {
 
@@ -25,9 +26,9 @@ v1::PullRequest ExamExecutor::HelloOf(uint8_t session, uint32_t credit,
                                       const std::vector<v1::Held>& held) {
   v1::PullRequest request;
   auto& hello = *request.mutable_hello();
-  hello.set_session_id(std::string(15, 's') + static_cast<char>(session));
-  // Of the literal itself GCC 12, optimizing, warns of a copy without end (-Wstringop-overflow).
-  hello.add_types(std::string("x"));
+  hello.set_session_id(SessionId(session));
+  hello.set_namespace_(Namespace());
+  hello.add_types(Fresh("x"));
   hello.set_name("exam");
   hello.mutable_credit()->set_max_held(credit);
   hello.mutable_held()->Assign(held.begin(), held.end());

@@ -1,26 +1,45 @@
 #ifndef KANTOKU_TESTS_CONFORMANCE_INPUTS_EXAM_EXAM_USER_H_
 #define KANTOKU_TESTS_CONFORMANCE_INPUTS_EXAM_EXAM_USER_H_
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "services/platform/rpc/grpc_status.h"
 #include "services/platform/status.h"
+#include "tests/conformance/answer.h"
+#include "tests/conformance/inputs_exam/exam_names.h"
 #include "tests/conformance/inputs_exam/inputs_service_exam.h"
 
 // What the cases of the exam say often.
 namespace kantoku::inputs {
 
+using conformance::Answer;
+
 inline v1::SpawnRequest Request(const std::string& id, int specs = 1) {
   v1::SpawnRequest request;
-  request.set_request_id(id);
-  for (int i = 0; i < specs; ++i) request.add_specs()->set_type("x");
+  if (!id.empty()) request.set_request_id(Fresh(id));
+  const std::string type = Fresh("x");
+  for (int i = 0; i < specs; ++i) request.add_specs()->set_type(type);
   return request;
 }
+
+// All of the case.
+inline v1::ListTasksRequest OfType() {
+  v1::ListTasksRequest request;
+  request.set_type(Fresh("x"));
+  return request;
+}
+
+// How many results a request asks for; of others than these it is not known.
+inline int Asked(const v1::SpawnRequest& request) { return request.specs_size(); }
+inline int Asked(const v1::GetTasksRequest& request) { return request.task_ids_size(); }
+inline int Asked(const v1::ControlRequest& request) { return request.task_ids_size(); }
+inline int Asked(const v1::PatchInfoRequest& request) { return request.patches_size(); }
 
 // The calls of a user.
 class User {
@@ -28,48 +47,58 @@ class User {
   explicit User(ServiceSubject& subject) : stub_(v1::InputsService::NewStub(subject.channel())) {}
 
   template <typename Response, typename Request, typename Method>
-  absl::StatusOr<Response> Call(Method method, const Request& request) {
+  Answer<Response> Call(Method method, Request request) {
+    if constexpr (requires { request.set_namespace_(Namespace()); }) {
+      if (request.namespace_().empty()) request.set_namespace_(Namespace());
+    }
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
     Response response;
     const absl::Status status =
         platform::FromGrpc((stub_.get()->*method)(&context, request, &response));
     if (!status.ok()) return status;
+    if constexpr (requires { Asked(request); }) REQUIRE(response.results_size() == Asked(request));
     return response;
   }
-  absl::StatusOr<v1::SpawnResponse> Spawn(const v1::SpawnRequest& request) {
+  Answer<v1::SpawnResponse> Spawn(const v1::SpawnRequest& request) {
     return Call<v1::SpawnResponse>(&v1::InputsService::Stub::Spawn, request);
   }
-  absl::StatusOr<v1::ListTasksResponse> List(const v1::ListTasksRequest& request = {}) {
+  Answer<v1::ListTasksResponse> List(const v1::ListTasksRequest& request = OfType()) {
     return Call<v1::ListTasksResponse>(&v1::InputsService::Stub::ListTasks, request);
   }
-  absl::StatusOr<v1::PatchInfoResponse> Patch(const v1::PatchInfoRequest& request) {
+  Answer<v1::PatchInfoResponse> Patch(const v1::PatchInfoRequest& request) {
     return Call<v1::PatchInfoResponse>(&v1::InputsService::Stub::PatchInfo, request);
   }
-  absl::StatusOr<v1::RestartTasksResponse> Restart(const v1::RestartTasksRequest& request) {
+  Answer<v1::RestartTasksResponse> Restart(const v1::RestartTasksRequest& request) {
     return Call<v1::RestartTasksResponse>(&v1::InputsService::Stub::RestartTasks, request);
   }
-  absl::StatusOr<v1::ControlResponse> Control(const v1::ControlRequest& request) {
+  Answer<v1::ControlResponse> Control(const v1::ControlRequest& request) {
     return Call<v1::ControlResponse>(&v1::InputsService::Stub::Control, request);
   }
   // Of the whole tree.
-  absl::StatusOr<v1::ControlResponse> Control(const std::string& root, v1::ControlVerb verb) {
+  Answer<v1::ControlResponse> Control(const std::string& root, v1::ControlVerb verb) {
     v1::ControlRequest request;
     request.add_task_ids(root);
     request.set_verb(verb);
     request.set_tree(true);
     return Control(request);
   }
-  absl::StatusOr<v1::GetTasksResponse> Get(const v1::GetTasksRequest& request) {
+  Answer<v1::GetTasksResponse> Get(const v1::GetTasksRequest& request) {
     return Call<v1::GetTasksResponse>(&v1::InputsService::Stub::GetTasks, request);
   }
 
-  absl::StatusOr<v1::ListExecutorsResponse> Executors() {
-    return Call<v1::ListExecutorsResponse>(&v1::InputsService::Stub::ListExecutors,
-                                           v1::ListExecutorsRequest());
+  // The one with the n-th session of the case.
+  v1::ExecutorInfo Executor(uint8_t session) {
+    const auto list = Call<v1::ListExecutorsResponse>(&v1::InputsService::Stub::ListExecutors,
+                                                      v1::ListExecutorsRequest());
+    REQUIRE(list.ok());
+    const auto found = std::ranges::find(list->executors(), SessionId(session),
+                                         [](const auto& each) { return each.session_id(); });
+    REQUIRE(found != list->executors().end());
+    return *found;
   }
 
-  absl::StatusOr<v1::ControlExecutorsResponse> ControlExecutors(
+  Answer<v1::ControlExecutorsResponse> ControlExecutors(
       const v1::ControlExecutorsRequest& request) {
     return Call<v1::ControlExecutorsResponse>(&v1::InputsService::Stub::ControlExecutors, request);
   }
@@ -79,7 +108,7 @@ class User {
     request.set_selector(selector);
     return Call<v1::SetRouteResponse>(&v1::InputsService::Stub::SetRoute, request).status();
   }
-  absl::StatusOr<v1::ListRoutesResponse> Routes() {
+  Answer<v1::ListRoutesResponse> Routes() {
     return Call<v1::ListRoutesResponse>(&v1::InputsService::Stub::ListRoutes,
                                         v1::ListRoutesRequest());
   }

@@ -12,7 +12,7 @@ v1::SpawnRequest Described(const std::string& id, const std::string& customer, i
   auto request = Request(id);
   auto& spec = *request.mutable_specs(0);
   (*spec.mutable_info())["customer"] = customer;
-  spec.set_context_id("run");
+  spec.set_context_id(Fresh("run"));
   spec.set_priority(priority);
   return request;
 }
@@ -25,7 +25,7 @@ TEST_CASE("Info is shown, patched by its revision, and durable") {
       task = user.Spawn(Described("a", "acme", 0))->results(0).task_id();
       CHECK(user.Look(task).info().at("customer") == "acme");
       CHECK(user.Look(task).info_revision() == 0);
-      CHECK(user.Look(task).context_id() == "run");
+      CHECK(user.Look(task).context_id() == Fresh("run"));
       v1::PatchInfoRequest patch;
       auto& first = *patch.add_patches();
       first.set_task_id(task);
@@ -55,7 +55,7 @@ TEST_CASE("Info is shown, patched by its revision, and durable") {
     CHECK(info.info_revision() == 1);
     ExamExecutor executor(subject.channel());
     executor.Say(ExamExecutor::HelloOf(1, 1));
-    CHECK(executor.Task(1).context_id() == "run");
+    CHECK(executor.Task(1).context_id() == Fresh("run"));
   });
 }
 
@@ -88,7 +88,7 @@ TEST_CASE("Lists are filtered and sorted as asked, and refused where that cannot
     REQUIRE(user.Spawn(Described("c", "initech", 3)).ok());
     user.SpawnOne("plain");
     v1::ListTasksRequest list;
-    list.set_context_id("run");
+    list.set_context_id(Fresh("run"));
     CHECK(user.List(list)->tasks_size() == 3);
     list.set_filter("customer == 'acme' && task.priority >= 1");
     list.set_sort(v1::TASK_SORT_PRIORITY);

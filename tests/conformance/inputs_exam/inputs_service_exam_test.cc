@@ -49,7 +49,7 @@ TEST_CASE("A task goes from spawn to its result") {
   });
 }
 
-TEST_CASE("In a batch only the bad items fail, and each says why") {
+TEST_CASE("In a batch only the bad items fail, and each says why", "[limits]") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     auto request = Request("r", 6);
@@ -135,7 +135,8 @@ struct OnlookerCase {
   bool sees = false;
 };
 
-TEST_CASE("A service asks for others, and hears what they see: by owner, namespaces and rights") {
+TEST_CASE("A service asks for others, and hears what they see: by owner, namespaces and rights",
+          "[keys]") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     const std::string id = user.SpawnOne("r");
@@ -146,7 +147,7 @@ TEST_CASE("A service asks for others, and hears what they see: by owner, namespa
       platform::PresentAsService(context, subject.keys(), "outputs", absl::Now());
       v1::GetTasksResponse response;
       const absl::Status status = platform::FromGrpc(stub->GetTasks(&context, request, &response));
-      return status.ok() ? absl::StatusOr<v1::GetTasksResponse>(response) : status;
+      return status.ok() ? Answer<v1::GetTasksResponse>(response) : status;
     };
     v1::GetTasksRequest request;
     for (const std::string& task : {id, std::string("no id"), id}) request.add_task_ids(task);
@@ -259,14 +260,14 @@ TEST_CASE("A reference is one task") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     auto request = Request("r1");
-    request.mutable_specs(0)->set_reference("mine");
+    request.mutable_specs(0)->set_reference(Fresh("mine"));
     const auto first = user.Spawn(request);
-    request.set_request_id("r2");
+    request.set_request_id(Fresh("r2"));
     const auto equal = user.Spawn(request);
     CHECK(equal->results(0).status().code() == 0);
     CHECK_FALSE(equal->results(0).created());
     CHECK(equal->results(0).task_id() == first->results(0).task_id());
-    request.set_request_id("r3");
+    request.set_request_id(Fresh("r3"));
     request.mutable_specs(0)->set_priority(5);
     const auto other = user.Spawn(request);
     CHECK(other->results(0).status().reason() == "REFERENCE_TAKEN");
@@ -307,7 +308,7 @@ TEST_CASE(
   });
 }
 
-TEST_CASE("A rogue executor is refused with the reason, and nothing is lost") {
+TEST_CASE("A rogue executor is refused with the reason, and nothing is lost", "[limits]") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     for (int i = 0; i < 60; ++i) (void)user.SpawnOne("r" + std::to_string(i));
@@ -397,19 +398,15 @@ TEST_CASE("Pings are answered, and executors are listed") {
     executor.Say(hello);
     REQUIRE(executor.Hear([](const auto& h) { return h.has_pong() && h.has_welcome(); }));
     CHECK(executor.heard().pong().number() == 42);
-    const auto list = user.Call<v1::ListExecutorsResponse>(&v1::InputsService::Stub::ListExecutors,
-                                                           v1::ListExecutorsRequest());
-    REQUIRE(list.ok());
-    REQUIRE(list->executors_size() == 1);
-    CHECK(list->executors(0).session_id() == hello.hello().session_id());
-    CHECK(list->executors(0).name() == "exam");
-    CHECK(list->executors(0).connected());
-    CHECK(list->executors(0).max_held() == 7);
+    const v1::ExecutorInfo info = user.Executor(1);
+    CHECK(info.name() == "exam");
+    CHECK(info.connected());
+    CHECK(info.max_held() == 7);
   });
 }
 
 TEST_CASE("After a restart tasks are there, and executors go on with what they hold",
-          "[not-memory]") {
+          "[restart][not-memory]") {
   ForEveryService([](ServiceSubject& subject, bool durable) {
     if (!durable) return;
     std::string waiting;

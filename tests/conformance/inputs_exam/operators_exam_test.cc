@@ -26,7 +26,8 @@ v1::ControlExecutorsRequest Control(v1::ExecutorVerb verb, const std::vector<uin
   return request;
 }
 
-TEST_CASE("A route sends tasks of its type to executors that match, at once and after a restart") {
+TEST_CASE("A route sends tasks of its type to executors that match, at once and after a restart",
+          "[empty]") {
   ForEveryService([](ServiceSubject& subject, bool durable) {
     User user(subject);
     REQUIRE(user.SetRoute("x", " version=='2' ").ok());
@@ -57,7 +58,8 @@ TEST_CASE("A route sends tasks of its type to executors that match, at once and 
   });
 }
 
-TEST_CASE("A bad route is refused with its field, and one that is not there is not removed") {
+TEST_CASE("A bad route is refused with its field, and one that is not there is not removed",
+          "[empty]") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     CheckRefused(user.SetRoute("x", "version =="), absl::StatusCode::kInvalidArgument,
@@ -86,7 +88,7 @@ TEST_CASE("An executor is asked to leave on its stream, at once, and gets nothin
     REQUIRE(executor.Hear([](const auto& heard) { return heard.has_executor_control(); }));
     CHECK(executor.heard().executor_control().verb() == v1::EXECUTOR_VERB_BOUNCE);
     CHECK(executor.heard().executor_control().delay().seconds() == 3);
-    CHECK(user.Executors()->executors(0).leaving());
+    CHECK(user.Executor(1).leaving());
     const std::string task = user.SpawnOne("r");
     CHECK(user.Look(task).wait_cause() == taskpb::WAIT_CAUSE_NO_CREDIT);
     ExamExecutor again(subject.channel());
@@ -105,7 +107,7 @@ TEST_CASE("An executor that is not connected cannot be asked") {
       CHECK(executor.Task(1).task_id() == task);
     }
     const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (user.Executors()->executors(0).connected()) {
+    while (user.Executor(1).connected()) {
       REQUIRE(std::chrono::steady_clock::now() < give_up);
     }
     const auto response = user.ControlExecutors(Control(v1::EXECUTOR_VERB_DRAIN, {1}));

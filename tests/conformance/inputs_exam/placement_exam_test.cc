@@ -63,7 +63,7 @@ TEST_CASE(
   });
 }
 
-TEST_CASE("A restart forgets no placement", "[not-memory]") {
+TEST_CASE("A restart forgets no placement", "[restart][not-memory]") {
   ForEveryService([](ServiceSubject& subject, bool durable) {
     if (!durable) return;
     std::string id;
@@ -92,10 +92,7 @@ TEST_CASE("Executors are listed with their labels, the server's own among them")
     hello.mutable_hello()->set_version("2.1");
     executor.Say(hello);
     REQUIRE(executor.Hear([](const auto& heard) { return heard.has_welcome(); }));
-    const auto executors = User(subject).Executors();
-    REQUIRE(executors.ok());
-    REQUIRE(executors->executors_size() == 1);
-    const v1::ExecutorInfo& info = executors->executors(0);
+    const v1::ExecutorInfo info = User(subject).Executor(1);
     CHECK(info.version() == "2.1");
     CHECK(info.labels().at("gpu") == "true");
     CHECK(info.labels().at("executor") == "lab-3");
@@ -125,13 +122,13 @@ TEST_CASE("A repeated reference with another placement is refused, and names it"
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     auto request = Placed("r1", "has(gpu)");
-    request.mutable_specs(0)->set_reference("mine");
+    request.mutable_specs(0)->set_reference(Fresh("mine"));
     SpawnPlaced(user, request);
-    request.set_request_id("r2");
+    request.set_request_id(Fresh("r2"));
     request.mutable_specs(0)->mutable_placement()->set_selector(" ( has(gpu) ) ");
     CHECK_FALSE(user.Spawn(request)->results(0).created());
     CHECK(user.Spawn(request)->results(0).status().code() == 0);
-    request.set_request_id("r3");
+    request.set_request_id(Fresh("r3"));
     request.mutable_specs(0)->clear_placement();
     const auto refused = user.Spawn(request)->results(0).status();
     CHECK(refused.code() == static_cast<int>(absl::StatusCode::kAlreadyExists));
@@ -139,7 +136,8 @@ TEST_CASE("A repeated reference with another placement is refused, and names it"
   });
 }
 
-TEST_CASE("Placements beyond the bound are refused, and nothing of their call is applied") {
+TEST_CASE("Placements beyond the bound are refused, and nothing of their call is applied",
+          "[load]") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     auto request = Request("r1", 1'000);
@@ -165,7 +163,7 @@ TEST_CASE("Placements beyond the bound are refused, and nothing of their call is
     // What would go alone, what is known, and what there is no room for; once it stands last.
     for (const int bad : {1, 2}) {
       auto mixed = Request("r2", 3);
-      mixed.mutable_specs(0)->set_reference("mine");
+      mixed.mutable_specs(0)->set_reference(Fresh("mine"));
       mixed.mutable_specs(3 - bad)->mutable_placement()->set_selector("a >= 999");
       mixed.mutable_specs(bad)->mutable_placement()->set_selector("b >= 1");
       const absl::Status refused = user.Spawn(mixed).status();
@@ -177,7 +175,7 @@ TEST_CASE("Placements beyond the bound are refused, and nothing of their call is
     }
     // Neither its id nor its reference is taken, and what is there goes on.
     auto sound = Placed("r2", "a >= 999");
-    sound.mutable_specs(0)->set_reference("mine");
+    sound.mutable_specs(0)->set_reference(Fresh("mine"));
     const auto spawned = user.Spawn(sound);
     REQUIRE(spawned.ok());
     CHECK(spawned->results(0).created());

@@ -68,9 +68,9 @@ TEST_CASE("A filter restarts what has died, and says before what it would") {
       REQUIRE(user.Becomes(task.task_id(), taskpb::TASK_STATE_FAILED));
     }
     v1::RestartTasksRequest request;
-    request.mutable_matching()->set_type("nothing");
+    request.mutable_matching()->set_type(Fresh("nothing"));
     CHECK(user.Restart(request)->results_size() == 0);
-    request.mutable_matching()->set_type("x");
+    request.mutable_matching()->set_type(Fresh("x"));
     request.set_dry_run(true);
     request.set_page_size(2);
     const auto dry = user.Restart(request);

@@ -69,7 +69,7 @@ TEST_CASE("Who depends on an item whose result is reused runs at once, with that
       const v1::Dispatch task = executor.Task(1);
       v1::SpawnRequest batch = Pure("r2", "a");
       taskpb::TaskSpec& spec = *batch.add_specs();
-      spec.set_type("x");
+      spec.set_type(Fresh("x"));
       taskpb::Dependency& dependency = *spec.add_dependencies();
       dependency.set_index(0);
       dependency.set_argument(true);
@@ -125,7 +125,7 @@ TEST_CASE("Reuse goes with effect PURE alone, and not with arguments") {
     REQUIRE(response.ok());
     CHECK(response->results(0).status().reason() == "CONTRADICTION");
     request = Pure("r2", "a");
-    request.add_specs()->set_type("x");
+    request.add_specs()->set_type(Fresh("x"));
     taskpb::Dependency& dependency = *request.mutable_specs(0)->add_dependencies();
     dependency.set_index(1);
     dependency.set_argument(true);

@@ -95,8 +95,8 @@ void Control(User& user, const std::string& task, v1::ControlVerb verb) {
   REQUIRE(response->results(0).status().code() == 0);
 }
 
-TEST_CASE(
-    "What a task has waited for is named, each cause with its time, and sums to its waiting") {
+TEST_CASE("What a task has waited for is named, each cause with its time, and sums to its waiting",
+          "[clock]") {
   ForEveryService([](ServiceSubject& subject, bool durable) {
     std::string task;
     std::string sibling;
@@ -131,7 +131,8 @@ TEST_CASE(
   });
 }
 
-TEST_CASE("While its handler runs a task waits for nothing, and what it has waited stays") {
+TEST_CASE("While its handler runs a task waits for nothing, and what it has waited stays",
+          "[clock]") {
   ForEveryService([](ServiceSubject& subject, bool) {
     User user(subject);
     const std::string task = user.SpawnOne("r");
