@@ -7,8 +7,7 @@ namespace kantoku::conformance {
 
 // What a case may need of whoever sits an exam, beyond the interface that it is about. The case
 // says so by a tag, TEST_CASE("…", "[crash]"). Builds of ours, in our tests, are able to all of it;
-// of a program that `kantoku conformance` only reaches nothing is known, and such cases are
-// skipped.
+// a program that `kantoku conformance` only reaches is not, unless the caller lends it.
 struct Ability {
   std::string_view tag;
   std::string_view what;  // After "needs".

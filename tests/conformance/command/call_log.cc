@@ -60,9 +60,9 @@ std::string StatusText(const grpc::Status& status) {
 }  // namespace
 
 // Notes one call.
-class CallLog::Interceptors final : public grpc::experimental::Interceptor {
+class CallLog::Noter final : public grpc::experimental::Interceptor {
  public:
-  Interceptors(CallLog& log, const std::string& path)
+  Noter(CallLog& log, const std::string& path)
       : log_(log),
         method_(FindMethod(path)),
         call_(log.Begin(method_ != nullptr ? method_->name() : path)) {}
@@ -91,7 +91,7 @@ class CallLog::Interceptors final : public grpc::experimental::Interceptor {
 };
 
 platform::MakeCallInterceptor CallLog::Interceptor() {
-  return [this](const std::string& path) { return std::make_unique<Interceptors>(*this, path); };
+  return [this](const std::string& path) { return std::make_unique<Noter>(*this, path); };
 }
 
 void CallLog::Clear() {

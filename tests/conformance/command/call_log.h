@@ -28,7 +28,7 @@ class CallLog {
   std::vector<std::string> Last() const;
 
  private:
-  class Interceptors;
+  class Noter;
   struct Call {
     std::string method;
     std::string request;
