@@ -174,7 +174,7 @@ class Server {
     process_ = *std::move(process);
     const auto port = process_->AwaitFile(directory_.File("port"));
     REQUIRE(port.ok());
-    address_ = "localhost:" + *port;
+    address_ = "127.0.0.1:" + *port;
   }
 
   Ended Examine(const Strings& more) const {
@@ -281,6 +281,7 @@ TEST_CASE("A server that is no store is told so") {
   const auto server = builder.BuildAndStart();
   REQUIRE(server != nullptr);
   const Ended ended = Run({"store", "--target", address});
+  INFO(ended.output);
   CHECK(ended.code == 2);
   CHECK(ended.output.starts_with("kantoku conformance: " + address +
                                  ": it does not serve kantoku.store.v1.StoreService"));

@@ -90,10 +90,8 @@ absl::Status Knock(const std::shared_ptr<grpc::Channel>& channel) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kPatience);
   store::v1::OpenResponse response;
-  return platform::Annotate(
-      FirstAnswer(store::v1::StoreService::NewStub(channel)->Open(&context, request, &response),
-                  "kantoku.store.v1.StoreService"),
-      "it opens no partition");
+  return FirstAnswer(store::v1::StoreService::NewStub(channel)->Open(&context, request, &response),
+                     "kantoku.store.v1.StoreService");
 }
 
 class TargetExaminee final : public platform::RecordStoreExaminee {
