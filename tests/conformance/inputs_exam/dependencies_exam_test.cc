@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -97,9 +98,11 @@ TEST_CASE("An executor gets its arguments from Outputs with the grants that it i
     get.add_read_grants(dispatch.arguments(0).read_grant());
     get.set_session_id(ExamExecutor::HelloOf(1).hello().session_id());
     grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
     outputspb::GetResponse response;
     const auto stub = outputspb::OutputsService::NewStub(subject.channel());
     REQUIRE(stub->Get(&context, get, &response).ok());
+    REQUIRE(response.results_size() == 1);
     CHECK(response.results(0).result().data() == "the argument");
   });
 }

@@ -7,12 +7,19 @@
 #include "tests/conformance/inputs_exam/exam_names.h"
 
 namespace kantoku::inputs {
+namespace {
+
+// What a test waits for comes within this time, or never.
+void SetDeadline(grpc::ClientContext& context) {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+}
+
+}  // namespace
 
 ExamExecutor::ExamExecutor(const std::shared_ptr<grpc::Channel>& channel)
     : inputs_(v1::InputsService::NewStub(channel)),
       outputs_(outputs::v1::OutputsService::NewStub(channel)) {
-  // What a test waits for comes within this time, or never.
-  context_.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+  SetDeadline(context_);
   stream_ = inputs_->Pull(&context_);
 }
 
@@ -83,6 +90,7 @@ void ExamExecutor::Ack(const v1::Dispatch& task, const std::string& receipt) {
 
 std::string ExamExecutor::Put(const v1::Dispatch& task, const std::string& result) {
   grpc::ClientContext context;
+  SetDeadline(context);
   outputs::v1::PutRequest request;
   request.set_session_id(session_id_);
   auto& item = *request.add_items();
@@ -96,6 +104,7 @@ std::string ExamExecutor::Put(const v1::Dispatch& task, const std::string& resul
 }
 
 void ExamExecutor::FinishAll(int n, int count) {
+  REQUIRE(heard_.tasks_size() >= n + count - 1);
   outputs::v1::PutRequest put;
   put.set_session_id(session_id_);
   for (int i = n; i < n + count; ++i) {
@@ -104,6 +113,7 @@ void ExamExecutor::FinishAll(int n, int count) {
     item.set_data("done");
   }
   grpc::ClientContext context;
+  SetDeadline(context);
   outputs::v1::PutResponse response;
   REQUIRE(outputs_->Put(&context, put, &response).ok());
   REQUIRE(response.results_size() == count);

@@ -40,6 +40,7 @@ inline int Asked(const v1::SpawnRequest& request) { return request.specs_size();
 inline int Asked(const v1::GetTasksRequest& request) { return request.task_ids_size(); }
 inline int Asked(const v1::ControlRequest& request) { return request.task_ids_size(); }
 inline int Asked(const v1::PatchInfoRequest& request) { return request.patches_size(); }
+inline int Asked(const v1::ControlExecutorsRequest& request) { return request.session_ids_size(); }
 
 // The calls of a user.
 class User {
@@ -70,7 +71,12 @@ class User {
     return Call<v1::PatchInfoResponse>(&v1::InputsService::Stub::PatchInfo, request);
   }
   Answer<v1::RestartTasksResponse> Restart(const v1::RestartTasksRequest& request) {
-    return Call<v1::RestartTasksResponse>(&v1::InputsService::Stub::RestartTasks, request);
+    const auto answer =
+        Call<v1::RestartTasksResponse>(&v1::InputsService::Stub::RestartTasks, request);
+    if (answer.ok() && !request.has_matching()) {
+      REQUIRE(answer->results_size() == request.task_ids_size());
+    }
+    return answer;
   }
   Answer<v1::ControlResponse> Control(const v1::ControlRequest& request) {
     return Call<v1::ControlResponse>(&v1::InputsService::Stub::Control, request);
@@ -142,6 +148,13 @@ class User {
  private:
   const std::unique_ptr<v1::InputsService::Stub> stub_;
 };
+
+// Of a map in an answer; empty where there is none, which map's own at() would end the program for.
+template <typename Map>
+std::string ValueOf(const Map& map, const std::string& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? "" : found->second;
+}
 
 inline void CheckRefused(const absl::Status& status, absl::StatusCode code,
                          const std::string& reason) {

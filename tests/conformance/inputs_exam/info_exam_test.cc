@@ -23,7 +23,7 @@ TEST_CASE("Info is shown, patched by its revision, and durable") {
     {
       User user(subject);
       task = user.Spawn(Described("a", "acme", 0))->results(0).task_id();
-      CHECK(user.Look(task).info().at("customer") == "acme");
+      CHECK(ValueOf(user.Look(task).info(), "customer") == "acme");
       CHECK(user.Look(task).info_revision() == 0);
       CHECK(user.Look(task).context_id() == Fresh("run"));
       v1::PatchInfoRequest patch;
@@ -51,7 +51,7 @@ TEST_CASE("Info is shown, patched by its revision, and durable") {
     User user(subject);
     const auto info = user.Look(task);
     CHECK(info.info().size() == 1);
-    CHECK(info.info().at("try") == "2");
+    CHECK(ValueOf(info.info(), "try") == "2");
     CHECK(info.info_revision() == 1);
     ExamExecutor executor(subject.channel());
     executor.Say(ExamExecutor::HelloOf(1, 1));

@@ -135,7 +135,7 @@ TEST_CASE("What is wrong with asking executors is told by field and value") {
     v1::ControlExecutorsRequest short_id = Control(v1::EXECUTOR_VERB_KICK, {});
     short_id.add_session_ids("short");
     CHECK(user.ControlExecutors(short_id).status().code() == absl::StatusCode::kInvalidArgument);
-    short_id.set_namespace_("nowhere");
+    short_id.set_namespace_(Fresh("nowhere"));
     CHECK_FALSE(user.ControlExecutors(short_id).ok());
   });
 }

@@ -16,6 +16,11 @@ v1::RestartTasksRequest Of(const std::string& task) {
   return request;
 }
 
+// So that of a server that does not refuse what it should no dead task of others is restarted.
+void MatchNothing(v1::RestartTasksRequest& request) {
+  request.mutable_matching()->set_type(Fresh("nothing"));
+}
+
 TEST_CASE("A failed task is restarted once, and lives on as another") {
   ForEveryService([](ServiceSubject& subject, bool durable) {
     std::string dead;
@@ -68,7 +73,7 @@ TEST_CASE("A filter restarts what has died, and says before what it would") {
       REQUIRE(user.Becomes(task.task_id(), taskpb::TASK_STATE_FAILED));
     }
     v1::RestartTasksRequest request;
-    request.mutable_matching()->set_type(Fresh("nothing"));
+    MatchNothing(request);
     CHECK(user.Restart(request)->results_size() == 0);
     request.mutable_matching()->set_type(Fresh("x"));
     request.set_dry_run(true);
@@ -94,7 +99,7 @@ TEST_CASE("A restart that contradicts itself, or asks for too much, is refused")
     };
     refused({}, "BAD_BATCH_SIZE");
     v1::RestartTasksRequest both = Of(std::string(16, 'x'));
-    both.mutable_matching();
+    MatchNothing(both);
     refused(both, "CONTRADICTION");
     v1::RestartTasksRequest paged = Of(std::string(16, 'x'));
     paged.set_page_size(1);
@@ -103,8 +108,8 @@ TEST_CASE("A restart that contradicts itself, or asks for too much, is refused")
     for (int i = 0; i <= 1'000; ++i) many.add_task_ids(std::string(16, 'x'));
     refused(many, "BAD_BATCH_SIZE");
     v1::RestartTasksRequest matching;
+    MatchNothing(matching);
     matching.set_page_size(1'001);
-    matching.mutable_matching();
     refused(matching, "OUT_OF_RANGE");
     matching.set_page_size(1);
     matching.set_page_token("x");
