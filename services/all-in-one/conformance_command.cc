@@ -20,6 +20,11 @@ constexpr char kName[] = "kantoku conformance";  // As which it speaks of itself
 int Become(const std::vector<std::string>& arguments) {
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) {  // Else it would be run of whatever directory this is.
+    std::cerr << kName << ": cannot tell where its own program is: " << error.message()
+              << std::endl;
+    return static_cast<int>(cli::ExitCode::kUsage);
+  }
   const std::string program = self.parent_path() / "kantoku-conformance";
   std::vector<char*> argv = {const_cast<char*>(kName)};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
