@@ -22,7 +22,8 @@ class LostCommit(store.Store):
     def _commit(self, writer, parts):
         super()._commit(writer, parts)
         owner = parts[0].owner
-        self._unkept[owner.component, owner.partition] = [change for part in parts for change in part.changes]
+        self._unkept[owner.component, owner.partition] = [
+            change for part in parts for change in part.changes if change.WhichOneof("change") == "put"]
 
     def Open(self, request, context):
         place = (request.owner.component, request.owner.partition)
