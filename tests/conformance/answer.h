@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace kantoku::conformance {
@@ -12,9 +13,11 @@ namespace kantoku::conformance {
 template <typename T>
 class Answer {
  public:
-  Answer(absl::Status status)
-      : answer_(std::move(status)) {}               // NOLINT(google-explicit-constructor)
-  Answer(T answer) : answer_(std::move(answer)) {}  // NOLINT(google-explicit-constructor)
+  // As a StatusOr is made of either.
+  Answer(absl::Status status)  // NOLINT(google-explicit-constructor)
+      : answer_(std::move(status)) {}
+  Answer(T answer)  // NOLINT(google-explicit-constructor)
+      : answer_(std::move(answer)) {}
 
   bool ok() const { return answer_.ok(); }
   const absl::Status& status() const { return answer_.status(); }

@@ -31,12 +31,6 @@ constexpr RecordKind kPear = 200;
 
 using Records = std::vector<std::pair<RecordKey, std::string>>;
 
-StoreSchema Schema() {
-  return {.component = "exam",
-          .format = 3,
-          .kinds = {{.kind = kApple, .name = "apple"}, {.kind = kPear, .name = "pear"}}};
-}
-
 // Shorter to write down than a batch.
 struct Batch : WriteBatch {
   explicit Batch(uint64_t number) { set_number(number); }
@@ -103,7 +97,7 @@ class Sitting {
   explicit Sitting(const RecordStoreEntry& entry)
       : name_(Catch::MessageBuilder("INFO", CATCH_INTERNAL_LINEINFO, Catch::ResultWas::Info)
               << "sitting the exam: " << entry.name),
-        examinee_(entry.make(Schema())) {}
+        examinee_(entry.make(ExamSchema())) {}
 
   static const RecordStoreEntry& NextEntry() {
     static const std::vector<RecordStoreEntry> entries = RecordStoreEntries();
@@ -502,4 +496,11 @@ TEST_CASE("A random walk ends where a map ends") {
 }
 
 }  // namespace
+
+StoreSchema ExamSchema() {
+  return {.component = "exam",
+          .format = 3,
+          .kinds = {{.kind = kApple, .name = "apple"}, {.kind = kPear, .name = "pear"}}};
+}
+
 }  // namespace kantoku::platform

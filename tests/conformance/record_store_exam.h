@@ -34,6 +34,9 @@ struct RecordStoreEntry {
 // record_store_entries.cc.
 std::vector<RecordStoreEntry> RecordStoreEntries();
 
+// What the cases keep.
+StoreSchema ExamSchema();
+
 }  // namespace kantoku::platform
 
 #endif  // KANTOKU_TESTS_CONFORMANCE_RECORD_STORE_EXAM_H_

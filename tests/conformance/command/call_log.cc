@@ -1,12 +1,13 @@
 #include "tests/conformance/command/call_log.h"
 
 #include <google/protobuf/descriptor.h>
-#include <google/protobuf/message.h>
 #include <google/protobuf/text_format.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/client_interceptor.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,6 +25,30 @@ constexpr size_t kCalls = 6;
 constexpr size_t kRequestBytes = 600;
 constexpr size_t kAnswerBytes = 300;
 constexpr size_t kValueBytes = 40;
+
+constexpr std::string_view kSecrets[] = {"lease_token", "read_grant", "read_grants",
+                                         "receipt",     "task_token", "access_token"};
+constexpr std::string_view kOfOthers[] = {"kantoku.inputs.v1.ListExecutorsResponse",
+                                          "kantoku.inputs.v1.ListPausesResponse"};
+
+void ClearSecrets(Message& message) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const auto* const field : fields) {
+    if (std::ranges::find(kSecrets, field->name()) != std::end(kSecrets)) {
+      reflection.ClearField(&message, field);
+    } else if (field->message_type() == nullptr) {
+      continue;
+    } else if (!field->is_repeated()) {
+      ClearSecrets(*reflection.MutableMessage(&message, field));
+    } else {
+      for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+        ClearSecrets(*reflection.MutableRepeatedMessage(&message, field, i));
+      }
+    }
+  }
+}
 
 std::string TextOf(const Message& message) {
   google::protobuf::TextFormat::Printer printer;
@@ -50,7 +75,7 @@ std::string RequestText(const MethodDescriptor* method, const grpc::ByteBuffer& 
                                              ->New());
   grpc::ByteBuffer copy(bytes);
   grpc::ProtoBufferReader reader(&copy);
-  return message->ParseFromZeroCopyStream(&reader) ? TextOf(*message) : "";
+  return message->ParseFromZeroCopyStream(&reader) ? TextForReport(*message) : "";
 }
 
 std::string StatusText(const grpc::Status& status) {
@@ -58,6 +83,15 @@ std::string StatusText(const grpc::Status& status) {
 }
 
 }  // namespace
+
+std::string TextForReport(const Message& message) {
+  const std::string& type = message.GetDescriptor()->full_name();
+  if (std::ranges::find(kOfOthers, type) != std::end(kOfOthers)) return "(left out)";
+  const std::unique_ptr<Message> shown(message.New());
+  shown->CopyFrom(message);
+  ClearSecrets(*shown);
+  return TextOf(*shown);
+}
 
 // Notes one call.
 class CallLog::Noter final : public grpc::experimental::Interceptor {
@@ -76,7 +110,7 @@ class CallLog::Noter final : public grpc::experimental::Interceptor {
         methods->GetRecvMessage() != nullptr && method_ != nullptr) {
       // All messages of our stubs are of generated classes, which have one base.
       const auto* const answer = static_cast<const Message*>(methods->GetRecvMessage());
-      log_.Add(&Call::answer, *call_, TextOf(*answer), kAnswerBytes);
+      log_.Add(&Call::answer, *call_, TextForReport(*answer), kAnswerBytes);
     }
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_STATUS)) {
       log_.Add(&Call::status, *call_, StatusText(*methods->GetRecvStatus()), kAnswerBytes);

@@ -1,6 +1,8 @@
 #ifndef KANTOKU_TESTS_CONFORMANCE_COMMAND_CALL_LOG_H_
 #define KANTOKU_TESTS_CONFORMANCE_COMMAND_CALL_LOG_H_
 
+#include <google/protobuf/message.h>
+
 #include <deque>
 #include <memory>
 #include <string>
@@ -12,6 +14,11 @@
 #include "services/platform/rpc/channel.h"
 
 namespace kantoku::conformance {
+
+// A message on one line, of each value in it the beginning. What gives rights to whoever has it
+// (tokens, grants, receipts) is left out, and all that the answers tell of others who use the
+// target (its executors and pauses): reports are shown around.
+std::string TextForReport(const google::protobuf::Message& message);
 
 // The last calls of a channel as text, so that a failure can show the request that led to it. Of
 // each call, and of each value in it, the beginning alone is kept.

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "services/platform/utf8.h"
 
 namespace kantoku::conformance {
@@ -41,10 +42,20 @@ std::string MoreText(const CaseReport& report) {
   return absl::StrCat("and ", report.more_failures, " more of this case");
 }
 
-std::string Escaped(std::string_view text) {
-  return absl::StrReplaceAll(
-      absl::string_view(text.data(), text.size()),
-      {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&apos;"}});
+// Lines for XML, whatever was in them: it has no characters U+FFFE and U+FFFF, and takes nothing of
+// what Plain takes out.
+std::string Escaped(const std::string& text) {
+  std::vector<std::string> lines;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    lines.push_back(Plain(std::string_view(line.data(), line.size()), text.size()));
+  }
+  return absl::StrReplaceAll(absl::StrJoin(lines, "\n"), {{"&", "&amp;"},
+                                                          {"<", "&lt;"},
+                                                          {">", "&gt;"},
+                                                          {"\"", "&quot;"},
+                                                          {"'", "&apos;"},
+                                                          {"\xEF\xBF\xBE", "?"},
+                                                          {"\xEF\xBF\xBF", "?"}});
 }
 
 Json ToJson(const Failure& failure) {
@@ -63,6 +74,7 @@ Json ToJson(const CaseReport& report) {
           {"seconds", report.seconds},
           {"lacks", report.lacks.empty() ? Json() : Json(report.lacks)},
           {"needs", report.needs.empty() ? Json() : Json(report.needs)},
+          {"without", report.without},
           {"failures", failures},
           {"more_failures", report.more_failures}};
 }
@@ -103,7 +115,11 @@ double Report::seconds() const {
 }
 
 std::string ToText(const CaseReport& report) {
-  std::string text = absl::StrFormat("%-8s %s\n", NameOf(report.outcome), report.name);
+  std::string text = absl::StrFormat("%-8s %s", NameOf(report.outcome), report.name);
+  if (!report.without.empty()) {
+    absl::StrAppend(&text, " (without ", absl::StrJoin(report.without, ", "), ")");
+  }
+  text += '\n';
   if (report.outcome == Outcome::kSkipped) {
     absl::StrAppend(&text, "           ", report.lacks, ": needs ", report.needs, "\n");
   }
@@ -115,11 +131,19 @@ std::string ToText(const CaseReport& report) {
   return text;
 }
 
+std::string ToFirstLine(const Report& report) {
+  return absl::StrCat(report.exam, " exam of ", report.target, ", in ", report.place, "\n");
+}
+
 std::string ToLastLine(const Report& report) {
-  return absl::StrFormat("%s exam of %s, in %s: %d passed, %d failed, %d skipped, %.1f s\n",
-                         report.exam, report.target, report.place, report.Count(Outcome::kPassed),
-                         report.Count(Outcome::kFailed), report.Count(Outcome::kSkipped),
-                         report.seconds());
+  std::string text = absl::StrFormat(
+      "%s exam of %s, in %s: %d passed, %d failed, %d skipped, %.1f s", report.exam, report.target,
+      report.place, report.Count(Outcome::kPassed), report.Count(Outcome::kFailed),
+      report.Count(Outcome::kSkipped), report.seconds());
+  if (report.left_behind > 0) {
+    absl::StrAppend(&text, "; ", report.left_behind, " things of it could not be taken away");
+  }
+  return text + "\n";
 }
 
 std::string ToJson(const Report& report) {
@@ -132,6 +156,7 @@ std::string ToJson(const Report& report) {
                          {"failed", report.Count(Outcome::kFailed)},
                          {"skipped", report.Count(Outcome::kSkipped)},
                          {"seconds", report.seconds()},
+                         {"left_behind", report.left_behind},
                          {"cases", cases}};
   return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -23,8 +23,9 @@ struct CaseReport {
   std::string name;
   Outcome outcome = Outcome::kPassed;
   double seconds = 0;
-  std::string lacks;  // The tag of an ability (abilities.h), if it was skipped ...
-  std::string needs;  // ... and what that is.
+  std::string lacks;                 // The tag of an ability (abilities.h), if it was skipped ...
+  std::string needs;                 // ... and what that is.
+  std::vector<std::string> without;  // Such tags: the parts that need those were left out.
   std::vector<Failure> failures;
   size_t more_failures = 0;  // That are not told.
 };
@@ -35,12 +36,15 @@ struct Report {
   std::string target;  // host:port.
   std::string place;   // Where in it the exam was: "the component conformance_0123"
   std::vector<CaseReport> cases;
+  size_t left_behind = 0;  // Partitions, tasks and pauses of it that could not be taken away.
 
   size_t Count(Outcome outcome) const;
   double seconds() const;
 };
 
-// For people: a case with what there is to say about it, each line ended; and the last line.
+// For people: what is examined, a case with what there is to say about it, and what came of them
+// all; each line ended.
+std::string ToFirstLine(const Report& report);
 std::string ToText(const CaseReport& report);
 std::string ToLastLine(const Report& report);
 // One document each; docs/conformance.md says what is in the first.
@@ -48,8 +52,7 @@ std::string ToJson(const Report& report);
 std::string ToJUnit(const Report& report);
 
 // UTF-8 without control characters, which a foreign program may have put in; what is none of that
-// is
-// "?" or a space. No longer than `limit`.
+// is "?" or a space. No longer than `limit`.
 std::string Plain(std::string_view text, size_t limit = 2000);
 
 }  // namespace kantoku::conformance

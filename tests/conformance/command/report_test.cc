@@ -40,8 +40,20 @@ TEST_CASE("A report tells people what failed, with what led to it, and what was 
   CHECK(ToText(report.cases[2]) ==
         "skipped  One for others\n"
         "           crash: needs to be killed\n");
+  CHECK(ToFirstLine(report) == "store exam of 127.0.0.1:7411, in the component c\n");
   CHECK(ToLastLine(report) ==
         "store exam of 127.0.0.1:7411, in the component c: 1 passed, 1 failed, 1 skipped, 1.5 s\n");
+}
+
+TEST_CASE("A report tells what was left out of a case, and what was left behind") {
+  Report report = Sample();
+  report.cases[0].without = {"restart"};
+  report.left_behind = 3;
+  CHECK(ToText(report.cases[0]) == "passed   A promise (without restart)\n");
+  CHECK(ToLastLine(report).ends_with(" s; 3 things of it could not be taken away\n"));
+  const auto json = nlohmann::json::parse(ToJson(report));
+  CHECK(json["cases"][0]["without"][0] == "restart");
+  CHECK(json["left_behind"] == 3);
 }
 
 TEST_CASE("A report in JUnit's XML escapes what a program has said") {
@@ -56,6 +68,26 @@ TEST_CASE("A report in JUnit's XML escapes what a program has said") {
         "and 2 more of this case</failure></testcase>\n"
         "  <testcase classname=\"kantoku.store\" name=\"One for others\" time=\"0.000\">"
         "<skipped message=\"crash: needs to be killed\"/></testcase>\n"
+        "</testsuite>\n");
+}
+
+TEST_CASE("A report in JUnit's XML is XML, whatever a program or its address says") {
+  Report report = {.exam = "store",
+                   .target = "a\x01\xFF",
+                   .place = "",
+                   .cases = {{.name = "One",
+                              .outcome = Outcome::kFailed,
+                              .failures = {{.where = "exam.cc:7",
+                                            .expected = "",
+                                            .found = "\xEF\xBF\xBE\xEF\xBF\xBF\x1B\xC2\x85",
+                                            .notes = {},
+                                            .calls = {}}}}}};
+  CHECK(ToJUnit(report) ==
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+        "<testsuite name=\"kantoku.store a ?\" tests=\"1\" failures=\"1\" skipped=\"0\""
+        " time=\"0.000\">\n"
+        "  <testcase classname=\"kantoku.store\" name=\"One\" time=\"0.000\">"
+        "<failure message=\"?? \">found     ?? \nat        exam.cc:7</failure></testcase>\n"
         "</testsuite>\n");
 }
 

@@ -24,12 +24,13 @@ struct Sink {
   CallLog& calls;
   Report& report;
   std::function<void(const CaseReport&)> tell;
+  std::set<std::string> without = {};  // Of the case that runs.
 };
 Sink* sink = nullptr;
 
 std::string WhereOf(const Catch::SourceLineInfo& info) {
   std::string_view file = info.file;  // Some way to the root of the repository, then from there.
-  const size_t begin = file.find("tests/");
+  const size_t begin = file.rfind("tests/conformance/");
   if (begin != std::string_view::npos) file.remove_prefix(begin);
   return absl::StrCat(std::string(file), ":", info.line);
 }
@@ -42,6 +43,7 @@ class ExamReporter final : public Catch::StreamingReporterBase<ExamReporter> {
   void testCaseStarting(const Catch::TestCaseInfo& info) override {
     case_ = {.name = info.name};
     begin_ = Now();
+    sink->without.clear();
   }
   // Also where a case begins anew with other values.
   void sectionStarting(const Catch::SectionInfo& info) override {
@@ -53,7 +55,13 @@ class ExamReporter final : public Catch::StreamingReporterBase<ExamReporter> {
     if (!stats.assertionResult.isOk()) Fail(stats);
     return true;
   }
-  void testCaseEnded(const Catch::TestCaseStats& /*stats*/) override {
+  void testCaseEnded(const Catch::TestCaseStats& stats) override {
+    if (stats.totals.assertions.total() == 0) {
+      case_.outcome = Outcome::kFailed;
+      case_.failures.push_back(
+          {.where = WhereOf(stats.testInfo.lineInfo), .found = "nothing was checked"});
+    }
+    case_.without.assign(sink->without.begin(), sink->without.end());
     case_.seconds = absl::ToDoubleSeconds(Now() - begin_);
     sink->report.cases.push_back(case_);
     sink->tell(case_);
@@ -86,18 +94,20 @@ class ExamReporter final : public Catch::StreamingReporterBase<ExamReporter> {
 
 CATCH_REGISTER_REPORTER("report", ExamReporter)
 
-// What the case needs; null: nothing.
-const Ability* NeedOf(const Catch::TestCaseInfo& info) {
+// The first thing that the case needs and that nobody lends; null: none.
+const Ability* LackOf(const Catch::TestCaseInfo& info, const std::set<std::string>& able) {
   for (const std::string& tag : info.tags) {
     const auto* const found =
         std::ranges::find_if(kAbilities, [&](const Ability& each) { return each.tag == tag; });
     KANTOKU_CHECK(found != std::end(kAbilities));
-    return found;
+    if (!able.contains(tag)) return found;
   }
   return nullptr;
 }
 
 }  // namespace
+
+void GoOnWithout(std::string_view tag) { sink->without.emplace(tag); }
 
 void RunExam(std::string_view sources, const std::set<std::string>& able, CallLog& calls,
              Report& report, std::function<void(const CaseReport&)> tell) {
@@ -106,8 +116,8 @@ void RunExam(std::string_view sources, const std::set<std::string>& able, CallLo
   Catch::Session session;
   for (const Catch::TestCase& test : Catch::getRegistryHub().getTestCaseRegistry().getAllTests()) {
     if (std::string_view(test.lineInfo.file).find(sources) == std::string_view::npos) continue;
-    const Ability* const need = NeedOf(test);
-    if (need == nullptr || able.contains(std::string(need->tag))) {
+    const Ability* const lack = LackOf(test, able);
+    if (lack == nullptr) {
       // As Catch2 reads names, a comma ends one.
       const std::string name = absl::StrReplaceAll(test.name, {{",", "\\,"}, {"[", "\\["}});
       session.configData().testsOrTags.push_back(absl::StrCat(name, ","));
@@ -115,15 +125,16 @@ void RunExam(std::string_view sources, const std::set<std::string>& able, CallLo
     }
     report.cases.push_back({.name = test.name,
                             .outcome = Outcome::kSkipped,
-                            .lacks = std::string(need->tag),
-                            .needs = std::string(need->what)});
+                            .lacks = std::string(lack->tag),
+                            .needs = std::string(lack->what)});
     to.tell(report.cases.back());
   }
   const size_t chosen = session.configData().testsOrTags.size();
   const size_t skipped = report.cases.size();
   session.configData().reporterName = "report";
-  if (chosen > 0) session.run();  // Of no names, it would run all.
+  const int code = chosen > 0 ? session.run() : 0;  // Of no names, it would run all.
   KANTOKU_CHECK(report.cases.size() == skipped + chosen);
+  KANTOKU_CHECK(code == 0 || report.Count(Outcome::kFailed) > 0);
   sink = nullptr;
 }
 

@@ -18,6 +18,9 @@ namespace kantoku::conformance {
 void RunExam(std::string_view sources, const std::set<std::string>& able, CallLog& calls,
              Report& report, std::function<void(const CaseReport&)> tell);
 
+// Says, in a case, that it leaves out what needs the ability of that tag.
+void GoOnWithout(std::string_view tag);
+
 }  // namespace kantoku::conformance
 
 #endif  // KANTOKU_TESTS_CONFORMANCE_COMMAND_RUN_EXAM_H_

@@ -69,7 +69,7 @@ taskpb::ItemStatus StatusOf(User& user, const std::string& request_id,
 
 TEST_CASE("A task of every key waits for all of them, says for which, and a restart keeps them",
           "[empty]") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     User user(subject);
     REQUIRE(SetLimits(user, Set({ConcurrencyLimit("db", 1)}))->set(0).code() == 0);
     auto request = Request("r", 2);
@@ -111,7 +111,7 @@ TEST_CASE("A task of every key waits for all of them, says for which, and a rest
 
 TEST_CASE("A key without a limit is refused, as is one that is too long, with field and reason",
           "[empty]") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     taskpb::TaskSpec spec;
     spec.add_concurrency_keys()->set_name("db");
@@ -131,7 +131,7 @@ TEST_CASE("A key without a limit is refused, as is one that is too long, with fi
 
 TEST_CASE("Limits of zero and contradictions are refused one by one, and the others are set",
           "[empty]") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     v1::SetLimitsRequest request = Set({ConcurrencyLimit("db", 0), ConcurrencyLimit("gpu", 2)});
     v1::Limit& both = *request.add_set();
@@ -153,7 +153,7 @@ TEST_CASE("Limits of zero and contradictions are refused one by one, and the oth
 }
 
 TEST_CASE("A paused type waits until it is resumed, also over a restart, and others go on") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     User user(subject);
     REQUIRE(SetPause(user, Fresh("x"), true, "maintenance").ok());
     if (durable) subject.Restart();

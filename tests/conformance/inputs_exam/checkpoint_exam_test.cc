@@ -26,7 +26,7 @@ v1::CheckpointConfirmed Answer(ExamExecutor& executor, int n) {
 }
 
 TEST_CASE("A checkpoint is confirmed and handed to the next dispatch, also after a restart") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     std::string id;
     {
       User user(subject);
@@ -61,7 +61,7 @@ TEST_CASE("A checkpoint is confirmed and handed to the next dispatch, also after
 }
 
 TEST_CASE("A checkpoint that is too large, or of a dispatch that is not held, changes nothing") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     ExamExecutor executor(subject.channel());
     executor.Say(ExamExecutor::HelloOf(1));

@@ -31,7 +31,7 @@ v1::SpawnRequest Below(const std::string& id, const std::string& root, const std
 }
 
 TEST_CASE("A tree is paused, resumed, and stopped, by its root") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     std::string root;
     std::string child;
     {
@@ -81,7 +81,7 @@ TEST_CASE("A tree is paused, resumed, and stopped, by its root") {
 
 TEST_CASE(
     "A spawn under a cancelling root is FAILED_PRECONDITION until all of its tree has ended") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     std::string root;
     v1::Dispatch child;
     {

@@ -20,7 +20,7 @@ taskpb::Dependency& DependOn(taskpb::TaskSpec& spec, const std::string& task) {
 }
 
 TEST_CASE("Tasks run after those that they depend on, by id and by place in the call") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     std::string last;
     std::string middle;
     std::string first;
@@ -58,7 +58,7 @@ TEST_CASE("Tasks run after those that they depend on, by id and by place in the 
 }
 
 TEST_CASE("What fails takes those along that depend on it, as they asked") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const std::string bad = user.SpawnOne("bad");
     auto request = Request("rest", 4);
@@ -81,7 +81,7 @@ TEST_CASE("What fails takes those along that depend on it, as they asked") {
 }
 
 TEST_CASE("An executor gets its arguments from Outputs with the grants that it is given") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     ExamExecutor executor(subject.channel());
     executor.Say(ExamExecutor::HelloOf(1));
@@ -108,7 +108,7 @@ TEST_CASE("An executor gets its arguments from Outputs with the grants that it i
 }
 
 TEST_CASE("What cannot be depended on is refused item by item, and nothing is half done") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     auto request = Request("bad", 9);
     request.mutable_specs(0)->add_dependencies()->set_index(1);
@@ -145,7 +145,7 @@ TEST_CASE("What cannot be depended on is refused item by item, and nothing is ha
 
 // What its size asks of the engine is the same on every backend.
 TEST_CASE("A chain of 100,000 tasks is taken in one call, and fails as a whole", "[load][sqlite]") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     constexpr int kLength = 100'000;
     User user(subject);
     auto request = Request("chain", kLength);
@@ -165,7 +165,7 @@ TEST_CASE("A chain of 100,000 tasks is taken in one call, and fails as a whole",
 }
 
 TEST_CASE("A task waits for 10,000 others", "[load][memory]") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     constexpr int kWidth = 10'000;
     User user(subject);
     auto request = Request("fan", kWidth + 1);
@@ -185,7 +185,7 @@ TEST_CASE("A task waits for 10,000 others", "[load][memory]") {
 }
 
 TEST_CASE("A task that waits for 10,000 others runs when all of them have succeeded", "[load]") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     constexpr int kWidth = 10'000;
     constexpr int kAtOnce = ServiceSubject::kMaxCredit;
     static_assert(kWidth % kAtOnce == 0);

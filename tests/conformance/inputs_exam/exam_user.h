@@ -166,7 +166,10 @@ inline void CheckRefused(const absl::Status& status, absl::StatusCode code,
 template <typename Body>
 void ForEveryService(Body body) {
   for (const ServiceEntry& entry : AllServices()) {
-    DYNAMIC_SECTION(entry.name) { body(*entry.make(), entry.durable); }
+    DYNAMIC_SECTION(entry.name) {
+      const auto subject = entry.make();
+      body(*subject, Durable(*subject, entry.durable));
+    }
   }
 }
 

@@ -18,7 +18,7 @@ v1::SpawnRequest Described(const std::string& id, const std::string& customer, i
 }
 
 TEST_CASE("Info is shown, patched by its revision, and durable") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     std::string task;
     {
       User user(subject);
@@ -60,7 +60,7 @@ TEST_CASE("Info is shown, patched by its revision, and durable") {
 }
 
 TEST_CASE("A spec whose info or context cannot be is refused, alone") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     auto request = Request("bad", 5);
     (*request.mutable_specs(0)->mutable_info())["no name"] = "x";
@@ -81,7 +81,7 @@ TEST_CASE("A spec whose info or context cannot be is refused, alone") {
 }
 
 TEST_CASE("Lists are filtered and sorted as asked, and refused where that cannot be read") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const std::string low = user.Spawn(Described("a", "acme", 1))->results(0).task_id();
     const std::string high = user.Spawn(Described("b", "acme", 5))->results(0).task_id();

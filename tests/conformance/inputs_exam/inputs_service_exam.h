@@ -26,6 +26,22 @@ class ServiceSubject {
   virtual const platform::MacKeys& keys() = 0;
   // Stops it as an operator does, and starts it on what was left behind.
   virtual void Restart() = 0;
+  // Told by a case that would restart it, if it kept what was there.
+  virtual void GoOnWithoutRestart() {}
+};
+
+// Whether a restart keeps what was there; a case that asks, and hears no, leaves a part out.
+class Durable {
+ public:
+  Durable(ServiceSubject& subject, bool durable) : subject_(subject), durable_(durable) {}
+  operator bool() const {  // NOLINT(google-explicit-constructor): cases ask by `if`.
+    if (!durable_) subject_.GoOnWithoutRestart();
+    return durable_;
+  }
+
+ private:
+  ServiceSubject& subject_;
+  const bool durable_;
 };
 
 struct ServiceEntry {

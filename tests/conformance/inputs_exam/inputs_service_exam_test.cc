@@ -29,7 +29,7 @@ v1::Held HeldOf(const v1::Dispatch& task, bool started) {
 }
 
 TEST_CASE("A task goes from spawn to its result") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const std::string id = user.SpawnOne("r", "hello");
     ExamExecutor executor(subject.channel());
@@ -50,7 +50,7 @@ TEST_CASE("A task goes from spawn to its result") {
 }
 
 TEST_CASE("In a batch only the bad items fail, and each says why", "[limits]") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     auto request = Request("r", 6);
     request.mutable_specs(1)->clear_type();
@@ -78,7 +78,7 @@ TEST_CASE("In a batch only the bad items fail, and each says why", "[limits]") {
 }
 
 TEST_CASE("Calls that are not sound are refused as a whole, with the reason") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
     User user(subject);
     CheckRefused(user.Spawn(Request("r", 0)).status(), kInvalid, "BAD_BATCH_SIZE");
@@ -127,7 +127,7 @@ TEST_CASE("Calls that are not sound are refused as a whole, with the reason") {
 }
 
 TEST_CASE("A call with more tasks than one may have is refused as a whole", "[load]") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     CheckRefused(User(subject).Spawn(Request("r", 100'001)).status(),
                  absl::StatusCode::kInvalidArgument, "BAD_BATCH_SIZE");
   });
@@ -143,7 +143,7 @@ struct OnlookerCase {
 
 TEST_CASE("A service asks for others, and hears what they see: by owner, namespaces and rights",
           "[keys]") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const std::string id = user.SpawnOne("r");
     const auto stub = v1::InputsService::NewStub(subject.channel());
@@ -189,7 +189,7 @@ TEST_CASE("A service asks for others, and hears what they see: by owner, namespa
 }
 
 TEST_CASE("What asks for more than the server knows is refused instead of half done") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
     const auto from_tomorrow = [](auto request) {
       request.GetReflection()->MutableUnknownFields(&request)->AddVarint(50, 1);
@@ -217,7 +217,7 @@ TEST_CASE("What asks for more than the server knows is refused instead of half d
 }
 
 TEST_CASE("Malformed and unknown ids have a status each") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const std::string id = user.SpawnOne("r");
     std::string unknown = id;
@@ -245,7 +245,7 @@ TEST_CASE("Malformed and unknown ids have a status each") {
 }
 
 TEST_CASE("A repeated call gets the same ids, another one under its id is refused") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     std::string first;
     {
       User user(subject);
@@ -263,7 +263,7 @@ TEST_CASE("A repeated call gets the same ids, another one under its id is refuse
 }
 
 TEST_CASE("A reference is one task") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     auto request = Request("r1");
     request.mutable_specs(0)->set_reference(Fresh("mine"));
@@ -284,7 +284,7 @@ TEST_CASE("A reference is one task") {
 }
 
 TEST_CASE("A type that nobody implements waits, and says so") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const auto info = user.Look(user.SpawnOne("r"));
     CHECK(info.state() == taskpb::TASK_STATE_READY);
@@ -297,7 +297,7 @@ TEST_CASE("A type that nobody implements waits, and says so") {
 
 TEST_CASE(
     "What comes back goes out again when Outputs has closed it, and what failed for good ends") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const std::string id = user.SpawnOne("r", "again");
     ExamExecutor executor(subject.channel());
@@ -317,7 +317,7 @@ TEST_CASE(
 }
 
 TEST_CASE("A rogue executor is refused with the reason, and nothing is lost", "[limits]") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     for (int i = 0; i < 60; ++i) (void)user.SpawnOne("r" + std::to_string(i));
     ExamExecutor rogue(subject.channel());
@@ -340,7 +340,7 @@ TEST_CASE("A rogue executor is refused with the reason, and nothing is lost", "[
 }
 
 TEST_CASE("A stream that begins wrongly ends with the reason") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
     const auto end_of = [&](const std::vector<v1::PullRequest>& requests) {
       ExamExecutor executor(subject.channel());
@@ -363,7 +363,7 @@ TEST_CASE("A stream that begins wrongly ends with the reason") {
 }
 
 TEST_CASE("A failure whose message is no UTF-8 does not cost the stream") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const std::string id = user.SpawnOne("r");
     ExamExecutor executor(subject.channel());
@@ -381,7 +381,7 @@ TEST_CASE("A failure whose message is no UTF-8 does not cost the stream") {
 }
 
 TEST_CASE("The newer connection of a session wins, and keeps what it presents") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     (void)user.SpawnOne("r");
     ExamExecutor first(subject.channel());
@@ -399,7 +399,7 @@ TEST_CASE("The newer connection of a session wins, and keeps what it presents") 
 }
 
 TEST_CASE("Pings are answered, and executors are listed") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     ExamExecutor executor(subject.channel());
     auto hello = ExamExecutor::HelloOf(1, 7);
@@ -416,7 +416,7 @@ TEST_CASE("Pings are answered, and executors are listed") {
 
 TEST_CASE("After a restart tasks are there, and executors go on with what they hold",
           "[restart][not-memory]") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     if (!durable) return;
     std::string waiting;
     v1::Dispatch task;

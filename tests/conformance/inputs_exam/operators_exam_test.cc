@@ -28,7 +28,7 @@ v1::ControlExecutorsRequest Control(v1::ExecutorVerb verb, const std::vector<uin
 
 TEST_CASE("A route sends tasks of its type to executors that match, at once and after a restart",
           "[empty]") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     User user(subject);
     REQUIRE(user.SetRoute("x", " version=='2' ").ok());
     REQUIRE(user.SetRoute("other", "has(gpu)").ok());
@@ -60,7 +60,7 @@ TEST_CASE("A route sends tasks of its type to executors that match, at once and 
 
 TEST_CASE("A bad route is refused with its field, and one that is not there is not removed",
           "[empty]") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     CheckRefused(user.SetRoute("x", "version =="), absl::StatusCode::kInvalidArgument,
                  "BAD_SELECTOR");
@@ -73,7 +73,7 @@ TEST_CASE("A bad route is refused with its field, and one that is not there is n
 }
 
 TEST_CASE("An executor is asked to leave on its stream, at once, and gets nothing new") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     ExamExecutor executor(subject.channel());
     executor.Say(ExamExecutor::HelloOf(1));
@@ -98,7 +98,7 @@ TEST_CASE("An executor is asked to leave on its stream, at once, and gets nothin
 }
 
 TEST_CASE("An executor that is not connected cannot be asked") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const std::string task = user.SpawnOne("r");
     {
@@ -118,7 +118,7 @@ TEST_CASE("An executor that is not connected cannot be asked") {
 }
 
 TEST_CASE("What is wrong with asking executors is told by field and value") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const auto reason = [&](const v1::ControlExecutorsRequest& request) {
       return platform::ReasonOf(user.ControlExecutors(request).status());

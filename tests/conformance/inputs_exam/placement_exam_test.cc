@@ -40,7 +40,7 @@ std::string SpawnPlaced(User& user, const v1::SpawnRequest& request) {
 
 TEST_CASE(
     "A task runs where its placement allows it, and waits with the reason while nobody fits") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     ExamExecutor small(subject.channel());
     small.Say(HelloWith(1, Fresh("small"), {{"mem_gib", "8"}}));
@@ -65,7 +65,7 @@ TEST_CASE(
 }
 
 TEST_CASE("A restart forgets no placement", "[restart][not-memory]") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     if (!durable) return;
     std::string id;
     {
@@ -87,7 +87,7 @@ TEST_CASE("A restart forgets no placement", "[restart][not-memory]") {
 }
 
 TEST_CASE("Executors are listed with their labels, the server's own among them") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     ExamExecutor executor(subject.channel());
     v1::PullRequest hello = HelloWith(1, "lab-3", {{"gpu", "true"}});
     hello.mutable_hello()->set_version("2.1");
@@ -105,7 +105,7 @@ TEST_CASE("Executors are listed with their labels, the server's own among them")
 }
 
 TEST_CASE("A placement that is bad fails its item with the column, and no other") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     auto request = Request("r", 3);
     request.mutable_specs(1)->mutable_placement()->set_selector("gpu ==");
@@ -120,7 +120,7 @@ TEST_CASE("A placement that is bad fails its item with the column, and no other"
 }
 
 TEST_CASE("A repeated reference with another placement is refused, and names it") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     auto request = Placed("r1", "has(gpu)");
     request.mutable_specs(0)->set_reference(Fresh("mine"));
@@ -139,7 +139,7 @@ TEST_CASE("A repeated reference with another placement is refused, and names it"
 
 TEST_CASE("Placements beyond the bound are refused, and nothing of their call is applied",
           "[load]") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     auto request = Request("r1", 1'000);
     for (int i = 0; i < 1'000; ++i) {
@@ -186,7 +186,7 @@ TEST_CASE("Placements beyond the bound are refused, and nothing of their call is
 }
 
 TEST_CASE("A hello with bad labels ends the stream with the label and why") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     const auto verdict = [&](const v1::PullRequest& hello) {
       ExamExecutor executor(subject.channel());
       executor.Say(hello);

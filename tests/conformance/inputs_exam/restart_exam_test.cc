@@ -22,7 +22,7 @@ void MatchNothing(v1::RestartTasksRequest& request) {
 }
 
 TEST_CASE("A failed task is restarted once, and lives on as another") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     std::string dead;
     std::string living;
     {
@@ -61,7 +61,7 @@ TEST_CASE("A failed task is restarted once, and lives on as another") {
 }
 
 TEST_CASE("A filter restarts what has died, and says before what it would") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     ExamExecutor executor(subject.channel());
     executor.Say(ExamExecutor::HelloOf(1, 3));
@@ -92,7 +92,7 @@ TEST_CASE("A filter restarts what has died, and says before what it would") {
 }
 
 TEST_CASE("A restart that contradicts itself, or asks for too much, is refused") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const auto refused = [&](const v1::RestartTasksRequest& request, const std::string& reason) {
       CheckRefused(user.Restart(request).status(), absl::StatusCode::kInvalidArgument, reason);

@@ -27,7 +27,7 @@ v1::SpawnResult SpawnPure(User& user, const v1::SpawnRequest& request) {
 }
 
 TEST_CASE("An equal PURE task is answered with the result that is there, also after a restart") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     std::string id;
     {
       User user(subject);
@@ -58,7 +58,7 @@ TEST_CASE("An equal PURE task is answered with the result that is there, also af
 }
 
 TEST_CASE("Who depends on an item whose result is reused runs at once, with that result") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     std::string id;
     std::string after;
     {
@@ -97,7 +97,7 @@ TEST_CASE("Who depends on an item whose result is reused runs at once, with that
 }
 
 TEST_CASE("No result is reused before what the task comes after has ended") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     ExamExecutor executor(subject.channel());
     executor.Say(ExamExecutor::HelloOf(1, 2));
@@ -117,7 +117,7 @@ TEST_CASE("No result is reused before what the task comes after has ended") {
 }
 
 TEST_CASE("Reuse goes with effect PURE alone, and not with arguments") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     v1::SpawnRequest request = Pure("r", "a");
     request.mutable_specs(0)->set_effect(taskpb::EFFECT_IDEMPOTENT);

@@ -97,7 +97,7 @@ void Control(User& user, const std::string& task, v1::ControlVerb verb) {
 
 TEST_CASE("What a task has waited for is named, each cause with its time, and sums to its waiting",
           "[clock]") {
-  ForEveryService([](ServiceSubject& subject, bool durable) {
+  ForEveryService([](ServiceSubject& subject, Durable durable) {
     std::string task;
     std::string sibling;
     absl::Duration delay;
@@ -133,7 +133,7 @@ TEST_CASE("What a task has waited for is named, each cause with its time, and su
 
 TEST_CASE("While its handler runs a task waits for nothing, and what it has waited stays",
           "[clock]") {
-  ForEveryService([](ServiceSubject& subject, bool) {
+  ForEveryService([](ServiceSubject& subject, Durable) {
     User user(subject);
     const std::string task = user.SpawnOne("r");
     AwaitCause(user, task, taskpb::WAIT_CAUSE_NO_IMPLEMENTATION);
