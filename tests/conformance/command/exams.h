@@ -4,6 +4,7 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/support/status.h>
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,13 +33,15 @@ struct Exam {
   // entries), and says in which place of the target they will be. UNAVAILABLE, UNREACHABLE: nobody
   // is there; any other error: it is somebody else, or will not be examined.
   std::function<absl::StatusOr<std::string>(const Target&)> enter;
+  // How many things of its cases could not be taken away so far. Empty: they leave none.
+  std::function<size_t()> left_behind = {};
 };
 
 // Of a program that serves kantoku.store.v1: in a component of its own, which holds nothing any
-// more when the exam is over.
+// more when the exam is over, as far as the store erases what it is told to.
 Exam StoreExam();
-// Of Inputs, with an Outputs behind the same address: in the namespace, with names of its own. No
-// task of it lives on when the exam is over.
+// Of Inputs, with an Outputs behind the same address: in the namespace, with names of its own. When
+// the exam is over every task of it is told to end, as far as the service listens.
 Exam InputsExam();
 
 // UNAVAILABLE, UNREACHABLE, when no connection comes about within some seconds; with the cause.

@@ -3,10 +3,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -80,8 +82,9 @@ void Declare(CLI::App& app, Options& options) {
       ->type_name("FILE");
   app.add_option("--json", options.json_file, "Write a report in JSON there")->type_name("FILE");
   app.footer(
-      "The target is not harmed: the exam is in a place of its own there, which the last line "
-      "names.\nExit codes: 0 nothing failed, 1 a case failed, 2 there was no exam.");
+      "The target is not harmed: the exam is in a place of its own there, which the first line "
+      "names.\nExit codes: 0 nothing failed, 1 a case failed, 2 there was no exam, or no "
+      "report of it could be written.");
 }
 
 // A store asks nobody for a token, and no access file is for it.
@@ -133,33 +136,68 @@ absl::StatusOr<Target> Connect(const Exam& exam, const Options& options, CallLog
   return target;
 }
 
-// Opened before the exam: what cannot be written is known then.
-absl::Status OpenFile(std::string_view option, const std::string& path, std::ofstream& file) {
-  if (path.empty()) return absl::OkStatus();
-  file.open(path);
-  if (file) return absl::OkStatus();
-  return platform::Error(absl::StatusCode::kInvalidArgument, "UNWRITABLE_FILE",
-                         absl::StrCat(std::string(option), ": cannot write ", path));
-}
+// A report that is at its path when it is whole; until then, what was there before is.
+class ReportFile {
+ public:
+  ReportFile(std::string_view option, std::string path)
+      : option_(option), path_(std::move(path)), unfinished_(path_ + ".tmp") {}
+  ~ReportFile() {
+    if (file_.is_open()) std::remove(unfinished_.c_str());
+  }
+  ReportFile(const ReportFile&) = delete;
+  ReportFile& operator=(const ReportFile&) = delete;
+
+  // Before the exam, so that what cannot be written is known then. Nothing, where no path is.
+  absl::Status Open() {
+    if (path_.empty()) return absl::OkStatus();
+    file_.open(unfinished_);
+    return file_ ? absl::OkStatus() : Unwritable();
+  }
+  absl::Status Write(const std::string& text) {
+    if (path_.empty()) return absl::OkStatus();
+    file_ << text << std::flush;
+    if (!file_ || std::rename(unfinished_.c_str(), path_.c_str()) != 0) return Unwritable();
+    file_.close();
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Unwritable() const {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "UNWRITABLE_FILE",
+                           absl::StrCat(option_, ": cannot write ", path_));
+  }
+
+  const std::string option_;
+  const std::string path_;
+  const std::string unfinished_;
+  std::ofstream file_;
+};
 
 absl::StatusOr<Report> Hold(const Options& options, CallLog& calls) {
-  std::ofstream junit;
-  std::ofstream json;
-  KANTOKU_RETURN_IF_ERROR(OpenFile("--junit", options.junit_file, junit));
-  KANTOKU_RETURN_IF_ERROR(OpenFile("--json", options.json_file, json));
+  ReportFile junit("--junit", options.junit_file);
+  ReportFile json("--json", options.json_file);
+  KANTOKU_RETURN_IF_ERROR(junit.Open());
+  KANTOKU_RETURN_IF_ERROR(json.Open());
   const std::vector<Exam> exams = Exams();
   const auto exam = std::ranges::find(exams, options.exam, &Exam::name);
   KANTOKU_ASSIGN_OR_RETURN(const Target target, Connect(*exam, options, calls));
   const auto place = exam->enter(target);
   if (!place.ok()) return platform::Annotate(place.status(), options.target);
   Report report = {.exam = options.exam, .target = options.target, .place = *place};
+  // Whoever ends it half-way knows where something of it may have stayed.
+  std::cout << ToFirstLine(report) << std::flush;
   std::set<std::string> able;
   if (!options.crash_command.empty()) able.insert("crash");
   RunExam(exam->sources, able, calls, report,
           [](const CaseReport& one) { std::cout << ToText(one) << std::flush; });
-  std::cout << ToLastLine(report);
-  if (junit.is_open()) junit << ToJUnit(report);
-  if (json.is_open()) json << ToJson(report);
+  if (exam->left_behind) report.left_behind = exam->left_behind();
+  if (report.Count(Outcome::kSkipped) == report.cases.size()) {
+    return platform::Error(absl::StatusCode::kFailedPrecondition, "NO_CASE",
+                           absl::StrCat(options.target, ": no case can be held of it"));
+  }
+  std::cout << ToLastLine(report) << std::flush;
+  KANTOKU_RETURN_IF_ERROR(junit.Write(ToJUnit(report)));
+  KANTOKU_RETURN_IF_ERROR(json.Write(ToJson(report)));
   return report;
 }
 
