@@ -1,18 +1,25 @@
 // `kantoku conformance`, as somebody who has written a store calls it.
+#include <grpcpp/client_context.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "kantoku/store/v1/store.grpc.pb.h"
+#include "services/platform/access/target.h"
+#include "services/platform/clock.h"
+#include "services/platform/rpc/channel.h"
+#include "services/platform/store/remote/remote_record_store.h"
 #include "tests/support/process.h"
 #include "tests/support/python_store.h"
 #include "tests/support/temp_dir.h"
@@ -23,7 +30,8 @@ namespace {
 using Json = nlohmann::json;
 using Strings = std::vector<std::string>;
 
-constexpr absl::Duration kExamPatience = absl::Minutes(5);
+// Less than the test has: what it says then is told.
+constexpr absl::Duration kExamPatience = absl::Minutes(4);
 
 struct Ended {
   int code = -1;
@@ -135,6 +143,35 @@ TEST_CASE("An exam leaves no record behind, and can be held again") {
   CHECK((*process)->output() == "records: 0\n");
 }
 
+TEST_CASE("Who owns another component of a store goes on as before, when an exam is over") {
+  const TempDir directory;
+  const std::string fault = GENERATE("", "old-owner");
+  const PythonStore store(directory.File("records.sqlite"), "127.0.0.1:0", fault);
+  const auto channel = platform::MakeChannel(store.address());
+  const auto factory = platform::MakeRemoteRecordStoreFactory(
+      {.component = "inputs", .format = 1, .kinds = {{.kind = 1, .name = "apple"}}},
+      {.channel = channel});
+  const auto mine = factory->Open(0);
+  REQUIRE(mine.ok());
+  platform::WriteBatch first;
+  first.set_number(1);
+  first.Put(1, 7, "mine");
+  REQUIRE((*mine)->Commit(first).ok());
+  const Ended ended = Run({"store", "--target", store.address()});
+  INFO(ended.output);
+  REQUIRE(ended.code == (fault.empty() ? 0 : 1));
+  platform::WriteBatch second;
+  second.set_number(2);
+  second.Put(1, 8, "mine");
+  CHECK((*mine)->Commit(second).ok());
+  std::string values;
+  CHECK(
+      (*mine)
+          ->Scan({.kind = 1}, [&](platform::RecordKey, std::string_view value) { values += value; })
+          .ok());
+  CHECK(values == "minemine");
+}
+
 // Kills the Python store, if it runs, starts it and waits until it serves; its process is of the
 // group of whoever runs this.
 std::string StartAgain(const TempDir& directory, const std::string& listen) {
@@ -162,19 +199,38 @@ TEST_CASE("Who lets the exam kill a store hears of its crashes as well") {
   CHECK(report["skipped"] == 0);
 }
 
-// `kantoku up`, with a namespace for the exam.
+// `kantoku up`, with a namespace for the exam, and much patience with who is there and says
+// nothing.
 class Server {
  public:
-  Server() {
-    auto process = ChildProcess::Start(
-        {.argv = {Binary("kantoku"), "up", "--data", directory_.File("data"), "--listen",
-                  "127.0.0.1:0", "--port-file", directory_.File("port"), "--set",
-                  "inputs.namespaces=default,exam"}});
+  // With such settings more.
+  explicit Server(const Strings& settings = {}) {
+    Strings argv = {Binary("kantoku"), "up",
+                    "--data",          directory_.File("data"),
+                    "--listen",        "127.0.0.1:0",
+                    "--port-file",     directory_.File("port"),
+                    "--set",           "inputs.namespaces=default,exam",
+                    "--set",           "inputs.ping_interval=60s",
+                    "--set",           "inputs.start_timeout=10m",
+                    "--set",           "inputs.cancel_timeout=1s"};
+    for (const std::string& setting : settings) argv.insert(argv.end(), {"--set", setting});
+    auto process = ChildProcess::Start({.argv = argv});
     REQUIRE(process.ok());
     process_ = *std::move(process);
     const auto port = process_->AwaitFile(directory_.File("port"));
     REQUIRE(port.ok());
     address_ = "127.0.0.1:" + *port;
+  }
+
+  // As its administrator.
+  std::shared_ptr<grpc::Channel> Connect() const {
+    const auto target = platform::FindTarget(
+        {.server = address_, .access_file = directory_.File("data/access.json")}, address_,
+        platform::Clock::Real());
+    REQUIRE(target.ok());
+    const auto channel = platform::MakeChannel(target->server, target->channel);
+    REQUIRE(channel.ok());
+    return *channel;
   }
 
   Ended Examine(const Strings& more) const {
@@ -190,9 +246,87 @@ class Server {
   std::string address_;
 };
 
+// Somebody else who uses the namespace of the exam: a task, and the executor that has it.
+class Neighbour {
+ public:
+  explicit Neighbour(const std::shared_ptr<grpc::Channel>& channel)
+      : stub_(inputs::v1::InputsService::NewStub(channel)), stream_(stub_->Pull(&context_)) {
+    inputs::v1::PullRequest hello;
+    hello.mutable_hello()->set_session_id("of the neighbour");
+    hello.mutable_hello()->set_namespace_("exam");
+    hello.mutable_hello()->add_types("of-the-neighbour");
+    hello.mutable_hello()->mutable_credit()->set_max_held(10);
+    REQUIRE(stream_->Write(hello));
+  }
+  ~Neighbour() {
+    context_.TryCancel();
+    (void)stream_->Finish();
+  }
+
+  // Spawns a task, and gets it itself.
+  std::string Work(const std::string& request_id) {
+    inputs::v1::SpawnRequest request;
+    request.set_namespace_("exam");
+    request.set_request_id(request_id);
+    request.add_specs()->set_type("of-the-neighbour");
+    const auto spawned = Call<inputs::v1::SpawnResponse>(&Stub::Spawn, request);
+    REQUIRE(spawned.results_size() == 1);
+    inputs::v1::PullResponse frame;
+    do {
+      REQUIRE(stream_->Read(&frame));
+    } while (frame.tasks_size() == 0);
+    CHECK(frame.tasks(0).task_id() == spawned.results(0).task_id());
+    return spawned.results(0).task_id();
+  }
+  // Tasks of the namespace that have not ended.
+  Strings Living() {
+    inputs::v1::ListTasksRequest request;
+    request.set_namespace_("exam");
+    request.set_page_size(1'000);
+    const auto all = Call<inputs::v1::ListTasksResponse>(&Stub::ListTasks, request);
+    Strings ids;
+    for (const auto& task : all.tasks()) {
+      if (!task.has_ended_at()) ids.push_back(task.task_id());
+    }
+    return ids;
+  }
+  // Waits, as what is told to be cancelled ends when its executor is known to be gone.
+  bool IsAloneWith(const std::string& task) {
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (Living() != Strings{task}) {
+      if (std::chrono::steady_clock::now() > give_up) return false;
+    }
+    return true;
+  }
+  int Pauses() {
+    inputs::v1::ListPausesRequest request;
+    request.set_namespace_("exam");
+    return Call<inputs::v1::ListPausesResponse>(&Stub::ListPauses, request).pauses_size();
+  }
+
+ private:
+  using Stub = inputs::v1::InputsService::Stub;
+
+  template <typename Response, typename Request, typename Method>
+  Response Call(Method method, const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+    Response response;
+    REQUIRE((stub_.get()->*method)(&context, request, &response).ok());
+    return response;
+  }
+
+  const std::unique_ptr<Stub> stub_;
+  grpc::ClientContext context_;
+  const std::unique_ptr<grpc::ClientReaderWriter<inputs::v1::PullRequest, inputs::v1::PullResponse>>
+      stream_;
+};
+
 TEST_CASE("Inputs passes its exam again and again, in a namespace of a server that goes on") {
   const Server server;
   const TempDir directory;
+  Neighbour neighbour(server.Connect());
+  const std::string task = neighbour.Work("before");
   for (int time = 0; time < 2; ++time) {
     const Ended ended =
         server.Examine({"--namespace", "exam", "--json", directory.File("report.json")});
@@ -205,13 +339,31 @@ TEST_CASE("Inputs passes its exam again and again, in a namespace of a server th
     for (const Json& one : report["cases"]) {
       CHECK((one["outcome"] == "skipped") == one["lacks"].is_string());
     }
+    CHECK(report["left_behind"] == 0);
   }
+  CHECK(neighbour.IsAloneWith(task));
+  CHECK(neighbour.Pauses() == 0);
+  CHECK_FALSE(neighbour.Work("after").empty());
+}
+
+TEST_CASE("An exam that fails leaves no task alive and no pause, and touches nobody else's") {
+  // With no room for most cases' tasks.
+  const Server server({"inputs.max_pending_tasks=2"});
+  Neighbour neighbour(server.Connect());
+  const std::string task = neighbour.Work("before");
+  const Ended ended = server.Examine({"--namespace", "exam"});
+  INFO(ended.output);
+  CHECK(ended.code == 1);
+  CHECK(neighbour.IsAloneWith(task));
+  CHECK(neighbour.Pauses() == 0);
+  CHECK_FALSE(neighbour.Work("after").empty());
 }
 
 TEST_CASE("Without a namespace, or with a token that nobody gave, no service is examined") {
   const Server server;
-  CHECK(server.Examine({}).output ==
-        "kantoku conformance: --namespace: name one that the exam may be in\n");
+  const Ended unnamed = server.Examine({});
+  CHECK(unnamed.code == 2);
+  CHECK(unnamed.output == "kantoku conformance: --namespace: name one that the exam may be in\n");
   const Ended nowhere = server.Examine({"--namespace", "nowhere"});
   CHECK(nowhere.code == 2);
   CHECK(nowhere.output.ends_with("namespace: there is no \"nowhere\"\n"));
