@@ -291,9 +291,9 @@ class Neighbour {
     return ids;
   }
   // Waits, as what is told to be cancelled ends when its executor is known to be gone.
-  bool IsAloneWith(const std::string& task) {
+  bool IsAloneWith(const Strings& tasks) {
     const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-    while (Living() != Strings{task}) {
+    while (Living() != tasks) {
       if (std::chrono::steady_clock::now() > give_up) return false;
     }
     return true;
@@ -336,27 +336,30 @@ TEST_CASE("Inputs passes its exam again and again, in a namespace of a server th
     CHECK(report["failed"] == 0);
     CHECK(report["passed"] > 35);
     CHECK(report["place"] == "the namespace exam");
+    CHECK(ended.output.find("in the namespace exam\n") < ended.output.find("passed"));
     for (const Json& one : report["cases"]) {
       CHECK((one["outcome"] == "skipped") == one["lacks"].is_string());
+      if (one["name"] == "A failed task is restarted once, and lives on as another") {
+        CHECK(one["without"] == Json{"restart"});
+      }
     }
     CHECK(report["left_behind"] == 0);
   }
-  CHECK(neighbour.IsAloneWith(task));
+  CHECK(neighbour.IsAloneWith({task}));
   CHECK(neighbour.Pauses() == 0);
   CHECK_FALSE(neighbour.Work("after").empty());
 }
 
 TEST_CASE("An exam that fails leaves no task alive and no pause, and touches nobody else's") {
-  // With no room for most cases' tasks.
+  // With room for the neighbour's tasks alone.
   const Server server({"inputs.max_pending_tasks=2"});
   Neighbour neighbour(server.Connect());
-  const std::string task = neighbour.Work("before");
+  const Strings tasks = {neighbour.Work("one"), neighbour.Work("two")};
   const Ended ended = server.Examine({"--namespace", "exam"});
   INFO(ended.output);
   CHECK(ended.code == 1);
-  CHECK(neighbour.IsAloneWith(task));
+  CHECK(neighbour.IsAloneWith(tasks));
   CHECK(neighbour.Pauses() == 0);
-  CHECK_FALSE(neighbour.Work("after").empty());
 }
 
 TEST_CASE("Without a namespace, or with a token that nobody gave, no service is examined") {
@@ -421,6 +424,15 @@ TEST_CASE("Without anybody to examine there is one line, and exit code 2") {
   check({"store", "--target", "127.0.0.1:1", "--json", "/nowhere/report.json"},
         "--json: cannot write /nowhere/report.json");
   check({"store", "--target", "127.0.0.1:1", "--ca-file", "/nowhere/ca.pem"}, "/nowhere/ca.pem");
+}
+
+TEST_CASE("A report stays as it was until there is another") {
+  const TempDir directory;
+  const std::string path = directory.File("report.json");
+  std::ofstream(path) << "of yesterday";
+  CHECK(Run({"store", "--target", "unix:/nowhere/at/all", "--json", path}).code == 2);
+  CHECK(Contents(path) == "of yesterday");
+  CHECK(Contents(path + ".tmp").empty());
 }
 
 TEST_CASE("A server that is no store is told so") {
