@@ -124,8 +124,8 @@ std::vector<std::string> PrivatePostgres::AsItsUser(std::vector<std::string> arg
   return argv;
 }
 
-// initdb takes seconds of a processor, and makes the same every time: the first test of a build
-// does that, and all copy it.
+// initdb takes a second, and makes the same every time: the first test of a build does that, and
+// all copy it.
 void PrivatePostgres::MakeCluster() {
   const std::string made =
       absl::StrCat(KANTOKU_POSTGRES_CLUSTERS, "/", Version(), "-of-", ::geteuid());
