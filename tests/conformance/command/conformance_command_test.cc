@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "kantoku/store/v1/store.grpc.pb.h"
 #include "services/platform/access/target.h"
@@ -177,8 +178,8 @@ TEST_CASE("Who owns another component of a store goes on as before, when an exam
 std::string StartAgain(const TempDir& directory, const std::string& listen) {
   const ChildOptions store = PythonStore::Command(directory.File("records.sqlite"), listen);
   std::string line = "kill -9 $(cat pid 2>/dev/null) 2>/dev/null; (";
-  for (const auto& [name, value] : store.env) line += " " + name + "='" + value + "'";
-  for (const std::string& word : store.argv) line += " '" + word + "'";
+  for (const auto& [name, value] : store.env) absl::StrAppend(&line, " ", name, "='", value, "'");
+  for (const std::string& word : store.argv) absl::StrAppend(&line, " '", word, "'");
   return "cd " + directory.path() + " && { " + line +
          " 2>/dev/null & echo $! > pid) | head -n 1 | grep serving; }";
 }

@@ -71,8 +71,7 @@ class User {
     return Call<v1::PatchInfoResponse>(&v1::InputsService::Stub::PatchInfo, request);
   }
   Answer<v1::RestartTasksResponse> Restart(const v1::RestartTasksRequest& request) {
-    const auto answer =
-        Call<v1::RestartTasksResponse>(&v1::InputsService::Stub::RestartTasks, request);
+    auto answer = Call<v1::RestartTasksResponse>(&v1::InputsService::Stub::RestartTasks, request);
     if (answer.ok() && !request.has_matching()) {
       REQUIRE(answer->results_size() == request.task_ids_size());
     }
