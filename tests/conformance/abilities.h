@@ -23,6 +23,10 @@ inline constexpr Ability kAbilities[] = {
     {"restart", "the service to be restarted in the midst of it"},
 };
 
+// Tags that say of which backends' tests a case is one (cmake/KantokuTarget.cmake), and nothing of
+// what it needs.
+inline constexpr std::string_view kBackendTags[] = {"memory", "not-memory", "sqlite"};
+
 }  // namespace kantoku::conformance
 
 #endif  // KANTOKU_TESTS_CONFORMANCE_ABILITIES_H_
