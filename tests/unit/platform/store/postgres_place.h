@@ -38,6 +38,7 @@ class PostgresPlace {
 
   test::PrivatePostgres& server() { return server_; }
   PostgresStoreOptions& options() { return options_; }
+  const PostgresStoreOptions& options() const { return options_; }
   const std::string& schema() const { return options_.schema; }
   PostgresTables tables() const { return {options_.schema, "test"}; }
 

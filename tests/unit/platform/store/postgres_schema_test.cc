@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "services/platform/status.h"
+#include "services/platform/store/postgres/postgres_replica_directory.h"
 #include "tests/unit/platform/store/postgres_place.h"
 
 namespace kantoku::platform {
@@ -18,6 +19,10 @@ constexpr const char* kFilledAsOf[] = {
     "INSERT INTO {schema}.{component}_partition VALUES (0, 9, 3, '', now());"
     "INSERT INTO {schema}.{component}_record (partition, kind, key, batch, value)"
     " VALUES (0, 1, 7, 5, 'old'), (0, -1, 0, 5, '')",
+    "INSERT INTO {schema}.{component}_partition VALUES (0, 9, 3, '', now());"
+    "INSERT INTO {schema}.{component}_record (partition, kind, key, batch, value)"
+    " VALUES (0, 1, 7, 5, 'old'), (0, -1, 0, 5, '');"
+    "SELECT {schema}.{component}_count(1)",
 };
 
 Steps Known(size_t count = PostgresMigrations().size()) {
@@ -58,7 +63,7 @@ TEST_CASE("Tables are made once") {
   CHECK(place
             .Ask("SELECT string_agg(component || ' ' || name, ',' ORDER BY number)"
                  " FROM {schema}.kantoku_migration")
-            .Text(0, 0) == "test records");
+            .Text(0, 0) == "test records,test replicas");
 }
 
 TEST_CASE("Whatever layout a store has, migration keeps its records") {
@@ -80,6 +85,8 @@ TEST_CASE("Whatever layout a store has, migration keeps its records") {
                 .ok());
     CHECK(found == std::vector<std::string>{"7old"});
     CHECK(store->Commit(PostgresPlace::BatchOf(6)).ok());
+    // What is there is in one partition, and stays in it.
+    CHECK(place.Ask("SELECT {schema}.{component}_count(0)").Integer(0, 0) == 1);
   }
 }
 
@@ -169,14 +176,26 @@ TEST_CASE("Who may not create tables can use those that another has made") {
             "; GRANT SELECT ON {schema}.kantoku_migration TO " + role +
             "; GRANT SELECT, INSERT, UPDATE ON {schema}.test_partition TO " + role +
             "; GRANT SELECT, INSERT, DELETE ON {schema}.test_record TO " + role +
-            "; REVOKE EXECUTE ON FUNCTION {schema}.test_commit FROM PUBLIC" +
-            "; GRANT EXECUTE ON FUNCTION {schema}.test_commit TO " + role);
+            "; GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.test_replica TO " + role +
+            "; GRANT SELECT, INSERT, UPDATE ON {schema}.test_owner TO " + role +
+            "; REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC" +
+            "; GRANT EXECUTE ON FUNCTION {schema}.test_commit, {schema}.test_count," +
+            " {schema}.test_beat, {schema}.test_claim TO " + role);
   CHECK(*MigratePostgres(user, place.tables(), Known()) == 0);
   place.options().connection += " user=" + role;
   const auto store = place.Open();
   CHECK(store->Commit(PostgresPlace::BatchOf(1)).ok());
   CHECK(store->Commit(PostgresPlace::BatchOf(2)).ok());
   CHECK(PostgresPlace::Count(*store) == 2);
+
+  place.options().migrate = false;
+  const auto directory = MakePostgresReplicaDirectory(PostgresPlace::Things(), place.options());
+  CHECK(directory->CountPartitions(0).status().ToString() == "OK");
+  CHECK(directory->Beat({.id = "a", .address = "a:1"}, absl::Minutes(1)).status().ToString() ==
+        "OK");
+  CHECK(directory->Claim("a", 0).status().ToString() == "OK");
+  CHECK(directory->Release("a", 0).ToString() == "OK");
+  CHECK(directory->Leave("a").ToString() == "OK");
 }
 
 }  // namespace
