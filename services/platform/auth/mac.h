@@ -26,7 +26,8 @@ class MacKeys {
     kReceipt = 2,
     kService = 3,
     kPageToken = 4,
-    kReadGrant = 5
+    kReadGrant = 5,
+    kForwarded = 6
   };
   static constexpr size_t kCodeSize = 17;
   struct Code : std::array<char, kCodeSize> {

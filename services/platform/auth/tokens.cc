@@ -164,6 +164,10 @@ absl::StatusOr<Lease> OpenLease(const MacKeys& keys, std::string_view token, abs
   return lease;
 }
 
+absl::StatusOr<TaskId> TaskOfLease(std::string_view token) {
+  return TaskId::FromBytes(token.size() < 1 + Uuid::kSize ? "" : token.substr(1, Uuid::kSize));
+}
+
 std::string SealReceipt(const MacKeys& keys, const Receipt& receipt) {
   Writer writer(30);
   writer.Id(receipt.task);
@@ -260,6 +264,24 @@ absl::StatusOr<std::string> OpenServiceIdentity(const MacKeys& keys, std::string
                   absl::StrCat("service identity ended at ", absl::FormatTime(expires)));
   }
   return service;
+}
+
+std::string SealForwarded(const MacKeys& keys, uint32_t partition, absl::Time expires) {
+  Writer writer(16);
+  writer.Integer(partition);
+  writer.Time(expires);
+  return std::move(writer).Seal(keys, MacKeys::Purpose::kForwarded);
+}
+
+absl::StatusOr<uint32_t> OpenForwarded(const MacKeys& keys, std::string_view token,
+                                       absl::Time now) {
+  Reader reader(keys, MacKeys::Purpose::kForwarded, token);
+  const uint32_t partition = reader.Integer<uint32_t>();
+  const absl::Time expires = reader.Time();
+  if (!reader.Complete() || now >= expires) {
+    return Denied("NOT_FORWARDED", "no replica of ours has forwarded the call, or long ago");
+  }
+  return partition;
 }
 
 }  // namespace kantoku::platform

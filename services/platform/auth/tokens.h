@@ -60,6 +60,10 @@ struct ReadGrant {
 std::string SealLease(const MacKeys& keys, const Lease& lease);
 absl::StatusOr<Lease> OpenLease(const MacKeys& keys, std::string_view token, absl::Time now);
 
+// The task that a lease token names, genuine or not: what needs no key is no proof, and only says
+// where to go with it. INVALID_ARGUMENT where it names none.
+absl::StatusOr<TaskId> TaskOfLease(std::string_view token);
+
 std::string SealReceipt(const MacKeys& keys, const Receipt& receipt);
 absl::StatusOr<Receipt> OpenReceipt(const MacKeys& keys, std::string_view token);
 
@@ -86,6 +90,13 @@ inline constexpr char kServiceMetadataKey[] = "kantoku-service-bin";
 std::string SealServiceIdentity(const MacKeys& keys, std::string_view service, absl::Time expires);
 absl::StatusOr<std::string> OpenServiceIdentity(const MacKeys& keys, std::string_view token,
                                                 absl::Time now);
+
+// What a replica shows another one, in the binary metadata entry kForwardedMetadataKey, with a call
+// that it has forwarded: for which of its partitions, good until `expires`. PERMISSION_DENIED,
+// NOT_FORWARDED when it is not genuine or has ended.
+inline constexpr char kForwardedMetadataKey[] = "kantoku-forwarded-bin";
+std::string SealForwarded(const MacKeys& keys, uint32_t partition, absl::Time expires);
+absl::StatusOr<uint32_t> OpenForwarded(const MacKeys& keys, std::string_view token, absl::Time now);
 
 }  // namespace kantoku::platform
 

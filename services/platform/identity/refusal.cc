@@ -8,6 +8,8 @@ namespace {
 
 // Names a payload that is there, empty, in a status that is hidden.
 constexpr char kHiddenPayload[] = "kantoku.hidden";
+// The same, in one that was told elsewhere.
+constexpr char kToldPayload[] = "kantoku.told";
 
 }  // namespace
 
@@ -16,7 +18,13 @@ absl::Status Hidden(absl::Status status) {
   return status;
 }
 
+absl::Status ToldElsewhere(absl::Status status) {
+  status.SetPayload(kToldPayload, absl::Cord());
+  return status;
+}
+
 bool IsRefusal(const absl::Status& status) {
+  if (status.GetPayload(kToldPayload).has_value()) return false;
   switch (status.code()) {
     case absl::StatusCode::kUnauthenticated:
     case absl::StatusCode::kPermissionDenied:

@@ -9,8 +9,12 @@ namespace kantoku::platform {
 // not for whom it tells. The mark does not leave the program.
 absl::Status Hidden(absl::Status status);
 
+// The same status, which another server of ours has said, and told of in its audit trail if it is a
+// refusal: here it is none. The mark does not leave the program.
+absl::Status ToldElsewhere(absl::Status status);
+
 // Whether a status says that nobody knows who asks, that he may not, or, hidden, that he shall not
-// know.
+// know; unless that was told elsewhere.
 bool IsRefusal(const absl::Status& status);
 
 }  // namespace kantoku::platform

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -61,17 +62,21 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
   CoalescingStream(const CoalescingStream&) = delete;
   CoalescingStream& operator=(const CoalescingStream&) = delete;
 
-  // Begins to read and write. Once.
-  void Start() {
+  // Begins to read and write. Once. `first` is a request that was read already (first_request.h),
+  // and is delivered before this returns.
+  void Start(std::optional<Request> first = std::nullopt) {
     method_.StreamOpened();
     call_->Accept(*this);
     {
       MutexLock lock(mutex_);
       KANTOKU_CHECK(!started_);
       started_ = true;
+      reading_ = first.has_value();
       self_ = this->shared_from_this();
     }
-    Advance();
+    if (!first.has_value()) return Advance();
+    request_ = *std::move(first);
+    OnReadDone(true);
   }
 
   // Calls `fill(Response&)` with an empty message, which is merged into the one that leaves next;
@@ -148,6 +153,8 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
 
   // A request came. It may be moved from; the next is read after this returns.
   virtual void OnRequest(Request& request) = 0;
+  // The request that OnRequest gets next came with this token, which was taken.
+  virtual void OnToken(std::string_view token) { static_cast<void>(token); }
   // The client will send no more, or its connection broke (then OnEnded follows by itself).
   virtual void OnHalfClosed() { Close(absl::OkStatus()); }
   // After Post has refused: half of the room is free again, and the budget has some or nothing of
@@ -278,7 +285,11 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
       const std::string token = std::exchange(*MessageOf(request_).mutable_access_token(), {});
       if (token.empty()) return true;
       const absl::Status renewed = call_->RenewToken(token);
-      if (!renewed.ok()) OnRefused(renewed);
+      if (renewed.ok()) {
+        OnToken(token);
+      } else {
+        OnRefused(renewed);
+      }
       return renewed.ok();
     }
     return true;

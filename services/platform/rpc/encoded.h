@@ -88,10 +88,19 @@ class SharedEncoded {
 
 }  // namespace kantoku::platform
 
-// How gRPC writes it.
+// How gRPC writes it, and reads what is only to be passed on.
 template <typename Message>
 class grpc::SerializationTraits<kantoku::platform::Encoded<Message>> {
  public:
+  // Whatever the bytes are.
+  static Status Deserialize(ByteBuffer* buffer, kantoku::platform::Encoded<Message>* encoded) {
+    Slice slice;
+    Status read = buffer->DumpToSingleSlice(&slice);
+    if (!read.ok()) return read;
+    encoded->mutable_bytes().assign(reinterpret_cast<const char*>(slice.begin()), slice.size());
+    buffer->Clear();
+    return Status::OK;
+  }
   static Status Serialize(const kantoku::platform::Encoded<Message>& encoded, ByteBuffer* buffer,
                           bool* owned) {
     const Slice slice(encoded.bytes().data(), encoded.bytes().size());

@@ -55,6 +55,11 @@ Admitted Gate::Admit(const grpc::ServerContextBase& call, std::string_view metho
   return admitted;
 }
 
+std::optional<uint32_t> Gate::ForwardedTo(const grpc::ServerContextBase& call) const {
+  if (call.client_metadata().count(kForwardedMetadataKey) == 0) return std::nullopt;
+  return platform::ForwardedTo(call, keys_, clock_.Read().wall);
+}
+
 void Gate::NoteRefusal(const grpc::ServerContextBase& call, std::string_view method,
                        const Identity* bearer, const absl::Status& status) const {
   if (audit_ == nullptr || !IsRefusal(status)) return;

@@ -3,8 +3,10 @@
 
 #include <grpcpp/server_context.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -45,6 +47,10 @@ class Gate {
   // it is. Else as OpenTaskToken or Authenticator.
   Admitted Admit(const grpc::ServerContextBase& call, std::string_view method, const Right& right,
                  std::shared_ptr<const Identity>& bearer) const;
+
+  // For which partition a replica of ours has forwarded the call here; empty: none has, or nothing
+  // genuine says so.
+  std::optional<uint32_t> ForwardedTo(const grpc::ServerContextBase& call) const;
 
   // Says in the audit trail that a call, or an item of it, comes to `status`, if that is a refusal:
   // here, or deeper, for what the call is about.
@@ -89,9 +95,12 @@ class Call : public grpc::ServerContext {
   // Who makes it. An error until the gate was asked. Newer tokens that a stream shows say the same,
   // but for their ids and times, which the gate keeps.
   const Admitted& identity() const { return identity_; }
+  // As Gate::ForwardedTo, once the gate was asked.
+  std::optional<uint32_t> forwarded_to() const { return forwarded_to_; }
   // `method` outlives the call.
   void Admit(const Gate& gate, std::string_view method, const Right& right) {
     identity_ = gate.Admit(*this, method, right, bearer_);
+    forwarded_to_ = gate.ForwardedTo(*this);
     // What anybody may call says by itself what it refuses, and why.
     if (right.anybody) return;
     audited_by_ = &gate;
@@ -117,6 +126,7 @@ class Call : public grpc::ServerContext {
 
  private:
   Admitted identity_;
+  std::optional<uint32_t> forwarded_to_;
   std::shared_ptr<const Identity> bearer_;  // Who it is, also where that may not; null: nobody.
   const Gate* audited_by_ = nullptr;
   std::string_view method_;  // With audited_by_.

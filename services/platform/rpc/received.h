@@ -36,11 +36,13 @@ struct Received {
   Message message;
   std::vector<InvalidText> invalid_texts;
   bool malformed = false;  // Not even that: `message` is empty.
+  grpc::ByteBuffer bytes;  // As it came, where `message` does not say all of it.
 
   void Clear() {
     message.Clear();
     invalid_texts.clear();
     malformed = false;
+    bytes.Clear();
   }
 };
 
@@ -74,17 +76,32 @@ bool ParseWithInvalidTexts(const grpc::ByteBuffer& buffer, google::protobuf::Mes
 
 }  // namespace kantoku::platform
 
-// How gRPC reads it. Never fails: what is wrong is in the result.
+// How gRPC reads it, which never fails: what is wrong is in the result; and how it is passed on, as
+// it came.
 template <typename Message>
 class grpc::SerializationTraits<kantoku::platform::Received<Message>> {
  public:
   static Status Deserialize(ByteBuffer* buffer, kantoku::platform::Received<Message>* received) {
     received->invalid_texts.clear();
-    const ByteBuffer kept = *buffer;  // Shares the bytes, which parsing lets go of.
+    received->malformed = false;
+    ByteBuffer kept = *buffer;  // Shares the bytes, which parsing lets go of.
+    if (SerializationTraits<Message>::Deserialize(buffer, &received->message).ok()) {
+      received->bytes.Clear();
+      return Status::OK;
+    }
     received->malformed =
-        !SerializationTraits<Message>::Deserialize(buffer, &received->message).ok() &&
         !kantoku::platform::ParseWithInvalidTexts(kept, received->message, received->invalid_texts);
     if (received->malformed) received->message.Clear();
+    received->bytes.Swap(&kept);
+    return Status::OK;
+  }
+  static Status Serialize(const kantoku::platform::Received<Message>& received, ByteBuffer* buffer,
+                          bool* owned) {
+    if (!received.bytes.Valid()) {
+      return SerializationTraits<Message>::Serialize(received.message, buffer, owned);
+    }
+    *buffer = received.bytes;
+    *owned = true;
     return Status::OK;
   }
 };

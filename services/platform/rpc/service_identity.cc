@@ -24,4 +24,19 @@ absl::StatusOr<std::string> CallingService(const grpc::ServerContextBase& contex
   return OpenServiceIdentity(keys, {entry->second.data(), entry->second.size()}, now);
 }
 
+void PresentAsForwarded(grpc::ClientContext& context, const MacKeys& keys, uint32_t partition,
+                        absl::Time now) {
+  context.AddMetadata(kForwardedMetadataKey,
+                      SealForwarded(keys, partition, now + kIdentityLifetime));
+}
+
+std::optional<uint32_t> ForwardedTo(const grpc::ServerContextBase& context, const MacKeys& keys,
+                                    absl::Time now) {
+  const auto& metadata = context.client_metadata();
+  const auto entry = metadata.find(kForwardedMetadataKey);
+  if (entry == metadata.end()) return std::nullopt;
+  const auto partition = OpenForwarded(keys, {entry->second.data(), entry->second.size()}, now);
+  return partition.ok() ? std::optional(*partition) : std::nullopt;
+}
+
 }  // namespace kantoku::platform

@@ -4,6 +4,8 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/server_context.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +23,15 @@ void PresentAsService(grpc::ClientContext& context, const MacKeys& keys, std::st
 // PERMISSION_DENIED, NOT_A_SERVICE when what it shows is not genuine or has ended.
 absl::StatusOr<std::string> CallingService(const grpc::ServerContextBase& context,
                                            const MacKeys& keys, absl::Time now);
+
+// Lets a call show that a replica of ours forwards it, for one of the other's partitions, for a few
+// minutes from `now`.
+void PresentAsForwarded(grpc::ClientContext& context, const MacKeys& keys, uint32_t partition,
+                        absl::Time now);
+
+// The other side of it; empty where nothing genuine says so.
+std::optional<uint32_t> ForwardedTo(const grpc::ServerContextBase& context, const MacKeys& keys,
+                                    absl::Time now);
 
 }  // namespace kantoku::platform
 

@@ -49,6 +49,9 @@ class StreamCall : public Call, private StreamWatch::Stream {
   };
 
   void Accept(Handler& handler) { handler_ = &handler; }
+  // The handler hands it on, as it came, to who accepts or refuses it before anything else happens:
+  // from a function of the handler, which nothing calls any more.
+  void Release() { handler_ = nullptr; }
   // Instead of Accept and all else. It is counted as one that was open.
   void Refuse(CallMonitor::Method& method, const absl::Status& status) {
     method.StreamOpened();

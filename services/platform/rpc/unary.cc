@@ -6,6 +6,16 @@
 #include "services/platform/status.h"
 
 namespace kantoku::platform {
+namespace {
+
+// Of a call that has met the fence of a store: another owner has what it is about, and takes it.
+absl::Status AsTold(const absl::Status& status) {
+  if (!absl::IsAborted(status) || ReasonOf(status) != "STORE_FENCED") return status;
+  return Error(absl::StatusCode::kUnavailable, "NOT_OWNER",
+               "another replica has taken over what this is about: repeat");
+}
+
+}  // namespace
 
 Reply::Reply(UnaryCall* call, CallMonitor::Method& method)
     : call_(call), method_(&method), begin_(method.Begin()) {}
@@ -20,8 +30,9 @@ Reply::~Reply() {
 
 void Reply::operator()(const absl::Status& status) {
   KANTOKU_CHECK(call_ != nullptr);
-  method_->Ended(begin_, status);
-  std::exchange(call_, nullptr)->Finish(status);
+  const absl::Status told = AsTold(status);
+  method_->Ended(begin_, told);
+  std::exchange(call_, nullptr)->Finish(told);
 }
 
 Admitted AdmitCall(const Call& call) {

@@ -23,7 +23,9 @@ class Reply {
   Reply& operator=(Reply&&) = delete;
   ~Reply();
 
-  // With OK the response goes out as it is now. Touch neither it nor the request afterwards.
+  // With OK the response goes out as it is now. Touch neither it nor the request afterwards. The
+  // fence of a store (ABORTED, STORE_FENCED) is told as UNAVAILABLE, NOT_OWNER: a repeat meets
+  // whoever has set it, and may find it done.
   void operator()(const absl::Status& status);
 
  private:

@@ -47,6 +47,16 @@ TEST_CASE("A lease token gives back every field") {
   CHECK(lease->spawn_scope == expected.spawn_scope);
 }
 
+TEST_CASE("The task of a lease token can be read without a key, genuine or not") {
+  std::string token = SealLease(*Keys(), ALease());
+  CHECK(*TaskOfLease(token) == ALease().task);
+  token.back() = static_cast<char>(token.back() + 1);
+  CHECK(*TaskOfLease(token) == ALease().task);
+  for (const std::string& none : {std::string(), std::string(16, 'x'), std::string(200, 'x')}) {
+    CHECK(absl::IsInvalidArgument(TaskOfLease(none).status()));
+  }
+}
+
 TEST_CASE("A result may be kept for ever") {
   const auto keys = Keys();
   Lease lease = ALease();

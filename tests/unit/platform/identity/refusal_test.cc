@@ -27,5 +27,14 @@ TEST_CASE("Who is not known, may not, or has shown too many bad tokens, is refus
   CHECK_FALSE(IsRefusal(absl::OkStatus()));
 }
 
+TEST_CASE("What another server has told is no refusal to tell here, and reads as before") {
+  const auto denied = Error(absl::StatusCode::kPermissionDenied, "SCOPE_MISSING", "no scope");
+  const auto told = Annotate(ToldElsewhere(denied), "spawn");
+  CHECK_FALSE(IsRefusal(told));
+  CHECK(absl::IsPermissionDenied(told));
+  CHECK(ReasonOf(told) == "SCOPE_MISSING");
+  CHECK_FALSE(IsRefusal(ToldElsewhere(Hidden(absl::NotFoundError("no task 7")))));
+}
+
 }  // namespace
 }  // namespace kantoku::platform

@@ -80,6 +80,16 @@ TEST_CASE("What gRPC is given of a message is its own") {
   CHECK(BytesOf(buffer) == before);
 }
 
+TEST_CASE("What is only to be passed on is kept as it came") {
+  using Traits = grpc::SerializationTraits<Encoded<AwaitResponse>>;
+  const grpc::Slice slices[] = {grpc::Slice("no mes"), grpc::Slice("sage")};
+  grpc::ByteBuffer buffer(slices, 2);
+  Encoded<AwaitResponse> encoded;
+  encoded.mutable_bytes() = "left over from an earlier message";
+  REQUIRE(Traits::Deserialize(&buffer, &encoded).ok());
+  CHECK(encoded.bytes() == "no message");
+}
+
 TEST_CASE("What several are sent is there once, and until the last of them has been sent it") {
   using Shared = SharedEncoded<AwaitResponse>;
   Encoded<AwaitResponse> encoded;

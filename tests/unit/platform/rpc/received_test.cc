@@ -112,5 +112,41 @@ TEST_CASE("Fields that are not known pass through the repair") {
   CHECK(received.invalid_texts.size() == 1);
 }
 
+// As another server gets it.
+template <typename Message>
+std::string PassedOn(const Received<Message>& received) {
+  grpc::ByteBuffer buffer;
+  bool owned = false;
+  using Traits = grpc::SerializationTraits<Received<Message>>;
+  REQUIRE(Traits::Serialize(received, &buffer, &owned).ok());
+  REQUIRE(owned);
+  grpc::Slice slice;
+  REQUIRE(buffer.DumpToSingleSlice(&slice).ok());
+  return {reinterpret_cast<const char*>(slice.begin()), slice.size()};
+}
+
+TEST_CASE("A message is passed on as it came, whatever is wrong with it") {
+  inputspb::SpawnRequest request;
+  request.set_namespace_("lab");
+  request.add_specs()->set_type("caf\xE9s");
+  for (const std::string& bytes :
+       {request.SerializeAsString(), std::string("\x0A\xFF no message")}) {
+    CHECK(PassedOn(Receive<inputspb::SpawnRequest>(bytes)) == bytes);
+  }
+}
+
+TEST_CASE("Of a message that was passed on as it came nothing is in the one read after it") {
+  inputspb::SpawnRequest request;
+  request.set_namespace_("\xE9");
+  auto received = Receive(request);
+  request.set_namespace_("lab");
+  const std::string bytes = request.SerializeAsString();
+  const grpc::Slice slice(bytes);
+  grpc::ByteBuffer buffer(&slice, 1);
+  using Traits = grpc::SerializationTraits<Received<inputspb::SpawnRequest>>;
+  REQUIRE(Traits::Deserialize(&buffer, &received).ok());
+  CHECK(PassedOn(received) == bytes);
+}
+
 }  // namespace
 }  // namespace kantoku::platform

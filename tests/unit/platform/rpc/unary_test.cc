@@ -119,6 +119,15 @@ TEST_CASE("A failed call carries code, message and reason") {
   CHECK(ReasonOf(status) == "DISK_FULL");
 }
 
+TEST_CASE("A call whose store is another owner's now is to be repeated") {
+  Fixture fixture([](const auto&, const auto&, auto&, Reply reply) {
+    reply(Error(absl::StatusCode::kAborted, "STORE_FENCED", "another owner has taken over"));
+  });
+  const absl::Status status = FromGrpc(fixture.Call());
+  CHECK(absl::IsUnavailable(status));
+  CHECK(ReasonOf(status) == "NOT_OWNER");
+}
+
 TEST_CASE("A reply that is dropped ends the call as a fault of ours") {
   Fixture f([](const Caller&, auto&, auto&, Reply) {});
   const absl::Status status = FromGrpc(f.Call());
