@@ -48,6 +48,13 @@ absl::StatusOr<TaskId> CheckTaskId(absl::StatusOr<Uuid> id) {
 
 }  // namespace
 
+// FNV-1a.
+uint32_t SlotOfNamespace(std::string_view name_space, uint32_t slot_count) {
+  uint64_t hash = 0xCBF29CE484222325;
+  for (const char c : name_space) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3;
+  return static_cast<uint32_t>(hash % slot_count);
+}
+
 absl::StatusOr<Uuid> Uuid::FromBytes(std::string_view bytes) {
   if (bytes.size() != kSize) {
     return NoUuid(absl::StrCat("id has ", bytes.size(), " bytes instead of ", kSize));

@@ -53,6 +53,12 @@ class SessionId : public Uuid {
   explicit constexpr SessionId(Uuid id) : Uuid(id) {}
 };
 
+// The slot of a namespace, in which its tasks are numbered: stable over builds and machines, as
+// ids that are stored have it.
+uint32_t SlotOfNamespace(std::string_view name_space, uint32_t slot_count);
+// How many there are in a store that is made now.
+inline constexpr uint32_t kSlotCount = 256;
+
 // A task. A UUID of version 7: 48 bits of wall time in milliseconds, 12 bits of slot, and after the
 // variant a 44-bit sequence of that slot and 18 random bits. The store finds a task by `key`, slot
 // and sequence; whoever looks one up compares the whole id, so that ids cannot be guessed.

@@ -1,11 +1,14 @@
 #include "services/platform/config/validate.h"
 
+#include <bit>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <string_view>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "services/platform/config/address.h"
@@ -32,6 +35,8 @@ constexpr size_t kMaxTypeSize = 255;
 constexpr absl::Duration kMaxDuration = absl::Hours(24 * 3650);
 // PostgreSQL counts milliseconds in 31 bits; and nobody waits for longer.
 constexpr absl::Duration kMaxPostgresTimeout = absl::Hours(1);
+// Each has two connections, and threads of its own.
+constexpr uint32_t kMaxPartitions = 64;
 
 absl::Status CheckNumber(std::string_view field, uint64_t value, uint64_t min, uint64_t max) {
   if (value >= min && value <= max) return absl::OkStatus();
@@ -110,9 +115,23 @@ absl::Status CheckTls(const configpb::TlsConfig& config) {
   return absl::OkStatus();
 }
 
+// A host, by name or by address, and a port.
+absl::Status CheckAdvertise(const std::string& text) {
+  if (text.empty()) return absl::OkStatus();
+  const size_t colon = text.rfind(':');
+  uint32_t port = 0;
+  if (colon != std::string::npos && colon > 0 && absl::SimpleAtoi(text.substr(colon + 1), &port) &&
+      port <= UINT16_MAX) {
+    return absl::OkStatus();
+  }
+  return InvalidConfig(
+      absl::StrCat("server.advertise: ", Clipped(text), " is not a host and a port"));
+}
+
 absl::Status CheckServer(const configpb::ServerConfig& config) {
   KANTOKU_RETURN_IF_ERROR(ParseListenAddress("server.listen", config.listen()).status());
   KANTOKU_RETURN_IF_ERROR(CheckTls(config.tls()));
+  KANTOKU_RETURN_IF_ERROR(CheckAdvertise(config.advertise()));
   if (config.metrics_listen() != kNoMetrics) {
     KANTOKU_ASSIGN_OR_RETURN(const ListenAddress metrics,
                              ParseListenAddress("server.metrics_listen", config.metrics_listen()));
@@ -203,6 +222,11 @@ absl::Status CheckPostgres(const std::string& path, const configpb::PostgresStor
   }
   KANTOKU_RETURN_IF_ERROR(CheckDuration(path + ".connect_timeout", config.connect_timeout(),
                                         absl::Seconds(1), kMaxPostgresTimeout));
+  const uint32_t partitions = config.partitions();
+  if (partitions > kMaxPartitions || (partitions != 0 && !std::has_single_bit(partitions))) {
+    return InvalidConfig(
+        absl::StrCat(path, ".partitions: ", partitions, " is not 1, 2, 4, 8, 16, 32 or 64"));
+  }
   return CheckDuration(path + ".statement_timeout", config.statement_timeout(), absl::Seconds(1),
                        kMaxPostgresTimeout);
 }

@@ -58,14 +58,22 @@ class Service : public grpc::Service {
   template <typename Impl, typename Request, typename Response>
   void HandleSound(const std::string& method, CallMonitor::Method& monitor,
                    void (Impl::*handle)(UnaryCall*, const Request*, Response*)) {
+    HandleSoundWith<Request, Response>(
+        method, monitor,
+        [this, handle](UnaryCall* call, const Request* request, Response* response) {
+          (static_cast<Impl*>(this)->*handle)(call, request, response);
+        });
+  }
+
+  // With any function that takes what a method takes.
+  template <typename Request, typename Response, typename Function>
+  void HandleSoundWith(const std::string& method, CallMonitor::Method& monitor, Function handle) {
     HandleUnaryWith<Received<Request>, Response>(
-        method, [this, &monitor, handle](UnaryCall* call, const Received<Request>* request,
-                                         Response* response) {
+        method, [&monitor, handle = std::move(handle)](
+                    UnaryCall* call, const Received<Request>* request, Response* response) {
           absl::Status sound = CheckReceived(*request);
           if (sound.ok()) sound = CheckAllKnown(request->message);
-          if (sound.ok()) {
-            return (static_cast<Impl*>(this)->*handle)(call, &request->message, response);
-          }
+          if (sound.ok()) return handle(call, &request->message, response);
           HandleUnary(call, monitor, [&sound](const Identity&, Reply reply) { reply(sound); });
         });
   }
@@ -102,7 +110,6 @@ class Service : public grpc::Service {
         });
   }
 
- private:
   template <typename Request, typename Response, typename Function>
   void HandleUnaryWith(const std::string& method, Function handle) {
     using Call = UnaryCallOf<Request, Response>;
@@ -118,6 +125,7 @@ class Service : public grpc::Service {
         });
   }
 
+ private:
   template <typename Call, typename Ask, typename Handle>
   void Expect(Ask ask, Handle handle) {
     auto method = std::make_unique<typename Call::Method>();

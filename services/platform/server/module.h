@@ -41,6 +41,9 @@ class Environment {
   virtual AuditTrail& audit() = 0;
   // Directory of everything durable.
   virtual const std::string& data_dir() = 0;
+  // Where others like this program reach it, "host:port"; empty: it has no others. Its
+  // port is right from Start on.
+  virtual std::string advertised() = 0;
   // A channel to `address`, shared with whoever asked for it before; empty means the program's own
   // server, and then may be called from Start on.
   virtual std::shared_ptr<grpc::Channel> Connect(const std::string& address) = 0;

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "services/platform/access/access_file.h"
@@ -90,6 +91,12 @@ ListenAddress FromHere(ListenAddress address) {
   if (address.host == "0.0.0.0") address.host = "127.0.0.1";
   if (address.host == "::") address.host = "::1";
   return address;
+}
+
+// With the port that the server got where none is named.
+std::string Advertised(const std::string& text, uint16_t port) {
+  if (!absl::EndsWith(text, ":0")) return text;
+  return absl::StrCat(text.substr(0, text.size() - 1), port);
 }
 
 // What other computers can reach is protected, and knows who calls.
@@ -192,6 +199,7 @@ class RunningProgram final : public Program {
     KANTOKU_ASSIGN_OR_RETURN(auto authenticator, OpenAuthenticator(options));
     environment_ = std::make_unique<ProgramEnvironment>(
         options.name, keys_->keys(), std::move(authenticator), data_dir, std::move(outward));
+    environment_->SetAdvertised(config_.server().advertise());
     KANTOKU_ASSIGN_OR_RETURN(
         blocks_, BlocksService::Open(absl::StrCat(data_dir, "/blocks"), environment_->blocks(),
                                      environment_->calls()));
@@ -240,6 +248,7 @@ class RunningProgram final : public Program {
     KANTOKU_ASSIGN_OR_RETURN(server_, Server::Listen(listening, services, environment_->gate()));
     environment_->SetOwnAddress(tls_ != nullptr ? listening.inner_address
                                                 : server_->address().ToString());
+    environment_->SetAdvertised(Advertised(config_.server().advertise(), server_->address().port));
     ConnectAudit(services);
     KANTOKU_RETURN_IF_ERROR(ListenForMetrics());
     Log(LogLevel::kInfo, absl::StrCat("listening on ", server_->address().ToString()),

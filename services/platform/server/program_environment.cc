@@ -34,13 +34,19 @@ ProgramEnvironment::ProgramEnvironment(std::string_view name, const MacKeys& key
 
 ProgramEnvironment::~ProgramEnvironment() = default;
 
+std::string ProgramEnvironment::advertised() {
+  MutexLock lock(mutex_);
+  return advertised_;
+}
+
 std::shared_ptr<grpc::Channel> ProgramEnvironment::Connect(const std::string& address) {
   MutexLock lock(mutex_);
   const std::string& target = address.empty() ? own_address_ : address;
   KANTOKU_CHECK(!target.empty());
   std::shared_ptr<grpc::Channel>& channel = channels_[target];
   if (channel == nullptr) {
-    // Services show no token but an identity of their own. The own server is reached inside.
+    // Services show an identity of their own, and with calls that they forward the callers' tokens.
+    // The own server is reached inside.
     const bool protect = IsOwnAddress(target) ? outward_.on_this_computer && target != own_address_
                                               : outward_.on_other_computers;
     ChannelOptions options;
@@ -54,6 +60,11 @@ std::shared_ptr<grpc::Channel> ProgramEnvironment::Connect(const std::string& ad
 void ProgramEnvironment::SetOwnAddress(const std::string& address) {
   MutexLock lock(mutex_);
   own_address_ = address;
+}
+
+void ProgramEnvironment::SetAdvertised(std::string address) {
+  MutexLock lock(mutex_);
+  advertised_ = std::move(address);
 }
 
 }  // namespace kantoku::platform

@@ -40,6 +40,7 @@ class ProgramEnvironment final : public Environment {
   BlockBook& blocks() override { return blocks_; }
   EventsAuditTrail& audit() override { return audit_; }
   const std::string& data_dir() override { return data_dir_; }
+  std::string advertised() override;
   std::shared_ptr<grpc::Channel> Connect(const std::string& address) override;
 
   // Of the program's server.
@@ -47,6 +48,8 @@ class ProgramEnvironment final : public Environment {
 
   // Where the program's own server is, in plaintext, for Connect(""). Once, before modules start.
   void SetOwnAddress(const std::string& address);
+  // Where others reach it. Again when its port is known.
+  void SetAdvertised(std::string address);
 
  private:
   const MacKeys& keys_;
@@ -61,6 +64,7 @@ class ProgramEnvironment final : public Environment {
 
   Mutex mutex_;
   std::string own_address_ ABSL_GUARDED_BY(mutex_);
+  std::string advertised_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, std::shared_ptr<grpc::Channel>> channels_
       ABSL_GUARDED_BY(mutex_);
 };

@@ -11,6 +11,7 @@
 #include "services/platform/store/decorators/metered_record_store.h"
 #include "services/platform/store/memory/memory_record_store.h"
 #include "services/platform/store/postgres/postgres_record_store.h"
+#include "services/platform/store/postgres/postgres_replica_directory.h"
 #include "services/platform/store/remote/remote_record_store.h"
 #include "services/platform/store/sqlite/sqlite_record_store.h"
 
@@ -42,6 +43,8 @@ std::unique_ptr<RecordStoreFactory> MakeBackend(const config::v1::StoreConfig& c
     }
     case config::v1::StoreConfig::kPostgres: {
       PostgresStoreOptions options = ToOptions(config.postgres(), schema.component);
+      // Who takes a partition over from a replica that hangs has five seconds for all of it.
+      if (!environment.advertised().empty()) options.takeover_timeout = absl::Seconds(1);
       return MakePostgresRecordStoreFactory(std::move(schema), std::move(options));
     }
     case config::v1::StoreConfig::kRemote: {
@@ -64,6 +67,12 @@ std::unique_ptr<RecordStoreFactory> MakeStoreFactory(const config::v1::StoreConf
   const std::string_view component = schema.component;
   return MakeMeteredRecordStoreFactory(MakeBackend(config, std::move(schema), environment),
                                        component, environment.metrics(), environment.clock());
+}
+
+std::unique_ptr<ReplicaDirectory> MakeReplicaDirectory(const config::v1::StoreConfig& config,
+                                                       const StoreSchema& schema) {
+  if (!config.has_postgres()) return nullptr;
+  return MakePostgresReplicaDirectory(schema, ToOptions(config.postgres(), schema.component));
 }
 
 absl::StatusOr<std::optional<int>> MigrateStore(const config::v1::StoreConfig& config,

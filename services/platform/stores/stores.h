@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "kantoku/config/v1/config.pb.h"
+#include "services/platform/replicas/replica_directory.h"
 #include "services/platform/server/module.h"
 #include "services/platform/store/record_store.h"
 
@@ -15,6 +16,11 @@ namespace kantoku::platform {
 // backends: callers see the interface and its traits.
 std::unique_ptr<RecordStoreFactory> MakeStoreFactory(const config::v1::StoreConfig& config,
                                                      StoreSchema schema, Environment& environment);
+
+// Where the programs that share a store agree who has which partition; null: nobody else can have
+// it.
+std::unique_ptr<ReplicaDirectory> MakeReplicaDirectory(const config::v1::StoreConfig& config,
+                                                       const StoreSchema& schema);
 
 // Brings what a store needs to exist before it is opened up to date, and returns how many steps
 // were missing: of PostgreSQL the tables. Nothing where a store does so by itself when it is

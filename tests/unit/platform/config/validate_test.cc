@@ -83,6 +83,10 @@ TEST_CASE("A fault names field, value and limit") {
       {"inputs.store.postgres.connection=host=db password=x",
        "--set: inputs.store.postgres.connection: has a password, which belongs into a file "
        "(password_file) or the environment (PGPASSWORD)"},
+      {"inputs.store.postgres.partitions=3",
+       "--set: inputs.store.postgres.partitions: 3 is not 1, 2, 4, 8, 16, 32 or 64"},
+      {"inputs.store.postgres.partitions=128",
+       "--set: inputs.store.postgres.partitions: 128 is not 1, 2, 4, 8, 16, 32 or 64"},
       {"inputs.store.postgres.statement_timeout=1ms",
        "--set: inputs.store.postgres.statement_timeout: 1ms is not from 1s to 1h"},
       {"inputs.store.postgres.connect_timeout=61m",
@@ -93,6 +97,8 @@ TEST_CASE("A fault names field, value and limit") {
       {"events.store.remote.timeout=10ms", "events.store.remote.address: there is none"},
       {"server.mac_key_lifetime=59m",
        "--set: server.mac_key_lifetime: 59m is not from 1h to 3650d"},
+      {"server.advertise=x", "--set: server.advertise: x is not a host and a port"},
+      {"server.advertise=db:70000", "--set: server.advertise: db:70000 is not a host and a port"},
       {"server.listen=x", "--set: server.listen: x is not of the form host:port"},
       {"server.metrics_listen=0.0.0.0:1",
        "--set: server.metrics_listen: 0.0.0.0:1 is not a loopback address, and nobody is asked "
