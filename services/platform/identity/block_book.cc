@@ -5,10 +5,26 @@
 namespace kantoku::platform {
 
 void BlockBook::Replace(KnownBlocks blocks) {
-  MutexLock lock(mutex_);
-  if (known_.list != nullptr && blocks.version <= known_.version) return;
-  known_ = std::move(blocks);
-  any_ = !known_.list->empty();
+  MutexLock telling(telling_);
+  {
+    MutexLock lock(mutex_);
+    if (known_.list != nullptr && blocks.version <= known_.version) return;
+    known_ = std::move(blocks);
+    any_ = !known_.list->empty();
+  }
+  const KnownBlocks news = known();
+  for (const auto& [watch, told] : watches_) told(news);
+}
+
+uint64_t BlockBook::Watch(std::function<void(const KnownBlocks&)> told) {
+  MutexLock lock(telling_);
+  watches_.emplace(next_watch_, std::move(told));
+  return next_watch_++;
+}
+
+void BlockBook::Unwatch(uint64_t watch) {
+  MutexLock lock(telling_);
+  watches_.erase(watch);
 }
 
 KnownBlocks BlockBook::known() const {

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -31,6 +33,11 @@ class BlockBook {
   // Nothing happens unless it is newer than what is known. Holds for every Check from its return
   // on.
   void Replace(KnownBlocks blocks);
+  // From now on `told` hears of what is newer, once, in the thread that brings it; until Unwatch
+  // with the number that is returned.
+  uint64_t Watch(std::function<void(const KnownBlocks&)> told);
+  // It is told no more once this returns.
+  void Unwatch(uint64_t watch);
   KnownBlocks known() const;
 
   // OK, or the refusal of a block. Services are never refused, nor are executors by their names:
@@ -41,6 +48,10 @@ class BlockBook {
   std::atomic<bool> any_ = false;
   mutable Mutex mutex_;
   KnownBlocks known_ ABSL_GUARDED_BY(mutex_);
+  // One after the other, so that what is told grows newer. Taken before `mutex_`.
+  Mutex telling_;
+  std::map<uint64_t, std::function<void(const KnownBlocks&)>> watches_ ABSL_GUARDED_BY(telling_);
+  uint64_t next_watch_ ABSL_GUARDED_BY(telling_) = 0;
 };
 
 // Refuses whom the book refuses, however good the token is: UNAUTHENTICATED, BLOCKED.
