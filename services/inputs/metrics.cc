@@ -23,8 +23,10 @@ WaitMetrics::WaitMetrics(prometheus::Registry& registry)
                   .Help("How long tasks have waited, all together, by what they waited for.")
                   .Register(registry)) {}
 
-void WaitMetrics::Tell(const WaitBook::TypeTotals& totals) {
-  absl::erase_if(types_, [&](const auto& entry) {
+void WaitMetrics::Tell(uint32_t partition, const WaitBook::TypeTotals& totals) {
+  platform::MutexLock lock(mutex_);
+  auto& types = partitions_[partition];
+  absl::erase_if(types, [&](const auto& entry) {
     if (totals.contains(entry.first)) return false;
     for (prometheus::Counter* const counter : entry.second.counters) {
       if (counter != nullptr) family_.Remove(counter);
@@ -32,7 +34,7 @@ void WaitMetrics::Tell(const WaitBook::TypeTotals& totals) {
     return true;
   });
   for (const auto& [name, total] : totals) {
-    Type& type = types_[name];
+    Type& type = types[name];
     const CauseTimes& times = total.times;
     for (size_t cause = 0; cause < kWaitCauses; ++cause) {
       // One that went and came back in between begins anew.

@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "services/inputs/engine/wait_book.h"
+#include "services/platform/mutex.h"
 
 namespace kantoku::inputs {
 
@@ -13,13 +14,13 @@ namespace kantoku::inputs {
 // `kantoku_inputs_wait_seconds_total{namespace, type, cause}`, of which one that is 0 is absent, as
 // are those of types that nobody uses any more.
 //
-// Confined to one thread. The registry outlives it.
+// Thread-safe. The registry outlives it.
 class WaitMetrics {
  public:
   explicit WaitMetrics(prometheus::Registry& registry);
 
-  // The totals, each of which grows as long as it is there.
-  void Tell(const WaitBook::TypeTotals& totals);
+  // The totals of one partition, each of which grows as long as it is there. A namespace is in one.
+  void Tell(uint32_t partition, const WaitBook::TypeTotals& totals);
 
  private:
   struct Type {
@@ -28,7 +29,9 @@ class WaitMetrics {
   };
 
   prometheus::Family<prometheus::Counter>& family_;
-  absl::flat_hash_map<WaitBook::TypeName, Type> types_;
+  platform::Mutex mutex_;
+  absl::flat_hash_map<uint32_t, absl::flat_hash_map<WaitBook::TypeName, Type>> partitions_
+      ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace kantoku::inputs

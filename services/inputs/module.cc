@@ -1,20 +1,24 @@
 #include "services/inputs/module.h"
 
+#include <atomic>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "services/inputs/blocks_peer.h"
+#include "absl/strings/str_cat.h"
 #include "services/inputs/metrics.h"
 #include "services/inputs/partition/partition.h"
-#include "services/inputs/peers.h"
-#include "services/inputs/pull_stream.h"
+#include "services/inputs/partition_stack.h"
 #include "services/inputs/service.h"
 #include "services/inputs/store.h"
+#include "services/platform/blocks/blocks_peer.h"
+#include "services/platform/blocks/fellow_blocks.h"
 #include "services/platform/log/log.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
+#include "services/platform/stores/partition_share.h"
 #include "services/platform/stores/stores.h"
 
 namespace kantoku::inputs {
@@ -89,106 +93,150 @@ std::set<std::string> NamesOf(
   return names;
 }
 
-// Who hears of blocks: this program at once, others over gRPC. Does not change while the partition
-// runs.
-struct ToldOfBlocks {
-  platform::BlockBook& book;
-  std::vector<std::unique_ptr<BlocksPeer>> peers;
-
-  void Tell(const platform::KnownBlocks& blocks) const {
-    book.Replace(blocks);
-    for (const auto& peer : peers) peer->Tell(blocks);
-  }
-};
-
-class InputsModule final : public platform::Module {
+// Who hears of blocks: this program at once, others over gRPC.
+class ToldOfBlocks {
  public:
-  InputsModule(const config::v1::InputsConfig& config, platform::Environment& environment,
-               std::unique_ptr<platform::RecordStoreFactory> stores,
-               std::shared_ptr<ToldOfBlocks> blocks, std::unique_ptr<Partition> partition)
-      : config_(config),
-        environment_(environment),
-        blocks_(std::move(blocks)),
-        stores_(std::move(stores)),
-        partition_(std::move(partition)),
-        streams_(environment.clock(), FromProto(config.ping_interval())),
-        service_({.limits = {.max_payload_bytes = config.max_payload_bytes()},
-                  .namespaces = NamesOf(config.namespaces())},
-                 *partition_, streams_, environment.mac_keys(), environment.clock(),
-                 environment.calls()) {}
-  ~InputsModule() override { Stop(); }
+  explicit ToldOfBlocks(platform::Environment& environment) : environment_(environment) {}
 
-  std::string_view name() const override { return "inputs"; }
-  std::vector<grpc::Service*> services() override { return {&service_}; }
-
-  absl::Status Start() override {
-    outputs_ =
-        std::make_unique<OutputsPeer>(environment_.Connect(config_.outputs_address()),
-                                      environment_.clock(), environment_.mac_keys(), *partition_);
-    if (config_.events()) {
-      events_ = std::make_unique<EventsPeer>(environment_.Connect(config_.events_address()),
-                                             environment_.clock(), environment_.mac_keys(),
-                                             *partition_, config_.max_event_backlog_bytes());
+  // Connects to the programs at these addresses, this one excepted. Once.
+  void Connect(const std::set<std::string>& addresses) {
+    const platform::KnownBlocks known = environment_.blocks().known();
+    platform::MutexLock lock(mutex_);
+    for (const std::string& address : addresses) {
+      if (address.empty()) continue;
+      peers_.push_back(std::make_unique<platform::BlocksPeer>(
+          environment_.Connect(address), environment_.clock(), environment_.mac_keys()));
+      if (known.list != nullptr) peers_.back()->Tell(known);
     }
-    TellOthersOfBlocks();
-    return partition_->Start(*outputs_, events_.get());
   }
-
-  void Drain(absl::Duration within) override { partition_->Drain(within); }
-
-  void Stop() override {
-    streams_.Stop(
-        platform::Error(absl::StatusCode::kUnavailable, "STOPPING", "the server is stopping"));
-    partition_->Stop();
-    if (outputs_ != nullptr) outputs_->Stop();
-    if (events_ != nullptr) events_->Stop();
-    for (const auto& peer : blocks_->peers) peer->Stop();
+  void Tell(const platform::KnownBlocks& blocks) {
+    environment_.blocks().Replace(blocks);
+    platform::MutexLock lock(mutex_);
+    for (const auto& peer : peers_) peer->Tell(blocks);
   }
-
-  bool healthy() const override { return partition_->health().ok(); }
+  void Stop() {
+    platform::MutexLock lock(mutex_);
+    for (const auto& peer : peers_) peer->Stop();
+  }
 
  private:
-  void TellOthersOfBlocks() {
-    std::set<std::string> addresses = {config_.outputs_address()};
-    if (config_.events()) addresses.insert(config_.events_address());
-    addresses.erase("");  // This program knows.
-    const platform::KnownBlocks known = partition_->known_blocks();
-    for (const std::string& address : addresses) {
-      blocks_->peers.push_back(std::make_unique<BlocksPeer>(
-          environment_.Connect(address), environment_.clock(), environment_.mac_keys()));
-      blocks_->peers.back()->Tell(known);
-    }
+  platform::Environment& environment_;
+  platform::Mutex mutex_;
+  std::vector<std::unique_ptr<platform::BlocksPeer>> peers_ ABSL_GUARDED_BY(mutex_);
+};
+
+class InputsModule final : public platform::Module, private platform::PartitionHost {
+ public:
+  InputsModule(const config::v1::InputsConfig& config, platform::Environment& environment)
+      : config_(config),
+        environment_(environment),
+        stores_(platform::MakeStoreFactory(config_.store(), InputsSchema(), environment)),
+        waits_(environment.metrics()),
+        told_(environment),
+        fellows_(environment.blocks(), Connector(), environment.clock(), environment.mac_keys()),
+        forwarder_(Connector(), environment.mac_keys(), environment.clock()) {}
+  ~InputsModule() override { Stop(); }
+
+  // Opens what is ours whatever others do.
+  absl::Status Open() {
+    KANTOKU_ASSIGN_OR_RETURN(
+        share_,
+        platform::PartitionShare::Make(config_.store(), InputsSchema(), platform::Division::kBySlot,
+                                       *this, environment_, [this](const auto& others) {
+                                         forwarder_.SetOthers(others);
+                                         fellows_.SetOthers(others);
+                                       }));
+    here_.emplace(share_->map().count());
+    stacks_.emplace(share_->map().count());
+    service_.emplace(
+        InputsServiceImpl::Options{.limits = {.max_payload_bytes = config_.max_payload_bytes()},
+                                   .namespaces = NamesOf(config_.namespaces()),
+                                   .hello_limit = 3 * FromProto(config_.ping_interval())},
+        InputsServiceImpl::Routes{share_->map(), *here_, &forwarder_}, environment_.mac_keys(),
+        environment_.clock(), environment_.calls());
+    return share_->Open();
   }
 
+  std::string_view name() const override { return "inputs"; }
+  std::vector<grpc::Service*> services() override { return {&*service_}; }
+
+  absl::Status Start() override {
+    std::set<std::string> addresses = {config_.outputs_address()};
+    if (config_.events()) addresses.insert(config_.events_address());
+    told_.Connect(addresses);
+    for (const auto& stack : stacks_->All()) KANTOKU_RETURN_IF_ERROR(stack->Start());
+    started_ = true;
+    return share_->Start();
+  }
+
+  void Drain(absl::Duration within) override {
+    forwarder_.Drain();
+    if (share_->Drain()) return;
+    for (const auto& stack : stacks_->All()) stack->partition().Drain(within);
+  }
+
+  void Stop() override {
+    forwarder_.Stop();
+    if (share_ != nullptr) share_->Stop();
+    told_.Stop();
+    fellows_.Stop();
+  }
+
+  bool healthy() const override { return share_->health().ok(); }
+
+ private:
+  platform::Forwarder::Connect Connector() {
+    return [this](const std::string& address) { return environment_.Connect(address); };
+  }
+
+  // PartitionHost.
+  absl::Status Open(uint32_t number) override {
+    PartitionOptions options = ToPartitionOptions(config_, environment_.Random());
+    options.name = absl::StrCat("inputs/", number);
+    options.on_waits = [this, number](const WaitBook::TypeTotals& totals) {
+      waits_.Tell(number, totals);
+    };
+    if (number == 0) options.on_blocks = [this](const auto& known) { told_.Tell(known); };
+    KANTOKU_ASSIGN_OR_RETURN(auto stack, PartitionStack::Open(number, std::move(options), *stores_,
+                                                              config_, environment_));
+    if (number == 0) told_.Tell(stack->partition().known_blocks());  // Before anybody can call.
+    if (started_) KANTOKU_RETURN_IF_ERROR(stack->Start());
+    here_->Put(number, PartitionStack::ServedOf(stack));
+    stacks_->Put(number, std::move(stack));
+    return absl::OkStatus();
+  }
+  void Close(uint32_t number, bool) override {
+    here_->Take(number);
+    if (const auto stack = stacks_->Take(number)) stack->Stop();
+  }
+  absl::Status health(uint32_t number) const override {
+    const auto stack = stacks_->Find(number);
+    return stack == nullptr ? absl::UnavailableError("it is not open")
+                            : stack->partition().health();
+  }
+
+  // In this order: the used before their users.
   const config::v1::InputsConfig config_;
   platform::Environment& environment_;
-  const std::shared_ptr<ToldOfBlocks> blocks_;
   const std::unique_ptr<platform::RecordStoreFactory> stores_;
-  const std::unique_ptr<Partition> partition_;
-  PullStreams streams_;
-  InputsServiceImpl service_;
-  std::unique_ptr<OutputsPeer> outputs_;
-  std::unique_ptr<EventsPeer> events_;
+  WaitMetrics waits_;
+  ToldOfBlocks told_;
+  platform::FellowBlocks fellows_;
+  platform::Forwarder forwarder_;
+  std::optional<platform::ServedPartitions<PartitionStack>> stacks_;
+  std::optional<platform::ServedPartitions<Served>> here_;
+  std::unique_ptr<platform::PartitionShare> share_;
+  std::optional<InputsServiceImpl> service_;
+  std::atomic<bool> started_ = false;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<platform::Module>> MakeInputsModule(
     const config::v1::InputsConfig& config, platform::Environment& environment) {
-  auto stores = platform::MakeStoreFactory(config.store(), InputsSchema(), environment);
-  KANTOKU_ASSIGN_OR_RETURN(auto store, stores->Open(0));
-  PartitionOptions options = ToPartitionOptions(config, environment.Random());
-  options.on_waits = [metrics = std::make_shared<WaitMetrics>(environment.metrics())](
-                         const WaitBook::TypeTotals& totals) { metrics->Tell(totals); };
-  const auto blocks = std::make_shared<ToldOfBlocks>(ToldOfBlocks{environment.blocks(), {}});
-  options.on_blocks = [blocks](const platform::KnownBlocks& known) { blocks->Tell(known); };
-  KANTOKU_ASSIGN_OR_RETURN(
-      auto partition,
-      Partition::Open(std::move(options), std::move(store), environment.clock(),
-                      environment.mac_keys(), [&environment] { return environment.Random(); }));
-  environment.blocks().Replace(partition->known_blocks());  // Before anybody can call.
-  return std::make_unique<InputsModule>(config, environment, std::move(stores), blocks,
-                                        std::move(partition));
+  auto module = std::make_unique<InputsModule>(config, environment);
+  KANTOKU_RETURN_IF_ERROR(module->Open());
+  return module;
 }
 
 }  // namespace kantoku::inputs

@@ -22,11 +22,12 @@ constexpr size_t kMaxUnappliedBytes = size_t{1} << 20;
 }  // namespace
 
 PullStream::PullStream(Call* call, platform::CallMonitor::Method& method,
-                       std::shared_ptr<const platform::Identity> caller, Partition& partition,
-                       const platform::MacKeys& keys, const std::set<std::string>& namespaces)
+                       std::shared_ptr<const platform::Identity> caller,
+                       std::shared_ptr<Partition> partition, const platform::MacKeys& keys,
+                       const std::set<std::string>& namespaces)
     : CoalescingStream(call, method, {.max_pending_bytes = SIZE_MAX}),
       caller_(std::move(caller)),
-      partition_(partition),
+      partition_(std::move(partition)),
       keys_(keys),
       namespaces_(namespaces) {}
 
@@ -56,7 +57,7 @@ void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
           absl::StrCat("hello.namespace: there is no \"", frame->hello->name_space, "\"")));
     }
     const auto connection =
-        partition_.Connect(std::static_pointer_cast<PullStream>(shared_from_this()));
+        partition_->Connect(std::static_pointer_cast<PullStream>(shared_from_this()));
     if (!connection.ok()) return Close(connection.status());
     connection_ = *connection;
     phase_ = Phase::kGreeting;
@@ -71,7 +72,7 @@ void PullStream::OnRequest(platform::Received<v1::PullRequest>& request) {
     paused_ = true;
   }
   NoteRefused(*frame);
-  const absl::Status taken = partition_.Receive(connection_, *std::move(frame));
+  const absl::Status taken = partition_->Receive(connection_, *std::move(frame));
   if (!taken.ok()) Close(taken);
 }
 
@@ -87,9 +88,9 @@ void PullStream::NoteRefused(const SessionFrame& frame) const {
 void PullStream::OnEnded(const absl::Status& status) {
   if (connection_ == 0) return;
   if (platform::IsExpulsion(status)) {
-    partition_.Refuse(connection_, status);
+    partition_->Refuse(connection_, status);
   } else {
-    partition_.Disconnect(connection_);
+    partition_->Disconnect(connection_);
   }
 }
 

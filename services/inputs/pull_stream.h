@@ -34,8 +34,11 @@ class PullStream final
     : public platform::CoalescingStream<platform::Received<v1::PullRequest>, v1::PullResponse>,
       public SessionChannel {
  public:
+  using Request = platform::Received<v1::PullRequest>;
+  using Response = platform::Encoded<v1::PullResponse>;
+
   PullStream(Call* call, platform::CallMonitor::Method& method,
-             std::shared_ptr<const platform::Identity> caller, Partition& partition,
+             std::shared_ptr<const platform::Identity> caller, std::shared_ptr<Partition> partition,
              const platform::MacKeys& keys, const std::set<std::string>& namespaces);
 
   // SessionChannel.
@@ -68,7 +71,7 @@ class PullStream final
   void OnEnded(const absl::Status& status) override;
 
   const std::shared_ptr<const platform::Identity> caller_;
-  Partition& partition_;
+  const std::shared_ptr<Partition> partition_;
   const platform::MacKeys& keys_;
   const std::set<std::string>& namespaces_;
   ConnectionId connection_ = 0;  // From the first request on; confined to OnRequest and OnEnded.

@@ -10,6 +10,7 @@
 #include "services/inputs/wire.h"
 #include "services/platform/audit/why.h"
 #include "services/platform/proto_time.h"
+#include "services/platform/rpc/relayed_stream.h"
 #include "services/platform/rpc/unary.h"
 #include "services/platform/status.h"
 
@@ -159,15 +160,73 @@ void Interleave(const std::vector<absl::Status>& statuses, Answers& answers, Res
   }
 }
 
+// Of a malformed id any.
+uint32_t SlotOfId(const std::string& bytes) {
+  const auto id = TaskId::FromBytes(bytes);
+  return id.ok() ? id->slot() : 0;
+}
+
+// Of a request with `task_ids`, and what else it says to all of them.
+template <typename Request>
+platform::BatchParts<Request> PartsById() {
+  return {.slots =
+              [](const Request& request) {
+                std::vector<uint32_t> slots;
+                if (request.task_ids_size() > kMaxIds) return slots;
+                slots.reserve(request.task_ids_size());
+                for (const std::string& id : request.task_ids()) slots.push_back(SlotOfId(id));
+                return slots;
+              },
+          .take =
+              [](const Request& request, const std::vector<int>& items) {
+                Request part = request;
+                part.clear_task_ids();
+                for (const int item : items) part.add_task_ids(request.task_ids(item));
+                return part;
+              }};
+}
+
+platform::BatchParts<v1::GetTasksRequest> PartsOfGetTasks() {
+  auto parts = PartsById<v1::GetTasksRequest>();
+  parts.take = [by_id = std::move(parts.take)](const v1::GetTasksRequest& request,
+                                               const std::vector<int>& items) {
+    v1::GetTasksRequest part = by_id(request, items);
+    // Only services say for whom, and then of each.
+    if (request.asked_for_size() != request.task_ids_size()) return part;
+    part.clear_asked_for();
+    for (const int item : items) part.add_asked_for(request.asked_for(item));
+    return part;
+  };
+  return parts;
+}
+
+platform::BatchParts<v1::PatchInfoRequest> PartsOfPatchInfo() {
+  return {.slots =
+              [](const v1::PatchInfoRequest& request) {
+                std::vector<uint32_t> slots;
+                if (request.patches_size() > InputsServiceImpl::kMaxPatches) return slots;
+                for (const auto& patch : request.patches()) {
+                  slots.push_back(SlotOfId(patch.task_id()));
+                }
+                return slots;
+              },
+          .take =
+              [](const v1::PatchInfoRequest& request, const std::vector<int>& items) {
+                v1::PatchInfoRequest part = request;
+                part.clear_patches();
+                for (const int item : items) *part.add_patches() = request.patches(item);
+                return part;
+              }};
+}
+
 }  // namespace
 
-InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, PullStreams& streams,
+InputsServiceImpl::InputsServiceImpl(Options options, const Routes& routes,
                                      const platform::MacKeys& keys, platform::Clock& clock,
                                      platform::CallMonitor& calls)
-    : platform::Service(v1::InputsService::service_full_name()),
+    : PartitionedService(v1::InputsService::service_full_name(), routes),
       options_(std::move(options)),
-      partition_(partition),
-      streams_(streams),
+      silent_(options_.hello_limit),
       keys_(keys),
       clock_(clock),
       spawn_(calls.MethodOf("InputsService/Spawn")),
@@ -189,21 +248,33 @@ InputsServiceImpl::InputsServiceImpl(Options options, Partition& partition, Pull
       list_blocks_(calls.MethodOf("InputsService/ListBlocks")) {
   Handle("Spawn", &InputsServiceImpl::Spawn);
   Handle("Pull", &InputsServiceImpl::Pull);
-  HandleSound("Control", control_, &InputsServiceImpl::Control);
-  HandleSound("GetTasks", get_tasks_, &InputsServiceImpl::GetTasks);
-  HandleSound("ListTasks", list_tasks_, &InputsServiceImpl::ListTasks);
-  HandleSound("PatchInfo", patch_info_, &InputsServiceImpl::PatchInfo);
-  HandleSound("RestartTasks", restart_tasks_, &InputsServiceImpl::RestartTasks);
-  HandleSound("ListExecutors", list_executors_, &InputsServiceImpl::ListExecutors);
-  HandleSound("ControlExecutors", control_executors_, &InputsServiceImpl::ControlExecutors);
-  HandleSound("SetRoute", set_route_, &InputsServiceImpl::SetRoute);
-  HandleSound("ListRoutes", list_routes_, &InputsServiceImpl::ListRoutes);
-  HandleSound("SetLimits", set_limits_, &InputsServiceImpl::SetLimits);
-  HandleSound("ListLimits", list_limits_, &InputsServiceImpl::ListLimits);
-  HandleSound("SetPause", set_pause_, &InputsServiceImpl::SetPause);
-  HandleSound("ListPauses", list_pauses_, &InputsServiceImpl::ListPauses);
-  HandleSound("SetBlocks", set_blocks_, &InputsServiceImpl::SetBlocks);
-  HandleSound("ListBlocks", list_blocks_, &InputsServiceImpl::ListBlocks);
+  HandleBatch("Control", control_, &InputsServiceImpl::Control, PartsById<v1::ControlRequest>());
+  HandleBatch("GetTasks", get_tasks_, &InputsServiceImpl::GetTasks, PartsOfGetTasks());
+  HandleBatch("PatchInfo", patch_info_, &InputsServiceImpl::PatchInfo, PartsOfPatchInfo());
+  HandleInNamespace("ListTasks", list_tasks_, &InputsServiceImpl::ListTasks);
+  HandleInNamespace("RestartTasks", restart_tasks_, &InputsServiceImpl::RestartTasks);
+  HandleInNamespace("ListExecutors", list_executors_, &InputsServiceImpl::ListExecutors);
+  HandleInNamespace("ControlExecutors", control_executors_, &InputsServiceImpl::ControlExecutors);
+  HandleInNamespace("SetRoute", set_route_, &InputsServiceImpl::SetRoute);
+  HandleInNamespace("ListRoutes", list_routes_, &InputsServiceImpl::ListRoutes);
+  HandleInNamespace("SetLimits", set_limits_, &InputsServiceImpl::SetLimits);
+  HandleInNamespace("ListLimits", list_limits_, &InputsServiceImpl::ListLimits);
+  HandleInNamespace("SetPause", set_pause_, &InputsServiceImpl::SetPause);
+  HandleInNamespace("ListPauses", list_pauses_, &InputsServiceImpl::ListPauses);
+  HandleSound("SetBlocks", set_blocks_, &InputsServiceImpl::SetBlocksEverywhere);
+  HandleInSlot("ListBlocks", list_blocks_, &InputsServiceImpl::ListBlocks,
+               std::function<uint32_t(const v1::ListBlocksRequest&)>(
+                   [](const v1::ListBlocksRequest&) { return uint32_t{0}; }));
+}
+
+template <typename Request, typename Response>
+void InputsServiceImpl::HandleInNamespace(
+    const std::string& method, platform::CallMonitor::Method& monitor,
+    void (InputsServiceImpl::*handle)(Served&, platform::UnaryCall*, const Request*, Response*)) {
+  HandleInSlot(method, monitor, handle,
+               std::function<uint32_t(const Request&)>([](const Request& request) {
+                 return platform::SlotOfNamespace(NamespaceOf(request), platform::kSlotCount);
+               }));
 }
 
 absl::Status InputsServiceImpl::CheckNamespace(const Identity& caller,
@@ -217,8 +288,15 @@ absl::Status InputsServiceImpl::CheckNamespace(const Identity& caller,
 void InputsServiceImpl::Spawn(platform::UnaryCall* call,
                               const platform::Received<v1::SpawnRequest>* request,
                               v1::SpawnResponse* response) {
+  Route(call, spawn_, "Spawn", PartitionOf(NamespaceOf(request->message)), *request, response,
+        [&](Served& served) { SpawnHere(served, call, *request, response); });
+}
+
+void InputsServiceImpl::SpawnHere(Served& served, platform::UnaryCall* call,
+                                  const platform::Received<v1::SpawnRequest>& request,
+                                  v1::SpawnResponse* response) {
   HandleUnary(call, spawn_, [&](const Identity& caller, Reply reply) {
-    auto checked = ReadSpawn(*request, caller, options_.limits, clock_.Read().wall);
+    auto checked = ReadSpawn(request, caller, options_.limits, clock_.Read().wall);
     if (!checked.ok()) return reply(checked.status());
     if (const absl::Status known = CheckNamespace(caller, checked->batch->name_space);
         !known.ok()) {
@@ -235,43 +313,69 @@ void InputsServiceImpl::Spawn(platform::UnaryCall* call,
       reply(outcome.status());
     };
     if (checked->batch->specs.empty()) return answer(SpawnOutcome());
-    partition_.Spawn(std::move(checked->batch), std::move(answer),
-                     absl::FromChrono(call->deadline()));
+    served.partition.Spawn(std::move(checked->batch), std::move(answer),
+                           absl::FromChrono(call->deadline()));
   });
 }
 
 void InputsServiceImpl::Pull(PullStream::Call* call) {
   const auto caller = platform::AdmitCall(*call);
   if (!caller.ok()) return call->Refuse(pull_, caller.status());
-  auto stream =
-      std::make_shared<PullStream>(call, pull_, *caller, partition_, keys_, options_.namespaces);
-  streams_.Add(stream);
-  stream->Start();
+  if (map().count() == 1) return PullIn(0, call, *caller, std::nullopt);
+  // The executor says first whose tasks it runs.
+  const auto first = platform::ReadFirst<PullStream::Request, PullStream::Response>(
+      call, pull_, [this, caller = *caller](PullStream::Call* call, PullStream::Request first) {
+        const uint32_t partition = PartitionOf(NamespaceOf(first.message.hello()));
+        PullIn(partition, call, caller, std::move(first));
+      });
+  silent_.Add(first, clock_.Read().steady,
+              Error(absl::StatusCode::kUnavailable, "PINGS_UNANSWERED", "nothing was heard"));
 }
 
-void InputsServiceImpl::Control(platform::UnaryCall* call, const v1::ControlRequest* request,
-                                v1::ControlResponse* response) {
+void InputsServiceImpl::PullIn(uint32_t partition, PullStream::Call* call,
+                               const std::shared_ptr<const Identity>& caller,
+                               std::optional<PullStream::Request> first) {
+  const Place place = Find(partition, *call);
+  if (place.here != nullptr) {
+    const std::shared_ptr<Partition> served(place.here, &place.here->partition);
+    auto stream =
+        std::make_shared<PullStream>(call, pull_, caller, served, keys_, options_.namespaces);
+    place.here->streams.Add(stream);
+    return stream->Start(std::move(first));
+  }
+  if (place.address.empty()) return call->Refuse(pull_, Nowhere(partition));
+  using Relayed = platform::RelayedStream<PullStream::Request, v1::PullResponse>;
+  std::make_shared<Relayed>(
+      call, pull_, *forwarder(),
+      platform::RelayTarget{.path = PathOf("Pull"),
+                            .replica = {.address = place.address, .partition = partition}})
+      ->Start(std::move(first));
+}
+
+void InputsServiceImpl::Control(Served& served, platform::UnaryCall* call,
+                                const v1::ControlRequest* request, v1::ControlResponse* response) {
   HandleUnary(call, control_, [&](const Identity&, Reply reply) {
     auto what = ReadControl(*request);
     if (!what.ok()) return reply(what.status());
     Ids ids = ReadIds(request->task_ids());
     using States = std::vector<absl::StatusOr<TaskState>>;
-    partition_.Control({.tasks = std::move(ids.good),
-                        .what = *what,
-                        .viewer = platform::Viewer(*call->identity()),
-                        .why = request->why()},
-                       [call, response, statuses = std::move(ids.statuses),
-                        reply = std::move(reply)](absl::StatusOr<States> states) mutable {
-                         if (states.ok()) {
-                           call->NoteRefusedItem(*states, kStatusOf);
-                           Interleave(statuses, *states, *response, &SetControlResult);
-                         }
-                         reply(states.status());
-                       });
+    served.partition.Control({.tasks = std::move(ids.good),
+                              .what = *what,
+                              .viewer = platform::Viewer(*call->identity()),
+                              .why = request->why()},
+                             [call, response, statuses = std::move(ids.statuses),
+                              reply = std::move(reply)](absl::StatusOr<States> states) mutable {
+                               if (states.ok()) {
+                                 call->NoteRefusedItem(*states, kStatusOf);
+                                 Interleave(statuses, *states, *response, &SetControlResult);
+                               }
+                               reply(states.status());
+                             });
   });
 }
 
-void InputsServiceImpl::GetTasks(platform::UnaryCall* call, const v1::GetTasksRequest* request,
+void InputsServiceImpl::GetTasks(Served& served, platform::UnaryCall* call,
+                                 const v1::GetTasksRequest* request,
                                  v1::GetTasksResponse* response) {
   HandleUnary(call, get_tasks_, [&](const Identity& caller, Reply reply) {
     const bool service = !caller.service.empty();  // Outputs asks on behalf of those who wait.
@@ -286,25 +390,26 @@ void InputsServiceImpl::GetTasks(platform::UnaryCall* call, const v1::GetTasksRe
       viewers.emplace_back(*call->identity());
     }
     using Views = std::vector<absl::StatusOr<TaskView>>;
-    partition_.GetTasks(std::move(ids.good), std::move(viewers),
-                        request->explain() && !request->states_only(),
-                        [call, response, service, states_only = request->states_only(),
-                         statuses = std::move(ids.statuses),
-                         reply = std::move(reply)](absl::StatusOr<Views> views) mutable {
-                          if (views.ok()) {
-                            if (!service) call->NoteRefusedItem(*views, kStatusOf);
-                            size_t room = kMaxAnswerBytes;
-                            Interleave(statuses, *views, *response,
-                                       [&](const absl::StatusOr<TaskView>& view, auto& result) {
-                                         SetTaskResult(view, states_only, room, result);
-                                       });
-                          }
-                          reply(views.status());
-                        });
+    served.partition.GetTasks(
+        std::move(ids.good), std::move(viewers), request->explain() && !request->states_only(),
+        [call, response, service, states_only = request->states_only(),
+         statuses = std::move(ids.statuses),
+         reply = std::move(reply)](absl::StatusOr<Views> views) mutable {
+          if (views.ok()) {
+            if (!service) call->NoteRefusedItem(*views, kStatusOf);
+            size_t room = kMaxAnswerBytes;
+            Interleave(statuses, *views, *response,
+                       [&](const absl::StatusOr<TaskView>& view, auto& result) {
+                         SetTaskResult(view, states_only, room, result);
+                       });
+          }
+          reply(views.status());
+        });
   });
 }
 
-void InputsServiceImpl::ListTasks(platform::UnaryCall* call, const v1::ListTasksRequest* request,
+void InputsServiceImpl::ListTasks(Served& served, platform::UnaryCall* call,
+                                  const v1::ListTasksRequest* request,
                                   v1::ListTasksResponse* response) {
   HandleUnary(call, list_tasks_, [&](const Identity& caller, Reply reply) {
     absl::Status sound = CheckNamespace(caller, NamespaceOf(*request));
@@ -335,8 +440,8 @@ void InputsServiceImpl::ListTasks(platform::UnaryCall* call, const v1::ListTasks
                         .selector = *std::move(filter),
                         .sort = static_cast<TaskSort>(request->sort()),
                         .descending = request->descending()};
-    partition_.ListTasks(std::move(command), [response, reply = std::move(reply)](
-                                                 absl::StatusOr<TaskPage> page) mutable {
+    served.partition.ListTasks(std::move(command), [response, reply = std::move(reply)](
+                                                       absl::StatusOr<TaskPage> page) mutable {
       if (page.ok()) {
         for (const TaskView& task : page->tasks) SetTaskInfo(task, *response->add_tasks());
         response->set_next_page_token(page->next);
@@ -346,23 +451,23 @@ void InputsServiceImpl::ListTasks(platform::UnaryCall* call, const v1::ListTasks
   });
 }
 
-void InputsServiceImpl::ListExecutors(platform::UnaryCall* call,
+void InputsServiceImpl::ListExecutors(Served& served, platform::UnaryCall* call,
                                       const v1::ListExecutorsRequest* request,
                                       v1::ListExecutorsResponse* response) {
   HandleUnary(call, list_executors_, [&](const Identity& caller, Reply reply) {
     if (const absl::Status known = CheckNamespace(caller, NamespaceOf(*request)); !known.ok()) {
       return reply(known);
     }
-    partition_.ListExecutors(NamespaceOf(*request),
-                             [response, reply = std::move(reply)](
-                                 absl::StatusOr<std::vector<SessionView>> sessions) mutable {
-                               if (sessions.ok()) {
-                                 for (const SessionView& session : *sessions) {
-                                   SetExecutorInfo(session, *response->add_executors());
-                                 }
-                               }
-                               reply(sessions.status());
-                             });
+    served.partition.ListExecutors(NamespaceOf(*request),
+                                   [response, reply = std::move(reply)](
+                                       absl::StatusOr<std::vector<SessionView>> sessions) mutable {
+                                     if (sessions.ok()) {
+                                       for (const SessionView& session : *sessions) {
+                                         SetExecutorInfo(session, *response->add_executors());
+                                       }
+                                     }
+                                     reply(sessions.status());
+                                   });
   });
 }
 

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -63,28 +65,82 @@ absl::StatusOr<BlocksCommand> ReadCommand(const v1::SetBlocksRequest& request,
 
 }  // namespace
 
-void InputsServiceImpl::SetBlocks(platform::UnaryCall* call, const v1::SetBlocksRequest* request,
+// One partition after the other, the first deciding; what one could not be told is to be repeated
+// as a whole.
+class InputsServiceImpl::Everywhere : public std::enable_shared_from_this<Everywhere> {
+ public:
+  Everywhere(InputsServiceImpl& service, platform::UnaryCall* call,
+             const v1::SetBlocksRequest& request, v1::SetBlocksResponse& response, Reply reply)
+      : service_(service),
+        call_(call),
+        request_(request),
+        response_(response),
+        reply_(std::move(reply)) {}
+
+  void Next() {
+    if (partition_ == service_.map().count()) return reply_(absl::OkStatus());
+    const uint32_t partition = partition_++;
+    const Place place = service_.Find(partition, *call_);
+    if (place.here == nullptr && place.address.empty()) {
+      return reply_(service_.Nowhere(partition));
+    }
+    service_.forwarder()->Forward(*call_, service_.PathOf("SetBlocks"),
+                                  {.address = place.address, .partition = partition}, request_,
+                                  partition == 0 ? &response_ : &same_,
+                                  [self = shared_from_this()](const absl::Status& status) {
+                                    if (!status.ok()) return self->reply_(status);
+                                    self->Next();
+                                  });
+  }
+
+ private:
+  InputsServiceImpl& service_;
+  platform::UnaryCall* const call_;
+  const v1::SetBlocksRequest& request_;
+  v1::SetBlocksResponse& response_;
+  v1::SetBlocksResponse same_;  // What the others say.
+  Reply reply_;
+  uint32_t partition_ = 0;
+};
+
+void InputsServiceImpl::SetBlocksEverywhere(platform::UnaryCall* call,
+                                            const v1::SetBlocksRequest* request,
+                                            v1::SetBlocksResponse* response) {
+  const std::optional<uint32_t> forwarded = call->forwarded_to();
+  if (map().count() > 1 && !forwarded.has_value()) {
+    return HandleUnary(call, set_blocks_, [&](const Identity&, Reply reply) {
+      std::make_shared<Everywhere>(*this, call, *request, *response, std::move(reply))->Next();
+    });
+  }
+  Route(call, set_blocks_, "SetBlocks", forwarded.value_or(0), *request, response,
+        [&](Served& served) { SetBlocks(served, call, request, response); });
+}
+
+void InputsServiceImpl::SetBlocks(Served& served, platform::UnaryCall* call,
+                                  const v1::SetBlocksRequest* request,
                                   v1::SetBlocksResponse* response) {
   HandleUnary(call, set_blocks_, [&](const Identity& caller, Reply reply) {
     if (const absl::Status may = CheckAdministrator(caller); !may.ok()) return reply(may);
     auto command = ReadCommand(*request, caller, clock_.Read().wall);
     if (!command.ok()) return reply(command.status());
-    partition_.SetBlocks(*std::move(command), [response, reply = std::move(reply)](
-                                                  absl::StatusOr<BlocksCommand> done) mutable {
-      if (done.ok()) {
-        for (const auto& item : done->set) SetStatus(item.status, *response->add_set());
-        for (const auto& item : done->lift) SetStatus(item.status, *response->add_lifted());
-      }
-      reply(done.status());
-    });
+    command->audited = served.number == 0;
+    served.partition.SetBlocks(
+        *std::move(command),
+        [response, reply = std::move(reply)](absl::StatusOr<BlocksCommand> done) mutable {
+          if (done.ok()) {
+            for (const auto& item : done->set) SetStatus(item.status, *response->add_set());
+            for (const auto& item : done->lift) SetStatus(item.status, *response->add_lifted());
+          }
+          reply(done.status());
+        });
   });
 }
 
-void InputsServiceImpl::ListBlocks(platform::UnaryCall* call, const v1::ListBlocksRequest*,
-                                   v1::ListBlocksResponse* response) {
+void InputsServiceImpl::ListBlocks(Served& served, platform::UnaryCall* call,
+                                   const v1::ListBlocksRequest*, v1::ListBlocksResponse* response) {
   HandleUnary(call, list_blocks_, [&](const Identity& caller, Reply reply) {
     if (const absl::Status may = CheckAdministrator(caller); !may.ok()) return reply(may);
-    partition_.ListBlocks(
+    served.partition.ListBlocks(
         [response, reply = std::move(reply)](absl::StatusOr<platform::BlockList> blocks) mutable {
           if (blocks.ok()) {
             for (const auto& [names, block] : blocks->all()) {

@@ -43,7 +43,8 @@ absl::StatusOr<LimitPageCommand> ReadPage(const v1::ListLimitsRequest& request) 
 
 }  // namespace
 
-void InputsServiceImpl::SetLimits(platform::UnaryCall* call, const v1::SetLimitsRequest* request,
+void InputsServiceImpl::SetLimits(Served& served, platform::UnaryCall* call,
+                                  const v1::SetLimitsRequest* request,
                                   v1::SetLimitsResponse* response) {
   HandleUnary(call, set_limits_, [&](const Identity& caller, Reply reply) {
     auto command = ReadLimits(*request, NamespaceOf(*request));
@@ -51,26 +52,28 @@ void InputsServiceImpl::SetLimits(platform::UnaryCall* call, const v1::SetLimits
     if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
     command->by = caller;
-    partition_.SetLimits(*std::move(command), [response, reply = std::move(reply)](
-                                                  absl::StatusOr<LimitsCommand> done) mutable {
-      if (done.ok()) {
-        for (const auto& item : done->set) SetStatus(item.status, *response->add_set());
-        for (const auto& item : done->remove) SetStatus(item.status, *response->add_removed());
-      }
-      reply(done.status());
-    });
+    served.partition.SetLimits(
+        *std::move(command),
+        [response, reply = std::move(reply)](absl::StatusOr<LimitsCommand> done) mutable {
+          if (done.ok()) {
+            for (const auto& item : done->set) SetStatus(item.status, *response->add_set());
+            for (const auto& item : done->remove) SetStatus(item.status, *response->add_removed());
+          }
+          reply(done.status());
+        });
   });
 }
 
-void InputsServiceImpl::ListLimits(platform::UnaryCall* call, const v1::ListLimitsRequest* request,
+void InputsServiceImpl::ListLimits(Served& served, platform::UnaryCall* call,
+                                   const v1::ListLimitsRequest* request,
                                    v1::ListLimitsResponse* response) {
   HandleUnary(call, list_limits_, [&](const Identity& caller, Reply reply) {
     auto command = ReadPage(*request);
     absl::Status sound = command.status();
     if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
-    partition_.ListLimits(*std::move(command), [response, reply = std::move(reply)](
-                                                   absl::StatusOr<LimitPage> page) mutable {
+    served.partition.ListLimits(*std::move(command), [response, reply = std::move(reply)](
+                                                         absl::StatusOr<LimitPage> page) mutable {
       if (page.ok()) {
         for (const LimitView& view : page->limits) SetLimitInfo(view, *response->add_limits());
         if (page->next.has_value()) {
@@ -82,38 +85,41 @@ void InputsServiceImpl::ListLimits(platform::UnaryCall* call, const v1::ListLimi
   });
 }
 
-void InputsServiceImpl::SetPause(platform::UnaryCall* call, const v1::SetPauseRequest* request,
-                                 v1::SetPauseResponse*) {
+void InputsServiceImpl::SetPause(Served& served, platform::UnaryCall* call,
+                                 const v1::SetPauseRequest* request, v1::SetPauseResponse*) {
   HandleUnary(call, set_pause_, [&](const Identity& caller, Reply reply) {
     auto command = ReadPause(*request, NamespaceOf(*request));
     absl::Status sound = command.status();
     if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
     command->by = caller;
-    partition_.SetPause(*std::move(command), [reply = std::move(reply)](
-                                                 absl::StatusOr<Partition::Nothing> done) mutable {
-      reply(done.status());
-    });
+    served.partition.SetPause(
+        *std::move(command),
+        [reply = std::move(reply)](absl::StatusOr<Partition::Nothing> done) mutable {
+          reply(done.status());
+        });
   });
 }
 
-void InputsServiceImpl::ListPauses(platform::UnaryCall* call, const v1::ListPausesRequest* request,
+void InputsServiceImpl::ListPauses(Served& served, platform::UnaryCall* call,
+                                   const v1::ListPausesRequest* request,
                                    v1::ListPausesResponse* response) {
   HandleUnary(call, list_pauses_, [&](const Identity& caller, Reply reply) {
     const std::string name_space = NamespaceOf(*request);
     if (const absl::Status known = CheckNamespace(caller, name_space); !known.ok())
       return reply(known);
-    partition_.ListPauses(name_space, [response, reply = std::move(reply)](
-                                          absl::StatusOr<std::vector<PauseRecord>> pauses) mutable {
-      if (pauses.ok()) {
-        for (const PauseRecord& pause : *pauses) {
-          v1::Pause& proto = *response->add_pauses();
-          proto.set_type(pause.type);
-          proto.set_reason(pause.reason);
-        }
-      }
-      reply(pauses.status());
-    });
+    served.partition.ListPauses(name_space,
+                                [response, reply = std::move(reply)](
+                                    absl::StatusOr<std::vector<PauseRecord>> pauses) mutable {
+                                  if (pauses.ok()) {
+                                    for (const PauseRecord& pause : *pauses) {
+                                      v1::Pause& proto = *response->add_pauses();
+                                      proto.set_type(pause.type);
+                                      proto.set_reason(pause.reason);
+                                    }
+                                  }
+                                  reply(pauses.status());
+                                });
   });
 }
 

@@ -71,7 +71,7 @@ absl::StatusOr<RouteCommand> ReadRoute(const v1::SetRouteRequest& request) {
 
 }  // namespace
 
-void InputsServiceImpl::ControlExecutors(platform::UnaryCall* call,
+void InputsServiceImpl::ControlExecutors(Served& served, platform::UnaryCall* call,
                                          const v1::ControlExecutorsRequest* request,
                                          v1::ControlExecutorsResponse* response) {
   HandleUnary(call, control_executors_, [&](const Identity& caller, Reply reply) {
@@ -81,7 +81,7 @@ void InputsServiceImpl::ControlExecutors(platform::UnaryCall* call,
     if (!sound.ok()) return reply(sound);
     command->viewer = platform::Viewer(*call->identity());
     using Statuses = std::vector<absl::Status>;
-    partition_.ControlExecutors(
+    served.partition.ControlExecutors(
         *std::move(command),
         [call, response, reply = std::move(reply)](absl::StatusOr<Statuses> statuses) mutable {
           if (statuses.ok()) {
@@ -95,38 +95,41 @@ void InputsServiceImpl::ControlExecutors(platform::UnaryCall* call,
   });
 }
 
-void InputsServiceImpl::SetRoute(platform::UnaryCall* call, const v1::SetRouteRequest* request,
-                                 v1::SetRouteResponse*) {
+void InputsServiceImpl::SetRoute(Served& served, platform::UnaryCall* call,
+                                 const v1::SetRouteRequest* request, v1::SetRouteResponse*) {
   HandleUnary(call, set_route_, [&](const Identity& caller, Reply reply) {
     auto command = ReadRoute(*request);
     absl::Status sound = command.status();
     if (sound.ok()) sound = CheckNamespace(caller, command->name_space);
     if (!sound.ok()) return reply(sound);
     command->by = caller;
-    partition_.SetRoute(*std::move(command), [reply = std::move(reply)](
-                                                 absl::StatusOr<Partition::Nothing> done) mutable {
-      reply(done.status());
-    });
+    served.partition.SetRoute(
+        *std::move(command),
+        [reply = std::move(reply)](absl::StatusOr<Partition::Nothing> done) mutable {
+          reply(done.status());
+        });
   });
 }
 
-void InputsServiceImpl::ListRoutes(platform::UnaryCall* call, const v1::ListRoutesRequest* request,
+void InputsServiceImpl::ListRoutes(Served& served, platform::UnaryCall* call,
+                                   const v1::ListRoutesRequest* request,
                                    v1::ListRoutesResponse* response) {
   HandleUnary(call, list_routes_, [&](const Identity& caller, Reply reply) {
     const std::string name_space = NamespaceOf(*request);
     if (const absl::Status known = CheckNamespace(caller, name_space); !known.ok())
       return reply(known);
-    partition_.ListRoutes(name_space, [response, reply = std::move(reply)](
-                                          absl::StatusOr<std::vector<RouteRecord>> routes) mutable {
-      if (routes.ok()) {
-        for (const RouteRecord& route : *routes) {
-          v1::Route& proto = *response->add_routes();
-          proto.set_type(route.type);
-          proto.set_selector(route.selector->canonical());
-        }
-      }
-      reply(routes.status());
-    });
+    served.partition.ListRoutes(name_space,
+                                [response, reply = std::move(reply)](
+                                    absl::StatusOr<std::vector<RouteRecord>> routes) mutable {
+                                  if (routes.ok()) {
+                                    for (const RouteRecord& route : *routes) {
+                                      v1::Route& proto = *response->add_routes();
+                                      proto.set_type(route.type);
+                                      proto.set_selector(route.selector->canonical());
+                                    }
+                                  }
+                                  reply(routes.status());
+                                });
   });
 }
 

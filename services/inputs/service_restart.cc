@@ -21,7 +21,6 @@ using platform::Reply;
 namespace {
 
 constexpr int kMaxRestarts = 1'000;
-constexpr int kMaxPatches = 1'000;
 // Of names that a patch sets or removes; what is left over has its own bound.
 constexpr size_t kMaxPatchEntries = 200;
 constexpr uint32_t kDefaultPage = 100;
@@ -99,11 +98,11 @@ absl::Status ReadMatching(const v1::RestartTasksRequest& request, RestartCommand
 }
 
 absl::Status CheckPatches(const v1::PatchInfoRequest& request) {
-  if (request.patches_size() >= 1 && request.patches_size() <= kMaxPatches) {
+  if (request.patches_size() >= 1 && request.patches_size() <= InputsServiceImpl::kMaxPatches) {
     return platform::CheckWhy(request.why());
   }
-  return Bad("BAD_BATCH_SIZE",
-             absl::StrCat("patches: ", request.patches_size(), " are not 1 to ", kMaxPatches));
+  return Bad("BAD_BATCH_SIZE", absl::StrCat("patches: ", request.patches_size(), " are not 1 to ",
+                                            InputsServiceImpl::kMaxPatches));
 }
 
 absl::StatusOr<InfoPatch> ReadPatch(const v1::InfoPatch& proto) {
@@ -143,7 +142,7 @@ absl::StatusOr<Wanted> ReadRestart(const v1::RestartTasksRequest& request, const
 
 }  // namespace
 
-void InputsServiceImpl::RestartTasks(platform::UnaryCall* call,
+void InputsServiceImpl::RestartTasks(Served& served, platform::UnaryCall* call,
                                      const v1::RestartTasksRequest* request,
                                      v1::RestartTasksResponse* response) {
   HandleUnary(call, restart_tasks_, [&](const Identity& caller, Reply reply) {
@@ -151,34 +150,35 @@ void InputsServiceImpl::RestartTasks(platform::UnaryCall* call,
     absl::Status sound = wanted.status();
     if (sound.ok()) sound = CheckNamespace(caller, wanted->command.name_space);
     if (!sound.ok()) return reply(sound);
-    partition_.RestartTasks(std::move(wanted->command),
-                            [call, request, response, statuses = std::move(wanted->statuses),
-                             reply = std::move(reply)](absl::StatusOr<RestartPage> page) mutable {
-                              if (!page.ok()) return reply(page.status());
-                              call->NoteRefusedItem(page->tasks,
-                                                    [](const auto& task) -> const absl::Status& {
-                                                      return task.successor.status();
-                                                    });
-                              response->set_next_page_token(page->next);
-                              auto next = page->tasks.begin();
-                              for (size_t i = 0; i < statuses.size(); ++i) {
-                                if (statuses[i].ok()) {
-                                  SetRestartResult(*next++, *response->add_results());
-                                  continue;
-                                }
-                                v1::RestartResult& refused = *response->add_results();
-                                refused.set_task_id(request->task_ids(static_cast<int>(i)));
-                                SetStatus(statuses[i], *refused.mutable_status());
-                              }
-                              for (; next != page->tasks.end(); ++next) {
-                                SetRestartResult(*next, *response->add_results());
-                              }
-                              reply(absl::OkStatus());
-                            });
+    served.partition.RestartTasks(
+        std::move(wanted->command),
+        [call, request, response, statuses = std::move(wanted->statuses),
+         reply = std::move(reply)](absl::StatusOr<RestartPage> page) mutable {
+          if (!page.ok()) return reply(page.status());
+          call->NoteRefusedItem(page->tasks, [](const auto& task) -> const absl::Status& {
+            return task.successor.status();
+          });
+          response->set_next_page_token(page->next);
+          auto next = page->tasks.begin();
+          for (size_t i = 0; i < statuses.size(); ++i) {
+            if (statuses[i].ok()) {
+              SetRestartResult(*next++, *response->add_results());
+              continue;
+            }
+            v1::RestartResult& refused = *response->add_results();
+            refused.set_task_id(request->task_ids(static_cast<int>(i)));
+            SetStatus(statuses[i], *refused.mutable_status());
+          }
+          for (; next != page->tasks.end(); ++next) {
+            SetRestartResult(*next, *response->add_results());
+          }
+          reply(absl::OkStatus());
+        });
   });
 }
 
-void InputsServiceImpl::PatchInfo(platform::UnaryCall* call, const v1::PatchInfoRequest* request,
+void InputsServiceImpl::PatchInfo(Served& served, platform::UnaryCall* call,
+                                  const v1::PatchInfoRequest* request,
                                   v1::PatchInfoResponse* response) {
   HandleUnary(call, patch_info_, [&](const Identity&, Reply reply) {
     if (const absl::Status sound = CheckPatches(*request); !sound.ok()) return reply(sound);
@@ -190,18 +190,18 @@ void InputsServiceImpl::PatchInfo(platform::UnaryCall* call, const v1::PatchInfo
       if (patch.ok()) command.patches.push_back(*std::move(patch));
     }
     using Answers = std::vector<InfoAnswer>;
-    partition_.PatchInfo(std::move(command),
-                         [call, response, statuses = std::move(statuses),
-                          reply = std::move(reply)](absl::StatusOr<Answers> answers) mutable {
-                           if (!answers.ok()) return reply(answers.status());
-                           call->NoteRefusedItem(*answers, &InfoAnswer::status);
-                           auto next = answers->begin();
-                           for (const absl::Status& status : statuses) {
-                             SetPatchResult(status.ok() ? *next++ : InfoAnswer{.status = status},
-                                            *response->add_results());
-                           }
-                           reply(absl::OkStatus());
-                         });
+    served.partition.PatchInfo(
+        std::move(command), [call, response, statuses = std::move(statuses),
+                             reply = std::move(reply)](absl::StatusOr<Answers> answers) mutable {
+          if (!answers.ok()) return reply(answers.status());
+          call->NoteRefusedItem(*answers, &InfoAnswer::status);
+          auto next = answers->begin();
+          for (const absl::Status& status : statuses) {
+            SetPatchResult(status.ok() ? *next++ : InfoAnswer{.status = status},
+                           *response->add_results());
+          }
+          reply(absl::OkStatus());
+        });
   });
 }
 

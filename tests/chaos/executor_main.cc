@@ -35,6 +35,7 @@ int main(int argc, char** argv) {
   app.add_option("--inputs", options.inputs_address, "Host and port of Inputs")->required();
   app.add_option("--outputs", options.outputs_address, "Host and port of Outputs");
   app.add_option("--name", options.name, "Name to be listed under");
+  app.add_option("--namespace", options.name_space, "Whose tasks it runs");
   app.add_option("--concurrency", options.concurrency, "Tasks that run at once");
   app.add_option("--max-held", options.max_held, "Tasks that are held at once");
   app.add_option("--journal", options.journal_path, "Gets a line at each start and end");

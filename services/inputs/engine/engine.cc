@@ -75,11 +75,8 @@ Engine::Engine(const EngineOptions& options)
     : options_(options), reuse_(options.max_reusable), jitter_state_(options.seed) {}
 Engine::~Engine() = default;
 
-// FNV-1a: stable over builds and machines, because slots are part of ids that are stored.
 uint32_t Engine::SlotOf(std::string_view name_space) const {
-  uint64_t hash = 0xCBF29CE484222325;
-  for (const char c : name_space) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3;
-  return static_cast<uint32_t>(hash % options_.slot_count);
+  return platform::SlotOfNamespace(name_space, options_.slot_count);
 }
 
 uint64_t Engine::ReserveSequences(uint32_t slot, uint64_t count, Effects& effects) {

@@ -46,7 +46,7 @@
 namespace kantoku::inputs {
 
 struct EngineOptions {
-  uint32_t slot_count = 256;
+  uint32_t slot_count = platform::kSlotCount;
   size_t max_pending = 10'000'000;
   std::vector<Quota> quotas;     // Each namespace, and each type of it, once.
   size_t max_types = 100'000;    // That living tasks and sessions name, placements counted apart.

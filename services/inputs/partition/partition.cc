@@ -39,6 +39,13 @@ absl::Time AsRecorded(absl::Time time) {
   return endless ? time : absl::FromUnixMillis(absl::ToUnixMillis(time));
 }
 
+// Epochs that are times come from one clock, whichever computer opens the partition; those that are
+// counted say nothing of a store that was another one.
+uint64_t EraOf(uint64_t epoch, absl::Time wall) {
+  constexpr uint64_t kFirstThatIsTime = 1'000'000'000'000'000;  // Microseconds: the year 2001.
+  return epoch >= kFirstThatIsTime ? epoch : static_cast<uint64_t>(absl::ToUnixMicros(wall));
+}
+
 absl::Status NotStarted() {
   return Error(absl::StatusCode::kUnavailable, "NOT_STARTED", "the partition is not started yet");
 }
@@ -58,7 +65,7 @@ Partition::Partition(PartitionOptions options, std::unique_ptr<platform::RecordS
       payloads_(options_.payload_cache_bytes),
       checkpoints_(options_.max_checkpoint_bytes),
       now_(clock.Read()),
-      blocks_era_(std::max(epoch_, static_cast<uint64_t>(absl::ToUnixMicros(now_.wall)))) {}
+      blocks_era_(EraOf(epoch_, now_.wall)) {}
 
 Partition::~Partition() { Stop(); }
 
@@ -95,7 +102,9 @@ absl::Status Partition::Start(OutputsLink& outputs, EventsLink* events) {
 }
 
 void Partition::Stop() {
-  if (runner_ != nullptr) runner_->Stop();
+  if (runner_ == nullptr) return;
+  runner_->Stop();
+  channels_.clear();  // Whose streams may hold us: nobody tells us of their end any more.
 }
 
 absl::Status Partition::health() const {
@@ -353,7 +362,7 @@ void Partition::SetSome(BlocksCommand& command, const Now& now) {
     item.block.tokens_until = AsRecorded(item.block.tokens_until);
     item.status = engine_.SetBlock(item.block, now, effects_);
     if (!item.status.ok()) continue;
-    Note(NoteOf(command, item.block));
+    if (command.audited) Note(NoteOf(command, item.block));
     changed = true;
   }
   if (!changed) return;
@@ -367,7 +376,7 @@ void Partition::LiftSome(BlocksCommand& command, Transaction& transaction) {
     if (!item.status.ok()) continue;
     item.status = engine_.LiftBlock(item.names, effects_);
     if (!item.status.ok()) continue;
-    Note(NoteOf(command, item.names));
+    if (command.audited) Note(NoteOf(command, item.names));
     changed = true;
   }
   if (!changed) return;

@@ -208,7 +208,8 @@ struct BlocksCommand {
   Caller by;
   std::vector<Set> set{};
   std::vector<Lift> lift{};
-  std::string why{};  // For people; empty: of what is set its reason.
+  std::string why{};    // For people; empty: of what is set its reason.
+  bool audited = true;  // False where another partition says it in the audit trail.
 };
 
 // Answer to a fence: the terminal state in Outputs, or nothing: the dispatch is closed.

@@ -27,12 +27,12 @@ TEST_CASE("Counters tell by type how long tasks have waited for what") {
     totals[{"default", type}].times[static_cast<size_t>(cause)] += time;
   };
   add("blur", WaitCause::kNoImplementation, 1'500);
-  metrics.Tell(totals);
+  metrics.Tell(0, totals);
   add("blur", WaitCause::kNoImplementation, 500);
   add("blur", WaitCause::kNoCredit, 250);
   add("mail", WaitCause::kDelay, 1);
-  metrics.Tell(totals);
-  metrics.Tell(totals);
+  metrics.Tell(0, totals);
+  metrics.Tell(0, totals);
   const std::string prefix = "kantoku_inputs_wait_seconds_total ";
   const auto values = Collect(registry);
   CHECK(values.size() == 3);
@@ -41,7 +41,7 @@ TEST_CASE("Counters tell by type how long tasks have waited for what") {
   CHECK(values.at(prefix + "delay default mail") == Approx(0.001));
 
   totals.erase({"default", "blur"});
-  metrics.Tell(totals);
+  metrics.Tell(0, totals);
   CHECK(Collect(registry).size() == 1);
 }
 

@@ -1,0 +1,51 @@
+#include "services/inputs/partition_stack.h"
+
+#include <utility>
+
+#include "services/platform/proto_time.h"
+#include "services/platform/status.h"
+
+namespace kantoku::inputs {
+
+absl::StatusOr<std::shared_ptr<PartitionStack>> PartitionStack::Open(
+    uint32_t number, PartitionOptions options, platform::RecordStoreFactory& stores,
+    const config::v1::InputsConfig& config, platform::Environment& environment) {
+  KANTOKU_ASSIGN_OR_RETURN(auto store, stores.Open(number));
+  KANTOKU_ASSIGN_OR_RETURN(
+      auto partition,
+      Partition::Open(std::move(options), std::move(store), environment.clock(),
+                      environment.mac_keys(), [&environment] { return environment.Random(); }));
+  return std::shared_ptr<PartitionStack>(
+      new PartitionStack(number, config, environment, std::move(partition)));
+}
+
+PartitionStack::PartitionStack(uint32_t number, const config::v1::InputsConfig& config,
+                               platform::Environment& environment,
+                               std::unique_ptr<Partition> partition)
+    : config_(config),
+      environment_(environment),
+      partition_(std::move(partition)),
+      streams_(environment.clock(), platform::FromProto(config.ping_interval())),
+      served_{.number = number, .partition = *partition_, .streams = streams_} {}
+
+absl::Status PartitionStack::Start() {
+  outputs_ =
+      std::make_unique<OutputsPeer>(environment_.Connect(config_.outputs_address()),
+                                    environment_.clock(), environment_.mac_keys(), *partition_);
+  if (config_.events()) {
+    events_ = std::make_unique<EventsPeer>(environment_.Connect(config_.events_address()),
+                                           environment_.clock(), environment_.mac_keys(),
+                                           *partition_, config_.max_event_backlog_bytes());
+  }
+  return partition_->Start(*outputs_, events_.get());
+}
+
+void PartitionStack::Stop() {
+  streams_.Stop(
+      platform::Error(absl::StatusCode::kUnavailable, "STOPPING", "the server is stopping"));
+  partition_->Stop();
+  if (outputs_ != nullptr) outputs_->Stop();
+  if (events_ != nullptr) events_->Stop();
+}
+
+}  // namespace kantoku::inputs
