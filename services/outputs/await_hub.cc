@@ -54,6 +54,15 @@ void AwaitHub::Close(StreamId stream) {
   streams_.erase(found);
 }
 
+void AwaitHub::FailAll(const absl::Status& status) {
+  waiting_ = 0;
+  waiters_.clear();
+  closed_.clear();
+  idle_.clear();
+  Publish(0);
+  for (const auto& [id, stream] : std::exchange(streams_, {})) stream.sink->Fail(status);
+}
+
 AwaitSink* AwaitHub::Find(StreamId stream) const {
   const auto found = streams_.find(stream);
   return found == streams_.end() ? nullptr : found->second.sink.get();
@@ -69,7 +78,8 @@ absl::Status AwaitHub::Add(StreamId stream, std::span<const TaskId> tasks,
                            absl::StrCat("task_ids: ", into.waiting, " wait and ", tasks.size(),
                                         " were added; a stream may have ", limits_.per_stream));
   }
-  if (waiting_ + deferred() + tasks.size() > limits_.in_all) {
+  Publish(static_cast<int64_t>(waiting_ + deferred()));
+  if (all_->value() + tasks.size() > limits_.in_all) {
     return platform::Error(
         absl::StatusCode::kResourceExhausted, "TOO_MANY_AWAITS",
         absl::StrCat("task_ids: ", tasks.size(), " more exceed the server's limit of ",
@@ -108,7 +118,12 @@ void AwaitHub::NoteIdle(StreamId id, const Stream& stream) {
   if (stream.ends_when_idle && stream.waiting == 0) idle_.push_back(id);
 }
 
+void AwaitHub::Publish(int64_t awaited) {
+  if (awaited != published_) all_->Add(awaited - std::exchange(published_, awaited));
+}
+
 std::vector<std::shared_ptr<AwaitSink>> AwaitHub::TakeIdle() {
+  Publish(static_cast<int64_t>(waiting_ + deferred()));
   std::vector<std::shared_ptr<AwaitSink>> idle;
   for (const StreamId id : std::exchange(idle_, {})) {
     const auto found = streams_.find(id);

@@ -1,6 +1,7 @@
 #ifndef KANTOKU_SERVICES_OUTPUTS_AWAIT_HUB_H_
 #define KANTOKU_SERVICES_OUTPUTS_AWAIT_HUB_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -98,6 +99,21 @@ class Deliveries {
   absl::flat_hash_map<std::shared_ptr<AwaitSink>, AnswerBatch> batches_;
 };
 
+// How much is awaited in all partitions of this process, as they have last said.
+//
+// Thread-safe.
+class AwaitCount {
+ public:
+  void Add(int64_t change) { count_.fetch_add(change, std::memory_order_relaxed); }
+  size_t value() const {
+    // Partitions say one after the other what has gone from one to another.
+    return static_cast<size_t>(std::max<int64_t>(count_.load(std::memory_order_relaxed), 0));
+  }
+
+ private:
+  std::atomic<int64_t> count_ = 0;
+};
+
 // Who waits for which task: task -> streams, and stream -> tasks.
 //
 // Guarantees: a stream that waits for a task gets one answer about it, however often it asked. A
@@ -113,10 +129,15 @@ class AwaitHub {
     size_t in_all = 10'000'000;  // Waiting or deferred.
   };
 
-  explicit AwaitHub(Limits limits) : limits_(limits) {}
+  // `all` is what `in_all` is about: shared by those that share the limit.
+  explicit AwaitHub(Limits limits, std::shared_ptr<AwaitCount> all = std::make_shared<AwaitCount>())
+      : limits_(limits), all_(std::move(all)) {}
+  ~AwaitHub() { Publish(0); }
 
   StreamId Open(std::shared_ptr<AwaitSink> sink);
   void Close(StreamId stream);
+  // Closes all of them, and fails their sinks.
+  void FailAll(const absl::Status& status);
   // Null when it is closed.
   AwaitSink* Find(StreamId stream) const;
 
@@ -127,7 +148,7 @@ class AwaitHub {
   void Forget(StreamId stream, std::span<const platform::TaskId> tasks);
   // The stream will not ask for more: its sink is to be finished whenever it waits for nothing.
   void EndWhenIdle(StreamId stream);
-  // Those that became so since the last call, and still are.
+  // Those that became so since the last call, and still are. Once in each group.
   std::vector<std::shared_ptr<AwaitSink>> TakeIdle();
 
   // Thread-safe. So many more, or fewer, awaits are deferred by sinks: they count as waiting.
@@ -169,10 +190,14 @@ class AwaitHub {
   void Drop(const platform::TaskId& task, StreamId stream);
   void Answered(StreamId id, Stream& stream);
   void NoteIdle(StreamId id, const Stream& stream);
+  // Tells of so many that wait or are deferred.
+  void Publish(int64_t awaited);
   template <typename Answer>
   void Release(const platform::TaskId& task, Answer answer);
 
   const Limits limits_;
+  const std::shared_ptr<AwaitCount> all_;
+  int64_t published_ = 0;
   StreamId next_stream_ = 1;
   size_t waiting_ = 0;  // Pairs of task and open stream.
   std::atomic<int64_t> deferred_ = 0;

@@ -1,46 +1,49 @@
 #ifndef KANTOKU_SERVICES_OUTPUTS_AWAIT_STREAM_H_
 #define KANTOKU_SERVICES_OUTPUTS_AWAIT_STREAM_H_
 
-#include <deque>
+#include <atomic>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
-#include <span>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "kantoku/outputs/v1/outputs.grpc.pb.h"
-#include "services/outputs/await_hub.h"
+#include "services/outputs/await_leg.h"
 #include "services/outputs/metrics.h"
-#include "services/outputs/partition.h"
-#include "services/platform/rpc/bidi_stream.h"
+#include "services/outputs/served.h"
+#include "services/platform/rpc/partitioned_service.h"
 
 namespace kantoku::outputs {
 
-// One Await call. What a client that reads slowly has no room for is not kept: its ids are
-// deferred, and looked up again when there is room. It reads a request only when the one before was
-// applied and nothing is deferred, so that what a client can make it keep is bounded.
+// One Await call. It has a leg to each partition of this process that its tasks are in, and one to
+// each other replica that has the others, opened with the first of these tasks. It reads a request
+// only when every leg that was asked something by the one before is ready for more, so that what a
+// client can make it keep is bounded.
 //
-// Thread-safe. Owned as CoalescingStream says, and by the hub while it is open.
-class AwaitStream final
-    : public platform::CoalescingStream<outputs::v1::AwaitRequest, outputs::v1::AwaitResponse>,
-      public AwaitSink {
+// Thread-safe. Owned as CoalescingStream says, and by its legs until it ends.
+class AwaitStream final : public AwaitTrunk {
  public:
-  // `on_ended` is called last.
+  using Routes = platform::PartitionRoutes<Served>;
+
+  // `on_ended` is called last. The routes outlive it.
   AwaitStream(Call* call, platform::CallMonitor::Method& method,
               const platform::BidiStreamOptions& options,
-              std::shared_ptr<const platform::Identity> caller, OutputsPartition& partition,
+              std::shared_ptr<const platform::Identity> caller, const Routes& routes,
               Metrics& metrics, std::function<void(AwaitStream*)> on_ended);
 
   const std::shared_ptr<const platform::Identity>& caller() const override { return caller_; }
-  bool Deliver(const AnswerBatch& answers) override;
-  void Defer(std::span<const platform::TaskId> tasks) override;
-  void Finish() override;
-  void Fail(const absl::Status& status) override { Close(status); }
+  void LegReady() override;
+  void LegEnded() override;
 
  private:
   using Request = outputs::v1::AwaitRequest;
-  static constexpr auto kNever = static_cast<uint64_t>(-1);
 
   void OnRequest(Request& request) override;
+  void OnToken(std::string_view token) override;
   void OnHalfClosed() override;
   void OnWritable() override;
   void OnEnded(const absl::Status& status) override;
@@ -48,38 +51,28 @@ class AwaitStream final
   std::shared_ptr<AwaitStream> self() {
     return std::static_pointer_cast<AwaitStream>(shared_from_this());
   }
-  void PostOrClose(OutputsPartition::Command command);
-  // Opens the stream in the hub when that is still to be done. On the apply thread.
-  AwaitHub::StreamId Opened(OutputsPartition& partition);
-  // Sends answers from `begin` on, as many as go well into one message; returns the end of them.
-  absl::StatusOr<size_t> PostSome(const AnswerBatch& answers, size_t begin);
+  // What a request says to each leg; opens those that are missing. Malformed ids are answered.
+  absl::StatusOr<std::vector<AwaitWish>> Divide(const Request& request);
+  // Its place among the legs.
+  absl::StatusOr<size_t> LegTo(uint32_t partition);
+  size_t LegTo(const platform::Forwarder::Target& target);
   absl::Status AnswerMalformed(const std::string& id, const absl::Status& why);
-  void LookUpDeferred();
-  void LookUp(std::vector<platform::TaskId> tasks, OutputsPartition& partition,
-              platform::Transaction& transaction);
-  // Looks up more of what is deferred, if there is room; if nothing is, reads the next request.
-  void GoOn();
 
+  Call* const call_;
   const std::shared_ptr<const platform::Identity> caller_;
-  OutputsPartition& partition_;
+  const Routes& routes_;
   Metrics& metrics_;
   const std::function<void(AwaitStream*)> on_ended_;
 
-  // Of the apply thread.
-  AwaitHub::StreamId stream_ = 0;  // 0 until it is open.
-  bool half_closed_ = false;
+  // Of the queue's thread.
+  std::vector<std::shared_ptr<AwaitLeg>> legs_;
+  std::vector<std::optional<size_t>> leg_to_;  // By partition.
+  std::map<std::string, size_t> relays_;       // By address.
+  std::string token_;                          // Of the client's, the last within the stream.
+  bool token_is_new_ = false;                  // Relays have yet to be told.
 
-  platform::Mutex mutex_;
-  std::deque<platform::TaskId> deferred_ ABSL_GUARDED_BY(mutex_);
-  // How often there was room again, in all and when room was last missing. When they differ, nobody
-  // will say so once more.
-  uint64_t writable_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t full_at_ ABSL_GUARDED_BY(mutex_) = kNever;
-  bool held_back_ ABSL_GUARDED_BY(mutex_) = false;  // The next request is to be read.
-  // Look-ups of what was deferred: not applied yet, and not durable yet.
-  int looking_up_ ABSL_GUARDED_BY(mutex_) = 0;
-  int unsettled_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  std::atomic<size_t> asked_ = 0;  // Legs that are not ready for more.
+  std::atomic<size_t> open_ = 0;   // Legs that have not ended, once they are to end.
 };
 
 }  // namespace kantoku::outputs

@@ -55,22 +55,22 @@ void Call::Answer(const absl::Status& status) {
   reply(status);
 }
 
-PutCall::PutCall(const v1::PutRequest& request, v1::PutResponse& response, platform::Reply reply,
-                 Metrics& metrics)
-    : Call(std::move(reply)), request_(request), response_(response), metrics_(metrics) {}
-
-absl::Status PutCall::CheckWhole() const {
-  KANTOKU_RETURN_IF_ERROR(CheckCount("items", request_.items_size()));
+absl::Status CheckWhole(const v1::PutRequest& request) {
+  KANTOKU_RETURN_IF_ERROR(CheckCount("items", request.items_size()));
   KANTOKU_RETURN_IF_ERROR(
-      platform::Annotate(platform::Uuid::FromBytes(request_.session_id()).status(), "session_id"));
+      platform::Annotate(platform::Uuid::FromBytes(request.session_id()).status(), "session_id"));
   size_t bytes = 0;
-  for (const v1::PutItem& item : request_.items()) bytes += item.data().size();
+  for (const v1::PutItem& item : request.items()) bytes += item.data().size();
   if (bytes > kMaxMessageBytes) return TooLarge("items", bytes, kMaxMessageBytes);
   return absl::OkStatus();
 }
 
+PutCall::PutCall(const v1::PutRequest& request, v1::PutResponse& response, platform::Reply reply,
+                 Metrics& metrics)
+    : Call(std::move(reply)), request_(request), response_(response), metrics_(metrics) {}
+
 absl::Status PutCall::Read(const PutTerms& terms) {
-  KANTOKU_RETURN_IF_ERROR(CheckWhole());
+  KANTOKU_RETURN_IF_ERROR(CheckWhole(request_));
   const int count = request_.items_size();
   response_.mutable_results()->Reserve(count);
   leases_.reserve(count);  // Offers point into it.
@@ -161,12 +161,16 @@ void PutCall::Count(const ResultBook::Decision& decision) {
   }
 }
 
+absl::Status CheckWhole(const v1::FenceRequest& request) {
+  return CheckCount("items", request.items_size());
+}
+
 FenceCall::FenceCall(const v1::FenceRequest& request, v1::FenceResponse& response,
                      platform::Reply reply, Metrics& metrics)
     : Call(std::move(reply)), request_(request), response_(response), metrics_(metrics) {}
 
 absl::Status FenceCall::Read() {
-  KANTOKU_RETURN_IF_ERROR(CheckCount("items", request_.items_size()));
+  KANTOKU_RETURN_IF_ERROR(CheckWhole(request_));
   closings_.reserve(request_.items_size());
   for (int i = 0; i < request_.items_size(); ++i) {
     v1::FenceResult& result = *response_.add_results();
@@ -199,6 +203,17 @@ absl::Status FenceCall::Apply(OutputsPartition& partition, platform::Transaction
   return absl::OkStatus();
 }
 
+absl::Status CheckWhole(const v1::GetRequest& request) {
+  KANTOKU_RETURN_IF_ERROR(CheckCount("task_ids", request.task_ids_size()));
+  if (request.read_grants().empty()) return absl::OkStatus();
+  if (request.read_grants_size() != request.task_ids_size()) {
+    return Error(absl::StatusCode::kInvalidArgument, "BAD_BATCH_SIZE",
+                 absl::StrCat("read_grants: ", request.read_grants_size(),
+                              " are not one for each of ", request.task_ids_size(), " ids"));
+  }
+  return platform::Annotate(platform::Uuid::FromBytes(request.session_id()).status(), "session_id");
+}
+
 GetCall::GetCall(const v1::GetRequest& request, v1::GetResponse& response, platform::Reply reply,
                  std::shared_ptr<const platform::Identity> caller)
     : Call(std::move(reply)),
@@ -207,29 +222,21 @@ GetCall::GetCall(const v1::GetRequest& request, v1::GetResponse& response, platf
       caller_(std::move(caller)),
       viewer_(caller_->service.empty() ? platform::Viewer(caller_) : platform::Viewer()) {}
 
-absl::Status GetCall::CheckWhole() {
-  KANTOKU_RETURN_IF_ERROR(CheckCount("task_ids", request_.task_ids_size()));
-  if (request_.has_subject()) {
-    if (caller_->service.empty()) {
-      return Error(absl::StatusCode::kPermissionDenied, "NOT_A_SERVICE",
-                   "subject: only a service asks for others");
-    }
-    viewer_ = platform::Viewer(platform::Onlooker(
-        request_.subject(), {request_.namespace_().empty() ? std::string(platform::kEveryNamespace)
-                                                           : request_.namespace_()}));
+absl::Status GetCall::ReadSubject() {
+  if (!request_.has_subject()) return absl::OkStatus();
+  if (caller_->service.empty()) {
+    return Error(absl::StatusCode::kPermissionDenied, "NOT_A_SERVICE",
+                 "subject: only a service asks for others");
   }
-  if (request_.read_grants().empty()) return absl::OkStatus();
-  if (request_.read_grants_size() != request_.task_ids_size()) {
-    return Error(absl::StatusCode::kInvalidArgument, "BAD_BATCH_SIZE",
-                 absl::StrCat("read_grants: ", request_.read_grants_size(),
-                              " are not one for each of ", request_.task_ids_size(), " ids"));
-  }
-  return platform::Annotate(platform::Uuid::FromBytes(request_.session_id()).status(),
-                            "session_id");
+  viewer_ = platform::Viewer(platform::Onlooker(
+      request_.subject(), {request_.namespace_().empty() ? std::string(platform::kEveryNamespace)
+                                                         : request_.namespace_()}));
+  return absl::OkStatus();
 }
 
 absl::Status GetCall::Read(const GetTerms& terms) {
-  KANTOKU_RETURN_IF_ERROR(CheckWhole());
+  KANTOKU_RETURN_IF_ERROR(CheckWhole(request_));
+  KANTOKU_RETURN_IF_ERROR(ReadSubject());
   tasks_.reserve(request_.task_ids_size());
   grants_.reserve(request_.task_ids_size());
   for (int i = 0; i < request_.task_ids_size(); ++i) {

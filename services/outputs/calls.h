@@ -34,6 +34,13 @@ class Call {
   std::optional<platform::Reply> reply_;
 };
 
+// INVALID_ARGUMENT when a request is refused as a whole: it has no items or too many, or too many
+// bytes, or names no session where it has to.
+absl::Status CheckWhole(const outputs::v1::PutRequest& request);
+absl::Status CheckWhole(const outputs::v1::PutItemsRequest& request);
+absl::Status CheckWhole(const outputs::v1::FenceRequest& request);
+absl::Status CheckWhole(const outputs::v1::GetRequest& request);
+
 // What all items of a Put are checked against.
 struct PutTerms {
   const platform::MacKeys& keys;
@@ -60,7 +67,6 @@ class PutCall : public Call {
   absl::Status Apply(OutputsPartition& partition, platform::Transaction& transaction);
 
  private:
-  absl::Status CheckWhole() const;
   absl::Status ReadItem(const outputs::v1::PutItem& item, const PutTerms& terms);
   void Count(const ResultBook::Decision& decision);
 
@@ -86,7 +92,6 @@ class PutItemsCall : public Call {
   absl::Status Apply(OutputsPartition& partition, platform::Transaction& transaction);
 
  private:
-  absl::Status CheckWhole() const;
   absl::Status ReadBatch(const outputs::v1::ItemBatch& batch, const PutTerms& terms);
 
   const outputs::v1::PutItemsRequest& request_;
@@ -137,7 +142,8 @@ class GetCall : public Call {
   const absl::Status& refused() const { return refused_; }
 
  private:
-  absl::Status CheckWhole();
+  // For whom a service asks.
+  absl::Status ReadSubject();
   absl::Status ReadItem(int item, const GetTerms& terms);
   bool Asks(const StoredResult& result) const;  // In this namespace.
   bool MaySee(size_t index, const StoredResult& result) const;

@@ -19,17 +19,13 @@ absl::Status Invalid(std::string_view reason, const std::string& message) {
 
 }  // namespace
 
-PutItemsCall::PutItemsCall(const v1::PutItemsRequest& request, v1::PutItemsResponse& response,
-                           platform::Reply reply, Metrics& metrics)
-    : Call(std::move(reply)), request_(request), response_(response), metrics_(metrics) {}
-
-absl::Status PutItemsCall::CheckWhole() const {
-  KANTOKU_RETURN_IF_ERROR(CheckCount("batches", request_.batches_size()));
+absl::Status CheckWhole(const v1::PutItemsRequest& request) {
+  KANTOKU_RETURN_IF_ERROR(CheckCount("batches", request.batches_size()));
   KANTOKU_RETURN_IF_ERROR(
-      platform::Annotate(platform::Uuid::FromBytes(request_.session_id()).status(), "session_id"));
+      platform::Annotate(platform::Uuid::FromBytes(request.session_id()).status(), "session_id"));
   int64_t count = 0;
   size_t bytes = 0;
-  for (const v1::ItemBatch& batch : request_.batches()) {
+  for (const v1::ItemBatch& batch : request.batches()) {
     count += batch.items_size();
     for (const v1::Item& item : batch.items()) {
       bytes += item.data().size() + item.content_type().size();
@@ -44,8 +40,12 @@ absl::Status PutItemsCall::CheckWhole() const {
                                                 kMaxMessageBytes, " are taken"));
 }
 
+PutItemsCall::PutItemsCall(const v1::PutItemsRequest& request, v1::PutItemsResponse& response,
+                           platform::Reply reply, Metrics& metrics)
+    : Call(std::move(reply)), request_(request), response_(response), metrics_(metrics) {}
+
 absl::Status PutItemsCall::Read(const PutTerms& terms) {
-  KANTOKU_RETURN_IF_ERROR(CheckWhole());
+  KANTOKU_RETURN_IF_ERROR(CheckWhole(request_));
   const int count = request_.batches_size();
   response_.mutable_results()->Reserve(count);
   leases_.reserve(count);  // Batches point into these.

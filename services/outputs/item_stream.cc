@@ -33,13 +33,14 @@ ResultBook::Presence PresenceOf(AnswerBatch::Kind kind) {
 
 ItemStream::ItemStream(Call* call, platform::CallMonitor::Method& method,
                        std::shared_ptr<const platform::Identity> caller, Wish wish,
-                       OutputsPartition& partition, Metrics& metrics,
+                       std::shared_ptr<Served> served, Metrics& metrics,
                        std::function<void(ItemStream*)> on_ended)
     : call_(call),
       method_(method),
       caller_(std::move(caller)),
       task_(wish.task),
-      partition_(partition),
+      served_(std::move(served)),
+      partition_(served_->partition),
       metrics_(metrics),
       on_ended_(std::move(on_ended)),
       position_(wish.from) {}

@@ -10,6 +10,7 @@
 #include "services/outputs/await_hub.h"
 #include "services/outputs/metrics.h"
 #include "services/outputs/partition.h"
+#include "services/outputs/served.h"
 #include "services/platform/mutex.h"
 #include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/stream_call.h"
@@ -41,7 +42,7 @@ class ItemStream final : public std::enable_shared_from_this<ItemStream>,
   // `on_ended` is called last.
   ItemStream(Call* call, platform::CallMonitor::Method& method,
              std::shared_ptr<const platform::Identity> caller, Wish wish,
-             OutputsPartition& partition, Metrics& metrics,
+             std::shared_ptr<Served> served, Metrics& metrics,
              std::function<void(ItemStream*)> on_ended);
 
   // Once.
@@ -81,7 +82,8 @@ class ItemStream final : public std::enable_shared_from_this<ItemStream>,
   platform::CallMonitor::Method& method_;
   const std::shared_ptr<const platform::Identity> caller_;
   const platform::TaskId task_;
-  OutputsPartition& partition_;
+  const std::shared_ptr<Served> served_;
+  OutputsPartition& partition_;  // Of `served_`.
   Metrics& metrics_;
   const std::function<void(ItemStream*)> on_ended_;
 

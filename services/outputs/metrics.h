@@ -5,6 +5,8 @@
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
+#include <utility>
+
 namespace kantoku::outputs {
 
 // What Outputs counts.
@@ -34,6 +36,25 @@ struct Metrics {
   prometheus::Gauge* results;
   prometheus::Gauge* fences;
   prometheus::Gauge* bytes;
+};
+
+// What one partition has of a gauge that all of them share.
+//
+// Thread-compatible.
+class GaugeShare {
+ public:
+  explicit GaugeShare(prometheus::Gauge& gauge) : gauge_(gauge) {}
+  GaugeShare(const GaugeShare&) = delete;
+  GaugeShare& operator=(const GaugeShare&) = delete;
+  ~GaugeShare() { Set(0); }
+
+  void Set(double value) {
+    if (value != value_) gauge_.Increment(value - std::exchange(value_, value));
+  }
+
+ private:
+  prometheus::Gauge& gauge_;
+  double value_ = 0;
 };
 
 }  // namespace kantoku::outputs

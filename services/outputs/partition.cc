@@ -60,9 +60,12 @@ OutputsPartition::OutputsPartition(Options options, std::unique_ptr<ResultBook> 
                                    TaskLives& lives, Metrics& metrics)
     : random_(std::move(options.random)),
       lives_(lives),
-      metrics_(metrics),
+      waiters_(*metrics.waiters),
+      results_(*metrics.results),
+      fences_(*metrics.fences),
+      bytes_(*metrics.bytes),
       book_(std::move(book)),
-      hub_(options.awaits),
+      hub_(options.awaits, std::move(options.awaited)),
       lookup_(options.lookup) {}
 
 OutputsPartition::~OutputsPartition() { Stop(); }
@@ -74,7 +77,14 @@ absl::Status OutputsPartition::Post(Command command, Urgency urgency) {
 }
 
 void OutputsPartition::Stop() {
-  if (runner_ != nullptr) runner_->Stop();
+  if (runner_ == nullptr) return;
+  runner_->Stop();
+  // Nobody applies any more. Streams own what they wait in, so they are let go of.
+  deliveries_ = {};
+  followers_.clear();
+  hub_.FailAll(platform::Error(absl::StatusCode::kUnavailable, "PARTITION_CLOSED",
+                               "the tasks are not served here any more"));
+  for (GaugeShare* const share : {&waiters_, &results_, &fences_, &bytes_}) share->Set(0);
 }
 
 absl::StatusOr<std::vector<ResultBook::Decision>> OutputsPartition::Put(
@@ -337,10 +347,10 @@ void OutputsPartition::FinishGroup(Transaction& transaction) {
   }
   AskInputs(now.steady);
   const bool more = hub_.CleanUp();
-  metrics_.waiters->Set(static_cast<double>(hub_.waiters()));
-  metrics_.results->Set(static_cast<double>(book_->result_count()));
-  metrics_.fences->Set(static_cast<double>(book_->fence_count()));
-  metrics_.bytes->Set(static_cast<double>(book_->bytes()));
+  waiters_.Set(static_cast<double>(hub_.waiters()));
+  results_.Set(static_cast<double>(book_->result_count()));
+  fences_.Set(static_cast<double>(book_->fence_count()));
+  bytes_.Set(static_cast<double>(book_->bytes()));
 
   next_wake_ = lookup_.NextDue();
   if (more) next_wake_ = now.steady;

@@ -44,6 +44,7 @@ class OutputsPartition final : private platform::PartitionMachine {
   struct Options {
     ResultBook::Options book;
     AwaitHub::Limits awaits;
+    std::shared_ptr<AwaitCount> awaited = std::make_shared<AwaitCount>();  // In all partitions.
     InputsLookup::Options lookup;
     platform::PartitionRunner::Options runner;
     absl::AnyInvocable<uint64_t()> random;
@@ -60,7 +61,8 @@ class OutputsPartition final : private platform::PartitionMachine {
   // Thread-safe. As PartitionRunner's.
   absl::Status Post(Command command, Urgency urgency = Urgency::kNormal);
   absl::Status health() const { return runner_->health(); }
-  // Runs what was posted, commits it, joins the threads. Idempotent.
+  // Runs what was posted, commits it, joins the threads; whoever still waits or follows then is
+  // told that it is UNAVAILABLE. Idempotent.
   void Stop();
 
   // Of the apply thread. As ResultBook's; whoever waits is told once it is durable.
@@ -134,7 +136,10 @@ class OutputsPartition final : private platform::PartitionMachine {
 
   absl::AnyInvocable<uint64_t()> random_;
   TaskLives& lives_;
-  Metrics& metrics_;
+  GaugeShare waiters_;
+  GaugeShare results_;
+  GaugeShare fences_;
+  GaugeShare bytes_;
 
   std::unique_ptr<ResultBook> book_;
   AwaitHub hub_;

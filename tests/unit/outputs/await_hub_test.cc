@@ -33,9 +33,10 @@ class Listener final : public AwaitSink {
   }
   void Defer(std::span<const TaskId>) override {}
   void Finish() override {}
-  void Fail(const absl::Status&) override {}
+  void Fail(const absl::Status& status) override { failed = status; }
 
   bool room = true;
+  absl::Status failed;
   std::vector<std::pair<TaskId, Kind>> heard;
   std::vector<std::string> records;
   const void* where = nullptr;  // The last record was, in memory.
@@ -239,6 +240,40 @@ TEST_CASE("Whether the one who asks had room for all answers is told") {
   room.Add(room.stream_b, {Task(1)});
   room.hub.Resolve(Task(1), Kind::kGone, deliveries);
   CHECK(deliveries.Send(room.b.get()));
+}
+
+TEST_CASE("When all streams fail each hears why, and nobody waits or is owned") {
+  Room room;
+  room.Add(room.stream_a, {Task(1), Task(2)});
+  room.Add(room.stream_b, {Task(1)});
+  room.hub.FailAll(absl::UnavailableError("closed"));
+  CHECK(absl::IsUnavailable(room.a->failed));
+  CHECK(absl::IsUnavailable(room.b->failed));
+  CHECK(room.hub.waiters() == 0);
+  CHECK(room.a.use_count() == 1);
+  room.Resolve(Task(1));
+  CHECK(room.a->heard.empty());
+}
+
+TEST_CASE("Hubs of one process share the bound of what all may wait for") {
+  const auto all = std::make_shared<AwaitCount>();
+  std::vector<TaskId> fresh;
+  AwaitHub one({.in_all = 3}, all);
+  const auto stream = one.Open(std::make_shared<Listener>());
+  REQUIRE(one.Add(stream, std::vector<TaskId>{Task(1), Task(2)}, fresh).ok());
+  one.TakeIdle();
+  {
+    AwaitHub other({.in_all = 3}, all);
+    const auto others = other.Open(std::make_shared<Listener>());
+    const std::vector<TaskId> two = {Task(3), Task(4)};
+    CHECK(absl::IsResourceExhausted(other.Add(others, two, fresh)));
+    one.Close(stream);
+    one.TakeIdle();
+    CHECK(other.Add(others, two, fresh).ok());
+    other.TakeIdle();
+    CHECK(all->value() == 2);
+  }
+  CHECK(all->value() == 0);
 }
 
 }  // namespace

@@ -418,5 +418,18 @@ TEST_CASE("Results leave by themselves when their time is over") {
   CHECK(house.inputs.asked.AwaitCount(1)[0] == std::vector<TaskId>{Task(1)});
 }
 
+TEST_CASE("Partitions share a gauge, and what one has leaves with it") {
+  prometheus::Gauge gauge;
+  GaugeShare one(gauge);
+  one.Set(3);
+  {
+    GaugeShare other(gauge);
+    other.Set(4);
+    one.Set(2);
+    CHECK(gauge.Value() == 6);
+  }
+  CHECK(gauge.Value() == 2);
+}
+
 }  // namespace
 }  // namespace kantoku::outputs
