@@ -5,6 +5,8 @@
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
+#include <cstdint>
+
 namespace kantoku::events {
 
 // What Events counts. Calls and the store are measured where they are shared.
@@ -12,6 +14,9 @@ namespace kantoku::events {
 // Thread-safe. The registry owns the members and outlives it.
 struct Metrics {
   explicit Metrics(prometheus::Registry& registry);
+
+  // Batches of the log; 0 while it is another replica's.
+  void SetKept(uint64_t batches) { kept_batches->Set(static_cast<double>(batches)); }
 
   prometheus::Counter* appended_batches;  // Without repeats.
   prometheus::Counter* repeated_batches;

@@ -1,7 +1,7 @@
 #ifndef KANTOKU_SERVICES_EVENTS_SERVICE_H_
 #define KANTOKU_SERVICES_EVENTS_SERVICE_H_
 
-#include <atomic>
+#include <memory>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -11,33 +11,23 @@
 #include "services/events/log.h"
 #include "services/events/metrics.h"
 #include "services/events/position.h"
+#include "services/events/served.h"
 #include "services/events/subscription_hub.h"
 #include "services/platform/rpc/call_monitor.h"
 #include "services/platform/rpc/encoded.h"
-#include "services/platform/rpc/service.h"
+#include "services/platform/rpc/partitioned_service.h"
 
 namespace kantoku::events {
 
-// EventsService over a log and a hub: decodes, checks, calls, encodes. The contract is
-// events.proto.
+// EventsService over a log and a hub, wherever they are: decodes, checks, calls, encodes. The
+// contract is events.proto.
 //
 // Thread-safe. Everything it is made from outlives it, and it outlives its calls.
-class Service final : public platform::Service {
+class Service final : public platform::PartitionedService<Served> {
  public:
   using SubscribeCall = platform::ServerStreamCall<v1::SubscribeRequest,
                                                    platform::SharedEncoded<v1::SubscribeResponse>>;
-  struct Parts {
-    EventLog& log;
-    SubscriptionHub& hub;
-    platform::CallMonitor& calls;
-    Metrics& metrics;
-  };
-
-  explicit Service(const Parts& parts);
-
-  // Until then, and again after Close, calls are UNAVAILABLE.
-  void Open() { open_ = true; }
-  void Close() { open_ = false; }
+  Service(const Routes& routes, platform::CallMonitor& calls, Metrics& metrics);
 
   void Append(platform::UnaryCall* call, const v1::AppendRequest* request,
               v1::AppendResponse* response);
@@ -46,24 +36,20 @@ class Service final : public platform::Service {
   void Subscribe(SubscribeCall* call, const v1::SubscribeRequest* request);
 
  private:
-  absl::Status CheckOpen() const;
-  absl::StatusOr<AppendCommand> Admit(const v1::AppendRequest& request) const;
-  void Count(size_t batches, const AppendResult& result);
-  absl::StatusOr<SubscriptionHub::ReadRequest> Admit(const v1::ReadRequest& request,
-                                                     const platform::Identity& reader) const;
-  struct Subscription {
-    Position from;
-    EventFilter filter;
-  };
-  absl::StatusOr<Subscription> Admit(const platform::Call& call,
-                                     const v1::SubscribeRequest& request) const;
-  absl::StatusOr<Position> Resolve(std::string_view after, v1::StartAt start) const;
+  static constexpr uint32_t kPartition = 0;  // Events are in one order: there are no others.
 
-  Parts parts_;
+  void AppendHere(Served& served, platform::UnaryCall* call, const v1::AppendRequest& request,
+                  v1::AppendResponse* response);
+  void ReadHere(Served& served, platform::UnaryCall* call, const v1::ReadRequest& request,
+                platform::Encoded<v1::ReadResponse>* response);
+  void SubscribeHere(std::shared_ptr<Served> served, SubscribeCall* call,
+                     const v1::SubscribeRequest& request);
+  void Count(const EventLog& log, size_t batches, const AppendResult& result);
+
+  Metrics& metrics_;
   platform::CallMonitor::Method& append_;
   platform::CallMonitor::Method& read_;
   platform::CallMonitor::Method& subscribe_;
-  std::atomic<bool> open_ = false;
 };
 
 }  // namespace kantoku::events
