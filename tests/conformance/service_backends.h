@@ -31,14 +31,15 @@ std::vector<Backend> ServiceBackends();
 
 #ifdef KANTOKU_BACKENDS
 // Those that this run is about (tests/support/backend.h): for each a `Subject`, which is made of
-// its ServiceStore, as an `Entry` of the exam.
+// its ServiceStore, as an `Entry` of the exam. `others` sit it after them.
 template <typename Entry, typename Subject>
-std::vector<Entry> EntriesOf() {
+std::vector<Entry> EntriesOf(const std::vector<Entry>& others = {}) {
   std::vector<Entry> entries;
   for (const Backend& backend : ServiceBackends()) {
     entries.push_back({backend.name, backend.durable,
                        [backend] { return std::make_unique<Subject>(backend.make()); }});
   }
+  entries.insert(entries.end(), others.begin(), others.end());
   return OfChosenBackend(std::move(entries));
 }
 #endif

@@ -13,6 +13,7 @@ config::v1::StoreConfig StoreOnPostgres() {
   config.mutable_postgres()->set_connection(server.connection());
   config.mutable_postgres()->set_schema("store_" + std::to_string(++schemas));
   config.mutable_postgres()->set_migrate_on_start(true);
+  config.mutable_postgres()->set_partitions(1);
   config.mutable_postgres()->mutable_connect_timeout()->set_seconds(10);
   config.mutable_postgres()->mutable_statement_timeout()->set_seconds(30);
   return config;

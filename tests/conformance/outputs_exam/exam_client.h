@@ -31,8 +31,10 @@ inline constexpr int kPermissionDenied = static_cast<int>(absl::StatusCode::kPer
 inline constexpr int kFailedPrecondition = static_cast<int>(absl::StatusCode::kFailedPrecondition);
 inline constexpr int kResourceExhausted = static_cast<int>(absl::StatusCode::kResourceExhausted);
 
+// Even ones have a slot of their own, and odd ones another, so that a batch of several is mostly of
+// several partitions, where there are such. What partitions do alone is asked of odd ones.
 inline TaskId Task(uint64_t sequence, uint64_t random = 5) {
-  return TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 3, sequence, random);
+  return TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 2 + sequence % 2, sequence, random);
 }
 inline std::string Id(TaskId task) { return std::string(task.bytes()); }
 inline std::string Id(uint64_t sequence) { return Id(Task(sequence)); }

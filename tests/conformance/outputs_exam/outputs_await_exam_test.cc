@@ -159,7 +159,7 @@ TEST_CASE("A stream that asks for too much is ended") {
       Futures in_all = exam.Await();
       for (uint64_t begin = 0; begin < 30'000; begin += 10'000) {
         std::vector<std::string> ids;
-        for (uint64_t i = begin; i < begin + 10'000; ++i) ids.push_back(Id(i));
+        for (uint64_t i = begin; i < begin + 10'000; ++i) ids.push_back(Id(2 * i + 1));
         in_all.Add(ids);
       }
       CHECK(in_all.Finish().code() == absl::StatusCode::kResourceExhausted);

@@ -252,7 +252,7 @@ TEST_CASE(
       exam.subject().SetMaxBytes(2'000'000);
       exam.Restart();
       const std::string data(1'000'000, 'x');
-      const auto puts = exam.Put({exam.Item(1, 1, data), exam.Item(2, 1, data), exam.Item(3, 1)});
+      const auto puts = exam.Put({exam.Item(1, 1, data), exam.Item(3, 1, data), exam.Item(5, 1)});
       CheckStatus(puts[0].status(), kOk, "");
       CheckStatus(puts[1].status(), kOk, "");
       CheckStatus(puts[2].status(), kResourceExhausted, "OUTPUTS_FULL");
@@ -260,19 +260,19 @@ TEST_CASE(
       CHECK(puts[2].status().retry_after().seconds() >= 1);
       CHECK(exam.Put(exam.Item(1, 1, data)).receipt() == puts[0].receipt());
 
-      CheckStatus(exam.Fence(Exam::Closing(3, 1)).status(), kOk, "");
-      CHECK(exam.Fence(Exam::Settling(4, v1::RESULT_STATUS_FAILED)).terminal() ==
+      CheckStatus(exam.Fence(Exam::Closing(5, 1)).status(), kOk, "");
+      CHECK(exam.Fence(Exam::Settling(7, v1::RESULT_STATUS_FAILED)).terminal() ==
             v1::RESULT_STATUS_FAILED);
       if (entry.durable) {
         exam.Restart();
-        CheckStatus(exam.Put(exam.Item(5, 1)).status(), kResourceExhausted, "OUTPUTS_FULL");
+        CheckStatus(exam.Put(exam.Item(9, 1)).status(), kResourceExhausted, "OUTPUTS_FULL");
         CHECK(exam.Get(Id(1)).result().data() == data);
         exam.subject().SetMaxBytes(4'000'000);
         exam.Restart();
       } else {
         exam.Restart();
       }
-      CheckStatus(exam.Put(exam.Item(5, 1)).status(), kOk, "");
+      CheckStatus(exam.Put(exam.Item(9, 1)).status(), kOk, "");
     }
   }
 }
@@ -283,10 +283,10 @@ TEST_CASE("An epoch that is over cannot fence") {
       Exam exam(entry);
       exam.Fence(Exam::Closing(1, 1), 5);
       if (entry.durable) exam.Restart();
-      const auto stale = exam.TryFence({Exam::Closing(2, 1)}, 4);
+      const auto stale = exam.TryFence({Exam::Closing(3, 1)}, 4);
       CHECK(stale.status().code() == absl::StatusCode::kAborted);
-      CheckStatus(exam.Put(exam.Item(2, 1)).status(), kOk, "");
-      CHECK(exam.TryFence({Exam::Closing(3, 1)}, 6).ok());
+      CheckStatus(exam.Put(exam.Item(3, 1)).status(), kOk, "");
+      CHECK(exam.TryFence({Exam::Closing(5, 1)}, 6).ok());
     }
   }
 }
