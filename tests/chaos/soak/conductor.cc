@@ -75,7 +75,8 @@ class Conductor {
                          .seed = options_.seed,
                          .grace = kGrace,
                          .disk_megabytes = 128 + seconds + (options_.postgres ? 256 : 0),
-                         .postgres = options_.postgres});
+                         .postgres = options_.postgres,
+                         .replicas = options_.replicas});
     if (!topology.ok()) {
       Print("cannot start: " + topology.status().ToString());
       return false;

@@ -14,6 +14,7 @@ struct ConductorOptions {
   int tasks_per_second = 50;
   std::string binaries;   // Where the programs are.
   bool postgres = false;  // Where services keep their records; else SQLite.
+  size_t replicas = 1;    // Of each service.
   bool keep = false;      // The directory, even when all is good.
 };
 

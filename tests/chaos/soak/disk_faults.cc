@@ -90,8 +90,8 @@ void AddDiskFaults(Topology& topology, std::vector<std::unique_ptr<Fault>>& faul
   if (topology.disk() != nullptr) {
     faults.push_back(std::make_unique<FullDisk>(*topology.disk()));
   } else {
-    faults.push_back(std::make_unique<SmallFiles>(topology.part(Part::kInputs)));
-    faults.push_back(std::make_unique<SmallFiles>(topology.part(Part::kOutputs)));
+    faults.push_back(std::make_unique<SmallFiles>(topology.part(Part::kInputs, 0)));
+    faults.push_back(std::make_unique<SmallFiles>(topology.part(Part::kOutputs, 0)));
   }
   faults.push_back(
       std::make_unique<SlowSync>(topology.brake(), "slow syncs, 20 ms", absl::Milliseconds(20)));

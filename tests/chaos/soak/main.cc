@@ -35,6 +35,8 @@ int main(int argc, char** argv) {
   std::string backend = "sqlite";
   app.add_option("--backend", backend, "Where services keep their records")
       ->check(CLI::IsMember({"sqlite", "postgres"}));
+  app.add_option("--replicas", options.replicas, "Of each service; several share PostgreSQL")
+      ->check(CLI::Range(1, 5));
   app.add_flag("--keep", options.keep, "Keeps journal and logs, also of a good run");
   kantoku::soak::WorkerFlags worker;
   CLI::App* execute = app.add_subcommand("execute", "An executor that the test starts");
@@ -46,6 +48,10 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (execute->parsed()) return kantoku::soak::RunWorker(worker);
   options.postgres = backend == "postgres";
+  if (options.replicas > 1 && !options.postgres) {
+    std::fprintf(stderr, "kantoku-chaos: --replicas needs --backend postgres\n");
+    return 2;
+  }
   options.length = absl::Seconds(seconds);
   return kantoku::soak::Conduct(options);
 }

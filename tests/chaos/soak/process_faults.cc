@@ -97,9 +97,11 @@ void AddProcessFaults(Topology& topology, Absences& absences,
     faults.push_back(std::make_unique<Freeze>(program, "freeze", absl::Milliseconds(300),
                                               topology.grace() / 3, effect, absences));
   };
-  add(topology.part(Part::kInputs), {.counts = true});
-  add(topology.part(Part::kOutputs), {});
-  add(topology.part(Part::kEvents), {});
+  for (size_t i = 0; i < topology.replicas(); ++i) {
+    add(topology.part(Part::kInputs, i), {.counts = true});
+    add(topology.part(Part::kOutputs, i), {});
+    add(topology.part(Part::kEvents, i), {});
+  }
   for (size_t i = 0; i < kExecutors; ++i) {
     Program& executor = topology.executor(i);
     add(executor, {.counts = true, .executor = executor.name()});

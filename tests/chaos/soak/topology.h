@@ -51,13 +51,15 @@ class Topology {
     absl::Duration grace;
     int disk_megabytes = 0;
     bool postgres = false;  // Where services keep their records, on the disk; else SQLite.
+    size_t replicas = 1;    // Of each service; several share a database.
   };
   static absl::StatusOr<std::unique_ptr<Topology>> Start(const Options& options);
   ~Topology();
   Topology(const Topology&) = delete;
   Topology& operator=(const Topology&) = delete;
 
-  Program& part(Part part) { return *parts_[static_cast<size_t>(part)]; }
+  size_t replicas() const { return options_.replicas; }
+  Program& part(Part part, size_t replica) { return *parts_[static_cast<size_t>(part)][replica]; }
   Program& executor(size_t executor) { return *executors_[executor]; }
   Proxy& proxy() { return proxy_; }
   SyncBrake& brake() { return brake_; }
@@ -69,8 +71,8 @@ class Topology {
 
   const Line& user_line(size_t user) const { return user_lines_[user]; }
   const Line& executor_line(size_t executor) const { return executor_lines_[executor]; }
-  // Inputs to Outputs and to Events, Outputs to Inputs.
-  const std::array<size_t, 3>& service_links() const { return service_links_; }
+  // Inputs to Outputs and to Events, Outputs to Inputs; of all replicas.
+  std::vector<size_t> service_links() const;
 
   // A client whose calls go through the line of a user, or straight to the services.
   Client ConnectUser(size_t user) const;
@@ -98,25 +100,35 @@ class Topology {
   std::vector<std::string> Launcher() const;
   std::vector<std::string> Brake() const;
   std::string DataPath(const std::string& name) const;
-  void StartPart(Part part);
+  void StartPart(Part part, size_t replica);
   void StartExecutor(size_t executor);
   std::string File(const std::string& name) const { return options_.directory + "/" + name; }
-  std::string address(Part part) const { return ports_[static_cast<size_t>(part)].address(); }
+  // Of the replica whose turn it is when those who call are counted.
+  std::string address(Part part, size_t caller) const {
+    return ports_[static_cast<size_t>(part)][caller % options_.replicas].address();
+  }
+
+  // Of the services to each other, from one replica of each.
+  struct ServiceLinks {
+    size_t inputs_to_outputs;
+    size_t inputs_to_events;
+    size_t outputs_to_inputs;
+  };
 
   const Options options_;
-  const std::array<test::ReservedPort, 3> ports_;
+  std::array<std::vector<test::ReservedPort>, 3> ports_;
   std::unique_ptr<test::SmallDisk> disk_;
   std::string why_no_disk_;
   SyncBrake brake_;
   Proxy proxy_;
   std::array<Line, kUsers> user_lines_;
   std::array<Line, kExecutors> executor_lines_;
-  std::array<size_t, 3> service_links_ = {};
+  std::vector<ServiceLinks> service_links_;  // By replica.
   mutable platform::Mutex mu_;
   std::map<pid_t, Executor> known_executors_ ABSL_GUARDED_BY(mu_);
   // Last, so that they are gone before what they use.
   std::unique_ptr<Database> database_;
-  std::array<std::unique_ptr<Program>, 3> parts_;
+  std::array<std::vector<std::unique_ptr<Program>>, 3> parts_;
   std::array<std::unique_ptr<Program>, kExecutors> executors_;
 };
 
