@@ -9,6 +9,8 @@ STEPS ?= 10000000
 SECONDS ?= 600
 FUZZ_SECONDS ?= 10
 RATE ?= 60
+# Of each service, where they share a database.
+REPLICAS ?= 3
 quick := --label-exclude '^(slow|bench)$$'
 
 # Configures quietly unless it fails, then builds: with another build preset if one is named.
@@ -49,9 +51,9 @@ sim: setup ## the deterministic simulation; SEED=… STEPS=… lives that world 
 	@$(call build_preset,sim)
 	@build/sim/tests/bin/kantoku-sim --seed $(SEED) --steps $(STEPS)
 
-chaos: $(if $(BACKEND),setup-test,setup) ## real processes in which everything goes wrong for SECONDS=600; SEED=… plans the same faults again; BACKEND=postgres: there
+chaos: $(if $(BACKEND),setup-test,setup) ## real processes in which everything goes wrong for SECONDS=600; SEED=… plans the same faults again; BACKEND=postgres: there, with REPLICAS=3 of each service
 	@$(call build_preset,sim,chaos)
-	@build/sim/bin/kantoku-chaos --seconds $(SECONDS) --seed $(SEED) --rate $(RATE) $(if $(BACKEND),--backend $(BACKEND))
+	@build/sim/bin/kantoku-chaos --seconds $(SECONDS) --seed $(SEED) --rate $(RATE) $(if $(BACKEND),--backend $(BACKEND) --replicas $(REPLICAS))
 
 measure: setup-test ## figures that are promised: what a token costs, what a flood of forged ones does to others, how fast a block holds
 	@$(call build_preset,sim,measure)
