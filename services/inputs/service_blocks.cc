@@ -65,8 +65,8 @@ absl::StatusOr<BlocksCommand> ReadCommand(const v1::SetBlocksRequest& request,
 
 }  // namespace
 
-// One partition after the other, the first deciding; what one could not be told is to be repeated
-// as a whole.
+// One partition after the other, of which the first says what came of each item; what one could not
+// be told is to be repeated as a whole.
 class InputsServiceImpl::Everywhere : public std::enable_shared_from_this<Everywhere> {
  public:
   Everywhere(InputsServiceImpl& service, platform::UnaryCall* call,
