@@ -29,6 +29,7 @@ except ImportError as missing:
     sys.exit(f"outputs: {missing}; README.md says what to install, and where PYTHONPATH has to point")
 
 MAX_MESSAGE_BYTES = 32 << 20
+MAX_TEXT = 4096
 MAX_CALLS, MAX_AWAITS = 100, 80  # At once. An Await keeps a thread as long as it lives, and others need some.
 MIN_SECRET_BYTES = 32
 LEASE, RECEIPT, SERVICE = 1, 2, 3  # What a code is for.
@@ -115,6 +116,8 @@ class Outputs(outputs_pb2_grpc.OutputsServiceServicer):
         self._waiters = set()  # A queue for each Await.
 
     def Put(self, request, context):
+        if not is_id(request.session_id):
+            abort(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ID", "session_id: has not 16 bytes")
         with self._transaction() as ended:
             results = [self._put(item, request.session_id, ended) for item in request.items]
         return pb.PutResponse(results=results)
@@ -152,6 +155,8 @@ class Outputs(outputs_pb2_grpc.OutputsServiceServicer):
     def _fence(self, item, ended):
         if not is_id(item.task_id):
             return refused(pb.FenceResult(), INVALID_ARGUMENT, "INVALID_ID", "task_id has not 16 bytes")
+        if item.HasField("settlement") and item.settlement.status not in (pb.RESULT_STATUS_FAILED, pb.RESULT_STATUS_CANCELLED):
+            return refused(pb.FenceResult(), INVALID_ARGUMENT, "INVALID_STATUS", "settlement.status is not FAILED or CANCELLED")
         found = self._find(item.task_id)
         if found:
             return pb.FenceResult(terminal=found.status)
@@ -160,7 +165,7 @@ class Outputs(outputs_pb2_grpc.OutputsServiceServicer):
         if not item.HasField("settlement"):
             return pb.FenceResult()
         end = item.settlement
-        self._store(ended, item.task_id, end.status, item.dispatch, "", end.error.reason, end.error.message)
+        self._store(ended, item.task_id, end.status, item.dispatch, "", end.error.reason, end.error.message[:MAX_TEXT])
         return pb.FenceResult(terminal=end.status)
 
     def Get(self, request, context):
@@ -170,7 +175,7 @@ class Outputs(outputs_pb2_grpc.OutputsServiceServicer):
             if result and request.statuses_only:
                 strip(result)
         return pb.GetResponse(results=[
-            pb.GetResult(result=result) if result else refused(pb.GetResult(), NOT_FOUND, "NO_RESULT", "there is none")
+            pb.GetResult(result=result) if result else refused(pb.GetResult(), NOT_FOUND, "UNKNOWN_TASK", "it has no result")
             for result in found])
 
     def Await(self, requests, context):
@@ -272,8 +277,8 @@ def read_futures(requests, news):
     news.put(("end", ()))
 
 
-def is_id(task):
-    return len(task) == 16
+def is_id(value):
+    return len(value) == 16
 
 
 def slot_of(task):
@@ -306,17 +311,17 @@ def field(number, data):
     return bytes([number << 3 | 2, len(data)]) + data
 
 
-def main():
+def main(make_outputs=Outputs):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--listen", default="127.0.0.1:7421", help="host:port, port 0 for a free one")
+    parser.add_argument("--listen", default="127.0.0.1:7421", help="host:port, port 0 for a free one, or unix:PATH")
     parser.add_argument("--keys", required=True, help="the file of server.mac_key_file")
     parser.add_argument("file")
     arguments = parser.parse_args()
-    if not arguments.listen.startswith("127.0.0.1:"):
+    if not arguments.listen.startswith(("127.0.0.1:", "unix:")):
         parser.error("--listen: only this computer may reach it, as it asks nobody who he is")
     os.umask(0o077)  # What tasks return is their owners' alone.
     try:
-        outputs = Outputs(arguments.file, Keys(arguments.keys))
+        outputs = make_outputs(arguments.file, Keys(arguments.keys))
     except (OSError, ValueError) as error:
         sys.exit(f"outputs: {error}")
     except sqlite3.Error as error:
@@ -331,7 +336,8 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     server.start()
-    print(f"serving at {arguments.listen.rpartition(':')[0]}:{port}", flush=True)
+    address = arguments.listen if arguments.listen.startswith("unix:") else f"{arguments.listen.rpartition(':')[0]}:{port}"
+    print(f"serving at {address}", flush=True)
     ended.wait()
     server.stop(grace=1).wait()
 

@@ -88,6 +88,7 @@ class FakeConnection::Reactor final
 };
 
 void FakeConnection::Send(const inputs::v1::PullResponse& frame) {
+  if (watch_) watch_("Pull", false, frame);
   platform::MutexLock lock(mu_);
   if (reactor_ == nullptr) return;
   to_send_.push_back(frame);
@@ -155,6 +156,7 @@ void FakeConnection::Confirm(const std::vector<inputs::v1::Ack>& acks) {
 }
 
 void FakeConnection::Note(const inputs::v1::PullRequest& frame) {
+  if (watch_) watch_("Pull", true, frame);
   inputs::v1::PullResponse answer;
   {
     platform::MutexLock lock(mu_);
@@ -192,6 +194,7 @@ class FakeServices::Inputs final : public inputs::v1::InputsService::WithCallbac
   grpc::ServerBidiReactor<inputs::v1::PullRequest, inputs::v1::PullResponse>* Pull(
       grpc::CallbackServerContext*) override {
     auto connection = std::make_shared<FakeConnection>();
+    connection->watch_ = services_.watch_;
     auto* reactor = new FakeConnection::Reactor(connection);
     {
       platform::MutexLock lock(connection->mu_);
@@ -220,7 +223,11 @@ class FakeServices::Outputs final : public outputs::v1::OutputsService::Service 
       services_.put_sizes_.push_back(request->items_size());
       script = services_.put_script_;
     }
-    return script ? script(*request, *response) : services_.TakeAll(*request, *response);
+    if (services_.watch_) services_.watch_("Put", true, *request);
+    grpc::Status status =
+        script ? script(*request, *response) : services_.TakeAll(*request, *response);
+    if (services_.watch_) services_.watch_("Put", false, *response);
+    return status;
   }
   grpc::Status PutItems(grpc::ServerContext*, const outputs::v1::PutItemsRequest* request,
                         outputs::v1::PutItemsResponse* response) override {
@@ -236,14 +243,28 @@ class FakeServices::Outputs final : public outputs::v1::OutputsService::Service 
   FakeServices& services_;
 };
 
-FakeServices::FakeServices()
-    : inputs_(std::make_unique<Inputs>(*this)), outputs_(std::make_unique<Outputs>(*this)) {
-  Start();
+FakeServices::FakeServices() : FakeServices("127.0.0.1:0", nullptr) { Start(); }
+
+FakeServices::FakeServices(std::string address, Watcher watch)
+    : watch_(std::move(watch)),
+      inputs_(std::make_unique<Inputs>(*this)),
+      outputs_(std::make_unique<Outputs>(*this)),
+      address_(std::move(address)) {}
+
+std::unique_ptr<FakeServices> FakeServices::At(const std::string& address, Watcher watch) {
+  std::unique_ptr<FakeServices> services(new FakeServices(address, std::move(watch)));
+  if (!services->Listen()) return nullptr;
+  return services;
 }
 
 FakeServices::~FakeServices() { Stop(); }
 
 void FakeServices::Start() {
+  const bool listens = Listen();
+  KANTOKU_CHECK(listens);
+}
+
+bool FakeServices::Listen() {
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort(address_, grpc::InsecureServerCredentials(), &port);
@@ -251,8 +272,11 @@ void FakeServices::Start() {
   builder.RegisterService(inputs_.get());
   builder.RegisterService(outputs_.get());
   server_ = builder.BuildAndStart();
-  KANTOKU_CHECK(server_ != nullptr && port != 0);
-  address_ = absl::StrCat("127.0.0.1:", port);
+  if (server_ == nullptr || port == 0) return false;
+  // Also where port 0 was asked for, which is another one after each start.
+  const size_t colon = address_.rfind(':');
+  if (!address_.starts_with("unix:")) address_ = absl::StrCat(address_.substr(0, colon), ":", port);
+  return true;
 }
 
 void FakeServices::Stop() {

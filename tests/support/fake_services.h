@@ -1,6 +1,7 @@
 #ifndef KANTOKU_TESTS_SUPPORT_FAKE_SERVICES_H_
 #define KANTOKU_TESTS_SUPPORT_FAKE_SERVICES_H_
 
+#include <google/protobuf/message.h>
 #include <grpcpp/server.h>
 #include <grpcpp/support/status.h>
 
@@ -9,6 +10,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -21,6 +24,11 @@ namespace kantoku::testing {
 
 // What a test waits for comes within this time, or never.
 inline constexpr absl::Duration kPatience = absl::Seconds(30);
+
+// Told of every message, on the thread that it is sent or read on: of which call, whether it came
+// from the executor, and what it is.
+using Watcher = std::function<void(std::string_view call, bool from_executor,
+                                   const google::protobuf::Message& message)>;
 
 // One connection of an executor, as a test sees it from the server's side: it reads what the
 // executor said, and says what the script wants.
@@ -73,6 +81,8 @@ class FakeConnection {
   // Takes the next frame to write, if nobody writes.
   bool TakeFrame(inputs::v1::PullResponse& frame);
 
+  Watcher watch_;  // Empty, or set before anything is said.
+
   platform::Mutex mu_;
   platform::CondVar changed_;
   Said said_ ABSL_GUARDED_BY(mu_);
@@ -91,6 +101,8 @@ class FakeConnection {
 class FakeServices {
  public:
   FakeServices();
+  // Where somebody else says. Null when one cannot listen there.
+  static std::unique_ptr<FakeServices> At(const std::string& address, Watcher watch);
   ~FakeServices();
 
   const std::string& address() const { return address_; }
@@ -130,9 +142,13 @@ class FakeServices {
   class Inputs;
   class Outputs;
 
+  FakeServices(std::string address, Watcher watch);
+  bool Listen();
+
+  const Watcher watch_;
   std::unique_ptr<Inputs> inputs_;
   std::unique_ptr<Outputs> outputs_;
-  std::string address_ = "127.0.0.1:0";
+  std::string address_;
   std::unique_ptr<grpc::Server> server_;
 
   platform::Mutex mu_;

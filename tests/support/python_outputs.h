@@ -10,8 +10,9 @@ namespace kantoku::test {
 
 // What starts the example of an Outputs in Python (examples/outputs-python), over the results in
 // `file` and with the keys of `mac_keys`. It prints "serving at" and its address once it serves.
+// With the name of a fault (faults.py) it has that.
 ChildOptions PythonOutputsAt(const std::string& address, const std::string& file,
-                             const std::string& mac_keys);
+                             const std::string& mac_keys, const std::string& fault = "");
 
 // Such a program, at a free port of this computer, that ends with this.
 //
@@ -19,7 +20,8 @@ ChildOptions PythonOutputsAt(const std::string& address, const std::string& file
 class PythonOutputs {
  public:
   // Says, and fails, when Python's gRPC is not installed.
-  PythonOutputs(const std::string& file, const std::string& mac_keys);
+  PythonOutputs(const std::string& file, const std::string& mac_keys,
+                const std::string& fault = "");
 
   // "127.0.0.1:4711".
   const std::string& address() const { return address_; }

@@ -128,6 +128,13 @@ platform::MakeCallInterceptor CallLog::Interceptor() {
   return [this](const std::string& path) { return std::make_unique<Noter>(*this, path); };
 }
 
+void CallLog::Note(std::string_view who, std::string_view call, const Message& message) {
+  const auto note = Begin(absl::StrCat(std::string(who), ": ", std::string(call)));
+  Add(&Call::request, *note, TextForReport(message), kRequestBytes);
+  const platform::MutexLock lock(mu_);
+  note->is_note = true;
+}
+
 void CallLog::Clear() {
   const platform::MutexLock lock(mu_);
   calls_.clear();
@@ -137,6 +144,10 @@ std::vector<std::string> CallLog::Last() const {
   const platform::MutexLock lock(mu_);
   std::vector<std::string> texts;
   for (const auto& call : calls_) {
+    if (call->is_note) {
+      texts.push_back(absl::StrCat(call->method, " {", call->request, "}"));
+      continue;
+    }
     texts.push_back(absl::StrCat(call->method, " {", call->request, "} -> ",
                                  call->status.empty() ? "not ended" : call->status,
                                  call->answer.empty() ? "" : " {", call->answer,

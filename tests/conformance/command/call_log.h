@@ -29,6 +29,9 @@ class CallLog {
   // For ChannelOptions: notes the calls of that channel.
   platform::MakeCallInterceptor Interceptor();
 
+  // Notes what was said in another way than by a call of the channel.
+  void Note(std::string_view who, std::string_view call, const google::protobuf::Message& message);
+
   // Forgets all calls; those that are still at work are not noted any more.
   void Clear();
   // "Scan {…} -> OK {…}", the newest last.
@@ -41,6 +44,7 @@ class CallLog {
     std::string request;
     std::string answer;
     std::string status;  // Empty: it is still at work.
+    bool is_note = false;
   };
 
   std::shared_ptr<Call> Begin(std::string method);

@@ -1,6 +1,8 @@
 #include "tests/conformance/command/call_log.h"
 
 #include <catch2/catch.hpp>
+#include <string>
+#include <vector>
 
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
@@ -37,6 +39,14 @@ TEST_CASE("A report shows none of the others who use the target") {
   inputs::v1::ListPausesResponse pauses;
   pauses.add_pauses()->set_reason("somebody's");
   CHECK(TextForReport(pauses) == "(left out)");
+}
+
+TEST_CASE("What was said on a connection of somebody else's is shown with who said it") {
+  inputs::v1::PullRequest ack;
+  ack.add_acks()->set_receipt("secret");
+  CallLog calls;
+  calls.Note("the executor says", "Pull", ack);
+  CHECK(calls.Last() == std::vector<std::string>{"the executor says: Pull {acks { }}"});
 }
 
 }  // namespace

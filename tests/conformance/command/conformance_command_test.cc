@@ -7,9 +7,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <fstream>
-#include <iterator>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,50 +15,15 @@
 #include "absl/strings/str_cat.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "kantoku/store/v1/store.grpc.pb.h"
-#include "services/platform/access/target.h"
-#include "services/platform/clock.h"
 #include "services/platform/rpc/channel.h"
 #include "services/platform/store/remote/remote_record_store.h"
+#include "tests/conformance/command/command_bench.h"
 #include "tests/support/process.h"
 #include "tests/support/python_store.h"
 #include "tests/support/temp_dir.h"
 
 namespace kantoku::test {
 namespace {
-
-using Json = nlohmann::json;
-using Strings = std::vector<std::string>;
-
-// Less than the test has: what it says then is told.
-constexpr absl::Duration kExamPatience = absl::Minutes(4);
-
-struct Ended {
-  int code = -1;
-  std::string output;
-};
-
-Ended Run(const Strings& arguments) {
-  Strings argv = {Binary("kantoku"), "conformance"};
-  argv.insert(argv.end(), arguments.begin(), arguments.end());
-  const auto process = ChildProcess::Start({.argv = argv});
-  REQUIRE(process.ok());
-  const auto exit = (*process)->AwaitExit(kExamPatience);
-  REQUIRE(exit.ok());
-  return {exit->code.value_or(-1), (*process)->output()};
-}
-
-std::string Contents(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-Strings NamesOf(const Json& report, const std::string& outcome) {
-  Strings names;
-  for (const Json& one : report["cases"]) {
-    if (one["outcome"] == outcome) names.push_back(one["name"]);
-  }
-  return names;
-}
 
 // The Python store, with a fault perhaps, and what the exam says of it.
 struct Examined {
@@ -200,53 +163,6 @@ TEST_CASE("Who lets the exam kill a store hears of its crashes as well") {
   CHECK(report["skipped"] == 0);
 }
 
-// `kantoku up`, with a namespace for the exam, and much patience with who is there and says
-// nothing.
-class Server {
- public:
-  // With such settings more.
-  explicit Server(const Strings& settings = {}) {
-    Strings argv = {Binary("kantoku"), "up",
-                    "--data",          directory_.File("data"),
-                    "--listen",        "127.0.0.1:0",
-                    "--port-file",     directory_.File("port"),
-                    "--set",           "inputs.namespaces=default,exam",
-                    "--set",           "inputs.ping_interval=60s",
-                    "--set",           "inputs.start_timeout=10m",
-                    "--set",           "inputs.cancel_timeout=1s"};
-    for (const std::string& setting : settings) argv.insert(argv.end(), {"--set", setting});
-    auto process = ChildProcess::Start({.argv = argv});
-    REQUIRE(process.ok());
-    process_ = *std::move(process);
-    const auto port = process_->AwaitFile(directory_.File("port"));
-    REQUIRE(port.ok());
-    address_ = "127.0.0.1:" + *port;
-  }
-
-  // As its administrator.
-  std::shared_ptr<grpc::Channel> Connect() const {
-    const auto target = platform::FindTarget(
-        {.server = address_, .access_file = directory_.File("data/access.json")}, address_,
-        platform::Clock::Real());
-    REQUIRE(target.ok());
-    const auto channel = platform::MakeChannel(target->server, target->channel);
-    REQUIRE(channel.ok());
-    return *channel;
-  }
-
-  Ended Examine(const Strings& more) const {
-    Strings arguments = {"inputs", "--target", address_, "--access",
-                         directory_.File("data/access.json")};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
-  }
-
- private:
-  const TempDir directory_;
-  std::unique_ptr<ChildProcess> process_;
-  std::string address_;
-};
-
 // Somebody else who uses the namespace of the exam: a task, and the executor that has it.
 class Neighbour {
  public:
@@ -330,7 +246,7 @@ TEST_CASE("Inputs passes its exam again and again, in a namespace of a server th
   const std::string task = neighbour.Work("before");
   for (int time = 0; time < 2; ++time) {
     const Ended ended =
-        server.Examine({"--namespace", "exam", "--json", directory.File("report.json")});
+        server.Examine("inputs", {"--namespace", "exam", "--json", directory.File("report.json")});
     INFO(ended.output);
     CHECK(ended.code == 0);
     const Json report = Json::parse(Contents(directory.File("report.json")));
@@ -356,7 +272,7 @@ TEST_CASE("An exam that fails leaves no task alive and no pause, and touches nob
   const Server server({"inputs.max_pending_tasks=2"});
   Neighbour neighbour(server.Connect());
   const Strings tasks = {neighbour.Work("one"), neighbour.Work("two")};
-  const Ended ended = server.Examine({"--namespace", "exam"});
+  const Ended ended = server.Examine("inputs", {"--namespace", "exam"});
   INFO(ended.output);
   CHECK(ended.code == 1);
   CHECK(neighbour.IsAloneWith(tasks));
@@ -365,16 +281,16 @@ TEST_CASE("An exam that fails leaves no task alive and no pause, and touches nob
 
 TEST_CASE("Without a namespace, or with a token that nobody gave, no service is examined") {
   const Server server;
-  const Ended unnamed = server.Examine({});
+  const Ended unnamed = server.Examine("inputs", {});
   CHECK(unnamed.code == 2);
   CHECK(unnamed.output == "kantoku conformance: --namespace: name one that the exam may be in\n");
-  const Ended nowhere = server.Examine({"--namespace", "nowhere"});
+  const Ended nowhere = server.Examine("inputs", {"--namespace", "nowhere"});
   CHECK(nowhere.code == 2);
   CHECK(nowhere.output.ends_with("namespace: there is no \"nowhere\"\n"));
   const TempDir directory;
   std::ofstream(directory.File("token")) << "made.up.token";
   const Ended stranger =
-      server.Examine({"--namespace", "exam", "--token-file", directory.File("token")});
+      server.Examine("inputs", {"--namespace", "exam", "--token-file", directory.File("token")});
   CHECK(stranger.code == 2);
   CHECK(stranger.output.find("the access token is refused") != std::string::npos);
 }

@@ -18,6 +18,7 @@
 #include "services/platform/rpc/channel.h"
 #include "services/platform/status.h"
 #include "services/platform/tls/client_files.h"
+#include "tests/conformance/abilities.h"
 #include "tests/conformance/command/call_log.h"
 #include "tests/conformance/command/exams.h"
 #include "tests/conformance/command/report.h"
@@ -38,11 +39,23 @@ struct Options {
   std::string certificate_file;
   std::string key_file;
   std::string crash_command;
+  std::string inputs;
+  std::string mac_key_file;
+  std::string as_inputs;
+  std::set<std::string> without;
   std::string junit_file;
   std::string json_file;
 };
 
-std::vector<Exam> Exams() { return {StoreExam(), InputsExam()}; }
+std::vector<Exam> Exams() {
+  return {StoreExam(), InputsExam(), OutputsExam(), EventsExam(), ExecutorExam()};
+}
+
+std::set<std::string> Parts() {
+  std::set<std::string> parts;
+  for (const Ability& part : kParts) parts.emplace(part.tag);
+  return parts;
+}
 
 void Declare(CLI::App& app, Options& options) {
   std::vector<std::string> names;
@@ -55,7 +68,10 @@ void Declare(CLI::App& app, Options& options) {
       ->required()
       ->check(CLI::IsMember(names))
       ->type_name("");
-  app.add_option("--target", options.target, "Who sits it")->required()->type_name("HOST:PORT");
+  app.add_option("--target", options.target,
+                 "Who sits it; of an executor: where it connects, which is where the exam listens")
+      ->required()
+      ->type_name("HOST:PORT");
   app.add_option("--namespace", options.name_space,
                  "Of a service: the namespace that the exam is in, best one for it alone")
       ->type_name("NAME");
@@ -78,6 +94,23 @@ void Declare(CLI::App& app, Options& options) {
                  "Of a store: a command that kills it, starts it again and returns when it is "
                  "there, so that the cases can be held which need that")
       ->type_name("COMMAND");
+  app.add_option("--inputs", options.inputs,
+                 "Of Outputs: the Inputs that it works with (default: it is behind the same "
+                 "address)")
+      ->type_name("HOST:PORT");
+  app.add_option("--mac-key-file", options.mac_key_file,
+                 "Of Events, and of Outputs that nobody else uses: the keys by which it knows "
+                 "Inputs")
+      ->type_name("FILE");
+  app.add_option("--as-inputs", options.as_inputs,
+                 "Of such an Outputs: where the exam serves as the Inputs that it asks")
+      ->type_name("HOST:PORT");
+  app.add_option("--without", options.without,
+                 "Of Outputs and Events: a part that it is known to leave out, whose cases are "
+                 "skipped; may "
+                 "be repeated")
+      ->check(CLI::IsMember(Parts()))
+      ->type_name("PART");
   app.add_option("--junit", options.junit_file, "Write a report in JUnit's XML there")
       ->type_name("FILE");
   app.add_option("--json", options.json_file, "Write a report in JSON there")->type_name("FILE");
@@ -109,7 +142,7 @@ absl::StatusOr<platform::Target> FindStore(const Options& options) {
   return target;
 }
 
-absl::StatusOr<platform::Target> FindService(const Options& options) {
+absl::StatusOr<platform::Target> FindService(const Options& options, const std::string& server) {
   if (!options.crash_command.empty()) {
     return platform::Error(absl::StatusCode::kInvalidArgument, "OF_A_STORE",
                            "--crash: only a store is crashed");
@@ -118,21 +151,79 @@ absl::StatusOr<platform::Target> FindService(const Options& options) {
     return platform::Error(absl::StatusCode::kInvalidArgument, "NO_NAMESPACE",
                            "--namespace: name one that the exam may be in");
   }
-  return platform::FindTarget({.server = options.target,
+  return platform::FindTarget({.server = server,
                                .access_file = options.access_file,
                                .token_file = options.token_file,
                                .ca_file = options.ca_file,
                                .certificate_file = options.certificate_file,
                                .key_file = options.key_file},
-                              options.target, platform::Clock::Real());
+                              server, platform::Clock::Real());
+}
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Open(platform::Target found, CallLog& calls) {
+  found.channel.interceptor = calls.Interceptor();
+  return platform::MakeChannel(found.server, found.channel);
+}
+
+absl::Status CheckLoans(const Options& options) {
+  const bool of_outputs = options.exam == "outputs";
+  const bool of_either = of_outputs || options.exam == "events";
+  if ((!of_outputs && !(options.inputs.empty() && options.as_inputs.empty())) ||
+      (!of_either && !(options.mac_key_file.empty() && options.without.empty()))) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "OF_ANOTHER_EXAM",
+                           "--inputs and --as-inputs are for the exam of Outputs, --mac-key-file "
+                           "and --without for those of Outputs and Events");
+  }
+  if (of_outputs && options.mac_key_file.empty() != options.as_inputs.empty()) {
+    return platform::Error(absl::StatusCode::kInvalidArgument, "HALF_AN_INPUTS",
+                           "--mac-key-file and --as-inputs go together: whoever has the keys is "
+                           "the Inputs of that Outputs");
+  }
+  return absl::OkStatus();
+}
+
+// What whoever holds the exam has beside the target.
+absl::Status Lend(const Options& options, CallLog& calls, Target& target) {
+  if (!options.mac_key_file.empty()) {
+    KANTOKU_ASSIGN_OR_RETURN(target.keys, platform::MacKeys::Load(options.mac_key_file));
+  }
+  target.as_inputs = options.as_inputs;
+  target.asks_inputs = !options.without.contains("unknown");
+  target.inputs = target.channel;
+  if (options.inputs.empty()) return absl::OkStatus();
+  KANTOKU_ASSIGN_OR_RETURN(platform::Target inputs, FindService(options, options.inputs));
+  KANTOKU_ASSIGN_OR_RETURN(target.inputs, Open(std::move(inputs), calls));
+  return absl::OkStatus();
+}
+
+// It comes to us: nothing says where it is, or who one is to it.
+absl::Status CheckExecutor(const Options& options) {
+  for (const std::string* given :
+       {&options.name_space, &options.access_file, &options.token_file, &options.ca_file,
+        &options.certificate_file, &options.key_file, &options.crash_command}) {
+    if (given->empty()) continue;
+    return platform::Error(absl::StatusCode::kInvalidArgument, "OF_ANOTHER_EXAM",
+                           "an executor connects to the exam: there is nothing to say but where "
+                           "that listens, --target, and where reports go");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Target> Connect(const Exam& exam, const Options& options, CallLog& calls) {
-  KANTOKU_ASSIGN_OR_RETURN(platform::Target found,
-                           exam.is_service ? FindService(options) : FindStore(options));
-  found.channel.interceptor = calls.Interceptor();
-  Target target = {.name_space = options.name_space, .crash_command = options.crash_command};
-  KANTOKU_ASSIGN_OR_RETURN(target.channel, platform::MakeChannel(found.server, found.channel));
+  KANTOKU_RETURN_IF_ERROR(CheckLoans(options));
+  Target target = {.address = options.target,
+                   .calls = &calls,
+                   .name_space = options.name_space,
+                   .crash_command = options.crash_command};
+  if (exam.sitter == Sitter::kExecutor) {
+    KANTOKU_RETURN_IF_ERROR(CheckExecutor(options));
+    return target;
+  }
+  KANTOKU_ASSIGN_OR_RETURN(platform::Target found, exam.sitter == Sitter::kService
+                                                       ? FindService(options, options.target)
+                                                       : FindStore(options));
+  KANTOKU_ASSIGN_OR_RETURN(target.channel, Open(std::move(found), calls));
+  KANTOKU_RETURN_IF_ERROR(Lend(options, calls, target));
   return target;
 }
 
@@ -173,6 +264,14 @@ class ReportFile {
   std::ofstream file_;
 };
 
+// As tags: of parts all but those that are said to be left out.
+std::set<std::string> AbleTo(const Exam& exam, const Target& target, const Options& options) {
+  std::set<std::string> able = Parts();
+  for (const std::string& part : options.without) able.erase(part);
+  if (exam.abilities) able.merge(exam.abilities(target));
+  return able;
+}
+
 absl::StatusOr<Report> Hold(const Options& options, CallLog& calls) {
   ReportFile junit("--junit", options.junit_file);
   ReportFile json("--json", options.json_file);
@@ -186,9 +285,11 @@ absl::StatusOr<Report> Hold(const Options& options, CallLog& calls) {
   Report report = {.exam = options.exam, .target = options.target, .place = *place};
   // Whoever ends it half-way knows where something of it may have stayed.
   std::cout << ToFirstLine(report) << std::flush;
-  std::set<std::string> able;
-  if (!options.crash_command.empty()) able.insert("crash");
-  RunExam(exam->sources, able, calls, report,
+  if (exam->await) {
+    const absl::Status there = exam->await();
+    if (!there.ok()) return platform::Annotate(there, options.target);
+  }
+  RunExam(exam->sources, AbleTo(*exam, target, options), calls, report,
           [](const CaseReport& one) { std::cout << ToText(one) << std::flush; });
   if (exam->left_behind) report.left_behind = exam->left_behind();
   if (report.Count(Outcome::kSkipped) == report.cases.size()) {

@@ -12,9 +12,9 @@
 namespace kantoku::conformance {
 
 // Runs the cases that the files below `sources`, a part of their path, hold, one after another, and
-// adds each to the report; `tell` is told of it at once. Cases that need an ability (abilities.h)
-// that is none of `able`, their tags, are skipped. Calls are those of the channel that the cases
-// use. Once in a process.
+// adds each to the report; `tell` is told of it at once. Cases that have a tag of an ability or a
+// part (abilities.h) which is not among `able` are skipped. Calls are those of the channel that the
+// cases use. Once in a process.
 void RunExam(std::string_view sources, const std::set<std::string>& able, CallLog& calls,
              Report& report, std::function<void(const CaseReport&)> tell);
 

@@ -135,6 +135,11 @@ Exam StoreExam() {
           .what = "a program that serves kantoku.store.v1",
           .sources = "conformance/record_store_exam.cc",
           .enter = Enter,
+          .abilities =
+              [](const Target& target) {
+                return target.crash_command.empty() ? std::set<std::string>{}
+                                                    : std::set<std::string>{"crash"};
+              },
           .left_behind = [] { return ThePlace().left_behind; }};
 }
 

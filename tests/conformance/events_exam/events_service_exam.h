@@ -12,7 +12,8 @@
 
 namespace kantoku::events {
 
-// A running EventsService that sits the exam, on an empty log.
+// A running EventsService that sits the exam, on an empty log, or in a
+// place of its own (exam_place.h).
 class ServiceSubject {
  public:
   virtual ~ServiceSubject() = default;
@@ -20,6 +21,9 @@ class ServiceSubject {
   virtual std::shared_ptr<grpc::Channel> channel() = 0;
   // The keys under which services prove themselves to it.
   virtual const platform::MacKeys& keys() = 0;
+
+  // Whether nobody else appends; a case that asks, and hears no, leaves a part out.
+  virtual bool IsAlone() { return true; }
 
   // Stops it as an operator does.
   virtual void Stop() = 0;

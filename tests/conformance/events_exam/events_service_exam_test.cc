@@ -10,49 +10,50 @@ namespace {
 TEST_CASE("Only a service may append") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);
-  const auto request = Request("inputs/0", 1, Encode({Run("task.created")}));
+  const auto request = Request(Fresh("inputs/0"), 1, Encode({Run("task.created")}));
   CHECK_REFUSED(exam.TryAppend(request, false).status(), kPermissionDenied, "NOT_A_SERVICE");
   CHECK(exam.Read().events().empty());
 }
 
-TEST_CASE("A bad append is refused whole, with the reason") {
+TEST_CASE("A bad append is refused whole, with the reason", "[keys]") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);
   const std::string good = Encode({Run("task.created", {1})});
   CHECK_REFUSED(exam.TryAppend(Request("", 1, good)).status(), kInvalidArgument, "INVALID_SOURCE");
   CHECK_REFUSED(exam.TryAppend(Request(std::string(64, 's'), 1, good)).status(), kInvalidArgument,
                 "INVALID_SOURCE");
-  CHECK_REFUSED(exam.TryAppend(Request("inputs/0", 0, good)).status(), kInvalidArgument,
+  CHECK_REFUSED(exam.TryAppend(Request(Fresh("inputs/0"), 0, good)).status(), kInvalidArgument,
                 "INVALID_BATCH_NUMBER");
-  CHECK_REFUSED(exam.TryAppend(Request("inputs/0", 1, "no batch")).status(), kInvalidArgument,
-                "INVALID_BATCH");
-  CHECK_REFUSED(exam.TryAppend(Request("inputs/0", 1, std::string(9 << 20, '\0'))).status(),
+  CHECK_REFUSED(exam.TryAppend(Request(Fresh("inputs/0"), 1, "no batch")).status(),
+                kInvalidArgument, "INVALID_BATCH");
+  CHECK_REFUSED(exam.TryAppend(Request(Fresh("inputs/0"), 1, std::string(9 << 20, '\0'))).status(),
                 kInvalidArgument, "BATCH_TOO_LARGE");
   v1::EventRun cut = Run("task.created", {1});
   cut.mutable_task_ids()->pop_back();
-  v1::AppendRequest second_is_bad = Request("inputs/0", 1, good);
-  *second_is_bad.add_batches() = Request("inputs/0", 2, Encode({cut})).batches(0);
+  v1::AppendRequest second_is_bad = Request(Fresh("inputs/0"), 1, good);
+  *second_is_bad.add_batches() = Request(Fresh("inputs/0"), 2, Encode({cut})).batches(0);
   CHECK_REFUSED(exam.TryAppend(second_is_bad).status(), kInvalidArgument, "INVALID_BATCH");
   second_is_bad.mutable_batches(1)->set_number(1);
   CHECK_REFUSED(exam.TryAppend(second_is_bad).status(), kInvalidArgument, "INVALID_BATCH_NUMBER");
   CHECK(exam.Read().events().empty());
 }
 
-TEST_CASE("A batch that was appended before is answered and changes nothing") {
+TEST_CASE("A batch that was appended before is answered and changes nothing", "[keys]") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);
-  const auto request = Request("inputs/0", 5, Encode({Run("one")}));
+  const auto request = Request(Fresh("inputs/0"), 5, Encode({Run("one")}));
   CHECK(*exam.TryAppend(request) == 5);
   CHECK(*exam.TryAppend(request) == 5);
-  CHECK(*exam.TryAppend(Request("inputs/0", 3, Encode({Run("late")}))) == 5);
-  CHECK(*exam.TryAppend(Request("inputs/1", 3, Encode({Run("other")}))) == 3);
+  CHECK(*exam.TryAppend(Request(Fresh("inputs/0"), 3, Encode({Run("late")}))) == 5);
+  CHECK(*exam.TryAppend(Request(Fresh("inputs/1"), 3, Encode({Run("other")}))) == 3);
   v1::AppendRequest ask;
-  ask.set_source("inputs/0");
+  ask.set_source(Fresh("inputs/0"));
   CHECK(*exam.TryAppend(ask) == 5);
   CHECK(TypesOf(exam.Read().events()) == Types{"one", "other"});
 }
 
-TEST_CASE("Readers see the tasks of their own, and what is about no task, and services see all") {
+TEST_CASE("Readers see the tasks of their own, and what is about no task, and services see all",
+          "[keys][owners]") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);
   v1::EventRun foreign = Run("task.finished", {1});
@@ -71,7 +72,7 @@ TEST_CASE("Readers see the tasks of their own, and what is about no task, and se
   CHECK(TypesOf(all->events()) == Types{"task.created", "task.finished", "executor.lost"});
 }
 
-TEST_CASE("Runs are unfolded into events, each with a position of its own") {
+TEST_CASE("Runs are unfolded into events, each with a position of its own", "[keys]") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);
   v1::EventRun started = Run("task.started", {1, 2, 3});
@@ -90,10 +91,11 @@ TEST_CASE("Runs are unfolded into events, each with a position of its own") {
     CHECK(event.at().seconds() == 1'700'000'000);
     CHECK(event.task_id() == TaskBytes(static_cast<uint64_t>(i) + 1));
     CHECK(event.dispatch() == static_cast<uint32_t>(i) + 7);
-    CHECK(event.namespace_() == "default");
+    CHECK(event.namespace_() == Namespace());
     CHECK(event.owner() == "local");
     CHECK(event.task_type() == "sum");
     CHECK(event.session_id() == std::string(16, 's'));
+    REQUIRE(event.details().contains("state"));  // Else `at` ends the program.
     CHECK(event.details().at("state") == "RUNNING");
     CHECK(event.position() < page.events(i + 1).position());
   }
@@ -103,7 +105,7 @@ TEST_CASE("Runs are unfolded into events, each with a position of its own") {
   CHECK(page.end());
 }
 
-TEST_CASE("Reads go on after any position") {
+TEST_CASE("Reads go on after any position", "[keys]") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);
   for (int batch = 0; batch < 5; ++batch) {
@@ -117,7 +119,7 @@ TEST_CASE("Reads go on after any position") {
     const auto page = exam.Read(request);
     REQUIRE(page.events_size() == 1);
     CHECK(page.events(0).SerializeAsString() == all.events(i).SerializeAsString());
-    CHECK(page.end() == (i == 14));
+    if (exam.subject().IsAlone()) CHECK(page.end() == (i == 14));
     request.set_after(i % 2 == 0 ? page.next() : page.events(0).position());
   }
   const auto rest = exam.Read(request);
@@ -128,7 +130,7 @@ TEST_CASE("Reads go on after any position") {
   CHECK(TypesOf(exam.Read(request).events()) == Types{"later"});
 }
 
-TEST_CASE("A page holds 100 events unless more are asked for") {
+TEST_CASE("A page holds 100 events unless more are asked for", "[keys]") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);
   exam.Append({Run("many", std::vector<uint64_t>(2500, 1))});
@@ -140,11 +142,11 @@ TEST_CASE("A page holds 100 events unless more are asked for") {
   CHECK_REFUSED(exam.TryRead(request).status(), kInvalidArgument, "INVALID_LIMIT");
 }
 
-TEST_CASE("Only events that match are read, and the page says how far it looked") {
+TEST_CASE("Only events that match are read, and the page says how far it looked", "[keys]") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);
   v1::EventRun elsewhere = Run("task.created", {1});
-  elsewhere.set_namespace_("lab");
+  elsewhere.set_namespace_(Fresh("lab"));
   exam.Append({Run("task.created", {1, 2}), Run("executor.lost"), elsewhere});
   exam.Append({Run("task.finished", {2, 1})});
 
@@ -159,7 +161,7 @@ TEST_CASE("Only events that match are read, and the page says how far it looked"
   CHECK(TypesOf(exam.Read(by_task).events()) == Types{"task.created", "task.finished"});
 
   v1::ReadRequest by_namespace;
-  by_namespace.mutable_filter()->set_namespace_("lab");
+  by_namespace.mutable_filter()->set_namespace_(Fresh("lab"));
   CHECK(exam.Read(by_namespace).events_size() == 1);
 
   v1::ReadRequest nothing;
@@ -167,14 +169,15 @@ TEST_CASE("Only events that match are read, and the page says how far it looked"
   const auto page = exam.Read(nothing);
   CHECK(page.events().empty());
   CHECK(page.end());
-  CHECK(page.next() == exam.Read().next());
+  if (exam.subject().IsAlone()) CHECK(page.next() == exam.Read().next());
 }
 
-TEST_CASE("What is not a position, or none of this log, is refused") {
+TEST_CASE("What is not a position, or none of this log, is refused", "[keys]") {
   FOR_EVERY_SERVICE(entry);
   Exam exam(entry);
   exam.Append("one");
   const std::string next = exam.Read().next();
+  REQUIRE(next.size() > 10);
   v1::ReadRequest read;
   v1::SubscribeRequest subscribe;
   for (const std::string& bad : {std::string("1"), std::string(21, 'z'), next + "0"}) {

@@ -14,11 +14,14 @@
 #include "services/platform/rpc/grpc_status.h"
 #include "services/platform/rpc/service_identity.h"
 #include "services/platform/status.h"
+#include "tests/conformance/answer.h"
 #include "tests/conformance/events_exam/events_service_exam.h"
+#include "tests/conformance/events_exam/exam_place.h"
 
 // How the exam of EventsService speaks to what sits it.
 namespace kantoku::events {
 
+using conformance::Answer;
 using Types = std::vector<std::string>;
 
 inline std::string TaskBytes(uint64_t sequence) {
@@ -29,7 +32,7 @@ inline std::string TaskBytes(uint64_t sequence) {
 inline v1::EventRun Run(const std::string& type, const std::vector<uint64_t>& tasks = {}) {
   v1::EventRun run;
   run.set_type(type);
-  run.set_namespace_("default");
+  run.set_namespace_(Namespace());
   run.mutable_at()->set_seconds(1'700'000'000);
   if (!tasks.empty()) run.set_owner("local");  // Who the exam is to the service.
   for (const uint64_t task : tasks) run.mutable_task_ids()->append(TaskBytes(task));
@@ -116,7 +119,7 @@ class Exam {
  public:
   explicit Exam(const ServiceEntry& entry) : subject_(entry.make()) { Connect(); }
 
-  absl::StatusOr<uint64_t> TryAppend(const v1::AppendRequest& request, bool as_service = true) {
+  Answer<uint64_t> TryAppend(const v1::AppendRequest& request, bool as_service = true) {
     grpc::ClientContext context;
     SetDeadline(context);
     if (as_service) platform::PresentAsService(context, subject_->keys(), "inputs", absl::Now());
@@ -125,32 +128,44 @@ class Exam {
     if (!status.ok()) return status;
     return response.durable_number();
   }
-  // One more batch of the source "inputs/0".
+  // One more batch of the case's source.
   void Append(const std::vector<v1::EventRun>& runs) {
-    const auto number = TryAppend(Request("inputs/0", ++number_, Encode(runs)));
+    const auto number = TryAppend(Request(Fresh("inputs/0"), ++number_, Encode(runs)));
     REQUIRE(number.ok());
     CHECK(*number == number_);
   }
   void Append(const std::string& type) { Append({Run(type)}); }
 
-  absl::StatusOr<v1::ReadResponse> TryRead(const v1::ReadRequest& request,
-                                           bool as_service = false) {
+  // The request, of the place that the case is in, where it names no other.
+  template <typename Request>
+  static Request Here(Request request) {
+    if (request.filter().namespace_().empty()) {
+      request.mutable_filter()->set_namespace_(Namespace());
+    }
+    bool begins_elsewhere = !request.after().empty();
+    if constexpr (requires { request.start(); }) {
+      begins_elsewhere = begins_elsewhere || request.start() != 0;
+    }
+    if (!begins_elsewhere) request.set_after(Beginning());
+    return request;
+  }
+  Answer<v1::ReadResponse> TryRead(const v1::ReadRequest& request, bool as_service = false) {
     grpc::ClientContext context;
     SetDeadline(context);
     if (as_service) platform::PresentAsService(context, subject_->keys(), "inputs", absl::Now());
     v1::ReadResponse response;
-    const auto status = platform::FromGrpc(stub_->Read(&context, request, &response));
+    const auto status = platform::FromGrpc(stub_->Read(&context, Here(request), &response));
     if (!status.ok()) return status;
     return response;
   }
   v1::ReadResponse Read(const v1::ReadRequest& request = {}) {
     auto response = TryRead(request);
     REQUIRE(response.ok());
-    return *std::move(response);
+    return *response;
   }
 
   Subscription Subscribe(const v1::SubscribeRequest& request = {}) {
-    return Subscription(*stub_, request);
+    return Subscription(*stub_, Here(request));
   }
 
   void Restart() {

@@ -16,12 +16,14 @@
 #include "services/platform/rpc/grpc_status.h"
 #include "services/platform/rpc/service_identity.h"
 #include "services/platform/status.h"
+#include "tests/conformance/answer.h"
+#include "tests/conformance/outputs_exam/exam_tasks.h"
 #include "tests/conformance/outputs_exam/outputs_service_exam.h"
 
 // How the exam of OutputsService asks.
 namespace kantoku::outputs {
 
-using platform::TaskId;
+using conformance::Answer;
 
 inline constexpr int kOk = static_cast<int>(absl::StatusCode::kOk);
 inline constexpr int kInvalidArgument = static_cast<int>(absl::StatusCode::kInvalidArgument);
@@ -30,27 +32,6 @@ inline constexpr int kAlreadyExists = static_cast<int>(absl::StatusCode::kAlread
 inline constexpr int kPermissionDenied = static_cast<int>(absl::StatusCode::kPermissionDenied);
 inline constexpr int kFailedPrecondition = static_cast<int>(absl::StatusCode::kFailedPrecondition);
 inline constexpr int kResourceExhausted = static_cast<int>(absl::StatusCode::kResourceExhausted);
-
-// Even ones have a slot of their own, and odd ones another, so that a batch of several is mostly of
-// several partitions, where there are such. What partitions do alone is asked of odd ones.
-inline TaskId Task(uint64_t sequence, uint64_t random = 5) {
-  return TaskId::Make(absl::FromUnixSeconds(1'700'000'000), 2 + sequence % 2, sequence, random);
-}
-inline std::string Id(TaskId task) { return std::string(task.bytes()); }
-inline std::string Id(uint64_t sequence) { return Id(Task(sequence)); }
-
-inline const platform::SessionId kSession(platform::Uuid::FromBytes("0123456789abcdef").value());
-
-inline platform::Lease LeaseOf(TaskId task, uint32_t dispatch) {
-  return {.task = task,
-          .dispatch = dispatch,
-          .session = kSession,
-          .holder = {.subject = "local", .client_id = "local"},
-          .name_space = "default",
-          .owner = "local",
-          .expires = absl::Now() + absl::Hours(1),
-          .retention = absl::Hours(24)};
-}
 
 inline void SetDeadline(grpc::ClientContext& context) {
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
@@ -165,19 +146,25 @@ class ItemsRead {
 
 class Exam {
  public:
-  explicit Exam(const ServiceEntry& entry) : subject_(entry.make()) { Connect(); }
+  explicit Exam(const ServiceEntry& entry)
+      : subject_(entry.make()), durable_(*subject_, entry.durable) {
+    Connect();
+  }
 
   v1::PutItem Item(const platform::Lease& lease, const std::string& data = "data") {
+    return Item(platform::SealLease(subject_->keys(), lease), data);
+  }
+  static v1::PutItem Item(const std::string& lease_token, const std::string& data) {
     v1::PutItem item;
-    item.set_lease_token(platform::SealLease(subject_->keys(), lease));
+    item.set_lease_token(lease_token);
     item.set_data(data);
     item.set_content_type("text/plain");
     return item;
   }
   v1::PutItem Item(uint64_t task, uint32_t dispatch, const std::string& data = "data") {
-    return Item(LeaseOf(Task(task), dispatch), data);
+    return Item(subject_->LeaseToken(task, dispatch), data);
   }
-  absl::StatusOr<v1::PutResponse> TryPut(const v1::PutRequest& request) {
+  Answer<v1::PutResponse> TryPut(const v1::PutRequest& request) {
     grpc::ClientContext context;
     SetDeadline(context);
     v1::PutResponse response;
@@ -187,7 +174,7 @@ class Exam {
   }
   std::vector<v1::PutResult> Put(const std::vector<v1::PutItem>& items) {
     v1::PutRequest request;
-    request.set_session_id(std::string(kSession.bytes()));
+    request.set_session_id(std::string(Session().bytes()));
     for (const v1::PutItem& item : items) *request.add_items() = item;
     const auto response = TryPut(request);
     REQUIRE(response.ok());
@@ -198,8 +185,12 @@ class Exam {
 
   v1::ItemBatch Batch(const platform::Lease& lease, uint64_t first,
                       const std::vector<std::string>& items) {
+    return Batch(platform::SealLease(subject_->keys(), lease), first, items);
+  }
+  static v1::ItemBatch Batch(const std::string& lease_token, uint64_t first,
+                             const std::vector<std::string>& items) {
     v1::ItemBatch batch;
-    batch.set_lease_token(platform::SealLease(subject_->keys(), lease));
+    batch.set_lease_token(lease_token);
     batch.set_first_sequence(first);
     for (const std::string& data : items) {
       batch.add_items()->set_data(data);
@@ -209,23 +200,23 @@ class Exam {
   }
   v1::ItemBatch Batch(uint64_t task, uint32_t dispatch, uint64_t first,
                       const std::vector<std::string>& items) {
-    return Batch(LeaseOf(Task(task), dispatch), first, items);
+    return Batch(subject_->LeaseToken(task, dispatch), first, items);
   }
-  absl::StatusOr<v1::PutItemsResponse> TryPutItems(const std::vector<v1::ItemBatch>& batches) {
+  Answer<v1::PutItemsResponse> TryPutItems(const std::vector<v1::ItemBatch>& batches) {
     v1::PutItemsRequest request;
-    request.set_session_id(std::string(kSession.bytes()));
+    request.set_session_id(std::string(Session().bytes()));
     for (const v1::ItemBatch& batch : batches) *request.add_batches() = batch;
     grpc::ClientContext context;
     SetDeadline(context);
     v1::PutItemsResponse response;
     const auto status = platform::FromGrpc(stub_->PutItems(&context, request, &response));
     if (!status.ok()) return status;
+    REQUIRE(response.results_size() == request.batches_size());
     return response;
   }
   v1::ItemBatchResult PutItems(const v1::ItemBatch& batch) {
     const auto response = TryPutItems({batch});
     REQUIRE(response.ok());
-    REQUIRE(response->results_size() == 1);
     return response->results(0);
   }
   // Puts items that are to be taken.
@@ -249,13 +240,12 @@ class Exam {
     return Read(Id(task), dispatch, sequence);
   }
 
-  absl::StatusOr<v1::GetResponse> TryGet(const std::vector<std::string>& ids) {
+  Answer<v1::GetResponse> TryGet(const std::vector<std::string>& ids) {
     v1::GetRequest request;
     for (const std::string& id : ids) request.add_task_ids(id);
     return TryRead(request);
   }
-  absl::StatusOr<v1::GetResponse> TryRead(const v1::GetRequest& request,
-                                          const std::string& service = "") {
+  Answer<v1::GetResponse> TryRead(const v1::GetRequest& request, const std::string& service = "") {
     grpc::ClientContext context;
     SetDeadline(context);
     if (!service.empty()) {
@@ -264,6 +254,7 @@ class Exam {
     v1::GetResponse response;
     const auto status = platform::FromGrpc(stub_->Get(&context, request, &response));
     if (!status.ok()) return status;
+    REQUIRE(response.results_size() == request.task_ids_size());
     return response;
   }
   v1::GetResult Get(const std::string& id) {
@@ -280,18 +271,17 @@ class Exam {
   }
   static v1::FenceItem Settling(uint64_t task, v1::ResultStatus status) {
     v1::FenceItem item = Closing(task, 1);
-    item.set_namespace_("default");
+    item.set_namespace_(Namespace());
     item.set_owner("local");
     item.mutable_settlement()->set_status(status);
     item.mutable_settlement()->mutable_error()->set_reason("TIMEOUT");
     item.mutable_settlement()->mutable_error()->set_message("took too long");
     return item;
   }
-  absl::StatusOr<v1::FenceResponse> TryFence(const std::vector<v1::FenceItem>& items,
-                                             uint64_t epoch = 1,
-                                             const std::string& service = "inputs") {
+  Answer<v1::FenceResponse> TryFence(const std::vector<v1::FenceItem>& items, uint64_t epoch = 1,
+                                     const std::string& service = "inputs") {
     v1::FenceRequest request;
-    request.set_epoch(epoch);
+    request.set_epoch(Epoch(epoch));
     for (const v1::FenceItem& item : items) *request.add_items() = item;
     grpc::ClientContext context;
     SetDeadline(context);
@@ -301,12 +291,12 @@ class Exam {
     v1::FenceResponse response;
     const auto status = platform::FromGrpc(stub_->Fence(&context, request, &response));
     if (!status.ok()) return status;
+    REQUIRE(response.results_size() == request.items_size());
     return response;
   }
   v1::FenceResult Fence(const v1::FenceItem& item, uint64_t epoch = 1) {
     const auto response = TryFence({item}, epoch);
     REQUIRE(response.ok());
-    REQUIRE(response->results_size() == 1);
     return response->results(0);
   }
 
@@ -326,11 +316,27 @@ class Exam {
     Connect();
   }
   ServiceSubject& subject() { return *subject_; }
+  // Whether a restart keeps what is there.
+  const Durable& durable() const { return durable_; }
+
+  // Whether a receipt proves this, which only services can see.
+  void CheckReceipt(const std::string& sealed, uint64_t task, uint32_t dispatch,
+                    uint64_t item_count = 0) {
+    REQUIRE_FALSE(sealed.empty());
+    if (!subject_->HasKeys()) return;
+    const auto receipt = platform::OpenReceipt(subject_->keys(), sealed);
+    REQUIRE(receipt.ok());
+    CHECK(receipt->task == Task(task));
+    CHECK(receipt->dispatch == dispatch);
+    CHECK(receipt->status == v1::RESULT_STATUS_SUCCEEDED);
+    CHECK(receipt->item_count == item_count);
+  }
 
  private:
   void Connect() { stub_ = v1::OutputsService::NewStub(subject_->channel()); }
 
-  std::unique_ptr<ServiceSubject> subject_;
+  const std::unique_ptr<ServiceSubject> subject_;
+  const Durable durable_;
   std::unique_ptr<v1::OutputsService::Stub> stub_;
 };
 

@@ -6,9 +6,9 @@ namespace {
 
 platform::ReadGrant GrantOf(uint64_t task) {
   return {.task = Task(task),
-          .session = kSession,
+          .session = Session(),
           .holder = {.subject = "local", .client_id = "local"},
-          .name_space = "default",
+          .name_space = Namespace(),
           .owner = "somebody",
           .expires = absl::Now() + absl::Hours(1)};
 }
@@ -24,11 +24,12 @@ v1::GetRequest With(Exam& exam, const platform::ReadGrant& grant, uint64_t task 
   v1::GetRequest request;
   request.add_task_ids(Id(task));
   request.add_read_grants(platform::SealReadGrant(exam.subject().keys(), grant));
-  request.set_session_id(std::string(kSession.bytes()));
+  request.set_session_id(std::string(Session().bytes()));
   return request;
 }
 
-TEST_CASE("With a grant an executor reads the result of another owner, and only that one") {
+TEST_CASE("With a grant an executor reads the result of another owner, and only that one",
+          "[keys][owners]") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {
       Exam exam(entry);
@@ -50,7 +51,8 @@ TEST_CASE("With a grant an executor reads the result of another owner, and only 
   }
 }
 
-TEST_CASE("A grant that is not genuine, has ended or is of something else opens nothing") {
+TEST_CASE("A grant that is not genuine, has ended or is of something else opens nothing",
+          "[keys][owners]") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {
       Exam exam(entry);
@@ -86,7 +88,7 @@ TEST_CASE("A grant that is not genuine, has ended or is of something else opens 
   }
 }
 
-TEST_CASE("Grants that do not go with ids, or with no session, refuse the call") {
+TEST_CASE("Grants that do not go with ids, or with no session, refuse the call", "[keys][owners]") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {
       Exam exam(entry);
@@ -100,7 +102,8 @@ TEST_CASE("Grants that do not go with ids, or with no session, refuse the call")
   }
 }
 
-TEST_CASE("A service asks for whom it names, in a namespace, and for statuses alone") {
+TEST_CASE("A service asks for whom it names, in a namespace, and for statuses alone",
+          "[keys][owners]") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {
       Exam exam(entry);
@@ -110,7 +113,7 @@ TEST_CASE("A service asks for whom it names, in a namespace, and for statuses al
       request.add_task_ids(Id(1));
       request.add_task_ids(Id(2));
       request.set_subject("somebody");
-      request.set_namespace_("default");
+      request.set_namespace_(Namespace());
       request.set_statuses_only(true);
       const auto denied = exam.TryRead(request);
       CHECK(denied.status().code() == absl::StatusCode::kPermissionDenied);

@@ -13,20 +13,27 @@
 
 namespace kantoku::outputs {
 
-// A running OutputsService that sits the exam, on an empty store, beside an Inputs that says what
-// it is told to.
+// A running OutputsService that sits the exam, which holds nothing of the case's tasks, beside an
+// Inputs that says what it is told to.
 class ServiceSubject {
  public:
   virtual ~ServiceSubject() = default;
 
   virtual std::shared_ptr<grpc::Channel> channel() = 0;
-  // The keys under which leases are minted and services prove themselves.
+  // The keys under which leases are minted and services prove themselves; what is asked for only
+  // by cases that need them.
   virtual const platform::MacKeys& keys() = 0;
+  // Whether there are keys; a case that asks, and hears no, leaves a part out.
+  virtual bool HasKeys() { return true; }
+  // Of the n-th task of the case, for its session. Without keys there is but the first dispatch.
+  virtual std::string LeaseToken(uint64_t task, uint32_t dispatch);
 
   // Stops it as an operator does.
   virtual void Stop() = 0;
   // Starts it again on what was left behind.
   virtual void Start() = 0;
+  // Told by a case that would restart it, if it kept what was there.
+  virtual void GoOnWithoutRestart() {}
   // From the next start on it keeps so many bytes, and no more; else more than any test puts.
   virtual void SetMaxBytes(uint64_t bytes) = 0;
 
@@ -38,6 +45,20 @@ class ServiceSubject {
   virtual void SetInputsThere(bool there) = 0;
   // Blocks until Inputs was asked so often in all, in vain or not.
   virtual void AwaitQuestions(int count) = 0;
+};
+
+// Whether a restart keeps what was there; a case that asks, and hears no, leaves a part out.
+class Durable {
+ public:
+  Durable(ServiceSubject& subject, bool durable) : subject_(subject), durable_(durable) {}
+  operator bool() const {  // NOLINT(google-explicit-constructor): cases ask by `if`.
+    if (!durable_) subject_.GoOnWithoutRestart();
+    return durable_;
+  }
+
+ private:
+  ServiceSubject& subject_;
+  const bool durable_;
 };
 
 struct ServiceEntry {

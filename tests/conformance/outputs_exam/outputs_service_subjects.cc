@@ -1,9 +1,6 @@
-#include <map>
-#include <set>
 #include <string>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "kantoku/config/v1/config.pb.h"
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
 #include "services/outputs/module.h"
@@ -11,12 +8,12 @@
 #include "services/outputs/service.h"
 #include "services/outputs/store.h"
 #include "services/platform/check.h"
-#include "services/platform/mutex.h"
 #include "services/platform/rpc/forwarder.h"
 #include "services/platform/rpc/service.h"
 #include "services/platform/server/program.h"
 #include "services/platform/store/memory/memory_record_store.h"
 #include "tests/conformance/outputs_exam/outputs_service_exam.h"
+#include "tests/conformance/outputs_exam/table_of_tasks.h"
 #include "tests/conformance/service_backends.h"
 #include "tests/support/half_map.h"
 #include "tests/support/plain_user.h"
@@ -25,63 +22,6 @@
 
 namespace kantoku::outputs {
 namespace {
-
-using platform::MutexLock;
-
-// What Outputs asks of Inputs, answered from a table.
-class TableOfTasks {
- public:
-  absl::Status Answer(const std::string& asker, const inputs::v1::GetTasksRequest& request,
-                      inputs::v1::GetTasksResponse& response) {
-    MutexLock lock(mutex_);
-    KANTOKU_CHECK(asker == "outputs" && request.states_only());
-    ++questions_;
-    changed_.SignalAll();
-    if (!there_) return absl::UnavailableError("away");
-    KANTOKU_CHECK(request.asked_for_size() == request.task_ids_size());
-    for (const uint32_t place : request.asked_for()) {
-      const inputs::v1::Onlooker& local = request.onlookers(static_cast<int>(place));
-      KANTOKU_CHECK(local.subject() == "local" && local.namespaces_size() == 1);
-      KANTOKU_CHECK(local.namespaces(0) == "*" && !local.administrator());
-    }
-    for (const std::string& id : request.task_ids()) {
-      inputs::v1::GetTaskResult& result = *response.add_results();
-      if (damaged_.contains(id)) {
-        result.mutable_status()->set_code(static_cast<int>(grpc::StatusCode::DATA_LOSS));
-      } else if (const auto state = states_.find(id); state != states_.end()) {
-        result.mutable_info()->set_state(state->second);
-      } else {
-        result.mutable_status()->set_code(static_cast<int>(grpc::StatusCode::NOT_FOUND));
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  void SetTask(const std::string& id, task::v1::TaskState state) {
-    MutexLock lock(mutex_);
-    states_[id] = state;
-  }
-  void DamageTask(const std::string& id) {
-    MutexLock lock(mutex_);
-    damaged_.insert(id);
-  }
-  void SetThere(bool there) {
-    MutexLock lock(mutex_);
-    there_ = there;
-  }
-  void AwaitQuestions(int count) {
-    MutexLock lock(mutex_);
-    while (questions_ < count) changed_.Wait(mutex_);
-  }
-
- private:
-  platform::Mutex mutex_;
-  platform::CondVar changed_;
-  std::map<std::string, task::v1::TaskState> states_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::string> damaged_ ABSL_GUARDED_BY(mutex_);
-  bool there_ ABSL_GUARDED_BY(mutex_) = true;
-  int questions_ ABSL_GUARDED_BY(mutex_) = 0;
-};
 
 // Shows the table as Inputs.
 class TableService final : public platform::Service {
@@ -93,7 +33,14 @@ class TableService final : public platform::Service {
 
   void GetTasks(platform::UnaryCall* call, const inputs::v1::GetTasksRequest* request,
                 inputs::v1::GetTasksResponse* response) {
-    call->Finish(table_.Answer((*call->identity())->service, *request, *response));
+    KANTOKU_CHECK((*call->identity())->service == "outputs" && request->states_only());
+    KANTOKU_CHECK(request->asked_for_size() == request->task_ids_size());
+    for (const uint32_t place : request->asked_for()) {
+      const inputs::v1::Onlooker& local = request->onlookers(static_cast<int>(place));
+      KANTOKU_CHECK(local.subject() == "local" && local.namespaces_size() == 1);
+      KANTOKU_CHECK(local.namespaces(0) == "*" && !local.administrator());
+    }
+    call->Finish(table_.Answer(*request, *response));
   }
 
  private:
@@ -196,7 +143,7 @@ class ServersSubject : public ServiceSubject {
   }
   void DamageTask(const std::string& id) override { table_.DamageTask(id); }
   void SetInputsThere(bool there) override { table_.SetThere(there); }
-  void AwaitQuestions(int count) override { table_.AwaitQuestions(count); }
+  void AwaitQuestions(int count) override { KANTOKU_CHECK(table_.AwaitQuestions(count)); }
 
  protected:
   // A server with the table and a module.
