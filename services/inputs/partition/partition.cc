@@ -141,22 +141,26 @@ absl::Status Partition::PostUrgent(PartitionRunner::Command command) {
 void Partition::Control(ControlTasksCommand command,
                         Done<std::vector<absl::StatusOr<TaskState>>> done) {
   using States = std::vector<absl::StatusOr<TaskState>>;
-  Ask<States>(std::move(done), [this, command = std::move(command)](Transaction& transaction) {
-    States states;
-    for (const auto& view : command.what.tree
-                                ? LookAtTrees(command.tasks, command.viewer)
-                                : Look(command.tasks, std::span(&command.viewer, 1))) {
-      states.push_back(view.ok() ? ApplyControl(command, *view, transaction.now())
-                                 : absl::StatusOr<TaskState>(view.status()));
-    }
-    return absl::StatusOr<States>(std::move(states));
-  });
+  Ask<States>(
+      std::move(done),
+      [this, command = std::move(command)](Transaction& transaction) -> absl::StatusOr<States> {
+        KANTOKU_ASSIGN_OR_RETURN(const Views views,
+                                 command.what.tree
+                                     ? LookAtTrees(command.tasks, command.viewer)
+                                     : Look(command.tasks, std::span(&command.viewer, 1)));
+        States states;
+        for (const auto& view : views) {
+          states.push_back(view.ok() ? ApplyControl(command, *view, transaction.now())
+                                     : absl::StatusOr<TaskState>(view.status()));
+        }
+        return absl::StatusOr<States>(std::move(states));
+      });
 }
 
 // A tree may outlive its root: whose it is, any task of it tells, and is shown in its place.
-Partition::Views Partition::LookAtTrees(std::span<const TaskId> roots,
-                                        const platform::Viewer& viewer) {
-  Views views = Look(roots, std::span(&viewer, 1));
+absl::StatusOr<Partition::Views> Partition::LookAtTrees(std::span<const TaskId> roots,
+                                                        const platform::Viewer& viewer) {
+  KANTOKU_ASSIGN_OR_RETURN(Views views, Look(roots, std::span(&viewer, 1)));
   for (size_t i = 0; i < roots.size(); ++i) {
     auto member = engine_.FindInTree(roots[i]);
     if (!member.has_value()) continue;
@@ -182,16 +186,17 @@ absl::StatusOr<TaskState> Partition::ApplyControl(const ControlTasksCommand& com
 
 void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<platform::Viewer> viewers,
                          bool explain, Done<std::vector<absl::StatusOr<TaskView>>> done) {
-  Ask<Views>(std::move(done), [this, tasks = std::move(tasks), viewers = std::move(viewers),
-                               explain](Transaction& transaction) {
-    Views views = Look(tasks, viewers);
-    for (auto& view : views) {
-      if (!explain || !view.ok()) continue;
-      const auto waits = engine_.WaitsOf(view->id, transaction.now());
-      if (waits.has_value()) view->waits = std::make_shared<const CauseTimes>(*waits);
-    }
-    return absl::StatusOr<Views>(std::move(views));
-  });
+  Ask<Views>(std::move(done),
+             [this, tasks = std::move(tasks), viewers = std::move(viewers),
+              explain](Transaction& transaction) -> absl::StatusOr<Views> {
+               KANTOKU_ASSIGN_OR_RETURN(Views views, Look(tasks, viewers));
+               for (auto& view : views) {
+                 if (!explain || !view.ok()) continue;
+                 const auto waits = engine_.WaitsOf(view->id, transaction.now());
+                 if (waits.has_value()) view->waits = std::make_shared<const CauseTimes>(*waits);
+               }
+               return absl::StatusOr<Views>(std::move(views));
+             });
 }
 
 void Partition::ListTasks(ListCommand command, Done<TaskPage> done) {
@@ -202,19 +207,21 @@ void Partition::ListTasks(ListCommand command, Done<TaskPage> done) {
 void Partition::PatchInfo(PatchCommand command, Done<std::vector<InfoAnswer>> done) {
   using Answers = std::vector<InfoAnswer>;
   if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
-  Ask<Answers>(std::move(done), [this, command = std::move(command)](Transaction&) {
-    std::vector<TaskId> tasks;
-    tasks.reserve(command.patches.size());
-    for (const InfoPatch& patch : command.patches) tasks.push_back(patch.task);
-    const Views views = Look(tasks, std::span(&command.viewer, 1));
-    Answers answers;
-    answers.reserve(views.size());
-    for (size_t i = 0; i < views.size(); ++i) {
-      answers.push_back(views[i].ok() ? ApplyPatch(command, command.patches[i], *views[i])
-                                      : InfoAnswer{.status = views[i].status()});
-    }
-    return absl::StatusOr<Answers>(std::move(answers));
-  });
+  Ask<Answers>(
+      std::move(done),
+      [this, command = std::move(command)](Transaction&) -> absl::StatusOr<Answers> {
+        std::vector<TaskId> tasks;
+        tasks.reserve(command.patches.size());
+        for (const InfoPatch& patch : command.patches) tasks.push_back(patch.task);
+        KANTOKU_ASSIGN_OR_RETURN(const Views views, Look(tasks, std::span(&command.viewer, 1)));
+        Answers answers;
+        answers.reserve(views.size());
+        for (size_t i = 0; i < views.size(); ++i) {
+          answers.push_back(views[i].ok() ? ApplyPatch(command, command.patches[i], *views[i])
+                                          : InfoAnswer{.status = views[i].status()});
+        }
+        return absl::StatusOr<Answers>(std::move(answers));
+      });
 }
 
 InfoAnswer Partition::ApplyPatch(const PatchCommand& command, const InfoPatch& patch,
@@ -237,10 +244,12 @@ void Partition::RestartTasks(RestartCommand command, Done<RestartPage> done) {
         if (command.matching) return RestartMatching(command, transaction);
         RestartPage page;
         size_t room = kMaxRestartBytes;
-        Views views = Look(command.tasks, std::span(&command.viewer, 1));
+        KANTOKU_ASSIGN_OR_RETURN(Views views, Look(command.tasks, std::span(&command.viewer, 1)));
         std::vector<Picked> picked;
         for (const auto& view : views) {
-          if (view.ok()) picked.push_back({*view, ReadToRestart(*view, room)});
+          if (!view.ok()) continue;
+          KANTOKU_ASSIGN_OR_RETURN(Picked dead, Pick(*view, room));
+          picked.push_back(std::move(dead));
         }
         std::vector<RestartPage::Restarted> restarted =
             RestartTogether(picked, command, transaction);

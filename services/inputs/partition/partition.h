@@ -373,9 +373,11 @@ class Partition final : public platform::PartitionMachine {
                                const platform::Now& now);
   void ApplyHello(ConnectionId connection, const SessionFrame::Hello& hello,
                   const platform::Now& now);
-  // One view for each task, asked for by the viewer at its place or by the only one.
-  Views Look(std::span<const TaskId> tasks, std::span<const platform::Viewer> viewers);
-  Views LookAtTrees(std::span<const TaskId> roots, const platform::Viewer& viewer);
+  // One view for each task, asked for by the viewer at its place or by the only one. A store that
+  // does not answer says nothing of any of them: callers repeat calls, not items.
+  absl::StatusOr<Views> Look(std::span<const TaskId> tasks,
+                             std::span<const platform::Viewer> viewers);
+  absl::StatusOr<Views> LookAtTrees(std::span<const TaskId> roots, const platform::Viewer& viewer);
   static void LookInRow(std::span<const TaskView> row, std::span<const TaskId> tasks,
                         std::span<const platform::Viewer> viewers, std::vector<size_t>& wanted,
                         Views& views);
@@ -403,6 +405,8 @@ class Partition final : public platform::PartitionMachine {
   // The record of what is to be restarted; empty of a task that is not. May use up `room` bytes,
   // and more with the last.
   absl::StatusOr<std::string> ReadToRestart(const TaskView& task, size_t& room);
+  // With what that says of the task; not OK: the store does not answer.
+  absl::StatusOr<Picked> Pick(const TaskView& task, size_t& room);
   // Of one call, in the order of their spawn, as they may depend on each other: one of which the
   // restart of a dependency is refused is not restarted. The answers are in the order of `picked`.
   std::vector<RestartPage::Restarted> RestartTogether(const std::vector<Picked>& picked,

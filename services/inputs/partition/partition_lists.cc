@@ -106,8 +106,8 @@ absl::StatusOr<Partition::Row> Partition::ReadRow(RecordKind kind, uint64_t numb
 }
 
 // Each row is read and decoded once, however many of its tasks are asked for.
-Partition::Views Partition::Look(std::span<const TaskId> tasks,
-                                 std::span<const platform::Viewer> viewers) {
+absl::StatusOr<Partition::Views> Partition::Look(std::span<const TaskId> tasks,
+                                                 std::span<const platform::Viewer> viewers) {
   Views views;
   views.reserve(tasks.size());
   std::map<std::pair<RecordKind, uint64_t>, std::vector<size_t>> rows;
@@ -132,8 +132,10 @@ Partition::Views Partition::Look(std::span<const TaskId> tasks,
     if (ended.ok()) {
       LookInRow(**ended, tasks, viewers, wanted, views);
       for (const size_t position : wanted) AddSuccessor(views[position]);
-    } else {
+    } else if (absl::IsDataLoss(ended.status())) {
       for (const size_t position : wanted) views[position] = ended.status();
+    } else {
+      return ended.status();
     }
   }
   return views;

@@ -66,6 +66,14 @@ absl::StatusOr<std::string> Partition::ReadToRestart(const TaskView& task, size_
   return record;
 }
 
+absl::StatusOr<Partition::Picked> Partition::Pick(const TaskView& task, size_t& room) {
+  const bool had_room = room > 0;  // Without, nothing is read.
+  auto record = ReadToRestart(task, room);
+  const absl::Status& read = record.status();
+  if (!read.ok() && had_room && !absl::IsDataLoss(read)) return read;
+  return Picked{task, std::move(record)};
+}
+
 std::vector<RestartPage::Restarted> Partition::RestartTogether(const std::vector<Picked>& picked,
                                                                const RestartCommand& command,
                                                                Transaction& transaction) {
@@ -193,7 +201,9 @@ absl::StatusOr<std::vector<Partition::Picked>> Partition::PickDead(const Restart
         return picked;
       }
       const TaskView& task = (*tasks)[cursor.offset];
-      if (command.Matches(task)) picked.push_back({task, ReadToRestart(task, room)});
+      if (!command.Matches(task)) continue;
+      KANTOKU_ASSIGN_OR_RETURN(Picked dead, Pick(task, room));
+      picked.push_back(std::move(dead));
     }
     cursor = {number + 1, 0, cursor.last_row};
   }

@@ -91,7 +91,7 @@ absl::StatusOr<std::vector<TaskId>> Partition::LookAtDependencies(Admission& adm
   });
   const platform::Viewer owner =
       platform::Viewer(platform::Onlooker(batch.owner, {batch.name_space}));
-  const Views views = Look(ended, std::span(&owner, 1));
+  KANTOKU_ASSIGN_OR_RETURN(const Views views, Look(ended, std::span(&owner, 1)));
   for (size_t i = 0; i < ended.size(); ++i) {
     // Of what is not for a handler it learns nothing, not even by who is asked.
     const bool is_for_all = !batch.handler.has_value() || admission.inherited->contains(ended[i]);

@@ -41,11 +41,9 @@ class Watched {
  public:
   template <typename Change>
   void Update(Change change) {
-    {
-      platform::MutexLock lock(mutex_);
-      change(value_);
-    }
-    changed_.SignalAll();
+    platform::MutexLock lock(mutex_);
+    change(value_);
+    changed_.SignalAll();  // With the lock: who sees the change may destroy this.
   }
   // Whether it became so before a deadline that only a hang can miss.
   template <typename Predicate>

@@ -284,14 +284,41 @@ TEST_CASE("A row is read once, however many of its tasks are asked for") {
     }
     CHECK_FALSE(fixture.GetAll(asked, "mallory")[0].ok());
   }
-  SECTION("so that one read that fails is the answer for all of them, and for no others") {
-    fixture.faults.FailRead(absl::UnavailableError("as the test says"));
+  SECTION("so that one that is damaged is the answer for all of them, and for no others") {
+    fixture.faults.FailRead(absl::DataLossError("as the test says"));
     const auto views = fixture.GetAll(asked);
     for (int i = 0; i < 100; ++i) {
-      CHECK(views[i].status().code() == absl::StatusCode::kUnavailable);
+      CHECK(views[i].status().code() == absl::StatusCode::kDataLoss);
     }
     CHECK(views[101].ok());
   }
+}
+
+TEST_CASE("A store that cannot be read is told of a call as a whole, and not of its tasks") {
+  PartitionFixture fixture;
+  const std::vector<TaskId> ended = fixture.EndInOneRow(1);
+  fixture.Restart();  // The row is only in the store now.
+  const TaskId pending = fixture.SpawnOne();
+  const std::vector<TaskId> asked = {pending, ended[0]};
+  const auto refused = [&](auto call) {
+    fixture.Settle();
+    fixture.faults.FailRead(absl::UnavailableError("as the test says"));
+    Watched<absl::StatusCode> code;
+    call([&](const auto& answer) {
+      code.Update([&](absl::StatusCode& now) { now = answer.status().code(); });
+    });
+    return code.Becomes([](absl::StatusCode now) { return now == absl::StatusCode::kUnavailable; });
+  };
+  Partition& partition = fixture.partition();
+  CHECK(refused([&](auto done) { partition.GetTasks(asked, {As("alice")}, false, done); }));
+  CHECK(refused([&](auto done) {
+    partition.Control({.tasks = asked, .what = {}, .viewer = As("alice")}, done);
+  }));
+  CHECK(fixture.Get(pending)->state == TaskState::kReady);  // Nothing was done to the others.
+  CHECK(refused([&](auto done) {
+    partition.RestartTasks({.name_space = "default", .viewer = As("alice"), .tasks = asked}, done);
+  }));
+  CHECK(fixture.GetAll(asked)[1]->state == TaskState::kCancelled);
 }
 
 TEST_CASE("What ended a moment ago is known before its row is written") {
