@@ -15,7 +15,7 @@ case "${1:-}" in
     [[ ${2:-} != sqlite ]] || { shift 2; exec scripts/bench.sh "$@"; }
     [[ ${2:-} == postgres ]] || { echo "bench: there is no backend \"${2:-}\" beside SQLite but postgres" >&2; exit 2; }
     shift 2
-    (($#)) || set -- throughput throughput-callers latency latency-half-load stream admission events fanout
+    (($#)) || set -- throughput throughput-callers latency latency-half-load stream admission events fanout replicas
     exec scripts/with_postgres.sh bash -c '"$1" bench --floors "$2 --postgres" --postgres "$KANTOKU_POSTGRES" \
       --suffix=-postgres "${@:3}"' bench "$kantoku" "$floors" "$@" > build/bench/figures-postgres.jsonl
     ;;

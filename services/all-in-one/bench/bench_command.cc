@@ -59,7 +59,13 @@ absl::StatusOr<std::vector<const Scenario*>> Select(const BenchOptions& options)
       return absl::InvalidArgumentError(
           absl::StrCat(scenario.name, " starts servers of its own, it cannot measure --server"));
     }
-    const bool allowed = scenario.sizes.empty() && (own_server || !scenario.own_server);
+    const bool database = !options.terms.place.postgres.empty();
+    if (named && scenario.database && !database) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(scenario.name, " is of servers that share a database: give --postgres"));
+    }
+    const bool allowed = scenario.sizes.empty() && (own_server || !scenario.own_server) &&
+                         (database || !scenario.database);
     if (named || (options.names.empty() && allowed)) selected.push_back(&scenario);
   }
   return selected;

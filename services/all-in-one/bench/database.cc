@@ -1,12 +1,18 @@
 #include "services/all-in-one/bench/database.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "services/all-in-one/bench/child.h"
 #include "services/platform/log/log.h"
 #include "services/platform/random.h"
 #include "services/platform/status.h"
 
 namespace kantoku::bench {
+namespace {
+
+constexpr size_t kPartitions = 8;  // Of Inputs and of Outputs.
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Make(const std::string& connection) {
   platform::PostgresConnection session(
@@ -31,6 +37,23 @@ Database::~Database() {
                 {{"schema", schema_}, {"why", dropped.status()}});
 }
 
+absl::Status Database::AwaitSpread(size_t servers, absl::Duration within) {
+  const absl::Time until = absl::Now() + within;
+  const std::string least = absl::StrCat(
+      "SELECT coalesce(min(owned), 0), count(*) FROM (SELECT count(*) AS owned FROM ", schema_,
+      ".inputs_owner WHERE replica <> '' GROUP BY replica UNION ALL ", "SELECT count(*) FROM ",
+      schema_, ".outputs_owner WHERE replica <> '' GROUP BY replica) AS each");
+  while (absl::Now() < until) {
+    KANTOKU_ASSIGN_OR_RETURN(const auto rows, session_.Execute(least));
+    const bool all_have = rows.Integer(0, 1) == static_cast<int64_t>(2 * servers);
+    if (all_have && rows.Integer(0, 0) >= static_cast<int64_t>(kPartitions / servers)) {
+      return absl::OkStatus();
+    }
+    absl::SleepFor(absl::Milliseconds(20));
+  }
+  return absl::DeadlineExceededError("the servers do not come to share the partitions");
+}
+
 std::vector<std::string> Database::Settings() const {
   std::vector<std::string> settings;
   for (const char* const component : {"inputs", "outputs", "events"}) {
@@ -38,6 +61,9 @@ std::vector<std::string> Database::Settings() const {
     settings.push_back(absl::StrCat(store, "connection=", connection_));
     settings.push_back(absl::StrCat(store, "schema=", schema_));
     settings.push_back(absl::StrCat(store, "migrate_on_start=true"));
+  }
+  for (const char* const component : {"inputs", "outputs"}) {
+    settings.push_back(absl::StrCat(component, ".store.postgres.partitions=", kPartitions));
   }
   return settings;
 }

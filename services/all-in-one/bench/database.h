@@ -3,12 +3,15 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "services/platform/postgres/postgres_connection.h"
 
 namespace kantoku::bench {
@@ -24,6 +27,10 @@ class Database {
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
+
+  // Until each of so many servers that keep their records there has its share of the partitions.
+  // DEADLINE_EXCEEDED when that takes longer.
+  absl::Status AwaitSpread(size_t servers, absl::Duration within);
 
   // With which a server keeps its records there.
   std::vector<std::string> Settings() const;

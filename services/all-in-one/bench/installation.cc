@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -32,6 +33,16 @@ absl::StatusOr<std::string> AwaitAddress(const std::string& port_file) {
       absl::StrCat("the server did not come up within ", absl::FormatDuration(kPatience)));
 }
 
+// To the figure of that name, if there is one.
+void AddTo(Figures& figures, const std::string& name, double value) {
+  const auto found = std::ranges::find(figures, name, &Figures::value_type::first);
+  if (found == figures.end()) {
+    figures.emplace_back(name, value);
+  } else {
+    found->second += value;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Directory>> Directory::Make() {
@@ -47,29 +58,41 @@ Directory::~Directory() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-absl::StatusOr<std::unique_ptr<Installation>> Installation::Start(
-    const Place& place, std::vector<std::string> settings) {
+absl::StatusOr<std::unique_ptr<Installation>> Installation::Start(const Place& place,
+                                                                  std::vector<std::string> settings,
+                                                                  size_t servers) {
   KANTOKU_ASSIGN_OR_RETURN(auto directory, Directory::Make());
+  if (servers > 1) {
+    settings.insert(settings.end(),
+                    {"server.advertise=127.0.0.1:0",
+                     absl::StrCat("server.mac_key_file=", directory->File("mac.keys")),
+                     "server.tls.off=true", "auth.insecure_trust_everybody_on_loopback=true"});
+  }
   std::unique_ptr<Installation> made(
       new Installation(place, std::move(settings), std::move(directory)));
   KANTOKU_ASSIGN_OR_RETURN(made->begun_, OpenCounter(made->File("begun")));
   if (!place.postgres.empty()) {
     KANTOKU_ASSIGN_OR_RETURN(made->database_, Database::Make(place.postgres));
   }
-  if (place.server.empty()) {
-    KANTOKU_RETURN_IF_ERROR(made->StartServer("127.0.0.1:0"));
-  } else {
-    made->address_ = place.server;
-    made->access_ = place.access;
+  if (!place.server.empty()) {
+    made->servers_.push_back({place.server, place.access, std::nullopt});
+    return made;
   }
+  for (size_t i = 0; i < servers; ++i) {
+    KANTOKU_ASSIGN_OR_RETURN(
+        Server server, made->StartServer(made->File(absl::StrCat("data-", i)), "127.0.0.1:0"));
+    made->servers_.push_back(std::move(server));
+  }
+  if (servers > 1) KANTOKU_RETURN_IF_ERROR(made->database_->AwaitSpread(servers, kPatience));
   return made;
 }
 
-absl::Status Installation::StartServer(const std::string& listen) {
+absl::StatusOr<Installation::Server> Installation::StartServer(const std::string& data,
+                                                               const std::string& listen) const {
   const std::string port_file = File("port");
   std::filesystem::remove(port_file);
   std::vector<std::string> words = {"kantoku",     "up",
-                                    "--data",      File("data"),
+                                    "--data",      data,
                                     "--listen",    listen,
                                     "--port-file", port_file,
                                     "--set",       "server.metrics_listen=127.0.0.1:0",
@@ -81,16 +104,17 @@ absl::Status Installation::StartServer(const std::string& listen) {
     for (std::string& setting : database_->Settings()) settings.push_back(std::move(setting));
   }
   for (std::string& setting : settings) words.insert(words.end(), {"--set", std::move(setting)});
-  KANTOKU_ASSIGN_OR_RETURN(server_, Child::Start(std::move(words)));
-  KANTOKU_ASSIGN_OR_RETURN(address_, AwaitAddress(port_file));
-  access_ = platform::AccessFileIn(File("data"));
-  return absl::OkStatus();
+  Server server = {.access = platform::AccessFileIn(data)};
+  KANTOKU_ASSIGN_OR_RETURN(server.process, Child::Start(std::move(words)));
+  KANTOKU_ASSIGN_OR_RETURN(server.address, AwaitAddress(port_file));
+  return server;
 }
 
 absl::StatusOr<absl::Duration> Installation::KillAndRestart() {
-  server_->Kill();
+  Server& server = servers_.front();
+  server.process->Kill();
   const absl::Time begin = absl::Now();
-  KANTOKU_RETURN_IF_ERROR(StartServer(address_));
+  KANTOKU_ASSIGN_OR_RETURN(server, StartServer(File("data-0"), server.address));
   return absl::Now() - begin;
 }
 
@@ -107,33 +131,34 @@ absl::Status Installation::AwaitRest() const {
   return absl::DeadlineExceededError("the server does not come to rest");
 }
 
-absl::Status Installation::StartExecutor(std::vector<std::string> more) {
+absl::Status Installation::StartExecutor(std::vector<std::string> more, size_t server) {
   more.insert(more.end(), {"--begun", File("begun")});
-  KANTOKU_ASSIGN_OR_RETURN(Child executor, StartRole(kExecutorRole, std::move(more)));
+  KANTOKU_ASSIGN_OR_RETURN(Child executor, StartRole(kExecutorRole, std::move(more), server));
   executors_.push_back(std::move(executor));
   return absl::OkStatus();
 }
 
 absl::StatusOr<Child> Installation::StartRole(const std::string& role,
-                                              std::vector<std::string> more) const {
-  std::vector<std::string> words = {"kantoku", role, "--server", address_};
-  if (!access_.empty()) words.insert(words.end(), {"--access", access_});
+                                              std::vector<std::string> more, size_t server) const {
+  const Server& chosen = servers_.at(server);
+  std::vector<std::string> words = {"kantoku", role, "--server", chosen.address};
+  if (!chosen.access.empty()) words.insert(words.end(), {"--access", chosen.access});
   words.insert(words.end(), more.begin(), more.end());
   return Child::Start(std::move(words));
 }
 
-absl::StatusOr<Client> Installation::Connect() const {
+absl::StatusOr<Client> Installation::Connect(size_t server) const {
   ClientOptions options;
-  options.access_file = access_;
-  return Client::Connect(address_, std::move(options));
+  options.access_file = servers_.at(server).access;
+  return Client::Connect(servers_.at(server).address, std::move(options));
 }
 
 Meter::Meter(const Installation& installation)
-    : has_server_(installation.server_.has_value()),
+    : has_server_(installation.servers_.front().process.has_value()),
       database_(installation.database_ == nullptr ? 0 : installation.database_->server_pid()) {
   processes_.push_back({"spawner", 0, {}});
-  if (installation.server_.has_value()) {
-    processes_.push_back({"server", installation.server_->pid(), {}});
+  for (const Installation::Server& server : installation.servers_) {
+    if (has_server_) processes_.push_back({"server", server.process->pid(), {}});
   }
   for (const Child& executor : installation.executors_) {
     processes_.push_back({"executor", executor.pid(), {}});
@@ -149,9 +174,9 @@ Figures Meter::Read(double tasks) const {
     const Usage usage = UsageOf(process.pid);
     const double cpu = absl::ToDoubleSeconds(usage.cpu - process.cpu_before) / tasks * 1e6;
     all += cpu;
-    of_each.emplace_back(process.name + "_cpu_seconds_per_million", cpu);
+    AddTo(of_each, process.name + "_cpu_seconds_per_million", cpu);
     // This one goes on from run to run.
-    if (process.pid != 0) of_each.emplace_back(process.name + "_peak_rss_mib", usage.peak_rss_mib);
+    if (process.pid != 0) AddTo(of_each, process.name + "_peak_rss_mib", usage.peak_rss_mib);
   }
   if (database_ != 0) {
     const absl::Duration used = CpuOfFamily(database_) - database_cpu_before_;

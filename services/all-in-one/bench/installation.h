@@ -41,32 +41,32 @@ class Directory {
   const std::string path_;
 };
 
-// A server, and what works for it, as processes of their own on this computer; this process is the
-// spawner. Those of one run, with an empty data directory.
+// A server, or several that share a database, and what works for them, as processes of their own on
+// this computer; this process is the spawner. Those of one run, with empty data directories.
 //
 // Thread-compatible.
 class Installation {
  public:
-  // `settings` are for a server of our own.
-  static absl::StatusOr<std::unique_ptr<Installation>> Start(
-      const Place& place, std::vector<std::string> settings = {});
+  // `settings` are for servers of our own. Several, which need a database, have their partitions
+  // spread among them when they are returned; as no issuer is common to them, they trust everybody.
+  static absl::StatusOr<std::unique_ptr<Installation>> Start(const Place& place,
+                                                             std::vector<std::string> settings = {},
+                                                             size_t servers = 1);
 
-  // An executor of the types of roles.h, or of `more` that its role can be told. It goes with the
-  // installation.
-  absl::Status StartExecutor(std::vector<std::string> more = {});
+  // An executor of the types of roles.h, or of `more` that its role can be told, which connects to
+  // that server. It goes with the installation.
+  absl::Status StartExecutor(std::vector<std::string> more = {}, size_t server = 0);
   // Tasks that the executors have begun.
   uint64_t begun() const { return *begun_; }
-  // Another process of ours for this server: `kantoku role --server … --access … more…`.
-  absl::StatusOr<Child> StartRole(const std::string& role,
-                                  std::vector<std::string> more = {}) const;
-  absl::StatusOr<Client> Connect() const;
+  // Another process of ours for a server: `kantoku role --server … --access … more…`.
+  absl::StatusOr<Child> StartRole(const std::string& role, std::vector<std::string> more = {},
+                                  size_t server = 0) const;
+  absl::StatusOr<Client> Connect(size_t server = 0) const;
 
-  const std::string& address() const { return address_; }
-  const std::string& access() const { return access_; }
-  pid_t server_pid() const { return server_->pid(); }
+  pid_t server_pid() const { return servers_.front().process->pid(); }
   std::string File(const std::string& name) const { return directory_->File(name); }
-  // Kills our own server, and starts it again on the same data and address: when calls are served,
-  // how long that took.
+  // Kills our own server, the only one, and starts it again on the same data and address: when
+  // calls are served, how long that took.
   absl::StatusOr<absl::Duration> KillAndRestart();
   // Until our own server uses the processor no more to speak of: it goes on writing and telling
   // Events after it has answered. DEADLINE_EXCEEDED when that takes two minutes.
@@ -75,20 +75,24 @@ class Installation {
  private:
   friend class Meter;
 
+  struct Server {
+    std::string address;
+    std::string access;
+    std::optional<Child> process;  // Of our own.
+  };
+
   Installation(Place place, std::vector<std::string> settings, std::unique_ptr<Directory> directory)
       : place_(std::move(place)),
         settings_(std::move(settings)),
         directory_(std::move(directory)) {}
-  absl::Status StartServer(const std::string& listen);
+  absl::StatusOr<Server> StartServer(const std::string& data, const std::string& listen) const;
 
   const Place place_;
   const std::vector<std::string> settings_;
   const std::unique_ptr<Directory> directory_;
-  std::unique_ptr<Database> database_;  // Null: SQLite, in the directory.
-  std::string address_;
-  std::string access_;
+  std::unique_ptr<Database> database_;              // Null: SQLite, in the directory.
   std::shared_ptr<const volatile uint64_t> begun_;  // In a file that the executors write.
-  std::optional<Child> server_;                     // Of our own.
+  std::vector<Server> servers_;
   std::vector<Child> executors_;
 };
 
@@ -97,8 +101,9 @@ class Meter {
  public:
   explicit Meter(const Installation& installation);
 
-  // CPU seconds per million of `tasks`, of all processes if the server is ours, and of each, the
-  // database's server among them where it is seen; the peak memory of each but this one and that.
+  // CPU seconds per million of `tasks`, of all processes if the server is ours, and of each kind,
+  // the database's server among them where it is seen; the peak memory of each kind but this one
+  // and that, those of several added up.
   Figures Read(double tasks) const;
 
  private:

@@ -77,12 +77,14 @@ absl::StatusOr<Result> Hold(Context& context) {
 }
 
 // `types` 0: the types of roles.h; else so many of EchoTypeOf alone, as a session may have 1,000.
-int RunExecutor(const RoleOptions& role, size_t types, uint32_t held) {
+int RunExecutor(const RoleOptions& role, const std::string& name_space, size_t types,
+                uint32_t held) {
   const auto begun = OpenCounter(role.counter);
   if (!begun.ok()) return Fail(kExecutorRole, begun.status());
   executor::ExecutorOptions options;
   options.inputs_address = role.server;
   options.access_file = role.access;
+  options.name_space = name_space;
   options.concurrency = 16;  // For what does not run inline.
   options.max_held = held;
   platform::SetUpLog({.level = platform::LogLevel::kWarn});
@@ -132,17 +134,20 @@ int RunSubscribers(const RoleOptions& role, int count) {
 
 cli::ExtraCommand MakeExecutorRole() {
   auto options = std::make_shared<RoleOptions>();
+  auto name_space = std::make_shared<std::string>("default");
   auto types = std::make_shared<size_t>(0);
   auto held = std::make_shared<uint32_t>(1'000);
   return {.name = kExecutorRole,
           .description = "The executor of a bench",
           .set_up =
-              [options, types, held](CLI::App& app) {
+              [options, name_space, types, held](CLI::App& app) {
                 AddTo(app, *options, "--begun");
+                app.add_option("--namespace", *name_space);
                 app.add_option("--types", *types);
                 app.add_option("--held", *held);
               },
-          .run = [options, types, held] { return RunExecutor(*options, *types, *held); }};
+          .run = [options, name_space, types,
+                  held] { return RunExecutor(*options, *name_space, *types, *held); }};
 }
 
 cli::ExtraCommand MakeSubscriberRole() {

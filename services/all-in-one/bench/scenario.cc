@@ -19,7 +19,8 @@ std::vector<Scenario> MakeScenarios() {
   add(LatencyScenarios());
   add({StreamScenario()});
   add(AdmissionScenarios());
-  add({EventsScenario(), FanoutScenario(), SessionsScenario(), BacklogScenario()});
+  add({EventsScenario(), FanoutScenario(), ReplicasScenario(), SessionsScenario(),
+       BacklogScenario()});
   add(GrowthScenarios());
   return all;
 }

@@ -44,6 +44,7 @@ struct Scenario {
   std::string about;
   int runs = 3;             // Unless others are asked for.
   bool own_server = false;  // It changes or kills the server: not for one that runs already.
+  bool database = false;    // Its servers share one: only with --postgres.
   // Each is measured apart, in every run, and has a line of its own. Such a scenario runs only when
   // it is named. None: it has no size.
   std::vector<size_t> sizes;
@@ -68,6 +69,7 @@ Scenario SessionsScenario();
 std::vector<Scenario> AdmissionScenarios();
 Scenario EventsScenario();
 Scenario FanoutScenario();
+Scenario ReplicasScenario();
 std::vector<Scenario> GrowthScenarios();
 
 // So many tasks are run before anything is measured.
