@@ -109,6 +109,23 @@ class CoalescingStream : public std::enable_shared_from_this<CoalescingStream<Re
     Advance();
   }
 
+  // As Close, but a client that does not read what waits sees CANCELLED instead of `status`, a
+  // second later. Idempotent, also after Close.
+  void CloseSoon(const absl::Status& status) {
+    {
+      MutexLock lock(mutex_);
+      if (finished_) return;
+      if (!closing_.has_value()) closing_ = status;
+      ++operations_;  // Keeps the call alive: no finish, no end.
+    }
+    call_->EndSoon();
+    {
+      MutexLock lock(mutex_);
+      --operations_;
+    }
+    Advance();
+  }
+
   // As Close, but drops what waits, and does not wait for a client that does not read: if a message
   // is stuck on its way, the client sees CANCELLED instead of `status`. Idempotent, also after
   // Close.

@@ -68,6 +68,9 @@ class Gate {
   absl::Status Renew(StreamWatch& watch, const grpc::ServerContextBase& call,
                      std::string_view token) const;
 
+  // A stream that is watched is ending: as StreamWatch::EndSoon.
+  void EndSoon(StreamWatch& watch) const { watch.EndSoon(clock_.Read()); }
+
   // Asks streams for newer tokens, and ends those whose caller is let in no more, with the status
   // that says why. To be called several times a second, by one thread. Calls do not wait for it.
   void LookAfterStreams() const;

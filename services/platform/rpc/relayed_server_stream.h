@@ -36,7 +36,8 @@ std::optional<SharedEncoded<Message>> AnswerOf(std::string_view bytes,
 
 // A stream of answers to one request that another replica gives. Each is passed on as it came;
 // while one is on its way to the client the other replica is not read from. Its end ends the stream
-// with its status; when the client leaves, or is let in no more, the call there is cancelled.
+// with its status, and where it is lost, or the forwarder drains, without waiting for a client that
+// does not read; when the client leaves, or is let in no more, the call there is cancelled.
 //
 // Thread-safe. Owns itself from Start until after the call's end; others hold it by shared_ptr (or
 // a weak_ptr). The forwarder outlives it; its Drain and Stop end it.
@@ -81,6 +82,14 @@ class RelayedServerStream final
     }
     call_->Finish(status);
   }
+  // The same; a client that does not read what is on its way sees CANCELLED a second later.
+  void CloseSoon(const absl::Status& status) {
+    {
+      MutexLock lock(mutex_);
+      if (writing_) call_->EndSoon();  // Which is there until the message has left.
+    }
+    Close(status);
+  }
   // The same, without waiting for a client that does not read.
   void Abort(const absl::Status& status) {
     {
@@ -106,7 +115,9 @@ class RelayedServerStream final
     call_->StartWrite(&*answer);
   }
   void OnRelayWritable() override {}  // One message always has room.
-  void OnRelayEnded(const absl::Status& status) override { Close(status); }
+  void OnRelayEnded(const absl::Status& status) override {
+    status.ok() ? Close(status) : CloseSoon(status);
+  }
 
   void OnWriteDone(bool ok) override {
     std::optional<absl::Status> end;

@@ -26,8 +26,9 @@ namespace kantoku::platform {
 // Guarantees: each side waits for the other's reader: while the client does not read, the other
 // replica is not read from, and the reverse; at most kMaxWaiting and one message wait here each
 // way, or what `options` say towards the client. The client's end ends what is said to the other
-// replica, whose end ends the stream with its status; when the client leaves, or is let in no more,
-// the call there is cancelled. A token that the client shows within the stream is taken here, then
+// replica, whose end ends the stream with its status; after an end with an error a client that does
+// not read holds the stream for a second. When the client leaves, or is let in no more, the call
+// there is cancelled. A token that the client shows within the stream is taken here, then
 // passed on; both replicas ask for newer ones.
 //
 // Thread-safe. Owned as CoalescingStream says, and by its relay. The forwarder outlives it; its
@@ -102,7 +103,10 @@ class RelayedStream final : public CoalescingStream<Request, Response>, private 
         [message](Encoded<Response>& next) { next.mutable_bytes().append(message); }));
   }
 
-  void OnRelayEnded(const absl::Status& status) override { this->Close(status); }
+  // What the other one said before an error is for the client all the same, if it reads.
+  void OnRelayEnded(const absl::Status& status) override {
+    status.ok() ? this->Close(status) : this->CloseSoon(status);
+  }
   void OnEnded(const absl::Status&) override {
     relay_->Cancel();
     on_ended_();

@@ -67,6 +67,10 @@ class StreamCall : public Call, private StreamWatch::Stream {
   // As Gate::Renew. From the functions of the handler.
   absl::Status RenewToken(std::string_view token) { return gate_->Renew(*watch_, *this, token); }
 
+  // Finish is to be called soon: if the call is not over a second later, because its client does
+  // not read what was written, it is cancelled.
+  void EndSoon() { gate_->EndSoon(*watch_); }
+
   void Finish(const absl::Status& status) {
     if (!status.ok()) NoteRefusal(status);
     finished_.Start([&](void* tag) { DoFinish(ToGrpc(status), tag); });

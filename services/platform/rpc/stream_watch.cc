@@ -38,7 +38,7 @@ void StreamWatch::Look(Authenticator& authenticator, const Now& now) {
   const absl::Status still = authenticator.CheckStill(*identity, lately);
   MutexLock lock(mutex_);
   if (stream_ == nullptr) return;
-  if (refused_.has_value() || (!still.ok() && identity == identity_)) return Refuse(still, now);
+  if (ending_.has_value() || (!still.ok() && identity == identity_)) return Refuse(still, now);
   if (kept_ != nullptr || now.wall < ask_from_ || now.steady < next_ask_) return;
   next_ask_ = now.steady + kAskInterval;
   stream_->WantToken(std::max(absl::ZeroDuration(), identity_->expires - now.wall));
@@ -63,7 +63,7 @@ void StreamWatch::TryKept(Authenticator& authenticator, const Now& now) {
   std::shared_ptr<const Kept> kept;
   {
     MutexLock lock(mutex_);
-    if (!refused_.has_value()) kept = kept_;
+    if (!ending_.has_value()) kept = kept_;
   }
   if (kept == nullptr) return;
   auto shown = authenticator.Authenticate(
@@ -86,6 +86,11 @@ absl::Status StreamWatch::Renew(std::shared_ptr<const Identity> identity, const 
   return absl::OkStatus();
 }
 
+void StreamWatch::EndSoon(const Now& now) {
+  MutexLock lock(mutex_);
+  if (!ending_.has_value()) ending_ = now.steady;
+}
+
 void StreamWatch::Forget() {
   MutexLock lock(mutex_);
   stream_ = nullptr;
@@ -100,10 +105,10 @@ void StreamWatch::Shown(std::shared_ptr<const Identity> identity, const Now& now
 }
 
 void StreamWatch::Refuse(const absl::Status& why, const Now& now) {
-  if (!refused_.has_value()) {
-    refused_ = now.steady;
+  if (!ending_.has_value()) {
+    ending_ = now.steady;
     stream_->Refuse(why);
-  } else if (now.steady >= *refused_ + kTimeToEnd) {
+  } else if (now.steady >= *ending_ + kTimeToEnd) {
     stream_->Cancel();
   }
 }

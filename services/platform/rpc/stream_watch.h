@@ -63,6 +63,10 @@ class StreamWatch {
   absl::Status Show(std::string_view token, absl::FunctionRef<std::string()> peer,
                     Authenticator& authenticator, const Now& now);
 
+  // Whoever serves the stream has ended it by himself: if its client does not let it end, it is
+  // cancelled as one that was refused.
+  void EndSoon(const Now& now);
+
   // The stream is gone: when this returns nothing of it is called any more.
   void Forget();
 
@@ -87,7 +91,7 @@ class StreamWatch {
   absl::Time ask_from_ ABSL_GUARDED_BY(mutex_);
   // Steady times.
   absl::Duration next_ask_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
-  std::optional<absl::Duration> refused_ ABSL_GUARDED_BY(mutex_);
+  std::optional<absl::Duration> ending_ ABSL_GUARDED_BY(mutex_);  // Refused, or EndSoon.
 };
 
 }  // namespace kantoku::platform

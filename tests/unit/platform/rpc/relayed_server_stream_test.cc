@@ -214,6 +214,16 @@ TEST_CASE("A relayed stream of answers ends as UNAVAILABLE with the other replic
   CHECK(scene.near->service.relayed.Get().expired());
 }
 
+TEST_CASE("A client that does not read its answers holds no stream whose other replica is lost") {
+  Scene<Message> scene;
+  REQUIRE(scene.FarCall().Say(1, 400'000));
+  scene.client->WaitForInitialMetadata();  // It is on its way, and has no room.
+  scene.near->forwarder.Stop();            // Which returns when the relay has ended.
+  scene.clock.Advance(absl::Seconds(1));
+  scene.near->gate.LookAfterStreams();
+  CHECK(scene.Ended());
+}
+
 TEST_CASE("A stream of answers that cannot be relayed ends at once") {
   Scene<Message> first;
   first.near->forwarder.Stop();

@@ -223,6 +223,16 @@ TEST_CASE("While the client does not read the other replica waits, and nothing i
   CHECK(scene.End().ok());
 }
 
+TEST_CASE("A client that does not read holds no stream whose other replica is lost") {
+  Scene scene;
+  scene.Open().BeginToSay(std::string(400'000, 'x'));
+  scene.client->WaitForInitialMetadata();  // It is on its way, and has no room.
+  scene.near->forwarder.Stop();
+  scene.clock.Advance(absl::Seconds(1));
+  scene.near->gate.LookAfterStreams();
+  CHECK(scene.Ended());
+}
+
 // Answers each id with itself, and writes down the tokens that it is shown.
 class EchoStream final : public CoalescingStream<Request, Response> {
  public:

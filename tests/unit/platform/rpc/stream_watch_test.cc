@@ -190,6 +190,16 @@ TEST_CASE("Who is revoked is refused at the next look, and cancelled when it las
   CHECK(scene.cancels == 1);
 }
 
+TEST_CASE("A stream that is ended by who serves it is cancelled when it lasts a second more") {
+  Scene scene(absl::Hours(1));
+  scene.watch.EndSoon(scene.clock.Read());
+  scene.AsksWithin(absl::Milliseconds(750));
+  CHECK(scene.cancels == 0);
+  scene.AsksWithin(absl::Milliseconds(250));
+  CHECK(scene.cancels == 1);
+  CHECK(scene.refusal.empty());
+}
+
 TEST_CASE(
     "A newer token that nobody can look at just now is tried with each look until it is good") {
   Scene scene(absl::Minutes(10));
