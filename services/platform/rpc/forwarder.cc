@@ -19,6 +19,13 @@ namespace {
 constexpr char kAuthorization[] = "authorization";
 // Of replicas that came and went. Who has one of them in use holds it.
 constexpr size_t kMaxChannels = 64;
+// Calls are on their way to those who have just left; of earlier ones nobody speaks any more.
+constexpr size_t kMaxGivenUp = 64;
+
+absl::Status OwnerLeft(const std::string& address) {
+  return Error(absl::StatusCode::kUnavailable, "OWNER_LEFT",
+               absl::StrCat("the replica at ", address, " is gone: repeat"));
+}
 
 // What gRPC sends as text. Other bytes it takes from a connection, but ends the program that is to
 // send them; no token has any.
@@ -114,18 +121,18 @@ void Forwarder::SetOthers(const std::vector<Replica>& others) {
     MutexLock lock(mutex_);
     std::set_difference(others_.begin(), others_.end(), addresses.begin(), addresses.end(),
                         std::back_inserter(gone));
+    for (const std::string& address : addresses) given_up_.erase(address);
     others_ = std::move(addresses);
   }
   for (const std::string& address : gone) GiveUp(address);
 }
 
 void Forwarder::GiveUp(const std::string& address) {
-  const absl::Status why =
-      Error(absl::StatusCode::kUnavailable, "OWNER_LEFT",
-            absl::StrCat("the replica at ", address, " is gone, and the call with it: repeat"));
   MutexLock lock(mutex_);
   channels_.erase(address);
-  CutOffWhere([&](const Outgoing& call) { return call.address_ == address; }, why);
+  if (given_up_.size() >= kMaxGivenUp) given_up_.clear();
+  given_up_.insert(address);
+  CutOffWhere([&](const Outgoing& call) { return call.address_ == address; }, OwnerLeft(address));
 }
 
 void Forwarder::Drain() {
@@ -158,19 +165,21 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Forwarder::Begin(Outgoing& call,
                                                                 const std::string& address) {
   {
     MutexLock lock(mutex_);
-    KANTOKU_RETURN_IF_ERROR(MayBegin(call));
+    KANTOKU_RETURN_IF_ERROR(MayBegin(call, address));
   }
   KANTOKU_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, ChannelTo(address));
   MutexLock lock(mutex_);
-  KANTOKU_RETURN_IF_ERROR(MayBegin(call));
+  KANTOKU_RETURN_IF_ERROR(MayBegin(call, address));
   call.address_ = address;
   calls_.insert(&call);
   queue_.CallBegan();  // Under the lock: the queue takes none after Stop.
   return channel;
 }
 
-absl::Status Forwarder::MayBegin(const Outgoing& call) const {
-  return no_calls_.ok() && call.kind_ == Outgoing::Kind::kRelay ? no_relays_ : no_calls_;
+absl::Status Forwarder::MayBegin(const Outgoing& call, const std::string& address) const {
+  KANTOKU_RETURN_IF_ERROR(no_calls_);
+  if (call.kind_ == Outgoing::Kind::kRelay) KANTOKU_RETURN_IF_ERROR(no_relays_);
+  return given_up_.contains(address) ? OwnerLeft(address) : absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> Forwarder::ChannelTo(const std::string& address) {
@@ -181,6 +190,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Forwarder::ChannelTo(const std::s
   }
   KANTOKU_ASSIGN_OR_RETURN(std::shared_ptr<grpc::Channel> channel, connect_(address));
   MutexLock lock(mutex_);
+  if (given_up_.contains(address)) return OwnerLeft(address);
   if (channels_.size() >= kMaxChannels) channels_.clear();
   return channels_.emplace(address, std::move(channel)).first->second;
 }

@@ -108,8 +108,9 @@ class Forwarder {
 
   // These are the others now: whoever was one and is none any more is given up.
   void SetOthers(const std::vector<Replica>& others);
-  // Nobody answers at this address any more: what is under way there ends as UNAVAILABLE,
-  // OWNER_LEFT, without waiting until the connection is found to be silent.
+  // Nobody answers at this address any more: what is under way there, or would go there until it is
+  // one of the others again, ends as UNAVAILABLE, OWNER_LEFT, without waiting until the connection
+  // is found to be silent.
   void GiveUp(const std::string& address);
 
   // Relays (relay.h) end as UNAVAILABLE, DRAINING, those to come as well; other calls go on.
@@ -158,7 +159,8 @@ class Forwarder {
   // Its caller was told. The last thing.
   void Ended() { queue_.CallEnded(); }
 
-  absl::Status MayBegin(const Outgoing& call) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status MayBegin(const Outgoing& call, const std::string& address) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(const std::string& address);
   void CutOffWhere(absl::FunctionRef<bool(const Outgoing&)> applies, const absl::Status& why)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -171,7 +173,9 @@ class Forwarder {
   Mutex mutex_;
   std::map<std::string, std::shared_ptr<grpc::Channel>> channels_ ABSL_GUARDED_BY(mutex_);
   std::set<Outgoing*> calls_ ABSL_GUARDED_BY(mutex_);
-  std::set<std::string> others_ ABSL_GUARDED_BY(mutex_);  // By address.
+  // By address.
+  std::set<std::string> others_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> given_up_ ABSL_GUARDED_BY(mutex_);
   // Why none begins any more; OK: it may.
   absl::Status no_relays_ ABSL_GUARDED_BY(mutex_);
   absl::Status no_calls_ ABSL_GUARDED_BY(mutex_);

@@ -293,6 +293,31 @@ TEST_CASE("What is under way at a replica that is gone ends at once, and nothing
   CHECK(ReasonOf(status) == "OWNER_LEFT");
 }
 
+TEST_CASE("A replica that was given up is called no more until it is one of the others again") {
+  Scene scene;
+  const std::string far = scene.far->server.address();
+  scene.near->forwarder.GiveUp(far);
+  CHECK(ReasonOf(scene.Get()) == "OWNER_LEFT");
+  scene.near->forwarder.SetOthers({{.id = "far", .address = far}});
+  CHECK(scene.Get().ok());
+}
+
+TEST_CASE("A replica that is given up while a call looks for the way is not called") {
+  Scene scene;
+  const std::string far = scene.far->server.address();
+  absl::Status status;
+  Forwarder forwarder(
+      [&](const std::string& address) {
+        forwarder.GiveUp(address);
+        return Node<GetNode>::Connect(address);
+      },
+      *scene.keys, scene.clock);
+  grpc::ServerContext call;
+  forwarder.Forward(call, kGet, {.address = far}, scene.request, &scene.response,
+                    [&](const absl::Status& ended) { status = ended; });
+  CHECK(ReasonOf(status) == "OWNER_LEFT");
+}
+
 TEST_CASE("While relays are drained calls with one answer go on") {
   Scene scene;
   scene.Hold();
