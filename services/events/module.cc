@@ -84,7 +84,7 @@ class EventsModule final : public platform::Module, private platform::PartitionH
     stacks_.Put(number, std::move(stack));
     return absl::OkStatus();
   }
-  void Close(uint32_t number, bool) override {
+  void Close(uint32_t number) override {
     here_.Take(number);
     if (const auto stack = stacks_.Take(number)) stack->Stop();
   }

@@ -106,7 +106,7 @@ class OutputsModule final : public platform::Module, private platform::Partition
     stacks_->Put(number, std::move(stack));
     return absl::OkStatus();
   }
-  void Close(uint32_t number, bool) override {
+  void Close(uint32_t number) override {
     here_->Take(number);
     if (const auto stack = stacks_->Take(number)) stack->Stop();
   }

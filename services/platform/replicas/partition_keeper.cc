@@ -333,7 +333,7 @@ absl::Status PartitionKeeper::OpenIfOurs(uint32_t partition) {
 
 void PartitionKeeper::Close(uint32_t partition, bool lost) {
   NameThread(absl::StrCat(PartitionName(options_.component, partition), " close"));
-  host_.Close(partition, lost);
+  host_.Close(partition);
   MutexLock lock(mu_);
   Slot& slot = slots_[partition];
   slot.state = State::kNone;

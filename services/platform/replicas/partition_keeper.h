@@ -18,8 +18,8 @@ namespace kantoku::platform {
 
 // What serves partitions in this process.
 //
-// Its functions are called for one partition at a time, but for several at once, on threads of the
-// keeper's. Open and Close may take long, health may not.
+// Its functions are called for one partition at a time, but for several at once, on threads of
+// whoever does. Open and Close may take long, health may not.
 class PartitionHost {
  public:
   virtual ~PartitionHost() = default;
@@ -27,10 +27,9 @@ class PartitionHost {
   // Opens the store, which fences whoever had it, recovers, and serves. After an error it is not
   // open.
   virtual absl::Status Open(uint32_t partition) = 0;
-  // Of one that is open. Serves it no more: what was accepted is durable, streams have been told to
-  // come back, and what comes late is UNAVAILABLE. `lost`: another owner is known or likely;
-  // nothing can be written.
-  virtual void Close(uint32_t partition, bool lost) = 0;
+  // Of one that is open. Serves it no more: what was accepted is durable, unless another owner has
+  // fenced it, streams have been told to come back, and what comes late is UNAVAILABLE.
+  virtual void Close(uint32_t partition) = 0;
   // Of one that is open: OK, or why it takes no commits. ABORTED: another owner has fenced it.
   virtual absl::Status health(uint32_t partition) const = 0;
 };

@@ -2,7 +2,9 @@
 
 #include <atomic>
 #include <memory>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -26,7 +28,11 @@ class WholeComponent final : public PartitionShare {
   absl::Status Start() override { return absl::OkStatus(); }
   bool Drain() override { return false; }
   void Stop() override {
-    while (opened_ > 0) host_.Close(--opened_, /*lost=*/false);
+    std::vector<std::thread> closing;  // Each may wait for whoever hangs.
+    while (opened_ > 0) {
+      closing.emplace_back([this, partition = --opened_] { host_.Close(partition); });
+    }
+    for (std::thread& each : closing) each.join();
   }
   absl::Status health() const override {
     for (uint32_t i = 0; i < map_.count(); ++i) KANTOKU_RETURN_IF_ERROR(host_.health(i));

@@ -47,7 +47,7 @@ class PartitionShare {
   // Before the program stops: gives its share to the others. False: there are none, and what is
   // ours stays open.
   virtual bool Drain() = 0;
-  // Closes everything. Idempotent.
+  // Closes everything at once. Idempotent.
   virtual void Stop() = 0;
   virtual absl::Status health() const = 0;
 };

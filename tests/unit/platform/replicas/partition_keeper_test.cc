@@ -26,7 +26,7 @@ namespace {
 constexpr absl::Duration kBeat = absl::Milliseconds(500);
 constexpr absl::Duration kLease = absl::Seconds(2);
 
-using Closings = std::vector<std::pair<uint32_t, bool>>;  // Which, and whether as lost.
+using Closings = std::vector<uint32_t>;
 
 absl::Status Failing() { return Error(absl::StatusCode::kUnavailable, "PLANTED", "not now"); }
 
@@ -62,7 +62,7 @@ class FakeHost final : public PartitionHost {
     return opened;
   }
 
-  void Close(uint32_t partition, bool lost) override {
+  void Close(uint32_t partition) override {
     std::function<void(uint32_t)> on_close;
     {
       MutexLock lock(mu_);
@@ -74,7 +74,7 @@ class FakeHost final : public PartitionHost {
     busy_.erase(partition);
     open_.erase(partition);
     health_.erase(partition);
-    closings_.emplace_back(partition, lost);
+    closings_.push_back(partition);
   }
 
   absl::Status health(uint32_t partition) const override {
@@ -250,7 +250,7 @@ class World {
     if (thawed != nullptr) thawed->Wait();
     MutexLock lock(mu_);
     const auto found = failing_.find(Which(id, method));
-    const absl::Status status = found == failing_.end() ? absl::OkStatus() : found->second;
+    absl::Status status = found == failing_.end() ? absl::OkStatus() : found->second;
     if (method == "Beat" && !status.ok()) ++beats_[id];
     return status;
   }
@@ -321,7 +321,7 @@ TEST_CASE("Who joins gets its share, one partition in a beat, each closed before
   CHECK(b->here() == Partitions{2, 3});
   for (int i = 0; i < 5; ++i) world.Step({"a", "b"});
   CHECK(world.releases() == 2);  // And then nothing moves any more.
-  CHECK(a->host.closings() == Closings{{3, false}, {2, false}});
+  CHECK(a->host.closings() == Closings{3, 2});
 }
 
 TEST_CASE("What is elsewhere is found there, and what is nobody's nowhere") {
@@ -346,7 +346,7 @@ TEST_CASE("Who leaves closes everything, and is succeeded with the next beat") {
   const auto b = world.Started("b");
   world.StepUntil({"a", "b"}, [&] { return b->here() == Partitions{1}; });
   b->keeper.Stop();
-  CHECK(b->host.closings() == Closings{{1, false}});
+  CHECK(b->host.closings() == Closings{1});
   CHECK(b->here().empty());
   world.Step({"a"});
   CHECK(Eventually([&] { return a->here() == Partitions{0, 1}; }));
@@ -380,7 +380,7 @@ TEST_CASE(
   world.StepUntil({"b"}, [&] { return b->here() == Partitions{0}; });
   CHECK(a->host.closings().empty());
   world.Thaw("a");
-  CHECK(Eventually([&] { return a->host.closings() == Closings{{0, true}}; }));
+  CHECK(Eventually([&] { return a->host.closings() == Closings{0}; }));
   CHECK(a->keeper.Find(0).address == "b:1");
   CHECK(world.board().owners()[0] == "b");
 }
@@ -438,7 +438,7 @@ TEST_CASE("A replica that cannot reach the directory for long closes what others
   world.StepUntil({"a"}, [&] { return a->host.closings().size() == 2; });
   Closings closings = a->host.closings();  // Both at once, in no order.
   std::sort(closings.begin(), closings.end());
-  CHECK(closings == Closings{{0, true}, {1, true}});
+  CHECK(closings == Closings{0, 1});
   world.Fail("a", "Beat", absl::OkStatus());
   world.StepUntil({"a"}, [&] { return a->here() == Partitions{0, 1}; });
   CHECK(a->host.openings() == 4);
@@ -525,7 +525,7 @@ TEST_CASE("Who cannot beat or claim at the start does not start") {
   CHECK(a->host.openings() == 0);
 }
 
-TEST_CASE("A fenced partition is closed as lost, released, and claimed again after a pause") {
+TEST_CASE("A fenced partition is closed, released, and claimed again after a pause") {
   World world(1);
   Times times(world.clock());
   const auto a = world.Started("a");
@@ -536,7 +536,7 @@ TEST_CASE("A fenced partition is closed as lost, released, and claimed again aft
   });
   a->host.set_health(0, absl::AbortedError("fenced"));
   world.StepUntil({"a"}, [&] { return world.board().owners()[0].empty(); });
-  CHECK(a->host.closings() == Closings{{0, true}});
+  CHECK(a->host.closings() == Closings{0});
   CHECK(a->here().empty());
   world.StepUntil({"a"}, [&] { return a->here() == Partitions{0}; });
   CHECK(times.all().size() == 2);
@@ -556,13 +556,13 @@ TEST_CASE("A store that fails is told by health, and keeps its partition") {
   CHECK(a->keeper.health().ok());
 }
 
-TEST_CASE("A partition that the directory says is another's is closed as lost, and stays his") {
+TEST_CASE("A partition that the directory says is another's is closed, and stays his") {
   World world(1);
   const auto a = world.Started("a");
   const auto b = world.Started("b");
   world.board().set_owner(0, "b");
   world.Step({"a", "b"});
-  CHECK(Eventually([&] { return a->host.closings() == Closings{{0, true}}; }));
+  CHECK(Eventually([&] { return a->host.closings() == Closings{0}; }));
   CHECK(Eventually([&] { return b->here() == Partitions{0}; }));
   for (int i = 0; i < 5; ++i) world.Step({"a", "b"});
   CHECK(world.board().owners()[0] == "b");
@@ -583,7 +583,7 @@ TEST_CASE("A partition that was lost while it opened is closed once it is open")
   world.board().set_owner(0, "a");
   world.Step({"a", "b"});
   go_on.Notify();
-  CHECK(Eventually([&] { return b->host.closings() == Closings{{0, true}}; }));
+  CHECK(Eventually([&] { return b->host.closings() == Closings{0}; }));
   CHECK(b->here().empty());
 }
 
@@ -625,7 +625,7 @@ TEST_CASE("A release that fails is repeated, and nothing else is given away mean
   const auto b = world.Started("b");
   world.StepUntil({"a", "b"}, [&] { return !a->host.closings().empty(); });
   for (int i = 0; i < 5; ++i) world.Step({"a", "b"});
-  CHECK(a->host.closings() == Closings{{3, false}});
+  CHECK(a->host.closings() == Closings{3});
   CHECK_FALSE(a->keeper.Find(3).here);
   world.Fail("a", "Release", absl::OkStatus());
   world.StepUntil({"a", "b"}, [&] { return b->here() == Partitions{2, 3}; });
@@ -677,7 +677,7 @@ TEST_CASE("Stop while a partition opens waits for it and closes it") {
   CHECK(b->host.closings().empty());
   go_on.Notify();
   stop.join();
-  CHECK(b->host.closings() == Closings{{0, false}});
+  CHECK(b->host.closings() == Closings{0});
   CHECK(world.board().owners()[0].empty());
 }
 
