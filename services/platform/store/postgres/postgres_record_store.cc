@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/check.h"
+#include "services/platform/mutex.h"
 #include "services/platform/postgres/connection_string.h"
 #include "services/platform/postgres/postgres_connection.h"
 #include "services/platform/status.h"
@@ -64,7 +65,6 @@ class Writer {
     Writer writer(schema, partition, options);
     PostgresConnection& connection = writer.connection_;
     const PostgresTables& place = writer.partition_.place;
-    if (options.migrate) KANTOKU_RETURN_IF_ERROR(MigratePostgresStore(schema, options).status());
     KANTOKU_RETURN_IF_ERROR(CheckPostgresMigrated(connection, place, PostgresMigrations()));
     KANTOKU_ASSIGN_OR_RETURN(writer.partition_.epoch, TakeOver(schema, partition, options));
     KANTOKU_RETURN_IF_ERROR(writer.FindEnd());
@@ -259,8 +259,9 @@ class PostgresRecordStoreFactory final : public RecordStoreFactory {
 
  private:
   absl::StatusOr<std::unique_ptr<RecordStore>> OpenPartition(const std::string& name,
-                                                             uint32_t partition) const {
+                                                             uint32_t partition) {
     KANTOKU_RETURN_IF_ERROR(CheckPostgresSchemaName(options_.schema));
+    if (options_.migrate) KANTOKU_RETURN_IF_ERROR(MigrateOnce());
     KANTOKU_ASSIGN_OR_RETURN(Writer writer, Writer::Open(schema_, partition, options_));
     KANTOKU_ASSIGN_OR_RETURN(
         PostgresReader reader,
@@ -268,8 +269,19 @@ class PostgresRecordStoreFactory final : public RecordStoreFactory {
     return std::make_unique<PostgresRecordStore>(name, std::move(writer), std::move(reader));
   }
 
+  // Who opens another partition meanwhile would do the same, and waits for it.
+  absl::Status MigrateOnce() {
+    MutexLock lock(migrating_);
+    if (!migrated_) KANTOKU_RETURN_IF_ERROR(MigratePostgresStore(schema_, options_).status());
+    migrated_ = true;
+    return absl::OkStatus();
+  }
+
   const StoreSchema schema_;
   const PostgresStoreOptions options_;
+
+  Mutex migrating_;
+  bool migrated_ ABSL_GUARDED_BY(migrating_) = false;
 };
 
 }  // namespace

@@ -19,7 +19,9 @@ struct PostgresStoreOptions {
   absl::Duration statement_timeout = absl::Seconds(30);
 
   std::string schema = "kantoku";  // Holds the tables.
-  bool migrate = false;            // Open brings the tables to the layout that it needs.
+  // The first Open brings the tables to the layout that it needs; later ones see whether they have
+  // it.
+  bool migrate = false;
   // How long Open waits for a commit of the owner before it ends that owner's sessions.
   absl::Duration takeover_timeout = absl::Seconds(2);
   // Told, once per Open, what makes the server's word worth less than it should be.

@@ -161,6 +161,24 @@ TEST_CASE("Without migration a store does not open, says what to do, and makes n
   CHECK(CountTables(place) == 0);
 }
 
+TEST_CASE("Tables that go while a program runs are not made anew, empty, by what it opens then") {
+  const PostgresPlace place;
+  const auto stores = MakePostgresRecordStoreFactory(PostgresPlace::Things(), place.options());
+  REQUIRE(stores->Open(0).ok());
+  place.Ask("DROP SCHEMA {schema} CASCADE");
+  CHECK(ReasonOf(stores->Open(1).status()) == "STORE_NOT_MIGRATED");
+  CHECK(CountTables(place) == 0);
+}
+
+TEST_CASE("What kept a program from making its tables is tried again when it opens another store") {
+  const PostgresPlace place;
+  place.Ask("CREATE SCHEMA {schema}; CREATE TABLE {schema}.theirs ()");
+  const auto stores = MakePostgresRecordStoreFactory(PostgresPlace::Things(), place.options());
+  CHECK(ReasonOf(stores->Open(0).status()) == "STORE_FOREIGN");
+  place.Ask("DROP TABLE {schema}.theirs");
+  CHECK(stores->Open(0).status().ToString() == "OK");
+}
+
 TEST_CASE("Who may not create tables can use those that another has made") {
   PostgresPlace place;
   const std::string role = place.schema() + "_user";
