@@ -53,7 +53,7 @@ std::vector<Exam> Exams() {
 
 std::set<std::string> Parts() {
   std::set<std::string> parts;
-  for (const Ability& part : kParts) parts.emplace(part.tag);
+  for (const Tag& part : kParts) parts.emplace(part.tag);
   return parts;
 }
 
@@ -72,8 +72,10 @@ void Declare(CLI::App& app, Options& options) {
                  "Who sits it; of an executor: where it connects, which is where the exam listens")
       ->required()
       ->type_name("HOST:PORT");
-  app.add_option("--namespace", options.name_space,
-                 "Of a service: the namespace that the exam is in, best one for it alone")
+  app.add_option(
+         "--namespace", options.name_space,
+         "Of a service: the namespace that the exam is in, best one for it alone; of Events "
+         "nobody else may use it meanwhile")
       ->type_name("NAME");
   app.add_option("--access", options.access_file,
                  "Of a service: file that says why it is trusted and who one is there (default "
@@ -107,8 +109,7 @@ void Declare(CLI::App& app, Options& options) {
       ->type_name("HOST:PORT");
   app.add_option("--without", options.without,
                  "Of Outputs and Events: a part that it is known to leave out, whose cases are "
-                 "skipped; may "
-                 "be repeated")
+                 "skipped; may be repeated")
       ->check(CLI::IsMember(Parts()))
       ->type_name("PART");
   app.add_option("--junit", options.junit_file, "Write a report in JUnit's XML there")
@@ -182,6 +183,18 @@ absl::Status CheckLoans(const Options& options) {
   return absl::OkStatus();
 }
 
+// Whoever leaves out a part of which there is no case would not be examined as he believes.
+absl::Status CheckParts(const Exam& exam, const Options& options) {
+  const std::set<std::string> tags = TagsOf(exam.sources);
+  for (const std::string& part : options.without) {
+    if (tags.contains(part)) continue;
+    return platform::Error(absl::StatusCode::kInvalidArgument, "NO_SUCH_PART",
+                           absl::StrCat("--without ", part, ": the exam of ", options.exam,
+                                        " has no case that is about that alone"));
+  }
+  return absl::OkStatus();
+}
+
 // What whoever holds the exam has beside the target.
 absl::Status Lend(const Options& options, CallLog& calls, Target& target) {
   if (!options.mac_key_file.empty()) {
@@ -211,6 +224,7 @@ absl::Status CheckExecutor(const Options& options) {
 
 absl::StatusOr<Target> Connect(const Exam& exam, const Options& options, CallLog& calls) {
   KANTOKU_RETURN_IF_ERROR(CheckLoans(options));
+  KANTOKU_RETURN_IF_ERROR(CheckParts(exam, options));
   Target target = {.address = options.target,
                    .calls = &calls,
                    .name_space = options.name_space,

@@ -94,28 +94,45 @@ class ExamReporter final : public Catch::StreamingReporterBase<ExamReporter> {
 
 CATCH_REGISTER_REPORTER("report", ExamReporter)
 
-const Ability* Find(const std::string& tag) {
-  for (const Ability& each : kAbilities) {
+const Tag* Find(const std::string& tag) {
+  for (const Tag& each : kAbilities) {
     if (each.tag == tag) return &each;
   }
-  for (const Ability& each : kParts) {
+  for (const Tag& each : kParts) {
     if (each.tag == tag) return &each;
   }
   return nullptr;
 }
 
 // The first thing that the case needs and that is not there; null: none.
-const Ability* LackOf(const Catch::TestCaseInfo& info, const std::set<std::string>& able) {
+const Tag* LackOf(const Catch::TestCaseInfo& info, const std::set<std::string>& able) {
   for (const std::string& tag : info.tags) {
     if (std::ranges::find(kBackendTags, tag) != std::end(kBackendTags)) continue;
-    const Ability* const found = Find(tag);
+    const Tag* const found = Find(tag);
     KANTOKU_CHECK(found != nullptr);
     if (!able.contains(tag)) return found;
   }
   return nullptr;
 }
 
+std::vector<Catch::TestCase> CasesOf(std::string_view sources) {
+  std::vector<Catch::TestCase> cases;
+  for (const Catch::TestCase& test : Catch::getRegistryHub().getTestCaseRegistry().getAllTests()) {
+    if (std::string_view(test.lineInfo.file).find(sources) == std::string_view::npos) continue;
+    cases.push_back(test);
+  }
+  return cases;
+}
+
 }  // namespace
+
+std::set<std::string> TagsOf(std::string_view sources) {
+  std::set<std::string> tags;
+  for (const Catch::TestCase& test : CasesOf(sources)) {
+    tags.insert(test.tags.begin(), test.tags.end());
+  }
+  return tags;
+}
 
 void GoOnWithout(std::string_view tag) { sink->without.emplace(tag); }
 
@@ -124,9 +141,8 @@ void RunExam(std::string_view sources, const std::set<std::string>& able, CallLo
   Sink to{calls, report, std::move(tell)};
   sink = &to;
   Catch::Session session;
-  for (const Catch::TestCase& test : Catch::getRegistryHub().getTestCaseRegistry().getAllTests()) {
-    if (std::string_view(test.lineInfo.file).find(sources) == std::string_view::npos) continue;
-    const Ability* const lack = LackOf(test, able);
+  for (const Catch::TestCase& test : CasesOf(sources)) {
+    const Tag* const lack = LackOf(test, able);
     if (lack == nullptr) {
       // As Catch2 reads names, a comma ends one.
       const std::string name = absl::StrReplaceAll(test.name, {{",", "\\,"}, {"[", "\\["}});

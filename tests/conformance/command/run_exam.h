@@ -18,6 +18,9 @@ namespace kantoku::conformance {
 void RunExam(std::string_view sources, const std::set<std::string>& able, CallLog& calls,
              Report& report, std::function<void(const CaseReport&)> tell);
 
+// All tags of those cases.
+std::set<std::string> TagsOf(std::string_view sources);
+
 // Says, in a case, that it leaves out what needs the ability of that tag.
 void GoOnWithout(std::string_view tag);
 

@@ -55,7 +55,7 @@ TEST_CASE("An item has the content type that it was put with", "[items]") {
 }
 
 TEST_CASE("A message of a stream is small, however many items there are and whatever their types",
-          "[items]") {
+          "[items][load]") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {
       constexpr uint64_t kItems = 20'000;

@@ -177,7 +177,7 @@ TEST_CASE("What is too large or too many is refused with value and limit",
   }
 }
 
-TEST_CASE("Get answers item by item, and says what it has no room for", "[bounds]") {
+TEST_CASE("Get answers item by item, and says what it has no room for", "[bounds][load]") {
   for (const ServiceEntry& entry : AllServices()) {
     DYNAMIC_SECTION(entry.name) {
       Exam exam(entry);
