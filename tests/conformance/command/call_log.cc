@@ -99,7 +99,7 @@ class CallLog::Noter final : public grpc::experimental::Interceptor {
   Noter(CallLog& log, const std::string& path)
       : log_(log),
         method_(FindMethod(path)),
-        call_(log.Begin(method_ != nullptr ? method_->name() : path)) {}
+        call_(log.Begin({.method = method_ != nullptr ? method_->name() : path})) {}
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_MESSAGE)) {
@@ -129,10 +129,11 @@ platform::MakeCallInterceptor CallLog::Interceptor() {
 }
 
 void CallLog::Note(std::string_view who, std::string_view call, const Message& message) {
-  const auto note = Begin(absl::StrCat(std::string(who), ": ", std::string(call)));
-  Add(&Call::request, *note, TextForReport(message), kRequestBytes);
-  const platform::MutexLock lock(mu_);
-  note->is_note = true;
+  std::string text;
+  Append(text, TextForReport(message), kRequestBytes);
+  Begin({.method = absl::StrCat(std::string(who), ": ", std::string(call)),
+         .request = std::move(text),
+         .is_note = true});
 }
 
 void CallLog::Clear() {
@@ -156,8 +157,8 @@ std::vector<std::string> CallLog::Last() const {
   return texts;
 }
 
-std::shared_ptr<CallLog::Call> CallLog::Begin(std::string method) {
-  auto call = std::make_shared<Call>(Call{.method = std::move(method)});
+std::shared_ptr<CallLog::Call> CallLog::Begin(Call begun) {
+  auto call = std::make_shared<Call>(std::move(begun));
   const platform::MutexLock lock(mu_);
   calls_.push_back(call);
   if (calls_.size() > kCalls) calls_.pop_front();
@@ -166,7 +167,10 @@ std::shared_ptr<CallLog::Call> CallLog::Begin(std::string method) {
 
 void CallLog::Add(std::string Call::*field, Call& call, std::string_view text, size_t limit) {
   const platform::MutexLock lock(mu_);
-  std::string& kept = call.*field;
+  Append(call.*field, text, limit);
+}
+
+void CallLog::Append(std::string& kept, std::string_view text, size_t limit) {
   if (kept.size() >= limit) return;  // Its end says that there is more.
   if (!kept.empty()) kept += " + ";
   kept += text.substr(0, limit - std::min(limit, kept.size()));

@@ -47,7 +47,8 @@ class CallLog {
     bool is_note = false;
   };
 
-  std::shared_ptr<Call> Begin(std::string method);
+  std::shared_ptr<Call> Begin(Call begun);
+  static void Append(std::string& kept, std::string_view text, size_t limit);
   void Add(std::string Call::*field, Call& call, std::string_view text, size_t limit);
 
   mutable platform::Mutex mu_;
