@@ -267,6 +267,8 @@ void FakeServices::Start() {
 bool FakeServices::Listen() {
   grpc::ServerBuilder builder;
   int port = 0;
+  // Else the port is shared with whoever else has it, and each gets some of the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(address_, grpc::InsecureServerCredentials(), &port);
   builder.SetMaxReceiveMessageSize(32 << 20);
   builder.RegisterService(inputs_.get());

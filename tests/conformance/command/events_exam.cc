@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"

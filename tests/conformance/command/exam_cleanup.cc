@@ -1,5 +1,7 @@
 #include "tests/conformance/command/exam_cleanup.h"
 
+#include <grpcpp/support/status_code_enum.h>
+
 #include <algorithm>
 #include <chrono>
 

@@ -3,6 +3,9 @@
 
 #include <grpcpp/support/status.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -42,7 +45,20 @@ absl::StatusOr<std::string> Enter(const Target& target) {
                            "cannot listen there");
   }
   TheServices() = services.release();
+  TheServices()->OnPut(executor_exam::TakeOurs(*TheServices()));
+  // No case has items: whose they are waits for his own Outputs.
+  TheServices()->OnPutItems([](const auto&, auto&) {
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "this is no Outputs of that task");
+  });
   return absl::StrCat("the Inputs and Outputs at ", TheServices()->address());
+}
+
+// Any other is in use, and looks for its own Inputs: refused what it holds, it would drop that.
+bool IsExaminee(const inputs::v1::Hello& hello) {
+  const auto& types = hello.types();
+  return std::ranges::all_of(
+      std::array{executor_exam::kEcho, executor_exam::kFail, executor_exam::kWait},
+      [&](std::string_view type) { return std::ranges::find(types, type) != types.end(); });
 }
 
 absl::Status Await() {
@@ -50,9 +66,12 @@ absl::Status Await() {
   for (int i = 0; i < kTimes; ++i) {
     const auto connection = TheServices()->NextConnection();
     if (connection == nullptr) continue;
+    const inputs::v1::Hello hello = connection->said().hello;
     // Each case begins with a connection.
     connection->Close(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the exam begins"));
-    return absl::OkStatus();
+    if (IsExaminee(hello)) return absl::OkStatus();
+    return platform::Error(absl::StatusCode::kFailedPrecondition, "ANOTHER_EXECUTOR",
+                           "who connects does not implement exam.echo, exam.fail and exam.wait");
   }
   return platform::Error(absl::StatusCode::kUnavailable, "UNREACHABLE",
                          "no executor has connected for two minutes");

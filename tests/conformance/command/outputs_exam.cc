@@ -5,9 +5,12 @@
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <map>
+#include <optional>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -74,17 +77,23 @@ class SpawnedTasks {
 
   // The first time on the main thread, which may fail the case.
   inputs::v1::Dispatch Dispatch(uint64_t n) {
+    if (auto known = Find(n)) return *std::move(known);
+    inputs::v1::Dispatch pulled = Pull(Spawn(n));
     const MutexLock lock(mutex_);
-    auto found = dispatches_.find(n);
-    if (found == dispatches_.end()) found = dispatches_.emplace(n, Pull(Spawn())).first;
-    return found->second;
+    return dispatches_.emplace(n, std::move(pulled)).first->second;
   }
 
  private:
-  std::string Spawn() {
+  std::optional<inputs::v1::Dispatch> Find(uint64_t n) {
+    const MutexLock lock(mutex_);
+    const auto found = dispatches_.find(n);
+    if (found == dispatches_.end()) return std::nullopt;
+    return found->second;
+  }
+  std::string Spawn(uint64_t n) {
     inputs::v1::SpawnRequest request;
     request.set_namespace_(TheTarget().name_space);
-    request.set_request_id(inputs::Fresh(absl::StrCat("task ", dispatches_.size())));
+    request.set_request_id(inputs::Fresh(absl::StrCat("task ", n)));
     request.add_specs()->set_type(inputs::Fresh("x"));
     inputs::v1::SpawnResponse response;
     grpc::ClientContext context;
@@ -163,6 +172,7 @@ class PlayedInputs final : public InputsService::Service {
                              "--as-inputs: only this computer may reach it");
     }
     grpc::ServerBuilder builder;
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // Else calls of others come here.
     builder.AddListeningPort(address, grpc::InsecureServerCredentials());
     builder.SetMaxReceiveMessageSize(platform::kMaxMessageBytes);
     builder.RegisterService(this);
@@ -178,10 +188,16 @@ class PlayedInputs final : public InputsService::Service {
     return table_;
   }
 
+  // Whether somebody has shown other keys.
+  bool has_refused() const { return has_refused_; }
+
   grpc::Status GetTasks(grpc::ServerContext* context, const inputs::v1::GetTasksRequest* request,
                         inputs::v1::GetTasksResponse* response) override {
     const auto asker = platform::CallingService(*context, *TheTarget().keys, absl::Now());
-    if (!asker.ok()) return platform::ToGrpc(asker.status());
+    if (!asker.ok()) {
+      has_refused_ = true;
+      return platform::ToGrpc(asker.status());
+    }
     if (*asker != "outputs") {
       return {grpc::StatusCode::PERMISSION_DENIED, "of the exam's tasks only Outputs is told"};
     }
@@ -196,6 +212,7 @@ class PlayedInputs final : public InputsService::Service {
  private:
   platform::Mutex mutex_;
   std::shared_ptr<TableOfTasks> table_ ABSL_GUARDED_BY(mutex_) = std::make_shared<TableOfTasks>();
+  std::atomic<bool> has_refused_ = false;
   std::unique_ptr<grpc::Server> server_;
 };
 PlayedInputs& TheInputs() {
@@ -245,9 +262,10 @@ absl::Status Knock(const std::shared_ptr<grpc::Channel>& channel) {
 }
 
 // Whether it asks the exam about tasks. One in use asks its own Inputs, which could never fence
-// there again after the exam's epochs.
+// there again after the exam's epochs; it has an answer, where one that is rightly said to ask
+// nobody has none.
 absl::Status AwaitQuestion(const Target& target) {
-  constexpr std::chrono::seconds kPatience{15};
+  constexpr std::chrono::seconds kPatience(15);  // More than a question of Outputs may take.
   const auto table = TheInputs().NewTable();
   const auto stub = OutputsService::NewStub(target.channel);
   grpc::ClientContext context;
@@ -257,10 +275,24 @@ absl::Status AwaitQuestion(const Target& target) {
   const TaskId task = TaskId::Make(absl::Now(), 3, platform::SystemRandom() >> 21, 5);
   request.add_task_ids(outputs::Id(task));
   stream->Write(request);
+  bool is_answered = false;
+  std::thread reader([&] {
+    outputs::v1::AwaitResponse answer;
+    is_answered = stream->Read(&answer);
+  });
   const bool is_asked = table->AwaitQuestions(1, kPatience);
   context.TryCancel();
-  (void)stream->Finish();
-  if (is_asked) return absl::OkStatus();
+  reader.join();
+  // One that ended by itself says nothing.
+  const bool is_silent =
+      stream->Finish().error_code() == grpc::StatusCode::CANCELLED && !is_answered;
+  if (is_asked || (!target.asks_inputs && is_silent && !TheInputs().has_refused())) {
+    return absl::OkStatus();
+  }
+  if (TheInputs().has_refused()) {
+    return platform::Error(absl::StatusCode::kFailedPrecondition, "OTHER_KEYS",
+                           "it asks, but with other keys than --mac-key-file");
+  }
   return platform::Error(absl::StatusCode::kFailedPrecondition, "ANOTHER_INPUTS",
                          absl::StrCat("it does not ask the Inputs at ", target.as_inputs,
                                       ", which the exam is: does it have another one?"));
@@ -272,7 +304,7 @@ absl::StatusOr<std::string> Enter(const Target& target) {
   KANTOKU_RETURN_IF_ERROR(Knock(target.channel));
   if (target.keys != nullptr) {
     KANTOKU_RETURN_IF_ERROR(TheInputs().Serve(target.as_inputs));
-    if (target.asks_inputs) KANTOKU_RETURN_IF_ERROR(AwaitQuestion(target));
+    KANTOKU_RETURN_IF_ERROR(AwaitQuestion(target));
     return absl::StrCat("an Outputs in no use, whose Inputs is at ", target.as_inputs);
   }
   KANTOKU_RETURN_IF_ERROR(AwaitConnection(*target.inputs));

@@ -30,6 +30,10 @@ struct ExecutorEntry {
   std::function<std::unique_ptr<ExecutorSubject>()> make;
 };
 
+// What Outputs does where a case says nothing else: it takes results of the exam's tasks. All
+// others it keeps waiting, so that whoever has them brings them to where they belong.
+testing::FakeServices::PutScript TakeOurs(testing::FakeServices& services);
+
 // Who sits the exam.
 std::vector<ExecutorEntry> AllExecutors();
 

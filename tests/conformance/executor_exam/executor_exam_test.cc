@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <map>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -43,6 +45,11 @@ const Report* Find(const std::vector<Report>& reports, const Dispatch& task) {
   return nullptr;
 }
 
+bool IsOurs(const outputs::v1::PutRequest& request) {
+  return std::ranges::all_of(
+      request.items(), [](const auto& item) { return item.lease_token().starts_with("lease "); });
+}
+
 // What Outputs does with what it is given, and what that was.
 class Puts {
  public:
@@ -53,6 +60,7 @@ class Puts {
   explicit Puts(testing::FakeServices& services, Script script = nullptr) : services_(services) {
     services.OnPut([state = state_, script = std::move(script), &services](const auto& request,
                                                                            auto& response) {
+      if (!IsOurs(request)) return TakeOurs(services)(request, response);
       {
         const platform::MutexLock lock(state->mutex);
         state->sessions.push_back(request.session_id());
@@ -64,7 +72,7 @@ class Puts {
       return services.TakeAll(request, response);
     });
   }
-  ~Puts() { services_.OnPut(nullptr); }
+  ~Puts() { services_.OnPut(TakeOurs(services_)); }
   Puts(const Puts&) = delete;
   Puts& operator=(const Puts&) = delete;
 
@@ -91,7 +99,10 @@ class Puts {
 // An executor that is spoken with, over one connection after another.
 class Exam {
  public:
-  explicit Exam(const ExecutorEntry& entry) : subject_(entry.make()) { Next(); }
+  explicit Exam(const ExecutorEntry& entry) : subject_(entry.make()) {
+    services().OnPut(TakeOurs(services()));
+    Next();
+  }
   ~Exam() { HangUp(); }
 
   testing::FakeServices& services() { return subject_->services(); }
@@ -448,4 +459,12 @@ TEST_CASE("What Inputs refuses in its welcome is dropped") {
 }
 
 }  // namespace
+
+testing::FakeServices::PutScript TakeOurs(testing::FakeServices& services) {
+  return [&services](const auto& request, auto& response) {
+    if (IsOurs(request)) return services.TakeAll(request, response);
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "this is no Outputs of that task");
+  };
+}
+
 }  // namespace kantoku::executor_exam

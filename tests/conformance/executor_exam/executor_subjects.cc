@@ -3,10 +3,10 @@
 #include <thread>
 #include <utility>
 
-#include "absl/synchronization/notification.h"
 #include "services/executor-runtime/executor.h"
 #include "services/platform/check.h"
 #include "tests/conformance/executor_exam/executor_exam.h"
+#include "tests/support/notification.h"
 
 namespace kantoku::executor_exam {
 namespace {
@@ -16,9 +16,9 @@ using executor::Executor;
 using executor::Result;
 
 absl::StatusOr<Result> Wait(Context& context) {
-  absl::Notification asked;
+  test::Notification asked;
   const std::stop_callback on_stop(context.stop_token(), [&] { asked.Notify(); });
-  asked.WaitForNotification();
+  asked.Wait();
   return absl::CancelledError("asked to stop");
 }
 
