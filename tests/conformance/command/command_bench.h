@@ -22,8 +22,12 @@ namespace kantoku::test {
 using Json = nlohmann::json;
 using Strings = std::vector<std::string>;
 
-// Less than the test has: what it says then is told.
-inline constexpr absl::Duration kExamPatience = absl::Minutes(4);
+// Less than a test has, which may hold five exams one after another: what one says then is told.
+inline constexpr absl::Duration kExamPatience = absl::Minutes(2);
+
+// Settings of a Server in which everybody on this computer is an administrator.
+inline const Strings kTrustEverybody = {"server.tls.off=true",
+                                        "auth.insecure_trust_everybody_on_loopback=true"};
 
 struct Ended {
   int code = -1;
@@ -51,6 +55,19 @@ inline Strings NamesOf(const Json& report, const std::string& outcome) {
     if (one["outcome"] == outcome) names.push_back(one["name"]);
   }
   return names;
+}
+
+// Whether the case of that promise has failed, and says so of a call that is shown.
+inline void CheckNamed(const Json& report, const std::string& promise, const std::string& call) {
+  const Strings failed = NamesOf(report, "failed");
+  REQUIRE(std::ranges::find(failed, promise) != failed.end());
+  for (const Json& one : report["cases"]) {
+    if (one["name"] != promise) continue;
+    CHECK(one["failures"].dump().find(call) != std::string::npos);
+    for (const Json& failure : one["failures"]) {
+      CHECK(failure["calls"].dump().find("lease_token") == std::string::npos);
+    }
+  }
 }
 
 // `kantoku up`, with a namespace for the exam, and much patience with who is there and says
