@@ -25,11 +25,6 @@ namespace {
 
 using events::v1::EventsService;
 
-Target& TheTarget() {
-  static auto& target = *new Target;
-  return target;
-}
-
 // The position after all that is there now.
 absl::StatusOr<std::string> Now(const std::shared_ptr<grpc::Channel>& channel) {
   events::v1::SubscribeRequest request;
@@ -73,8 +68,7 @@ class TargetSubject final : public events::ServiceSubject {
 };
 
 absl::StatusOr<std::string> Enter(const Target& target) {
-  TheTarget() = target;
-  KANTOKU_RETURN_IF_ERROR(AwaitConnection(*target.channel));
+  KANTOKU_RETURN_IF_ERROR(Use(target));
   KANTOKU_RETURN_IF_ERROR(Now(target.channel).status());
   return absl::StrCat("the namespace ", target.name_space);
 }

@@ -6,7 +6,6 @@
 #include <chrono>
 
 #include "kantoku/inputs/v1/inputs.grpc.pb.h"
-#include "tests/conformance/command/exams.h"
 
 namespace kantoku::conformance {
 namespace {
@@ -33,7 +32,24 @@ size_t Cancel(InputsService::Stub& stub, const inputs::v1::ListTasksResponse& pa
   return asked - std::min(asked, static_cast<size_t>(hear));
 }
 
+Target& Current() {
+  static auto& target = *new Target;
+  return target;
+}
+
 }  // namespace
+
+const Target& TheTarget() { return Current(); }
+
+absl::Status Use(const Target& target) {
+  Current() = target;
+  return AwaitConnection(*target.channel);
+}
+
+size_t& LeftBehind() {
+  static size_t count = 0;
+  return count;
+}
 
 void SetDeadline(grpc::ClientContext& context) {
   constexpr std::chrono::seconds kPatience{20};

@@ -9,8 +9,18 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "tests/conformance/command/exams.h"
 
 namespace kantoku::conformance {
+
+// Of the exam that this process holds, there is one: whom the subjects of its cases are made of.
+// Confined to the main thread until Use has returned; then it stays as it is.
+const Target& TheTarget();
+// From here on, that is this one. UNAVAILABLE, UNREACHABLE, where it is not there.
+absl::Status Use(const Target& target);
+
+// How many tasks and pauses of the exam may live on. Confined to the main thread.
+size_t& LeftBehind();
 
 // What a call of the command itself may take.
 void SetDeadline(grpc::ClientContext& context);

@@ -20,17 +20,6 @@ namespace {
 
 using inputs::v1::InputsService;
 
-Target& TheTarget() {
-  static auto& target = *new Target;
-  return target;
-}
-
-// Tasks and pauses that may live on.
-size_t& LeftBehind() {
-  static size_t count = 0;
-  return count;
-}
-
 // The service, with names that no case had before.
 class TargetSubject final : public inputs::ServiceSubject {
  public:
@@ -70,8 +59,7 @@ class TargetSubject final : public inputs::ServiceSubject {
 };
 
 absl::StatusOr<std::string> Enter(const Target& target) {
-  TheTarget() = target;
-  KANTOKU_RETURN_IF_ERROR(AwaitConnection(*target.channel));
+  KANTOKU_RETURN_IF_ERROR(Use(target));
   KANTOKU_RETURN_IF_ERROR(KnockAtInputs(target.channel, target.name_space));
   return absl::StrCat("the namespace ", target.name_space);
 }

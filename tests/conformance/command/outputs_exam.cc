@@ -45,17 +45,6 @@ using platform::SessionId;
 using platform::TaskId;
 using platform::Uuid;
 
-Target& TheTarget() {
-  static auto& target = *new Target;
-  return target;
-}
-
-// Tasks that may live on.
-size_t& LeftBehind() {
-  static size_t count = 0;
-  return count;
-}
-
 // What every case of a service has that is only reached. Cases that need more are skipped.
 class TargetSubject : public outputs::ServiceSubject {
  public:
@@ -299,8 +288,7 @@ absl::Status AwaitQuestion(const Target& target) {
 }
 
 absl::StatusOr<std::string> Enter(const Target& target) {
-  TheTarget() = target;
-  KANTOKU_RETURN_IF_ERROR(AwaitConnection(*target.channel));
+  KANTOKU_RETURN_IF_ERROR(Use(target));
   KANTOKU_RETURN_IF_ERROR(Knock(target.channel));
   if (target.keys != nullptr) {
     KANTOKU_RETURN_IF_ERROR(TheInputs().Serve(target.as_inputs));
