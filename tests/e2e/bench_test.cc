@@ -8,6 +8,7 @@
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -61,8 +62,14 @@ TEST_CASE("Every scenario of the bench tells its figures in a line of JSON and a
   for (const std::string& line : list) names.push_back(line.substr(0, line.find('\t')));
   REQUIRE(names.size() >= 10);
   const std::string name = GENERATE_COPY(from_range(names));
-  const Ran ran = Bench({name, "--quick", "--tasks", "50000", "--backlog", "100000", "--sessions",
-                         "5000", "--floors", kFloors});
+  std::vector<std::string> arguments = {name,     "--quick",    "--tasks", "50000",    "--backlog",
+                                        "100000", "--sessions", "5000",    "--floors", kFloors};
+  std::optional<PrivatePostgres> postgres;
+  if (name == "replicas") {  // Share a database.
+    postgres.emplace();
+    arguments.insert(arguments.end(), {"--postgres", postgres->connection()});
+  }
+  const Ran ran = Bench(std::move(arguments));
   INFO(ran.output);
   CHECK(ran.code == 0);
   REQUIRE(ran.lines.size() == (name.starts_with("growth-") ? 2 : 1));
@@ -132,6 +139,7 @@ TEST_CASE("Through PostgreSQL the bench counts what the database used, and leave
 TEST_CASE("What the bench cannot do it says in one line") {
   const auto [arguments, said, code] = GENERATE(table<std::vector<std::string>, std::string, int>(
       {{{"nothing-such"}, "nothing-such", 2},
+       {{"replicas"}, "give --postgres", 2},
        {{"backlog", "--server", "127.0.0.1:1"}, "cannot measure --server", 2},
        {{"throughput", "--floors", "false"}, "false has failed", 1},
        {{"throughput", "--postgres", "host=/nonexistent"}, "No such file or directory", 1},
