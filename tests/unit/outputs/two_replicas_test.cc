@@ -189,6 +189,7 @@ TEST_CASE("One Await call waits for tasks of several replicas, and ends when all
   AwaitClient client(scene.stub());
   client.Ask({Id(NearTask(1)), Id(FarTask(1)), Id(FarTask(2))});
   client.Ask({"no id"});
+  CHECK(client.ReadUntil(1).back() == "no id");
   client.HalfClose();
   scene.AwaitWaiters(1, 2);
   scene.PutFar(1);
