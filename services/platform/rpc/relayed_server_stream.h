@@ -36,8 +36,8 @@ std::optional<SharedEncoded<Message>> AnswerOf(std::string_view bytes,
 
 // A stream of answers to one request that another replica gives. Each is passed on as it came;
 // while one is on its way to the client the other replica is not read from. Its end ends the stream
-// with its status, and where it is lost, or the forwarder drains, without waiting for a client that
-// does not read; when the client leaves, or is let in no more, the call there is cancelled.
+// with its status; after an end with an error a client that does not read holds the stream for a
+// second. When the client leaves, or is let in no more, the call there is cancelled.
 //
 // Thread-safe. Owns itself from Start until after the call's end; others hold it by shared_ptr (or
 // a weak_ptr). The forwarder outlives it; its Drain and Stop end it.
