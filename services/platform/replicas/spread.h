@@ -20,7 +20,9 @@ struct Moves {
 // of equals, to the first by id. With N living replicas and P partitions, those P mod N that would
 // have the most then keep one more than P/N rounded down, and whoever else has more than that gives
 // one away. So views that stay the same lead, within P steps, to a spread from which nothing moves;
-// no two claim the same on the way; and of who joins or leaves no more moves than has to.
+// no two claim the same on the way; and of who joins or leaves no more moves than has to. Where
+// replicas of two components have the same ids, partitions of one number come to the same ones,
+// unless beats met otherwise; who calls about both finds them together then.
 //
 // Nothing, for one that is not among the living.
 Moves Spread(const ReplicaView& view, std::string_view self);

@@ -44,6 +44,9 @@ class Environment {
   // Where others like this program reach it, "host:port"; empty: it has no others. Its
   // port is right from Start on.
   virtual std::string advertised() = 0;
+  // Which of these it is; no other start of a program has it. All modules are that one, so that
+  // they come to have partitions of the same numbers.
+  virtual const std::string& replica_id() = 0;
   // A channel to `address`, shared with whoever asked for it before; empty means the program's own
   // server, and then may be called from Start on.
   virtual std::shared_ptr<grpc::Channel> Connect(const std::string& address) = 0;

@@ -26,6 +26,8 @@ ProgramEnvironment::ProgramEnvironment(std::string_view name, const MacKeys& key
     : keys_(keys),
       data_dir_(std::move(data_dir)),
       outward_(std::move(outward)),
+      replica_id_(absl::StrCat(absl::Hex(SystemRandom(), absl::kZeroPad16),
+                               absl::Hex(SystemRandom(), absl::kZeroPad16))),
       metrics_(std::make_shared<prometheus::Registry>()),
       calls_(*metrics_, Clock::Real()),
       audit_({.source = SourceOf(name)}, keys_, Clock::Real(), *metrics_),

@@ -41,6 +41,7 @@ class ProgramEnvironment final : public Environment {
   EventsAuditTrail& audit() override { return audit_; }
   const std::string& data_dir() override { return data_dir_; }
   std::string advertised() override;
+  const std::string& replica_id() override { return replica_id_; }
   std::shared_ptr<grpc::Channel> Connect(const std::string& address) override;
 
   // Of the program's server.
@@ -55,6 +56,7 @@ class ProgramEnvironment final : public Environment {
   const MacKeys& keys_;
   const std::string data_dir_;
   const OutwardTls outward_;
+  const std::string replica_id_;
   const std::shared_ptr<prometheus::Registry> metrics_;
   CallMonitor calls_;
   BlockBook blocks_;

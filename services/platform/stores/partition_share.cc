@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "services/platform/config/fields.h"
 #include "services/platform/status.h"
 #include "services/platform/stores/stores.h"
@@ -45,11 +44,6 @@ class WholeComponent final : public PartitionShare {
   uint32_t opened_ = 0;
 };
 
-// No other start of a program has it.
-std::string NewId(Environment& environment) {
-  return absl::StrFormat("%016x%016x", environment.Random(), environment.Random());
-}
-
 class Share final : public PartitionShare, private PartitionMap {
  public:
   Share(std::string component, uint32_t count, std::unique_ptr<ReplicaDirectory> directory,
@@ -69,7 +63,7 @@ class Share final : public PartitionShare, private PartitionMap {
     keeper_ = std::make_unique<PartitionKeeper>(
         PartitionKeeper::Options{
             .component = component_,
-            .self = {.id = NewId(environment_), .address = environment_.advertised()},
+            .self = {.id = environment_.replica_id(), .address = environment_.advertised()},
             .partitions = count_,
             .on_others = told_},
         *directory_, host_, environment_.clock());
@@ -105,7 +99,7 @@ class Share final : public PartitionShare, private PartitionMap {
 
 // Who serves all partitions would fight with replicas that serve them, and nobody would win.
 absl::Status CheckAlone(ReplicaDirectory& directory, Environment& environment) {
-  const Replica self = {.id = NewId(environment), .address = "", .leaving = true};
+  const Replica self = {.id = environment.replica_id(), .address = "", .leaving = true};
   KANTOKU_ASSIGN_OR_RETURN(const ReplicaView view, directory.Beat(self, absl::Milliseconds(1)));
   KANTOKU_RETURN_IF_ERROR(directory.Leave(self.id));
   for (const Replica& replica : view.living) {

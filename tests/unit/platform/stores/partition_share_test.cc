@@ -11,6 +11,7 @@
 #include "services/platform/identity/authenticator.h"
 #include "services/platform/mutex.h"
 #include "services/platform/server/program_environment.h"
+#include "services/platform/stores/stores.h"
 #include "tests/support/postgres_store.h"
 
 namespace kantoku::platform {
@@ -70,6 +71,27 @@ TEST_CASE("A program that has all partitions closes them all at once") {
   (*share)->Stop();
   CHECK(host.open() == 0);
   CHECK(host.met());
+}
+
+TEST_CASE("A program is the same replica in all its components") {
+  const auto keys = MacKeys::Make({{1, std::string(32, 'k')}}).value();
+  ProgramEnvironment environment("test", *keys, std::make_shared<LocalAuthenticator>(), "", {});
+  environment.SetAdvertised("here:1");
+  const config::v1::StoreConfig config = test::StoreOnPostgres();
+  const Replica other = {.id = "other", .address = "there:1", .leaving = true};
+  for (const char* const component : {"first", "second"}) {
+    INFO(component);
+    StoreSchema schema = Things();
+    schema.component = component;
+    ClosingHost host;
+    const auto share = PartitionShare::Make(config, schema, Division::kNone, host, environment,
+                                            [](const std::vector<Replica>&) {});
+    REQUIRE(share.status().ToString() == "OK");
+    REQUIRE((*share)->Start().ok());
+    const auto view = MakeReplicaDirectory(config, schema)->Beat(other, absl::Seconds(1));
+    REQUIRE(view.status().ToString() == "OK");
+    CHECK(view->owners == std::vector{environment.replica_id()});
+  }
 }
 
 }  // namespace
