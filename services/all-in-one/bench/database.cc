@@ -8,11 +8,6 @@
 #include "services/platform/status.h"
 
 namespace kantoku::bench {
-namespace {
-
-constexpr size_t kPartitions = 8;  // Of Inputs and of Outputs.
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Make(const std::string& connection) {
   platform::PostgresConnection session(
@@ -52,6 +47,18 @@ absl::Status Database::AwaitSpread(size_t servers, absl::Duration within) {
     absl::SleepFor(absl::Milliseconds(20));
   }
   return absl::DeadlineExceededError("the servers do not come to share the partitions");
+}
+
+absl::StatusOr<std::vector<std::string>> Database::Owners() {
+  KANTOKU_ASSIGN_OR_RETURN(
+      const auto rows,
+      session_.Execute(absl::StrCat("SELECT coalesce(address, '') FROM ", schema_,
+                                    ".inputs_owner LEFT JOIN ", schema_,
+                                    ".inputs_replica ON id = replica ORDER BY partition")));
+  std::vector<std::string> owners;
+  owners.reserve(rows.size());
+  for (size_t row = 0; row < rows.size(); ++row) owners.emplace_back(rows.Text(row, 0));
+  return owners;
 }
 
 std::vector<std::string> Database::Settings() const {

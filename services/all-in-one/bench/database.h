@@ -22,6 +22,8 @@ namespace kantoku::bench {
 // Thread-compatible.
 class Database {
  public:
+  static constexpr size_t kPartitions = 8;  // Of Inputs and of Outputs.
+
   // `connection` as libpq takes it. Errors as PostgresConnection.
   static absl::StatusOr<std::unique_ptr<Database>> Make(const std::string& connection);
   ~Database();
@@ -31,6 +33,8 @@ class Database {
   // Until each of so many servers that keep their records there has its share of the partitions.
   // DEADLINE_EXCEEDED when that takes longer.
   absl::Status AwaitSpread(size_t servers, absl::Duration within);
+  // For each partition of Inputs where the server is that has it, "host:port".
+  absl::StatusOr<std::vector<std::string>> Owners();
 
   // With which a server keeps its records there.
   std::vector<std::string> Settings() const;

@@ -153,6 +153,13 @@ absl::StatusOr<Client> Installation::Connect(size_t server) const {
   return Client::Connect(servers_.at(server).address, std::move(options));
 }
 
+absl::StatusOr<size_t> Installation::PartitionAt(size_t server) const {
+  KANTOKU_ASSIGN_OR_RETURN(const std::vector<std::string> owners, database_->Owners());
+  const auto found = std::ranges::find(owners, servers_.at(server).address);
+  if (found != owners.end()) return static_cast<size_t>(found - owners.begin());
+  return absl::NotFoundError(absl::StrCat("no partition is at ", servers_.at(server).address));
+}
+
 Meter::Meter(const Installation& installation)
     : has_server_(installation.servers_.front().process.has_value()),
       database_(installation.database_ == nullptr ? 0 : installation.database_->server_pid()) {

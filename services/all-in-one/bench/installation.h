@@ -62,6 +62,8 @@ class Installation {
   absl::StatusOr<Child> StartRole(const std::string& role, std::vector<std::string> more = {},
                                   size_t server = 0) const;
   absl::StatusOr<Client> Connect(size_t server = 0) const;
+  // Of several servers: a partition of Inputs that this one has.
+  absl::StatusOr<size_t> PartitionAt(size_t server) const;
 
   pid_t server_pid() const { return servers_.front().process->pid(); }
   std::string File(const std::string& name) const { return directory_->File(name); }
