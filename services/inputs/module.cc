@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/inputs/inbox_reader.h"
 #include "services/inputs/metrics.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/partition_stack.h"
@@ -86,6 +87,37 @@ PartitionOptions ToPartitionOptions(const config::v1::InputsConfig& config, uint
   return options;
 }
 
+SpecLimits LimitsOf(const config::v1::InputsConfig& config) {
+  return {.max_payload_bytes = config.max_payload_bytes()};
+}
+
+std::vector<DatabaseRole> RolesOf(const config::v1::InputsConfig& config) {
+  std::vector<DatabaseRole> roles;
+  for (const config::v1::DatabaseRoleConfig& each : config.database_roles()) {
+    roles.push_back({each.name(), each.namespace_(), each.owner(), each.scope()});
+  }
+  return roles;
+}
+
+// Tells the store who may spawn by SQL; null where nobody may.
+absl::StatusOr<std::unique_ptr<platform::Inbox>> OpenInbox(const config::v1::InputsConfig& config,
+                                                           const platform::PartitionMap& map) {
+  auto inbox = platform::MakeInbox(config.store(), InputsSchema());
+  if (inbox == nullptr) return nullptr;
+  std::vector<platform::InboxRole> roles;
+  for (const DatabaseRole& role : RolesOf(config)) {
+    const uint32_t slot = platform::SlotOfNamespace(role.name_space, platform::kSlotCount);
+    roles.push_back({.role = role.name,
+                     .name_space = role.name_space,
+                     .owner = role.owner,
+                     .partition = map.OfSlot(slot),
+                     .slot = slot + platform::TaskId::kOutside,
+                     .max_payload_bytes = config.max_payload_bytes()});
+  }
+  KANTOKU_RETURN_IF_ERROR(inbox->Admit(roles));
+  return roles.empty() ? nullptr : std::move(inbox);
+}
+
 std::set<std::string> NamesOf(
     const google::protobuf::RepeatedPtrField<config::v1::NamespaceConfig>& namespaces) {
   std::set<std::string> names;
@@ -134,7 +166,8 @@ class InputsModule final : public platform::Module, private platform::PartitionH
         waits_(environment.metrics()),
         told_(environment),
         fellows_(environment.blocks(), Connector(), environment.clock(), environment.mac_keys()),
-        forwarder_(Connector(), environment.mac_keys(), environment.clock()) {}
+        forwarder_(Connector(), environment.mac_keys(), environment.clock()),
+        inbox_reader_(RolesOf(config_), LimitsOf(config_), environment.blocks()) {}
   ~InputsModule() override { Stop(); }
 
   // Opens what is ours whatever others do.
@@ -146,10 +179,11 @@ class InputsModule final : public platform::Module, private platform::PartitionH
                                          forwarder_.SetOthers(others);
                                          fellows_.SetOthers(others);
                                        }));
+    KANTOKU_ASSIGN_OR_RETURN(inbox_, OpenInbox(config_, share_->map()));
     here_.emplace(share_->map().count());
     stacks_.emplace(share_->map().count());
     service_.emplace(
-        InputsServiceImpl::Options{.limits = {.max_payload_bytes = config_.max_payload_bytes()},
+        InputsServiceImpl::Options{.limits = LimitsOf(config_),
                                    .namespaces = NamesOf(config_.namespaces()),
                                    .hello_limit = 3 * FromProto(config_.ping_interval())},
         InputsServiceImpl::Routes{share_->map(), *here_, &forwarder_}, environment_.mac_keys(),
@@ -196,9 +230,12 @@ class InputsModule final : public platform::Module, private platform::PartitionH
     options.on_waits = [this, number](const WaitBook::TypeTotals& totals) {
       waits_.Tell(number, totals);
     };
+    options.read_inbox = [this](const StoredInbox& record, absl::Time now) {
+      return inbox_reader_.Read(record, now);
+    };
     if (number == 0) options.on_blocks = [this](const auto& known) { told_.Tell(known); };
     KANTOKU_ASSIGN_OR_RETURN(auto stack, PartitionStack::Open(number, std::move(options), *stores_,
-                                                              config_, environment_));
+                                                              inbox_.get(), config_, environment_));
     if (number == 0) told_.Tell(stack->partition().known_blocks());  // Before anybody can call.
     if (started_) KANTOKU_RETURN_IF_ERROR(stack->Start());
     here_->Put(number, PartitionStack::ServedOf(stack));
@@ -223,6 +260,8 @@ class InputsModule final : public platform::Module, private platform::PartitionH
   ToldOfBlocks told_;
   platform::FellowBlocks fellows_;
   platform::Forwarder forwarder_;
+  const InboxReader inbox_reader_;
+  std::unique_ptr<platform::Inbox> inbox_;  // Null: nobody may spawn by SQL.
   std::optional<platform::ServedPartitions<PartitionStack>> stacks_;
   std::optional<platform::ServedPartitions<Served>> here_;
   std::unique_ptr<platform::PartitionShare> share_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "services/inputs/store.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
 
@@ -9,20 +10,23 @@ namespace kantoku::inputs {
 
 absl::StatusOr<std::shared_ptr<PartitionStack>> PartitionStack::Open(
     uint32_t number, PartitionOptions options, platform::RecordStoreFactory& stores,
-    const config::v1::InputsConfig& config, platform::Environment& environment) {
+    platform::Inbox* inbox, const config::v1::InputsConfig& config,
+    platform::Environment& environment) {
   KANTOKU_ASSIGN_OR_RETURN(auto store, stores.Open(number));
   KANTOKU_ASSIGN_OR_RETURN(
       auto partition,
       Partition::Open(std::move(options), std::move(store), environment.clock(),
                       environment.mac_keys(), [&environment] { return environment.Random(); }));
   return std::shared_ptr<PartitionStack>(
-      new PartitionStack(number, config, environment, std::move(partition)));
+      new PartitionStack(number, inbox, config, environment, std::move(partition)));
 }
 
-PartitionStack::PartitionStack(uint32_t number, const config::v1::InputsConfig& config,
+PartitionStack::PartitionStack(uint32_t number, platform::Inbox* inbox,
+                               const config::v1::InputsConfig& config,
                                platform::Environment& environment,
                                std::unique_ptr<Partition> partition)
-    : config_(config),
+    : inbox_(inbox),
+      config_(config),
       environment_(environment),
       partition_(std::move(partition)),
       streams_(environment.clock(), platform::FromProto(config.ping_interval())),
@@ -37,13 +41,18 @@ absl::Status PartitionStack::Start() {
                                            environment_.clock(), environment_.mac_keys(),
                                            *partition_, config_.max_event_backlog_bytes());
   }
-  return partition_->Start(*outputs_, events_.get());
+  KANTOKU_RETURN_IF_ERROR(partition_->Start(*outputs_, events_.get()));
+  if (inbox_ == nullptr) return absl::OkStatus();
+  taker_ = std::make_unique<InboxTaker>(inbox_->Watch(served_.number, ToKind(RecordKind::kInbox)),
+                                        *partition_);
+  return absl::OkStatus();
 }
 
 void PartitionStack::Stop() {
   streams_.Stop(
       platform::Error(absl::StatusCode::kUnavailable, "STOPPING", "the server is stopping"));
   partition_->Stop();
+  if (taker_ != nullptr) taker_->Stop();
   if (outputs_ != nullptr) outputs_->Stop();
   if (events_ != nullptr) events_->Stop();
 }

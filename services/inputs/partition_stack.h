@@ -8,25 +8,29 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "kantoku/config/v1/config.pb.h"
+#include "services/inputs/inbox_taker.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/peers.h"
 #include "services/inputs/pull_stream.h"
 #include "services/inputs/served.h"
 #include "services/platform/server/module.h"
+#include "services/platform/store/inbox.h"
 #include "services/platform/store/record_store.h"
 
 namespace kantoku::inputs {
 
 // Everything of one partition in this process: the partition over its store, its links to Outputs
-// and Events, the streams of its executors.
+// and Events, the streams of its executors, and who takes what was spawned by SQL.
 //
 // Thread-safe but for Start and Stop, which come in this order. Held by whoever still calls it.
 class PartitionStack {
  public:
-  // Takes the partition over and recovers it. Config and environment outlive it.
+  // Takes the partition over and recovers it. Inbox, config and environment outlive it; no inbox is
+  // null.
   static absl::StatusOr<std::shared_ptr<PartitionStack>> Open(
       uint32_t number, PartitionOptions options, platform::RecordStoreFactory& stores,
-      const config::v1::InputsConfig& config, platform::Environment& environment);
+      platform::Inbox* inbox, const config::v1::InputsConfig& config,
+      platform::Environment& environment);
   ~PartitionStack() { Stop(); }
 
   // What answers calls; it keeps the stack.
@@ -42,9 +46,10 @@ class PartitionStack {
   void Stop();
 
  private:
-  PartitionStack(uint32_t number, const config::v1::InputsConfig& config,
+  PartitionStack(uint32_t number, platform::Inbox* inbox, const config::v1::InputsConfig& config,
                  platform::Environment& environment, std::unique_ptr<Partition> partition);
 
+  platform::Inbox* const inbox_;
   const config::v1::InputsConfig& config_;
   platform::Environment& environment_;
   const std::unique_ptr<Partition> partition_;
@@ -52,6 +57,7 @@ class PartitionStack {
   Served served_;
   std::unique_ptr<OutputsPeer> outputs_;
   std::unique_ptr<EventsPeer> events_;
+  std::unique_ptr<InboxTaker> taker_;
 };
 
 }  // namespace kantoku::inputs

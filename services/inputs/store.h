@@ -27,6 +27,7 @@ enum class RecordKind : platform::RecordKind {
   kRestart = 17,          // By the dead task's key: what it was restarted as.
   kReuse = 18,            // By task key: results of PURE tasks that may be reused.
   kInfo = 20,             // By task key: its info since the first patch.
+  kInbox = 21,            // By task key: spawned by SQL, and not admitted yet.
 };
 
 enum class MetaKey : platform::RecordKey {
@@ -41,7 +42,7 @@ constexpr platform::RecordKind ToKind(RecordKind kind) {
 
 inline platform::StoreSchema InputsSchema() {
   return {.component = "inputs",
-          .format = 5,  // Rises with each new format of a record, so that older programs refuse it.
+          .format = 6,  // Rises with each new format of a record, so that older programs refuse it.
           .kinds = {{ToKind(RecordKind::kSpec), "spec"},
                     {ToKind(RecordKind::kState), "state"},
                     {ToKind(RecordKind::kGroup), "dispatch_group"},
@@ -60,7 +61,8 @@ inline platform::StoreSchema InputsSchema() {
                     {ToKind(RecordKind::kAdmission), "admission"},
                     {ToKind(RecordKind::kRestart), "restart"},
                     {ToKind(RecordKind::kInfo), "info"},
-                    {ToKind(RecordKind::kReuse), "reuse"}}};
+                    {ToKind(RecordKind::kReuse), "reuse"},
+                    {ToKind(RecordKind::kInbox), "inbox", /*from_others=*/true}}};
 }
 
 }  // namespace kantoku::inputs

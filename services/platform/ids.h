@@ -67,6 +67,9 @@ class TaskId : public Uuid {
   static constexpr int kSlotBits = 12;
   static constexpr int kSequenceBits = 44;
   static constexpr int kRandomBits = 18;
+  // From this slot on, ids were made outside of Inputs, with sequences of their own: for a
+  // namespace of slot s they have slot s + kOutside.
+  static constexpr uint32_t kOutside = uint32_t{1} << (kSlotBits - 1);
 
   constexpr TaskId() = default;
   explicit constexpr TaskId(Uuid id) : Uuid(id) {}
@@ -80,6 +83,7 @@ class TaskId : public Uuid {
 
   absl::Time time() const { return absl::FromUnixMillis(static_cast<int64_t>(Word(0) >> 16)); }
   uint32_t slot() const { return static_cast<uint32_t>(Word(0) % (1U << kSlotBits)); }
+  bool made_outside() const { return slot() >= kOutside; }
   uint64_t sequence() const { return (Word(1) >> kRandomBits) % (uint64_t{1} << kSequenceBits); }
   // slot << 44 | sequence: below 2^56, in the order of spawning within a slot. Asked for some
   // thirty times in the life of a task.

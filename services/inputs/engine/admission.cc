@@ -54,12 +54,13 @@ void Admission::Leave(TaskIndex index) {
   entries_.erase(index);
 }
 
-// Spawn order is that of the tasks' keys, and tasks come in it, from records too.
+// Tasks come in the order of their spawn, from records too but for those whose keys do not say it.
 void Admission::Append(TaskIndex index, KeyNumber ordering) {
   OrderingQueue& queue = orderings_[ordering];
   Entry& entry = entries_.at(index);
   entry.previous = queue.last;
-  while (entry.previous != kNoTask && tasks_.at(entry.previous).key() > tasks_.at(index).key()) {
+  while (entry.previous != kNoTask &&
+         tasks_.OrderOf(tasks_.at(entry.previous)) > tasks_.OrderOf(tasks_.at(index))) {
     entry.next = entry.previous;
     entry.previous = entries_.at(entry.previous).previous;
   }
@@ -164,7 +165,7 @@ void Admission::Park(TaskIndex index, Entry& entry, KeyNumber key) {
   }
   auto& line = parking.lines[task.lane];
   if (line == nullptr) line = std::make_unique<Line>();
-  line->queue.Push(index, task.key(), task.priority, entry.keys.fairness,
+  line->queue.Push(index, tasks_.OrderOf(task), task.priority, entry.keys.fairness,
                    WeightOf(entry.keys.fairness));
   ++parking.parked;
   if (!line->rank.has_value() || line->rank->priority < task.priority) {
@@ -412,7 +413,7 @@ Admission::Parking& Admission::ParkingOf(KeyNumber key) {
 
 bool Admission::IsParked(TaskIndex index, TaskKey key, KeyNumber at) const {
   const Task& task = tasks_.at(index);
-  if (task.key() != key || !task.queued()) return false;
+  if (tasks_.OrderOf(task) != key || !task.queued()) return false;
   const auto entry = entries_.find(index);
   return entry != entries_.end() && entry->second.place == Place::kParked &&
          entry->second.place_key == at;

@@ -44,6 +44,10 @@ struct SpawnCommand {
   std::string_view app = {};
   std::string_view spawn_scope = {};  // As in Provenance.
   std::optional<SpawningHandler> handler = {};
+  // Of specs that were given their ids elsewhere, one for each; they are spawned now all the same.
+  // Who gives them sees to it that each comes once: the request is not remembered, and no result is
+  // reused.
+  std::span<const TaskId> ids = {};
 };
 
 struct SpawnOutcome {

@@ -131,8 +131,8 @@ absl::Status Engine::CheckPending(size_t more) const {
                             options_.max_pending));
 }
 
-absl::Status Engine::CheckRoom(std::string_view name_space, std::span<const TaskSpec> specs) const {
-  KANTOKU_RETURN_IF_ERROR(CheckPending(specs.size()));
+absl::Status Engine::CheckRepeats(std::string_view name_space,
+                                  std::span<const TaskSpec> specs) const {
   // Answers about references that were taken, about results that are reused, and about tasks that
   // were refused for their parent, what they depend on or their limits, are remembered one by one,
   // and those about tasks without room by runs. Which of these come to that shows only later: as if
@@ -177,12 +177,15 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
                                            Effects& effects) {
   Advance(now);
   KANTOKU_RETURN_IF_ERROR(CheckHandler(command));
-  if (const RequestRecord* known = requests_.Find(command.request)) {
+  const bool has_ids = !command.ids.empty();
+  const RequestRecord* const known = has_ids ? nullptr : requests_.Find(command.request);
+  if (known != nullptr) {
     if (known->content == command.content) return Repeat(*known);
     return Error(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
                  "request_id: was used for another batch within the last 10 minutes");
   }
-  KANTOKU_RETURN_IF_ERROR(CheckRoom(command.name_space, command.specs));
+  KANTOKU_RETURN_IF_ERROR(CheckPending(command.specs.size()));
+  if (!has_ids) KANTOKU_RETURN_IF_ERROR(CheckRepeats(command.name_space, command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckLanes(command.name_space, command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckSelectors(command.name_space, command.specs));
   KANTOKU_RETURN_IF_ERROR(CheckBonds(command.specs));
@@ -237,8 +240,8 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       refuse(i, SpawnOutcome::kDependencyUnknown);
       continue;
     }
-    const TaskId reused =
-        AllLetRun(command, *dependencies, reused_ones) ? FindReusable(spec, now) : TaskId();
+    const bool may_reuse = !has_ids && AllLetRun(command, *dependencies, reused_ones);
+    const TaskId reused = may_reuse ? FindReusable(spec, now) : TaskId();
     if (!reused.empty()) {
       record.exceptions.push_back({i, reused, std::string(RequestRecord::kReused)});
       ids[i] = reused;
@@ -254,9 +257,10 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
       }
     }
     if (LacksRoom(command, i, refused_runs, record)) continue;
-    const TaskId id = ids[i] =
-        TaskId::Make(now.wall, slot, sequence++, SplitMix(command.random + i));
-    const TaskIndex index = Admit(id, command.name_space, origin, spec);
+    const TaskId made = TaskId::Make(now.wall, slot, sequence++, SplitMix(command.random + i));
+    const TaskId id = ids[i] = has_ids ? command.ids[i] : made;
+    const TaskIndex index =
+        Admit(id, command.name_space, origin, spec, /*order=*/has_ids ? made.key() : 0);
     if (named != nullptr) {
       MakeLimits(command, spec, *named, now, effects);
       admission_.Join(index, command.name_space, command.owner, spec.type, *spec.keys, *named);
@@ -285,6 +289,9 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   sequences_[slot].first = sequence;
   SpawnOutcome outcome = Repeat(record);
   outcome.repeated = false;
+  for (uint32_t i = 0; has_ids && i < record.count; ++i) {
+    if (outcome.items[i].created) outcome.items[i].id = command.ids[i];
+  }
   for (const auto& [index, root] : roots) outcome.items[index].root = root;
   for (auto& [index, words] : about) outcome.items[index].about = std::move(words);
   // A call of which nothing came but that there is no room may be tried again as it is.
@@ -292,15 +299,15 @@ absl::StatusOr<SpawnOutcome> Engine::Spawn(const SpawnCommand& command, const No
   for (const auto& exception : record.exceptions) {
     if (QuotaBook::IsRefusal(exception.conflict)) crowded_out += exception.count;
   }
-  if (crowded_out == record.count) return outcome;
+  if (crowded_out == record.count || has_ids) return outcome;
   const uint64_t number = requests_.Add(record, AgeTime(now));
   effects.requests.push_back({number, std::move(record)});
   return outcome;
 }
 
 TaskIndex Engine::Admit(const TaskId& id, std::string_view name_space, uint32_t origin,
-                        const TaskSpec& spec) {
-  const TaskIndex index = tasks_.Insert(id);
+                        const TaskSpec& spec, TaskKey order) {
+  const TaskIndex index = tasks_.Insert(id, order);
   Task& task = tasks_.at(index);
   task.lane = matcher_.LaneFor(name_space, spec.type, spec.placement);
   matcher_.Use(task.lane);
@@ -432,6 +439,16 @@ const WaitBook::TypeTotals& Engine::WaitsByType(const Now& now) {
   return waits_.Totals();
 }
 
+bool Engine::KnowsKey(TaskKey key) const {
+  return tasks_.FindKey(key) != kNoTask || history_.Find(key).has_value() ||
+         dead_.Find(key).has_value();
+}
+
+TaskKey Engine::OrderOf(const TaskId& task) const {
+  const Task& entry = tasks_.at(tasks_.Find(task));
+  return entry.has_order ? tasks_.OrderOf(entry) : 0;
+}
+
 std::optional<DispatchMessage> Engine::LeaseOf(const TaskId& id) const {
   const TaskIndex index = tasks_.Find(id);
   if (index == kNoTask || tasks_.at(index).session == 0) return std::nullopt;
@@ -477,9 +494,7 @@ TaskView Engine::ViewOf(const Task& task) const {
 
 std::vector<TaskView> Engine::List(const TaskFilter& filter, size_t limit, size_t budget,
                                    std::optional<TaskKey>& from) const {
-  const uint32_t slot = SlotOf(filter.name_space);
-  const TaskKey first = TaskKey{slot} << TaskId::kSequenceBits;
-  TaskKey next = std::max(from.value_or(0), first);
+  TaskKey next = from.value_or(0);
   std::vector<TaskView> views;
   for (; views.size() < limit && budget > 0; --budget) {
     const TaskIndex index = NextListed(filter, next);

@@ -147,6 +147,9 @@ class Engine {
   // those that have ended, however they did, do not hold it up again. With the provenance of the
   // dead one; which app restarts it the caller sets.
   TaskSpec SpecOfRestart(const TaskView& dead, TaskSpec spec) const;
+  // A task that was none: it was refused, and Outputs has its end. It is kept among the dead,
+  // unless its key is another's.
+  void Bury(TaskView refused);
   // A new task in place of a dead one, as its row has it, with the spec of SpecOfRestart. It has
   // the dead one's reference from now on. FAILED_PRECONDITION, TREE_STOPPING when its tree or
   // parent is being stopped; REFERENCE_TAKEN; NO_SUCH_LIMIT and COST_EXCEEDS_BURST as Spawn says of
@@ -268,8 +271,12 @@ class Engine {
   // ---- Questions ----
   // A living task.
   std::optional<TaskView> Find(const TaskId& task) const;
+  // Whether one with this key lives, or is in a list.
+  bool KnowsKey(TaskKey key) const;
   // Of a living task, which must be there.
   Provenance ProvenanceOf(const TaskId& task) const { return ProvenanceOf(tasks_.Find(task)); }
+  // What TaskSpec::order is to be when a living task is recovered.
+  TaskKey OrderOf(const TaskId& task) const;
   // What a living task has waited for. The times sum up to the time since its spawn, less the time
   // of its handlers and that in which it ends; of what was before a restart, RECOVERING is what no
   // record tells.
@@ -365,7 +372,7 @@ class Engine {
 
   // Spawning.
   absl::Status CheckPending(size_t more) const;
-  absl::Status CheckRoom(std::string_view name_space, std::span<const TaskSpec> specs) const;
+  absl::Status CheckRepeats(std::string_view name_space, std::span<const TaskSpec> specs) const;
   SpawnOutcome Repeat(const RequestRecord& record) const;
   // Whether there is no room for the spec, of which `record` then tells; `index` is set to the last
   // one of those that are refused with it. `runs` counts such items in a row of this call.
@@ -375,7 +382,7 @@ class Engine {
   const Reference* FindReference(const SpawnCommand& command, std::string_view reference) const;
   const Reference* FindReference(const TaskView& dead) const;
   TaskIndex Admit(const TaskId& id, std::string_view name_space, uint32_t origin,
-                  const TaskSpec& spec);
+                  const TaskSpec& spec, TaskKey order);
   void Enqueue(TaskIndex index, const platform::Now& now);
   // RESOURCE_EXHAUSTED when these would need too many lanes.
   absl::Status CheckLanes(std::string_view name_space, std::span<const TaskSpec> specs) const;

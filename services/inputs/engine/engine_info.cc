@@ -116,9 +116,13 @@ InfoAnswer Engine::PatchInfo(const InfoPatch& patch, Effects& effects) {
 
 TaskIndex Engine::NextListed(const TaskFilter& filter, TaskKey from) const {
   if (filter.context.empty()) {
-    const TaskIndex index = tasks_.LowerBound(from);
-    const bool there = index != kNoTask && tasks_.at(index).id.slot() == SlotOf(filter.name_space);
-    return there ? index : kNoTask;
+    const uint32_t slot = SlotOf(filter.name_space);
+    for (const uint32_t each : {slot, slot + TaskId::kOutside}) {
+      const TaskKey first = TaskKey{each} << TaskId::kSequenceBits;
+      const TaskIndex index = tasks_.LowerBound(std::max(from, first));
+      if (index != kNoTask && tasks_.at(index).id.slot() == each) return index;
+    }
+    return kNoTask;
   }
   const auto members = contexts_.find(ContextKey(filter.name_space, filter.context));
   if (members == contexts_.end()) return kNoTask;

@@ -373,6 +373,12 @@ void Engine::Finish(TaskIndex index, TaskState end, const Now& now, Effects& eff
   tasks_.Erase(index);
 }
 
+void Engine::Bury(TaskView refused) {
+  if (KnowsKey(refused.id.key()) || refused.state == TaskState::kSucceeded) return;
+  dead_.Append(refused.id.key(), BytesOf(refused));
+  died_.push_back(std::move(refused));
+}
+
 void Engine::WriteState(Task& task, std::optional<absl::Time> not_before, Effects& effects) {
   StateRecord record{
       .closed_dispatch = task.closed_dispatch,

@@ -58,7 +58,7 @@ void Engine::RecoverTask(const TaskId& id, std::string_view name_space, std::str
   const uint32_t origin =
       origins_.Intern({std::string(owner), spec.provenance.app, spec.provenance.executor_owner,
                        spec.provenance.spawn_scope});
-  const TaskIndex index = Admit(id, name_space, origin, spec);
+  const TaskIndex index = Admit(id, name_space, origin, spec, spec.order);
   if (tasks_.at(index).has_deadline && KANTOKU_PLANTED("deadlines forgotten in recovery")) {
     deadlines_.Forget(id.key());
     tasks_.at(index).has_deadline = false;

@@ -20,6 +20,7 @@ TaskSpec Engine::SpecOfRestart(const TaskView& dead, TaskSpec spec) const {
   spec.parent = dead.parent;
   spec.root = dead.root;
   spec.restarted_from = dead.id;
+  spec.order = 0;
   spec.expire_at.reset();  // Whoever restarts it wants it to run.
   spec.provenance = dead.provenance;
   if (!dead.root.empty() && !IsBelowRoot(dead)) spec.provenance.root_app = dead.provenance.app;
@@ -102,7 +103,7 @@ absl::StatusOr<TaskId> Engine::Restart(const TaskView& dead, const TaskSpec& spe
   const uint32_t origin =
       origins_.Intern({dead.owner, spec.provenance.app, spec.provenance.executor_owner,
                        spec.provenance.spawn_scope});
-  const TaskIndex index = Admit(id, dead.name_space, origin, spec);
+  const TaskIndex index = Admit(id, dead.name_space, origin, spec, /*order=*/0);
   if (spec.keys != nullptr) {
     KeyFinder keys(admission_.keys(), dead.name_space, dead.owner);
     NamedKeys& named = keys.Find(spec);

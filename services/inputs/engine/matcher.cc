@@ -125,12 +125,12 @@ bool Matcher::IsUsed(std::string_view name_space, const Selector& selector) cons
 
 bool Matcher::IsWaiting(TaskIndex task, TaskKey key) const {
   const Task& entry = tasks_.at(task);
-  return entry.key() == key && entry.queued() && !entry.withheld;
+  return tasks_.OrderOf(entry) == key && entry.queued() && !entry.withheld;
 }
 
 void Matcher::Push(LaneIndex lane, TaskIndex task, FlowNumber flow, uint32_t weight) {
   const Task& entry = tasks_.at(task);
-  lanes_[lane]->ready.Push(task, entry.key(), entry.priority, flow, weight);
+  lanes_[lane]->ready.Push(task, tasks_.OrderOf(entry), entry.priority, flow, weight);
   Activate(lane);
 }
 

@@ -4,7 +4,7 @@
 
 namespace kantoku::inputs {
 
-TaskIndex TaskTable::Insert(const TaskId& id) {
+TaskIndex TaskTable::Insert(const TaskId& id, TaskKey order) {
   KANTOKU_CHECK(index_.Find(id.key()) == kNoTask);
   TaskIndex index = static_cast<TaskIndex>(tasks_.size());
   if (free_.empty()) {
@@ -15,6 +15,10 @@ TaskIndex TaskTable::Insert(const TaskId& id) {
     tasks_[index] = Task();
   }
   tasks_[index].id = id;
+  if (order != 0) {
+    tasks_[index].has_order = true;
+    orders_[id.key()] = order;
+  }
   index_.Insert(id.key(), index);
   return index;
 }
@@ -23,6 +27,7 @@ void TaskTable::Erase(TaskIndex index) {
   const TaskKey key = tasks_[index].key();
   KANTOKU_CHECK(index_.Find(key) == index);
   index_.Erase(key);
+  if (tasks_[index].has_order) orders_.erase(key);
   tasks_[index].id = TaskId();
   free_.push_back(index);
 }

@@ -6,6 +6,7 @@
 #include <deque>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "services/inputs/engine/key_map.h"
 #include "services/inputs/engine/types.h"
 
@@ -69,6 +70,7 @@ struct Task {
   // not, it has waited since waits_since.
   bool unheard : 1 = false;
   bool has_deadline : 1 = false;  // Is to begin, or to end, by some time.
+  bool has_order : 1 = false;     // Was not spawned in the order of its key; see TaskTable.
   int64_t waits_since_ms : 40 = 0;
   uint64_t waited_ms : 24 = 0;
   static constexpr int64_t kMostSince = (int64_t{1} << 39) - 1;  // 17 years.
@@ -91,8 +93,9 @@ static_assert(sizeof(Task) <= 96);
 // Thread-compatible.
 class TaskTable {
  public:
-  // `id` must not be there.
-  TaskIndex Insert(const TaskId& id);
+  // `id` must not be there. `order`: where it comes among the others, as if that were its key; 0:
+  // as its key says.
+  TaskIndex Insert(const TaskId& id, TaskKey order = 0);
   void Erase(TaskIndex index);
 
   // kNoTask unless the whole id is equal.
@@ -105,10 +108,16 @@ class TaskTable {
   const Task& at(TaskIndex index) const { return tasks_[index]; }
   size_t size() const { return index_.size(); }
 
+  // Of two tasks of a namespace the one that was spawned earlier has the lower one.
+  TaskKey OrderOf(const Task& task) const {
+    return task.has_order ? orders_.at(task.key()) : task.key();
+  }
+
  private:
   std::deque<Task> tasks_;
   std::vector<TaskIndex> free_;
   KeyMap<TaskIndex, kNoTask, 6> index_;
+  absl::flat_hash_map<TaskKey, TaskKey> orders_;  // Of tasks that have one.
 };
 
 }  // namespace kantoku::inputs

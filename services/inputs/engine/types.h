@@ -221,6 +221,7 @@ struct TaskSpec {
   std::shared_ptr<const SpecHashes> hashes;    // Of one with a reference; null: zeros.
   uint32_t stored_bytes = 0;                   // Of its record, payload included; see EncodeSpec.
   Provenance provenance;                       // Of what is recovered or restarted alone.
+  TaskKey order = 0;                           // Of what is recovered alone; see TaskTable.
 };
 
 // What is known of where a task may run.

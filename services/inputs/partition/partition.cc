@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/inputs/partition/audit_note.h"
+#include "services/inputs/partition/in_inbox.h"
 #include "services/inputs/partition/owed.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/partition/status_proto.h"
@@ -144,10 +145,13 @@ void Partition::Control(ControlTasksCommand command,
   Ask<States>(
       std::move(done),
       [this, command = std::move(command)](Transaction& transaction) -> absl::StatusOr<States> {
-        KANTOKU_ASSIGN_OR_RETURN(const Views views,
-                                 command.what.tree
-                                     ? LookAtTrees(command.tasks, command.viewer)
-                                     : Look(command.tasks, std::span(&command.viewer, 1)));
+        KANTOKU_RETURN_IF_ERROR(TakeNamed(command.tasks, transaction));
+        KANTOKU_ASSIGN_OR_RETURN(
+            Views views, command.what.tree ? LookAtTrees(command.tasks, command.viewer)
+                                           : Look(command.tasks, std::span(&command.viewer, 1)));
+        LookAtClaims(
+            command.tasks, std::span(&command.viewer, 1),
+            [](const Claim& claim) { return InInbox(claim.id); }, views);
         States states;
         for (const auto& view : views) {
           states.push_back(view.ok() ? ApplyControl(command, *view, transaction.now())
@@ -189,7 +193,10 @@ void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<platform::Viewer
   Ask<Views>(std::move(done),
              [this, tasks = std::move(tasks), viewers = std::move(viewers),
               explain](Transaction& transaction) -> absl::StatusOr<Views> {
+               KANTOKU_RETURN_IF_ERROR(TakeNamed(tasks, transaction));
                KANTOKU_ASSIGN_OR_RETURN(Views views, Look(tasks, viewers));
+               LookAtClaims(
+                   tasks, viewers, [this](const Claim& claim) { return ViewOf(claim); }, views);
                for (auto& view : views) {
                  if (!explain || !view.ok()) continue;
                  const auto waits = engine_.WaitsOf(view->id, transaction.now());
@@ -209,11 +216,15 @@ void Partition::PatchInfo(PatchCommand command, Done<std::vector<InfoAnswer>> do
   if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
   Ask<Answers>(
       std::move(done),
-      [this, command = std::move(command)](Transaction&) -> absl::StatusOr<Answers> {
+      [this, command = std::move(command)](Transaction& transaction) -> absl::StatusOr<Answers> {
         std::vector<TaskId> tasks;
         tasks.reserve(command.patches.size());
         for (const InfoPatch& patch : command.patches) tasks.push_back(patch.task);
-        KANTOKU_ASSIGN_OR_RETURN(const Views views, Look(tasks, std::span(&command.viewer, 1)));
+        KANTOKU_RETURN_IF_ERROR(TakeNamed(tasks, transaction));
+        KANTOKU_ASSIGN_OR_RETURN(Views views, Look(tasks, std::span(&command.viewer, 1)));
+        LookAtClaims(
+            tasks, std::span(&command.viewer, 1),
+            [](const Claim& claim) { return InInbox(claim.id); }, views);
         Answers answers;
         answers.reserve(views.size());
         for (size_t i = 0; i < views.size(); ++i) {
@@ -269,6 +280,15 @@ void Partition::ListExecutors(std::string name_space, Done<std::vector<SessionVi
       std::move(done), [this, name_space = std::move(name_space)](Transaction&) {
         return absl::StatusOr<std::vector<SessionView>>(engine_.Sessions(name_space));
       });
+}
+
+void Partition::TakeInbox(std::vector<TaskKey> keys, Done<Nothing> done) {
+  if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
+  Ask<Nothing>(std::move(done),
+               [this, keys = std::move(keys)](Transaction& transaction) -> absl::StatusOr<Nothing> {
+                 KANTOKU_RETURN_IF_ERROR(TakeKeys(keys, transaction));
+                 return Nothing();
+               });
 }
 
 // ---- Operators ----
@@ -574,6 +594,7 @@ void Partition::ApplyHello(ConnectionId connection, const SessionFrame::Hello& h
 void Partition::AnswerFences(std::vector<FenceAnswer> answers) {
   (void)PostUrgent([this, answers = std::move(answers)](Transaction& transaction) {
     for (const FenceAnswer& answer : answers) {
+      BuryRefused(answer, transaction);
       engine_.FenceAnswered(answer.task, answer.dispatch, answer.terminal, transaction.now(),
                             effects_);
     }

@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
@@ -36,6 +37,8 @@
 
 namespace kantoku::inputs {
 
+struct StoredInbox;
+
 struct PartitionOptions {
   std::string name = "inputs/0";
   EngineOptions engine;
@@ -57,6 +60,10 @@ struct PartitionOptions {
   // are set at once, of those that are lifted when that is durable. Who starts it asks for them
   // first (known_blocks).
   std::function<void(platform::KnownBlocks)> on_blocks;
+  // Checks what was spawned by SQL (RecordKind::kInbox) as a call is checked, and makes a batch of
+  // it; what is wrong with it its task fails of. On the partition's thread.
+  std::function<absl::StatusOr<std::shared_ptr<const SpawnBatch>>(const StoredInbox&, absl::Time)>
+      read_inbox;
   // What runs the commands: two threads, or whatever decides otherwise which step comes next.
   std::function<decltype(platform::PartitionRunner::Start)> start_runner =
       platform::PartitionRunner::Start;
@@ -270,6 +277,13 @@ class Partition final : public platform::PartitionMachine {
   void RestartTasks(RestartCommand command, Done<RestartPage> done);
   void ListExecutors(std::string name_space, Done<std::vector<SessionView>> done);
 
+  // What others have put into the store (RecordKind::kInbox), as far as it is there: each becomes a
+  // task under the id that it has, or ends FAILED with what is wrong with it, and then is no more
+  // in the inbox. Answers when that is durable, but for what has to wait for Outputs; OK says
+  // nothing of that. Repeats are harmless. Whoever names such a task in another call finds it
+  // taken.
+  void TakeInbox(std::vector<TaskKey> keys, Done<Nothing> done);
+
   // ---- Operators ----
   // One answer per session.
   void ControlExecutors(ExecutorCommand command, Done<std::vector<absl::Status>> done);
@@ -321,6 +335,17 @@ class Partition final : public platform::PartitionMachine {
   using Views = std::vector<absl::StatusOr<TaskView>>;
   using Checkpoints = absl::flat_hash_map<TaskKey, std::string>;
   using Row = std::shared_ptr<const std::vector<TaskView>>;
+  // Of a task of the inbox that is being taken: while one lives, nobody else takes it.
+  struct Claim {
+    TaskId id;
+    std::string name_space;
+    std::string owner;
+    std::string type;
+  };
+  struct Refused {
+    std::shared_ptr<const Claim> claim;
+    Failure why;
+  };
   struct Unsent {
     ConnectionId connection;
     TaskId task;
@@ -355,6 +380,9 @@ class Partition final : public platform::PartitionMachine {
   // Spawning.
   struct Admission;
   void Admit(const std::shared_ptr<Admission>& admission);
+  void TryAdmit(const std::shared_ptr<Admission>& admission, platform::Transaction& transaction);
+  void SpawnClaimed(std::shared_ptr<const SpawnBatch> batch, std::shared_ptr<const Claim> claim,
+                    platform::Transaction& transaction);
   absl::StatusOr<std::vector<TaskId>> LookAtDependencies(Admission& admission);
   void AskHowEnded(const std::shared_ptr<Admission>& admission, std::vector<TaskId> tasks);
   absl::StatusOr<SpawnOutcome> ApplySpawn(const Admission& admission,
@@ -363,6 +391,29 @@ class Partition final : public platform::PartitionMachine {
   // The dependencies of the spec whose body begins there in `scratch_`.
   void NameDependencies(const SpawnBatch& batch, size_t item, const SpawnOutcome& outcome,
                         size_t body);
+
+  // The inbox.
+  absl::Status TakeKeys(std::span<const TaskKey> keys, platform::Transaction& transaction);
+  void TakeOne(TaskKey key, std::string_view bytes, platform::Transaction& transaction);
+  // Those of these tasks, and of those that the batch names, that only the inbox knows.
+  // UNAVAILABLE, IN_INBOX where too many are to be taken at once.
+  absl::Status TakeNamed(std::span<const TaskId> tasks, platform::Transaction& transaction);
+  absl::Status TakeNamed(const SpawnBatch& batch, platform::Transaction& transaction);
+  // What became of it.
+  void FinishClaim(const std::shared_ptr<const Claim>& claim,
+                   const absl::StatusOr<SpawnOutcome>& outcome, platform::Transaction& transaction);
+  void RefuseClaim(const std::shared_ptr<const Claim>& claim, const absl::Status& why);
+  // Its record goes, and it is claimed until that is durable.
+  void EraseClaimed(const std::shared_ptr<const Claim>& claim, platform::Transaction& transaction);
+  void BuryRefused(const FenceAnswer& answer, platform::Transaction& transaction);
+  // As it is told of until it is taken.
+  TaskView ViewOf(const Claim& claim) const;
+  // Null: it is not being taken.
+  std::shared_ptr<const Claim> ClaimOf(const TaskId& task) const;
+  // Gives those of `views` that are NOT_FOUND, of tasks that are being taken, what `tell` says.
+  void LookAtClaims(std::span<const TaskId> tasks, std::span<const platform::Viewer> viewers,
+                    absl::FunctionRef<absl::StatusOr<TaskView>(const Claim&)> tell,
+                    Views& views) const;
 
   // Commands.
   absl::StatusOr<TaskState> ApplyControl(const ControlTasksCommand& command, const TaskView& task,
@@ -487,7 +538,10 @@ class Partition final : public platform::PartitionMachine {
   Frames frames_;  // Of this group.
   platform::MessagePool<v1::PullResponse> spare_frames_;
   std::vector<AuditNote> notes_;  // Likewise.
-  uint64_t blocks_version_ = 0;   // Changes of blocks since the start.
+  absl::flat_hash_map<TaskKey, std::weak_ptr<const Claim>> claims_;
+  std::map<TaskKey, Refused> refused_;  // Until Outputs has taken their ends.
+  int taking_ = 0;                      // How deep in TakeNamed.
+  uint64_t blocks_version_ = 0;         // Changes of blocks since the start.
   PayloadCache payloads_;
   CheckpointBook checkpoints_;
   absl::flat_hash_map<ConnectionId, std::shared_ptr<SessionChannel>> channels_;

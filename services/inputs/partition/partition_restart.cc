@@ -107,6 +107,11 @@ absl::StatusOr<TaskId> Partition::RestartDead(const Picked& picked, std::string_
                                               const absl::flat_hash_set<TaskId>& refused,
                                               Transaction& transaction) {
   const TaskView& dead = picked.task;
+  if (picked.record->empty() && dead.id.made_outside()) {
+    return Error(absl::StatusCode::kFailedPrecondition, "REFUSED_TASK",
+                 absl::StrCat("task ", dead.id.ToString(),
+                              " was refused when it came by SQL, and was not kept"));
+  }
   auto stored = DecodeSpec(*picked.record);
   if (!stored.ok() || stored->id != dead.id) {
     return Error(absl::StatusCode::kDataLoss, "DAMAGED_RECORD",

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "services/inputs/partition/in_inbox.h"
 #include "services/inputs/partition/owed.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/partition/record_codec.h"
@@ -18,11 +19,16 @@ using platform::PartitionRunner;
 using platform::Transaction;
 
 struct Partition::Admission {
-  Admission(std::shared_ptr<const SpawnBatch> asked, Done<SpawnOutcome> done, absl::Time until)
-      : batch(std::move(asked)), answer_by(until), owed(std::move(done)) {}
+  Admission(std::shared_ptr<const SpawnBatch> asked, Done<SpawnOutcome> done, absl::Time until,
+            std::shared_ptr<const Claim> claimed = nullptr)
+      : batch(std::move(asked)),
+        answer_by(until),
+        claim(std::move(claimed)),
+        owed(std::move(done)) {}
 
   const std::shared_ptr<const SpawnBatch> batch;
   const absl::Time answer_by;
+  std::shared_ptr<const Claim> claim;  // Null: it came by a call, or is claimed no more.
   Owed<SpawnOutcome> owed;
   absl::flat_hash_map<TaskId, TaskState> ended;
   absl::flat_hash_set<TaskId> unknown;  // To Outputs, too, or not for the handler that spawns.
@@ -38,21 +44,40 @@ void Partition::Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome
 }
 
 void Partition::Admit(const std::shared_ptr<Admission>& admission) {
-  const absl::Status posted = Post(
-      [this, admission](Transaction& transaction) {
-        auto unclear = LookAtDependencies(*admission);
-        if (unclear.ok() && !unclear->empty()) return AskHowEnded(admission, *std::move(unclear));
-        absl::StatusOr<SpawnOutcome> result = unclear.ok()
-                                                  ? ApplySpawn(*admission, transaction)
-                                                  : absl::StatusOr<SpawnOutcome>(unclear.status());
-        transaction.Reply(
-            [admission, result = std::move(result)](const absl::Status& status) mutable {
-              admission->owed.Answer(status.ok() ? std::move(result)
-                                                 : absl::StatusOr<SpawnOutcome>(ForCaller(status)));
-            });
-      },
-      PartitionRunner::Urgency::kNormal);
-  if (!posted.ok()) admission->owed.Answer(ForCaller(posted));
+  const absl::Status posted =
+      Post([this, admission](Transaction& transaction) { TryAdmit(admission, transaction); },
+           PartitionRunner::Urgency::kNormal);
+  if (posted.ok()) return;
+  admission->claim.reset();
+  admission->owed.Answer(ForCaller(posted));
+}
+
+void Partition::TryAdmit(const std::shared_ptr<Admission>& admission, Transaction& transaction) {
+  const absl::Status named = TakeNamed(*admission->batch, transaction);
+  auto unclear =
+      named.ok() ? LookAtDependencies(*admission) : absl::StatusOr<std::vector<TaskId>>(named);
+  if (unclear.ok() && !unclear->empty()) return AskHowEnded(admission, *std::move(unclear));
+  absl::StatusOr<SpawnOutcome> result = unclear.ok()
+                                            ? ApplySpawn(*admission, transaction)
+                                            : absl::StatusOr<SpawnOutcome>(unclear.status());
+  if (const auto claim = std::exchange(admission->claim, nullptr)) {
+    // What could not be looked at is taken again later.
+    if (unclear.ok()) FinishClaim(claim, result, transaction);
+    return;
+  }
+  transaction.Reply([admission, result = std::move(result)](const absl::Status& status) mutable {
+    admission->owed.Answer(status.ok() ? std::move(result)
+                                       : absl::StatusOr<SpawnOutcome>(ForCaller(status)));
+  });
+}
+
+// Whoever takes the inbox does not wait for Outputs.
+void Partition::SpawnClaimed(std::shared_ptr<const SpawnBatch> batch,
+                             std::shared_ptr<const Claim> claim, Transaction& transaction) {
+  const auto nobody = [](const absl::StatusOr<SpawnOutcome>&) {};
+  TryAdmit(std::make_shared<Admission>(std::move(batch), nobody, absl::InfiniteFuture(),
+                                       std::move(claim)),
+           transaction);
 }
 
 namespace {
@@ -99,6 +124,9 @@ absl::StatusOr<std::vector<TaskId>> Partition::LookAtDependencies(Admission& adm
       admission.unknown.insert(ended[i]);
     } else if (views[i].ok()) {
       admission.ended.emplace(ended[i], views[i]->state);
+    } else if (const auto claim = ClaimOf(ended[i]);
+               claim != nullptr && owner.Sees(claim->name_space, claim->owner)) {
+      return InInbox(ended[i]);
     } else if (absl::IsNotFound(views[i].status())) {
       unclear.push_back(ended[i]);
     } else {
@@ -134,7 +162,10 @@ void Partition::AskHowEnded(const std::shared_ptr<Admission>& admission,
                         .answer_by = admission->answer_by};
   outputs_->AskEnds(std::move(question),
                     [this, admission, tasks = std::move(tasks)](const absl::StatusOr<Ends>& ends) {
-                      if (!ends.ok()) return admission->owed.Answer(ends.status());
+                      if (!ends.ok()) {
+                        admission->claim.reset();
+                        return admission->owed.Answer(ends.status());
+                      }
                       for (size_t i = 0; i < tasks.size(); ++i) {
                         const auto& end = (*ends)[i];
                         if (end.has_value()) {
@@ -153,6 +184,7 @@ absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const Admission& admission,
   SpawnCommand command = CommandOf(*batch);
   command.random = random_();
   command.ended = &admission.ended;
+  if (admission.claim != nullptr) command.ids = std::span(&admission.claim->id, 1);
   if (command.handler.has_value() && admission.inherited.has_value()) {
     command.handler->dependencies = &*admission.inherited;
   }
@@ -167,9 +199,9 @@ absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const Admission& admission,
     if (created.empty()) first = item.id.key();
     created.push_back(i);
     scratch_.clear();
-    const size_t body =
-        EncodeSpec(item.id, batch->specs[i].parent, item.root, engine_.ProvenanceOf(item.id),
-                   batch->encoded->body(i), scratch_);
+    const size_t body = EncodeSpec(item.id, batch->specs[i].parent, item.root,
+                                   engine_.ProvenanceOf(item.id), batch->encoded->body(i), scratch_,
+                                   item.id.made_outside() ? engine_.OrderOf(item.id) : 0);
     NameDependencies(*batch, i, *outcome, body);
     transaction.batch().Put(ToKind(RecordKind::kSpec), item.id.key(), scratch_);
   }

@@ -487,6 +487,25 @@ void Encode(const StoredCheckpoint& checkpoint, std::string& bytes) {
   writer.Text(checkpoint.data);
 }
 
+void Encode(const StoredInbox& record, std::string& bytes) {
+  ByteWriter writer = Begin(bytes);
+  writer.Id(record.id);
+  for (const std::string_view text : {record.role, record.name_space, record.owner, record.type,
+                                      record.options, record.payload}) {
+    writer.Text(text);
+  }
+}
+
+absl::StatusOr<StoredInbox> DecodeInbox(std::string_view bytes) {
+  return Decode<StoredInbox>("inbox", bytes, [](ByteReader& reader, StoredInbox& record) {
+    record.id = TaskId(reader.Id());
+    for (std::string_view* const text : {&record.role, &record.name_space, &record.owner,
+                                         &record.type, &record.options, &record.payload}) {
+      *text = reader.Text();
+    }
+  });
+}
+
 absl::StatusOr<StoredCheckpoint> DecodeCheckpoint(std::string_view bytes) {
   return Decode<StoredCheckpoint>("checkpoint", bytes,
                                   [](ByteReader& reader, StoredCheckpoint& checkpoint) {

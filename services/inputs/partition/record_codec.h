@@ -44,10 +44,25 @@ inline constexpr size_t kDependencyBytes = TaskId::kSize + 1;
 std::string EncodePlacement(const Placement& placement);
 // In a tree `root` is not empty; `parent` may be, of the root's own successor. Returns where in
 // `bytes` the body is. The provenance, of which at most a kilobyte is not known before the task is
-// accepted, does not count as TaskSpec::stored_bytes.
+// accepted, and the order do not count as TaskSpec::stored_bytes.
 size_t EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root,
-                  const Provenance& provenance, std::string_view body, std::string& bytes);
+                  const Provenance& provenance, std::string_view body, std::string& bytes,
+                  TaskKey order = 0);
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes);
+
+// What was spawned by SQL. Written by {component}_inbox_put (platform/store/postgres/migrations),
+// so its format changes with that alone. Texts live as long as the bytes they were read from.
+struct StoredInbox {
+  TaskId id;
+  std::string_view role;  // Of the database.
+  std::string_view name_space;
+  std::string_view owner;
+  std::string_view type;
+  std::string_view options;  // JSON of the other fields of a TaskSpec.
+  std::string_view payload;
+};
+void Encode(const StoredInbox& record, std::string& bytes);
+absl::StatusOr<StoredInbox> DecodeInbox(std::string_view bytes);
 
 // What a dispatch left to the next one. `data` lives as long as the bytes it was read from.
 struct StoredCheckpoint {

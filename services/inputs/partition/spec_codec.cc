@@ -46,7 +46,8 @@ enum class SpecPart : uint64_t {
   kEqual = 5,
   kRestartedFrom = 6,
   kDeadlines = 7,
-  kProvenance = 8,  // Behind the body, so the last.
+  kProvenance = 8,  // Behind the body,
+  kOrder = 9,       // likewise.
 };
 
 // Of a dependency, the bit beside what becomes of the task when it fails.
@@ -141,8 +142,8 @@ void ReadDeadlines(ByteReader& reader, TaskSpec& spec) {
   if (!fields.Complete() || !any || spec.total_timeout_ms > kMost) reader.Fail();
 }
 
-// What it takes in the record, its tag and its size included.
-uint32_t ProvenanceBytes(size_t encoded) {
+// What a text takes in the record, its tag and its size included.
+uint32_t PartBytes(size_t encoded) {
   return static_cast<uint32_t>(1 + platform::VarintSize(encoded) + encoded);
 }
 
@@ -155,7 +156,15 @@ void ReadProvenance(ByteReader& reader, TaskSpec& spec) {
   spec.provenance.spawn_scope = fields.Text();
   spec.provenance.ancestors = ReadAncestors(fields, spec.parent);
   if (!fields.Complete()) return reader.Fail();
-  spec.stored_bytes -= ProvenanceBytes(bytes.size());
+  spec.stored_bytes -= PartBytes(bytes.size());
+}
+
+void ReadOrder(ByteReader& reader, TaskSpec& spec) {
+  const std::string_view bytes = reader.Text();
+  ByteReader fields(bytes);
+  spec.order = fields.Unsigned();
+  if (!fields.Complete() || spec.order == 0) return reader.Fail();
+  spec.stored_bytes -= PartBytes(bytes.size());
 }
 
 void ReadSpecParts(ByteReader& reader, uint64_t format, TaskSpec& spec) {
@@ -192,6 +201,9 @@ void ReadSpecParts(ByteReader& reader, uint64_t format, TaskSpec& spec) {
       case SpecPart::kProvenance:
         ReadProvenance(reader, spec);
         break;
+      case SpecPart::kOrder:
+        ReadOrder(reader, spec);
+        break;
       default:
         reader.Fail();
     }
@@ -211,16 +223,25 @@ std::string EncodePlacement(const Placement& placement) {
 }
 
 size_t EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root,
-                  const Provenance& provenance, std::string_view body, std::string& bytes) {
+                  const Provenance& provenance, std::string_view body, std::string& bytes,
+                  TaskKey order) {
   ByteWriter writer = Begin(bytes, kFourthFormat);
   writer.Id(id);
   WriteKin(writer, parent, root);
   const size_t place = bytes.size();
   bytes.append(body);
-  if (provenance.empty()) return place;
+  if (provenance.empty() && order == 0) return place;
   bytes.pop_back();  // The last part, which says that there are no more.
-  writer.Unsigned(static_cast<uint64_t>(SpecPart::kProvenance));
-  writer.Text(EncodeProvenance(provenance));
+  if (!provenance.empty()) {
+    writer.Unsigned(static_cast<uint64_t>(SpecPart::kProvenance));
+    writer.Text(EncodeProvenance(provenance));
+  }
+  if (order != 0) {
+    std::string part;
+    ByteWriter(part).Unsigned(order);
+    writer.Unsigned(static_cast<uint64_t>(SpecPart::kOrder));
+    writer.Text(part);
+  }
   writer.Unsigned(static_cast<uint64_t>(SpecPart::kEnd));
   return place;
 }

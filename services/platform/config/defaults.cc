@@ -53,6 +53,11 @@ void FillDefaults(configpb::ServerConfig& config) {
 void FillDefaults(configpb::InputsConfig& config) {
   FillStore(*config.mutable_store());
   if (config.namespaces().empty()) config.add_namespaces()->set_name("default");
+  for (configpb::DatabaseRoleConfig& role : *config.mutable_database_roles()) {
+    KANTOKU_DEFAULT_TEXT(role, namespace_, "default");
+    KANTOKU_DEFAULT_TEXT(role, owner, role.name());
+    KANTOKU_DEFAULT_TEXT(role, scope, "inputs:spawn");
+  }
   KANTOKU_DEFAULT(config, max_payload_bytes, 4 * kMiB);
   KANTOKU_DEFAULT(config, max_pending_tasks, 10'000'000);
   KANTOKU_DEFAULT(config, max_task_types, 100'000);

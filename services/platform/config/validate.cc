@@ -1,15 +1,18 @@
 #include "services/platform/config/validate.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "services/platform/config/address.h"
 #include "services/platform/config/fields.h"
@@ -30,6 +33,7 @@ constexpr uint64_t kMinKeptBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxCredit = 100'000;
 constexpr size_t kMaxNamespaceSize = 255;
 constexpr int kMaxTypeLimits = 10'000;
+constexpr int kMaxDatabaseRoles = 1'000;
 constexpr size_t kMaxTypeSize = 255;
 // Sums of times stay far from the ends of every time type.
 constexpr absl::Duration kMaxDuration = absl::Hours(24 * 3650);
@@ -97,6 +101,42 @@ absl::Status CheckNamespaces(const configpb::InputsConfig& config) {
   return absl::OkStatus();
 }
 
+// Words that allow to spawn, and nothing else: the role does nothing else.
+bool IsSpawnScope(const std::string& scope) {
+  const std::vector<std::string> words = absl::StrSplit(scope, ' ', absl::SkipEmpty());
+  return !words.empty() && std::ranges::all_of(words, [](const std::string& word) {
+    return word == "inputs:spawn" || absl::StartsWith(word, "inputs:spawn:");
+  });
+}
+
+absl::Status CheckDatabaseRoles(const configpb::InputsConfig& config) {
+  const std::string path = "inputs.database_roles";
+  KANTOKU_RETURN_IF_ERROR(CheckNumber(path, config.database_roles_size(), 0, kMaxDatabaseRoles));
+  if (config.database_roles_size() > 0 && !config.store().has_postgres()) {
+    return InvalidConfig(path + ": goes with inputs.store.postgres");
+  }
+  absl::flat_hash_set<std::string_view> seen;
+  for (const configpb::DatabaseRoleConfig& each : config.database_roles()) {
+    const std::string& name = each.name();
+    KANTOKU_RETURN_IF_ERROR(CheckNumber(path + ".name", name.size(), 1, 63));
+    KANTOKU_RETURN_IF_ERROR(CheckNumber(path + ".owner", each.owner().size(), 1, 255));
+    if (!seen.insert(name).second) {
+      return InvalidConfig(absl::StrCat(path, ": ", Clipped(name), " is there twice"));
+    }
+    if (!IsSpawnScope(each.scope())) {
+      return InvalidConfig(absl::StrCat(path, ".scope: ", Clipped(each.scope()),
+                                        " is not inputs:spawn or inputs:spawn:TYPE"));
+    }
+    if (std::ranges::none_of(config.namespaces(), [&](const configpb::NamespaceConfig& known) {
+          return known.name() == each.namespace_();
+        })) {
+      return InvalidConfig(absl::StrCat(path, ".namespace: ", Clipped(each.namespace_()),
+                                        " is none of inputs.namespaces"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckTls(const configpb::TlsConfig& config) {
   if (config.certificate_file().empty() != config.key_file().empty()) {
     return InvalidConfig(
@@ -149,6 +189,7 @@ absl::Status CheckServer(const configpb::ServerConfig& config) {
 absl::Status CheckInputs(const configpb::InputsConfig& config) {
   const auto least = absl::Milliseconds(1);
   KANTOKU_RETURN_IF_ERROR(CheckNamespaces(config));
+  KANTOKU_RETURN_IF_ERROR(CheckDatabaseRoles(config));
   KANTOKU_RETURN_IF_ERROR(
       CheckNumber("inputs.max_payload_bytes", config.max_payload_bytes(), 1, kMaxItemBytes));
   KANTOKU_RETURN_IF_ERROR(

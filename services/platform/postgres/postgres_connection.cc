@@ -1,8 +1,14 @@
 #include "services/platform/postgres/postgres_connection.h"
 
+#include <poll.h>
+
+#include <array>
+#include <cerrno>
+#include <optional>
 #include <pqxx/binarystring>
 #include <pqxx/connection>
 #include <pqxx/nontransaction>
+#include <pqxx/notification>
 #include <pqxx/result>
 #include <utility>
 
@@ -72,11 +78,27 @@ size_t PostgresRows::ByteCount(size_t row, int column) const {
   return Text(row, column).size() / 2 - 1;
 }
 
+namespace {
+
+// What was said on a channel, until it is taken.
+class Notices final : public pqxx::notification_receiver {
+ public:
+  using notification_receiver::notification_receiver;
+  void operator()(const std::string& /*payload*/, int /*backend*/) override { any_ = true; }
+  bool Take() { return std::exchange(any_, false); }
+
+ private:
+  bool any_ = true;  // Before the session.
+};
+
+}  // namespace
+
 struct PostgresConnection::Session {
   explicit Session(const std::string& options) : connection(options), quiet(connection) {}
 
   pqxx::connection connection;
   pqxx::quiet_errorhandler quiet;  // Notices are not for standard error.
+  std::optional<Notices> notices;
 };
 
 PostgresConnection::PostgresConnection(PostgresOptions options) : options_(std::move(options)) {}
@@ -87,6 +109,11 @@ PostgresConnection::~PostgresConnection() { Close(); }
 void PostgresConnection::Prepare(std::string name, std::string sql) {
   KANTOKU_CHECK(session_ == nullptr);
   prepared_.emplace_back(std::move(name), std::move(sql));
+}
+
+void PostgresConnection::Listen(std::string channel) {
+  KANTOKU_CHECK(session_ == nullptr && channel_.empty());
+  channel_ = std::move(channel);
 }
 
 absl::Status PostgresConnection::Connect() {
@@ -135,6 +162,7 @@ absl::Status PostgresConnection::Open() {
         .exec(absl::StrCat(kSession, options_.session,
                            "SET statement_timeout = ", Milliseconds(options_.statement_timeout)));
     for (const auto& [name, sql] : prepared_) connection.prepare(name, sql);
+    if (!channel_.empty()) session_->notices.emplace(connection, channel_);
     return absl::OkStatus();
   } catch (...) {
     return PostgresStatusOfException();
@@ -184,6 +212,27 @@ absl::Status PostgresConnection::EndSnapshot() {
   KANTOKU_CHECK(in_snapshot_);
   in_snapshot_ = false;
   return Execute("COMMIT").status();
+}
+
+absl::Status PostgresConnection::AwaitNotice(absl::Duration within, int interrupt) {
+  KANTOKU_CHECK(!channel_.empty());
+  KANTOKU_RETURN_IF_ERROR(Connect());
+  try {
+    session_->connection.get_notifs();
+    if (session_->notices->Take()) return absl::OkStatus();
+    std::array<pollfd, 2> files = {pollfd{session_->connection.sock(), POLLIN, 0},
+                                   pollfd{interrupt, POLLIN, 0}};
+    const auto timeout = static_cast<int>(absl::ToInt64Milliseconds(within));
+    const int ready = ::poll(files.data(), files.size(), timeout);
+    if (ready < 0 && errno != EINTR) return absl::InternalError("poll failed");
+    session_->connection.get_notifs();
+    session_->notices->Take();
+    return absl::OkStatus();
+  } catch (...) {
+    absl::Status status = PostgresStatusOfException();
+    Close();
+    return status;
+  }
 }
 
 std::string PostgresLiteral(std::string_view text) {

@@ -70,6 +70,9 @@ class PostgresConnection {
   // Names a statement, which each session prepares when it comes to it.
   void Prepare(std::string name, std::string sql);
 
+  // Each session hears what is said on this channel.
+  void Listen(std::string channel);
+
   // Not needed before the others, but tells early.
   absl::Status Connect();
   bool connected() const;
@@ -85,6 +88,11 @@ class PostgresConnection {
   absl::Status BeginSnapshot();
   absl::Status EndSnapshot();
 
+  // Returns when something was said that no earlier call has returned for, also while statements
+  // ran; at once in a new session, which may have missed something; when `within` is over, or when
+  // the file `interrupt` can be read.
+  absl::Status AwaitNotice(absl::Duration within, int interrupt);
+
  private:
   struct Session;
 
@@ -95,6 +103,7 @@ class PostgresConnection {
 
   PostgresOptions options_;
   std::vector<std::pair<std::string, std::string>> prepared_;
+  std::string channel_;  // Empty: none.
   std::unique_ptr<Session> session_;
   bool in_snapshot_ = false;
 };

@@ -21,6 +21,9 @@ struct StoreSchema {
   struct Kind {
     RecordKind kind;
     std::string_view name;  // Lower-case word, the table's name; static storage.
+    // Its records come past the owner, from others who use the database as well, and the owner only
+    // erases them. In stores that nobody else can write to there are none.
+    bool from_others = false;
   };
   std::string_view component;  // "inputs", "outputs", "events"; static storage.
   uint32_t format;             // Older data is migrated, newer is refused untouched.

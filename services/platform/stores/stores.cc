@@ -10,6 +10,7 @@
 #include "services/platform/rpc/channel.h"
 #include "services/platform/store/decorators/metered_record_store.h"
 #include "services/platform/store/memory/memory_record_store.h"
+#include "services/platform/store/postgres/postgres_inbox.h"
 #include "services/platform/store/postgres/postgres_record_store.h"
 #include "services/platform/store/postgres/postgres_replica_directory.h"
 #include "services/platform/store/remote/remote_record_store.h"
@@ -73,6 +74,11 @@ std::unique_ptr<ReplicaDirectory> MakeReplicaDirectory(const config::v1::StoreCo
                                                        const StoreSchema& schema) {
   if (!config.has_postgres()) return nullptr;
   return MakePostgresReplicaDirectory(schema, ToOptions(config.postgres(), schema.component));
+}
+
+std::unique_ptr<Inbox> MakeInbox(const config::v1::StoreConfig& config, const StoreSchema& schema) {
+  if (!config.has_postgres()) return nullptr;
+  return MakePostgresInbox(schema, ToOptions(config.postgres(), schema.component));
 }
 
 absl::StatusOr<std::optional<int>> MigrateStore(const config::v1::StoreConfig& config,

@@ -8,6 +8,7 @@
 #include "kantoku/config/v1/config.pb.h"
 #include "services/platform/replicas/replica_directory.h"
 #include "services/platform/server/module.h"
+#include "services/platform/store/inbox.h"
 #include "services/platform/store/record_store.h"
 
 namespace kantoku::platform {
@@ -21,6 +22,10 @@ std::unique_ptr<RecordStoreFactory> MakeStoreFactory(const config::v1::StoreConf
 // it.
 std::unique_ptr<ReplicaDirectory> MakeReplicaDirectory(const config::v1::StoreConfig& config,
                                                        const StoreSchema& schema);
+
+// The door that the store has for others who use its database, once it was opened; null where it
+// has none.
+std::unique_ptr<Inbox> MakeInbox(const config::v1::StoreConfig& config, const StoreSchema& schema);
 
 // Brings what a store needs to exist before it is opened up to date, and returns how many steps
 // were missing: of PostgreSQL the tables. Nothing where a store does so by itself when it is

@@ -66,10 +66,10 @@ void CheckSpec(std::string_view bytes) {
   const inputs::SpecPlaces places = inputs::EncodeSpecBody(
       stored->name_space, stored->owner, spec, stored->content_type, stored->payload, body);
   std::string record;
-  inputs::EncodeSpec(stored->id, spec.parent, spec.root, spec.provenance, body, record);
+  inputs::EncodeSpec(stored->id, spec.parent, spec.root, spec.provenance, body, record, spec.order);
   KANTOKU_CHECK(std::string_view(body).substr(0, places.payload_end).ends_with(stored->payload));
   const auto again = inputs::DecodeSpec(record);
-  KANTOKU_CHECK(again.ok() && again->id == stored->id);
+  KANTOKU_CHECK(again.ok() && again->id == stored->id && again->spec.order == spec.order);
   KANTOKU_CHECK(again->spec.stored_bytes == inputs::SpecHeaderBytes(spec) + body.size());
   KANTOKU_CHECK(again->spec.provenance.app == spec.provenance.app);
   KANTOKU_CHECK(again->spec.provenance.executor_owner == spec.provenance.executor_owner);

@@ -88,6 +88,7 @@ class Writer {
     TellReader();
     KeySpans after = spans_;
     changes_.Narrow(after);
+    OpenSpans(after);
     PostgresParameters parameters = Owned();
     parameters.Integer(static_cast<int64_t>(previous_))
         .Integer(static_cast<int64_t>(batch.number()))
@@ -119,8 +120,8 @@ class Writer {
       : partition_{.place = {options.schema, std::string(schema.component)}, .number = partition},
         connection_(SessionOptions(options, SessionsOf(partition_.place, partition))) {
     for (const StoreSchema::Kind& kind : schema.kinds) {
-      kinds_.push_back(kind.kind);
       knows_[kind.kind] = true;
+      (kind.from_others ? from_others_ : kinds_).push_back(kind.kind);
     }
     connection_.Prepare("commit", InPlace(kCommit, partition_.place));
     connection_.Prepare("last_batch", InPlace(kLastBatch, partition_.place));
@@ -149,9 +150,15 @@ class Writer {
     std::string spans;
     if (!end.IsNull(0, 1)) end.Bytes(0, 1, spans);
     spans_ = DecodeSpans(spans);
+    OpenSpans(spans_);
     KANTOKU_RETURN_IF_ERROR(LookForSpans());
     TellReader();
     return absl::OkStatus();
+  }
+
+  // What others put may be anywhere.
+  void OpenSpans(KeySpans& spans) const {
+    for (const RecordKind kind : from_others_) spans[kind] = {.low = 0, .high = kMaxRecordKey};
   }
 
   // Makes the spans as narrow as they can be at their beginnings.
@@ -201,8 +208,9 @@ class Writer {
 
   PostgresPartition partition_;
   PostgresConnection connection_;
-  uint64_t previous_ = 0;  // The last batch that is known to be durable.
-  std::vector<RecordKind> kinds_;
+  uint64_t previous_ = 0;                // The last batch that is known to be durable.
+  std::vector<RecordKind> kinds_;        // Of which the owner alone makes records,
+  std::vector<RecordKind> from_others_;  // and all others.
   std::array<bool, 256> knows_ = {};
   KeySpans spans_;
   std::shared_ptr<FirstKeys> first_keys_ = std::make_shared<FirstKeys>();

@@ -86,8 +86,9 @@ absl::StatusOr<int> ApplyMissing(PostgresConnection& connection, const PostgresT
   for (const PostgresMigration& step : steps) {
     if (step.number <= applied) continue;
     ++missing;
-    absl::StrAppend(&sql, InPlace(step.sql, place),
-                    InPlace("; INSERT INTO {schema}.kantoku_migration VALUES (", place),
+    const bool concerns = step.component.empty() || step.component == place.component;
+    if (concerns) absl::StrAppend(&sql, InPlace(step.sql, place), ";");
+    absl::StrAppend(&sql, InPlace("INSERT INTO {schema}.kantoku_migration VALUES (", place),
                     Literal(place.component), ",", step.number, ",", Literal(step.name),
                     ", now());");
   }

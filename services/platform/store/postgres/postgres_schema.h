@@ -16,7 +16,8 @@ namespace kantoku::platform {
 struct PostgresMigration {
   int number;  // 1, 2, 3, …
   std::string_view name;
-  std::string_view sql;  // With {schema} and {component} where their names belong.
+  std::string_view sql;             // With {schema} and {component} where their names belong.
+  std::string_view component = {};  // Whose tables alone it concerns; empty: everybody's.
 };
 
 // All steps that this program knows; the files of `migrations/`.

@@ -149,6 +149,11 @@ PartitionFixture::~PartitionFixture() {
 
 void PartitionFixture::Open() {
   options.patience = absl::ZeroDuration();  // The clock stands still.
+  options.read_inbox = [reader = std::make_shared<InboxReader>(
+                            std::vector<DatabaseRole>{{"shop", "default", "alice", "inputs:spawn"}},
+                            SpecLimits(), blocks)](const StoredInbox& record, absl::Time now) {
+    return reader->Read(record, now);
+  };
   auto store = stores_->Open(0);
   REQUIRE(store.ok());
   auto partition = Partition::Open(
@@ -172,6 +177,35 @@ void PartitionFixture::Crash() {
   partition_.reset();
   faults.FailAllCommits(absl::OkStatus());
   Open();
+}
+
+void PartitionFixture::PutInInbox(const std::vector<StoredInbox>& records) {
+  (void)ReopenAfter([&](platform::WriteBatch& batch) {
+    for (const StoredInbox& record : records) {
+      std::string bytes;
+      Encode(record, bytes);
+      batch.Put(ToKind(RecordKind::kInbox), record.id.key(), bytes);
+    }
+  });
+  Open();
+}
+
+absl::Status PartitionFixture::TakeInbox(const std::vector<TaskKey>& keys) {
+  return Sync<Partition::Nothing>([&](auto done) { partition_->TakeInbox(keys, std::move(done)); })
+      .status();
+}
+
+std::vector<TaskKey> PartitionFixture::InboxKeys() {
+  std::vector<TaskKey> keys;
+  partition_.reset();
+  const auto store = stores_->Open(0);
+  REQUIRE(store.ok());
+  REQUIRE((*store)
+              ->Scan({.kind = ToKind(RecordKind::kInbox)},
+                     [&](TaskKey key, std::string_view) { keys.push_back(key); })
+              .ok());
+  Open();
+  return keys;
 }
 
 absl::Status PartitionFixture::ReopenAfter(

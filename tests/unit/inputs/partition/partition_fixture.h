@@ -14,11 +14,13 @@
 #include "kantoku/events/v1/events.pb.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "kantoku/outputs/v1/outputs.pb.h"
+#include "services/inputs/inbox_reader.h"
 #include "services/inputs/partition/links.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/spec_reader.h"
 #include "services/platform/auth/mac.h"
 #include "services/platform/clock.h"
+#include "services/platform/identity/block_book.h"
 #include "services/platform/mutex.h"
 #include "services/platform/store/record_store.h"
 #include "tests/support/fake_clock.h"
@@ -175,6 +177,13 @@ class PartitionFixture {
   // Stops, changes what the store holds, and opens it again.
   absl::Status ReopenAfter(const std::function<void(platform::WriteBatch&)>& change);
 
+  // Stops, and starts again with what somebody has put past the partition into its store.
+  void PutInInbox(const std::vector<StoredInbox>& records);
+  // Waits for the answer.
+  absl::Status TakeInbox(const std::vector<TaskKey>& keys);
+  // Of what the store holds.
+  std::vector<TaskKey> InboxKeys();
+
   // ---- Users; each waits for the answer ----
   absl::StatusOr<SpawnOutcome> Spawn(
       const v1::SpawnRequest& request,
@@ -206,6 +215,7 @@ class PartitionFixture {
   platform::FakeClock clock;
   std::unique_ptr<platform::MacKeys> keys;
   platform::StoreFaults faults;
+  platform::BlockBook blocks;
   PartitionOptions options;
   std::unique_ptr<FakeOutputs> outputs;  // New with every start.
   std::unique_ptr<FakeEvents> events;

@@ -740,6 +740,53 @@ TEST_CASE("Every kind of record has a table of its own") {
   }
 }
 
+TEST_CASE("What was spawned by SQL comes back as it was written, with sizes as SQL writes them") {
+  const StoredInbox record{.id = Id(3),
+                           .role = "shop",
+                           .name_space = "default",
+                           .owner = "alice",
+                           .type = "mail.send",
+                           .options = R"({"priority": 5})",
+                           .payload = "any"};
+  std::string bytes;
+  Encode(record, bytes);
+  const std::string from_sql =
+      "\x01" + std::string(Id(3).bytes()) +
+      std::string(
+          "\x84\x80\x80\0shop\x87\x80\x80\0default\x85\x80\x80\0alice"
+          "\x89\x80\x80\0mail.send\x8F\x80\x80\0{\"priority\": 5}\x83\x80\x80\0any",
+          67);
+  for (const std::string& each : {bytes, from_sql}) {
+    const auto read = DecodeInbox(each);
+    REQUIRE(read.ok());
+    CHECK(read->id == record.id);
+    CHECK(read->role == record.role);
+    CHECK(read->name_space == record.name_space);
+    CHECK(read->owner == record.owner);
+    CHECK(read->type == record.type);
+    CHECK(read->options == record.options);
+    CHECK(read->payload == record.payload);
+    CheckDataLoss(DecodeInbox(each + "x").status());
+    CheckDataLoss(DecodeInbox(each.substr(0, each.size() - 1)).status());
+  }
+}
+
+TEST_CASE("A spec that was spawned out of the order of its key says where it comes") {
+  TaskSpec spec;
+  spec.type = "x";
+  spec.provenance.app = "sql:shop";
+  std::string body, bytes, plain;
+  EncodeSpecBody("default", "alice", spec, "", "p", body);
+  EncodeSpec(Id(5), {}, {}, spec.provenance, body, bytes, 12'345);
+  EncodeSpec(Id(5), {}, {}, {}, body, plain);
+  const auto read = DecodeSpec(bytes);
+  REQUIRE(read.ok());
+  CHECK(read->spec.order == 12'345);
+  CHECK(read->spec.provenance.app == "sql:shop");
+  CHECK(DecodeSpec(plain)->spec.order == 0);
+  CHECK(read->spec.stored_bytes == DecodeSpec(plain)->spec.stored_bytes);
+}
+
 TEST_CASE("A checkpoint comes back as it was written") {
   std::string bytes;
   const std::string data("any\0bytes", 9);

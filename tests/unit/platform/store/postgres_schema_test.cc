@@ -23,6 +23,10 @@ constexpr const char* kFilledAsOf[] = {
     "INSERT INTO {schema}.{component}_record (partition, kind, key, batch, value)"
     " VALUES (0, 1, 7, 5, 'old'), (0, -1, 0, 5, '');"
     "SELECT {schema}.{component}_count(1)",
+    "INSERT INTO {schema}.{component}_partition VALUES (0, 9, 3, '', now());"
+    "INSERT INTO {schema}.{component}_record (partition, kind, key, batch, value)"
+    " VALUES (0, 1, 7, 5, 'old'), (0, -1, 0, 5, '');"
+    "SELECT {schema}.{component}_count(1)",
 };
 
 Steps Known(size_t count = PostgresMigrations().size()) {
@@ -32,7 +36,7 @@ Steps Known(size_t count = PostgresMigrations().size()) {
 
 Steps WithNext(std::string_view sql) {
   Steps steps = Known();
-  steps.push_back({static_cast<int>(steps.size()) + 1, "planted", sql});
+  steps.push_back({steps.back().number + 1, "planted", sql});
   return steps;
 }
 
@@ -63,7 +67,7 @@ TEST_CASE("Tables are made once") {
   CHECK(place
             .Ask("SELECT string_agg(component || ' ' || name, ',' ORDER BY number)"
                  " FROM {schema}.kantoku_migration")
-            .Text(0, 0) == "test records,test replicas");
+            .Text(0, 0) == "test records,test replicas,test inbox");
 }
 
 TEST_CASE("Whatever layout a store has, migration keeps its records") {
