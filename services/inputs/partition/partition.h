@@ -458,7 +458,7 @@ class Partition final : public platform::PartitionMachine {
   absl::StatusOr<std::string> ReadToRestart(const TaskView& task, size_t& room);
   // With what that says of the task; not OK: the store does not answer.
   absl::StatusOr<Picked> Pick(const TaskView& task, size_t& room);
-  // Of one call, in the order of their spawn, as they may depend on each other: one of which the
+  // Of one call, in the order of RestartOrder, as they may depend on each other: one of which the
   // restart of a dependency is refused is not restarted. The answers are in the order of `picked`.
   std::vector<RestartPage::Restarted> RestartTogether(const std::vector<Picked>& picked,
                                                       const RestartCommand& command,

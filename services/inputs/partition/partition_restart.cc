@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
-#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "services/inputs/partition/audit_note.h"
 #include "services/inputs/partition/partition.h"
 #include "services/inputs/partition/record_codec.h"
+#include "services/inputs/partition/restart_order.h"
 #include "services/platform/planted.h"
 #include "services/platform/status.h"
 
@@ -77,12 +77,17 @@ absl::StatusOr<Partition::Picked> Partition::Pick(const TaskView& task, size_t& 
 std::vector<RestartPage::Restarted> Partition::RestartTogether(const std::vector<Picked>& picked,
                                                                const RestartCommand& command,
                                                                Transaction& transaction) {
-  std::vector<size_t> order(picked.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, {}, [&](size_t i) { return picked[i].task.id.key(); });
+  std::vector<DeadTask> dead;
+  dead.reserve(picked.size());
+  for (const Picked& each : picked) {
+    dead.push_back({.id = each.task.id, .dependencies = {}});
+    if (!each.record.ok()) continue;
+    auto stored = DecodeSpec(*each.record);
+    if (stored.ok()) dead.back().dependencies = std::move(stored->spec.dependencies);
+  }
   std::vector<RestartPage::Restarted> answers(picked.size());
   absl::flat_hash_set<TaskId> refused;
-  for (const size_t i : order) {
+  for (const size_t i : RestartOrder(dead)) {
     answers[i] = ApplyRestart(picked[i], command, refused, transaction);
     if (!answers[i].successor.ok()) refused.insert(picked[i].task.id);
   }
@@ -174,7 +179,9 @@ absl::StatusOr<RestartPage> Partition::RestartMatching(const RestartCommand& com
   if (cursor.row <= cursor.last_row) {
     page.next = absl::StrCat(cursor.row, ".", cursor.offset, ".", cursor.last_row);
   }
-  std::ranges::sort(picked, {}, [](const Picked& each) { return each.task.id.key(); });
+  std::ranges::sort(picked, {}, [](const Picked& each) {
+    return std::pair(each.task.id.time(), each.task.id.key());
+  });
   page.tasks = RestartTogether(picked, command, transaction);
   NoteRestarts(command, picked, page.tasks);
   return page;
