@@ -73,9 +73,11 @@ absl::StatusOr<const platform::Identity*> InboxReader::Spawner(const StoredInbox
   const auto spawner = spawners_.find(record.role);
   if (spawner == spawners_.end() || spawner->second.subject != record.owner ||
       !spawner->second.MayUse(record.name_space)) {
-    return Error(absl::StatusCode::kPermissionDenied, "ROLE_UNKNOWN",
-                 absl::StrCat("inputs.database_roles has role \"", platform::ToAbsl(record.role),
-                              "\" no more, or for another owner or namespace"));
+    return Error(
+        absl::StatusCode::kUnavailable, "ROLE_UNKNOWN",
+        absl::StrCat("inputs.database_roles does not have role \"", platform::ToAbsl(record.role),
+                     "\" for owner \"", platform::ToAbsl(record.owner), "\" in namespace \"",
+                     platform::ToAbsl(record.name_space), "\""));
   }
   KANTOKU_RETURN_IF_ERROR(blocks_.Check(spawner->second));
   return &spawner->second;

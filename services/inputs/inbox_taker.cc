@@ -75,7 +75,7 @@ absl::Status InboxTaker::TakeAll() {
 
 absl::Status InboxTaker::Take(std::vector<platform::RecordKey> keys) {
   const auto answer = std::make_shared<Answer>();
-  partition_.TakeInbox(std::move(keys), [answer](const absl::StatusOr<Partition::Nothing>& taken) {
+  partition_.TakeInbox(std::move(keys), [answer](const absl::StatusOr<InboxStep>& taken) {
     answer->Set(taken.status());
   });
   return answer->Await();

@@ -230,9 +230,11 @@ class InputsModule final : public platform::Module, private platform::PartitionH
     options.on_waits = [this, number](const WaitBook::TypeTotals& totals) {
       waits_.Tell(number, totals);
     };
-    options.read_inbox = [this](const StoredInbox& record, absl::Time now) {
-      return inbox_reader_.Read(record, now);
-    };
+    if (inbox_ != nullptr) {
+      options.read_inbox = [this](const StoredInbox& record, absl::Time now) {
+        return inbox_reader_.Read(record, now);
+      };
+    }
     if (number == 0) options.on_blocks = [this](const auto& known) { told_.Tell(known); };
     KANTOKU_ASSIGN_OR_RETURN(auto stack, PartitionStack::Open(number, std::move(options), *stores_,
                                                               inbox_.get(), config_, environment_));

@@ -1,5 +1,6 @@
 #include "tests/support/fault_injecting_record_store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "services/platform/status.h"
@@ -49,9 +50,15 @@ int StoreFaults::commits() const {
   return commits_;
 }
 
-StoreFaults::Fault StoreFaults::BeginCommit() {
+size_t StoreFaults::most_bytes() const {
+  MutexLock lock(mu_);
+  return most_bytes_;
+}
+
+StoreFaults::Fault StoreFaults::BeginCommit(const WriteBatch& batch) {
   MutexLock lock(mu_);
   ++commits_;
+  most_bytes_ = std::max(most_bytes_, batch.bytes());
   changed_.SignalAll();
   while (!gate_open_) changed_.Wait(mu_);
   if (!commit_faults_.empty()) {
@@ -71,7 +78,7 @@ absl::Status StoreFaults::BeginRead() {
 }
 
 absl::Status FaultInjectingRecordStore::Commit(const WriteBatch& batch) {
-  const StoreFaults::Fault fault = faults_.BeginCommit();
+  const StoreFaults::Fault fault = faults_.BeginCommit(batch);
   if (fault.happens) KANTOKU_RETURN_IF_ERROR(ForwardingRecordStore::Commit(batch));
   return fault.outcome;
 }

@@ -30,13 +30,15 @@ class StoreFaults {
   // Blocks until this many commits have been called in all.
   void AwaitCommits(int count);
   int commits() const;
+  // Of the largest batch that was to be committed.
+  size_t most_bytes() const;
 
   // For the stores.
   struct Fault {
     bool happens = true;
     absl::Status outcome;
   };
-  Fault BeginCommit();
+  Fault BeginCommit(const WriteBatch& batch);
   absl::Status BeginRead();
 
  private:
@@ -47,6 +49,7 @@ class StoreFaults {
   absl::Status all_commits_ ABSL_GUARDED_BY(mu_);
   bool gate_open_ ABSL_GUARDED_BY(mu_) = true;
   int commits_ ABSL_GUARDED_BY(mu_) = 0;
+  size_t most_bytes_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
 // A store that fails as told. `faults` outlives it.

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/inputs/partition/audit_note.h"
-#include "services/inputs/partition/in_inbox.h"
 #include "services/inputs/partition/owed.h"
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/partition/status_proto.h"
@@ -145,13 +144,11 @@ void Partition::Control(ControlTasksCommand command,
   Ask<States>(
       std::move(done),
       [this, command = std::move(command)](Transaction& transaction) -> absl::StatusOr<States> {
-        KANTOKU_RETURN_IF_ERROR(TakeNamed(command.tasks, transaction));
-        KANTOKU_ASSIGN_OR_RETURN(
-            Views views, command.what.tree ? LookAtTrees(command.tasks, command.viewer)
-                                           : Look(command.tasks, std::span(&command.viewer, 1)));
-        LookAtClaims(
-            command.tasks, std::span(&command.viewer, 1),
-            [](const Claim& claim) { return InInbox(claim.id); }, views);
+        KANTOKU_ASSIGN_OR_RETURN(const Views views,
+                                 LookEverywhere({.tasks = command.tasks,
+                                                 .viewers = std::span(&command.viewer, 1),
+                                                 .trees = command.what.tree},
+                                                transaction));
         States states;
         for (const auto& view : views) {
           states.push_back(view.ok() ? ApplyControl(command, *view, transaction.now())
@@ -190,20 +187,20 @@ absl::StatusOr<TaskState> Partition::ApplyControl(const ControlTasksCommand& com
 
 void Partition::GetTasks(std::vector<TaskId> tasks, std::vector<platform::Viewer> viewers,
                          bool explain, Done<std::vector<absl::StatusOr<TaskView>>> done) {
-  Ask<Views>(std::move(done),
-             [this, tasks = std::move(tasks), viewers = std::move(viewers),
-              explain](Transaction& transaction) -> absl::StatusOr<Views> {
-               KANTOKU_RETURN_IF_ERROR(TakeNamed(tasks, transaction));
-               KANTOKU_ASSIGN_OR_RETURN(Views views, Look(tasks, viewers));
-               LookAtClaims(
-                   tasks, viewers, [this](const Claim& claim) { return ViewOf(claim); }, views);
-               for (auto& view : views) {
-                 if (!explain || !view.ok()) continue;
-                 const auto waits = engine_.WaitsOf(view->id, transaction.now());
-                 if (waits.has_value()) view->waits = std::make_shared<const CauseTimes>(*waits);
-               }
-               return absl::StatusOr<Views>(std::move(views));
-             });
+  Ask<Views>(
+      std::move(done),
+      [this, tasks = std::move(tasks), viewers = std::move(viewers),
+       explain](Transaction& transaction) -> absl::StatusOr<Views> {
+        KANTOKU_ASSIGN_OR_RETURN(
+            Views views,
+            LookEverywhere({.tasks = tasks, .viewers = viewers, .shows_inbox = true}, transaction));
+        for (auto& view : views) {
+          if (!explain || !view.ok()) continue;
+          const auto waits = engine_.WaitsOf(view->id, transaction.now());
+          if (waits.has_value()) view->waits = std::make_shared<const CauseTimes>(*waits);
+        }
+        return absl::StatusOr<Views>(std::move(views));
+      });
 }
 
 void Partition::ListTasks(ListCommand command, Done<TaskPage> done) {
@@ -220,11 +217,10 @@ void Partition::PatchInfo(PatchCommand command, Done<std::vector<InfoAnswer>> do
         std::vector<TaskId> tasks;
         tasks.reserve(command.patches.size());
         for (const InfoPatch& patch : command.patches) tasks.push_back(patch.task);
-        KANTOKU_RETURN_IF_ERROR(TakeNamed(tasks, transaction));
-        KANTOKU_ASSIGN_OR_RETURN(Views views, Look(tasks, std::span(&command.viewer, 1)));
-        LookAtClaims(
-            tasks, std::span(&command.viewer, 1),
-            [](const Claim& claim) { return InInbox(claim.id); }, views);
+        KANTOKU_ASSIGN_OR_RETURN(
+            const Views views,
+            LookEverywhere({.tasks = tasks, .viewers = std::span(&command.viewer, 1)},
+                           transaction));
         Answers answers;
         answers.reserve(views.size());
         for (size_t i = 0; i < views.size(); ++i) {
@@ -255,7 +251,10 @@ void Partition::RestartTasks(RestartCommand command, Done<RestartPage> done) {
         if (command.matching) return RestartMatching(command, transaction);
         RestartPage page;
         size_t room = kMaxRestartBytes;
-        KANTOKU_ASSIGN_OR_RETURN(Views views, Look(command.tasks, std::span(&command.viewer, 1)));
+        KANTOKU_ASSIGN_OR_RETURN(
+            const Views views,
+            LookEverywhere({.tasks = command.tasks, .viewers = std::span(&command.viewer, 1)},
+                           transaction));
         std::vector<Picked> picked;
         for (const auto& view : views) {
           if (!view.ok()) continue;
@@ -282,13 +281,19 @@ void Partition::ListExecutors(std::string name_space, Done<std::vector<SessionVi
       });
 }
 
-void Partition::TakeInbox(std::vector<TaskKey> keys, Done<Nothing> done) {
+void Partition::TakeInbox(std::vector<TaskKey> keys, Done<InboxStep> done) {
   if (const absl::Status state = health(); !state.ok()) return done(ForCaller(state));
-  Ask<Nothing>(std::move(done),
-               [this, keys = std::move(keys)](Transaction& transaction) -> absl::StatusOr<Nothing> {
-                 KANTOKU_RETURN_IF_ERROR(TakeKeys(keys, transaction));
-                 return Nothing();
-               });
+  Ask<InboxStep>(
+      std::move(done),
+      [this, keys = std::move(keys)](Transaction& transaction) -> absl::StatusOr<InboxStep> {
+        if (!keys.empty()) {
+          KANTOKU_RETURN_IF_ERROR(TakeKeys(keys, keys.size(), transaction).status());
+        }
+        InboxStep step;
+        std::ranges::copy_if(keys, std::back_inserter(step.left),
+                             [this](TaskKey key) { return inbox_.IsLeft(key); });
+        return step;
+      });
 }
 
 // ---- Operators ----

@@ -4,8 +4,8 @@
 #include <atomic>
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -14,13 +14,13 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kantoku/inputs/v1/inputs.pb.h"
 #include "services/inputs/engine/engine.h"
 #include "services/inputs/partition/checkpoint_book.h"
 #include "services/inputs/partition/event_packer.h"
+#include "services/inputs/partition/inbox_book.h"
 #include "services/inputs/partition/links.h"
 #include "services/inputs/partition/payload_cache.h"
 #include "services/inputs/partition/revocable_record_store.h"
@@ -36,8 +36,6 @@
 #include "services/platform/store/record_store.h"
 
 namespace kantoku::inputs {
-
-struct StoredInbox;
 
 struct PartitionOptions {
   std::string name = "inputs/0";
@@ -61,7 +59,8 @@ struct PartitionOptions {
   // first (known_blocks).
   std::function<void(platform::KnownBlocks)> on_blocks;
   // Checks what was spawned by SQL (RecordKind::kInbox) as a call is checked, and makes a batch of
-  // it; what is wrong with it its task fails of. On the partition's thread.
+  // it. UNAVAILABLE: that cannot be said now, and it stays where it is; of any other error its task
+  // fails. On the partition's thread. Null: nothing is in the inbox, and nobody looks there.
   std::function<absl::StatusOr<std::shared_ptr<const SpawnBatch>>(const StoredInbox&, absl::Time)>
       read_inbox;
   // What runs the commands: two threads, or whatever decides otherwise which step comes next.
@@ -219,6 +218,13 @@ struct BlocksCommand {
   bool audited = true;  // False where another partition says it in the audit trail.
 };
 
+// What became of records of the inbox.
+struct InboxStep {
+  // Those that are still there, and are not to be looked at again for a while: they wait for
+  // others, or cannot be taken for now. What is there besides these the step had no room for.
+  std::vector<TaskKey> left;
+};
+
 // Answer to a fence: the terminal state in Outputs, or nothing: the dispatch is closed.
 struct FenceAnswer {
   TaskId task;
@@ -279,10 +285,10 @@ class Partition final : public platform::PartitionMachine {
 
   // What others have put into the store (RecordKind::kInbox), as far as it is there: each becomes a
   // task under the id that it has, or ends FAILED with what is wrong with it, and then is no more
-  // in the inbox. Answers when that is durable, but for what has to wait for Outputs; OK says
-  // nothing of that. Repeats are harmless. Whoever names such a task in another call finds it
-  // taken.
-  void TakeInbox(std::vector<TaskKey> keys, Done<Nothing> done);
+  // in the inbox. Answers when what was done is durable. A step has its bounds: of many, or large
+  // ones, it takes some. Repeats are harmless. Whoever names such a task in another call finds it
+  // taken. The keys are those of about 4 MiB at most, as InboxWatch::Find gives them.
+  void TakeInbox(std::vector<TaskKey> keys, Done<InboxStep> done);
 
   // ---- Operators ----
   // One answer per session.
@@ -335,16 +341,12 @@ class Partition final : public platform::PartitionMachine {
   using Views = std::vector<absl::StatusOr<TaskView>>;
   using Checkpoints = absl::flat_hash_map<TaskKey, std::string>;
   using Row = std::shared_ptr<const std::vector<TaskView>>;
-  // Of a task of the inbox that is being taken: while one lives, nobody else takes it.
-  struct Claim {
-    TaskId id;
-    std::string name_space;
-    std::string owner;
-    std::string type;
-  };
-  struct Refused {
-    std::shared_ptr<const Claim> claim;
-    Failure why;
+  // What a call asks for by name.
+  struct Named {
+    std::span<const TaskId> tasks;
+    std::span<const platform::Viewer> viewers;  // One for each task, or one for all.
+    bool trees = false;                         // Of which the tasks are the roots.
+    bool shows_inbox = false;  // What waits there is shown; else it is UNAVAILABLE, IN_INBOX.
   };
   struct Unsent {
     ConnectionId connection;
@@ -381,10 +383,14 @@ class Partition final : public platform::PartitionMachine {
   struct Admission;
   void Admit(const std::shared_ptr<Admission>& admission);
   void TryAdmit(const std::shared_ptr<Admission>& admission, platform::Transaction& transaction);
-  void SpawnClaimed(std::shared_ptr<const SpawnBatch> batch, std::shared_ptr<const Claim> claim,
-                    platform::Transaction& transaction);
+  std::shared_ptr<Admission> AdmissionOfTaken(TaskKey key, std::shared_ptr<const SpawnBatch> batch);
+  // Of what it names, those that are to be asked of Outputs.
+  absl::StatusOr<std::vector<TaskId>> LookAtNamed(Admission& admission,
+                                                  platform::Transaction& transaction);
   absl::StatusOr<std::vector<TaskId>> LookAtDependencies(Admission& admission);
   void AskHowEnded(const std::shared_ptr<Admission>& admission, std::vector<TaskId> tasks);
+  // Outputs has not answered.
+  void GiveUp(const std::shared_ptr<Admission>& admission, const absl::Status& why);
   absl::StatusOr<SpawnOutcome> ApplySpawn(const Admission& admission,
                                           platform::Transaction& transaction);
   absl::Status ReadInherited(Admission& admission);
@@ -393,27 +399,41 @@ class Partition final : public platform::PartitionMachine {
                         size_t body);
 
   // The inbox.
-  absl::Status TakeKeys(std::span<const TaskKey> keys, platform::Transaction& transaction);
+  // The first of them that the step had no room for.
+  absl::StatusOr<std::optional<TaskKey>> TakeKeys(std::span<const TaskKey> keys, size_t at_once,
+                                                  platform::Transaction& transaction);
+  struct InboxPage {
+    std::vector<std::pair<TaskKey, std::string>> records;
+    std::optional<TaskKey> next;  // Of those that were asked for the first that is left out.
+  };
+  absl::StatusOr<InboxPage> ReadInbox(std::span<const TaskKey> keys);
   void TakeOne(TaskKey key, std::string_view bytes, platform::Transaction& transaction);
+  // In a step of its own.
+  void TakeSoon(std::vector<TaskKey> keys);
   // Those of these tasks, and of those that the batch names, that only the inbox knows.
   // UNAVAILABLE, IN_INBOX where too many are to be taken at once.
   absl::Status TakeNamed(std::span<const TaskId> tasks, platform::Transaction& transaction);
   absl::Status TakeNamed(const SpawnBatch& batch, platform::Transaction& transaction);
-  // What became of it.
-  void FinishClaim(const std::shared_ptr<const Claim>& claim,
-                   const absl::StatusOr<SpawnOutcome>& outcome, platform::Transaction& transaction);
-  void RefuseClaim(const std::shared_ptr<const Claim>& claim, const absl::Status& why);
-  // Its record goes, and it is claimed until that is durable.
-  void EraseClaimed(const std::shared_ptr<const Claim>& claim, platform::Transaction& transaction);
+  // The first that the batch names, and its owner sees, of those that wait in the inbox. Null: none
+  // does.
+  const InboxBook::Entry* FirstInInbox(const SpawnBatch& batch) const;
+  // What became of one that was taken.
+  void FinishTaken(TaskKey key, const absl::StatusOr<SpawnOutcome>& outcome,
+                   platform::Transaction& transaction);
+  void LeaveTaken(TaskKey key, const absl::Status& why);
+  // It will end so, also after a crash and whatever could be admitted by then; but where there is
+  // no room for it to wait for Outputs it is left.
+  void RefuseTaken(TaskKey key, const absl::Status& why, platform::Transaction& transaction);
+  void EndRefused(TaskKey key);
+  void EraseTaken(TaskKey key, platform::Transaction& transaction);
   void BuryRefused(const FenceAnswer& answer, platform::Transaction& transaction);
-  // As it is told of until it is taken.
-  TaskView ViewOf(const Claim& claim) const;
-  // Null: it is not being taken.
-  std::shared_ptr<const Claim> ClaimOf(const TaskId& task) const;
-  // Gives those of `views` that are NOT_FOUND, of tasks that are being taken, what `tell` says.
-  void LookAtClaims(std::span<const TaskId> tasks, std::span<const platform::Viewer> viewers,
-                    absl::FunctionRef<absl::StatusOr<TaskView>(const Claim&)> tell,
-                    Views& views) const;
+  void ForgetErased(platform::Transaction& transaction);
+  // Tells once.
+  void TellOfInbox(const absl::Status& why);
+  // Those of `views` that are NOT_FOUND get what is to be said of tasks that wait in the inbox.
+  void LookInInbox(const Named& named, Views& views) const;
+  // What is known of each, after those in the inbox were taken.
+  absl::StatusOr<Views> LookEverywhere(const Named& named, platform::Transaction& transaction);
 
   // Commands.
   absl::StatusOr<TaskState> ApplyControl(const ControlTasksCommand& command, const TaskView& task,
@@ -538,10 +558,11 @@ class Partition final : public platform::PartitionMachine {
   Frames frames_;  // Of this group.
   platform::MessagePool<v1::PullResponse> spare_frames_;
   std::vector<AuditNote> notes_;  // Likewise.
-  absl::flat_hash_map<TaskKey, std::weak_ptr<const Claim>> claims_;
-  std::map<TaskKey, Refused> refused_;  // Until Outputs has taken their ends.
-  int taking_ = 0;                      // How deep in TakeNamed.
-  uint64_t blocks_version_ = 0;         // Changes of blocks since the start.
+  InboxBook inbox_;
+  std::vector<TaskKey> erased_;  // From the inbox, by this group.
+  int taking_ = 0;               // How deep in TakeKeys,
+  size_t taken_ = 0;             // and how many by the outermost.
+  uint64_t blocks_version_ = 0;  // Changes of blocks since the start.
   PayloadCache payloads_;
   CheckpointBook checkpoints_;
   absl::flat_hash_map<ConnectionId, std::shared_ptr<SessionChannel>> channels_;

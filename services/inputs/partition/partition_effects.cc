@@ -65,6 +65,7 @@ void Partition::FinishGroup(Transaction& transaction) {
   TrimOutbox(transaction.batch());
   Deliver(transaction);
   CloseDrained(transaction);
+  ForgetErased(transaction);
   effects_.Clear();
   TellWaits();
   engine_.FreeUnused();

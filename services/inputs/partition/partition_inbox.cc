@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <memory>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,77 +10,162 @@
 #include "services/inputs/partition/record_codec.h"
 #include "services/inputs/partition/spawn_refusal.h"
 #include "services/platform/identity/refusal.h"
+#include "services/platform/log/log.h"
 #include "services/platform/status.h"
+#include "services/platform/utf8.h"
 
 // Tasks that were spawned by SQL. Their records lie in the store before we know of them; each goes
 // with the very batch that makes its task durable, or that follows Outputs' word on its end.
 //
 // A record is seen in the store until the batch that erases it is durable, and several groups may
-// be under way: who takes one holds a claim on it until then.
+// be under way: until then InboxBook has it in hand, so that it is not taken twice.
 namespace kantoku::inputs {
 
+using platform::Error;
 using platform::Transaction;
 
 namespace {
 
+using Stage = InboxBook::Stage;
+
 // Of one task, those that it names and those that these name.
 constexpr int kMostNested = 64;
-// What Outputs is asked to end; the others stay in the inbox meanwhile.
-constexpr size_t kMostRefused = 1'000;
+// What a step takes, so that it stays short and its batch is one that a store can commit.
+constexpr size_t kMostTaken = 1'000;
+constexpr size_t kMostBytes = size_t{8} << 20;
+constexpr size_t kReadBytes = size_t{4} << 20;
+// How many records are read at once whose sizes nobody knows; more once ids turn out to be unknown.
+constexpr size_t kFewKeys = 16;
+constexpr size_t kManyKeys = 1'024;
+constexpr size_t kMostReasonBytes = 1'000;
 constexpr uint32_t kRetentionOfRefused = 86'400;  // Seconds.
+
+// Its payload and options are not kept: it can never be restarted.
+StoredInbox RefusedRecord(const InboxBook::Entry& entry) {
+  return {.id = entry.id,
+          .role = entry.role,
+          .name_space = entry.name_space,
+          .owner = entry.owner,
+          .type = entry.type,
+          .options = {},
+          .payload = {},
+          .refusal = entry.why};
+}
+
+Failure FailureOf(const absl::Status& why) {
+  const std::string_view message(why.message().data(), why.message().size());
+  return {platform::ReasonOf(why),
+          std::string(message.substr(0, platform::Utf8Prefix(message, kMostReasonBytes)))};
+}
 
 }  // namespace
 
-absl::Status Partition::TakeKeys(std::span<const TaskKey> keys, Transaction& transaction) {
-  absl::erase_if(claims_, [](const auto& claim) { return claim.second.expired(); });
+// ---- Taking ----
+
+absl::StatusOr<std::optional<TaskKey>> Partition::TakeKeys(std::span<const TaskKey> keys,
+                                                           size_t at_once,
+                                                           Transaction& transaction) {
+  if (options_.read_inbox == nullptr) return std::nullopt;
+  if (taking_ == 0) {
+    inbox_.ForgetLeft();
+    taken_ = 0;
+  }
   std::vector<TaskKey> free;
   std::ranges::copy_if(keys, std::back_inserter(free),
-                       [this](TaskKey key) { return !claims_.contains(key); });
-  if (free.empty()) return absl::OkStatus();
-  std::vector<std::pair<TaskKey, std::string>> records;
+                       [this](TaskKey key) { return !inbox_.Holds(key); });
+  std::ranges::sort(free);
+  free.erase(std::ranges::unique(free).begin(), free.end());
+  for (std::span<const TaskKey> rest(free); !rest.empty();) {
+    const auto some = rest.first(std::min(at_once, rest.size()));
+    KANTOKU_ASSIGN_OR_RETURN(const InboxPage page, ReadInbox(some));
+    for (const auto& [key, bytes] : page.records) {
+      if (taken_ >= kMostTaken || transaction.batch().bytes() >= kMostBytes) return key;
+      ++taking_;
+      TakeOne(key, bytes, transaction);
+      --taking_;
+    }
+    const auto read = page.next.has_value() ? std::ranges::find(some, *page.next) - some.begin()
+                                            : std::ssize(some);
+    rest = rest.subspan(static_cast<size_t>(read));
+    at_once = page.records.empty() ? std::min(2 * at_once, kManyKeys) : kFewKeys;
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<Partition::InboxPage> Partition::ReadInbox(std::span<const TaskKey> keys) {
+  InboxPage page;
+  size_t bytes = 0;
   KANTOKU_RETURN_IF_ERROR(
-      store_->Read({ToKind(RecordKind::kInbox), free},
-                   [&](TaskKey key, std::string_view bytes) { records.emplace_back(key, bytes); }));
-  for (const auto& [key, bytes] : records) TakeOne(key, bytes, transaction);
-  return absl::OkStatus();
+      store_->Read({ToKind(RecordKind::kInbox), keys}, [&](TaskKey key, std::string_view record) {
+        if (bytes >= kReadBytes) {
+          if (!page.next.has_value()) page.next = key;
+          return;
+        }
+        bytes += record.size();
+        page.records.emplace_back(key, record);
+      }));
+  return page;
 }
 
 void Partition::TakeOne(TaskKey key, std::string_view bytes, Transaction& transaction) {
-  if (const auto claim = claims_.find(key); claim != claims_.end() && !claim->second.expired()) {
-    return;  // By one before it that names it.
-  }
+  if (inbox_.Holds(key)) return;  // Taken by one before it that names it.
   const auto record = DecodeInbox(bytes);
-  // Of none that kantoku.spawn has put there anything is known that could be ended.
-  if (!record.ok() || record->id.key() != key) return;
-  const auto claim =
-      std::make_shared<const Claim>(Claim{record->id, std::string(record->name_space),
-                                          std::string(record->owner), std::string(record->type)});
-  claims_[key] = claim;
+  if (!record.ok() || record->id.key() != key) {
+    // Of none that kantoku.spawn has put there anything is known that could be ended.
+    inbox_.LeaveUnread(key);
+    return TellOfInbox(Error(absl::StatusCode::kDataLoss, "DAMAGED_RECORD",
+                             absl::StrCat("the record with key ", key, " is damaged")));
+  }
+  ++taken_;
+  inbox_.Take(*record, bytes.size());
+  if (!record->refusal.empty()) {
+    if (!inbox_.Refuse(key, record->refusal)) return inbox_.Leave(key);
+    return EndRefused(key);
+  }
   if (engine_.KnowsKey(key)) {
     // A sequence of ids went back, as it may with a database that was restored.
-    return RefuseClaim(claim, platform::Error(absl::StatusCode::kAlreadyExists, "ID_TAKEN",
-                                              "another task was given the place of this id"));
+    return RefuseTaken(key,
+                       Error(absl::StatusCode::kAlreadyExists, "ID_TAKEN",
+                             "another task was given the place of this id"),
+                       transaction);
   }
   auto batch = options_.read_inbox(*record, transaction.now().wall);
-  if (!batch.ok()) return RefuseClaim(claim, batch.status());
-  SpawnClaimed(*std::move(batch), claim, transaction);
+  if (absl::IsUnavailable(batch.status())) return LeaveTaken(key, batch.status());
+  if (!batch.ok()) return RefuseTaken(key, batch.status(), transaction);
+  TryAdmit(AdmissionOfTaken(key, *std::move(batch)), transaction);
+}
+
+void Partition::TakeSoon(std::vector<TaskKey> keys) {
+  if (keys.empty()) return;
+  (void)PostUrgent([this, keys = std::move(keys)](Transaction& transaction) mutable {
+    const auto next = TakeKeys(keys, kFewKeys, transaction);
+    if (!next.ok() || !next->has_value()) return;
+    std::erase_if(keys, [&next](TaskKey key) { return key < **next; });
+    TakeSoon(std::move(keys));
+  });
 }
 
 absl::Status Partition::TakeNamed(std::span<const TaskId> tasks, Transaction& transaction) {
   std::vector<TaskKey> keys;
+  const auto may_be_there = [this](const TaskId& task) {
+    return task.made_outside() && !engine_.KnowsKey(task.key());
+  };
   for (const TaskId& task : tasks) {
-    if (task.made_outside() && !engine_.KnowsKey(task.key())) keys.push_back(task.key());
+    if (may_be_there(task)) keys.push_back(task.key());
   }
   if (keys.empty()) return absl::OkStatus();
-  if (taking_ == kMostNested) return InInbox(tasks.front());
-  ++taking_;
-  const absl::Status taken = TakeKeys(keys, transaction);
-  --taking_;
-  return taken;
+  if (taking_ == kMostNested) return InInbox(*std::ranges::find_if(tasks, may_be_there));
+  KANTOKU_ASSIGN_OR_RETURN(const auto next, TakeKeys(keys, kFewKeys, transaction));
+  if (!next.has_value()) return absl::OkStatus();
+  return InInbox(*std::ranges::find(tasks, *next, &TaskId::key));
 }
 
-absl::Status Partition::TakeNamed(const SpawnBatch& batch, Transaction& transaction) {
+namespace {
+
+std::vector<TaskId> NamedBy(const SpawnBatch& batch) {
   std::vector<TaskId> named;
+  // What a handler may name lives, or has lived.
+  if (batch.handler.has_value()) return named;
   for (const TaskSpec& spec : batch.specs) {
     for (const TaskId& kin : {spec.parent, spec.root}) {
       if (kin.made_outside()) named.push_back(kin);
@@ -89,88 +174,157 @@ absl::Status Partition::TakeNamed(const SpawnBatch& batch, Transaction& transact
       if (dependency.task.made_outside()) named.push_back(dependency.task);
     }
   }
-  return TakeNamed(named, transaction);
+  return named;
 }
 
-void Partition::FinishClaim(const std::shared_ptr<const Claim>& claim,
-                            const absl::StatusOr<SpawnOutcome>& outcome, Transaction& transaction) {
-  if (!outcome.ok()) return RefuseClaim(claim, outcome.status());
+}  // namespace
+
+absl::Status Partition::TakeNamed(const SpawnBatch& batch, Transaction& transaction) {
+  return TakeNamed(NamedBy(batch), transaction);
+}
+
+const InboxBook::Entry* Partition::FirstInInbox(const SpawnBatch& batch) const {
+  const platform::Viewer owner =
+      platform::Viewer(platform::Onlooker(batch.owner, {batch.name_space}));
+  for (const TaskId& task : NamedBy(batch)) {
+    const InboxBook::Entry* const entry = inbox_.Find(task);
+    if (entry == nullptr || entry->stage == Stage::kLeaving) continue;
+    if (owner.Sees(entry->name_space, entry->owner)) return entry;
+  }
+  return nullptr;
+}
+
+// ---- What becomes of them ----
+
+void Partition::FinishTaken(TaskKey key, const absl::StatusOr<SpawnOutcome>& outcome,
+                            Transaction& transaction) {
+  // The inbox is a queue: what the whole server has no room for waits there.
+  if (absl::IsResourceExhausted(outcome.status())) return LeaveTaken(key, outcome.status());
+  if (!outcome.ok()) return RefuseTaken(key, outcome.status(), transaction);
   const SpawnOutcome::Item& item = outcome->items.front();
-  if (item.created) return EraseClaimed(claim, transaction);
+  if (item.created) return EraseTaken(key, transaction);
   const absl::Status refusal = RefusalOf(item);
-  if (!refusal.ok()) return RefuseClaim(claim, refusal);
+  if (!refusal.ok()) return RefuseTaken(key, refusal, transaction);
   // Whoever spawned it has its id, and can get no other.
-  RefuseClaim(claim, platform::Error(absl::StatusCode::kAlreadyExists, "REFERENCE_TAKEN",
-                                     absl::StrCat("reference: belongs to task ", item.id.ToString(),
-                                                  ", which is the same")));
+  RefuseTaken(
+      key,
+      Error(absl::StatusCode::kAlreadyExists, "REFERENCE_TAKEN",
+            absl::StrCat("reference: belongs to task ", item.id.ToString(), ", which is the same")),
+      transaction);
 }
 
-// Its record is the durable intent: after a restart it is read and refused again.
-void Partition::RefuseClaim(const std::shared_ptr<const Claim>& claim, const absl::Status& why) {
-  if (refused_.size() >= kMostRefused) return;
-  Failure failure{platform::ReasonOf(why), std::string(why.message())};
-  refused_[claim->id.key()] = {claim, failure};
-  effects_.fences.push_back({.task = claim->id,
+void Partition::LeaveTaken(TaskKey key, const absl::Status& why) {
+  inbox_.Leave(key);
+  TellOfInbox(why);
+}
+
+void Partition::TellOfInbox(const absl::Status& why) {
+  // How full the server is changes all the time.
+  const bool is_full = absl::IsResourceExhausted(why);
+  if (!inbox_.IsNews(is_full ? platform::ReasonOf(why) : std::string(why.message()))) return;
+  platform::Log(platform::LogLevel::kWarn, "inputs: a task from SQL waits in the database",
+                {{"partition", options_.name}, {"why", why}});
+}
+
+// Outputs hears of it when the record that says so is durable: a takeover or a crash that comes
+// between cannot admit what its waiter believes to have failed.
+void Partition::RefuseTaken(TaskKey key, const absl::Status& why, Transaction& transaction) {
+  if (!inbox_.Refuse(key, FailureOf(why))) return inbox_.Leave(key);
+  scratch_.clear();
+  Encode(RefusedRecord(inbox_.at(key)), scratch_);
+  transaction.batch().Put(ToKind(RecordKind::kInbox), key, scratch_);
+  EndRefused(key);
+}
+
+void Partition::EndRefused(TaskKey key) {
+  const InboxBook::Entry& refused = inbox_.at(key);
+  effects_.fences.push_back({.task = refused.id,
                              .dispatch = 0,
-                             .name_space = claim->name_space,
-                             .owner = claim->owner,
-                             .settlement = FenceMessage::Settlement{
-                                 TaskState::kFailed, std::move(failure), kRetentionOfRefused}});
+                             .name_space = refused.name_space,
+                             .owner = refused.owner,
+                             .settlement = FenceMessage::Settlement{TaskState::kFailed, refused.why,
+                                                                    kRetentionOfRefused}});
 }
 
-void Partition::EraseClaimed(const std::shared_ptr<const Claim>& claim, Transaction& transaction) {
-  transaction.batch().Erase(ToKind(RecordKind::kInbox), claim->id.key());
-  transaction.OnDurable([claim] {});
+void Partition::EraseTaken(TaskKey key, Transaction& transaction) {
+  transaction.batch().Erase(ToKind(RecordKind::kInbox), key);
+  erased_.push_back(key);
+  inbox_.Erase(key);
+  TakeSoon(inbox_.TakePutOff(key));
+}
+
+void Partition::ForgetErased(Transaction& transaction) {
+  inbox_.ForgetLeft();
+  if (erased_.empty()) return;
+  transaction.OnDurable([this, keys = std::exchange(erased_, {})] {
+    (void)PostUrgent([this, keys](Transaction&) {
+      for (const TaskKey key : keys) inbox_.Forget(key);
+    });
+  });
 }
 
 void Partition::BuryRefused(const FenceAnswer& answer, Transaction& transaction) {
-  const auto refused = refused_.find(answer.task.key());
-  if (refused == refused_.end() || refused->second.claim->id != answer.task) return;
+  const InboxBook::Entry* const refused = inbox_.Find(answer.task);
+  if (refused == nullptr || refused->stage != Stage::kRefused) return;
   if (!answer.terminal.has_value()) return;
-  const Claim& claim = *refused->second.claim;
-  engine_.Bury({.id = claim.id,
-                .name_space = claim.name_space,
-                .owner = claim.owner,
-                .type = claim.type,
+  effects_.events.push_back({.type = EventType::kTaskFinished,
+                             .task = refused->id,
+                             .name_space = refused->name_space,
+                             .owner = refused->owner,
+                             .task_type = refused->type,
+                             .session = {},
+                             .state = *answer.terminal,
+                             .failure = refused->why});
+  engine_.Bury({.id = refused->id,
+                .name_space = refused->name_space,
+                .owner = refused->owner,
+                .type = refused->type,
                 .state = *answer.terminal,
                 .ended_at = transaction.now().wall,
-                .last_failure = std::move(refused->second.why)});
-  EraseClaimed(refused->second.claim, transaction);
-  refused_.erase(refused);
+                .last_failure = refused->why});
+  EraseTaken(answer.task.key(), transaction);
 }
 
-std::shared_ptr<const Partition::Claim> Partition::ClaimOf(const TaskId& task) const {
-  const auto found = claims_.find(task.key());
-  auto claim = found == claims_.end() ? nullptr : found->second.lock();
-  return claim != nullptr && claim->id == task ? claim : nullptr;
-}
+// ---- What calls find ----
 
-TaskView Partition::ViewOf(const Claim& claim) const {
-  const auto refused = refused_.find(claim.id.key());
-  TaskView view{.id = claim.id,
-                .name_space = claim.name_space,
-                .owner = claim.owner,
-                .type = claim.type,
+namespace {
+
+// As it is told of until it is a task.
+TaskView ViewOf(const InboxBook::Entry& entry) {
+  TaskView view{.id = entry.id,
+                .name_space = entry.name_space,
+                .owner = entry.owner,
+                .type = entry.type,
                 .state = TaskState::kScheduled};
-  if (refused == refused_.end()) return view;
+  if (entry.stage != Stage::kRefused) return view;
   view.state = TaskState::kSettling;
-  view.last_failure = refused->second.why;
+  view.last_failure = entry.why;
   return view;
 }
 
-void Partition::LookAtClaims(std::span<const TaskId> tasks,
-                             std::span<const platform::Viewer> viewers,
-                             absl::FunctionRef<absl::StatusOr<TaskView>(const Claim&)> tell,
-                             Views& views) const {
+}  // namespace
+
+absl::StatusOr<Partition::Views> Partition::LookEverywhere(const Named& named,
+                                                           Transaction& transaction) {
+  KANTOKU_RETURN_IF_ERROR(TakeNamed(named.tasks, transaction));
+  Views views = named.trees ? LookAtTrees(named.tasks, named.viewers.front())
+                            : Look(named.tasks, named.viewers);
+  LookInInbox(named, views);
+  return views;
+}
+
+void Partition::LookInInbox(const Named& named, Views& views) const {
   for (size_t i = 0; i < views.size(); ++i) {
     if (!absl::IsNotFound(views[i].status())) continue;
-    const auto claim = ClaimOf(tasks[i]);
-    if (claim == nullptr) continue;
-    const platform::Viewer& viewer = viewers[viewers.size() == 1 ? 0 : i];
-    if (viewer.Sees(claim->name_space, claim->owner)) {
-      views[i] = tell(*claim);
-    } else {
+    const InboxBook::Entry* const entry = inbox_.Find(named.tasks[i]);
+    if (entry == nullptr || entry->stage == Stage::kLeaving) continue;
+    const platform::Viewer& viewer = named.viewers[named.viewers.size() == 1 ? 0 : i];
+    if (!viewer.Sees(entry->name_space, entry->owner)) {
       views[i] = platform::Hidden(views[i].status());
+    } else if (named.shows_inbox) {
+      views[i] = ViewOf(*entry);
+    } else {
+      views[i] = InInbox(entry->id);
     }
   }
 }

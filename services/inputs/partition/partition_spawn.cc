@@ -20,15 +20,12 @@ using platform::Transaction;
 
 struct Partition::Admission {
   Admission(std::shared_ptr<const SpawnBatch> asked, Done<SpawnOutcome> done, absl::Time until,
-            std::shared_ptr<const Claim> claimed = nullptr)
-      : batch(std::move(asked)),
-        answer_by(until),
-        claim(std::move(claimed)),
-        owed(std::move(done)) {}
+            std::optional<TaskKey> from_inbox = std::nullopt)
+      : batch(std::move(asked)), answer_by(until), taken(from_inbox), owed(std::move(done)) {}
 
   const std::shared_ptr<const SpawnBatch> batch;
   const absl::Time answer_by;
-  std::shared_ptr<const Claim> claim;  // Null: it came by a call, or is claimed no more.
+  const std::optional<TaskKey> taken;  // From the inbox, where nobody waits for it.
   Owed<SpawnOutcome> owed;
   absl::flat_hash_map<TaskId, TaskState> ended;
   absl::flat_hash_set<TaskId> unknown;  // To Outputs, too, or not for the handler that spawns.
@@ -43,41 +40,50 @@ void Partition::Spawn(std::shared_ptr<const SpawnBatch> batch, Done<SpawnOutcome
   Admit(std::make_shared<Admission>(std::move(batch), std::move(done), answer_by));
 }
 
+// What was taken from the inbox is accepted already.
 void Partition::Admit(const std::shared_ptr<Admission>& admission) {
-  const absl::Status posted =
-      Post([this, admission](Transaction& transaction) { TryAdmit(admission, transaction); },
-           PartitionRunner::Urgency::kNormal);
-  if (posted.ok()) return;
-  admission->claim.reset();
-  admission->owed.Answer(ForCaller(posted));
+  const bool taken = admission->taken.has_value();
+  const absl::Status posted = Post(
+      [this, admission](Transaction& transaction) {
+        if (admission->taken.has_value()) inbox_.TakeAgain(*admission->taken);
+        TryAdmit(admission, transaction);
+      },
+      taken ? PartitionRunner::Urgency::kUrgent : PartitionRunner::Urgency::kNormal);
+  if (!posted.ok()) admission->owed.Answer(ForCaller(posted));
+}
+
+std::shared_ptr<Partition::Admission> Partition::AdmissionOfTaken(
+    TaskKey key, std::shared_ptr<const SpawnBatch> batch) {
+  const auto nobody = [](const absl::StatusOr<SpawnOutcome>&) {};
+  return std::make_shared<Admission>(std::move(batch), nobody, absl::InfiniteFuture(), key);
 }
 
 void Partition::TryAdmit(const std::shared_ptr<Admission>& admission, Transaction& transaction) {
-  const absl::Status named = TakeNamed(*admission->batch, transaction);
-  auto unclear =
-      named.ok() ? LookAtDependencies(*admission) : absl::StatusOr<std::vector<TaskId>>(named);
+  auto unclear = LookAtNamed(*admission, transaction);
   if (unclear.ok() && !unclear->empty()) return AskHowEnded(admission, *std::move(unclear));
+  if (admission->taken.has_value()) {
+    // What could not be looked at is taken again later.
+    if (!unclear.ok()) return inbox_.Leave(*admission->taken);
+    return FinishTaken(*admission->taken, ApplySpawn(*admission, transaction), transaction);
+  }
   absl::StatusOr<SpawnOutcome> result = unclear.ok()
                                             ? ApplySpawn(*admission, transaction)
                                             : absl::StatusOr<SpawnOutcome>(unclear.status());
-  if (const auto claim = std::exchange(admission->claim, nullptr)) {
-    // What could not be looked at is taken again later.
-    if (unclear.ok()) FinishClaim(claim, result, transaction);
-    return;
-  }
   transaction.Reply([admission, result = std::move(result)](const absl::Status& status) mutable {
     admission->owed.Answer(status.ok() ? std::move(result)
                                        : absl::StatusOr<SpawnOutcome>(ForCaller(status)));
   });
 }
 
-// Whoever takes the inbox does not wait for Outputs.
-void Partition::SpawnClaimed(std::shared_ptr<const SpawnBatch> batch,
-                             std::shared_ptr<const Claim> claim, Transaction& transaction) {
-  const auto nobody = [](const absl::StatusOr<SpawnOutcome>&) {};
-  TryAdmit(std::make_shared<Admission>(std::move(batch), nobody, absl::InfiniteFuture(),
-                                       std::move(claim)),
-           transaction);
+// What waits in the inbox is neither alive nor anything that Outputs could know: before all else.
+absl::StatusOr<std::vector<TaskId>> Partition::LookAtNamed(Admission& admission,
+                                                           Transaction& transaction) {
+  KANTOKU_RETURN_IF_ERROR(TakeNamed(*admission.batch, transaction));
+  if (const InboxBook::Entry* const first = FirstInInbox(*admission.batch)) {
+    if (admission.taken.has_value()) inbox_.PutOff(*admission.taken, first->id.key());
+    return InInbox(first->id);
+  }
+  return LookAtDependencies(admission);
 }
 
 namespace {
@@ -124,9 +130,6 @@ absl::StatusOr<std::vector<TaskId>> Partition::LookAtDependencies(Admission& adm
       admission.unknown.insert(ended[i]);
     } else if (views[i].ok()) {
       admission.ended.emplace(ended[i], views[i]->state);
-    } else if (const auto claim = ClaimOf(ended[i]);
-               claim != nullptr && owner.Sees(claim->name_space, claim->owner)) {
-      return InInbox(ended[i]);
     } else if (absl::IsNotFound(views[i].status())) {
       unclear.push_back(ended[i]);
     } else {
@@ -156,16 +159,15 @@ absl::Status Partition::ReadInherited(Admission& admission) {
 // now, it is no longer kept. What ends meanwhile the next look finds.
 void Partition::AskHowEnded(const std::shared_ptr<Admission>& admission,
                             std::vector<TaskId> tasks) {
+  const auto taken = admission->taken;
+  if (taken.has_value() && !inbox_.Ask(*taken)) return inbox_.Leave(*taken);
   EndsQuestion question{.tasks = tasks,
                         .name_space = admission->batch->name_space,
                         .owner = admission->batch->owner,
                         .answer_by = admission->answer_by};
   outputs_->AskEnds(std::move(question),
                     [this, admission, tasks = std::move(tasks)](const absl::StatusOr<Ends>& ends) {
-                      if (!ends.ok()) {
-                        admission->claim.reset();
-                        return admission->owed.Answer(ends.status());
-                      }
+                      if (!ends.ok()) return GiveUp(admission, ends.status());
                       for (size_t i = 0; i < tasks.size(); ++i) {
                         const auto& end = (*ends)[i];
                         if (end.has_value()) {
@@ -178,13 +180,18 @@ void Partition::AskHowEnded(const std::shared_ptr<Admission>& admission,
                     });
 }
 
+void Partition::GiveUp(const std::shared_ptr<Admission>& admission, const absl::Status& why) {
+  if (!admission->taken.has_value()) return admission->owed.Answer(why);
+  (void)PostUrgent([this, key = *admission->taken](Transaction&) { inbox_.Forget(key); });
+}
+
 absl::StatusOr<SpawnOutcome> Partition::ApplySpawn(const Admission& admission,
                                                    Transaction& transaction) {
   const std::shared_ptr<const SpawnBatch>& batch = admission.batch;
   SpawnCommand command = CommandOf(*batch);
   command.random = random_();
   command.ended = &admission.ended;
-  if (admission.claim != nullptr) command.ids = std::span(&admission.claim->id, 1);
+  if (admission.taken.has_value()) command.ids = std::span(&inbox_.at(*admission.taken).id, 1);
   if (command.handler.has_value() && admission.inherited.has_value()) {
     command.handler->dependencies = &*admission.inherited;
   }

@@ -488,22 +488,26 @@ void Encode(const StoredCheckpoint& checkpoint, std::string& bytes) {
 }
 
 void Encode(const StoredInbox& record, std::string& bytes) {
-  ByteWriter writer = Begin(bytes);
+  const bool refused = !record.refusal.empty();
+  ByteWriter writer = Begin(bytes, refused ? kSecondFormat : kFirstFormat);
   writer.Id(record.id);
   for (const std::string_view text : {record.role, record.name_space, record.owner, record.type,
                                       record.options, record.payload}) {
     writer.Text(text);
   }
+  if (refused) WriteFailure(writer, record.refusal);
 }
 
 absl::StatusOr<StoredInbox> DecodeInbox(std::string_view bytes) {
-  return Decode<StoredInbox>("inbox", bytes, [](ByteReader& reader, StoredInbox& record) {
+  const auto read = [](ByteReader& reader, StoredInbox& record, uint64_t format) {
     record.id = TaskId(reader.Id());
     for (std::string_view* const text : {&record.role, &record.name_space, &record.owner,
                                          &record.type, &record.options, &record.payload}) {
       *text = reader.Text();
     }
-  });
+    if (format >= kSecondFormat) record.refusal = ReadFailure(reader);
+  };
+  return DecodeUpTo<StoredInbox>(kSecondFormat, "inbox", bytes, read);
 }
 
 absl::StatusOr<StoredCheckpoint> DecodeCheckpoint(std::string_view bytes) {

@@ -50,8 +50,9 @@ size_t EncodeSpec(const TaskId& id, const TaskId& parent, const TaskId& root,
                   TaskKey order = 0);
 absl::StatusOr<StoredSpec> DecodeSpec(std::string_view bytes);
 
-// What was spawned by SQL. Written by {component}_inbox_put (platform/store/postgres/migrations),
-// so its format changes with that alone. Texts live as long as the bytes they were read from.
+// What was spawned by SQL. Written by {component}_inbox_put (platform/store/postgres/migrations) in
+// the first format, and by the partition once more when it is refused. Texts live as long as the
+// bytes they were read from.
 struct StoredInbox {
   TaskId id;
   std::string_view role;  // Of the database.
@@ -60,6 +61,7 @@ struct StoredInbox {
   std::string_view type;
   std::string_view options;  // JSON of the other fields of a TaskSpec.
   std::string_view payload;
+  Failure refusal{};  // What it has to end of; empty: that is not decided. Of its own texts.
 };
 void Encode(const StoredInbox& record, std::string& bytes);
 absl::StatusOr<StoredInbox> DecodeInbox(std::string_view bytes);

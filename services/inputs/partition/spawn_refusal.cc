@@ -37,7 +37,7 @@ absl::Status StatusOf(const SpawnOutcome::Item& item) {
   }
   if (const auto bound = BoundOf(item.refusal); !bound.empty()) {
     return platform::Error(absl::StatusCode::kResourceExhausted, item.refusal,
-                           absl::StrCat(platform::ToAbsl(bound), "; send it again later"));
+                           absl::StrCat(platform::ToAbsl(bound), "; spawn it again later"));
   }
   if (item.refusal == SpawnOutcome::kTokenContext) {
     return platform::Error(absl::StatusCode::kPermissionDenied, item.refusal,

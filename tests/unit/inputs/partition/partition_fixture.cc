@@ -149,11 +149,13 @@ PartitionFixture::~PartitionFixture() {
 
 void PartitionFixture::Open() {
   options.patience = absl::ZeroDuration();  // The clock stands still.
-  options.read_inbox = [reader = std::make_shared<InboxReader>(
-                            std::vector<DatabaseRole>{{"shop", "default", "alice", "inputs:spawn"}},
-                            SpecLimits(), blocks)](const StoredInbox& record, absl::Time now) {
-    return reader->Read(record, now);
-  };
+  options.read_inbox = nullptr;
+  if (!roles.empty()) {
+    options.read_inbox = [reader = std::make_shared<InboxReader>(roles, SpecLimits(), blocks)](
+                             const StoredInbox& record, absl::Time now) {
+      return reader->Read(record, now);
+    };
+  }
   auto store = stores_->Open(0);
   REQUIRE(store.ok());
   auto partition = Partition::Open(
@@ -190,9 +192,8 @@ void PartitionFixture::PutInInbox(const std::vector<StoredInbox>& records) {
   Open();
 }
 
-absl::Status PartitionFixture::TakeInbox(const std::vector<TaskKey>& keys) {
-  return Sync<Partition::Nothing>([&](auto done) { partition_->TakeInbox(keys, std::move(done)); })
-      .status();
+absl::StatusOr<InboxStep> PartitionFixture::TakeInbox(const std::vector<TaskKey>& keys) {
+  return Sync<InboxStep>([&](auto done) { partition_->TakeInbox(keys, std::move(done)); });
 }
 
 std::vector<TaskKey> PartitionFixture::InboxKeys() {

@@ -180,7 +180,7 @@ class PartitionFixture {
   // Stops, and starts again with what somebody has put past the partition into its store.
   void PutInInbox(const std::vector<StoredInbox>& records);
   // Waits for the answer.
-  absl::Status TakeInbox(const std::vector<TaskKey>& keys);
+  absl::StatusOr<InboxStep> TakeInbox(const std::vector<TaskKey>& keys);
   // Of what the store holds.
   std::vector<TaskKey> InboxKeys();
 
@@ -217,6 +217,8 @@ class PartitionFixture {
   platform::StoreFaults faults;
   platform::BlockBook blocks;
   PartitionOptions options;
+  // Who may spawn by SQL, from the next start on; empty: there is no inbox.
+  std::vector<DatabaseRole> roles = {{"shop", "default", "alice", "inputs:spawn"}};
   std::unique_ptr<FakeOutputs> outputs;  // New with every start.
   std::unique_ptr<FakeEvents> events;
 

@@ -36,10 +36,6 @@ StoredInbox Spawned(const TaskId& id, std::string_view options = "{}",
           .payload = payload};
 }
 
-absl::Status Take(PartitionFixture& fixture, const std::vector<TaskKey>& keys) {
-  return fixture.TakeInbox(keys);
-}
-
 bool IsReady(PartitionFixture& fixture, const TaskId& id) {
   const auto view = fixture.Get(id);
   return view.ok() && view->state == TaskState::kReady;
@@ -55,12 +51,12 @@ TEST_CASE("What came by SQL becomes a task under its id, once, and over restarts
   PartitionFixture fixture;
   const TaskId id = IdOf(fixture, 1);
   fixture.PutInInbox({Spawned(id, R"({"priority": 5, "reference": "r"})", "hello")});
-  REQUIRE(Take(fixture, {id.key(), id.key(), 12'345}).ok());
+  REQUIRE(fixture.TakeInbox({id.key(), id.key(), 12'345}).ok());
   CHECK(IsReady(fixture, id));
   CHECK(fixture.InboxKeys().empty());
-  REQUIRE(Take(fixture, {id.key()}).ok());
+  REQUIRE(fixture.TakeInbox({id.key()}).ok());
   fixture.Restart();
-  REQUIRE(Take(fixture, {id.key()}).ok());
+  REQUIRE(fixture.TakeInbox({id.key()}).ok());
   CHECK(fixture.List({.name_space = "default", .viewer = As("alice")})->tasks.size() == 1);
   const auto view = fixture.Get(id);
   REQUIRE(view.ok());
@@ -74,7 +70,7 @@ TEST_CASE("What came by SQL becomes a task under its id, once, and over restarts
   CHECK(executor.Task(1).payload() == "hello");
   executor.Ack(executor.Task(1));
   REQUIRE(executor.AwaitConfirmed(1));
-  REQUIRE(Take(fixture, {id.key()}).ok());
+  REQUIRE(fixture.TakeInbox({id.key()}).ok());
   CHECK(executor.tasks() == 1);
 }
 
@@ -84,10 +80,10 @@ TEST_CASE("What a crash left in the inbox is taken after it, and what was durabl
   fixture.PutInInbox({Spawned(id)});
   fixture.faults.FailCommit(absl::UnavailableError("away"));
   fixture.faults.FailAllCommits(absl::UnavailableError("away"));
-  CHECK_FALSE(Take(fixture, {id.key()}).ok());
+  CHECK_FALSE(fixture.TakeInbox({id.key()}).ok());
   fixture.Crash();
   CHECK(fixture.InboxKeys() == std::vector<TaskKey>{id.key()});
-  REQUIRE(Take(fixture, {id.key()}).ok());
+  REQUIRE(fixture.TakeInbox({id.key()}).ok());
   CHECK(IsReady(fixture, id));
   fixture.Crash();
   CHECK(fixture.InboxKeys().empty());
@@ -114,7 +110,7 @@ TEST_CASE("What is wrong with a task from SQL it ends with, once Outputs has tak
   PartitionFixture fixture;
   const TaskId id = IdOf(fixture, 1);
   fixture.PutInInbox({Spawned(id, R"({"priority": 5000})")});
-  REQUIRE(Take(fixture, {id.key()}).ok());
+  REQUIRE(fixture.TakeInbox({id.key()}).ok());
   auto item = fixture.outputs->Asked(1);
   CHECK(item.task_id() == id.bytes());
   CHECK(item.namespace_() == "default");
@@ -124,15 +120,16 @@ TEST_CASE("What is wrong with a task from SQL it ends with, once Outputs has tak
   CHECK(ReasonOf(fixture.Cancel(id).status()) == "IN_INBOX");
   CHECK_FALSE(fixture.Get(id, "mallory").ok());
 
-  // Until then its record says that it has to end.
+  // Until then its record says that it has to end, and of what.
   fixture.Crash();
   CHECK(fixture.InboxKeys() == std::vector<TaskKey>{id.key()});
-  REQUIRE(Take(fixture, {id.key()}).ok());
+  REQUIRE(fixture.TakeInbox({id.key()}).ok());
   item = fixture.outputs->Asked(1);
   fixture.Answer(item, TaskState::kFailed);
   fixture.Answer(item, TaskState::kFailed);
   fixture.Settle();
   CHECK(WhyFailed(fixture, id) == "OUT_OF_RANGE");
+  CHECK(fixture.events->AwaitType("task.finished"));
   fixture.Restart();
   CHECK(fixture.InboxKeys().empty());
   CHECK(WhyFailed(fixture, id) == "OUT_OF_RANGE");
@@ -165,7 +162,7 @@ TEST_CASE("A task from SQL that a call could not have is refused with the same r
     CAPTURE(spec);
     const TaskId id = IdOf(fixture, i + 1);
     fixture.PutInInbox({Spawned(id, spec)});
-    REQUIRE(Take(fixture, {id.key()}).ok());
+    REQUIRE(fixture.TakeInbox({id.key()}).ok());
     CHECK(fixture.outputs->Asked(1).settlement().error().reason() == reason);
     fixture.Answer(fixture.outputs->Asked(1), TaskState::kFailed);
     fixture.Settle();
@@ -173,22 +170,215 @@ TEST_CASE("A task from SQL that a call could not have is refused with the same r
   }
 }
 
-TEST_CASE(
-    "A role that the configuration does not have, or has for another, spawns nothing by SQL") {
+std::string DependingOn(const TaskId& task) {
+  return R"({"dependencies": [{"taskId": ")" + task.ToString() + R"("}]})";
+}
+
+// One that Outputs alone may know.
+TaskId LongGone(PartitionFixture& fixture) {
+  return TaskId::Make(fixture.clock.Read().wall,
+                      platform::SlotOfNamespace("default", platform::kSlotCount), 99, kRandom);
+}
+
+TEST_CASE("A task from SQL that was refused fails, although a crash later there is room for it") {
+  PartitionOptions options;
+  options.engine.quotas = {{.name_space = "default", .type = "", .max_tasks = 1}};
+  PartitionFixture fixture(options);
+  fixture.SpawnOne("p", "another");
+  const TaskId id = IdOf(fixture, 1);
+  fixture.PutInInbox({Spawned(id)});
+  REQUIRE(fixture.TakeInbox({id.key()}).ok());
+  // Outputs tells its waiter so, and then its record cannot be erased.
+  const auto told = fixture.outputs->Asked(1);
+  fixture.faults.FailAllCommits(absl::UnavailableError("away"));
+  fixture.Answer(told, TaskState::kFailed);
+  fixture.options.engine.quotas.clear();
+  fixture.Crash();
+
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  REQUIRE(fixture.TakeInbox({id.key()}).ok());
+  const auto again = fixture.outputs->Asked(1);
+  CHECK(again.task_id() == id.bytes());
+  CHECK(again.settlement().error().reason() == QuotaBook::kNamespaceTasks);
+  CHECK(again.settlement().error().message() == told.settlement().error().message());
+  fixture.Answer(again, TaskState::kFailed);
+  fixture.Settle();
+  CHECK(WhyFailed(fixture, id) == QuotaBook::kNamespaceTasks);
+  CHECK(executor.tasks() == 0);
+  CHECK(fixture.InboxKeys().empty());
+}
+
+TEST_CASE("Outputs is told of a refusal when that is durable, and not before") {
+  PartitionFixture fixture;
+  const TaskId id = IdOf(fixture, 1);
+  fixture.PutInInbox({Spawned(id, R"({"priority": 5000})")});
+  fixture.faults.FailAllCommits(absl::UnavailableError("away"));
+  CHECK_FALSE(fixture.TakeInbox({id.key()}).ok());
+  CHECK(fixture.outputs->count() == 0);
+}
+
+TEST_CASE("A call that names many large tasks from SQL takes them in batches that can be written") {
+  PartitionFixture fixture;
+  std::vector<StoredInbox> records;
+  std::vector<TaskId> tasks;
+  const std::string payload(size_t{1} << 20, 'x');
+  for (uint64_t n = 1; n <= 40; ++n) {
+    tasks.push_back(IdOf(fixture, n));
+    records.push_back(Spawned(tasks.back(), "{}", payload));
+  }
+  fixture.PutInInbox(records);
+  absl::StatusOr<std::vector<absl::StatusOr<TaskView>>> views = absl::UnavailableError("");
+  int calls = 0;
+  for (; !views.ok() && calls < 40; ++calls) {
+    absl::Notification answered;
+    fixture.partition().GetTasks(tasks, {As("alice")}, false, [&](auto answer) {
+      views = std::move(answer);
+      answered.Notify();
+    });
+    answered.WaitForNotification();
+    if (!views.ok()) CHECK(ReasonOf(views.status()) == "IN_INBOX");
+  }
+  REQUIRE(views.ok());
+  for (const auto& view : *views) CHECK(view.ok());
+  CHECK(calls > 1);
+  CHECK(fixture.faults.most_bytes() < size_t{16} << 20);
+}
+
+TEST_CASE("A task from SQL of a role that is not configured here waits until it is") {
   PartitionFixture fixture;
   std::vector<StoredInbox> records(3, Spawned(IdOf(fixture, 1)));
   records[0].role = "stranger";
   records[1].owner = "bob";
   records[2].name_space = "lab";
+  std::vector<TaskKey> keys;
   for (size_t i = 0; i < records.size(); ++i) {
-    StoredInbox& record = records[i];
-    record.id = IdOf(fixture, i + 1);
-    fixture.PutInInbox({record});
-    REQUIRE(Take(fixture, {record.id.key()}).ok());
-    CHECK(fixture.outputs->Asked(1).settlement().error().reason() == "ROLE_UNKNOWN");
-    fixture.Answer(fixture.outputs->Asked(1), TaskState::kFailed);
-    fixture.Settle();
+    records[i].id = IdOf(fixture, i + 1);
+    keys.push_back(records[i].id.key());
   }
+  fixture.PutInInbox(records);
+  const auto step = fixture.TakeInbox(keys);
+  REQUIRE(step.ok());
+  CHECK(step->left == keys);
+  CHECK(fixture.outputs->count() == 0);
+  // To its owner it is there.
+  CHECK(fixture.Get(records[0].id)->state == TaskState::kScheduled);
+  CHECK(ReasonOf(fixture.Cancel(records[0].id).status()) == "IN_INBOX");
+  CHECK_FALSE(fixture.Get(records[0].id, "mallory").ok());
+
+  fixture.roles.push_back({"stranger", "default", "alice", "inputs:spawn"});
+  fixture.Restart();
+  REQUIRE(fixture.TakeInbox(keys).ok());
+  CHECK(IsReady(fixture, records[0].id));
+  CHECK(fixture.InboxKeys() == std::vector<TaskKey>{keys[1], keys[2]});
+}
+
+TEST_CASE("Where nobody may spawn by SQL no call looks for it in the store") {
+  PartitionFixture fixture;
+  fixture.roles.clear();
+  fixture.Restart();
+  fixture.faults.FailRead(absl::UnavailableError("away"));
+  CHECK(absl::IsNotFound(fixture.Get(IdOf(fixture, 1)).status()));
+}
+
+TEST_CASE("A record that cannot be read stays in the inbox, and holds up none behind it") {
+  PartitionFixture fixture;
+  const TaskId id = IdOf(fixture, 2);
+  const TaskKey damaged = IdOf(fixture, 1).key();
+  fixture.PutInInbox({Spawned(id)});
+  (void)fixture.ReopenAfter([&](platform::WriteBatch& batch) {
+    batch.Put(ToKind(RecordKind::kInbox), damaged, "\x01nonsense");
+  });
+  fixture.Restart();
+  const auto step = fixture.TakeInbox({damaged, id.key()});
+  REQUIRE(step.ok());
+  CHECK(step->left == std::vector<TaskKey>{damaged});
+  CHECK(IsReady(fixture, id));
+}
+
+TEST_CASE("A task from SQL waits for room that the whole server does not have") {
+  PartitionOptions options;
+  options.engine.max_pending = 1;
+  PartitionFixture fixture(options);
+  const TaskId holder = fixture.SpawnOne();
+  const TaskId id = IdOf(fixture, 1);
+  fixture.PutInInbox({Spawned(id)});
+  CHECK(fixture.TakeInbox({id.key()})->left == std::vector<TaskKey>{id.key()});
+  CHECK(fixture.outputs->count() == 0);
+  REQUIRE(fixture.Cancel(holder).ok());
+  fixture.Answer(fixture.outputs->Asked(1), TaskState::kCancelled);
+  REQUIRE(fixture.Reaches(holder, TaskState::kCancelled));
+  CHECK(fixture.TakeInbox({id.key()})->left.empty());
+  CHECK(IsReady(fixture, id));
+}
+
+TEST_CASE("What names a task from SQL that waits for Outputs is taken after it, by itself") {
+  PartitionOptions options;
+  options.engine.max_history = 0;
+  PartitionFixture fixture(options);
+  const TaskId first = IdOf(fixture, 1), child = IdOf(fixture, 2), dependent = IdOf(fixture, 3);
+  fixture.PutInInbox({Spawned(first, DependingOn(LongGone(fixture))),
+                      Spawned(child, R"({"parentId": ")" + first.ToString() + R"("})"),
+                      Spawned(dependent, DependingOn(child))});
+  const std::vector<TaskKey> keys = {first.key(), child.key(), dependent.key()};
+  CHECK(fixture.TakeInbox(keys)->left == keys);
+  v1::SpawnRequest request;
+  request.set_request_id("child by a call");
+  request.add_specs()->set_type("x");
+  request.mutable_specs(0)->set_parent_id(std::string(first.bytes()));
+  CHECK(ReasonOf(fixture.Spawn(request).status()) == "IN_INBOX");
+  (void)fixture.outputs->AnswerEnds(
+      [](const EndsQuestion&) { return Ends{TaskState::kSucceeded}; });
+  // Each step begins the next one.
+  for (int i = 0; i < 3; ++i) fixture.Settle();
+  CHECK(fixture.outputs->count() == 0);
+  CHECK(fixture.InboxKeys().empty());
+  CHECK(IsReady(fixture, child));
+  CHECK(fixture.Get(dependent)->state == TaskState::kBlocked);
+}
+
+TEST_CASE("A task from SQL whose dependency was refused follows it once that has ended") {
+  PartitionFixture fixture;
+  const TaskId refused = IdOf(fixture, 1), dependent = IdOf(fixture, 2);
+  fixture.PutInInbox(
+      {Spawned(refused, R"({"priority": 5000})"), Spawned(dependent, DependingOn(refused))});
+  REQUIRE(fixture.TakeInbox({refused.key(), dependent.key()}).ok());
+  fixture.Answer(fixture.outputs->Asked(1), TaskState::kFailed);
+  for (int i = 0; i < 2; ++i) fixture.Settle();
+  // It is settled for its dependency, as any other would be.
+  CHECK(fixture.outputs->Asked(2).task_id() == dependent.bytes());
+  CHECK(fixture.outputs->Asked(2).settlement().error().reason() != "DEPENDENCY_UNKNOWN");
+}
+
+TEST_CASE("A dead task is restarted after one from SQL that it depends on") {
+  PartitionFixture fixture;
+  const TaskId from_sql = IdOf(fixture, 1);
+  fixture.PutInInbox({Spawned(from_sql)});
+  v1::SpawnRequest request;
+  request.set_request_id("depends on it");
+  request.add_specs()->set_type("x");
+  request.mutable_specs(0)->add_dependencies()->set_task_id(std::string(from_sql.bytes()));
+  const TaskId dependent = fixture.Spawn(request)->items[0].id;
+  for (const TaskId& task : {dependent, from_sql}) {
+    const size_t asked = fixture.outputs->count();
+    REQUIRE(fixture.Cancel(task).ok());
+    fixture.Answer(fixture.outputs->Asked(asked + 1), TaskState::kCancelled);
+    REQUIRE(fixture.Reaches(task, TaskState::kCancelled));
+  }
+  const auto page = fixture.Restart({.viewer = As("alice"), .tasks = {dependent, from_sql}});
+  REQUIRE(page.ok());
+  for (const auto& restarted : page->tasks) REQUIRE(restarted.successor.ok());
+  CHECK(fixture.Get(*page->tasks[0].successor)->state == TaskState::kBlocked);
+  CHECK(IsReady(fixture, *page->tasks[1].successor));
+}
+
+TEST_CASE("To be restarted a task in the inbox is taken first") {
+  PartitionFixture fixture;
+  const TaskId id = IdOf(fixture, 1);
+  fixture.PutInInbox({Spawned(id)});
+  const auto page = fixture.Restart({.viewer = As("alice"), .tasks = {id}});
+  REQUIRE(page.ok());
+  CHECK(ReasonOf(page->tasks[0].successor.status()) == "TASK_LIVES");
 }
 
 TEST_CASE("Whoever names a task from SQL finds it before anybody has taken it") {
@@ -217,7 +407,7 @@ TEST_CASE("A task from SQL has its place in the order of spawns, over restarts t
   const TaskId from_sql = IdOf(fixture, 1);
   const TaskId before = fixture.SpawnOne();
   fixture.PutInInbox({Spawned(from_sql)});
-  REQUIRE(Take(fixture, {from_sql.key()}).ok());
+  REQUIRE(fixture.TakeInbox({from_sql.key()}).ok());
   const TaskId after = fixture.SpawnOne();
   const auto restarts = GENERATE(0, 1, 2);
   for (int i = 0; i < restarts; ++i) fixture.Restart();
@@ -232,23 +422,49 @@ TEST_CASE("A task from SQL has its place in the order of spawns, over restarts t
   }
 }
 
+TEST_CASE("Tasks of one ordering key run in the order of their spawn, whoever made their ids") {
+  PartitionFixture fixture;
+  std::vector<TaskId> tasks;
+  std::vector<StoredInbox> from_sql;
+  for (uint64_t n = 1; n <= 4; ++n) {
+    from_sql.push_back(Spawned(IdOf(fixture, n), R"({"orderingKey": "k"})"));
+  }
+  fixture.PutInInbox(from_sql);
+  for (const StoredInbox& record : from_sql) {
+    v1::SpawnRequest request;
+    request.set_request_id("before " + record.id.ToString());
+    request.add_specs()->set_type("x");
+    request.mutable_specs(0)->set_ordering_key("k");
+    tasks.push_back(fixture.Spawn(request)->items[0].id);
+    REQUIRE(fixture.TakeInbox({record.id.key()}).ok());
+    tasks.push_back(record.id);
+  }
+  const auto restarts = GENERATE(0, 1, 2);
+  for (int i = 0; i < restarts; ++i) fixture.Restart();
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  int number = 0;
+  for (const TaskId& next : tasks) {
+    const v1::Dispatch dispatch = executor.Task(++number);
+    CHECK(testing::IdOf(dispatch).ToString() == next.ToString());
+    executor.Ack(dispatch);
+    REQUIRE(executor.AwaitConfirmed(number));
+  }
+}
+
 TEST_CASE("A task from SQL waits in the inbox for Outputs' word on what it depends on") {
   PartitionOptions options;
   options.engine.max_history = 0;
   PartitionFixture fixture(options);
-  const TaskId unknown =
-      TaskId::Make(fixture.clock.Read().wall,
-                   platform::SlotOfNamespace("default", platform::kSlotCount), 99, kRandom);
   const TaskId id = IdOf(fixture, 1);
-  const std::string spec = R"({"dependencies": [{"taskId": ")" + unknown.ToString() + R"("}]})";
-  fixture.PutInInbox({Spawned(id, spec)});
-  REQUIRE(Take(fixture, {id.key()}).ok());
+  fixture.PutInInbox({Spawned(id, DependingOn(LongGone(fixture)))});
+  REQUIRE(fixture.TakeInbox({id.key()}).ok());
   CHECK(fixture.Get(id)->state == TaskState::kScheduled);
   CHECK(ReasonOf(fixture.Cancel(id).status()) == "IN_INBOX");
   // It is asked again of what could not be answered.
   (void)fixture.outputs->AnswerEnds(
       [](const EndsQuestion&) { return absl::UnavailableError("away"); });
-  REQUIRE(Take(fixture, {id.key()}).ok());
+  REQUIRE(fixture.TakeInbox({id.key()}).ok());
   (void)fixture.outputs->AnswerEnds(
       [](const EndsQuestion&) { return Ends{TaskState::kSucceeded}; });
   fixture.Settle();

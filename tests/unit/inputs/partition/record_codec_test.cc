@@ -771,6 +771,24 @@ TEST_CASE("What was spawned by SQL comes back as it was written, with sizes as S
   }
 }
 
+TEST_CASE("What was spawned by SQL and refused comes back with what it is to end of") {
+  const StoredInbox record{.id = Id(3),
+                           .role = "shop",
+                           .name_space = "default",
+                           .owner = "alice",
+                           .type = "mail.send",
+                           .options = {},
+                           .payload = {},
+                           .refusal = {"BAD_OPTIONS", "options: none"}};
+  std::string bytes;
+  Encode(record, bytes);
+  const auto read = DecodeInbox(bytes);
+  REQUIRE(read.ok());
+  CHECK(read->type == record.type);
+  CHECK(read->refusal == record.refusal);
+  CheckDataLoss(DecodeInbox(bytes.substr(0, bytes.size() - 1)).status());
+}
+
 TEST_CASE("A spec that was spawned out of the order of its key says where it comes") {
   TaskSpec spec;
   spec.type = "x";
