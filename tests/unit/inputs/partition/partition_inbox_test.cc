@@ -95,9 +95,10 @@ TEST_CASE("What is being committed is not taken a second time") {
   const TaskId id = IdOf(fixture, 1);
   fixture.PutInInbox({Spawned(id, R"({"reference": "r"})")});
   fixture.faults.CloseGate();
+  const int before = fixture.faults.commits();
   absl::Notification first, second;
   fixture.partition().TakeInbox({id.key()}, [&](const auto&) { first.Notify(); });
-  fixture.faults.AwaitCommits(fixture.faults.commits() + 1);
+  fixture.faults.AwaitCommits(before + 1);
   fixture.partition().TakeInbox({id.key()}, [&](const auto&) { second.Notify(); });
   fixture.faults.OpenGate();
   first.WaitForNotification();
