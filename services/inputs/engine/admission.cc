@@ -54,18 +54,24 @@ void Admission::Leave(TaskIndex index) {
   entries_.erase(index);
 }
 
-// Tasks come in the order of their spawn, from records too but for those whose keys do not say it.
+// Tasks come in the order of their spawn; from records in that of their keys, which of those that
+// got their ids elsewhere do not say it. But one after the other these, too, come in an order that
+// is near it: where one belongs is not far from where the one before it did.
 void Admission::Append(TaskIndex index, KeyNumber ordering) {
   OrderingQueue& queue = orderings_[ordering];
+  const TaskKey order = tasks_.OrderOf(tasks_.at(index));
+  const auto is_behind = [&](TaskIndex other) { return tasks_.OrderOf(tasks_.at(other)) > order; };
+  TaskIndex before = queue.last;
+  if (before != kNoTask && is_behind(before) && queue.latest != kNoTask) before = queue.latest;
+  while (before != kNoTask && is_behind(before)) before = entries_.at(before).previous;
+  TaskIndex next = before == kNoTask ? queue.first : entries_.at(before).next;
+  for (; next != kNoTask && !is_behind(next); next = entries_.at(next).next) before = next;
   Entry& entry = entries_.at(index);
-  entry.previous = queue.last;
-  while (entry.previous != kNoTask &&
-         tasks_.OrderOf(tasks_.at(entry.previous)) > tasks_.OrderOf(tasks_.at(index))) {
-    entry.next = entry.previous;
-    entry.previous = entries_.at(entry.previous).previous;
-  }
-  (entry.previous == kNoTask ? queue.first : entries_.at(entry.previous).next) = index;
-  (entry.next == kNoTask ? queue.last : entries_.at(entry.next).previous) = index;
+  entry.previous = before;
+  entry.next = next;
+  (before == kNoTask ? queue.first : entries_.at(before).next) = index;
+  (next == kNoTask ? queue.last : entries_.at(next).previous) = index;
+  queue.latest = index;
 }
 
 void Admission::Remove(TaskIndex index, KeyNumber ordering) {
@@ -74,6 +80,7 @@ void Admission::Remove(TaskIndex index, KeyNumber ordering) {
   const TaskIndex next = entry.next;
   (entry.previous == kNoTask ? queue.first : entries_.at(entry.previous).next) = next;
   (next == kNoTask ? queue.last : entries_.at(next).previous) = entry.previous;
+  if (queue.latest == index) queue.latest = entry.previous;
   if (queue.first == kNoTask) {
     orderings_.erase(ordering);
   } else if (queue.first == next && tasks_.at(next).queued()) {

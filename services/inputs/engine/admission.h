@@ -149,6 +149,7 @@ class Admission {
   struct OrderingQueue {
     TaskIndex first = kNoTask;
     TaskIndex last = kNoTask;
+    TaskIndex latest = kNoTask;  // That came, if it is still there.
   };
   struct Elder {
     TaskIndex task;
