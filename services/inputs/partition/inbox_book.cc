@@ -61,8 +61,10 @@ void InboxBook::Leave(TaskKey key) {
 }
 
 void InboxBook::PutOff(TaskKey key, TaskKey behind) {
+  const std::pair place(behind, key);
+  if (put_off_.contains(place)) return;
   if (put_off_.size() >= bounds_.put_off) put_off_.clear();
-  put_off_.emplace(behind, key);
+  put_off_.insert(place);
 }
 
 std::vector<TaskKey> InboxBook::TakePutOff(TaskKey behind) {
