@@ -1,6 +1,7 @@
 #include "services/inputs/partition_stack.h"
 
 #include <utility>
+#include <vector>
 
 #include "services/inputs/store.h"
 #include "services/platform/proto_time.h"
@@ -43,14 +44,19 @@ absl::Status PartitionStack::Start() {
   }
   KANTOKU_RETURN_IF_ERROR(partition_->Start(*outputs_, events_.get()));
   if (inbox_ == nullptr) return absl::OkStatus();
-  taker_ = std::make_unique<InboxTaker>(inbox_->Watch(served_.number, ToKind(RecordKind::kInbox)),
-                                        *partition_);
+  taker_ = std::make_unique<InboxTaker>(
+      inbox_->Watch(served_.number, ToKind(RecordKind::kInbox)),
+      [this](std::vector<TaskKey> keys, Partition::Done<InboxStep> done) {
+        partition_->TakeInbox(std::move(keys), std::move(done));
+      },
+      environment_.clock());
   return absl::OkStatus();
 }
 
 void PartitionStack::Stop() {
   streams_.Stop(
       platform::Error(absl::StatusCode::kUnavailable, "STOPPING", "the server is stopping"));
+  if (taker_ != nullptr) taker_->BeginStop();
   partition_->Stop();
   if (taker_ != nullptr) taker_->Stop();
   if (outputs_ != nullptr) outputs_->Stop();
