@@ -59,13 +59,27 @@ absl::StatusOr<int> LastApplied(PostgresConnection& connection, const PostgresTa
   return static_cast<int>(rows.Integer(0, 0));
 }
 
+bool Concerns(const PostgresMigration& step, const PostgresTables& place) {
+  return step.component.empty() || step.component == place.component;
+}
+
+// The number of the last of `steps` that concerns the component.
+int LastOf(std::span<const PostgresMigration> steps, const PostgresTables& place) {
+  int last = 0;
+  for (const PostgresMigration& step : steps) {
+    if (Concerns(step, place)) last = step.number;
+  }
+  return last;
+}
+
 absl::Status CheckNotNewer(int applied, const PostgresTables& place,
                            std::span<const PostgresMigration> steps) {
-  if (applied <= steps.back().number) return absl::OkStatus();
-  return Error(absl::StatusCode::kFailedPrecondition, kStoreTooNew,
-               absl::StrCat("tables of ", place.component, " in schema ", place.schema,
-                            " have layout ", applied, ", and this program knows none above ",
-                            steps.back().number, "; run a newer one"));
+  const int last = LastOf(steps, place);
+  if (applied <= last) return absl::OkStatus();
+  return Error(
+      absl::StatusCode::kFailedPrecondition, kStoreTooNew,
+      absl::StrCat("tables of ", place.component, " in schema ", place.schema, " have layout ",
+                   applied, ", and this program knows none above ", last, "; run a newer one"));
 }
 
 absl::StatusOr<int> ApplyMissing(PostgresConnection& connection, const PostgresTables& place,
@@ -84,10 +98,9 @@ absl::StatusOr<int> ApplyMissing(PostgresConnection& connection, const PostgresT
   if (!found.list) absl::StrAppend(&sql, InPlace(kList, place), ";");
   int missing = 0;
   for (const PostgresMigration& step : steps) {
-    if (step.number <= applied) continue;
+    if (step.number <= applied || !Concerns(step, place)) continue;
     ++missing;
-    const bool concerns = step.component.empty() || step.component == place.component;
-    if (concerns) absl::StrAppend(&sql, InPlace(step.sql, place), ";");
+    absl::StrAppend(&sql, InPlace(step.sql, place), ";");
     absl::StrAppend(&sql, InPlace("INSERT INTO {schema}.kantoku_migration VALUES (", place),
                     Literal(place.component), ",", step.number, ",", Literal(step.name),
                     ", now());");
@@ -112,7 +125,7 @@ absl::StatusOr<int> MigratePostgres(PostgresConnection& connection, const Postgr
   // Who may not create is not asked to, as long as there is nothing to do.
   const auto applied = LastApplied(connection, place);
   if (!applied.ok()) return Annotate(applied.status(), NameOf(place));
-  if (*applied == steps.back().number) return 0;
+  if (*applied == LastOf(steps, place)) return 0;
   auto missing = ApplyMissing(connection, place, steps);
   if (missing.ok()) return missing;
   connection.Close();  // And with it the transaction.
@@ -123,7 +136,7 @@ absl::Status CheckPostgresMigrated(PostgresConnection& connection, const Postgre
                                    std::span<const PostgresMigration> steps) {
   KANTOKU_ASSIGN_OR_RETURN(const int applied, LastApplied(connection, place));
   KANTOKU_RETURN_IF_ERROR(CheckNotNewer(applied, place, steps));
-  if (applied == steps.back().number) return absl::OkStatus();
+  if (applied == LastOf(steps, place)) return absl::OkStatus();
   return Error(absl::StatusCode::kFailedPrecondition, kStoreNotMigrated,
                absl::StrCat(NameOf(place), ": ",
                             applied == 0 ? "there are no tables" : "the tables are of an older one",

@@ -12,7 +12,8 @@
 namespace kantoku::platform {
 
 // A step from one layout of a component's tables to the next. Steps are applied in their order and
-// never changed once they were released.
+// never changed once they were released. One that concerns another component is none: neither does
+// it change the layout, nor need an older program know of it.
 struct PostgresMigration {
   int number;  // 1, 2, 3, …
   std::string_view name;

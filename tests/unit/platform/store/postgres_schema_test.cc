@@ -29,6 +29,9 @@ constexpr const char* kFilledAsOf[] = {
     "SELECT {schema}.{component}_count(1)",
 };
 
+// Of these steps, those that concern the component `test`.
+constexpr int kConcerning = 2;
+
 Steps Known(size_t count = PostgresMigrations().size()) {
   const auto all = PostgresMigrations();
   return {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count)};
@@ -61,13 +64,13 @@ TEST_CASE("Steps between layouts are numbered from 1 on") {
 
 TEST_CASE("Tables are made once") {
   const PostgresPlace place;
-  CHECK(*Migrate(place, Known()) == static_cast<int>(Known().size()));
+  CHECK(*Migrate(place, Known()) == kConcerning);
   CHECK(Check(place, Known()).ok());
   CHECK(*Migrate(place, Known()) == 0);
   CHECK(place
             .Ask("SELECT string_agg(component || ' ' || name, ',' ORDER BY number)"
                  " FROM {schema}.kantoku_migration")
-            .Text(0, 0) == "test records,test replicas,test inbox");
+            .Text(0, 0) == "test records,test replicas");
 }
 
 TEST_CASE("Whatever layout a store has, migration keeps its records") {
@@ -122,7 +125,22 @@ TEST_CASE("A step that fails leaves nothing of itself and of those before it") {
   const PostgresPlace place;
   CHECK_FALSE(Migrate(place, WithNext("CREATE TABLE {schema}.a (); SELECT 1 / 0")).ok());
   CHECK(CountTables(place) == 0);
-  CHECK(*Migrate(place, Known()) == static_cast<int>(Known().size()));
+  CHECK(*Migrate(place, Known()) == kConcerning);
+}
+
+TEST_CASE("A step that concerns another component leaves older programs of this one running") {
+  const PostgresPlace place;
+  const auto owner = place.Open();
+  Steps newer = WithNext("SELECT 1 / 0");
+  newer.back().component = "another";
+  CHECK(*Migrate(place, newer) == 0);
+  CHECK(Check(place, newer).ok());
+  CHECK(Check(place, Known()).ok());
+  // And the next one that does is applied behind it.
+  newer.push_back({newer.back().number + 1, "planted", "CREATE TABLE {schema}.more ()"});
+  CHECK(ReasonOf(Check(place, newer)) == "STORE_NOT_MIGRATED");
+  CHECK(*Migrate(place, newer) == 1);
+  CHECK(ReasonOf(Check(place, Known())) == "STORE_FORMAT_TOO_NEW");
 }
 
 TEST_CASE("Programs that migrate at once apply each step once") {
@@ -141,7 +159,7 @@ TEST_CASE("Programs that migrate at once apply each step once") {
     REQUIRE(outcome.ok());
     applied += *outcome;
   }
-  CHECK(applied == static_cast<int>(Known().size()));
+  CHECK(applied == kConcerning);
 }
 
 TEST_CASE("A schema of another program is refused and left as it is") {
