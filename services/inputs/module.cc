@@ -114,7 +114,7 @@ absl::StatusOr<std::unique_ptr<platform::Inbox>> OpenInbox(const config::v1::Inp
                      .slot = slot + platform::TaskId::kOutside,
                      .max_payload_bytes = config.max_payload_bytes()});
   }
-  KANTOKU_RETURN_IF_ERROR(inbox->Admit(roles));
+  KANTOKU_RETURN_IF_ERROR(inbox->Allow(roles));
   return roles.empty() ? nullptr : std::move(inbox);
 }
 

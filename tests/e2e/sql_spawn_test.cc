@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/postgres/postgres_connection.h"
+#include "services/platform/status.h"
 #include "services/platform/whole_file.h"
 #include "tests/chaos/work.h"
 #include "tests/e2e/up.h"
@@ -177,10 +178,30 @@ TEST_CASE("Of what is wrong with a task that was spawned by SQL its waiter is to
     if (info.ok()) CHECK(info->state == TaskState::kFailed);
   }
   // What the function can see by itself it says to who calls it.
-  CHECK_FALSE(shop.Execute("SELECT kantoku.spawn('t', repeat('x', 1001))").ok());
-  CHECK_FALSE(shop.Execute("SELECT kantoku.spawn('', 'x')").ok());
-  CHECK_FALSE(shop.Execute("SELECT kantoku.spawn('t', 'x', '[]')").ok());
-  CHECK_FALSE(shop.Execute("SELECT kantoku.spawn('t', 'x', '{\"payload\": \"\"}')").ok());
+  const std::vector<std::pair<std::string, std::string>> refused = {
+      {"'t', repeat('x', 1001)", "payload: 1001 bytes exceed the limit of 1000"},
+      {"'', 'x'", "type: is empty"},
+      {"'t', 'x', '[]'", "options: have to be an object"},
+      {"'t', 'x', '{\"payload\": \"\"}'",
+       "options: have to be an object, without type and payload"},
+      {"'t', 'x', jsonb_build_object('o', repeat('x', 1100000))", "options: more than 1 MiB"}};
+  for (const auto& [arguments, words] : refused) {
+    CAPTURE(arguments);
+    const auto spawned = shop.Execute(absl::StrCat("SELECT kantoku.spawn(", arguments, ")"));
+    CHECK_THAT(spawned.status().ToString(), Catch::Contains(words));
+  }
+}
+
+TEST_CASE("A task that is spawned by SQL has its payload whatever type and session it has") {
+  Application application;
+  const Up up({.settings = application.settings()});
+  application.Grant();
+  PostgresConnection shop = application.Connect("shop");
+  REQUIRE(shop.Execute("SET standard_conforming_strings = off; SET bytea_output = 'escape'").ok());
+  const auto executor = up.StartHonestExecutor();
+  up.CheckHonestResults(
+      {Spawn(shop, Work(0)),
+       Spawn(shop, absl::StrCat("'", kWorkType, "', convert_to('", PayloadOf(1), "', 'UTF8')"))});
 }
 
 TEST_CASE("A role that spawns by SQL can do nothing else, and others cannot do that") {
@@ -198,7 +219,7 @@ TEST_CASE("A role that spawns by SQL can do nothing else, and others cannot do t
         "SELECT kantoku.inputs_commit(0,0,0,0,'{}','{}','{}','{}','{}','{}','{}','{}','')",
         "CREATE TABLE kantoku.inputs_shadow ()", "SET SESSION AUTHORIZATION other"}) {
     CAPTURE(sql);
-    CHECK_FALSE(shop.Execute(sql).ok());
+    CHECK(platform::ReasonOf(shop.Execute(sql).status()) == "STORE_DENIED");
   }
   // Names of one's own mislead nobody.
   REQUIRE(shop.Execute("CREATE TEMP TABLE inputs_role (role text);"

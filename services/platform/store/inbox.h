@@ -55,7 +55,7 @@ class Inbox {
 
   // After success these roles may put records, and no others. FAILED_PRECONDITION (STORE_DENIED)
   // when we may not say so; otherwise as InboxWatch.
-  virtual absl::Status Admit(const std::vector<InboxRole>& roles) = 0;
+  virtual absl::Status Allow(const std::vector<InboxRole>& roles) = 0;
 
   virtual std::unique_ptr<InboxWatch> Watch(uint32_t partition, RecordKind kind) = 0;
 };

@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,10 +21,21 @@ namespace {
 
 constexpr int64_t kFindBytes = int64_t{4} << 20;
 
+// Whoever stops waits for a Find; what is not found in time is looked for again.
+constexpr absl::Duration kPatience = absl::Seconds(5);
+
 constexpr char kFind[] =
     "SELECT r.key, octet_length(r.value) FROM {schema}.{component}_record AS r"
     " WHERE r.partition = $1::int8 AND r.kind = $2::int8 AND r.key >= $3::int8"
     " ORDER BY r.key LIMIT $4::int8";
+
+PostgresOptions WatchOptions(const PostgresStoreOptions& options, std::string name) {
+  PostgresOptions session = SessionOptions(options, std::move(name));
+  session.connect_timeout = std::min(session.connect_timeout, kPatience);
+  session.statement_timeout = std::min(session.statement_timeout, kPatience);
+  session.network_timeout = std::min(session.network_timeout, kPatience);
+  return session;
+}
 
 class PostgresInboxWatch final : public InboxWatch {
  public:
@@ -31,11 +43,11 @@ class PostgresInboxWatch final : public InboxWatch {
                      uint32_t partition, RecordKind kind)
       : partition_(partition),
         kind_(kind),
-        connection_(SessionOptions(options, SessionsOf(place, partition) + " sql")),
+        connection_(WatchOptions(options, SessionsOf(place, partition) + " sql")),
         interrupt_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     KANTOKU_CHECK(interrupt_ >= 0);
     connection_.Prepare("find", InPlace(kFind, place));
-    connection_.Listen(absl::StrCat("kantoku_", place.component, "_inbox_", partition));
+    connection_.Listen(absl::StrCat(place.schema, "_", place.component, "_inbox_", partition));
   }
   ~PostgresInboxWatch() override { ::close(interrupt_); }
 
@@ -78,7 +90,7 @@ class PostgresInbox final : public Inbox {
   PostgresInbox(PostgresTables place, PostgresStoreOptions options)
       : place_(std::move(place)), options_(std::move(options)) {}
 
-  absl::Status Admit(const std::vector<InboxRole>& roles) override {
+  absl::Status Allow(const std::vector<InboxRole>& roles) override {
     PostgresConnection connection(SessionOptions(
         options_, absl::StrCat("kantoku ", place_.schema, " ", place_.component, " roles")));
     const absl::Status written = connection.Execute(InPlace(SqlOf(roles), place_)).status();

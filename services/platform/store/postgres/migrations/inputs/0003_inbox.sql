@@ -16,9 +16,13 @@ CREATE TABLE {schema}.{component}_role (
 -- Of ids; 44 bits of them.
 CREATE SEQUENCE {schema}.{component}_spawned AS int8 MAXVALUE 17592186044415;
 
+-- Settings of the session that calls reach into a function unless it has its own: all of these say
+-- where names are looked up, and that a backslash in a literal is one.
+
 -- A text of a record: its size as a varint of four bytes, and the text.
 CREATE FUNCTION {schema}.{component}_inbox_text(value bytea) RETURNS bytea
-LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+  SET standard_conforming_strings = on AS $$
   SELECT set_byte(set_byte(set_byte(set_byte('\x00000000'::bytea,
     0, (octet_length(value) & 127) | 128),
     1, ((octet_length(value) >> 7) & 127) | 128),
@@ -30,7 +34,8 @@ $$;
 -- ROLE to; names are looked up nowhere but where this says.
 CREATE FUNCTION {schema}.{component}_inbox_put(
   task_type text, payload bytea, content_type text, options jsonb
-) RETURNS uuid LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+) RETURNS uuid LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+  SET standard_conforming_strings = on AS $$
 DECLARE
   granted {schema}.{component}_role;
   made int8;
@@ -83,21 +88,24 @@ BEGIN
     || {schema}.{component}_inbox_text(convert_to(spec, 'UTF8'))
     || {schema}.{component}_inbox_text(payload));
   -- Heard when the transaction commits, once however often it is said.
-  PERFORM pg_notify('kantoku_{component}_inbox_' || granted.partition, '');
+  PERFORM pg_notify(btrim('{schema}', '"') || '_{component}_inbox_' || granted.partition, '');
   RETURN encode(id, 'hex')::uuid;
 END
 $$;
 
 CREATE FUNCTION {schema}.spawn(type text, payload text, options jsonb DEFAULT '{}') RETURNS uuid
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET standard_conforming_strings = on AS $$
   SELECT {schema}.{component}_inbox_put(type, convert_to(payload, 'UTF8'), '', options)
 $$;
 CREATE FUNCTION {schema}.spawn(type text, payload bytea, options jsonb DEFAULT '{}') RETURNS uuid
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET standard_conforming_strings = on AS $$
   SELECT {schema}.{component}_inbox_put(type, payload, '', options)
 $$;
 CREATE FUNCTION {schema}.spawn(type text, payload jsonb, options jsonb DEFAULT '{}') RETURNS uuid
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  SET standard_conforming_strings = on AS $$
   SELECT {schema}.{component}_inbox_put(
     type, convert_to(payload::text, 'UTF8'), 'application/json', options)
 $$;
