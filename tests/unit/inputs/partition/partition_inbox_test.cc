@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 #include <utility>
@@ -431,6 +432,7 @@ TEST_CASE("Tasks of one ordering key run in the order of their spawn, whoever ma
     from_sql.push_back(Spawned(IdOf(fixture, n), R"({"orderingKey": "k"})"));
   }
   fixture.PutInInbox(from_sql);
+  if (GENERATE(false, true)) std::ranges::reverse(from_sql);
   for (const StoredInbox& record : from_sql) {
     v1::SpawnRequest request;
     request.set_request_id("before " + record.id.ToString());
