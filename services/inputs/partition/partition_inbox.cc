@@ -74,7 +74,7 @@ absl::StatusOr<std::optional<TaskKey>> Partition::TakeKeys(std::span<const TaskK
   std::ranges::copy_if(keys, std::back_inserter(free),
                        [this](TaskKey key) { return !inbox_.Holds(key); });
   std::ranges::sort(free);
-  free.erase(std::ranges::unique(free).begin(), free.end());
+  free.erase(std::unique(free.begin(), free.end()), free.end());
   for (std::span<const TaskKey> rest(free); !rest.empty();) {
     const auto some = rest.first(std::min(at_once, rest.size()));
     KANTOKU_ASSIGN_OR_RETURN(const InboxPage page, ReadInbox(some));
@@ -307,8 +307,9 @@ TaskView ViewOf(const InboxBook::Entry& entry) {
 absl::StatusOr<Partition::Views> Partition::LookEverywhere(const Named& named,
                                                            Transaction& transaction) {
   KANTOKU_RETURN_IF_ERROR(TakeNamed(named.tasks, transaction));
-  Views views = named.trees ? LookAtTrees(named.tasks, named.viewers.front())
-                            : Look(named.tasks, named.viewers);
+  KANTOKU_ASSIGN_OR_RETURN(Views views,
+                           named.trees ? LookAtTrees(named.tasks, named.viewers.front())
+                                       : Look(named.tasks, named.viewers));
   LookInInbox(named, views);
   return views;
 }
