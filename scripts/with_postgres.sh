@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
-# Runs a command beside a PostgreSQL of its own, as its package sets it up: durable, in a directory below TMPDIR that goes with it,
-# reached by a socket in there alone. KANTOKU_POSTGRES says where, as libpq takes it.
+# Runs a command beside a PostgreSQL of its own, as its package sets it up but for SETTINGs: durable, in a directory below TMPDIR that
+# goes with it, reached by a socket in there alone. KANTOKU_POSTGRES says where, as libpq takes it.
 #
-#   scripts/with_postgres.sh COMMAND…
+#   scripts/with_postgres.sh [-c SETTING=VALUE]… COMMAND…
 set -euo pipefail
+
+settings=()
+while [[ ${1:-} == -c ]]; do
+  settings+=(-c "${2:?with_postgres: -c needs a setting}")
+  shift 2
+done
 
 initdb=$(find /usr/lib/postgresql -path '*/bin/initdb' 2> /dev/null | sort -V | tail -1 || true)
 [[ -n $initdb ]] || { echo "with_postgres: there is no PostgreSQL; scripts/setup.sh test installs it" >&2; exit 1; }
@@ -32,7 +38,7 @@ fi
 "${as_its_user[@]}" "$binaries/initdb" --pgdata "$home/data" --username postgres --auth trust --encoding UTF8 --locale C \
   > "$home/initdb.log" 2>&1 || { cat "$home/initdb.log" >&2; exit 1; }
 "${as_its_user[@]}" "$binaries/postgres" -D "$home/data" -c listen_addresses= -c unix_socket_directories="$home" \
-  > "$home/server.log" 2>&1 &
+  "${settings[@]}" > "$home/server.log" 2>&1 &
 server=$!
 ready=0
 for ((i = 0; i < 300 && !ready; ++i)); do
@@ -42,7 +48,8 @@ done
 ((ready)) || { cat "$home/server.log" >&2; exit 1; }
 
 export KANTOKU_POSTGRES="host='$home' user=postgres dbname=postgres"
-"$@" <&0 &
+# What a shell has in the background does not hear an interrupt, unless that is undone.
+env --default-signal=INT,QUIT "$@" <&0 &
 command=$!
 code=0
 wait "$command" || code=$?

@@ -20,8 +20,8 @@ class WithPostgres(unittest.TestCase):
         self.directory.chmod(0o755)  # The server's user comes through.
         self.environment = {**os.environ, "TMPDIR": str(self.directory)}
 
-    def run_beside(self, command):
-        return subprocess.run([SCRIPT, "bash", "-c", command], env=self.environment, text=True,
+    def run_beside(self, command, *settings):
+        return subprocess.run([SCRIPT, *settings, "bash", "-c", command], env=self.environment, text=True,
                               capture_output=True, check=False)
 
     @staticmethod
@@ -33,6 +33,16 @@ class WithPostgres(unittest.TestCase):
         ran = self.run_beside('psql --no-align --tuples-only "$KANTOKU_POSTGRES" -c "show fsync"; exit 7')
         self.assertEqual((ran.stdout, ran.returncode), ("on\n", 7), ran.stderr)
         self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_settings_are_those_that_are_asked_for(self):
+        ran = self.run_beside('psql --no-align --tuples-only "$KANTOKU_POSTGRES" -c "show fsync" -c "show max_connections"',
+                              "-c", "fsync=off", "-c", "max_connections=33")
+        self.assertEqual((ran.stdout, ran.returncode), ("off\n33\n", 0), ran.stderr)
+
+    def test_an_interrupt_reaches_the_command(self):
+        ran = self.run_beside("grep SigIgn /proc/self/status")
+        ignored = int(ran.stdout.split()[1], 16)
+        self.assertFalse(ignored & 1 << (signal.SIGINT - 1), ran.stdout)
 
     def test_a_script_that_is_asked_to_end_leaves_neither_server_nor_directory(self):
         command = "home=${KANTOKU_POSTGRES#host=?}; head -1 \"${home%%\\'*}/data/postmaster.pid\"; exec sleep 600"
