@@ -12,6 +12,8 @@ RATE ?= 60
 # Of each service, where they share a database.
 REPLICAS ?= 3
 quick := --label-exclude '^(slow|bench)$$'
+# One server for all cases that only need a database on it (tests/support/postgres_database.h).
+beside_postgres := scripts/with_postgres.sh -c fsync=off -c autovacuum=off -c max_connections=500
 
 # Configures quietly unless it fails, then builds: with another build preset if one is named.
 build_preset = mkdir -p build && { cmake --preset $(1) > build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }; } \
@@ -45,7 +47,7 @@ demo: build ## real files through a real system that gets killed; KEEP=1 leaves 
 
 test: setup-test ## the quick tests under ASan and UBSan
 	@$(call build_preset,asan)
-	@scripts/test.sh asan $(quick)
+	@$(beside_postgres) scripts/test.sh asan $(quick)
 
 sim: setup ## the deterministic simulation; SEED=… STEPS=… lives that world again
 	@$(call build_preset,sim)
@@ -93,9 +95,9 @@ fmt: setup-check ## repair the layout of the sources
 verify: setup-check ## everything: lint of the whole tree, all tests, thread sanitizer, simulation, fuzzing, chaos, demo, counts, bench
 	@LINT_ALL=1 scripts/lint.sh
 	@$(call build_preset,tsan)
-	@scripts/test.sh tsan $(quick)
+	@$(beside_postgres) scripts/test.sh tsan $(quick)
 	@$(MAKE) --no-print-directory sim demo counts bench measure fuzz
 	@$(MAKE) --no-print-directory chaos SECONDS=180
 	@$(MAKE) --no-print-directory chaos SECONDS=180 BACKEND=postgres
 	@$(call build_preset,asan)
-	@scripts/test.sh asan --label-exclude '^bench$$'
+	@$(beside_postgres) scripts/test.sh asan --label-exclude '^bench$$'

@@ -14,7 +14,7 @@
 #include "services/platform/store/sqlite/sqlite_record_store.h"
 #include "tests/conformance/record_store_exam.h"
 #include "tests/support/backend.h"
-#include "tests/support/private_postgres.h"
+#include "tests/support/postgres_database.h"
 #include "tests/support/python_store.h"
 #include "tests/support/store_server.h"
 #include "tests/support/temp_dir.h"
@@ -77,7 +77,7 @@ class SqliteExaminee final : public RecordStoreExaminee {
   std::deque<std::unique_ptr<RecordStoreFactory>> factories_;
 };
 
-// All have one server, and each a schema of its own.
+// All have one database, and each a schema of its own.
 class PostgresExaminee final : public RecordStoreExaminee {
  public:
   PostgresExaminee(const StoreSchema& schema, const Decorate& decorate)
@@ -87,22 +87,22 @@ class PostgresExaminee final : public RecordStoreExaminee {
 
   // The server loses a dead process's sessions, and what they had not committed.
   void Crash() override {
-    PostgresConnection connection({.connection = Server().connection()});
+    PostgresConnection connection({.connection = Database().connection()});
     const auto ended = connection.Execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE application_name LIKE 'kantoku %'");
+        " WHERE datname = current_database() AND application_name LIKE 'kantoku %'");
     REQUIRE(ended.ok());
   }
 
  private:
-  static test::PrivatePostgres& Server() {
-    static test::PrivatePostgres server;
-    return server;
+  static const test::PostgresDatabase& Database() {
+    static const test::PostgresDatabase database;
+    return database;
   }
 
   static PostgresStoreOptions Options() {
     static int schemas = 0;
-    return {.connection = Server().connection(),
+    return {.connection = Database().connection(),
             .schema = "exam_" + std::to_string(++schemas),
             .migrate = true};
   }

@@ -2,15 +2,15 @@
 
 #include <string>
 
-#include "tests/support/private_postgres.h"
+#include "tests/support/postgres_database.h"
 
 namespace kantoku::test {
 
 config::v1::StoreConfig StoreOnPostgres() {
-  static const PrivatePostgres server;
+  static const PostgresDatabase database;
   static int schemas = 0;
   config::v1::StoreConfig config;
-  config.mutable_postgres()->set_connection(server.connection());
+  config.mutable_postgres()->set_connection(database.connection());
   config.mutable_postgres()->set_schema("store_" + std::to_string(++schemas));
   config.mutable_postgres()->set_migrate_on_start(true);
   config.mutable_postgres()->set_partitions(1);

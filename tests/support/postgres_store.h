@@ -5,8 +5,8 @@
 
 namespace kantoku::test {
 
-// A store in an empty schema of its own, which whoever opens it fills with tables, on a server that
-// this program starts with the first one and shares.
+// A store in an empty schema of its own, which whoever opens it fills with tables, in a
+// database that all stores of this program share (postgres_database.h).
 //
 // To be called on the main thread.
 config::v1::StoreConfig StoreOnPostgres();

@@ -9,7 +9,7 @@
 #include "services/platform/store/sqlite/sqlite_record_store.h"
 #include "tests/conformance/events_exam/event_log_exam.h"
 #include "tests/support/backend.h"
-#include "tests/support/private_postgres.h"
+#include "tests/support/postgres_database.h"
 #include "tests/support/store_server.h"
 #include "tests/support/temp_dir.h"
 
@@ -52,11 +52,11 @@ Stores Sqlite(const std::string& directory) {
 }
 
 Stores Postgres(const std::string&) {
-  static const test::PrivatePostgres server;
+  static const test::PostgresDatabase database;
   static int schemas = 0;
   return {.program = nullptr,
           .factory = platform::MakePostgresRecordStoreFactory(
-              EventsSchema(), {.connection = server.connection(),
+              EventsSchema(), {.connection = database.connection(),
                                .schema = "log_" + std::to_string(++schemas),
                                .migrate = true})};
 }
