@@ -1,5 +1,6 @@
 #include "services/inputs/inbox_taker.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -17,6 +18,11 @@ constexpr absl::Duration kPause = absl::Seconds(1);
 // Anybody who uses the database can notify, as often as he likes.
 constexpr absl::Duration kLeastBetween = absl::Milliseconds(5);
 constexpr absl::Duration kBetweenLeft = absl::Milliseconds(100);
+// After a pass that took longer it rests as long, but not longer than this.
+constexpr absl::Duration kLongestRest = absl::Milliseconds(100);
+
+uint32_t SlotOf(TaskKey key) { return static_cast<uint32_t>(key >> TaskId::kSequenceBits); }
+TaskKey FirstOf(uint32_t slot) { return TaskKey{slot} << TaskId::kSequenceBits; }
 
 }  // namespace
 
@@ -37,9 +43,13 @@ struct InboxTaker::Answer {
   }
 };
 
-InboxTaker::InboxTaker(std::unique_ptr<platform::InboxWatch> watch, Take take,
+InboxTaker::InboxTaker(std::unique_ptr<platform::InboxWatch> watch, Take take, TellLeft tell_left,
                        platform::Clock& clock)
-    : watch_(std::move(watch)), take_(std::move(take)), clock_(clock), thread_([this] { Run(); }) {}
+    : watch_(std::move(watch)),
+      take_(std::move(take)),
+      tell_left_(std::move(tell_left)),
+      clock_(clock),
+      thread_([this] { Run(); }) {}
 
 void InboxTaker::BeginStop() {
   {
@@ -59,10 +69,14 @@ void InboxTaker::Run() {
   while (!stopping_) {
     const absl::Duration begun = Now();
     absl::Status state = TakeAll();
+    tell_left_(CountLeft());
+    const absl::Duration ended = Now();
+    const absl::Duration rested = ended + std::min(ended - begun, kLongestRest);
     if (state.ok()) state = watch_->Wait(kLookAnyway);
     NoteState(state);
-    PauseUntil(state.ok() ? begun + kLeastBetween : Now() + kPause);
+    PauseUntil(state.ok() ? std::max(begun + kLeastBetween, rested) : Now() + kPause);
   }
+  tell_left_(0);  // Whoever has the partition then will tell.
 }
 
 void InboxTaker::PauseUntil(absl::Duration steady) {
@@ -71,45 +85,63 @@ void InboxTaker::PauseUntil(absl::Duration steady) {
 }
 
 absl::Status InboxTaker::TakeAll() {
-  for (bool begins = true; !stopping_; begins = false) {
-    // Also within a pass, as it may not end while more comes all the time; but what is behind very
-    // many has to be reached some time.
-    if (begins || behind_left_ == 0) ForgetOldLeft();
-    KANTOKU_ASSIGN_OR_RETURN(std::vector<TaskKey> keys, Next());
+  for (bool more = true; more && !stopping_;) {
+    // Also within a pass, as it may not end while more comes all the time.
+    ForgetOldLeft();
+    KANTOKU_ASSIGN_OR_RETURN(more, TakeRound());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> InboxTaker::TakeRound() {
+  bool some = false;
+  for (uint32_t slot = 0; !stopping_; some = true) {
+    KANTOKU_ASSIGN_OR_RETURN(std::vector<TaskKey> keys, NextFrom(slot));
     if (keys.empty()) break;
+    slot = SlotOf(keys.back()) + 1;
     KANTOKU_ASSIGN_OR_RETURN(const InboxStep step, TakeSome(keys));
     NoteLeft(keys, step);
   }
-  return absl::OkStatus();
+  return some;
 }
 
 void InboxTaker::ForgetOldLeft() {
   const absl::Duration now = Now();
   if (now - all_at_ < kLookAnyway) return;
   left_.clear();
-  behind_left_ = 0;
   all_at_ = now;
 }
 
-// From the beginning each time: a transaction that was open may have committed lower keys.
-absl::StatusOr<std::vector<TaskKey>> InboxTaker::Next() {
-  for (TaskKey from = behind_left_;;) {
+// From the beginning of each slot: a transaction that was open may have committed lower keys.
+absl::StatusOr<std::vector<TaskKey>> InboxTaker::NextFrom(uint32_t slot) {
+  for (TaskKey from = FirstOf(slot);;) {
+    if (const auto left = left_.find(SlotOf(from)); left != left_.end()) {
+      from = std::max(from, left->second.behind);
+    }
     KANTOKU_ASSIGN_OR_RETURN(std::vector<TaskKey> keys, watch_->Find(from, kMostAtOnce));
     if (keys.empty()) return keys;
     from = keys.back() + 1;
-    std::erase_if(keys, [this](TaskKey key) { return left_.contains(key); });
+    std::erase_if(keys, [this](TaskKey key) {
+      const auto left = left_.find(SlotOf(key));
+      return left != left_.end() && (key < left->second.behind || left->second.keys.contains(key));
+    });
     if (!keys.empty()) return keys;
   }
 }
 
 void InboxTaker::NoteLeft(const std::vector<TaskKey>& looked_at, const InboxStep& step) {
-  if (left_.size() < kMostLeft) {
-    left_.insert(step.left.begin(), step.left.end());
-    return;
+  bool is_full = false;
+  for (const TaskKey key : step.left) {
+    Left& left = left_[SlotOf(key)];
+    if (left.keys.size() < kMostLeft) {
+      left.keys.insert(key);
+    } else {
+      left.behind = key + 1;
+      is_full = true;
+    }
   }
-  if (!step.left.empty()) behind_left_ = step.left.back() + 1;
   // It costs the partition time, and brings nobody anything.
-  if (step.left.size() == looked_at.size()) PauseUntil(Now() + kBetweenLeft);
+  if (is_full && step.left.size() == looked_at.size()) PauseUntil(Now() + kBetweenLeft);
 }
 
 absl::StatusOr<InboxStep> InboxTaker::TakeSome(std::vector<TaskKey> keys) {
@@ -117,6 +149,12 @@ absl::StatusOr<InboxStep> InboxTaker::TakeSome(std::vector<TaskKey> keys) {
   take_(std::move(keys),
         [answer](absl::StatusOr<InboxStep> step) { answer->Set(std::move(step)); });
   return answer->Await();
+}
+
+size_t InboxTaker::CountLeft() const {
+  size_t count = 0;
+  for (const auto& [slot, left] : left_) count += left.keys.size();
+  return count;
 }
 
 void InboxTaker::NoteState(const absl::Status& state) {

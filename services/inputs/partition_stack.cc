@@ -1,8 +1,12 @@
 #include "services/inputs/partition_stack.h"
 
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "services/inputs/store.h"
 #include "services/platform/proto_time.h"
 #include "services/platform/status.h"
@@ -44,12 +48,18 @@ absl::Status PartitionStack::Start() {
   }
   KANTOKU_RETURN_IF_ERROR(partition_->Start(*outputs_, events_.get()));
   if (inbox_ == nullptr) return absl::OkStatus();
+  prometheus::Gauge& waiting =
+      prometheus::BuildGauge()
+          .Name("kantoku_inputs_inbox_waiting")
+          .Help("Tasks from SQL that cannot be admitted yet and wait in the database.")
+          .Register(environment_.metrics())
+          .Add({{"partition", absl::StrCat(served_.number)}});
   taker_ = std::make_unique<InboxTaker>(
       inbox_->Watch(served_.number, ToKind(RecordKind::kInbox)),
       [this](std::vector<TaskKey> keys, Partition::Done<InboxStep> done) {
         partition_->TakeInbox(std::move(keys), std::move(done));
       },
-      environment_.clock());
+      [&waiting](size_t left) { waiting.Set(static_cast<double>(left)); }, environment_.clock());
   return absl::OkStatus();
 }
 

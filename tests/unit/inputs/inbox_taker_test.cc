@@ -1,5 +1,6 @@
 #include "services/inputs/inbox_taker.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <map>
 #include <memory>
@@ -51,6 +52,12 @@ class FakeInbox {
     return steps_;
   }
 
+  // Waits until so many steps have begun in all.
+  void AwaitSteps(size_t count) {
+    const platform::MutexLock lock(mutex_);
+    while (steps_.size() < count) changed_.Wait(mutex_);
+  }
+
   InboxTaker::Take Take() {
     return [this](std::vector<TaskKey> keys, Partition::Done<InboxStep> done) {
       InboxStep step;
@@ -60,6 +67,7 @@ class FakeInbox {
           keys_.insert(more->second);
         }
         steps_.push_back(keys);
+        changed_.SignalAll();
         for (const TaskKey key : keys) {
           if (leaves_.contains(key)) {
             step.left.push_back(key);
@@ -122,16 +130,24 @@ using Steps = std::vector<FakeInbox::Step>;
 struct Fixture {
   FakeInbox inbox;
   platform::FakeClock clock;
+  std::atomic<size_t> left = 99;  // As the taker tells.
   std::unique_ptr<InboxTaker> taker;
 
   void Start() {
-    taker = std::make_unique<InboxTaker>(std::make_unique<FakeInbox::Watch>(inbox), inbox.Take(),
-                                         clock);
+    taker = std::make_unique<InboxTaker>(
+        std::make_unique<FakeInbox::Watch>(inbox), inbox.Take(),
+        [this](size_t count) { left = count; }, clock);
+  }
+  // After this step, with which there was no room for more that is left.
+  void PassPauseOf(size_t step) {
+    inbox.AwaitSteps(step);
+    REQUIRE(clock.AwaitWaiter(absl::Milliseconds(100)));
+    clock.Advance(absl::Milliseconds(100));
   }
   // Notifies, and lets this much time pass before the inbox is looked at again.
   void NotifyAfter(absl::Duration time) {
     inbox.Notify();
-    REQUIRE(clock.AwaitWaiter(absl::Milliseconds(5)));
+    REQUIRE(clock.AwaitWaiter(time));
     clock.Advance(time);
   }
 };
@@ -167,17 +183,50 @@ TEST_CASE("What is left in the inbox is looked at again after seconds, however o
   fixture.inbox.Put(7);
   fixture.NotifyAfter(absl::Milliseconds(5));
   CHECK(fixture.inbox.AwaitIdle(2) == Steps{{5, 6}, {7}});
+  CHECK(fixture.left == 1);
   fixture.NotifyAfter(absl::Seconds(5));
   CHECK(fixture.inbox.AwaitIdle(3) == Steps{{5, 6}, {7}, {5}});
 }
 
-TEST_CASE("However many are left in the inbox, what comes behind them is taken") {
+TEST_CASE("However many are left in the inbox, what comes behind them is taken, slowly at last") {
   Fixture fixture;
-  for (TaskKey key = 0; key < 10'240; ++key) fixture.inbox.Leave(key);
+  constexpr TaskKey kLeft = 10'240 + 512;
+  for (TaskKey key = 0; key < kLeft; ++key) fixture.inbox.Leave(key);
   fixture.inbox.Put(20'000);
   fixture.Start();
+  for (const size_t full : {40, 41, 42}) fixture.PassPauseOf(full);
   const Steps steps = fixture.inbox.AwaitIdle(1);
+  CHECK(steps.size() == kLeft / 256 + 1);
   CHECK(steps.back() == FakeInbox::Step{20'000});
+}
+
+TEST_CASE("However much is in one slot of the inbox, each other one has its turn after a step") {
+  Fixture fixture;
+  constexpr TaskKey kSlot = TaskKey{1} << TaskId::kSequenceBits;
+  for (TaskKey key = 0; key < 1'000; ++key) fixture.inbox.Put(kSlot + key);
+  fixture.inbox.Put(3 * kSlot);
+  fixture.inbox.Put(4 * kSlot);
+  fixture.Start();
+  const Steps steps = fixture.inbox.AwaitIdle(1);
+  REQUIRE(steps.size() > 2);
+  CHECK(steps[0].back() == kSlot + 255);
+  CHECK(steps[1] == FakeInbox::Step{3 * kSlot, 4 * kSlot});
+  CHECK(steps[2].front() == kSlot + 256);
+}
+
+TEST_CASE("What is left in one slot of the inbox takes no room of another one") {
+  Fixture fixture;
+  constexpr TaskKey kSlot = TaskKey{1} << TaskId::kSequenceBits;
+  for (TaskKey key = 0; key < 10'240; ++key) fixture.inbox.Leave(kSlot + key);
+  fixture.inbox.Leave(2 * kSlot);
+  fixture.Start();
+  fixture.PassPauseOf(/*step=*/41);
+  const size_t before = fixture.inbox.AwaitIdle(1).size();
+  fixture.inbox.Put(2 * kSlot + 1);
+  fixture.NotifyAfter(absl::Milliseconds(100));
+  const Steps steps = fixture.inbox.AwaitIdle(2);
+  REQUIRE(steps.size() == before + 1);
+  CHECK(steps.back() == FakeInbox::Step{2 * kSlot + 1});
 }
 
 TEST_CASE("While the database cannot be asked the inbox is looked at again, after a pause") {
@@ -198,6 +247,7 @@ TEST_CASE("A taker that is told to stop takes nothing more, and ends") {
   fixture.inbox.Put(7);
   fixture.taker->Stop();
   CHECK(fixture.inbox.AwaitIdle(1).empty());
+  CHECK(fixture.left == 0);
 }
 
 }  // namespace
