@@ -99,11 +99,8 @@ std::vector<DatabaseRole> RolesOf(const config::v1::InputsConfig& config) {
   return roles;
 }
 
-// Tells the store who may spawn by SQL; null where nobody may.
-absl::StatusOr<std::unique_ptr<platform::Inbox>> OpenInbox(const config::v1::InputsConfig& config,
-                                                           const platform::PartitionMap& map) {
-  auto inbox = platform::MakeInbox(config.store(), InputsSchema());
-  if (inbox == nullptr) return nullptr;
+std::vector<platform::InboxRole> InboxRolesOf(const config::v1::InputsConfig& config,
+                                              const platform::PartitionMap& map) {
   std::vector<platform::InboxRole> roles;
   for (const DatabaseRole& role : RolesOf(config)) {
     const uint32_t slot = platform::SlotOfNamespace(role.name_space, platform::kSlotCount);
@@ -114,8 +111,7 @@ absl::StatusOr<std::unique_ptr<platform::Inbox>> OpenInbox(const config::v1::Inp
                      .slot = slot + platform::TaskId::kOutside,
                      .max_payload_bytes = config.max_payload_bytes()});
   }
-  KANTOKU_RETURN_IF_ERROR(inbox->Allow(roles));
-  return roles.empty() ? nullptr : std::move(inbox);
+  return roles;
 }
 
 std::set<std::string> NamesOf(
@@ -167,7 +163,8 @@ class InputsModule final : public platform::Module, private platform::PartitionH
         told_(environment),
         fellows_(environment.blocks(), Connector(), environment.clock(), environment.mac_keys()),
         forwarder_(Connector(), environment.mac_keys(), environment.clock()),
-        inbox_reader_(RolesOf(config_), LimitsOf(config_), environment.blocks()) {}
+        inbox_reader_(RolesOf(config_), LimitsOf(config_), environment.blocks()),
+        inbox_(platform::MakeInbox(config_.store(), InputsSchema())) {}
   ~InputsModule() override { Stop(); }
 
   // Opens what is ours whatever others do.
@@ -179,7 +176,6 @@ class InputsModule final : public platform::Module, private platform::PartitionH
                                          forwarder_.SetOthers(others);
                                          fellows_.SetOthers(others);
                                        }));
-    KANTOKU_ASSIGN_OR_RETURN(inbox_, OpenInbox(config_, share_->map()));
     here_.emplace(share_->map().count());
     stacks_.emplace(share_->map().count());
     service_.emplace(
@@ -200,7 +196,10 @@ class InputsModule final : public platform::Module, private platform::PartitionH
     told_.Connect(addresses);
     for (const auto& stack : stacks_->All()) KANTOKU_RETURN_IF_ERROR(stack->Start());
     started_ = true;
-    return share_->Start();
+    KANTOKU_RETURN_IF_ERROR(share_->Start());
+    // Not before: who cannot serve, again and again, has an old configuration perhaps.
+    return inbox_ == nullptr ? absl::OkStatus()
+                             : inbox_->Allow(InboxRolesOf(config_, share_->map()));
   }
 
   void Drain(absl::Duration within) override {
@@ -223,6 +222,11 @@ class InputsModule final : public platform::Module, private platform::PartitionH
     return [this](const std::string& address) { return environment_.Connect(address); };
   }
 
+  // Null where nobody may spawn by SQL.
+  platform::Inbox* UsedInbox() const {
+    return config_.database_roles().empty() ? nullptr : inbox_.get();
+  }
+
   // PartitionHost.
   absl::Status Open(uint32_t number) override {
     PartitionOptions options = ToPartitionOptions(config_, environment_.Random());
@@ -230,14 +234,14 @@ class InputsModule final : public platform::Module, private platform::PartitionH
     options.on_waits = [this, number](const WaitBook::TypeTotals& totals) {
       waits_.Tell(number, totals);
     };
-    if (inbox_ != nullptr) {
+    if (UsedInbox() != nullptr) {
       options.read_inbox = [this](const StoredInbox& record, absl::Time now) {
         return inbox_reader_.Read(record, now);
       };
     }
     if (number == 0) options.on_blocks = [this](const auto& known) { told_.Tell(known); };
     KANTOKU_ASSIGN_OR_RETURN(auto stack, PartitionStack::Open(number, std::move(options), *stores_,
-                                                              inbox_.get(), config_, environment_));
+                                                              UsedInbox(), config_, environment_));
     if (number == 0) told_.Tell(stack->partition().known_blocks());  // Before anybody can call.
     if (started_) KANTOKU_RETURN_IF_ERROR(stack->Start());
     here_->Put(number, PartitionStack::ServedOf(stack));
@@ -263,7 +267,7 @@ class InputsModule final : public platform::Module, private platform::PartitionH
   platform::FellowBlocks fellows_;
   platform::Forwarder forwarder_;
   const InboxReader inbox_reader_;
-  std::unique_ptr<platform::Inbox> inbox_;  // Null: nobody may spawn by SQL.
+  const std::unique_ptr<platform::Inbox> inbox_;  // Null: nobody can put anything into the store.
   std::optional<platform::ServedPartitions<PartitionStack>> stacks_;
   std::optional<platform::ServedPartitions<Served>> here_;
   std::unique_ptr<platform::PartitionShare> share_;

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "services/platform/check.h"
+#include "services/platform/log/log.h"
 #include "services/platform/postgres/postgres_connection.h"
 #include "services/platform/status.h"
 #include "services/platform/store/postgres/postgres_schema.h"
@@ -94,8 +95,11 @@ class PostgresInbox final : public Inbox {
     PostgresConnection connection(SessionOptions(
         options_, absl::StrCat("kantoku ", place_.schema, " ", place_.component, " roles")));
     const absl::Status written = connection.Execute(InPlace(SqlOf(roles), place_)).status();
-    // Who was never let write it has let nobody in.
-    if (roles.empty() && ReasonOf(written) == kStoreDenied) return absl::OkStatus();
+    // Who was never let write it has let nobody in. Who was once may have.
+    if (roles.empty() && ReasonOf(written) == kStoreDenied) {
+      Log(LogLevel::kInfo, "nobody is let spawn by SQL, nor shut out who was", {{"why", written}});
+      return absl::OkStatus();
+    }
     return Annotate(written, "who may spawn by SQL");
   }
 
@@ -117,8 +121,9 @@ class PostgresInbox final : public Inbox {
     const std::string gone = "DELETE FROM {schema}.{component}_role";
     if (roles.empty()) return gone;
     return absl::StrCat(
-        "BEGIN;", gone, " WHERE role NOT IN (", names, ");",
-        "INSERT INTO {schema}.{component}_role VALUES ", values,
+        "BEGIN; LOCK TABLE {schema}.{component}_role IN SHARE ROW EXCLUSIVE MODE;", gone,
+        " WHERE role NOT IN (", names, ");", "INSERT INTO {schema}.{component}_role VALUES ",
+        values,
         " ON CONFLICT (role) DO UPDATE SET name_space = excluded.name_space,"
         " owner = excluded.owner, partition = excluded.partition, slot = excluded.slot,"
         " max_payload_bytes = excluded.max_payload_bytes; COMMIT");

@@ -103,11 +103,12 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   SET standard_conforming_strings = on AS $$
   SELECT {schema}.{component}_inbox_put(type, payload, '', options)
 $$;
+-- NULL is the null of JSON here, and no payload above.
 CREATE FUNCTION {schema}.spawn(type text, payload jsonb, options jsonb DEFAULT '{}') RETURNS uuid
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   SET standard_conforming_strings = on AS $$
   SELECT {schema}.{component}_inbox_put(
-    type, convert_to(payload::text, 'UTF8'), 'application/json', options)
+    type, convert_to(coalesce(payload, 'null')::text, 'UTF8'), 'application/json', options)
 $$;
 
 -- Who may call them is granted by name.
