@@ -34,9 +34,9 @@ class InboxReader {
 
   // The batch of it alone, or what is wrong with it: UNAVAILABLE, ROLE_UNKNOWN when we know of no
   // such role for its owner and namespace, which others may, as they have another configuration
-  // until they are restarted; INVALID_ARGUMENT, BAD_OPTIONS when
-  // the options are not those of a task, NOT_FROM_SQL of those that only a call may have; that the
-  // owner is blocked; and what ReadSpawn says of a spec.
+  // until they are restarted; INVALID_ARGUMENT, BAD_OPTIONS when the options are not those of a
+  // task, NOT_FROM_SQL of those that only a call may have; that the owner is blocked; and what
+  // ReadSpawn says of a spec.
   absl::StatusOr<std::shared_ptr<const SpawnBatch>> Read(const StoredInbox& record,
                                                          absl::Time now) const;
 

@@ -2,9 +2,12 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <fstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "services/platform/postgres/postgres_connection.h"
 #include "tests/chaos/work.h"
 
 namespace kantoku::test {
@@ -12,7 +15,22 @@ namespace kantoku::test {
 const std::vector<std::string> kNamespaces = {"e", "f", "c", "d", "a", "b", "g", "h"};
 
 Replicas::Replicas(int replicas) {
+  std::ofstream config(ConfigFile());
+  config << "inputs:\n  database_roles:\n";
+  for (const std::string& name : kNamespaces) {
+    config << absl::StrFormat("  - {name: sql_%s, namespace: %s}\n", name, name);
+  }
+  config.close();
   for (int i = 0; i < replicas; ++i) Join();
+  platform::PostgresConnection administrator({.connection = postgres_.connection()});
+  for (const std::string& name : kNamespaces) {
+    const std::string role = "sql_" + name;
+    const auto granted = administrator.Execute(
+        absl::StrCat("CREATE ROLE ", role, " LOGIN; GRANT USAGE ON SCHEMA kantoku TO ", role,
+                     "; GRANT EXECUTE ON FUNCTION kantoku.spawn(text, text, jsonb) TO ", role));
+    INFO(granted.status().ToString());
+    REQUIRE(granted.ok());
+  }
 }
 
 void Replicas::Join() {
@@ -24,7 +42,8 @@ void Replicas::Join() {
         std::string("inputs.namespaces=default,a,b,c,d,e,f,g,h")}) {
     settings.push_back(setting);
   }
-  replicas_.push_back(std::make_unique<Up>(UpOptions{.settings = settings}));
+  replicas_.push_back(
+      std::make_unique<Up>(UpOptions{.settings = settings, .config = ConfigFile()}));
 }
 
 void Replicas::Kill(size_t replica) {
@@ -72,6 +91,29 @@ std::vector<Batch> Replicas::Spawn(const std::vector<size_t>& at, int count) con
       REQUIRE(spawned.ok());
       batch.tasks.push_back(spawned->id);
     }
+    batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
+std::vector<Batch> Replicas::SpawnBySql(int count) const {
+  std::vector<Batch> batches;
+  for (const std::string& name : kNamespaces) {
+    platform::PostgresConnection application(
+        {.connection = absl::StrCat(postgres_.connection(), " user=sql_", name)});
+    REQUIRE(application.Execute("BEGIN").ok());
+    Batch batch{.name_space = name};
+    for (int task = 0; task < count; ++task) {
+      const auto spawned = application.Execute(absl::StrFormat(
+          "SELECT kantoku.spawn('%s', '%s', '{\"retry\": {\"maxAttempts\": 1000}}')", kWorkType,
+          PayloadOf(task)));
+      INFO(spawned.status().ToString());
+      REQUIRE(spawned.ok());
+      const auto id = TaskId::Parse(std::string(spawned->Text(0, 0)));
+      REQUIRE(id.ok());
+      batch.tasks.push_back(*id);
+    }
+    REQUIRE(application.Execute("COMMIT").ok());
     batches.push_back(std::move(batch));
   }
   return batches;

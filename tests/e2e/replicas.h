@@ -23,7 +23,8 @@ struct Batch {
 };
 
 // Several `kantoku up` that share the partitions of one PostgreSQL, and take every process of this
-// computer for an administrator. `at` names those that are called, in turn.
+// computer for an administrator. `at` names those that are called, in turn. In the database role
+// sql_NAMESPACE may spawn tasks of that namespace by SQL.
 //
 // Thread-compatible.
 class Replicas {
@@ -40,10 +41,14 @@ class Replicas {
   void StartExecutors(const std::vector<size_t>& at);
   // So many tasks in each namespace.
   std::vector<Batch> Spawn(const std::vector<size_t>& at, int count) const;
+  // The same by SQL, those of a namespace in one transaction.
+  std::vector<Batch> SpawnBySql(int count) const;
   // Checks that every task has the result that an honest executor gives.
   void CheckResults(const std::vector<size_t>& at, const std::vector<Batch>& batches) const;
 
  private:
+  std::string ConfigFile() const { return directory_.File("kantoku.yaml"); }
+
   PrivatePostgres postgres_;
   TempDir directory_;
   std::vector<std::unique_ptr<Up>> replicas_;

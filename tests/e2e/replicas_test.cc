@@ -1,6 +1,7 @@
 // Several `kantoku up` that share the partitions of one PostgreSQL database.
 #include "tests/e2e/replicas.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <string>
@@ -75,6 +76,28 @@ TEST_CASE("Replicas that are killed and stopped are replaced and nothing is lost
   const auto fourth = suite.Spawn({1, 0}, 20);
   suite.CheckResults({1}, fourth);
   suite.CheckResults({1}, third);
+}
+
+TEST_CASE("What is spawned by SQL is taken once by whichever replica has its partition") {
+  Replicas suite(3);
+  const auto first = suite.SpawnBySql(20);
+  suite.Kill(2);
+  const auto second = suite.SpawnBySql(20);
+  suite.Kill(0);
+  const auto third = suite.SpawnBySql(20);
+  suite.StartExecutors({1});
+  for (const auto& batches : {first, second, third}) suite.CheckResults({1}, batches);
+  for (const std::string& name : kNamespaces) {
+    INFO(name);
+    Client client = suite.ClientOf(1, name);
+    CHECK(Becomes([&] {
+      const auto page = client.List({.page_size = 100});
+      return page.ok() && page->tasks.size() == 60 &&
+             std::ranges::all_of(page->tasks, [&](const TaskInfo& task) {
+               return task.state == TaskState::kSucceeded && task.owner == "sql_" + name;
+             });
+    }));
+  }
 }
 
 TEST_CASE("A replica that joins gets its share and one that stops gives it back") {

@@ -50,6 +50,16 @@ int StoreFaults::commits() const {
   return commits_;
 }
 
+void StoreFaults::AwaitReads(int count) {
+  MutexLock lock(mu_);
+  while (reads_ < count) changed_.Wait(mu_);
+}
+
+int StoreFaults::reads() const {
+  MutexLock lock(mu_);
+  return reads_;
+}
+
 size_t StoreFaults::most_bytes() const {
   MutexLock lock(mu_);
   return most_bytes_;
@@ -71,6 +81,8 @@ StoreFaults::Fault StoreFaults::BeginCommit(const WriteBatch& batch) {
 
 absl::Status StoreFaults::BeginRead() {
   MutexLock lock(mu_);
+  ++reads_;
+  changed_.SignalAll();
   if (read_faults_.empty()) return absl::OkStatus();
   absl::Status error = std::move(read_faults_.front());
   read_faults_.pop_front();

@@ -30,6 +30,9 @@ class StoreFaults {
   // Blocks until this many commits have been called in all.
   void AwaitCommits(int count);
   int commits() const;
+  // The same of reads and scans.
+  void AwaitReads(int count);
+  int reads() const;
   // Of the largest batch that was to be committed.
   size_t most_bytes() const;
 
@@ -49,6 +52,7 @@ class StoreFaults {
   absl::Status all_commits_ ABSL_GUARDED_BY(mu_);
   bool gate_open_ ABSL_GUARDED_BY(mu_) = true;
   int commits_ ABSL_GUARDED_BY(mu_) = 0;
+  int reads_ ABSL_GUARDED_BY(mu_) = 0;
   size_t most_bytes_ ABSL_GUARDED_BY(mu_) = 0;
 };
 

@@ -14,7 +14,7 @@ const InboxBook::Entry* InboxBook::Find(const TaskId& task) const {
   return found != entries_.end() && found->second.id == task ? &found->second : nullptr;
 }
 
-bool InboxBook::IsLeft(TaskKey key) const {
+bool InboxBook::Stays(TaskKey key) const {
   const auto found = entries_.find(key);
   return found != entries_.end() && found->second.stage != Stage::kLeaving;
 }

@@ -64,7 +64,7 @@ class InboxBook {
   const Entry* Find(const TaskId& task) const;
   const Entry& at(TaskKey key) const { return entries_.at(key); }
   // Whether it is in hand and its record stays for now.
-  bool IsLeft(TaskKey key) const;
+  bool Stays(TaskKey key) const;
 
   // Its key must not be in hand.
   void Take(const StoredInbox& record, size_t bytes);

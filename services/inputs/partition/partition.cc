@@ -285,13 +285,14 @@ void Partition::TakeInbox(std::vector<TaskKey> keys, Done<InboxStep> done) {
       std::move(done),
       [this, keys = std::move(keys)](Transaction& transaction) -> absl::StatusOr<InboxStep> {
         if (!keys.empty()) {
-          KANTOKU_RETURN_IF_ERROR(TakeKeys(keys, keys.size(), transaction).status());
+          KANTOKU_RETURN_IF_ERROR(TakeKeys(keys, {.at_once = keys.size()}, transaction).status());
         }
         InboxStep step;
         std::ranges::copy_if(keys, std::back_inserter(step.left),
-                             [this](TaskKey key) { return inbox_.IsLeft(key); });
+                             [this](TaskKey key) { return inbox_.Stays(key); });
         return step;
-      });
+      },
+      PartitionRunner::Urgency::kUrgent);
 }
 
 // ---- Operators ----

@@ -399,24 +399,30 @@ class Partition final : public platform::PartitionMachine {
                         size_t body);
 
   // The inbox.
+  struct Taking {
+    size_t at_once = 1;  // So many records are read first; for more if they turn out to be few.
+    // By whoever calls, and not in its turn: what has to keep an order is not taken so.
+    bool out_of_turn = false;
+  };
   // The first of them that the step had no room for.
-  absl::StatusOr<std::optional<TaskKey>> TakeKeys(std::span<const TaskKey> keys, size_t at_once,
+  absl::StatusOr<std::optional<TaskKey>> TakeKeys(std::span<const TaskKey> keys,
+                                                  const Taking& taking,
                                                   platform::Transaction& transaction);
   struct InboxPage {
     std::vector<std::pair<TaskKey, std::string>> records;
     std::optional<TaskKey> next;  // Of those that were asked for the first that is left out.
   };
   absl::StatusOr<InboxPage> ReadInbox(std::span<const TaskKey> keys);
-  void TakeOne(TaskKey key, std::string_view bytes, platform::Transaction& transaction);
+  void TakeOne(TaskKey key, std::string_view bytes, bool out_of_turn,
+               platform::Transaction& transaction);
   // In a step of its own.
   void TakeSoon(std::vector<TaskKey> keys);
-  // Those of these tasks, and of those that the batch names, that only the inbox knows.
-  // UNAVAILABLE, IN_INBOX where too many are to be taken at once.
-  absl::Status TakeNamed(std::span<const TaskId> tasks, platform::Transaction& transaction);
-  absl::Status TakeNamed(const SpawnBatch& batch, platform::Transaction& transaction);
-  // The first that the batch names, and its owner sees, of those that wait in the inbox. Null: none
-  // does.
-  const InboxBook::Entry* FirstInInbox(const SpawnBatch& batch) const;
+  // Those of these tasks that only the inbox knows. The first for which there is no room any more.
+  absl::StatusOr<std::optional<TaskId>> TakeNamed(std::span<const TaskId> tasks,
+                                                  platform::Transaction& transaction);
+  // The first that the batch names of those that wait in the inbox, after what could be taken was.
+  absl::StatusOr<std::optional<TaskId>> FindInInbox(const SpawnBatch& batch,
+                                                    platform::Transaction& transaction);
   // What became of one that was taken.
   void FinishTaken(TaskKey key, const absl::StatusOr<SpawnOutcome>& outcome,
                    platform::Transaction& transaction);
@@ -560,8 +566,9 @@ class Partition final : public platform::PartitionMachine {
   std::vector<AuditNote> notes_;  // Likewise.
   InboxBook inbox_;
   std::vector<TaskKey> erased_;  // From the inbox, by this group.
-  int taking_ = 0;               // How deep in TakeKeys,
-  size_t taken_ = 0;             // and how many by the outermost.
+  int taking_ = 0;               // How deep in TakeKeys;
+  size_t taken_ = 0;             // how many by the outermost,
+  size_t taken_bytes_ = 0;       // and how large their records were.
   uint64_t blocks_version_ = 0;  // Changes of blocks since the start.
   PayloadCache payloads_;
   CheckpointBook checkpoints_;

@@ -34,11 +34,22 @@ constexpr int kMostNested = 64;
 constexpr size_t kMostTaken = 1'000;
 constexpr size_t kMostBytes = size_t{8} << 20;
 constexpr size_t kReadBytes = size_t{4} << 20;
-// How many records are read at once whose sizes nobody knows; more once ids turn out to be unknown.
-constexpr size_t kFewKeys = 16;
+// How many records are read at once whose sizes nobody knows, at first and at most.
+constexpr size_t kFewKeys = 4;
 constexpr size_t kManyKeys = 1'024;
 constexpr size_t kMostReasonBytes = 1'000;
 constexpr uint32_t kRetentionOfRefused = 86'400;  // Seconds.
+
+bool KeepsOrder(const SpawnBatch& batch) {
+  const TaskKeys* const keys = batch.specs.front().keys.get();
+  return keys != nullptr && !keys->ordering.empty();
+}
+
+// Bounds of its namespace, which end a task as those of a type do; beyond the server's it waits.
+bool IsOfNamespace(const absl::Status& limit) {
+  const std::string reason = platform::ReasonOf(limit);
+  return reason == "PLACEMENT_LIMIT" || reason == "KEY_LIMIT";
+}
 
 // Its payload and options are not kept: it can never be restarted.
 StoredInbox RefusedRecord(const InboxBook::Entry& entry) {
@@ -63,31 +74,36 @@ Failure FailureOf(const absl::Status& why) {
 // ---- Taking ----
 
 absl::StatusOr<std::optional<TaskKey>> Partition::TakeKeys(std::span<const TaskKey> keys,
-                                                           size_t at_once,
+                                                           const Taking& taking,
                                                            Transaction& transaction) {
   if (options_.read_inbox == nullptr) return std::nullopt;
   if (taking_ == 0) {
     inbox_.ForgetLeft();
-    taken_ = 0;
+    taken_ = taken_bytes_ = 0;
   }
   std::vector<TaskKey> free;
   std::ranges::copy_if(keys, std::back_inserter(free),
                        [this](TaskKey key) { return !inbox_.Holds(key); });
   std::ranges::sort(free);
   free.erase(std::unique(free.begin(), free.end()), free.end());
+  size_t at_once = taking.at_once;
   for (std::span<const TaskKey> rest(free); !rest.empty();) {
     const auto some = rest.first(std::min(at_once, rest.size()));
     KANTOKU_ASSIGN_OR_RETURN(const InboxPage page, ReadInbox(some));
     for (const auto& [key, bytes] : page.records) {
-      if (taken_ >= kMostTaken || transaction.batch().bytes() >= kMostBytes) return key;
+      // What others in hand name has been read, and is put when these are.
+      const bool is_full = taken_ >= kMostTaken || taken_bytes_ >= kMostBytes ||
+                           transaction.batch().bytes() >= kMostBytes;
+      if (is_full) return key;
       ++taking_;
-      TakeOne(key, bytes, transaction);
+      TakeOne(key, bytes, taking.out_of_turn, transaction);
       --taking_;
     }
     const auto read = page.next.has_value() ? std::ranges::find(some, *page.next) - some.begin()
                                             : std::ssize(some);
     rest = rest.subspan(static_cast<size_t>(read));
-    at_once = page.records.empty() ? std::min(2 * at_once, kManyKeys) : kFewKeys;
+    at_once = page.next.has_value() ? std::max<size_t>(page.records.size(), 1)
+                                    : std::min(2 * at_once, kManyKeys);
   }
   return std::nullopt;
 }
@@ -107,7 +123,8 @@ absl::StatusOr<Partition::InboxPage> Partition::ReadInbox(std::span<const TaskKe
   return page;
 }
 
-void Partition::TakeOne(TaskKey key, std::string_view bytes, Transaction& transaction) {
+void Partition::TakeOne(TaskKey key, std::string_view bytes, bool out_of_turn,
+                        Transaction& transaction) {
   if (inbox_.Holds(key)) return;  // Taken by one before it that names it.
   const auto record = DecodeInbox(bytes);
   if (!record.ok() || record->id.key() != key) {
@@ -117,6 +134,7 @@ void Partition::TakeOne(TaskKey key, std::string_view bytes, Transaction& transa
                              absl::StrCat("the record with key ", key, " is damaged")));
   }
   ++taken_;
+  taken_bytes_ += bytes.size();
   inbox_.Take(*record, bytes.size());
   if (!record->refusal.empty()) {
     if (!inbox_.Refuse(key, record->refusal)) return inbox_.Leave(key);
@@ -132,20 +150,23 @@ void Partition::TakeOne(TaskKey key, std::string_view bytes, Transaction& transa
   auto batch = options_.read_inbox(*record, transaction.now().wall);
   if (absl::IsUnavailable(batch.status())) return LeaveTaken(key, batch.status());
   if (!batch.ok()) return RefuseTaken(key, batch.status(), transaction);
+  // Whatever is before it in that order is found with it when it is its turn.
+  if (out_of_turn && KeepsOrder(**batch)) return inbox_.Leave(key);
   TryAdmit(AdmissionOfTaken(key, *std::move(batch)), transaction);
 }
 
 void Partition::TakeSoon(std::vector<TaskKey> keys) {
   if (keys.empty()) return;
   (void)PostUrgent([this, keys = std::move(keys)](Transaction& transaction) mutable {
-    const auto next = TakeKeys(keys, kFewKeys, transaction);
+    const auto next = TakeKeys(keys, {.at_once = kFewKeys}, transaction);
     if (!next.ok() || !next->has_value()) return;
     std::erase_if(keys, [&next](TaskKey key) { return key < **next; });
     TakeSoon(std::move(keys));
   });
 }
 
-absl::Status Partition::TakeNamed(std::span<const TaskId> tasks, Transaction& transaction) {
+absl::StatusOr<std::optional<TaskId>> Partition::TakeNamed(std::span<const TaskId> tasks,
+                                                           Transaction& transaction) {
   std::vector<TaskKey> keys;
   const auto may_be_there = [this](const TaskId& task) {
     return task.made_outside() && !engine_.KnowsKey(task.key());
@@ -153,11 +174,12 @@ absl::Status Partition::TakeNamed(std::span<const TaskId> tasks, Transaction& tr
   for (const TaskId& task : tasks) {
     if (may_be_there(task)) keys.push_back(task.key());
   }
-  if (keys.empty()) return absl::OkStatus();
-  if (taking_ == kMostNested) return InInbox(*std::ranges::find_if(tasks, may_be_there));
-  KANTOKU_ASSIGN_OR_RETURN(const auto next, TakeKeys(keys, kFewKeys, transaction));
-  if (!next.has_value()) return absl::OkStatus();
-  return InInbox(*std::ranges::find(tasks, *next, &TaskId::key));
+  if (keys.empty()) return std::nullopt;
+  if (taking_ == kMostNested) return *std::ranges::find_if(tasks, may_be_there);
+  KANTOKU_ASSIGN_OR_RETURN(const auto next,
+                           TakeKeys(keys, {.at_once = kFewKeys, .out_of_turn = true}, transaction));
+  if (!next.has_value()) return std::nullopt;
+  return *std::ranges::find(tasks, *next, &TaskId::key);
 }
 
 namespace {
@@ -179,19 +201,19 @@ std::vector<TaskId> NamedBy(const SpawnBatch& batch) {
 
 }  // namespace
 
-absl::Status Partition::TakeNamed(const SpawnBatch& batch, Transaction& transaction) {
-  return TakeNamed(NamedBy(batch), transaction);
-}
-
-const InboxBook::Entry* Partition::FirstInInbox(const SpawnBatch& batch) const {
+absl::StatusOr<std::optional<TaskId>> Partition::FindInInbox(const SpawnBatch& batch,
+                                                             Transaction& transaction) {
+  const std::vector<TaskId> named = NamedBy(batch);
+  KANTOKU_ASSIGN_OR_RETURN(const auto no_room, TakeNamed(named, transaction));
+  if (no_room.has_value()) return no_room;
   const platform::Viewer owner =
       platform::Viewer(platform::Onlooker(batch.owner, {batch.name_space}));
-  for (const TaskId& task : NamedBy(batch)) {
+  for (const TaskId& task : named) {
     const InboxBook::Entry* const entry = inbox_.Find(task);
     if (entry == nullptr || entry->stage == Stage::kLeaving) continue;
-    if (owner.Sees(entry->name_space, entry->owner)) return entry;
+    if (owner.Sees(entry->name_space, entry->owner)) return task;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 // ---- What becomes of them ----
@@ -199,7 +221,9 @@ const InboxBook::Entry* Partition::FirstInInbox(const SpawnBatch& batch) const {
 void Partition::FinishTaken(TaskKey key, const absl::StatusOr<SpawnOutcome>& outcome,
                             Transaction& transaction) {
   // The inbox is a queue: what the whole server has no room for waits there.
-  if (absl::IsResourceExhausted(outcome.status())) return LeaveTaken(key, outcome.status());
+  if (absl::IsResourceExhausted(outcome.status()) && !IsOfNamespace(outcome.status())) {
+    return LeaveTaken(key, outcome.status());
+  }
   if (!outcome.ok()) return RefuseTaken(key, outcome.status(), transaction);
   const SpawnOutcome::Item& item = outcome->items.front();
   if (item.created) return EraseTaken(key, transaction);
@@ -306,10 +330,11 @@ TaskView ViewOf(const InboxBook::Entry& entry) {
 
 absl::StatusOr<Partition::Views> Partition::LookEverywhere(const Named& named,
                                                            Transaction& transaction) {
-  KANTOKU_RETURN_IF_ERROR(TakeNamed(named.tasks, transaction));
-  KANTOKU_ASSIGN_OR_RETURN(Views views,
-                           named.trees ? LookAtTrees(named.tasks, named.viewers.front())
-                                       : Look(named.tasks, named.viewers));
+  KANTOKU_ASSIGN_OR_RETURN(const auto no_room, TakeNamed(named.tasks, transaction));
+  if (no_room.has_value()) return InInbox(*no_room);
+  KANTOKU_ASSIGN_OR_RETURN(Views views, named.trees
+                                            ? LookAtTrees(named.tasks, named.viewers.front())
+                                            : Look(named.tasks, named.viewers));
   LookInInbox(named, views);
   return views;
 }

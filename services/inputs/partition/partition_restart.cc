@@ -83,7 +83,10 @@ std::vector<RestartPage::Restarted> Partition::RestartTogether(const std::vector
     dead.push_back({.id = each.task.id, .dependencies = {}});
     if (!each.record.ok()) continue;
     auto stored = DecodeSpec(*each.record);
-    if (stored.ok()) dead.back().dependencies = std::move(stored->spec.dependencies);
+    if (!stored.ok()) continue;
+    // Those that were restarted before stand there by their successors, which may be among these.
+    dead.back().dependencies =
+        engine_.SpecOfRestart(each.task, std::move(stored->spec)).dependencies;
   }
   std::vector<RestartPage::Restarted> answers(picked.size());
   absl::flat_hash_set<TaskId> refused;

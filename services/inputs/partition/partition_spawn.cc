@@ -78,12 +78,10 @@ void Partition::TryAdmit(const std::shared_ptr<Admission>& admission, Transactio
 // What waits in the inbox is neither alive nor anything that Outputs could know: before all else.
 absl::StatusOr<std::vector<TaskId>> Partition::LookAtNamed(Admission& admission,
                                                            Transaction& transaction) {
-  KANTOKU_RETURN_IF_ERROR(TakeNamed(*admission.batch, transaction));
-  if (const InboxBook::Entry* const first = FirstInInbox(*admission.batch)) {
-    if (admission.taken.has_value()) inbox_.PutOff(*admission.taken, first->id.key());
-    return InInbox(first->id);
-  }
-  return LookAtDependencies(admission);
+  KANTOKU_ASSIGN_OR_RETURN(const auto first, FindInInbox(*admission.batch, transaction));
+  if (!first.has_value()) return LookAtDependencies(admission);
+  if (admission.taken.has_value()) inbox_.PutOff(*admission.taken, first->key());
+  return InInbox(*first);
 }
 
 namespace {

@@ -252,6 +252,8 @@ void Model::Apply(const WriteBatch& batch, const WriteBatch::Operation& operatio
       if (put) return ReuseWritten(key, bytes);
       reusable_.erase(key);
       return;
+    case RecordKind::kInbox:
+      return scene_.Expect(false, "nothing is in the inbox of who takes nothing from there");
     case RecordKind::kHighWater:
     case RecordKind::kMeta:
       return;

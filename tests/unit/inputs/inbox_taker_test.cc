@@ -59,7 +59,7 @@ class FakeInbox {
   }
 
   InboxTaker::Take Take() {
-    return [this](std::vector<TaskKey> keys, Partition::Done<InboxStep> done) {
+    return [this](const std::vector<TaskKey>& keys, Partition::Done<InboxStep> done) {
       InboxStep step;
       {
         const platform::MutexLock lock(mutex_);

@@ -118,12 +118,11 @@ class PostgresInbox final : public Inbox {
                       PostgresLiteral(role.name_space), ",", PostgresLiteral(role.owner), ",",
                       role.partition, ",", role.slot, ",", role.max_payload_bytes, ")");
     }
-    const std::string gone = "DELETE FROM {schema}.{component}_role";
-    if (roles.empty()) return gone;
+    if (roles.empty()) return "DELETE FROM {schema}.{component}_role";
     return absl::StrCat(
-        "BEGIN; LOCK TABLE {schema}.{component}_role IN SHARE ROW EXCLUSIVE MODE;", gone,
-        " WHERE role NOT IN (", names, ");", "INSERT INTO {schema}.{component}_role VALUES ",
-        values,
+        "BEGIN; LOCK TABLE {schema}.{component}_role IN SHARE ROW EXCLUSIVE MODE;",
+        "DELETE FROM {schema}.{component}_role WHERE role NOT IN (", names, ");",
+        "INSERT INTO {schema}.{component}_role VALUES ", values,
         " ON CONFLICT (role) DO UPDATE SET name_space = excluded.name_space,"
         " owner = excluded.owner, partition = excluded.partition, slot = excluded.slot,"
         " max_payload_bytes = excluded.max_payload_bytes; COMMIT");
@@ -136,8 +135,8 @@ class PostgresInbox final : public Inbox {
 }  // namespace
 
 std::unique_ptr<Inbox> MakePostgresInbox(const StoreSchema& schema, PostgresStoreOptions options) {
-  return std::make_unique<PostgresInbox>(
-      PostgresTables{options.schema, std::string(schema.component)}, options);
+  PostgresTables place{options.schema, std::string(schema.component)};
+  return std::make_unique<PostgresInbox>(std::move(place), std::move(options));
 }
 
 }  // namespace kantoku::platform

@@ -27,10 +27,10 @@ TEST_CASE("A task of the inbox is in hand until it is forgotten, and found by it
   REQUIRE(book.Find(Id(1)) != nullptr);
   CHECK(book.Find(Id(1))->owner == "alice");
   CHECK(book.Find(TaskId::Make(absl::FromUnixSeconds(2), TaskId::kOutside, 1, 1)) == nullptr);
-  CHECK(book.IsLeft(Key(1)));
+  CHECK(book.Stays(Key(1)));
   book.Erase(Key(1));
   CHECK(book.Holds(Key(1)));
-  CHECK_FALSE(book.IsLeft(Key(1)));
+  CHECK_FALSE(book.Stays(Key(1)));
   book.Forget(Key(1));
   book.Forget(Key(1));
   CHECK_FALSE(book.Holds(Key(1)));
@@ -41,8 +41,8 @@ TEST_CASE("What is left in the inbox is known for a step, be it readable or not"
   Take(book, 1);
   book.Leave(Key(1));
   book.LeaveUnread(Key(2));
-  CHECK(book.IsLeft(Key(1)));
-  CHECK(book.IsLeft(Key(2)));
+  CHECK(book.Stays(Key(1)));
+  CHECK(book.Stays(Key(2)));
   CHECK(book.Find(Id(2)) == nullptr);
   book.ForgetLeft();
   CHECK_FALSE(book.Holds(Key(1)));

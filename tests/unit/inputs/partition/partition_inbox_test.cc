@@ -101,6 +101,10 @@ TEST_CASE("What is being committed is not taken a second time") {
   fixture.partition().TakeInbox({id.key()}, [&](const auto&) { first.Notify(); });
   fixture.faults.AwaitCommits(before + 1);
   fixture.partition().TakeInbox({id.key()}, [&](const auto&) { second.Notify(); });
+  // What reads after it has seen that it is applied.
+  const int reads = fixture.faults.reads();
+  fixture.partition().TakeInbox({IdOf(fixture, 2).key()}, [](const auto&) {});
+  fixture.faults.AwaitReads(reads + 1);
   fixture.faults.OpenGate();
   first.WaitForNotification();
   second.WaitForNotification();
@@ -143,6 +147,8 @@ TEST_CASE("What is wrong with a task from SQL it ends with, once Outputs has tak
 TEST_CASE("A task from SQL that a call could not have is refused with the same reason") {
   PartitionOptions options;
   options.engine.quotas = {{.name_space = "default", .type = "", .max_tasks = 1}};
+  options.engine.max_keys = 0;
+  options.engine.max_selectors = 0;
   PartitionFixture fixture(options);
   v1::SpawnRequest holder;
   holder.set_request_id("holder");
@@ -158,6 +164,8 @@ TEST_CASE("A task from SQL that a call could not have is refused with the same r
       {R"({"reference": "r"})", "REFERENCE_TAKEN"},
       {R"({"reference": "r", "priority": 1})", "REFERENCE_TAKEN"},
       {R"({"parentId": "01a22e28-a910-7811-8000-0000000400f0"})", "PARENT_UNKNOWN"},
+      {R"({"orderingKey": "k"})", "KEY_LIMIT"},
+      {R"({"placement": {"selector": "gpu == 'true'"}})", "PLACEMENT_LIMIT"},
       {R"({})", std::string(QuotaBook::kNamespaceTasks)}};
   for (size_t i = 0; i < refused.size(); ++i) {
     const auto& [spec, reason] = refused[i];
@@ -244,6 +252,27 @@ TEST_CASE("A call that names many large tasks from SQL takes them in batches tha
   REQUIRE(views.ok());
   for (const auto& view : *views) CHECK(view.ok());
   CHECK(calls > 1);
+  CHECK(fixture.faults.most_bytes() < size_t{16} << 20);
+}
+
+TEST_CASE("However large those are that a task from SQL waits for, a step takes some of them") {
+  PartitionFixture fixture;
+  std::vector<StoredInbox> records;
+  std::vector<std::string> options = {"{}"};
+  constexpr uint64_t kTasks = 40;
+  for (uint64_t n = 1; n < kTasks; ++n) options.push_back(DependingOn(IdOf(fixture, n)));
+  const std::string payload(size_t{1} << 20, 'x');
+  for (uint64_t n = 1; n <= kTasks; ++n) {
+    records.push_back(Spawned(IdOf(fixture, n), options[n - 1], payload));
+  }
+  const TaskId last = records.back().id;
+  fixture.PutInInbox(records);
+  CHECK(fixture.Cancel(last).status().code() == absl::StatusCode::kUnavailable);
+  // The last ones come by themselves, each behind the one before it.
+  for (size_t i = 0; i + 8 < kTasks; ++i) {
+    REQUIRE(fixture.TakeInbox({records[i].id.key()}).ok());
+  }
+  CHECK(fixture.Reaches(last, TaskState::kBlocked));
   CHECK(fixture.faults.most_bytes() < size_t{16} << 20);
 }
 
@@ -374,6 +403,32 @@ TEST_CASE("A dead task is restarted after one from SQL that it depends on") {
   CHECK(IsReady(fixture, *page->tasks[1].successor));
 }
 
+TEST_CASE("A dead task is restarted after the restart of one that it depends on") {
+  PartitionFixture fixture;
+  const TaskId first = fixture.SpawnOne();
+  v1::SpawnRequest request;
+  request.set_request_id("depends on it");
+  request.add_specs()->set_type("x");
+  request.mutable_specs(0)->add_dependencies()->set_task_id(std::string(first.bytes()));
+  const TaskId dependent = fixture.Spawn(request)->items[0].id;
+  const auto cancel = [&](const TaskId& task) {
+    const size_t asked = fixture.outputs->count();
+    REQUIRE(fixture.Cancel(task).ok());
+    fixture.Answer(fixture.outputs->Asked(asked + 1), TaskState::kCancelled);
+    REQUIRE(fixture.Reaches(task, TaskState::kCancelled));
+  };
+  cancel(dependent);
+  cancel(first);
+  const TaskId again =
+      *fixture.Restart({.viewer = As("alice"), .tasks = {first}})->tasks[0].successor;
+  cancel(again);
+  const auto page = fixture.Restart({.viewer = As("alice"), .tasks = {again, dependent}});
+  REQUIRE(page.ok());
+  for (const auto& restarted : page->tasks) REQUIRE(restarted.successor.ok());
+  CHECK(IsReady(fixture, *page->tasks[0].successor));
+  CHECK(fixture.Get(*page->tasks[1].successor)->state == TaskState::kBlocked);
+}
+
 TEST_CASE("To be restarted a task in the inbox is taken first") {
   PartitionFixture fixture;
   const TaskId id = IdOf(fixture, 1);
@@ -453,6 +508,24 @@ TEST_CASE("Tasks of one ordering key run in the order of their spawn, whoever ma
     executor.Ack(dispatch);
     REQUIRE(executor.AwaitConfirmed(number));
   }
+}
+
+TEST_CASE("A call that names a task from SQL brings it before none of its ordering key") {
+  PartitionFixture fixture;
+  const TaskId first = IdOf(fixture, 1), second = IdOf(fixture, 2), waits = IdOf(fixture, 3);
+  const std::string in_order = R"({"orderingKey": "k"})";
+  const std::string depends = DependingOn(second);
+  fixture.PutInInbox(
+      {Spawned(first, in_order), Spawned(second, in_order), Spawned(waits, depends)});
+  CHECK(fixture.Get(second)->state == TaskState::kScheduled);
+  CHECK(ReasonOf(fixture.Cancel(second).status()) == "IN_INBOX");
+  CHECK(fixture.Get(waits)->state == TaskState::kScheduled);  // Until it can be admitted.
+  CHECK(fixture.InboxKeys().size() == 3);
+  REQUIRE(fixture.TakeInbox({first.key(), second.key()}).ok());
+  CHECK(fixture.Reaches(waits, TaskState::kBlocked));
+  TestExecutor executor(fixture, 1);
+  executor.Connect();
+  CHECK(testing::IdOf(executor.Task(1)).ToString() == first.ToString());
 }
 
 TEST_CASE("A task from SQL waits in the inbox for Outputs' word on what it depends on") {

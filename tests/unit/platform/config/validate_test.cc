@@ -1,6 +1,9 @@
 #include "services/platform/config/validate.h"
 
 #include <catch2/catch.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "services/platform/config/defaults.h"
 #include "services/platform/config/load.h"
@@ -57,6 +60,64 @@ TEST_CASE("A store on PostgreSQL needs no more than its name") {
   CHECK_FALSE(store.migrate_on_start());
   CHECK(FromProto(store.connect_timeout()) == absl::Seconds(10));
   CHECK(FromProto(store.statement_timeout()) == absl::Seconds(30));
+}
+
+// On PostgreSQL, with these roles in namespaces `default` and `lab`.
+absl::Status CheckRoles(std::vector<configpb::DatabaseRoleConfig> roles, bool postgres = true) {
+  configpb::Config config;
+  if (postgres) config.mutable_inputs()->mutable_store()->mutable_postgres();
+  for (const char* const name : {"default", "lab"}) {
+    config.mutable_inputs()->add_namespaces()->set_name(name);
+  }
+  for (configpb::DatabaseRoleConfig& role : roles) {
+    *config.mutable_inputs()->add_database_roles() = std::move(role);
+  }
+  FillDefaults(config);
+  return Validate(config);
+}
+
+TEST_CASE("A role that spawns by SQL needs no more than its name") {
+  const auto config =
+      LoadConfig({.overrides = {"inputs.store=postgres", "inputs.database_roles=shop,blog"}});
+  CAPTURE(config.status().ToString());
+  REQUIRE(config.ok());
+  REQUIRE(config->inputs().database_roles_size() == 2);
+  const configpb::DatabaseRoleConfig& role = config->inputs().database_roles(1);
+  CHECK(role.name() == "blog");
+  CHECK(role.namespace_() == "default");
+  CHECK(role.owner() == "blog");
+  CHECK(role.scope() == "inputs:spawn");
+}
+
+TEST_CASE("A role that spawns by SQL may do nothing else, in a namespace that is there") {
+  configpb::DatabaseRoleConfig shop;
+  shop.set_name("shop");
+  shop.set_namespace_("lab");
+  shop.set_scope("inputs:spawn:mail.* inputs:spawn:sms");
+  CHECK(CheckRoles({shop}).ToString() == "OK");
+
+  const auto is_told = [](const std::vector<configpb::DatabaseRoleConfig>& roles,
+                          const std::string& words, bool postgres = true) {
+    CHECK_THAT(CheckRoles(roles, postgres).ToString(), Catch::Contains(words));
+  };
+  is_told({shop}, "inputs.database_roles: goes with inputs.store.postgres", /*postgres=*/false);
+  is_told({shop, shop}, "inputs.database_roles: shop is there twice");
+  configpb::DatabaseRoleConfig role = shop;
+  role.set_namespace_("elsewhere");
+  is_told({role}, "inputs.database_roles.namespace: elsewhere is none of inputs.namespaces");
+  role = shop;
+  role.set_name(std::string(64, 'x'));
+  is_told({role}, "inputs.database_roles.name: 64 is not from 1 to 63");
+  role = shop;
+  role.set_owner(std::string(256, 'x'));
+  is_told({role}, "inputs.database_roles.owner: 256 is not from 1 to 255");
+  role = shop;
+  role.set_scope("inputs:spawn inputs:admin");
+  is_told({role}, "inputs.database_roles.scope: inputs:spawn inputs:admin is not inputs:spawn or");
+  role.set_scope(" ");
+  is_told({role}, "inputs.database_roles.scope:");
+  is_told(std::vector<configpb::DatabaseRoleConfig>(1'001, shop),
+          "inputs.database_roles: 1001 is not from 0 to 1000");
 }
 
 TEST_CASE("A fault names field, value and limit") {

@@ -97,7 +97,7 @@ TEST_CASE("A fault names line, field, value and what would be right") {
        "namespaces, max_payload_bytes, max_pending_tasks, max_session_credit, ping_interval, "
        "grace, start_timeout, cancel_timeout, history, max_history_tasks, dead_retention, "
        "max_dead_bytes, payload_cache_bytes, events, max_event_backlog_bytes, max_task_types, "
-       "max_selectors, max_dependencies, max_keys, max_info_bytes"},
+       "max_selectors, max_dependencies, max_keys, max_info_bytes, database_roles"},
       {"inputs: [1]\n", "k.yaml:1: inputs: is not a mapping of fields"},
       {"- 1\n", "k.yaml:1: is not a mapping of fields"},
       {"inputs:\n  grace: 1s\n  grace: 2s\n", "k.yaml:3: inputs.grace: is there twice"},
