@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <functional>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -36,21 +38,30 @@ int Fail(const Life& life) {
   return 1;
 }
 
-// How many of the planted bugs were caught.
-size_t CatchAll(const Plan& plan) {
+// Of each planted bug a life that it breaks, or none; on so many threads.
+std::vector<std::optional<Life>> ForEachBug(
+    int threads, const std::function<std::optional<Life>(std::string_view)>& find) {
   const auto bugs = PlantedBugs();
-  std::vector<std::optional<Life>> caught(bugs.size());
+  std::vector<std::optional<Life>> found(bugs.size());
   std::atomic<size_t> next = 0;
   const auto work = [&] {
-    for (size_t i = next++; i < bugs.size(); i = next++) caught[i] = Catch(bugs[i], plan.seed);
+    for (size_t i = next++; i < bugs.size(); i = next++) found[i] = find(bugs[i].name);
   };
-  std::vector<std::thread> threads;
-  threads.reserve(static_cast<size_t>(plan.threads));
-  for (int i = 0; i < plan.threads; ++i) threads.emplace_back(work);
-  for (std::thread& thread : threads) thread.join();
+  std::vector<std::thread> running;
+  running.reserve(static_cast<size_t>(threads));
+  for (int i = 0; i < threads; ++i) running.emplace_back(work);
+  for (std::thread& thread : running) thread.join();
+  return found;
+}
+
+// How many of the planted bugs were caught.
+size_t CatchAll(const Plan& plan) {
+  const auto caught =
+      ForEachBug(plan.threads, [&](std::string_view bug) { return Catch(bug, plan.seed); });
   size_t count = 0;
-  for (size_t i = 0; i < bugs.size(); ++i) {
-    std::printf("planted: %-42.*s ", static_cast<int>(bugs[i].size()), bugs[i].data());
+  for (size_t i = 0; i < caught.size(); ++i) {
+    const std::string_view name = PlantedBugs()[i].name;
+    std::printf("planted: %-42.*s ", static_cast<int>(name.size()), name.data());
     if (!caught[i].has_value()) {
       std::printf("NOT caught\n");
       continue;
@@ -63,6 +74,20 @@ size_t CatchAll(const Plan& plan) {
   return count;
 }
 
+// The rows of kPlantedBugs (runs.cc).
+void PrintSoonest(const Plan& plan) {
+  constexpr uint64_t kWorlds = 200;
+  const auto soonest = ForEachBug(
+      plan.threads, [&](std::string_view bug) { return CatchSoonest(bug, plan.seed, kWorlds); });
+  for (size_t i = 0; i < soonest.size(); ++i) {
+    const std::string_view name = PlantedBugs()[i].name;
+    std::printf(
+        "    {\"%.*s\", %llu},  // %llu\n", static_cast<int>(name.size()), name.data(),
+        static_cast<unsigned long long>(soonest[i].has_value() ? soonest[i]->seed : 0),
+        static_cast<unsigned long long>(soonest[i].has_value() ? soonest[i]->broken_at : 0));
+  }
+}
+
 int Main(int argc, char** argv) {
   Plan plan;
   CLI::App app("Lives worlds of Kantoku from a seed and looks for broken promises.");
@@ -71,6 +96,8 @@ int Main(int argc, char** argv) {
   app.add_option("--threads", plan.threads)->check(CLI::Range(1, 64));
   std::string only_bug;
   app.add_option("--planted", only_bug, "live with this planted bug, and nothing else");
+  bool soonest = false;
+  app.add_flag("--soonest", soonest, "tell of each planted bug a seed that it breaks early");
 #ifdef __SANITIZE_ADDRESS__
   bool loud = true;  // Its reports would be lost.
 #else
@@ -85,6 +112,10 @@ int Main(int argc, char** argv) {
     const auto caught = Catch(only_bug, plan.seed);
     if (!caught.has_value()) return 1;
     Report(*caught);
+    return 0;
+  }
+  if (soonest) {
+    PrintSoonest(plan);
     return 0;
   }
   const auto begun = std::chrono::steady_clock::now();

@@ -36,91 +36,92 @@ constexpr bool kOptimized = false;
 constexpr uint64_t kCatchWorlds = 100;
 constexpr uint64_t kCatchSteps = 8'000;
 
-constexpr std::array kPlantedBugs = std::to_array<std::string_view>({
-    "reply before commit",
-    "reference lost in recovery",
-    "dispatch number reused",
-    "ack without receipt",
-    "redelivery without fence",
-    "outbox trimmed before delivery",
-    "attempt counted on a return",
-    "loss of a begun handler not counted",
-    "more than the credit",
-    "request run again after a restart",
-    "cancel lost in recovery",
-    "settlement not asked again after a restart",
-    "what hello omits is kept",
-    "handlers go on past the grace",
-    "second end wins",
-    "start of ONCE not waited for",
-    "start of ONCE not recorded",
-    "start of ONCE lost in recovery",
-    "ONCE begun again in doubt",
-    "priority ignored",
-    "delay ignored",
-    "dependency resolved twice",
-    "slot leaked on cancel",
-    "ordering key skipped after a crash",
-    "bucket refilled by a clock jump",
-    "limit of an operator lost in recovery",
-    "lowered limit not heeded",
-    "quota leaked by an end",
-    "what has expired waits on",
-    "what has begun expires",
-    "total time not heeded",
-    "deadlines forgotten in recovery",
-    "interrupt lost in recovery",
-    "paused task dispatched after recovery",
-    "mark of a tree forgotten in recovery",
-    "tree not heeded at dispatch",
-    "child joins a tree that stops",
-    "stale task token accepted",
-    "sweep of a tree lost in recovery",
-    "pause of a type lost in recovery",
-    "pause said before its point",
-    "who does not stop is not overruled",
-    "waiting time lost with its cause",
-    "waits before a restart forgotten",
-    "pause of a type counts last as a cause",
-    "backoff told as delay",
-    "checkpoint of a stale dispatch handed on",
-    "checkpoint forgotten in recovery",
-    "checkpoint leaves before its items",
-    "item stored twice",
-    "items of a fenced dispatch taken",
-    "result overtakes its items",
-    "condition of a placement not looked at",
-    "verdict on labels outlives them",
-    "labels of an earlier hello kept",
-    "route lost in recovery",
-    "another route of a type not heeded",
-    "restart lost in recovery",
-    "restart loses its tree",
-    "restart joins a tree that stops",
-    "restart leaves the reference behind",
-    "restart waits for what is dead",
-    "dry run restarts",
-    "filter of restarts forgets the rest of a row",
-    "argument taken from another task",
-    "arguments left out of a dispatch",
-    "argument that is gone left out",
-    "argument in the place of another",
-    "patch ignores the revision",
-    "patch lost in recovery",
-    "patch not recorded",
-    "patch drops what it does not name",
-    "restart has the info of the spawn",
-    "reuse ignores the owner",
-    "reuse ignores the age",
-    "reuse outlives the result",
-    "failure kept for reuse",
-    "repeat forgets whose result was reused",
-    "dispatch to an executor that is to leave",
-    "who is blocked keeps what he holds",
-    "block lost in recovery",
-    "credit brings back who is to leave",
-    "weight of a fairness key ignored",
-    "fairness key keeps the turn",
+// The seeds are what `kantoku-sim --soonest` tells; one that has become a bad one costs time alone.
+constexpr std::array kPlantedBugs = std::to_array<PlantedBug>({
+    {"reply before commit", 5},
+    {"reference lost in recovery", 2},
+    {"dispatch number reused", 145},
+    {"ack without receipt", 64},
+    {"redelivery without fence", 128},
+    {"outbox trimmed before delivery", 69},
+    {"attempt counted on a return", 61},
+    {"loss of a begun handler not counted", 151},
+    {"more than the credit", 36},
+    {"request run again after a restart", 102},
+    {"cancel lost in recovery", 65},
+    {"settlement not asked again after a restart", 1},
+    {"what hello omits is kept", 128},
+    {"handlers go on past the grace", 78},
+    {"second end wins", 66},
+    {"start of ONCE not waited for", 17},
+    {"start of ONCE not recorded", 17},
+    {"start of ONCE lost in recovery", 153},
+    {"ONCE begun again in doubt", 97},
+    {"priority ignored", 111},
+    {"delay ignored", 99},
+    {"dependency resolved twice", 23},
+    {"slot leaked on cancel", 54},
+    {"ordering key skipped after a crash", 145},
+    {"bucket refilled by a clock jump", 164},
+    {"limit of an operator lost in recovery", 92},
+    {"lowered limit not heeded", 42},
+    {"quota leaked by an end", 71},
+    {"what has expired waits on", 127},
+    {"what has begun expires", 56},
+    {"total time not heeded", 128},
+    {"deadlines forgotten in recovery", 153},
+    {"interrupt lost in recovery", 18},
+    {"paused task dispatched after recovery", 174},
+    {"mark of a tree forgotten in recovery", 18},
+    {"tree not heeded at dispatch", 89},
+    {"child joins a tree that stops", 23},
+    {"stale task token accepted", 116},
+    {"sweep of a tree lost in recovery", 15},
+    {"pause of a type lost in recovery", 102},
+    {"pause said before its point", 39},
+    {"who does not stop is not overruled", 174},
+    {"waiting time lost with its cause", 143},
+    {"waits before a restart forgotten", 102},
+    {"pause of a type counts last as a cause", 48},
+    {"backoff told as delay", 181},
+    {"checkpoint of a stale dispatch handed on", 124},
+    {"checkpoint forgotten in recovery", 170},
+    {"checkpoint leaves before its items", 177},
+    {"item stored twice", 34},
+    {"items of a fenced dispatch taken", 32},
+    {"result overtakes its items", 117},
+    {"condition of a placement not looked at", 99},
+    {"verdict on labels outlives them", 74},
+    {"labels of an earlier hello kept", 74},
+    {"route lost in recovery", 190},
+    {"another route of a type not heeded", 80},
+    {"restart lost in recovery", 81},
+    {"restart loses its tree", 11},
+    {"restart joins a tree that stops", 107},
+    {"restart leaves the reference behind", 16},
+    {"restart waits for what is dead", 11},
+    {"dry run restarts", 62},
+    {"filter of restarts forgets the rest of a row", 68},
+    {"argument taken from another task", 16},
+    {"arguments left out of a dispatch", 22},
+    {"argument that is gone left out", 158},
+    {"argument in the place of another", 75},
+    {"patch ignores the revision", 167},
+    {"patch lost in recovery", 102},
+    {"patch not recorded", 64},
+    {"patch drops what it does not name", 8},
+    {"restart has the info of the spawn", 85},
+    {"reuse ignores the owner", 5},
+    {"reuse ignores the age", 195},
+    {"reuse outlives the result", 188},
+    {"failure kept for reuse", 127},
+    {"repeat forgets whose result was reused", 29},
+    {"dispatch to an executor that is to leave", 147},
+    {"who is blocked keeps what he holds", 133},
+    {"block lost in recovery", 153},
+    {"credit brings back who is to leave", 161},
+    {"weight of a fairness key ignored", 104},
+    {"fairness key keeps the turn", 104},
 });
 
 // Of the world that the thread lives, for when the code under it gives up.
@@ -225,21 +226,41 @@ double SecondsAllowed(const Plan& plan, const Power& power) {
                 : std::numeric_limits<double>::infinity();
 }
 
-std::span<const std::string_view> PlantedBugs() { return kPlantedBugs; }
+std::span<const PlantedBug> PlantedBugs() { return kPlantedBugs; }
+
+namespace {
+
+// That breaks without the bug as well says nothing of the bug.
+bool IsSoundWithout(std::string_view bug, const Life& life) {
+  platform::Plant({});
+  const bool is_sound = Live(life.seed, life.steps).broken.empty();
+  platform::Plant(bug);
+  return is_sound;
+}
+
+}  // namespace
 
 std::optional<Life> Catch(std::string_view bug, uint64_t seed) {
   platform::Plant(bug);
   std::optional<Life> caught;
   for (uint64_t i = 0; i < kCatchWorlds && !caught.has_value(); ++i) {
     Life life = Live(seed + i, kCatchSteps);
-    if (life.broken.empty()) continue;
-    // That breaks without the bug as well says nothing of the bug.
-    platform::Plant({});
-    if (Live(life.seed, life.steps).broken.empty()) caught = std::move(life);
-    platform::Plant(bug);
+    if (!life.broken.empty() && IsSoundWithout(bug, life)) caught = std::move(life);
   }
   platform::Plant({});
   return caught;
+}
+
+std::optional<Life> CatchSoonest(std::string_view bug, uint64_t seed, uint64_t worlds) {
+  platform::Plant(bug);
+  std::optional<Life> soonest;
+  for (uint64_t i = 0; i < worlds; ++i) {
+    Life life = Live(seed + i, soonest.has_value() ? soonest->steps : kCatchSteps);
+    if (life.broken.empty() || (soonest.has_value() && life.steps >= soonest->steps)) continue;
+    if (IsSoundWithout(bug, life)) soonest = std::move(life);
+  }
+  platform::Plant({});
+  return soonest;
 }
 
 }  // namespace kantoku::simulation

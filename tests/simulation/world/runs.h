@@ -61,12 +61,19 @@ Power OwnPower();
 // threads, in a fast program on two processors; infinity of all others.
 double SecondsAllowed(const Plan& plan, const Power& power);
 
-// The bugs that lie in the code, by their names there.
-std::span<const std::string_view> PlantedBugs();
+// A bug that lies in the code.
+struct PlantedBug {
+  std::string_view name;  // There.
+  uint64_t seed;          // Of a world that it breaks after few steps, when that was looked for.
+};
+std::span<const PlantedBug> PlantedBugs();
 
 // Lives worlds with this bug until one breaks a promise, and without it none; nullopt when there is
 // no such world among a bounded number.
 std::optional<Life> Catch(std::string_view bug, uint64_t seed);
+
+// Of so many worlds from this seed on the one that this bug breaks after the fewest steps.
+std::optional<Life> CatchSoonest(std::string_view bug, uint64_t seed, uint64_t worlds);
 
 }  // namespace kantoku::simulation
 
