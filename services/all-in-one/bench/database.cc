@@ -34,14 +34,19 @@ Database::~Database() {
 
 absl::Status Database::AwaitSpread(size_t servers, absl::Duration within) {
   const absl::Time until = absl::Now() + within;
-  const std::string least = absl::StrCat(
-      "SELECT coalesce(min(owned), 0), count(*) FROM (SELECT count(*) AS owned FROM ", schema_,
-      ".inputs_owner WHERE replica <> '' GROUP BY replica UNION ALL ", "SELECT count(*) FROM ",
-      schema_, ".outputs_owner WHERE replica <> '' GROUP BY replica) AS each");
+  const std::string spread = absl::StrCat(
+      "SELECT coalesce(sum(owned), 0)::int8, count(*), min(owned), max(owned) FROM ("
+      "SELECT count(*) AS owned FROM ",
+      schema_, ".inputs_owner WHERE replica <> '' GROUP BY replica UNION ALL ",
+      "SELECT count(*) FROM ", schema_,
+      ".outputs_owner WHERE replica <> '' GROUP BY replica) AS each");
+  const auto fewest = static_cast<int64_t>(kPartitions / servers);
+  const auto most = static_cast<int64_t>((kPartitions + servers - 1) / servers);
   while (absl::Now() < until) {
-    KANTOKU_ASSIGN_OR_RETURN(const auto rows, session_.Execute(least));
-    const bool all_have = rows.Integer(0, 1) == static_cast<int64_t>(2 * servers);
-    if (all_have && rows.Integer(0, 0) >= static_cast<int64_t>(kPartitions / servers)) {
+    KANTOKU_ASSIGN_OR_RETURN(const auto rows, session_.Execute(spread));
+    const bool all_have = rows.Integer(0, 0) == static_cast<int64_t>(2 * kPartitions) &&
+                          rows.Integer(0, 1) == static_cast<int64_t>(2 * servers);
+    if (all_have && rows.Integer(0, 2) >= fewest && rows.Integer(0, 3) <= most) {
       return absl::OkStatus();
     }
     absl::SleepFor(absl::Milliseconds(20));
